@@ -1,17 +1,22 @@
-# make build    release programs, in target/release
-# make demo     a lab on this machine: Apache killed three times, healed three times (KEEP=1 leaves it running)
-# make test     all tests, of the packages too, against real Nagios, Apache, sshd and CFEngine; needs root or sudo
-# make test-installed   the tests of the whole loop, on the installed programs, or on those that were installed into DESTDIR
-# make fuzz     fuzz targets, FUZZ_SECONDS=60 each (needs nightly Rust and cargo-fuzz)
-# make bench    ratios to the originals, measured in the same run
-# make lint     formatting, clippy, documentation
-# make deny     licences, bans, sources and, where a database can be had, advisories of all dependencies (needs cargo-deny)
-# make docs     manual pages, completions and bills of materials, in target/docs
-# make install  DESTDIR= PREFIX=/usr; packaging/install.mk says what goes where
-# make packages  rpms and debs of what was built, in target/packages
-# make srpm     a source package with all it depends on, which mock and COPR build without a network; make dist: its sources
-# make reproducible   builds the packages twice and compares them
-# make release  refuses unless version, change logs and tag are the same everywhere
+# make build           build the release programs in target/release
+# make demo            start a lab on this machine, kill Apache three times and watch three repairs
+#                      (KEEP=1 leaves the lab running)
+# make test            run all tests, including those of the packages, against real Nagios, Apache,
+#                      sshd and CFEngine (needs root or sudo)
+# make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
+# make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
+# make bench           measure our programs and the originals in the same run and print the ratios
+# make lint            check formatting, clippy and the documentation
+# make draw            print texts at random for readers to rate (SELFHEAL_SEED=n repeats a draw)
+# make deny            check licences, bans, sources and advisories of all dependencies (needs
+#                      cargo-deny)
+# make docs            write manual pages, completions and bills of materials to target/docs
+# make install         install to DESTDIR= with PREFIX=/usr (see packaging/install.mk)
+# make packages        put the built programs into rpms and debs in target/packages
+# make dist            write the source archive and the archive of vendored crates
+# make srpm            make a source package that mock and COPR can build without a network
+# make reproducible    make the packages twice and compare them
+# make release         check that version, change logs and tag agree
 
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
@@ -22,32 +27,35 @@ all: build
 
 include packaging/install.mk
 
-# Our programs look for each other beside themselves, then here.
+# The programs look for each other in their own directory first, then in this one.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
-# Everything that runs often, or on a repaired host of any age, is static: it starts in a fraction of the time and needs
-# no library. rustup brings the musl target; where there is no rustup the gate is linked statically against glibc, and
-# the others dynamically.
+# Programs that run often, or on repaired hosts of any age, are linked statically. They start in a
+# fraction of the time and need no library. rustup provides the musl target. Without rustup, the
+# gate is linked statically against glibc and the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
-# For what is given away: no path of this machine stays in our programs, so every machine builds the same. OpenSSL alone
-# keeps two, of where it would look for modules below the build directory: build in the same directory, as mock does. It is
-# a switch, for with it everything is compiled anew.
+# HIDE_PATHS removes the paths of the build machine from the programs, so that builds on different
+# machines are identical. Set it for packages that you distribute. Two paths remain in OpenSSL,
+# which looks for modules below the build directory, so always build in the same directory, as mock
+# does. It is off by default because changing the flags recompiles everything.
 ifdef HIDE_PATHS
 HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
 export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
-# The tests start sshd and use a directory of root's own. They are built as you and run as root, so what is ignored
-# elsewhere because it needs root runs here. The feature builds check_http_openssl as well, which legacy TLS is tested with.
+# The tests start sshd and need a directory that belongs to root. They are built as the calling user
+# and run as root, so `make test` also runs the tests that are marked as ignored because they need
+# root. The feature check_http/openssl builds check_http_openssl, which the tests of legacy TLS
+# need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-installed fuzz bench lint deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed fuzz bench lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -64,7 +72,7 @@ static:
 		install -m 755 $(CARGO_TARGET_DIR)/$(MUSL)/release/check_http $(CARGO_TARGET_DIR)/$(MUSL)/release/repair_gate \
 			$(CARGO_TARGET_DIR)/$(MUSL)/release/handle_repair $(OUT); \
 	else \
-		echo "no musl target here: the gate is linked statically against glibc, the others dynamically"; \
+		echo "no musl target: linking the gate statically against glibc, the others dynamically"; \
 		set -ex; \
 		$(RELEASE) -p check_http --bin check_http; \
 		$(RELEASE) -p handle_repair --no-default-features --bin handle_repair; \
@@ -82,8 +90,8 @@ test: build
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
-# The programs are run where packages put them, and find each other there. With DESTDIR, DESTDIR/usr is laid over /usr for
-# the tests alone.
+# Run the programs where packages install them. With DESTDIR, mount DESTDIR/usr over /usr. Only the
+# tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
 TEST_INSTALLED ?= cfengine chain faults names portable privileges replay report scale sweep watch
@@ -101,8 +109,9 @@ bench: build
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
 
-# check_http, which ends with its only run, does not take its tables apart: no leaks are looked for, and its memory grows by 0.1 MB a run.
-# What is found besides the committed corpus stays in tests/fuzz/target; an input that breaks something, in tests/fuzz/artifacts.
+# check_http exits after one check and never frees its tables, which costs 0.1 MB per fuzz run.
+# Therefore leak detection and the memory limit are off. New inputs are stored in tests/fuzz/target,
+# inputs that cause a failure in tests/fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 FUZZ_TARGET_DIR ?= tests/fuzz/target
@@ -121,15 +130,19 @@ lint:
 	$(CARGO) clippy --locked --workspace --features check_http/openssl --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
-# Without a network the database fetched last is used. A missing database is a note, an advisory an error: cargo-deny exits 1
-# for both, so the database is looked for first.
+draw:
+	@$(CARGO) run -q --locked -p e2e --bin draw
+
+# Without a network, check the advisory database that was fetched last. Without a database, print a
+# note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the
+# database first.
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources
 	@if $(CARGO) deny --locked fetch db || ls -d $(ADVISORIES)/*/.git >/dev/null 2>&1; then \
 		$(CARGO) deny --locked --offline check advisories; \
 	else \
-		echo "NOTE: advisories were NOT checked: there is no database in $(ADVISORIES), and none could be fetched"; \
+		echo "NOTE: advisories were NOT checked: no database in $(ADVISORIES), and fetching one failed"; \
 	fi
 
 docs:

@@ -1,10 +1,11 @@
-# What goes where. By hand, by rpm and by deb: everything is installed by these targets, one for each package. None of them
-# makes an account or starts anything; the packages' scripts, or systemd-sysusers and systemd-tmpfiles, do that.
+# Where each file goes. `make install`, the rpms and the debs all use these targets, one per
+# package. They create no account and start nothing. The packages' scripts do, or systemd-sysusers
+# and systemd-tmpfiles.
 #
 #   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
 #   install-config    nagios-selfheal-config   objects for Nagios, and the examples
-#   install-gate      repair-gate              what a repaired host needs
+#   install-gate      repair-gate              the gate and its helper, for repaired hosts
 
 PREFIX ?= /usr
 SYSCONFDIR ?= /etc
@@ -12,7 +13,7 @@ DESTDIR ?=
 BINDIR = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
 DATADIR = $(PREFIX)/share/nagios-selfheal
-# The files that a first installation starts with. They name no repair.
+# Initial configuration files. They define no repair.
 DEFAULTS = $(DATADIR)/defaults
 DOCDIR = $(PREFIX)/share/doc
 MANDIR = $(PREFIX)/share/man
@@ -21,30 +22,31 @@ SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 LOGINDDIR ?= $(PREFIX)/lib/systemd/logind.conf.d
 ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
-# Where this distribution's own plugins are, and where its Nagios looks for objects.
+# The distribution's directories for plugins and for Nagios objects.
 PLUGINDIR ?= $(firstword $(wildcard /usr/lib64/nagios/plugins) $(PREFIX)/lib/nagios/plugins)
 NAGIOSCONFDIR ?= $(firstword $(wildcard /etc/nagios4/conf.d) /etc/nagios/conf.d)
 
-# The programs, and what `make docs` made.
+# The built programs, and the output of `make docs`.
 OUT ?= target/release
 DOCS ?= target/docs
 
-# $(call put,MODE,FILES,DIRECTORY)
+# $(call put,MODE,FILES,DIRECTORY): install FILES into DIRECTORY.
 put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
-# $(call fill,FILE,DESTINATION): a text in which our own programs are named by their places.
+# $(call fill,FILE,DESTINATION): install a text file and adapt the paths of our programs in it.
 fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
 	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)
-# $(call keep,FILE,DESTINATION): the same for configuration; what an admin has there stays.
+# $(call keep,FILE,DESTINATION): like fill, but never overwrite an existing configuration file.
 keep = [ -e $(DESTDIR)$(2) ] || { $(call fill,$(1),$(2)); }
-# $(call complete,PROGRAM)
+# $(call complete,PROGRAM): install the shell completions of PROGRAM.
 complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-completion/completions) && \
 	$(call put,644,$(DOCS)/completions/zsh/_$(1),$(ZSHDIR)) && \
 	$(call put,644,$(DOCS)/completions/fish/$(1).fish,$(PREFIX)/share/fish/vendor_completions.d)
-# $(call papers,PACKAGE): licences, changes, the bill of materials.
+# $(call papers,PACKAGE): install the licences, the change log and the bill of materials.
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
 
 .PHONY: install install-ready install-selfheal install-plugins install-config install-gate
-# By hand. The packages' scripts do the same, once: what `repairctl init` and an admin write there is in no package.
+# For installation without a package. The packages' scripts also install these two files only if
+# they are missing, because `repairctl init` and the admin write to them.
 install: install-selfheal install-plugins install-config install-gate
 	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
 	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
@@ -55,10 +57,11 @@ install-ready:
 install-selfheal: install-ready
 	$(call put,755,$(OUT)/handle_repair $(OUT)/repairctl,$(BINDIR))
 	$(call put,755,$(OUT)/repair_worker,$(LIBEXECDIR))
-	# What `repairctl init --target` copies to a host that has no package.
+	# `repairctl init --target` copies this gate to hosts without the package.
 	$(call put,755,$(OUT)/repair_gate,$(LIBEXECDIR)/for-hosts)
 	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
 	$(call put,644,$(DOCS)/man/nagios-selfheal-policy.5,$(MANDIR)/man5)
+	$(call put,644,$(DOCS)/man/nagios-selfheal.7,$(MANDIR)/man7)
 	$(call complete,handle_repair)
 	$(call complete,repairctl)
 	$(call put,644,packaging/policy.json,$(DEFAULTS))
@@ -73,7 +76,8 @@ install-selfheal: install-ready
 	$(call put,644,packaging/selinux/README.md packaging/selinux/selfheal.te packaging/selinux/selfheal.fc,$(DOCDIR)/nagios-selfheal/selinux)
 	$(call papers,nagios-selfheal)
 
-# In a directory of their own beside the distribution's plugins, where links show them under names that nobody else has.
+# The plugins have their own directory. Links with unique names make them available in the directory
+# of the distribution's plugins.
 install-plugins: install-ready
 	$(call put,755,$(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs,$(LIBEXECDIR)/plugins)
 	install -d $(DESTDIR)$(PLUGINDIR)

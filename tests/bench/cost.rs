@@ -1,4 +1,5 @@
-//! What one process costs: ours and the original in turn, as ratios of the medians.
+//! Measures the cost of one process, ours and the original in turn, and prints ratios of the
+//! medians.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,15 +12,16 @@ use nix::sys::time::TimeValLike;
 
 use crate::{parallel, say};
 
-/// What one run has cost, in microseconds.
+/// The cost of one run, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     cpu: f64,
     pub wall: f64,
 }
 
-/// `bench once PROGRAM [ARGUMENT...]`: runs it and prints CPU and wall time in microseconds. A
-/// process of its own, because the system adds up what all children of one have cost.
+/// Implements `bench once PROGRAM [ARGUMENT...]`, which runs the program and prints its CPU and
+/// wall time in microseconds. Each measurement needs a new process, because the kernel adds up the
+/// usage of all children.
 pub fn once(argv: &[String]) {
     let begun = Instant::now();
     let (program, arguments) = argv.split_first().expect("a program to measure");
@@ -45,8 +47,9 @@ pub fn measure(argv: &[String]) -> Cost {
     Cost { cpu: *cpu, wall: *wall }
 }
 
-/// The peak of a run's memory, in KiB. time(1) measures it: to the system, a process has had the
-/// memory of who started it, and time has less than anything measured here.
+/// Returns the peak memory of a run in KiB. The kernel counts the memory of the parent before exec
+/// as memory of the child. time(1) is used as the parent because it is smaller than all measured
+/// programs.
 fn memory(argv: &[String]) -> f64 {
     let mut command = Command::new(system_program(&["time"]));
     let output = command
@@ -62,7 +65,7 @@ fn memory(argv: &[String]) -> f64 {
         .unwrap_or_else(|| panic!("time(1) said {said}"))
 }
 
-/// Two commands that do the same.
+/// Two commands with the same result.
 struct Pair {
     name: &'static str,
     ours: Vec<String>,
@@ -76,7 +79,7 @@ fn words(program: &Path, arguments: &str) -> Vec<String> {
         .collect()
 }
 
-/// Prints a table of the ratios, for what Nagios does thousands of times a minute.
+/// Prints a table of the ratios for programs that Nagios runs thousands of times a minute.
 pub fn compare(rounds: usize) {
     let Lab { place, web, monitor } = Lab::new();
     place.file(
@@ -85,10 +88,10 @@ pub fn compare(rounds: usize) {
         0o644,
         None,
     );
-    // check_http looks for its other half beside itself.
+    // check_http looks for check_http_openssl in its own directory.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
-    // What rustls refuses and OpenSSL 3 still speaks: no forward secrecy.
+    // rustls refuses cipher suites without forward secrecy, which OpenSSL 3 still supports.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
     say(&format!(
         "ratios of the medians of {rounds} runs each; per second: {} at a time",
@@ -113,7 +116,7 @@ fn row(pair: &Pair, rounds: usize) {
     assert_eq!(
         exit_code(&pair.ours),
         exit_code(&pair.theirs),
-        "{}: they do not do the same",
+        "{}: the exit codes differ",
         pair.name
     );
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -150,15 +153,15 @@ fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// A handler call that decides to do nothing, against a dash script with the same conditions, and
-/// against `true`.
+/// Returns comparisons of a handler call that does nothing with a dash script that has the same
+/// conditions, and with `true`.
 fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
     let script = "#!/bin/dash\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*) exec \
     /bin/false ;;\nesac\nexit 0\n";
     let script = place.file("nothing.sh", script, 0o755, None);
     let call = "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
                 --max-attempts 4 --host-state UP --downtime 0";
-    // The bench runs as root, which believes no policy of Nagios' user.
+    // The benchmark runs as root, which rejects a policy owned by Nagios' user.
     let policy = std::fs::read_to_string(&monitor.policy).expect("the lab's policy");
     let policy = place.file("policy_of_root.json", &policy, 0o644, None);
     let ours = words(&monitor.handler, &format!("{call} --policy {}", policy.display()));
@@ -183,7 +186,7 @@ fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16, old_tls_port: u1
         ("check_http, HTTP", format!("-H localhost -I 127.0.0.1 -p {port}")),
         ("check_http, HTTPS", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S")),
         ("check_http, certificate", format!("-H localhost -I 127.0.0.1 -p {tls_port} -S -C 1")),
-        ("check_http, TLS of long ago", format!("-H localhost -I 127.0.0.1 -p {old_tls_port} -S")),
+        ("check_http, legacy TLS", format!("-H localhost -I 127.0.0.1 -p {old_tls_port} -S")),
         ("check_http, refused", format!("-H localhost -I 127.0.0.1 -p {}", free_port())),
         (
             "check_http, 1 MB and a pattern",
@@ -200,7 +203,7 @@ fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16, old_tls_port: u1
         .collect()
 }
 
-/// A TLS server that answers every request with a page.
+/// Starts a TLS server that answers every request with a page. Returns its process and port.
 fn tls_server(place: &Place, name: &str, options: &str) -> (Daemon, u16) {
     let openssl: PathBuf = system_program(&["openssl"]);
     let (key, cert) = (place.at(&format!("{name}.key")), place.at(&format!("{name}.pem")));

@@ -1,4 +1,5 @@
-//! What the call costs that hands a repair over: Nagios waits for it, not for the repair.
+//! Measures a call of the handler that dispatches a repair. Nagios waits for this call but not for
+//! the repair.
 
 use std::thread;
 use std::time::Duration;
@@ -9,11 +10,11 @@ use serde_json::json;
 use crate::cost::measure;
 use crate::say;
 
-/// Each call starts a worker, which soon finds nothing to do; the next measurement waits for that.
+/// Each call starts a worker, which soon finds nothing to do. The next measurement waits for its
+/// end.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints how much longer than a process that does nothing such a call takes, in milliseconds.
-/// Below ten is the aim.
+/// Prints how much longer the call takes than `true`, in milliseconds. The goal is less than ten.
 pub fn compare(rounds: usize) {
     let lab = Lab::new();
     let monitor = &lab.monitor;
@@ -35,7 +36,7 @@ pub fn compare(rounds: usize) {
     }
     let milliseconds = (median(&mut ours_took) - median(&mut nothing_took)) / 1000.0;
     say(&format!(
-        "a call that hands a repair over takes {milliseconds:.2} ms more than 'true' (medians of \
+        "a call that dispatches a repair takes {milliseconds:.2} ms longer than 'true' (medians of \
          {rounds})"
     ));
 }

@@ -1,6 +1,6 @@
-//! The loop: from the kill to OK in Nagios, with our handler and with the classic shell handler
-//! that acts on SOFT 3, runs CFEngine over ssh and asks for a forced check. Both in the same lab,
-//! in turn.
+//! Measures the time from the kill of Apache until Nagios shows OK, in turn with our handler and
+//! with a classic shell handler. The shell handler acts on SOFT 3, runs CFEngine over ssh and
+//! requests a forced check.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +8,11 @@ use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
-/// Blocks of rounds, ours and theirs in turn, so that a machine that slows down slows both.
+/// Number of blocks for each handler. The blocks alternate, so that a slowdown of the machine
+/// affects both.
 const BLOCKS: usize = 2;
 
-/// Measures both and prints a table.
+/// Measures both handlers and prints a table.
 pub fn compare(rounds: usize) {
     let (mut ours, mut classic) = (Vec::new(), Vec::new());
     for _ in 0..BLOCKS {
@@ -20,7 +21,7 @@ pub fn compare(rounds: usize) {
     }
     say(&format!("{:<34}{:>8}{:>8}{:>8}", "seconds, Apache killed to", "min", "median", "max"));
     if ours.len() + classic.len() < 2 * BLOCKS * rounds {
-        say("NOT ALL ROUNDS WERE HEALED: the figures below are of those that were");
+        say("NOT ALL ROUNDS WERE HEALED: the numbers below include only healed rounds");
     }
     let pick =
         |all: &[Times], which: fn(&Times) -> f64| all.iter().map(which).collect::<Vec<f64>>();
@@ -74,17 +75,17 @@ fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {
         }
         (times.ok > 0.0).then_some(())
     })?;
-    // Kills come at another moment of Nagios' second each time.
+    // Shift each kill to another moment of Nagios' one-second interval.
     let pause = Duration::from_millis(1500);
     let begun = SystemTime::now();
     within(pause, || (begun.elapsed().unwrap_or_default() >= pause).then_some(()));
     Some(times)
 }
 
-/// The handler of the article with what its readers added: strict host keys, and a forced check
-/// afterwards. Returns the Nagios command that calls it.
+/// Writes the classic shell handler, with strict host keys and a forced check after the repair.
+/// Returns the Nagios command that calls it.
 fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
-    // ssh takes a name of known_hosts from the command line; the lab records the host as web1.
+    // known_hosts of the lab contains the name web1, so pass this name to ssh.
     let ssh = format!(
         "ssh -F /dev/null -n -T -i {} -o BatchMode=yes -o StrictHostKeyChecking=yes -o \
          UserKnownHostsFile={} \

@@ -1,5 +1,5 @@
-//! `make bench`: what one process costs, and how long healing takes, ours against the original in
-//! the same run.
+//! `make bench` measures the cost of a process and the time until a service is healed. It compares
+//! our programs with the originals in the same run.
 
 mod cost;
 mod dispatch;

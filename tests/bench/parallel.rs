@@ -1,16 +1,18 @@
-//! How many runs a machine manages, as Nagios has it: several at a time, one behind the other.
+//! Measures how often a program can run per second, with several processes in parallel as in
+//! Nagios.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// So many run at a time.
+/// Number of parallel processes.
 pub const AT_A_TIME: usize = 8;
-/// Ours and theirs take turns of this length, so that a machine that slows down slows both.
+/// Time for which each program runs in turn. Short turns make a slowdown of the machine affect
+/// both.
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// How many times as many runs a second ours makes; the ratio of the medians.
+/// Returns the ratio of runs per second, ours to theirs, from the medians of all turns.
 pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

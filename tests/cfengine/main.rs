@@ -1,5 +1,5 @@
-//! cf-runagent as a rung of policy.json, on a real cf-serverd: another way to a host than the
-//! gate's, trusting no key that was not given to it.
+//! Tests of cf-runagent as a rung of policy.json, with a real cf-serverd. This is an alternative to
+//! the gate. It must trust only keys that an admin has exchanged.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use serde_json::json;
 const CALL: &str =
     "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
-/// A host and a monitor whose policy has cf-runagent as its only rung.
+/// Starts a lab whose policy has cf-runagent as its only rung.
 fn lab() -> (Lab, CfServerd) {
     let lab = Lab::new();
     let serverd = CfServerd::start(&lab.place, &lab.web, &lab.monitor);
@@ -26,7 +26,7 @@ fn lab() -> (Lab, CfServerd) {
 }
 
 #[test]
-fn a_dead_apache_is_healed_by_cf_runagent() {
+fn heals_killed_apache_with_cf_runagent() {
     let (lab, serverd) = lab();
     let Lab { monitor, web, place } = &lab;
     serverd.host_trusts_monitor(place);
@@ -51,24 +51,24 @@ fn a_dead_apache_is_healed_by_cf_runagent() {
             && steps[1].1.contains("cf-agent -KI -f "),
         "{steps:?}"
     );
-    assert!(web.jobs().is_empty(), "the gate was asked");
+    assert!(web.jobs().is_empty(), "the gate received a request");
 }
 
-/// Each side in turn lacks the other's key: nothing is run, and whoever reads the record knows what
-/// to do.
+/// First the monitor and then the host lacks the key of the other side. Nothing is run, and the
+/// record contains the fix.
 #[test]
-fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
+fn refuses_unexchanged_key_and_prints_fix() {
     let (lab, serverd) = lab();
     let Lab { monitor, web, place } = &lab;
     web.apache.kill();
-    let refused = |said: &str, mend: &str| {
+    let refused = |said: &str, fix: &str| {
         let call = monitor.call(CALL);
         let text = String::from_utf8_lossy(&call.stdout).into_owned();
         assert_eq!(call.status.code(), Some(1), "{text}");
-        assert!(text.contains(said) && text.contains(mend), "{text}");
+        assert!(text.contains(said) && text.contains(fix), "{text}");
         let record = &monitor.records()[0];
         assert_eq!(record.outcome, Some(RepairOutcome::NotHealed));
-        assert!(record.text.contains(mend), "{record:?}");
+        assert!(record.text.contains(fix), "{record:?}");
         assert!(!web.apache.is_listening());
     };
     refused(
@@ -91,7 +91,7 @@ fn a_key_that_was_not_exchanged_is_refused_and_the_message_says_what_to_do() {
 }
 
 #[test]
-fn cf_serverd_runs_that_policy_and_nothing_else_that_is_asked_for() {
+fn cf_serverd_runs_only_shipped_policy() {
     let (lab, serverd) = lab();
     let Lab { monitor, web, place } = &lab;
     serverd.host_trusts_monitor(place);

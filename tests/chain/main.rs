@@ -1,5 +1,5 @@
-//! The whole loop on real programs: Nagios sees Apache die, and it is healed before anybody is
-//! paged.
+//! End-to-end tests with real programs. Nagios detects that Apache has died, and the repair
+//! succeeds before Nagios notifies anyone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,10 +13,10 @@ use rustix::process::Signal;
 use serde_json::json;
 
 #[test]
-fn a_dead_apache_is_healed_once_before_hard() {
+fn heals_killed_apache_once_before_hard_state() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
-    // Time enough between SOFT 3 and HARD for a repair on a machine that is busy with other tests.
+    // Leave enough time between SOFT 3 and HARD for a repair on a machine that runs other tests.
     let nagios = lab.nagios(&Watch { retry_interval: 4, ..Watch::default() });
     let mut journal = Journal::new(&nagios.log, monitor);
 
@@ -32,12 +32,13 @@ fn a_dead_apache_is_healed_once_before_hard() {
     );
     assert!(!seen.iter().any(|what| what.starts_with("HARD")), "{seen:?}");
 
-    // The recovery is a call as well: it and whatever might follow have had their time.
+    // Nagios calls the handler for the recovery as well. Wait for this call and for possible
+    // repairs after it.
     nagios.wait_for_call("OK;SOFT;4");
     std::thread::sleep(Duration::from_secs(2));
     let records = monitor.records();
     assert_eq!(records.len(), 1, "{records:?}");
-    assert_eq!(web.jobs().len(), 1, "the gate was asked for more than one repair");
+    assert_eq!(web.jobs().len(), 1, "the gate received more than one request for a repair");
     assert_eq!(
         (records[0].event.as_str(), records[0].outcome),
         ("CRITICAL;SOFT;3", Some(RepairOutcome::Healed))
@@ -47,15 +48,15 @@ fn a_dead_apache_is_healed_once_before_hard() {
     nagios.wait_for_comment("REPAIRED web1/HTTP with httpd");
     assert!(
         !nagios.log_lines().iter().any(|line| line.contains("SERVICE NOTIFICATION")),
-        "somebody was paged"
+        "Nagios sent a notification"
     );
-    every_call_is_decided_the_same_way_from_the_log_alone(&nagios);
+    decides_every_call_the_same_way_from_the_log(&nagios);
 }
 
-/// Nobody is helped by the same repair again and again: HARD comes while it runs or the cooldown
-/// holds.
+/// The event HARD arrives while the repair is still running or during its cooldown. It must not
+/// start the same repair again.
 #[test]
-fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
+fn does_not_repeat_failed_repair_and_escalates() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
     lab.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("10m"));
@@ -69,14 +70,14 @@ fn a_repair_that_does_not_help_is_not_repeated_and_people_are_told() {
     nagios.wait_for_comment("NOT REPAIRED web1/HTTP");
     let refused =
         until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
-    // The repair may be slower than Nagios is to see HARD.
+    // Nagios can reach HARD before the repair has ended.
     assert!(["cooling-down", "already-running"].contains(&refused.reason.as_str()), "{refused:?}");
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
 }
 
-/// A hung server is there and does not answer: a reload does nothing for it, a restart does.
+/// Apache runs but does not answer. A reload does not help, but a restart does.
 #[test]
-fn a_hung_apache_is_healed_by_the_second_rung() {
+fn heals_hung_apache_with_second_rung() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
     web.write_repairs(&reload_and_restart(&lab.place, web));
@@ -102,10 +103,10 @@ fn a_hung_apache_is_healed_by_the_second_rung() {
     });
 }
 
-/// What no restart mends is escalated, with what was found, and left alone however often
-/// Nagios calls.
+/// A restart cannot fix a broken configuration. The fault is escalated with the evidence, and
+/// further calls by Nagios start no repair.
 #[test]
-fn an_apache_with_a_broken_configuration_is_handed_to_people() {
+fn escalates_apache_with_broken_configuration() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
     web.write_repairs(&reload_and_restart(&lab.place, web));
@@ -124,11 +125,11 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     let comment = nagios.wait_for_comment("NOT REPAIRED web1/HTTP");
     assert!(
         comment.contains("; before: ") && comment.contains("ErrorLog"),
-        "what was found first is not told: {comment}"
+        "the evidence is missing: {comment}"
     );
     assert!(
         comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), and"),
-        "what was tried: {comment}"
+        "the rungs are missing: {comment}"
     );
     until("the passive service", Duration::from_secs(10), || {
         nagios
@@ -147,10 +148,10 @@ fn an_apache_with_a_broken_configuration_is_handed_to_people() {
     assert_eq!(web.jobs().len(), 2, "one job for each rung");
 }
 
-/// A host's own repair: what this server can do itself does not help, what its hypervisor's gate
-/// can do does.
+/// A repair of a host instead of a service. The local rung on the Nagios server does not help, but
+/// the rung at the gate of the hypervisor does.
 #[test]
-fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
+fn powers_on_host_through_gate_of_hypervisor() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
     let power = lab.place.directory("power", web.account.ids()).join("on");
@@ -199,8 +200,8 @@ fn a_host_that_is_down_is_powered_on_at_its_hypervisor() {
     });
     let records = monitor.records();
     assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
-    // What its service shows makes Nagios look at a host out of turn, so that HARD may come at the
-    // heels of the last SOFT.
+    // The failing service makes Nagios check the host at once, so HARD can follow directly after
+    // the last SOFT.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(RepairOutcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.kind == Ran).unwrap();
@@ -212,7 +213,8 @@ define service {\n host_name web1\n service_description Repairs\n check_command 
 none\n active_checks_enabled 0
  check_period always\n notification_period always\n contacts pager\n max_check_attempts 1\n}\n";
 
-/// The gate's repairs for an Apache that may hang: the second one does not ask it nicely.
+/// Returns the gate's repairs for an Apache that can hang. The second one kills it with SIGKILL and
+/// starts it again.
 fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     let apache = system_program(&["apache2"]).display().to_string();
     let config = web.apache.config.display().to_string();
@@ -226,9 +228,9 @@ fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     }})
 }
 
-/// The decisions of a real run, replayed: `SERVICE EVENT HANDLER:
-/// web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
-fn every_call_is_decided_the_same_way_from_the_log_alone(nagios: &Nagios) {
+/// Checks that the log alone leads to the same decisions as the real calls. A line of the log looks
+/// like `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
+fn decides_every_call_the_same_way_from_the_log(nagios: &Nagios) {
     let rules = Rules::with_ladder(Vec::new());
     let policy =
         Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() };

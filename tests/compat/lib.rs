@@ -1,19 +1,19 @@
-//! Compares check_http with monitoring-plugins' check_http (the original): see
-//! `tests/against_the_original.rs`.
+//! Compares check_http with monitoring-plugins' check_http (the original). The tests are in
+//! `tests/against_the_original.rs` and `tests/names.rs`.
 
 use std::path::{Path, PathBuf};
 
-/// The original, of Debian's monitoring-plugins-basic.
+/// Path of the original in Debian's package monitoring-plugins-basic.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Our program: the one that `CHECK_HTTP` names, else the release of `make build` in
-/// SELFHEAL_PROGRAMS or here.
+/// Returns the path of our check_http. This is `CHECK_HTTP`, if that variable is set, or else the
+/// release build from `make build` in the directory `SELFHEAL_PROGRAMS` or in `target/release`.
 pub fn ours() -> PathBuf {
     let built = || {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");
         std::env::var_os("SELFHEAL_PROGRAMS").map_or(here, PathBuf::from).join("check_http")
     };
     let program = std::env::var_os("CHECK_HTTP").map_or_else(built, PathBuf::from);
-    assert!(program.is_file(), "{}: `make build` makes it", program.display());
+    assert!(program.is_file(), "{} is missing; run `make build`", program.display());
     program
 }

@@ -1,4 +1,4 @@
-//! What is shipped in nagios-config/ is accepted by the programs that read it.
+//! Tests that the programs accept the files in nagios-config/, and tests of `make deny`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped, system_program};
 
-/// What every site has of its own and the shipped files count on: somebody to page, and a time to
-/// do it.
+/// Definitions that the shipped files need and that every site has: a contact, a time period and
+/// templates.
 const SITE: &str = "
 define command { \n command_name page \n command_line /bin/true \n }
 define contact { \n contact_name pager \n host_notification_period \
@@ -38,7 +38,7 @@ fn nagios_accepts_the_object_files() {
         site.display()
     );
     for file in files {
-        // Nagios reads them as its own user.
+        // Copy the file, because Nagios reads it as its own user.
         let copy = place.file(
             file.file_name().unwrap().to_str().unwrap(),
             &fs::read_to_string(&file).unwrap(),
@@ -50,8 +50,8 @@ fn nagios_accepts_the_object_files() {
     let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
     let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
     assert!(said.contains("Checked 2 services"), "{said}");
-    // power1 has no service, which Nagios finds odd; anything else, such as a missing contact,
-    // would be a mistake.
+    // Nagios warns that power1 has no service. Any other warning, for example about a missing
+    // contact, is an error in the files.
     let warnings: Vec<&str> = said
         .lines()
         .filter(|line| line.starts_with("Warning:") && !line.contains("'power1'"))
@@ -60,14 +60,14 @@ fn nagios_accepts_the_object_files() {
 }
 
 #[test]
-fn no_command_line_is_cut_by_a_semicolon_or_goes_through_a_shell() {
+fn command_lines_need_no_shell_and_have_no_semicolon() {
     let commands = fs::read_to_string(shipped("nagios-config/commands.cfg")).unwrap();
     let lines: Vec<&str> =
         commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
     assert_eq!(lines.len(), 5);
     for line in lines {
-        // Nagios takes `;` for a comment and hands a line with these to /bin/sh; quotes it knows
-        // itself.
+        // To Nagios, `;` starts a comment. Lines with one of the other characters are run by
+        // /bin/sh. Nagios handles quotes itself.
         assert!(
             !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
             "{line}"
@@ -84,7 +84,7 @@ fn no_command_line_is_cut_by_a_semicolon_or_goes_through_a_shell() {
 }
 
 #[test]
-fn the_handler_accepts_the_policy() {
+fn handler_accepts_shipped_policy() {
     let place = Place::new();
     let policy = shipped("nagios-config/policy.json");
     let call = [
@@ -112,7 +112,7 @@ fn the_handler_accepts_the_policy() {
 }
 
 #[test]
-fn the_gate_offers_every_repair_that_the_policy_asks_for() {
+fn gate_file_has_every_repair_of_policy() {
     let place = Place::new();
     let read = |name: &str| fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
     let gate_file = place.file("repairs.json", &read("repairs.json"), 0o644, None);
@@ -141,8 +141,8 @@ fn cfengine_accepts_its_policies() {
     }
 }
 
-/// `make deny` without a network. The `cargo` in place of the real one finds an advisory when it is
-/// asked for any.
+/// Runs `make deny` without a network. A fake `cargo` fails to fetch the database and reports an
+/// advisory.
 fn deny_offline(place: &Place) -> (bool, String) {
     let cargo = place.file(
         "cargo",
@@ -163,7 +163,7 @@ fn make_deny_reports_a_missing_database() {
 }
 
 #[test]
-fn make_deny_fails_on_an_advisory_of_an_older_database() {
+fn make_deny_fails_on_advisory_in_cached_database() {
     let place = Place::new();
     fs::create_dir_all(place.path().join("advisory-dbs/advisory-db-1/.git")).unwrap();
     let (passed, said) = deny_offline(&place);

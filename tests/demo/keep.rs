@@ -1,4 +1,4 @@
-//! The lab after the demo: what can be tried in it, and when it ends.
+//! Keeps the lab running after the demo and prints commands to try in it.
 
 use std::io::{IsTerminal, stdin};
 use std::process;
@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use e2e::{Lab, Nagios, interrupted};
 
-/// Describes the lab and what to type in it: two definitions for the shell, then one command a
-/// line.
+/// Returns the instructions for the lab: two shell definitions, then one command per line.
 pub fn invitation(lab: &Lab, nagios: &Nagios) -> String {
     let end = if stdin().is_terminal() {
         "you press Enter".to_owned()
@@ -34,19 +33,19 @@ Then:
     let job = monitor.records().first().map(|record| record.job.to_string());
     let (apache, sshd) = (&web.apache, &web.sshd);
     for (what, command) in [
-        ("What was repaired", "repairctl history".to_owned()),
-        ("The last one, in full", format!("repairctl show {}", job.unwrap_or_default())),
-        ("How it stands", "repairctl status".to_owned()),
-        ("Would it be repaired now", "repairctl explain web1 HTTP".to_owned()),
-        ("Is all well", "repairctl doctor --nagios-cfg $lab/monitor/nagios/nagios.cfg".to_owned()),
-        ("Does Nagios ever call", "repairctl lint $lab/monitor/nagios/nagios.cfg".to_owned()),
-        ("A report for the boss", "repairctl report --text".to_owned()),
-        ("Stop repairing", "repairctl pause --for 10m --reason 'trying it out'".to_owned()),
-        ("Go on", "repairctl resume".to_owned()),
+        ("List repairs", "repairctl history".to_owned()),
+        ("Show the last repair", format!("repairctl show {}", job.unwrap_or_default())),
+        ("Show the current state", "repairctl status".to_owned()),
+        ("Explain the decision", "repairctl explain web1 HTTP".to_owned()),
         (
-            "The check itself",
-            format!("{} -H 127.0.0.1 -p {}", monitor.check.display(), apache.port),
+            "Check the setup",
+            "repairctl doctor --nagios-cfg $lab/monitor/nagios/nagios.cfg".to_owned(),
         ),
+        ("Check Nagios' objects", "repairctl lint $lab/monitor/nagios/nagios.cfg".to_owned()),
+        ("Write a report", "repairctl report --text".to_owned()),
+        ("Pause repairs", "repairctl pause --for 10m --reason 'trying it out'".to_owned()),
+        ("Resume repairs", "repairctl resume".to_owned()),
+        ("Run the check", format!("{} -H 127.0.0.1 -p {}", monitor.check.display(), apache.port)),
         ("Kill Apache again", format!("pkill -KILL -u {} apache2", web.account.name)),
         ("Watch Nagios", format!("tail -f {}", nagios.log.display())),
         ("Watch sshd and the gate", format!("tail -f {}", sshd.log.display())),
@@ -56,7 +55,7 @@ Then:
     text
 }
 
-/// Waits for Enter at a terminal, and for a signal.
+/// Waits for a signal or, on a terminal, for Enter.
 pub fn wait_for_end() {
     let (pressed, key) = mpsc::channel();
     if stdin().is_terminal() {

@@ -1,5 +1,5 @@
-//! `KEEP=1 make demo` without a terminal: the lab stays, what it suggests works as printed, and it
-//! ends well when it is told to.
+//! Tests `KEEP=1 make demo` without a terminal. The lab must keep running, the printed commands
+//! must work, and SIGTERM must end it cleanly.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use e2e::until;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// `make demo`, which is told to end with this value.
+/// A running demo. Dropping this value ends it.
 struct Demo(Child);
 
 impl Demo {
@@ -30,16 +30,16 @@ impl Drop for Demo {
 }
 
 #[test]
-fn lab_stays_without_a_terminal_and_its_commands_work() {
+fn kept_lab_runs_without_terminal_and_its_commands_work() {
     let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
     demo.arg("--keep").stdin(Stdio::null()).stdout(Stdio::piped());
     let mut demo = Demo(demo.spawn().unwrap());
     let mut screen = BufReader::new(demo.0.stdout.take().unwrap());
     let mut shown = String::new();
     while !shown.lines().last().unwrap_or_default().contains("sshd.log") {
-        assert_ne!(screen.read_line(&mut shown).unwrap(), 0, "it ended:\n{shown}");
+        assert_ne!(screen.read_line(&mut shown).unwrap(), 0, "the demo ended:\n{shown}");
     }
-    assert!(shown.contains("Healed 3 of 3; Nagios paged somebody 0 times."), "{shown}");
+    assert!(shown.contains("Healed 3 of 3. Notifications by Nagios: 0."), "{shown}");
     let end = format!("keeps running until you type: kill {}\n", demo.0.id());
     let (_, text) = shown.split_once(&end).unwrap_or_else(|| panic!("{shown}"));
     let (definitions, commands) = text.split_once("\nThen:\n").unwrap();
@@ -54,17 +54,17 @@ fn lab_stays_without_a_terminal_and_its_commands_work() {
     let count = |start: &str| commands.iter().filter(|command| command.starts_with(start)).count();
     assert_eq!((count("repairctl "), count("tail -f "), commands.len()), (9, 2, 13), "{shown}");
     for command in &commands {
-        // A log is there and has lines; nobody waits for more of them.
+        // Check that the log has lines instead of waiting for new ones.
         let command = command.replace("tail -f", "grep -q .");
-        // The status file may not say yet that Apache is back.
+        // Retry, because the status file may not show yet that Apache runs again.
         until(&command, MINUTE, || shell(&command).status.success().then_some(()));
     }
-    // Apache was killed once more, and Nagios has it healed as before.
+    // One of the commands has killed Apache, and Nagios repairs it as before.
     until("the fourth repair", MINUTE, || {
         let history = shell("repairctl history").stdout;
         (String::from_utf8_lossy(&history).matches("\thealed\t").count() == 4).then_some(())
     });
-    assert!(demo.0.try_wait().unwrap().is_none(), "it ended by itself");
+    assert!(demo.0.try_wait().unwrap().is_none(), "the demo ended by itself");
     assert!(demo.end());
     assert!(!shell("test -e $lab").status.success(), "the lab is still there");
 }

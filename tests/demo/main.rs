@@ -1,5 +1,5 @@
-//! `make demo`: kills Apache three times and shows live how Nagios has it healed. With `--keep` the
-//! lab then stays, to be tried by hand.
+//! `make demo` kills Apache three times and shows live how Nagios repairs it. With `--keep` the lab
+//! keeps running for manual tests.
 
 mod keep;
 
@@ -12,7 +12,8 @@ use e2e::{Happening, Journal, Lab, Watch, WebSide, clean_up_when_interrupted, wi
 use serde_json::json;
 
 const ROUNDS: usize = 3;
-/// Nagios needs three failed checks a second apart; the rest is the repair, and a busy machine.
+/// Time limit of a round. Nagios needs three failed checks with an interval of one second. The rest
+/// is for the repair and for a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     let Lab { monitor, web, .. } = &lab;
     lab.policy(|policy| {
         policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
-        // The only service is in trouble: that is not a fleet.
+        // The only service is in trouble, so the limit must allow 100 %.
         policy["fleet"] = json!({"share": 100, "started": {"count": 10_000, "per": "1h"}});
     });
     let nagios = lab.nagios(&Watch { retain: true, ..Watch::default() });
@@ -47,10 +48,8 @@ fn main() -> ExitCode {
     screen.table(&healed);
     let pages =
         nagios.log_lines().iter().filter(|line| line.contains("SERVICE NOTIFICATION")).count();
-    screen.say(&format!(
-        "\nHealed {} of {ROUNDS}; Nagios paged somebody {pages} times.",
-        healed.len()
-    ));
+    screen
+        .say(&format!("\nHealed {} of {ROUNDS}. Notifications by Nagios: {pages}.", healed.len()));
     if keep {
         screen.say(&keep::invitation(&lab, &nagios));
         keep::wait_for_end();
@@ -58,7 +57,7 @@ fn main() -> ExitCode {
     if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The times of one round, from the kill on.
+/// Times of one round, measured from the kill.
 struct Healed {
     soft_3: Duration,
     verified: Duration,
@@ -98,13 +97,13 @@ fn kill_and_watch(
         (!healed.ok.is_zero() && healed.recorded).then_some(())
     });
     if done.is_none() {
-        screen.event(PATIENCE, "given up", "it is not OK in Nagios");
+        screen.event(PATIENCE, "given up", "Nagios does not show OK");
     }
     screen.say("");
     done.map(|()| healed)
 }
 
-/// The words of the ledger, as a person would say them.
+/// Returns a readable name for the kind of an entry.
 fn shown(news: &Happening) -> String {
     match news.what.as_str() {
         "reserved" => "decision",
@@ -115,7 +114,7 @@ fn shown(news: &Happening) -> String {
     .to_owned()
 }
 
-/// Where the demo is shown: colour only on a terminal.
+/// Standard output. It is coloured only on a terminal.
 struct Screen {
     colour: bool,
 }
@@ -139,7 +138,7 @@ impl Screen {
             "seconds from the kill to", "min", "median", "max"
         ));
         for (name, time) in [
-            ("SOFT 3, which calls for it", (|round| round.soft_3) as fn(&Healed) -> Duration),
+            ("SOFT 3, start of the repair", (|round| round.soft_3) as fn(&Healed) -> Duration),
             ("healed and verified", |round| round.verified),
             ("OK in Nagios", |round| round.ok),
         ] {

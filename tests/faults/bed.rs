@@ -1,4 +1,4 @@
-//! A host with one repair, and a monitor without Nagios: what most faults need.
+//! A lab for tests that need a host with one repair but no Nagios.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,29 +11,29 @@ use serde_json::{Value, json};
 pub const CALL: &str =
     "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
-/// A web side whose one repair leaves a mark, and a monitor without Nagios.
+/// A host whose only repair creates a file, and a monitor without Nagios.
 pub struct Bed {
-    /// The Nagios server, without Nagios.
+    /// The Nagios server, on which Nagios does not run.
     pub monitor: Monitor,
     /// The host to be repaired.
     pub web: WebSide,
-    /// What the repair leaves.
+    /// Path of the file that the repair creates.
     pub mark: PathBuf,
     _place: Place,
 }
 
-/// What a call came to.
+/// The result of a call of the handler.
 pub struct Seen {
-    /// Its exit code.
+    /// Exit code of the handler.
     pub code: i32,
-    /// What it printed.
+    /// Standard output of the handler.
     pub text: String,
-    /// How long it took.
+    /// Run time of the handler.
     pub took: Duration,
 }
 
 impl Bed {
-    /// A host whose one repair leaves a mark.
+    /// Creates the lab with a repair that creates the file `mark`.
     pub fn new() -> Bed {
         let Lab { monitor, web, place } = Lab::new();
         let mark = place.directory("marks", web.account.ids()).join("ran");
@@ -42,14 +42,14 @@ impl Bed {
         bed
     }
 
-    /// The gate's repair runs this program.
+    /// Makes the gate's repair run this program.
     pub fn repair_is(&self, argv: &[&str]) {
         self.web.write_repairs(
             &json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}),
         );
     }
 
-    /// The gate's repair runs until the file that is returned exists.
+    /// Makes the gate's repair wait until a file exists. Returns the path of this file.
     pub fn hold_repair(&self) -> PathBuf {
         let go = self.mark.with_file_name("go");
         let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
@@ -58,7 +58,7 @@ impl Bed {
         go
     }
 
-    /// The gate of the lab wants a second between two repairs.
+    /// Waits for the cooldown of the lab's gate, which is one second.
     pub fn wait_for_the_gates_cooldown(&self) {
         std::thread::sleep(Duration::from_millis(1100));
     }
@@ -71,7 +71,7 @@ impl Bed {
         self.monitor.write_policy(&policy);
     }
 
-    /// The monitor looks for the host's sshd at this port, and knows its key there.
+    /// Makes the monitor expect the host's sshd at this port, with the same host key.
     pub fn sshd_is_at(&self, port: u16) {
         let known = fs::read_to_string(self.monitor.known_hosts()).unwrap();
         fs::write(
@@ -82,7 +82,7 @@ impl Bed {
         self.policy(|policy| policy["ssh"]["port"] = json!(port));
     }
 
-    /// Calls the handler as Nagios would.
+    /// Runs the handler in the same way as Nagios.
     pub fn call(&self, arguments: &str) -> Seen {
         let begun = Instant::now();
         let output = self.monitor.call(arguments);
@@ -90,12 +90,13 @@ impl Bed {
         assert_eq!(
             String::from_utf8_lossy(&output.stderr),
             "",
-            "nothing on stderr, which Nagios does not read"
+            "the handler must not write to stderr, because Nagios does not read it"
         );
         Seen { code: output.status.code().unwrap(), text, took: begun.elapsed() }
     }
 
-    /// A fault before anything could be run: exit 2, on record, nothing done on the host.
+    /// Calls the handler and expects that it runs no repair. It must exit with 2, record the
+    /// failure with the text `wanted`, and change nothing on the host.
     pub fn could_not_run(&self, wanted: &str) {
         let seen = self.call(CALL);
         assert_eq!(seen.code, 2, "{}", seen.text);

@@ -1,6 +1,5 @@
-//! The handler of the handler, killed and ended at every moment of its few milliseconds: before the
-//! worker is started, while it is, and after. Nothing is half done: either nobody repairs, or one
-//! worker does all of it.
+//! Kills handle_repair at many moments of the few milliseconds that it runs: before, while and
+//! after it starts the worker. Afterwards either no repair has run, or one worker has completed it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,13 +14,13 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::bed::{Bed, CALL};
 use crate::kills::{counting_bed, times_run};
 
-/// So many moments, from the start of the process to a little after its end.
+/// Number of moments, from the start of the process until shortly after its end.
 const MOMENTS: u32 = 16;
 
 fn background(bed: &Bed, policy: &Path) -> Command {
     let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
     command.args(CALL.replace(" --foreground", "").split_whitespace()).arg("--policy").arg(policy);
-    // As Nagios starts it: the leader of a group, which is killed as a whole.
+    // Like Nagios, start the handler as the leader of a process group, which is killed as a whole.
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -34,21 +33,21 @@ fn no_worker(bed: &Bed) {
     until("the worker's end", Duration::from_secs(30), || (!works()).then_some(()));
 }
 
-fn ended_at_every_moment(signal: Signal) {
+fn signal_at_every_moment(signal: Signal) {
     let bed = counting_bed();
     let begun = Instant::now();
     assert!(background(&bed, &bed.monitor.policy).status().unwrap().success());
     let whole = begun.elapsed();
     no_worker(&bed);
     let (mut started, mut moment) = (0, 0);
-    // On a busy machine a handler may take longer than the first did: then on to later moments,
-    // until one has started a worker.
+    // On a busy machine the handler may start its worker later than in the first run. Try later
+    // moments until a worker was started.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();
         thread::sleep(whole * moment * 5 / (MOMENTS * 4));
         let group = Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap();
-        // It may have ended already.
+        // Ignore the error if the handler has already ended.
         let _ = kill_process_group(group, signal);
         handler.wait().unwrap();
         no_worker(&bed);
@@ -57,7 +56,7 @@ fn ended_at_every_moment(signal: Signal) {
         started += new;
         moment += 1;
     }
-    assert!(started < moment as usize, "all moments were after");
+    assert!(started < moment as usize, "no moment was before the start of the worker");
     let next = bed.call(CALL);
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
@@ -73,25 +72,25 @@ fn ended_at_every_moment(signal: Signal) {
 }
 
 #[test]
-fn the_front_is_killed_at_every_moment() {
-    ended_at_every_moment(Signal::KILL);
+fn handler_survives_sigkill_at_every_moment() {
+    signal_at_every_moment(Signal::KILL);
 }
 
 #[test]
-fn the_front_is_asked_to_end_at_every_moment() {
-    ended_at_every_moment(Signal::TERM);
+fn handler_survives_sigterm_at_every_moment() {
+    signal_at_every_moment(Signal::TERM);
 }
 
-/// Held where it reads its policy, it has certainly started nobody yet.
+/// The handler waits while it reads its policy from a pipe, so it has not started a worker yet.
 #[test]
-fn a_front_that_is_killed_before_it_has_decided_leaves_nothing() {
+fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
-        // A pipe that says nothing for now.
+        // Nothing is written to this pipe.
         let mut handler =
             background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));
-        assert!(handler.try_wait().unwrap().is_none(), "it did not wait for its policy");
+        assert!(handler.try_wait().unwrap().is_none(), "the handler did not wait for its policy");
         kill_process_group(Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap(), signal)
             .unwrap();
         assert!(!handler.wait().unwrap().success());

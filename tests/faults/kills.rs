@@ -1,6 +1,6 @@
-//! The kill matrix: each program that takes part is killed with SIGKILL, at moments spread over the
-//! whole repair. Afterwards the ledger is consistent, no call has run its repair twice, and the
-//! next call is handled.
+//! Kills each program that takes part in a repair with SIGKILL, at moments spread over the whole
+//! repair. Afterwards the ledger must be consistent, no call may have run its repair twice, and the
+//! next call must succeed.
 
 use std::fs;
 use std::process::Command;
@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::bed::{Bed, CALL};
 
-/// From before the ledger is opened to after the check: the repair itself takes a fifth of a
-/// second.
+/// Milliseconds after the call, from before the worker opens the ledger until after the check. The
+/// repair itself takes 200 ms.
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
-/// A repair that takes a while and leaves a line for each time it was run.
+/// Creates a lab whose repair takes 200 ms and writes a line each time it begins and ends.
 pub fn counting_bed() -> Bed {
     let bed = Bed::new();
     let script = format!("echo begun >> {0}; sleep 0.2; echo ended >> {0}", bed.mark.display());
@@ -26,7 +26,7 @@ pub fn counting_bed() -> Bed {
     bed
 }
 
-/// How often it was run.
+/// Returns how often the repair was run.
 pub fn times_run(bed: &Bed) -> usize {
     fs::read_to_string(&bed.mark)
         .unwrap_or_default()
@@ -35,15 +35,15 @@ pub fn times_run(bed: &Bed) -> usize {
         .count()
 }
 
-/// Calls in the background, kills whatever matches after each of the moments, and looks at what is
-/// left.
+/// Calls the handler in the background, calls `kill` after each of the moments and checks the
+/// result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     for moment in MOMENTS {
         let before = times_run(bed);
         bed.call(&CALL.replace(" --foreground", ""));
         thread::sleep(Duration::from_millis(moment));
         kill();
-        // Whatever was under way at the gate ends by itself: its lock is free again, or it is over.
+        // A repair that the gate has started ends without help. Wait until no gate runs.
         thread::sleep(Duration::from_millis(700));
         until("the end of the gate", Duration::from_secs(60), || {
             (!works(&bed.web.gate_command())).then_some(())
@@ -51,7 +51,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         let ran = times_run(bed) - before;
         assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
 
-        // Nobody is locked out for long: the next call repairs.
+        // The host is not locked for long. A later call repairs it.
         let next = until("a call that repairs", Duration::from_secs(30), || {
             let seen = bed.call(CALL);
             let repaired = seen.text.starts_with("REPAIRED web1/HTTP");
@@ -70,23 +70,23 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     let records = bed.monitor.records();
     assert!(
         records.iter().all(|record| record.outcome.is_some()),
-        "a repair is still running by the record: {records:?}"
+        "a repair is recorded as still running: {records:?}"
     );
     let healed =
         records.iter().filter(|record| record.outcome == Some(RepairOutcome::Healed)).count();
     assert!(
         healed >= MOMENTS.len(),
-        "{healed} repairs healed, of {} that were asked for last",
+        "only {healed} repairs are recorded as healed, fewer than the {} moments",
         MOMENTS.len()
     );
 }
 
-/// Kills all processes of a user whose command line holds `text`; there may be none.
+/// Kills all processes of a user whose command line contains `text`, if there are any.
 fn pkill(user: &str, text: &str) {
     signal("-KILL", user, text);
 }
 
-/// Whether a command line begins with that.
+/// Whether a process is running whose command line starts with `text`.
 fn works(text: &str) -> bool {
     Command::new("pgrep")
         .args(["-f", &format!("^{text}")])
@@ -99,19 +99,19 @@ fn signal(signal: &str, user: &str, text: &str) {
 }
 
 #[test]
-fn the_worker_is_killed_at_every_moment() {
+fn recovers_from_killed_worker_at_every_moment() {
     let bed = counting_bed();
     kill_at_every_moment(&bed, || pkill("nagios", bed.monitor.policy.to_str().unwrap()));
 }
 
 #[test]
-fn the_worker_is_asked_to_end_at_every_moment() {
+fn recovers_from_terminated_worker_at_every_moment() {
     let bed = counting_bed();
     kill_at_every_moment(&bed, || signal("-TERM", "nagios", bed.monitor.policy.to_str().unwrap()));
 }
 
 #[test]
-fn the_gate_is_killed_at_every_moment() {
+fn recovers_from_killed_gate_at_every_moment() {
     let bed = counting_bed();
     kill_at_every_moment(&bed, || {
         pkill(bed.web.account.name, &format!("^{}", bed.web.gate_command()))
@@ -119,7 +119,7 @@ fn the_gate_is_killed_at_every_moment() {
 }
 
 #[test]
-fn the_connection_is_killed_at_every_moment() {
+fn recovers_from_killed_connection_at_every_moment() {
     let bed = counting_bed();
     kill_at_every_moment(&bed, || bed.web.sshd.kill_sessions());
 }

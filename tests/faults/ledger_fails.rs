@@ -1,6 +1,6 @@
-//! The ledger fails: nothing is decided on a history that cannot be read or written. Each failure
-//! is said with its next step, nothing is run, nothing is reset, and once it is mended all that was
-//! on record is still there.
+//! Failures of the ledger. If the handler cannot read or write the history, it runs nothing, resets
+//! nothing and reports the failure with the next step. Once the failure is fixed, all records are
+//! still there.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::bed::{Bed, CALL};
 
-/// A bed whose ledger has a disk of its own and one repair on record.
+/// A lab whose ledger is on a separate disk and contains one repair.
 struct OnDisk {
     bed: Bed,
     disk: PathBuf,
@@ -40,22 +40,22 @@ impl OnDisk {
         run(Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.disk));
     }
 
-    /// The next call repairs, and one more is on record.
+    /// Calls the handler and expects one repair and one new record.
     fn repairs(&self) {
         let known = self.bed.monitor.records().len();
         self.bed.wait_for_the_gates_cooldown();
         let seen = self.bed.call(CALL);
         assert!(seen.code == 0 && seen.text.starts_with("REPAIRED web1/HTTP"), "{}", seen.text);
-        assert_eq!(self.bed.monitor.records().len(), known + 1, "what was on record is gone");
+        assert_eq!(self.bed.monitor.records().len(), known + 1, "records are missing");
         fs::remove_file(&self.bed.mark).unwrap();
     }
 
-    /// A call and a dry run do nothing, and each says these words, in one line.
+    /// Expects that a call and a dry run do nothing and print all of `wanted` in a single line.
     fn does_nothing(&self, wanted: &[&str]) {
         for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
             let seen = self.bed.call(&call);
             let dry = call.ends_with("--dry-run");
-            // What can only not be written is no trouble to one that only reads.
+            // A dry run only reads the ledger, so it succeeds if only writing fails.
             if !(dry && seen.text.starts_with("WOULD REPAIR")) {
                 assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
                 assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);
@@ -83,7 +83,7 @@ impl Drop for OnDisk {
 }
 
 #[test]
-fn nothing_is_done_on_a_read_only_disk() {
+fn runs_nothing_when_disk_is_read_only() {
     let on_disk = OnDisk::new("4m");
     on_disk.remount("ro");
     on_disk.does_nothing(&["Read-only file system", "mount its disk read-write again"]);
@@ -92,31 +92,35 @@ fn nothing_is_done_on_a_read_only_disk() {
 }
 
 #[test]
-fn nothing_is_done_on_a_full_disk() {
+fn runs_nothing_when_disk_is_full() {
     let on_disk = OnDisk::new("512k");
     let filler = on_disk.disk.join("filler");
-    assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk should be full now");
+    assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk is not full");
     on_disk.does_nothing(&["free some space on its disk"]);
     fs::remove_file(filler).unwrap();
     on_disk.repairs();
 }
 
-/// What is wrong with the ledger, and the next step that is said.
+/// A description of the damage, a function that causes it, and the expected parts of the message.
 type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
 #[test]
-fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
+fn refuses_damaged_or_foreign_ledger_unchanged() {
     let damages: [Damage; 6] = [
-        ("garbage behind the first page", &garble, &["it is damaged, and never reset by itself"]),
+        (
+            "garbage behind the first page",
+            &garble,
+            &["it is damaged, and is never reset automatically"],
+        ),
         (
             "emptied",
             &|path| fs::write(path, "").unwrap(),
-            &["is not a ledger of nagios-selfheal: it is never reset by itself"],
+            &["is not a ledger of nagios-selfheal, and is never reset automatically"],
         ),
         (
             "cut",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
-            &["never reset by itself"],
+            &["never reset automatically"],
         ),
         (
             "of somebody else",
@@ -136,7 +140,7 @@ fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
                 fs::rename(path, path.with_extension("moved")).unwrap();
                 symlink(path.with_extension("moved"), path).unwrap();
             },
-            &["is a link, or no plain file: name the file itself"],
+            &["is a symbolic link or not a regular file; name the file itself"],
         ),
     ];
     for (what, damage, wanted) in damages {
@@ -145,21 +149,22 @@ fn a_damaged_or_foreign_ledger_is_refused_and_stays_as_it_is() {
         damage(ledger);
         let before = fs::read(ledger).unwrap();
         on_disk.does_nothing(wanted);
-        assert!(fs::read(ledger).unwrap() == before, "{what}: it was changed");
+        assert!(fs::read(ledger).unwrap() == before, "{what}: the ledger was changed");
     }
 }
 
-/// The header stays, so it is a ledger by its first look.
+/// Overwrites everything behind the first page. The header stays, so the file still looks like a
+/// ledger.
 fn garble(path: &Path) {
     let mut content = fs::read(path).unwrap();
     content[4096..].fill(0xa5);
     fs::write(path, content).unwrap();
 }
 
-/// What Nagios does when a service flaps wildly, or an admin's script loops: 500 handlers at the
-/// same time.
+/// A wildly flapping service or a looping script of an admin can start many handlers at the same
+/// time.
 #[test]
-fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
+fn runs_one_repair_for_500_parallel_handlers() {
     let bed = Bed::new();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("10m"));
     let background = CALL.replace(" --foreground", "");
@@ -194,7 +199,7 @@ fn five_hundred_handlers_for_one_service_make_one_repair_and_499_reasons() {
         );
         assert!(
             refusal.text.contains(&bed.monitor.records()[0].job),
-            "it does not name the job in the way: {refusal:?}"
+            "the refusal does not name the running job: {refusal:?}"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A repair in the foreground on a real terminal: what it prints is seen while it runs, and a
-//! hostile host can neither flood the terminal nor write on it what it likes.
+//! A repair in the foreground on a real terminal. Its output appears while it runs, and a hostile
+//! host can neither flood the terminal nor write control characters to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -20,7 +20,7 @@ use crate::bed::{Bed, CALL};
 
 const COLUMNS: u16 = 80;
 
-/// A terminal and what was written on it.
+/// A pseudo-terminal and the output that it has received.
 struct Terminal {
     slave: File,
     shown: Arc<Mutex<Vec<u8>>>,
@@ -50,7 +50,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).replace("\r\n", "\n")
     }
 
-    /// The call of a person who watches here.
+    /// Runs the handler as a person does who watches it on this terminal.
     fn watch(&self, bed: &Bed) -> Child {
         let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
         command.args(CALL.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
@@ -63,12 +63,12 @@ impl Terminal {
     }
 }
 
-/// A repair that says something and goes on only when somebody has seen it.
+/// Returns a shell command that prints a line, waits until `go` exists and prints another line.
 fn talkative(go: &Path) -> String {
     format!("echo it begins; until [ -e {} ]; do sleep 0.02; done; echo it is over", go.display())
 }
 
-fn is_seen_while_it_runs(bed: &Bed, go: &Path) {
+fn appears_while_repair_runs(bed: &Bed, go: &Path) {
     let terminal = Terminal::new();
     let mut call = terminal.watch(bed);
     until("the first line on the terminal", Duration::from_secs(20), || {
@@ -89,7 +89,7 @@ fn is_seen_while_it_runs(bed: &Bed, go: &Path) {
 }
 
 #[test]
-fn the_output_of_a_repair_is_seen_while_it_runs_by_either_transport() {
+fn shows_output_of_running_repair_over_both_transports() {
     for transport in ["ssh2", "openssh"] {
         let bed = Bed::new();
         let go = bed.mark.with_file_name("go");
@@ -98,12 +98,12 @@ fn the_output_of_a_repair_is_seen_while_it_runs_by_either_transport() {
             policy["repairs"]["httpd"]["timeout"] = json!("40s");
             policy["ssh"]["transport"] = json!(transport);
         });
-        is_seen_while_it_runs(&bed, &go);
+        appears_while_repair_runs(&bed, &go);
     }
 }
 
 #[test]
-fn the_output_of_a_local_rung_is_seen_while_it_runs() {
+fn shows_output_of_running_local_rung() {
     let bed = Bed::new();
     let go = bed.mark.with_file_name("go");
     bed.policy(|policy| {
@@ -111,13 +111,13 @@ fn the_output_of_a_local_rung_is_seen_while_it_runs() {
         policy["repairs"]["httpd"]["ladder"] =
             json!([{"local": ["/bin/sh", "-c", talkative(&go)]}]);
     });
-    is_seen_while_it_runs(&bed, &go);
+    appears_while_repair_runs(&bed, &go);
 }
 
 #[test]
-fn a_hostile_host_cannot_flood_the_terminal_nor_write_on_it_what_it_likes() {
+fn hostile_host_cannot_flood_or_control_terminal() {
     let bed = Bed::new();
-    // Rows that look like ours once a terminal breaks the line, escape sequences, and far too much.
+    // Lines that look like ours after a line break, escape sequences, and far too much output.
     let script = r#"#!/bin/sh
 set -- $SSH_ORIGINAL_COMMAND
 [ "$1" = repair ] || exec echo 'SHN1 {"answer":"refused","host":"h","reason":"bad-request","text":"no"}'

@@ -1,5 +1,5 @@
-//! What goes wrong, on real sshd and the real gate: each fault has its message, its exit code and
-//! its record, comes within the deadline, and runs nothing where nothing should be run.
+//! Faults with a real sshd and the real gate. For each fault the tests check the message, the exit
+//! code, the record, the time it takes and that no repair runs without permission.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -26,13 +26,13 @@ use ledger::RepairOutcome;
 use serde_json::{Value, json};
 
 #[test]
-fn a_wrong_host_key_is_refused() {
+fn refuses_wrong_host_key() {
     let bed = Bed::new();
     let other = bed.web.host_key("ecdsa");
     let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
     bed.monitor.record_host_key(&bed.web, stranger.trim());
     bed.could_not_run("find out whether the host was reinstalled");
-    // The true key of another type is as good as the usual one.
+    // The host's true key of another type is accepted as well.
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.monitor.record_host_key(&bed.web, &other);
     assert_eq!(bed.call(CALL).code, 0);
@@ -40,35 +40,35 @@ fn a_wrong_host_key_is_refused() {
 }
 
 #[test]
-fn an_unknown_host_is_refused_and_says_how_to_record_its_key() {
+fn refuses_unknown_host_and_explains_trust() {
     let bed = Bed::new();
     bed.monitor.record_host_key(&bed.web, "");
     bed.could_not_run("`repairctl trust web1`");
 }
 
 #[test]
-fn a_key_that_the_host_does_not_know_is_refused() {
+fn reports_key_that_host_rejects() {
     let bed = Bed::new();
     bed.web.allow("restrict,command=\"/bin/false\",from=\"192.0.2.99\"");
     bed.could_not_run("refused key");
 }
 
 #[test]
-fn a_key_file_that_others_can_read_is_refused() {
+fn refuses_key_file_readable_by_others() {
     let bed = Bed::new();
     fs::set_permissions(bed.monitor.key(), fs::Permissions::from_mode(0o644)).unwrap();
     bed.could_not_run("id_ed25519");
 }
 
 #[test]
-fn a_host_without_sshd_is_named_as_such() {
+fn reports_host_without_sshd() {
     let bed = Bed::new();
     bed.sshd_is_at(free_port());
     bed.could_not_run("cannot connect to web1");
 }
 
 #[test]
-fn an_sshd_that_accepts_and_says_nothing_costs_no_more_than_the_deadline() {
+fn gives_up_on_silent_sshd_at_deadline() {
     let bed = Bed::new();
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     bed.sshd_is_at(silent.local_addr().unwrap().port());
@@ -76,21 +76,21 @@ fn an_sshd_that_accepts_and_says_nothing_costs_no_more_than_the_deadline() {
 }
 
 #[test]
-fn a_gate_that_says_no_is_quoted() {
+fn quotes_refusal_of_gate() {
     let bed = Bed::new();
     bed.web.write_repairs(&json!({"repairs": {"other": {"run": ["/bin/true"]}}}));
     bed.could_not_run("unknown-repair");
 }
 
 #[test]
-fn a_repairs_file_that_a_group_can_write_is_refused_by_the_gate() {
+fn gate_refuses_group_writable_repairs_file() {
     let bed = Bed::new();
     fs::set_permissions(&bed.web.repairs, fs::Permissions::from_mode(0o664)).unwrap();
     bed.could_not_run("repairs.json");
 }
 
 #[test]
-fn a_repair_that_fails_is_told_apart_from_one_that_does_not_help() {
+fn distinguishes_failed_repair_from_ineffective_one() {
     let bed = Bed::new();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.web.apache.kill();
@@ -117,18 +117,18 @@ fn a_repair_that_fails_is_told_apart_from_one_that_does_not_help() {
 }
 
 #[test]
-fn a_repair_that_hangs_is_stopped_by_the_gate() {
+fn gate_stops_hanging_repair() {
     let bed = Bed::new();
     bed.web.apache.kill();
     bed.repair_is(&["/bin/sleep", "60"]);
     let seen = bed.call(CALL);
-    // What it has set going elsewhere may still be at work.
+    // Processes that the repair has started elsewhere can still be running.
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{}", seen.text);
     assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);
 }
 
-/// A ladder whose second rung, a program on the Nagios server, leaves a mark.
+/// Adds a second rung to the ladder, which creates a file on the Nagios server. Returns its path.
 fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
     let strong = bed.mark.with_file_name("strong");
     bed.policy(|policy| {
@@ -136,13 +136,13 @@ fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
         policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd"}, {"local": touch}]);
         policy["repairs"]["httpd"]["cooldown"] = json!("0s");
     });
-    // Both users leave marks there.
+    // Both users create files in this directory.
     fs::set_permissions(bed.mark.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     strong
 }
 
 #[test]
-fn a_host_that_is_held_for_maintenance_is_not_repaired_by_a_stronger_rung() {
+fn runs_no_stronger_rung_on_held_host() {
     let bed = Bed::new();
     bed.web.apache.kill();
     let strong = with_a_stronger_rung(&bed);
@@ -150,14 +150,14 @@ fn a_host_that_is_held_for_maintenance_is_not_repaired_by_a_stronger_rung() {
     bed.could_not_run("held");
     assert!(!strong.exists(), "a stronger rung was taken");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // A repair that runs and does not help is another matter.
+    // The stronger rung follows only if the first repair has run and did not help.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());
 }
 
 #[test]
-fn a_check_that_cannot_tell_runs_nothing_stronger() {
+fn runs_no_stronger_rung_after_inconclusive_check() {
     let bed = Bed::new();
     let strong = with_a_stronger_rung(&bed);
     let mut policy: Value =
@@ -173,14 +173,14 @@ fn a_check_that_cannot_tell_runs_nothing_stronger() {
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(
-        seen.text.contains("cannot tell") && bed.mark.exists() && !strong.exists(),
+        seen.text.contains("is inconclusive") && bed.mark.exists() && !strong.exists(),
         "{}",
         seen.text
     );
 }
 
 #[test]
-fn an_answer_that_is_not_the_gates_is_never_success() {
+fn never_accepts_answer_that_is_not_from_gate() {
     let bed = Bed::new();
     for command in ["/bin/echo done", "/bin/true", "/bin/echo SHN1 {}"] {
         bed.policy(|policy| {
@@ -197,7 +197,7 @@ fn an_answer_that_is_not_the_gates_is_never_success() {
 }
 
 #[test]
-fn the_ssh_program_is_another_way_to_the_same_gate() {
+fn reaches_gate_through_ssh_program() {
     let bed = Bed::new();
     bed.policy(|policy| policy["hosts"] = json!({"web1": {"transport": "openssh"}}));
     let seen = bed.call(CALL);
@@ -216,9 +216,9 @@ fn the_ssh_program_is_another_way_to_the_same_gate() {
     bed.could_not_run("nothing was run");
 }
 
-/// A host is repaired at the gate of another one: its hypervisor, say.
+/// For example, a virtual machine is repaired at the gate of its hypervisor.
 #[test]
-fn a_host_can_be_repaired_at_the_gate_of_another_one() {
+fn repairs_host_at_gate_of_another_host() {
     let bed = Bed::new();
     bed.policy(|policy| {
         policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}});
@@ -232,7 +232,7 @@ fn a_host_can_be_repaired_at_the_gate_of_another_one() {
 }
 
 #[test]
-fn a_second_call_while_one_runs_does_nothing() {
+fn second_call_during_repair_does_nothing() {
     let bed = Bed::new();
     let go = bed.hold_repair();
     bed.policy(|policy| policy["repairs"]["httpd"]["timeout"] = json!("40s"));
@@ -245,7 +245,7 @@ fn a_second_call_while_one_runs_does_nothing() {
     let second = bed.call(CALL);
     assert_eq!(second.code, 0);
     assert!(
-        second.text.starts_with("NO ACTION") && second.text.contains("has been repairing"),
+        second.text.starts_with("NO ACTION") && second.text.contains("is already running"),
         "{}",
         second.text
     );
@@ -254,13 +254,13 @@ fn a_second_call_while_one_runs_does_nothing() {
         bed.monitor.records()[0].outcome
     });
     assert_eq!(bed.monitor.records().len(), 1);
-    assert_eq!(bed.web.jobs().len(), 1, "the gate ran something else");
+    assert_eq!(bed.web.jobs().len(), 1, "the gate ran another job");
 }
 
-/// The worker may be killed with Nagios, by its service manager: the host is not locked for that,
-/// and the gate's own record tells how the repair ended.
+/// A service manager can kill the worker together with Nagios. This must not lock the host, and the
+/// gate's own record shows how the repair ended.
 #[test]
-fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
+fn next_call_closes_record_of_killed_worker() {
     let bed = Bed::new();
     let go = bed.hold_repair();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
@@ -268,12 +268,12 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     e2e::until("the gate at work", Duration::from_secs(10), || {
         (bed.web.jobs().len() == 1).then_some(())
     });
-    // By its policy's path: other tests have workers of their own.
+    // Match the path of the policy, so that the workers of other tests survive.
     run(Command::new("pkill").args(["-KILL", "-f", "-u", "nagios"]).arg(&bed.monitor.policy));
 
     let running = bed.call(CALL);
     assert!(
-        running.text.contains("has been repairing"),
+        running.text.contains("is already running"),
         "the gate still runs it: {}",
         running.text
     );
@@ -284,15 +284,16 @@ fn a_worker_that_was_killed_is_looked_after_by_the_next_call() {
     let records = bed.monitor.records();
     assert_eq!((records.len(), records[1].outcome), (2, Some(RepairOutcome::Unknown)));
     assert!(
-        records[1].text.contains("its worker died; the gate says: repair 'httpd' exit 0"),
+        records[1].text.contains("its worker died; the gate reports: repair 'httpd' exit 0"),
         "{}",
         records[1].text
     );
 }
 
-/// Of two there are the worker and one more: what watches a program is there before the program is.
+/// The limit of two processes allows the worker and one more, which is the supervisor of the rung.
+/// The supervisor cannot start the program, so it never runs without supervision.
 #[test]
-fn where_there_is_no_room_for_a_process_nothing_is_run_unwatched() {
+fn runs_nothing_unsupervised_at_process_limit() {
     let (place, uid) = (Place::new(), 54321);
     let site = place.directory("site", Some((uid, uid)));
     let mark = site.join("mark");
@@ -317,7 +318,7 @@ fn where_there_is_no_room_for_a_process_nothing_is_run_unwatched() {
 }
 
 #[test]
-fn bad_input_runs_and_writes_nothing() {
+fn invalid_input_runs_and_writes_nothing() {
     let bed = Bed::new();
     let broken = bed.monitor.policy.with_file_name("broken.json");
     fs::write(&broken, "{\"repairs\": {\"httpd\": {\"ladder\": 1}}}").unwrap();
@@ -370,7 +371,7 @@ fn bad_input_runs_and_writes_nothing() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_happen_and_why_and_does_nothing() {
+fn dry_run_explains_decision_and_does_nothing() {
     let bed = Bed::new();
     let dry = |event: &str| {
         let seen = bed.call(&format!(

@@ -1,7 +1,6 @@
-//! The kill matrix of Nagios itself, with real Nagios: it is killed, ended or restarted at each
-//! moment of a repair, and the worker goes on without it, or dies with it and is looked after.
-//! Afterwards the ledger is consistent, the gate's own records show no repair that ran twice, and
-//! the next fault is healed.
+//! Kills or restarts a real Nagios at each moment of a repair. The worker either continues or dies
+//! with Nagios, and then the next call closes its record. Afterwards the ledger must be consistent,
+//! the gate's records must show no repair that ran twice, and the next fault must be healed.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -18,23 +17,23 @@ use serde_json::json;
 
 use crate::bed::CALL;
 
-/// Longer than anything takes on a busy machine.
+/// Time limit that is long enough for every step on a busy machine.
 const LONG: Duration = Duration::from_secs(40);
 
-/// What is done to Nagios.
+/// A way to stop Nagios.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blow {
-    /// SIGKILL for Nagios and its worker processes, as when the memory is full; started again
-    /// later.
+    /// SIGKILL for Nagios and its worker processes, as by the OOM killer. Nagios is started again
+    /// after the repair.
     Kill,
-    /// SIGKILL for all that Nagios has started as well: what a service manager does that kills the
-    /// whole control group.
+    /// SIGKILL for Nagios and everything that it has started, as by a service manager that kills
+    /// the whole control group.
     KillEverything,
-    /// SIGTERM, and started again at once, while the repair goes on.
+    /// SIGTERM, and an immediate start while the repair continues.
     Restart,
 }
 
-/// A moment of a repair at which it can be held.
+/// A moment at which a test can hold a repair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Moment {
     BeforeReserving,
@@ -52,12 +51,12 @@ const MOMENTS: [Moment; 5] = [
     Moment::Recording,
 ];
 
-/// A lab whose repair goes on only where a file allows it.
+/// A lab whose repair and check each wait until a file exists.
 struct HeldLab {
     nagios: Nagios,
     monitor: Monitor,
     web: WebSide,
-    /// Repair and check wait for files of these names here.
+    /// Directory of the files that the repair and the check wait for.
     doors: PathBuf,
     _place: Place,
 }
@@ -110,7 +109,7 @@ impl HeldLab {
         self.monitor.steps(&record.job).iter().any(|step| step.kind == kind).then_some(())
     }
 
-    /// Whether a worker of ours is there.
+    /// Whether a worker of this lab is running.
     fn works(&self) -> bool {
         let mut pgrep = Command::new("pgrep");
         pgrep
@@ -127,14 +126,15 @@ impl HeldLab {
         until("the worker's end", LONG, || (!self.works()).then_some(()));
     }
 
-    /// Calls the handler as Nagios' next event would.
+    /// Calls the handler like Nagios at the next event. Returns whether it has repaired the
+    /// service.
     fn is_repaired_by_a_call(&self) -> bool {
         let called = self.monitor.call(CALL);
         String::from_utf8_lossy(&called.stdout).starts_with("REPAIRED")
     }
 
-    /// Breaks Apache, waits until its repair has come to this moment, and holds it there. What
-    /// comes back lets it go on.
+    /// Breaks Apache, waits until its repair has reached this moment, and holds it. The returned
+    /// function lets the repair continue.
     fn held_at(&self, moment: Moment) -> Box<dyn FnOnce() + '_> {
         let known = self.monitor.records().len();
         let reserved = || {
@@ -179,12 +179,13 @@ impl HeldLab {
         }
     }
 
-    /// Nagios keeps its states on disk from time to time; here, now. Without that it would give out
-    /// its problem ids again.
+    /// Makes Nagios save its states immediately. Otherwise it would reuse its problem IDs after a
+    /// restart.
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
-        // Its time is told in whole seconds of the file system's clock on some systems.
+        // The file system's clock has a coarse resolution, so wait for a different modification
+        // time.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))
@@ -192,21 +193,21 @@ impl HeldLab {
         until("the kept states", LONG, || (written() > before).then_some(()));
     }
 
-    /// One repair of each fault and no more: each of the gate's jobs is one record's, and no record
-    /// has two.
-    fn nothing_ran_twice(&self) {
+    /// Checks that each job of the gate belongs to exactly one record and that no record has two
+    /// jobs.
+    fn assert_nothing_ran_twice(&self) {
         let records = self.monitor.records();
         let jobs = self.web.jobs();
         let job_of = |path: &Path| path.file_stem().unwrap().to_str().unwrap().to_owned();
         for job in jobs.iter().map(|path| job_of(path)) {
             let owners = records.iter().filter(|record| job == format!("{}-1", record.job));
-            assert_eq!(owners.count(), 1, "{job} is nobody's: {records:?}");
+            assert_eq!(owners.count(), 1, "{job} does not belong to one record: {records:?}");
         }
         assert!(jobs.len() <= records.len());
     }
 }
 
-/// The file that handlers queue on, before the ledger is asked.
+/// Opens the lock file on which workers queue before they read the ledger.
 fn turn_of(monitor: &Monitor) -> File {
     let path = monitor.ledger.with_added_extension("turn");
     let file = File::options().create(true).append(true).open(&path).unwrap();
@@ -219,7 +220,7 @@ fn at_every_moment(blow: Blow) {
     for moment in MOMENTS {
         let known = lab.monitor.records().len();
         let release = lab.held_at(moment);
-        // Whoever waits for a lock has had time to begin to.
+        // Give processes time to start waiting for a lock.
         thread::sleep(Duration::from_millis(200));
         lab.keep_states();
         match blow {
@@ -247,7 +248,7 @@ fn at_every_moment(blow: Blow) {
         }
         lab.nagios.wait_for_ok();
         until("the worker's end", LONG, || (!lab.works()).then_some(()));
-        lab.nothing_ran_twice();
+        lab.assert_nothing_ran_twice();
         if blow != Blow::KillEverything {
             let records = lab.monitor.records();
             assert_eq!(
@@ -258,10 +259,10 @@ fn at_every_moment(blow: Blow) {
             assert_eq!(lab.web.jobs().len(), records.len(), "{moment:?}");
         }
     }
-    the_next_fault_is_healed(&lab);
+    heals_next_fault(&lab);
 }
 
-fn the_next_fault_is_healed(lab: &HeldLab) {
+fn heals_next_fault(lab: &HeldLab) {
     let known = lab.monitor.records().len();
     lab.web.apache.kill();
     until("a new record", LONG, || (lab.monitor.records().len() > known).then_some(()));
@@ -275,32 +276,33 @@ fn the_next_fault_is_healed(lab: &HeldLab) {
     );
     assert!(
         records.iter().all(|record| record.outcome.is_some()),
-        "still running by the record: {records:?}"
+        "a repair is recorded as still running: {records:?}"
     );
-    lab.nothing_ran_twice();
+    lab.assert_nothing_ran_twice();
 }
 
 #[test]
-fn nagios_is_killed_at_every_moment() {
+fn recovers_from_killed_nagios_at_every_moment() {
     at_every_moment(Blow::Kill);
 }
 
 #[test]
-fn nagios_is_killed_with_all_it_has_started_at_every_moment() {
+fn recovers_from_killed_nagios_and_children_at_every_moment() {
     at_every_moment(Blow::KillEverything);
 }
 
 #[test]
-fn nagios_is_restarted_at_every_moment() {
+fn recovers_from_restarted_nagios_at_every_moment() {
     at_every_moment(Blow::Restart);
 }
 
-/// At `event_handler_timeout` Nagios kills the handler's process group: the worker is not in it.
+/// At `event_handler_timeout` Nagios kills the handler's process group, which does not contain the
+/// worker.
 #[test]
-fn a_handler_that_nagios_kills_for_its_slowness_has_handed_the_repair_over() {
+fn repair_continues_after_nagios_kills_slow_handler() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
-    // The repair is at work until Nagios has killed its handler.
+    // Make the repair wait until Nagios has killed its handler.
     let door = lab.place.directory("doors", None).join("run");
     let wait = format!("until [ -e {} ]; do sleep 0.02; done; exec \"$@\"", door.display());
     let slow = ["/bin/sh", "-c", &wait, "sh"].map(str::to_owned);

@@ -1,5 +1,5 @@
-//! What stands on record while the worker is at it, and what is made of it when the worker has
-//! died: whoever comes next must know what may have run.
+//! The record of a repair while its worker runs and after the worker has died. The next handler
+//! must know what may have run.
 
 use std::fs;
 use std::process::Command;
@@ -16,13 +16,14 @@ use crate::bed::{Bed, CALL, Seen};
 
 const DEAD: &str = "dead-worker-1";
 
-/// What a dead worker has put on record: a rung and its gate, or that the rung ran.
+/// A step that a dead worker has recorded: the begin of a rung with its gate, or the end of a rung.
 enum DeadStep {
     Begun(u32, Option<&'static str>),
     Ran(u32),
 }
 
-/// A worker has died that long ago, having put these steps on record; the next call looks after it.
+/// Writes the record of a worker that began `ago`, recorded these steps and died. Then calls the
+/// handler and returns what it has made of the record.
 fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
     let (job, event) = (
         DEAD.parse().unwrap(),
@@ -58,9 +59,9 @@ fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
     bed.monitor.records().into_iter().find(|record| record.job == DEAD).unwrap()
 }
 
-/// Between two rungs: the gate has never heard of the second, and the first has run all the same.
+/// The gate does not know the second rung, but the first rung has run.
 #[test]
-fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
+fn records_unknown_outcome_for_worker_killed_between_rungs() {
     let bed = Bed::new();
     bed.policy(|policy| {
         policy["repairs"]["httpd"]["ladder"] = json!([{"local": ["/bin/true"]}, {"ssh": "httpd"}])
@@ -68,35 +69,35 @@ fn a_worker_that_was_killed_between_two_rungs_has_run_something() {
     let steps = [DeadStep::Begun(1, None), DeadStep::Ran(1), DeadStep::Begun(2, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says it never began"), "{}", record.text);
+    assert!(record.text.contains("the gate reports that it never began"), "{}", record.text);
 }
 
-/// The host's own gate would say truly that it knows nothing.
+/// The host's own gate would truthfully report that it does not know the job.
 #[test]
-fn asks_the_gate_on_record_though_the_ladder_has_changed() {
+fn queries_recorded_gate_after_change_of_ladder() {
     let bed = Bed::new();
-    // Its deadline, 600 seconds after its beginning, has passed.
+    // The deadline of the rung, 600 seconds after its start, has passed.
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be asked: "), "{}", record.text);
+    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]
-fn a_host_whose_gate_cannot_be_asked_is_kept_until_the_deadline_of_its_rung() {
+fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
     let mut bed = Bed::new();
     bed.web.sshd.stop();
     let steps = [DeadStep::Begun(1, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, None, "{}", record.text);
     let seen = bed.call(CALL);
-    assert!(seen.text.contains("has been repairing on this host"), "{}", seen.text);
+    assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
-/// The worker is killed with Nagios, Nagios is started again: all that within the second that an
-/// sshd may take.
+/// The worker is killed together with Nagios, and Nagios is started again, all within the second
+/// that sshd needs to start the gate.
 #[test]
-fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
+fn waits_for_gate_that_starts_slowly() {
     let bed = Bed::new();
     let record = thread::scope(|scope| {
         scope.spawn(|| {
@@ -118,11 +119,11 @@ fn a_gate_that_is_slow_to_begin_is_not_believed_to_never_begin() {
         after_a_dead_worker(&bed, Duration::ZERO, &[DeadStep::Begun(1, Some("web1"))])
     });
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
 }
 
 /// Calls the handler and runs `meanwhile` while the gate collects evidence.
-fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
+fn call_during_diagnosis(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     let (looks, go) = (bed.mark.with_file_name("looks"), bed.mark.with_file_name("go"));
     let look =
         format!("touch {}; until [ -e {} ]; do sleep 0.05; done", looks.display(), go.display());
@@ -144,9 +145,9 @@ fn with_a_break(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     })
 }
 
-/// As on a disk that is full from then on.
+/// Simulates a disk that becomes full after the reservation.
 #[test]
-fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
+fn skips_rung_that_cannot_be_recorded() {
     let bed = Bed::new();
     let store = |sql: &str| {
         bed.monitor
@@ -154,7 +155,7 @@ fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
             .does(|| Connection::open(&bed.monitor.ledger).unwrap().execute_batch(sql).unwrap())
     };
     let full = "BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
-    let seen = with_a_break(&bed, || {
+    let seen = call_during_diagnosis(&bed, || {
         store(&format!(
             "CREATE TRIGGER a BEFORE INSERT ON step {full}; CREATE TRIGGER b BEFORE UPDATE ON \
              repair {full}"
@@ -162,9 +163,8 @@ fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
     });
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(
-        seen.text.starts_with(
-            "COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be put on record"
-        ),
+        seen.text
+            .starts_with("COULD NOT REPAIR web1/HTTP with httpd: rung 1 of 1 cannot be recorded"),
         "{}",
         seen.text
     );
@@ -177,9 +177,9 @@ fn a_rung_that_cannot_be_put_on_record_is_not_taken() {
 }
 
 #[test]
-fn a_pause_holds_for_what_is_reserved_and_has_not_begun() {
+fn pause_stops_reserved_repair_before_first_rung() {
     let bed = Bed::new();
-    let seen = with_a_break(&bed, || {
+    let seen = call_during_diagnosis(&bed, || {
         let (by, reason) = ("alice".into(), "migration".into());
         let pause =
             Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };

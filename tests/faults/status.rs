@@ -1,4 +1,5 @@
-//! What only Nagios' status file tells, with real Nagios: somebody is at it, or it is over already.
+//! Facts that only Nagios' status file shows, with a real Nagios: an acknowledgement, a downtime or
+//! a recovery after the call.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -24,7 +25,7 @@ impl StatusLab {
         let lab = Lab::new();
         lab.policy(|policy| {
             policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
-            // The only object with a repair is in trouble: that is not a fleet.
+            // The only repairable object is in trouble, so the limit must allow 100 %.
             policy["fleet"]["share"] = json!(100);
         });
         let nagios = lab.nagios(&Watch { retry_interval: 3, ..Watch::default() });
@@ -37,30 +38,30 @@ impl StatusLab {
         fs::write(&self.monitor.command_file, format!("[{seconds}] {command}\n")).unwrap();
     }
 
-    fn nothing_was_run(&self) {
+    fn assert_nothing_was_run(&self) {
         assert!(self.web.jobs().is_empty() && !self.web.apache.is_listening(), "a repair was run");
     }
 }
 
 #[test]
-fn an_acknowledged_problem_is_left_to_the_person_who_is_at_it() {
+fn leaves_acknowledged_problem_alone() {
     let lab = StatusLab::new();
     lab.web.apache.kill();
     lab.nagios.wait_for_call("CRITICAL;SOFT;1");
     lab.command("ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it");
     let refusal = until("the refusal", LONG, || lab.monitor.refusals().into_iter().next());
     assert_eq!(
-        (refusal.reason.as_str(), refusal.text.contains("somebody is at it")),
+        (refusal.reason.as_str(), refusal.text.contains("when the acknowledgement is removed")),
         ("acknowledged", true),
         "{refusal:?}"
     );
     assert!(lab.monitor.records().is_empty());
-    lab.nothing_was_run();
+    lab.assert_nothing_was_run();
 }
 
-/// A worker may wait for others. What Nagios has seen meanwhile counts, not what it had seen when
-/// it called.
-fn over_before_its_turn(results: &[(u8, &str)]) {
+/// While a worker waits for its turn, Nagios can receive new check results. The newest result
+/// counts and not the state at the time of the call.
+fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     let lab = StatusLab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
     let turn = File::options().create(true).append(true).open(&path).unwrap();
@@ -70,7 +71,7 @@ fn over_before_its_turn(results: &[(u8, &str)]) {
     lab.nagios.wait_for_call("CRITICAL;SOFT;3");
     lab.command("DISABLE_SVC_CHECK;web1;HTTP");
     for (state, text) in results {
-        // Times in the status file are whole seconds.
+        // The status file has a resolution of one second.
         thread::sleep(Duration::from_millis(1100));
         lab.command(&format!("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;{state};{text}"));
         until(text, LONG, || (lab.nagios.service("plugin_output")? == *text).then_some(()));
@@ -86,22 +87,22 @@ fn over_before_its_turn(results: &[(u8, &str)]) {
             .starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"),
         "{record:?}"
     );
-    lab.nothing_was_run();
+    lab.assert_nothing_was_run();
 }
 
 #[test]
-fn a_problem_that_is_over_before_the_worker_has_its_turn_is_not_repaired() {
-    over_before_its_turn(&[(0, "mended by hand")]);
+fn skips_repair_after_recovery_before_worker_gets_lock() {
+    recovers_before_worker_gets_lock(&[(0, "fixed by hand")]);
 }
 
 #[test]
-fn a_job_that_is_older_than_the_last_ok_is_dropped_though_it_is_broken_again() {
-    over_before_its_turn(&[(0, "mended by hand"), (2, "broken again")]);
+fn drops_job_older_than_last_ok_despite_new_fault() {
+    recovers_before_worker_gets_lock(&[(0, "fixed by hand"), (2, "broken again")]);
 }
 
-/// Between two rungs Nagios is told something that speaks against a stronger one: the first rung
-/// waits until the status file shows it.
-fn hindered_between_rungs(command: &str, shown: &str, wanted: &str) {
+/// Sends a command to Nagios during the first rung that forbids a stronger rung. The first rung
+/// waits until the status file shows the result of the command.
+fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     let place = Place::new();
     let web = WebSide::start(&place);
     let monitor = Monitor::new(&place, &web);
@@ -132,14 +133,14 @@ fn hindered_between_rungs(command: &str, shown: &str, wanted: &str) {
         lab.monitor.records().into_iter().next().filter(|record| record.ended.is_some())
     });
     assert_eq!(record.outcome, Some(RepairOutcome::NotHealed), "{record:?}");
-    let reason = format!("rung 2 was not taken: {wanted}");
+    let reason = format!("rung 2 was not run: {wanted}");
     assert!(record.text.contains(&reason), "{record:?}");
     assert!(!marks.join("stronger").exists(), "the stronger rung was taken");
 }
 
 #[test]
-fn a_downtime_of_the_service_ends_the_climb() {
-    hindered_between_rungs(
+fn downtime_of_service_stops_ladder() {
+    stops_between_rungs(
         "SCHEDULE_SVC_DOWNTIME;web1;HTTP;HOUR",
         "scheduled_downtime_depth=1",
         "the service is in downtime",
@@ -147,8 +148,8 @@ fn a_downtime_of_the_service_ends_the_climb() {
 }
 
 #[test]
-fn a_downtime_of_the_host_ends_the_climb() {
-    hindered_between_rungs(
+fn downtime_of_host_stops_ladder() {
+    stops_between_rungs(
         "SCHEDULE_HOST_DOWNTIME;web1;HOUR",
         "scheduled_downtime_depth=1",
         "the host is in downtime",
@@ -156,8 +157,8 @@ fn a_downtime_of_the_host_ends_the_climb() {
 }
 
 #[test]
-fn an_acknowledgement_ends_the_climb() {
-    hindered_between_rungs(
+fn acknowledgement_stops_ladder() {
+    stops_between_rungs(
         "ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;0;0;ann;I am at it",
         "problem_has_been_acknowledged=1",
         "the problem is acknowledged",

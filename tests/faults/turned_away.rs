@@ -1,5 +1,5 @@
-//! Hosts whose sshd turns us away for the moment, hosts without a gate, and shells that print
-//! something before the gate does.
+//! Hosts whose sshd refuses connections temporarily, hosts without a gate, and shells that print
+//! output before the gate does.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +13,8 @@ use crate::bed::{Bed, CALL, Seen};
 
 const TRANSPORTS: [&str; 2] = ["ssh2", "openssh"];
 
-/// A rung of 20 s by this transport to this port, and a check that is always good.
+/// Creates a lab whose rung has a timeout of 20 s and uses this transport and port. Its check
+/// always succeeds.
 fn bed(transport: &str, port: impl Fn(&Bed) -> u16) -> Bed {
     let bed = Bed::new();
     let port = port(&bed);
@@ -32,8 +33,8 @@ fn direct(bed: &Bed) -> u16 {
     bed.web.sshd.port
 }
 
-/// Listens in front of the host's sshd, turns that many clients away as sshd does, and connects the
-/// others.
+/// Listens in front of the host's sshd. The first `clients` clients get sshd's refusal, and later
+/// ones are connected to sshd.
 fn turning_away(clients: usize) -> impl Fn(&Bed) -> u16 {
     move |bed| {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -58,7 +59,7 @@ fn turning_away(clients: usize) -> impl Fn(&Bed) -> u16 {
     }
 }
 
-/// Returns the steps of the last repair, which ended like this.
+/// Checks that the last repair has this outcome and returns its steps.
 #[track_caller]
 fn ended(bed: &Bed, outcome: RepairOutcome) -> Vec<StepKind> {
     let record = &bed.monitor.records()[0];
@@ -79,7 +80,7 @@ fn could_not_run(bed: &Bed, wanted: &str) -> Seen {
 }
 
 #[test]
-fn a_repair_is_run_once_the_host_lets_us_in_again() {
+fn runs_repair_once_host_accepts_connections() {
     for transport in TRANSPORTS {
         let bed = bed(transport, turning_away(2));
         let seen = bed.call(CALL);
@@ -90,7 +91,7 @@ fn a_repair_is_run_once_the_host_lets_us_in_again() {
 }
 
 #[test]
-fn a_host_that_keeps_turning_us_away_is_quoted_and_left_to_the_sweep() {
+fn quotes_host_that_refuses_connections() {
     for transport in TRANSPORTS {
         let bed = bed(transport, turning_away(usize::MAX));
         let seen = could_not_run(&bed, "\"Not allowed at this time\"");
@@ -100,7 +101,7 @@ fn a_host_that_keeps_turning_us_away_is_quoted_and_left_to_the_sweep() {
 }
 
 #[test]
-fn a_host_without_a_gate_ends_the_rung_at_once_and_nothing_is_credited() {
+fn fails_quickly_on_host_without_gate() {
     for transport in TRANSPORTS {
         for (command, wanted) in [
             ("/usr/sbin/nologin", "This account is currently not available."),
@@ -115,9 +116,9 @@ fn a_host_without_a_gate_ends_the_rung_at_once_and_nothing_is_credited() {
     }
 }
 
-/// The check is good all the same, but no gate has said that it ran anything.
+/// The check succeeds, but no gate has confirmed that it ran the repair.
 #[test]
-fn a_good_check_is_not_credited_to_a_rung_of_which_no_gate_says_that_it_ran() {
+fn does_not_credit_ok_check_to_unconfirmed_rung() {
     let bed = bed("ssh2", direct);
     bed.policy(|policy| {
         policy["repairs"]["httpd"]["timeout"] = json!("1s");
@@ -126,13 +127,14 @@ fn a_good_check_is_not_credited_to_a_rung_of_which_no_gate_says_that_it_ran() {
     bed.web.allow("restrict,command=\"echo done\"");
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 2, "{}", seen.text);
-    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("its check is OK"));
+    assert!(seen.text.starts_with("OUTCOME UNKNOWN") && seen.text.contains("the check is OK"));
     assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
 }
 
-/// The title of a terminal ends without a newline.
+/// A shell can print escape sequences for the title of the terminal, which do not end with a
+/// newline.
 #[test]
-fn the_answer_is_found_behind_what_a_shell_prints_first() {
+fn finds_answer_behind_output_of_shell() {
     for transport in TRANSPORTS {
         let bed = bed(transport, direct);
         let noise = r"head -c 60000 /dev/zero | tr '\0' x; printf '\033]0;root@web1\007'";

@@ -1,5 +1,5 @@
-//! User accounts: nagios, which its package brings, and one for the gate, made and removed by the
-//! lab.
+//! User accounts: `nagios`, which Nagios' package has created, and the gate's account, which the
+//! lab creates and removes.
 
 use std::panic::resume_unwind;
 use std::process::Command;
@@ -11,32 +11,32 @@ use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
 use crate::place::{run, system_program};
 
-/// The account that holds the gate in the lab.
+/// Name of the gate's account in the lab.
 const REPAIR: &str = "selfheal-lab";
 
-/// A user of this machine.
+/// A user account on this machine.
 #[derive(Debug)]
 pub struct Account {
-    /// Its name.
+    /// Login name.
     pub name: &'static str,
-    /// Its user id.
+    /// User ID.
     pub uid: u32,
-    /// Its group's id.
+    /// ID of the primary group.
     pub gid: u32,
     ours: bool,
 }
 
-/// Labs of one process share the account; the last one removes it.
+/// Number of labs in this process that use the gate's account. The last one removes the account.
 static USERS: Mutex<u32> = Mutex::new(0);
 
 impl Account {
-    /// The user Nagios runs as.
+    /// Returns the user that Nagios runs as.
     pub fn nagios() -> Account {
         Account::of("nagios", false)
     }
 
-    /// The unprivileged user of the gate. `*` as password: no password fits, and sshd without PAM
-    /// does not take it for a locked account as it would `!`.
+    /// Returns the unprivileged user of the gate and creates it if necessary. Its password field is
+    /// `*`, which no password matches. Unlike `!`, sshd without PAM does not treat it as locked.
     pub fn repair() -> Account {
         let mut users = USERS.lock().expect("no lab panicked while holding this");
         if *users == 0 && !exists(REPAIR) {
@@ -56,7 +56,7 @@ impl Account {
         Account { name, uid: id("-u"), gid: id("-g"), ours }
     }
 
-    /// Does `work` as this user, on a thread that is this user's.
+    /// Runs `work` on a thread that has switched to this user.
     pub fn does<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let (user, group) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
         let as_user = || {
@@ -68,7 +68,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Both ids.
+    /// Returns the user ID and the group ID, as the functions of `Place` expect them.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

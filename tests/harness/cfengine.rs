@@ -1,5 +1,5 @@
-//! CFEngine on both sides: its work directories in the lab, and the host's cf-serverd with the
-//! monitor's cf-runagent.
+//! CFEngine on the repaired host and on the monitor: work directories, the host's cf-serverd and
+//! the monitor's cf-runagent.
 
 use std::fs;
 use std::net::TcpStream;
@@ -18,8 +18,8 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// A work directory of an account. An unprivileged program of CFEngine takes it from the account's
-/// home; a variable that CFEngine's own tests use moves it into the lab.
+/// The CFEngine work directory of an account. By default it is in the account's home. An
+/// environment variable that CFEngine's own tests use moves it into the lab.
 #[derive(Debug)]
 pub(crate) struct Work {
     directory: PathBuf,
@@ -27,8 +27,8 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Makes it. Without cf-promises in there cf-agent and cf-serverd would run their failsafe
-    /// policy.
+    /// Creates a work directory. It needs a link to cf-promises, because cf-agent and cf-serverd
+    /// run their failsafe policy without it.
     pub(crate) fn new(place: &Place, relative: &str, account: &Account) -> Work {
         let ids = (account.uid, account.gid);
         let directory = place.directory(relative, Some(ids));
@@ -40,19 +40,19 @@ impl Work {
         Work { directory, ids }
     }
 
-    /// The words that run a program with it.
+    /// Returns the command line that runs a program with this work directory.
     pub(crate) fn words(&self, program: &str) -> Vec<String> {
         let variable = format!("CFENGINE_TEST_OVERRIDE_WORKDIR={}", self.directory.display());
         vec!["/usr/bin/env".to_owned(), variable, system_program(&[program]).display().to_string()]
     }
 
-    /// A file of policy, as the account's own.
+    /// Writes a policy file that belongs to the account.
     pub(crate) fn input(&self, place: &Place, name: &str, text: &str) -> PathBuf {
         let inputs = self.directory.join("inputs").join(name);
         place.file(inputs.to_str().expect("a plain path"), text, 0o600, Some(self.ids))
     }
 
-    /// The same words, to be run as the account.
+    /// Returns the command line of [`Work::words`] with setpriv, which switches to the account.
     fn words_as_the_account(&self, program: &str) -> Vec<String> {
         let setpriv = system_program(&["setpriv"]).display().to_string();
         let ids = [
@@ -69,7 +69,7 @@ impl Work {
         run(Command::new(program).args(first).args(arguments));
     }
 
-    /// Takes the other's public key for that of the user nagios at this address.
+    /// Makes this side accept the public key of `other` for the user nagios at 127.0.0.1.
     fn trust(&self, place: &Place, other: &Work) {
         let key =
             fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");
@@ -78,13 +78,13 @@ impl Work {
     }
 }
 
-/// The host's cf-serverd and what the monitor's cf-runagent needs. Both have keys; neither knows
-/// the other's yet.
+/// The host's cf-serverd and the files of the monitor's cf-runagent. Each side has a key pair, but
+/// at first neither trusts the other.
 #[derive(Debug)]
 pub struct CfServerd {
-    /// Its port on loopback.
+    /// Port of cf-serverd on loopback.
     pub port: u16,
-    /// What it logs.
+    /// Log file of cf-serverd.
     pub log: PathBuf,
     host: Work,
     monitor: Work,
@@ -93,7 +93,7 @@ pub struct CfServerd {
 }
 
 impl CfServerd {
-    /// Starts it on the host, with the shipped policy.
+    /// Starts cf-serverd on the host with the shipped policy.
     pub fn start(place: &Place, web: &WebSide, monitor: &Monitor) -> CfServerd {
         let (port, log) = (free_port(), place.at("web/cf-serverd.log"));
         let host = Work::new(place, "web/cf-serverd", &web.account);
@@ -121,17 +121,17 @@ impl CfServerd {
         CfServerd { port, log, host, monitor, runagent, _daemon: daemon }
     }
 
-    /// The host is given the monitor's key.
+    /// Makes the host trust the monitor's key.
     pub fn host_trusts_monitor(&self, place: &Place) {
         self.host.trust(place, &self.monitor);
     }
 
-    /// The monitor is given the host's key.
+    /// Makes the monitor trust the host's key.
     pub fn monitor_trusts_host(&self, place: &Place) {
         self.monitor.trust(place, &self.host);
     }
 
-    /// cf-runagent's command, as runagent.cf has it, with the lab's places.
+    /// Returns the command of cf-runagent from runagent.cf, with the lab's paths.
     pub fn runagent(&self) -> Vec<String> {
         let mut words = self.monitor.words("cf-runagent");
         words.extend([
@@ -143,7 +143,7 @@ impl CfServerd {
         words
     }
 
-    /// That command as a rung of policy.json.
+    /// Returns the command of cf-runagent as a rung of policy.json.
     pub fn rung(&self) -> Value {
         json!({"local": self.runagent()})
     }
@@ -154,7 +154,7 @@ fn read_shipped(name: &str) -> String {
         .expect("a file of nagios-config/cfengine")
 }
 
-/// The shipped policy, with the lab's port and cf-agent's command moved into the lab.
+/// Returns the shipped policy with the lab's port and the lab's command of cf-agent.
 fn serverd_policy(port: u16, policy_run: &[String]) -> String {
     let program = policy_run.first().expect("a program");
     let moved = |text: String, from: &str, to: &str| {

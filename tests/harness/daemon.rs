@@ -1,4 +1,4 @@
-//! A daemon of the lab, on the leash of `lab_init`.
+//! Daemons of the lab. Each runs below `lab_init`, which kills it when the test ends.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -8,14 +8,14 @@ use std::{env, ffi};
 
 use rustix::process::Pid;
 
-/// A running program. It ends with this value, and everything it started with it.
+/// A running program. Dropping this value kills the program and all its descendants.
 #[derive(Debug)]
 pub struct Daemon {
     init: Child,
 }
 
 impl Daemon {
-    /// Starts a program, its output going to `log`.
+    /// Starts a program and appends its output to `log`.
     pub fn start<A: AsRef<ffi::OsStr>>(log: &Path, program: &Path, arguments: &[A]) -> Daemon {
         let log =
             OpenOptions::new().create(true).append(true).open(log).expect("a log file of the lab");
@@ -23,7 +23,7 @@ impl Daemon {
             .arg(program)
             .args(arguments)
             .current_dir("/")
-            // Ctrl-C is for us alone: it must not end the init before what it holds.
+            // Only the test handles Ctrl-C. It must not kill lab_init before the daemon.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second descriptor of the log"))
@@ -35,12 +35,13 @@ impl Daemon {
 }
 
 impl Daemon {
-    /// The program itself, while it runs.
+    /// Returns the process ID of the program, or `None` if it has ended.
     pub fn program(&self) -> Option<Pid> {
         children(self.init.id()).into_iter().find_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
-    /// The processes of this name that the program itself has started, not the program.
+    /// Returns the processes with this name that the program has started. The program itself and
+    /// processes whose parents have died are not included.
     pub fn descendants_named(&self, name: &str) -> Vec<Pid> {
         children(self.init.id())
             .into_iter()
@@ -48,13 +49,14 @@ impl Daemon {
             .collect()
     }
 
-    /// All processes of this name: the program, and what it has started or left behind.
+    /// Returns all processes with this name, including the program and processes whose parents have
+    /// died.
     pub fn processes_named(&self, name: &str) -> Vec<Pid> {
         named(children(self.init.id()), name)
     }
 }
 
-/// Those of this name among these processes and all below them.
+/// Returns the processes with this name among `found` and their descendants.
 fn named(mut found: Vec<u32>, name: &str) -> Vec<Pid> {
     let mut next = 0;
     while let Some(pid) = found.get(next).copied() {
@@ -79,13 +81,14 @@ fn children(parent: u32) -> Vec<u32> {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Closing its input is the word to end.
+        // lab_init ends when its standard input is closed.
         drop(self.init.stdin.take());
         let _ = self.init.wait();
     }
 }
 
-/// Beside this program (a binary) or one directory up (a test, which cargo puts into `deps`).
+/// Returns the path of lab_init. It is in the directory of the running binary, or one directory up
+/// for a test, which cargo puts into `deps`.
 fn init_program() -> std::path::PathBuf {
     let us = env::current_exe().expect("our own path");
     us.ancestors()

@@ -1,4 +1,4 @@
-//! What happened, in order: Nagios' log as it grows, and the ledger's records and steps.
+//! The events of a repair in order of time, from Nagios' log and from the ledger.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,18 +9,18 @@ use ledger::{Ledger, Record};
 
 use crate::monitor::Monitor;
 
-/// One thing that happened.
+/// An alert of Nagios, or a step of a repair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happening {
-    /// When: a line of Nagios' log was seen, or the ledger's own time.
+    /// The time recorded in the ledger, or for an alert the time when its line was read.
     pub at: SystemTime,
-    /// `SOFT 1`, `HARD 4`, `reserved`, `run`, `ran`, `verified`, `told`, `healed`, ...
+    /// The kind, for example `SOFT 1`, `HARD 4`, `reserved`, `run`, `ran`, `verified` or `healed`.
     pub what: String,
-    /// The rest, for people.
+    /// Details for people.
     pub text: String,
 }
 
-/// Reads both sources and gives out what is new.
+/// Reads Nagios' log and the ledger and returns each entry once.
 #[derive(Debug)]
 pub struct Journal<'a> {
     log: PathBuf,
@@ -30,14 +30,14 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// A journal of one service's alerts and repairs, from now on.
+    /// Creates a journal of alerts and repairs. It skips everything that happened before this call.
     pub fn new(log: &Path, monitor: &'a Monitor) -> Journal<'a> {
         let mut journal = Journal { log: log.into(), monitor, read: 0, told: HashSet::new() };
         journal.news();
         journal
     }
 
-    /// What has happened since the last call, in order of time.
+    /// Returns the entries since the last call, in order of time.
     pub fn news(&mut self) -> Vec<Happening> {
         let mut news = self.alerts();
         news.extend(self.repairs());
@@ -48,7 +48,7 @@ impl<'a> Journal<'a> {
     fn alerts(&mut self) -> Vec<Happening> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let fresh = text.get(self.read..).unwrap_or_default();
-        // A line that is still being written is left for the next time.
+        // Leave a line that Nagios is still writing for the next call.
         let whole = fresh.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole;
         fresh.get(..whole).unwrap_or_default().lines().filter_map(alert).collect()
@@ -96,7 +96,7 @@ impl<'a> Journal<'a> {
     }
 }
 
-/// `[time] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;1;output`
+/// Parses a line like `[time] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;1;output`.
 fn alert(line: &str) -> Option<Happening> {
     let (_, alert) = line.split_once("SERVICE ALERT: ")?;
     let fields: Vec<&str> = alert.splitn(6, ';').collect();

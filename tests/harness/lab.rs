@@ -1,4 +1,4 @@
-//! Both sides of a lab.
+//! A lab with a web server and a monitor.
 
 use serde_json::Value;
 
@@ -7,19 +7,20 @@ use crate::nagios::{Nagios, Watch};
 use crate::place::Place;
 use crate::web::WebSide;
 
-/// A web server side, and a monitor side that repairs it. Both end before their directory does.
+/// A web server side and a monitor side that repairs it. The order of the fields ends both before
+/// their directory is removed.
 #[derive(Debug)]
 pub struct Lab {
-    /// The monitor side.
+    /// The Nagios server.
     pub monitor: Monitor,
-    /// The web server side.
+    /// The host to be repaired.
     pub web: WebSide,
-    /// The directory of both.
+    /// The directory with all files of the lab.
     pub place: Place,
 }
 
 impl Lab {
-    /// Starts the web server side, and sets the monitor side up for it.
+    /// Starts the web server side and configures the monitor side for it.
     #[allow(clippy::new_without_default, reason = "it starts daemons")]
     pub fn new() -> Lab {
         let place = Place::new();
@@ -28,14 +29,14 @@ impl Lab {
         Lab { monitor, web, place }
     }
 
-    /// Writes the lab's default policy with these changes.
+    /// Writes the lab's default policy after `change` has modified it.
     pub fn policy(&self, change: impl FnOnce(&mut Value)) {
         let mut policy = self.monitor.default_policy(&self.web);
         change(&mut policy);
         self.monitor.write_policy(&policy);
     }
 
-    /// Starts Nagios, which watches the service as `watch` says.
+    /// Starts Nagios, which checks the service with the settings in `watch`.
     pub fn nagios(&self, watch: &Watch) -> Nagios {
         Nagios::start(&self.place, &self.monitor, &self.web, watch)
     }

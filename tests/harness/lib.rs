@@ -1,6 +1,6 @@
-//! A lab on one machine: a web server side with its own sshd, Apache, gate and CFEngine, and a
-//! monitor side with Nagios as the unprivileged user nagios. Everything listens on free loopback
-//! ports, lives in one directory, and ends with the test that started it.
+//! A lab on one machine. The web server side has its own sshd, Apache, gate and CFEngine. The
+//! monitor side runs Nagios as the unprivileged user nagios. All servers listen on free loopback
+//! ports, keep their files in one directory and end with the test that started them.
 
 mod account;
 mod cfengine;
@@ -12,6 +12,7 @@ mod monitor;
 mod nagios;
 mod place;
 mod readme;
+pub mod texts;
 mod wait;
 mod web;
 

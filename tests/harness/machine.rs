@@ -1,4 +1,4 @@
-//! Two machines with systemd, each in namespaces of its own, with a wire between them.
+//! Two machines with systemd in separate namespaces, connected by a network.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use crate::daemon::Daemon;
 use crate::place::{Place, run, system_program};
 use crate::wait::until;
 
-/// A machine. It ends with this value.
+/// A running machine. Dropping this value stops it.
 #[derive(Debug)]
 pub struct Machine {
     leader: u32,
@@ -19,30 +19,32 @@ pub struct Machine {
     _daemon: Daemon,
 }
 
-/// The Nagios server and web1, a wire between them, nothing else.
+/// Two machines, the Nagios server and web1, on a network of their own.
 #[derive(Debug)]
 pub struct Site {
-    /// The Nagios server, 192.0.2.1.
+    /// The Nagios server with the address 192.0.2.1.
     pub server: Machine,
-    /// The host to be repaired, 192.0.2.2.
+    /// The host to be repaired, with the address 192.0.2.2.
     pub web1: Machine,
     _place: Place,
 }
 
-/// What the two machines are made of.
+/// The systems and scripts from which the two machines are created.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// The root of the system that both show, with changes of their own: `/` for this one.
+    /// Root directory that both machines start from, `/` for the running system. Each machine keeps
+    /// its changes in a separate overlay.
     pub base: &'a Path,
-    /// A directory that both have as /parts.
+    /// Directory that both machines have as /parts.
     pub parts: &'a Path,
-    /// A script that makes the first one the Nagios server, run in its root before it boots.
+    /// Shell script that configures the Nagios server. It runs in the machine's root before boot.
     pub server: &'a str,
-    /// The same for web1.
+    /// Shell script that configures web1. It runs in the machine's root before boot.
     pub web1: &'a str,
 }
 
-/// On both machines: the admin, who may use sudo, and what is started.
+/// Part of the script for every machine. It creates an admin with sudo and selects the units to
+/// start.
 const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
@@ -56,7 +58,7 @@ const SERVER: &str = "units=nagios4.service
 . /parts/both
 install -o admin -g admin -m 600 /parts/admin_key /home/admin/.ssh/id_ed25519
 echo '192.0.2.2 web1' >> /etc/hosts
-# A minute of Nagios is a second here, and nothing but our service is checked.
+# Make Nagios' time unit a second instead of a minute, and check only our service.
 sed -i -e 's/^interval_length=.*/interval_length=1/' -e \
 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
     -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg
@@ -69,11 +71,11 @@ rm -f /etc/ssh/ssh_host_*
 ssh-keygen -A >/dev/null
 ";
 
-/// Sites of one process have names of their own.
+/// Number of sites that this process has created, which makes their names unique.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Site {
-    /// Boots both.
+    /// Boots both machines and waits until web1 accepts logins.
     pub fn boot(place: Place, plan: &Plan<'_>) -> Site {
         let site = format!(
             "shq{}-{}",
@@ -99,7 +101,7 @@ impl Site {
     }
 }
 
-/// The lab's own copy of the parts, to which it adds its scripts.
+/// Copies `given` into the lab, which adds its scripts to the copy.
 fn parts_of(place: &Place, given: &Path) -> PathBuf {
     let parts = place.directory("parts", None);
     run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
@@ -126,8 +128,8 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    /// One machine without a network, which starts nothing but systemd itself: a base and parts as
-    /// in [`Plan`].
+    /// Boots a machine that has no network and starts only systemd itself. For `base` and `parts`
+    /// see [`Plan`].
     pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
         let name = format!(
             "shq{}-{}",
@@ -188,7 +190,7 @@ impl Machine {
         command
     }
 
-    /// Runs a script there as root.
+    /// Runs a script on the machine as root.
     pub fn root(&self, script: &str) -> Output {
         self.enter()
             .args(["/bin/sh", "-c", script])
@@ -197,7 +199,7 @@ impl Machine {
             .expect("nsenter runs")
     }
 
-    /// Runs a script there as root, which must succeed.
+    /// Runs a script on the machine as root and returns its output. Panics if it fails.
     pub fn must(&self, script: &str) -> String {
         let done = self.root(script);
         let text = String::from_utf8_lossy(&done.stdout).into_owned()
@@ -206,8 +208,8 @@ impl Machine {
         text
     }
 
-    /// Types a script at a terminal as the admin would, with bash; says yes to every question. What
-    /// the terminal showed, and whether all went well.
+    /// Runs a script as the admin with bash on a terminal and answers every question with yes.
+    /// Returns whether the script succeeded, and the output of the terminal.
     pub fn typed(&self, script: &str) -> (bool, String) {
         let login = ["su", "--login", "admin", "--command"];
         let file = format!("/tmp/typed.{}", std::process::id());
@@ -241,8 +243,7 @@ impl Machine {
         while let Ok(n @ 1..) = screen.read(&mut buffer) {
             shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
             let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
-            // ssh throws away what was typed before it asks, so each question is answered when it
-            // is there.
+            // ssh discards input that arrives before its question, so wait for each question.
             for _ in answered..questions {
                 std::thread::sleep(Duration::from_millis(300));
                 let _ = keyboard.write_all(b"yes\n");

@@ -1,4 +1,4 @@
-//! The monitor side: the policy, the keys and the ledger.
+//! The monitor side with its policy, keys and ledger.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use crate::account::Account;
 use crate::place::{Place, give};
 use crate::web::WebSide;
 
-/// What the Nagios server has of ours: programs, policy, keys, ledger.
+/// Our programs and files on the Nagios server.
 #[derive(Debug)]
 pub struct Monitor {
     directory: PathBuf,
-    /// The user Nagios runs as.
+    /// The user that Nagios runs as.
     pub nagios: Account,
-    /// The event handler under test.
+    /// Path of handle_repair.
     pub handler: PathBuf,
-    /// The check under test.
+    /// Path of check_http.
     pub check: PathBuf,
-    /// The admin's program under test.
+    /// Path of repairctl.
     pub repairctl: PathBuf,
-    /// policy.json.
+    /// Path of policy.json.
     pub policy: PathBuf,
-    /// The ledger.
+    /// Path of the ledger.
     pub ledger: PathBuf,
-    /// Nagios' external command file.
+    /// Path of Nagios' external command file.
     pub command_file: PathBuf,
 }
 
 impl Monitor {
-    /// Sets the monitor side up for the given web side: a policy that repairs `httpd` there.
+    /// Configures the monitor side with a policy that repairs `httpd` on the given web side.
     pub fn new(place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
         let directory = place.directory("monitor", nagios.ids());
@@ -58,20 +58,20 @@ impl Monitor {
         monitor
     }
 
-    /// Records the host's key under one more name.
+    /// Adds the host's key to known_hosts under another name.
     pub fn record_also(&self, web: &WebSide, name: &str) {
         let line = format!("[{name}]:{} {}\n", web.sshd.port, web.host_key("ed25519"));
         let known = fs::read_to_string(self.known_hosts()).expect("known_hosts");
         fs::write(self.known_hosts(), known + &line).expect("known_hosts");
     }
 
-    /// Records `key` as that of web1, and nothing else.
+    /// Replaces known_hosts with the single entry `key` for web1.
     pub fn record_host_key(&self, web: &WebSide, key: &str) {
         fs::write(self.known_hosts(), format!("[web1]:{} {key}\n", web.sshd.port))
             .expect("known_hosts");
     }
 
-    /// The lab's policy, to be changed and given to [`Monitor::write_policy`].
+    /// Returns the lab's policy. A test can change it and pass it to [`Monitor::write_policy`].
     pub fn default_policy(&self, web: &WebSide) -> Value {
         json!({
             "ledger": self.ledger,
@@ -89,18 +89,18 @@ impl Monitor {
                     self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2",
                 ],
                 "timeout": "20s", "settle": "0s",
-                // Apache is killed on purpose, again and again: no limit of real life may end that.
+                // The tests kill Apache again and again, so no limit may stop the repairs.
                 "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
             }},
         })
     }
 
-    /// The private key of the monitor.
+    /// Returns the path of the monitor's private key.
     pub fn key(&self) -> PathBuf {
         self.directory.join("id_ed25519")
     }
 
-    /// The recorded host keys.
+    /// Returns the path of known_hosts.
     pub fn known_hosts(&self) -> PathBuf {
         self.directory.join("known_hosts")
     }
@@ -110,7 +110,7 @@ impl Monitor {
         fs::write(&self.policy, format!("{policy:#}\n")).expect("policy.json");
     }
 
-    /// Calls the handler as Nagios would, as the user nagios, and waits for it.
+    /// Runs the handler as the user nagios, in the same way as Nagios, and waits for it.
     pub fn call(&self, arguments: &str) -> Output {
         let words = arguments.split_whitespace();
         self.as_nagios(&self.handler)
@@ -121,14 +121,14 @@ impl Monitor {
             .expect("the handler runs")
     }
 
-    /// repairctl as the user nagios, with the lab's policy.
+    /// Returns a command that runs repairctl as the user nagios with the lab's policy.
     pub fn ctl(&self, arguments: &[&str]) -> Command {
         let mut command = self.as_nagios(&self.repairctl);
         command.arg("--policy").arg(&self.policy).args(arguments);
         command
     }
 
-    /// A command that runs as the user nagios.
+    /// Returns a command that runs a program as the user nagios.
     pub fn as_nagios(&self, program: &Path) -> Command {
         use std::os::unix::process::CommandExt;
         let mut command = Command::new(program);
@@ -136,30 +136,30 @@ impl Monitor {
         command
     }
 
-    /// All repairs on record, the newest first.
+    /// Returns all repairs in the ledger, newest first.
     pub fn records(&self) -> Vec<Record> {
         self.read(|ledger| ledger.records(100_000).expect("records")).unwrap_or_default()
     }
 
-    /// All refusals on record, the newest first.
+    /// Returns all refusals in the ledger, newest first.
     pub fn refusals(&self) -> Vec<Refusal> {
         self.read(|ledger| ledger.refusals(1000).expect("refusals")).unwrap_or_default()
     }
 
-    /// What happened within one repair.
+    /// Returns the recorded steps of a repair.
     pub fn steps(&self, job: &str) -> Vec<Step> {
         self.read(|ledger| ledger.steps(&job.parse().expect("a job id")).expect("steps"))
             .expect("the ledger")
     }
 
-    /// What the user nagios reads in the ledger; `None` before the ledger exists.
+    /// Reads from the ledger as the user nagios. Returns `None` if the ledger does not exist yet.
     pub fn read<T: Send>(&self, look: impl FnOnce(&mut dyn Ledger) -> T + Send) -> Option<T> {
         self.nagios.does(|| {
             ledger::open_read_only(&self.ledger).ok().map(|mut ledger| look(ledger.as_mut()))
         })
     }
 
-    /// What the user nagios does with the ledger.
+    /// Opens the ledger for writing as the user nagios and calls `change` with it.
     pub fn write<T: Send>(&self, change: impl FnOnce(&mut dyn Ledger) -> T + Send) -> T {
         self.nagios.does(|| change(ledger::open(&self.ledger).expect("the ledger").as_mut()))
     }

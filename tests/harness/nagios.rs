@@ -1,4 +1,4 @@
-//! Nagios as the user nagios, with one service that is checked every second.
+//! Runs Nagios as the user nagios with one service that it checks every second.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// How the one service is watched.
+/// Settings of Nagios and of the service that it checks.
 #[derive(Debug)]
 pub struct Watch {
-    /// The command that is its event handler.
+    /// Name of the command object that is the service's event handler.
     pub handler: &'static str,
     /// Seconds between the checks of a SOFT problem.
     pub retry_interval: u32,
     /// Seconds after which Nagios kills a handler.
     pub event_handler_timeout: u32,
-    /// Whether Nagios remembers its states over a restart.
+    /// Whether Nagios keeps its states across a restart.
     pub retain: bool,
-    /// More lines of the host's definition.
+    /// Additional lines for the definition of the host.
     pub host: &'static str,
-    /// More object definitions, spelled: `\xF6` is a byte.
+    /// Additional object definitions. An escape like `\xF6` stands for a byte.
     pub more: String,
 }
 
@@ -48,21 +48,22 @@ impl Default for Watch {
 /// A running Nagios.
 #[derive(Debug)]
 pub struct Nagios {
-    /// nagios.log.
+    /// Path of nagios.log.
     pub log: PathBuf,
-    /// Where it keeps its states over a restart.
+    /// Path of the file with the states that Nagios keeps across a restart.
     pub retention: PathBuf,
-    /// status.dat.
+    /// Path of status.dat.
     pub status: PathBuf,
     program: PathBuf,
     config: PathBuf,
-    /// This run of it, and those before, below which their handlers' workers may still be at work.
+    /// All runs of Nagios, the current one last. Workers that an earlier run has started can still
+    /// be running.
     daemons: Mutex<Vec<Daemon>>,
 }
 
 impl Nagios {
-    /// Starts Nagios with the shipped commands and templates and one repairable service, checked
-    /// every second.
+    /// Starts Nagios with the shipped commands and templates and one repairable service, which it
+    /// checks every second.
     pub fn start(place: &Place, monitor: &Monitor, web: &WebSide, watch: &Watch) -> Nagios {
         let directory = place.directory("monitor/nagios", monitor.nagios.ids());
         for part in ["monitor/rw", "monitor/nagios/results"] {
@@ -103,7 +104,7 @@ impl Nagios {
         self.daemons.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it has seen the service OK.
+    /// Waits until Nagios reports the service as OK.
     pub fn wait_for_ok(&self) {
         until("Nagios' OK of the service", Duration::from_secs(40), || {
             (self.service("current_state")? == "0" && self.service("has_been_checked")? == "1")
@@ -111,8 +112,8 @@ impl Nagios {
         });
     }
 
-    /// Kills it with all its worker processes, and waits until they are gone. What handlers have
-    /// started is not its own.
+    /// Kills Nagios with its worker processes and waits until they are gone. Processes started by
+    /// event handlers continue.
     pub fn kill(&self) {
         self.ended_by(|running| {
             for pid in running {
@@ -121,7 +122,7 @@ impl Nagios {
         });
     }
 
-    /// Asks it to end, as its service manager would, and waits until it has.
+    /// Sends SIGTERM to Nagios, as a service manager does, and waits until it has ended.
     pub fn terminate(&self) {
         self.ended_by(|_| {
             let program =
@@ -138,7 +139,7 @@ impl Nagios {
         until("the end of Nagios", Duration::from_secs(20), || running().is_empty().then_some(()));
     }
 
-    /// Starts it again after its end.
+    /// Starts Nagios again after it has ended.
     pub fn start_again(&self) {
         self.run();
         until("Nagios' status after its start", Duration::from_secs(20), || {
@@ -146,30 +147,31 @@ impl Nagios {
         });
     }
 
-    /// The lines of its log.
+    /// Returns the lines of Nagios' log.
     pub fn log_lines(&self) -> Vec<String> {
         spelled(&self.log).lines().map(str::to_owned).collect()
     }
 
-    /// How often it has called the handler of the service with this event, like `CRITICAL;HARD;4`.
+    /// Returns how often Nagios has called the service's handler with this event, for example
+    /// `CRITICAL;HARD;4`.
     pub fn calls(&self, event: &str) -> usize {
         let call = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");
         self.log_lines().iter().filter(|line| line.contains(&call)).count()
     }
 
-    /// Waits until it has called the handler of the service with this event.
+    /// Waits until Nagios has called the service's handler with this event.
     pub fn wait_for_call(&self, event: &str) {
         until(event, Duration::from_secs(60), || (self.calls(event) > 0).then_some(()));
     }
 
-    /// Waits for a comment on a service that starts like this.
+    /// Waits for a comment on a service that starts with `start` and returns it.
     pub fn wait_for_comment(&self, start: &str) -> String {
         until("the comment in Nagios", Duration::from_secs(60), || {
             self.comments().into_iter().find(|comment| comment.starts_with(start))
         })
     }
 
-    /// A field of the service in the status file.
+    /// Returns a field of the service from the status file.
     pub fn service(&self, field: &str) -> Option<String> {
         let status = spelled(&self.status);
         let block = status.split("servicestatus {").nth(1)?;
@@ -177,12 +179,12 @@ impl Nagios {
         block.split_once(&start)?.1.lines().next().map(str::to_owned)
     }
 
-    /// The comments on services in the status file.
+    /// Returns the comments on services from the status file.
     pub fn comments(&self) -> Vec<String> {
         self.comments_on("servicecomment {")
     }
 
-    /// The comments on hosts in the status file.
+    /// Returns the comments on hosts from the status file.
     pub fn host_comments(&self) -> Vec<String> {
         self.comments_on("hostcomment {")
     }
@@ -200,7 +202,7 @@ impl Nagios {
     }
 }
 
-/// Reads a file of Nagios, whose names may hold any bytes; empty if it is missing.
+/// Reads a file of Nagios and escapes bytes that are not UTF-8. A missing file counts as empty.
 fn spelled(file: &Path) -> String {
     spell(&fs::read(file).unwrap_or_default())
 }
@@ -209,7 +211,7 @@ fn read_shipped(name: &str) -> String {
     fs::read_to_string(shipped("nagios-config").join(name)).expect("a file of nagios-config")
 }
 
-/// The shipped commands, with the programs' and the policy's places moved into the lab.
+/// Returns the shipped commands with the lab's paths of programs and policy.
 fn commands(monitor: &Monitor) -> String {
     let with_policy =
         |program: &Path| format!("{} --policy {}", program.display(), monitor.policy.display());
@@ -224,7 +226,7 @@ fn commands(monitor: &Monitor) -> String {
         .replace("/usr/libexec/nagios-selfheal/plugins/check_repairs", &watch)
 }
 
-/// One service that is checked every second, and somebody to page.
+/// Returns the definitions of the host, of its service and of a contact to notify.
 fn objects(port: u16, watch: &Watch) -> String {
     let Watch { handler, retry_interval, host, more, .. } = watch;
     let pager = "contact_name pager\n host_notification_commands \
@@ -264,8 +266,8 @@ fn objects(port: u16, watch: &Watch) -> String {
         + more
 }
 
-/// One second is the unit of all intervals; SOFT states and handler calls are logged; nothing
-/// outlives the lab.
+/// Returns the main configuration file. The unit of intervals is one second, SOFT states and
+/// handler calls are logged, and all files are in the lab's directory.
 fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
     let at = |name: &str| directory.join(name).display().to_string();
     let settings = [

@@ -1,4 +1,4 @@
-//! The directory of one lab, and where the programs under test come from.
+//! The directory of a lab, and the paths of the programs under test.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::chown;
@@ -11,26 +11,25 @@ use testkit::{copy_program, set_mode};
 
 use crate::wait::interrupted;
 
-/// A directory that only root can write, as the gate demands of every directory above its files,
-/// and that every user can enter. Removed at the end; when a test fails, its logs are printed
-/// first.
+/// A directory that every user can enter but only root can write. The gate requires this of every
+/// directory above its files. Dropping this value removes the directory. If the test has failed, it
+/// prints the logs first.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
 }
 
-/// The beginning of every lab's directory name; the number of its process follows.
+/// Start of the name of every lab directory. The process ID of the test follows.
 const PREFIX: &str = "nagios-selfheal-lab";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Place {
-    /// A new directory below /var/lib. Needs root.
+    /// Creates a new directory below /var/lib. Panics without root privileges.
     pub fn new() -> Place {
         assert!(
             rustix::process::geteuid().is_root(),
-            "the lab needs root (sshd, users, a directory of root's own): run it as root or with \
-             sudo"
+            "the lab needs root for sshd, accounts and its directory; run it as root or with sudo"
         );
         remove_abandoned();
         let name = format!("{PREFIX}.{}.{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -41,17 +40,17 @@ impl Place {
         place
     }
 
-    /// The directory itself.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A path in it.
+    /// Returns the path of a file in the directory.
     pub fn at(&self, relative: &str) -> PathBuf {
         self.path.join(relative)
     }
 
-    /// A new directory in it, with its owner.
+    /// Creates a subdirectory with the mode 755 and the given owner, root by default.
     pub fn directory(&self, relative: &str, owner: Option<(u32, u32)>) -> PathBuf {
         let path = self.at(relative);
         fs::create_dir_all(&path).expect("a directory of the lab");
@@ -60,7 +59,7 @@ impl Place {
         path
     }
 
-    /// A new file in it, with its mode and owner.
+    /// Writes a file with the given mode and owner, root by default.
     pub fn file(
         &self,
         relative: &str,
@@ -75,22 +74,22 @@ impl Place {
         path
     }
 
-    /// A program under test. What `make build` has left in one directory is copied to where every
-    /// user can run it; what is installed is run where it is, for how its parts find each other is
-    /// tested with it.
+    /// Returns the path of a program under test. Programs from `make build` are copied into the
+    /// lab, where every user can run them. Installed programs run from where they are installed, to
+    /// test that they find each other.
     pub fn program(&self, name: &str) -> PathBuf {
         let places = programs();
         let [built] = places.as_slice() else {
             let found = places.iter().map(|place| place.join(name)).find(|path| path.exists());
             return found.unwrap_or_else(|| {
-                panic!("{name} is in none of {places:?}; `make install` puts it there")
+                panic!("{name} is in none of {places:?}; install it with `make install`")
             });
         };
         let bin = self.directory("bin", None);
         let copy = bin.join(name);
         if !copy.exists() {
             let built = built.join(name);
-            assert!(built.exists(), "{}: `make build` makes it", built.display());
+            assert!(built.exists(), "{}: missing; run `make build`", built.display());
             copy_program(&built, &copy);
             set_mode(&copy, 0o755);
         }
@@ -113,7 +112,7 @@ impl Drop for Place {
     }
 }
 
-/// Removes what a lab that was killed could not remove itself.
+/// Removes the directories of labs whose process was killed.
 fn remove_abandoned() {
     for entry in fs::read_dir("/var/lib").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -125,7 +124,7 @@ fn remove_abandoned() {
     }
 }
 
-#[allow(clippy::print_stderr, reason = "the logs of a failed test belong beside its message")]
+#[allow(clippy::print_stderr, reason = "the logs of a failed test belong next to its message")]
 fn print_logs(directory: &Path) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -138,20 +137,22 @@ fn print_logs(directory: &Path) {
     }
 }
 
-/// Where `make build` puts the release programs. SELFHEAL_PROGRAMS names another such directory or,
-/// as a list with colons, the directories into which they are installed.
+/// Returns the directories with the programs under test, by default the output of `make build`.
+/// SELFHEAL_PROGRAMS can name another build directory, or list the directories of installed
+/// programs, separated by colons.
 fn programs() -> Vec<PathBuf> {
     let built = || vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release")];
     let named = env::var_os("SELFHEAL_PROGRAMS").filter(|list| !list.is_empty());
     named.map_or_else(built, |list| env::split_paths(&list).collect())
 }
 
-/// A file that is shipped with the project, by its path from the top of the tree.
+/// Returns the path of a file in the repository, given relative to its root.
 pub fn shipped(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
 }
 
-/// Where a system program is, looked for where Debian and the RPM distributions put it.
+/// Returns the path of the first of these programs that is installed. Searches the directories that
+/// Debian and the RPM distributions use.
 pub fn system_program(names: &[&str]) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
     let all = names.iter().flat_map(|name| places.map(|place| Path::new(place).join(name)));

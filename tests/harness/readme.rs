@@ -1,4 +1,4 @@
-//! What README tells people to type.
+//! The commands of README.md's quick start.
 
 use std::fs;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use crate::machine::Site;
 use crate::place::shipped;
 use crate::wait::until;
 
-/// The blocks of commands of README's "Ten minutes", in their order.
+/// Returns the blocks of commands in the section "Ten minutes" of README.md, in order.
 pub fn quick_start() -> Vec<String> {
     let readme = fs::read_to_string(shipped("README.md")).expect("README.md");
-    let section =
-        readme.split("\n### Ten minutes\n").nth(1).expect("README has a section 'Ten minutes'");
-    let section = section.split("\n### ").next().unwrap_or_default();
+    let section = readme.split("\n## Ten minutes\n").nth(1);
+    let section = section.expect("README has a section 'Ten minutes'");
+    let section = section.split("\n## ").next().unwrap_or_default();
     let (mut blocks, mut block) = (Vec::new(), String::new());
     for line in section.lines().chain(["the end"]) {
         match line.strip_prefix("    ") {
@@ -26,13 +26,13 @@ pub fn quick_start() -> Vec<String> {
 }
 
 impl Site {
-    /// Does just what README says, and returns what the terminal showed.
+    /// Runs the commands of README.md and returns the output of the terminal.
     pub fn follow_readme(&self) -> String {
         let mut screen = String::new();
         for block in quick_start() {
             let (done, shown) = self.server.typed(&block);
-            // A minute of Nagios is a second here: it may have Apache restarted while systemctl
-            // still waits for its end.
+            // Nagios' minute is a second in this lab, so Apache can be restarted while systemctl
+            // still waits for it to stop.
             let healed_meanwhile = shown.contains("Job for apache2.service canceled.");
             assert!(done || healed_meanwhile, "README's\n{block}\nended badly:\n{screen}{shown}");
             screen.push_str(&shown);
@@ -40,8 +40,8 @@ impl Site {
         screen
     }
 
-    /// README's last block stops Apache, and nobody but Nagios is there to start it: waits until it
-    /// has, and says so.
+    /// Waits until Apache runs again after the last block of README.md has stopped it, and until
+    /// Nagios shows OK and the comment about the repair.
     pub fn wait_until_nagios_has_healed_apache(&self) {
         until("Apache healed", Duration::from_secs(60), || {
             self.web1.root("systemctl is-active apache2").status.success().then_some(())

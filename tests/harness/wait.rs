@@ -1,15 +1,15 @@
-//! Waiting for something to become so, by looking often; never by sleeping long enough.
+//! Waits for conditions by polling instead of sleeping for a fixed time.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// However little is to be waited for: on a busy machine everything takes its time, and what comes
-/// is not waited for longer.
+/// Minimum time limit of a wait. A busy machine can be very slow, and a long limit costs nothing
+/// when the condition becomes true early.
 const LEAST: Duration = Duration::from_secs(180);
 
-/// Looks until `what` gives something, or panics after `limit` naming what was waited for.
+/// Polls until `look` returns a value. Panics with the description `what` after `limit`.
 pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
     let limit = limit.max(LEAST);
     within(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain for: {what}"))
@@ -17,18 +17,19 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) ->
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// From now on Ctrl-C and TERM end a wait by unwinding, so that the lab is cleaned up on the way.
+/// Installs a handler for SIGINT and SIGTERM. A signal then ends the current wait by unwinding,
+/// which cleans up the lab.
 pub fn clean_up_when_interrupted() {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
         .expect("one handler of signals");
 }
 
-/// Whether one of them has come.
+/// Whether SIGINT or SIGTERM has arrived.
 pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Looks until there is something, or `limit` has passed.
+/// Polls until `look` returns a value. Returns `None` after `limit`.
 pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {

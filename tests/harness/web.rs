@@ -1,4 +1,4 @@
-//! The web server side: an Apache that CFEngine keeps, and the gate behind a real sshd.
+//! The web server side with an Apache that CFEngine starts, and with the gate behind a real sshd.
 
 use std::fs;
 use std::net::TcpStream;
@@ -20,21 +20,21 @@ use crate::wait::until;
 #[derive(Debug)]
 pub struct WebSide {
     directory: PathBuf,
-    /// The gate's unprivileged account, which also runs Apache here.
+    /// The gate's unprivileged account. In the lab it also runs Apache.
     pub account: Account,
-    /// The web server.
+    /// The web server that the tests break.
     pub apache: Apache,
-    /// Its way in.
+    /// The SSH server that runs the gate.
     pub sshd: Sshd,
-    /// repairs.json.
+    /// Path of repairs.json.
     pub repairs: PathBuf,
     gate: PathBuf,
-    /// The command of the lab's repair: cf-agent with the shipped policy.
+    /// Command of the lab's repair, which runs cf-agent with the shipped policy.
     pub policy_run: Vec<String>,
 }
 
 impl WebSide {
-    /// Sets the host up and starts it, Apache included.
+    /// Configures the host and starts sshd and Apache.
     pub fn start(place: &Place) -> WebSide {
         let account = Account::repair();
         let directory = place.directory("web", None);
@@ -63,19 +63,19 @@ impl WebSide {
         web
     }
 
-    /// The private key that may ask the gate.
+    /// Returns the path of the private key that the gate accepts.
     pub fn key(&self) -> PathBuf {
         self.directory.join("key")
     }
 
-    /// The host's public key of a type, without its comment.
+    /// Returns the host's public key of a type, without the comment.
     pub fn host_key(&self, kind: &str) -> String {
         let line = fs::read_to_string(self.directory.join(format!("host_{kind}.pub")))
             .expect("a public key");
         line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// The gate's command with the lab's paths.
+    /// Returns the command line of the gate with the lab's paths.
     pub fn gate_command(&self) -> String {
         format!(
             "{} --config {} --state {}",
@@ -85,12 +85,12 @@ impl WebSide {
         )
     }
 
-    /// The packaged line of authorized_keys, with the lab's paths.
+    /// Returns the options of the packaged line for authorized_keys, with the lab's paths.
     pub fn restrict_line(&self) -> String {
         format!("restrict,command=\"{}\"", self.gate_command())
     }
 
-    /// Lets the monitor's key in with these options.
+    /// Writes authorized_keys with the monitor's key and these options.
     pub fn allow(&self, options: &str) {
         let key = fs::read_to_string(self.directory.join("key.pub")).expect("a public key");
         let file = self.directory.join("authorized_keys");
@@ -104,19 +104,19 @@ impl WebSide {
         set_mode(&self.repairs, 0o644);
     }
 
-    /// The lab's repair: the shipped CFEngine policy, told where this Apache is.
+    /// Returns repairs.json with the lab's repair, which runs the shipped CFEngine policy.
     pub fn default_repairs(&self) -> Value {
         json!({"repairs": {"httpd": {"run": self.policy_run, "timeout": "15s", "cooldown": "1s"}}})
     }
 
-    /// The gate's own records of the jobs it was asked for.
+    /// Returns the gate's record files, one for each requested job.
     pub fn jobs(&self) -> Vec<PathBuf> {
         gate_records(&self.directory.join("gate"))
     }
 }
 
-/// The records in a gate's state directory: those not yet filed, and those filed below their
-/// repair's name.
+/// Returns the record files in a gate's state directory. A record is first in `jobs` and is later
+/// moved to a subdirectory with the name of its repair.
 pub fn gate_records(state: &Path) -> Vec<PathBuf> {
     let list = |dir: &Path| {
         fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
@@ -131,7 +131,8 @@ pub fn gate_records(state: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// The command of the lab's repair: cf-agent with the shipped policy, told where this Apache is.
+/// Returns the command of the lab's repair. It runs cf-agent with the shipped policy and the paths
+/// of the lab's Apache.
 fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
     let work = Work::new(place, "web/cfengine", account);
     let policy = fs::read_to_string(shipped("nagios-config/cfengine/web_server.cf"))
@@ -147,19 +148,19 @@ fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
     work.words("cf-agent").into_iter().chain(arguments).collect()
 }
 
-/// A new key pair without a passphrase.
+/// Creates a key pair without a passphrase.
 fn new_key(path: &Path, kind: &str) {
     run(Command::new(system_program(&["ssh-keygen"]))
         .args(["-q", "-N", "", "-C", "lab", "-t", kind, "-f"])
         .arg(path));
 }
 
-/// A running sshd.
+/// The sshd of the lab.
 #[derive(Debug)]
 pub struct Sshd {
-    /// Its port on loopback.
+    /// Port of sshd on loopback.
     pub port: u16,
-    /// What it logs.
+    /// Log file of sshd.
     pub log: PathBuf,
     config: PathBuf,
     daemon: Option<Daemon>,
@@ -167,7 +168,7 @@ pub struct Sshd {
 
 impl Sshd {
     fn start(place: &Place, account: &Account) -> Sshd {
-        // sshd(8) wants its empty directory, which a package's service would have made.
+        // sshd(8) requires this empty directory, which the service of the package normally creates.
         fs::create_dir_all("/run/sshd").expect("/run/sshd");
         let port = free_port();
         let at = |name: &str| place.at("web").join(name).display().to_string();
@@ -188,7 +189,7 @@ impl Sshd {
         sshd
     }
 
-    /// Starts it, again after [`Sshd::stop`], and waits until it listens.
+    /// Starts sshd and waits until it listens. It can be called again after [`Sshd::stop`].
     pub fn begin(&mut self) {
         let arguments = ["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), self.config.as_os_str()];
         self.daemon = Some(Daemon::start(&self.log, &system_program(&["sshd"]), &arguments));
@@ -197,13 +198,13 @@ impl Sshd {
         });
     }
 
-    /// Ends it with all its sessions.
+    /// Stops sshd and all its sessions.
     pub fn stop(&mut self) {
         self.daemon = None;
     }
 
-    /// Sends a signal to the daemon that listens: stopped, it leaves everybody who connects without
-    /// a word.
+    /// Sends a signal to the listening daemon. After SIGSTOP, clients can connect but get no
+    /// answer.
     pub fn signal(&self, signal: Signal) {
         kill_process(
             self.daemon.as_ref().and_then(Daemon::program).expect("a running sshd"),
@@ -212,7 +213,7 @@ impl Sshd {
         .expect("a signal to sshd");
     }
 
-    /// Kills every session, but not the daemon that listens.
+    /// Kills all sessions but not the listening daemon.
     pub fn kill_sessions(&self) {
         for pid in self.daemon.iter().flat_map(|daemon| daemon.descendants_named("sshd")) {
             let _ = kill_process(pid, Signal::KILL);
@@ -220,12 +221,12 @@ impl Sshd {
     }
 }
 
-/// An Apache of the lab, run by the gate's account on a high port.
+/// The Apache of the lab. It runs under the gate's account on an unprivileged port.
 #[derive(Debug)]
 pub struct Apache {
-    /// Its port on loopback.
+    /// Port of Apache on loopback.
     pub port: u16,
-    /// Its configuration file.
+    /// Path of the configuration file.
     pub config: PathBuf,
     pid_file: PathBuf,
     log: PathBuf,
@@ -261,7 +262,7 @@ impl Apache {
         }
     }
 
-    /// Has `starter` start it as the given account, and waits until it answers.
+    /// Runs `starter` as the given account and waits until Apache listens.
     fn start(&mut self, account: &Account, starter: &[String]) {
         let setpriv = system_program(&["setpriv"]);
         let ids = [format!("--reuid={}", account.uid), format!("--regid={}", account.gid)];
@@ -274,12 +275,12 @@ impl Apache {
         until("Apache listening", Duration::from_secs(10), || self.is_listening().then_some(()));
     }
 
-    /// Whether it takes connections.
+    /// Whether Apache accepts connections.
     pub fn is_listening(&self) -> bool {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// Kills it with all its children, as a crash would, and waits until they are gone.
+    /// Simulates a crash by killing Apache with its children, and waits until they are gone.
     pub fn kill(&self) {
         let leader = self.leader().expect("a running Apache");
         self.signal(Signal::KILL);
@@ -288,7 +289,7 @@ impl Apache {
         });
     }
 
-    /// Sends a signal to all its processes.
+    /// Sends a signal to all processes of Apache.
     pub fn signal(&self, signal: Signal) {
         let leader = self.leader().expect("a running Apache");
         kill_process_group(leader, signal).expect("a signal to Apache");

@@ -1,5 +1,6 @@
-//! The gate on a machine with systemd, behind its own sshd with PAM: what a repair has begun, and
-//! the daemon that it starts, outlive the connection, even where logind ends sessions as a whole.
+//! Tests of the gate on a machine with systemd and an sshd that uses PAM. A running repair and a
+//! daemon that it has started must survive the end of the connection, even if logind kills the
+//! processes of ended sessions.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use e2e::{Machine, Place, shipped, until};
 
-/// What the package puts there, and a key.
+/// Installs the gate like its package, and a key.
 const INSTALL: &str = r#"set -e
 ip link set lo up
 userdel repair 2>/dev/null || true
@@ -56,14 +57,15 @@ impl Host {
         Host(machine)
     }
 
-    /// Makes this file logind's, and has it read.
+    /// Writes a configuration file of logind and makes logind read it.
     fn logind(&self, path: &str, text: &str) {
         self.0.must(&format!(
             "install -d $(dirname {path}); printf '[Login]\\n{text}' > {path}; {RELOAD}"
         ));
     }
 
-    /// Waits until the gate says that this is in the way: logind reads its files after its signal.
+    /// Waits until the gate reports this obstacle. logind reads its files some time after the
+    /// signal.
     fn obstacle(&self, part: &str) -> String {
         until(part, Duration::from_secs(60), || Some(self.ready()).filter(|it| it.contains(part)))
     }
@@ -74,7 +76,7 @@ impl Host {
         });
     }
 
-    /// What the gate says is in the way; empty if nothing is.
+    /// Returns the obstacle that the gate reports. Empty if there is none.
     fn ready(&self) -> String {
         let answer = self.0.root(&format!("{SSH} 'ready x'"));
         let line = String::from_utf8(answer.stdout).unwrap().trim().to_owned();
@@ -84,8 +86,8 @@ impl Host {
         answer["text"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Runs the repair to its end, which is also the end of the session: what it started lives on,
-    /// or does not.
+    /// Runs the repair to its end, which also ends the session. Checks whether the daemon that the
+    /// repair has started survives.
     fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "touch /root/go; {SSH} 'repair x {job}' | grep -q '\"state\":\"done\"'"
@@ -94,7 +96,7 @@ impl Host {
         self.tidy();
     }
 
-    /// Cuts the connection while the repair runs: it and what it started go on, or do not.
+    /// Cuts the connection while the repair runs. Checks whether the repair and its daemon survive.
     fn assert_repair_after_cut(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "{SSH} 'repair x {job}' > /root/answer 2>&1 & client=$!
@@ -115,11 +117,12 @@ impl Host {
         self.tidy();
     }
 
-    /// Waits until logind has done with the session, in which the daemon is.
+    /// Waits until logind has ended the session of the daemon. Checks whether the daemon survives.
     fn assert_daemon_after_session(&self, lives: bool) {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
-            // A scope that logind has abandoned, or a service whose main process has ended.
+            // The unit is a scope that logind has abandoned, or a service whose main process has
+            // ended.
             self.0.must(&format!(
                 "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
                 timeout 60 sh -c \"until systemctl show -p SubState --value $unit | grep -Eq \
@@ -131,7 +134,7 @@ impl Host {
         }
     }
 
-    /// Ends what is left of a repair, and forgets it.
+    /// Kills the daemon of a repair and removes its files and records.
     fn tidy(&self) {
         self.0.must(
             "pkill -KILL -F /root/daemon || true; rm -rf /root/begun /root/ended /root/daemon \
@@ -146,13 +149,13 @@ impl Host {
 const RELOAD: &str = "systemctl kill --kill-who=main --signal=HUP systemd-logind";
 const ADMINS: &str = "/etc/systemd/logind.conf.d/50-admin.conf";
 
-/// The command that follows "as root here: ".
+/// Returns the command after "as root here: ".
 fn fix(text: &str) -> &str {
     text.split_once("as root here: ").unwrap_or_else(|| panic!("no fix: {text}")).1.trim_end()
 }
 
 #[test]
-fn what_a_repair_started_outlives_its_connection_once_the_printed_fix_is_pasted() {
+fn repair_survives_lost_connection_with_printed_fix() {
     let host = Host::boot();
     host.assert_ready();
     host.assert_daemon_after_repair("20261123-default", true);
@@ -161,7 +164,7 @@ fn what_a_repair_started_outlives_its_connection_once_the_printed_fix_is_pasted(
     host.logind(ADMINS, "KillUserProcesses=yes\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     assert!(host.0.must(CHECK).contains(fix(&text)));
-    // It is true.
+    // Check that logind really kills them.
     host.assert_daemon_after_repair("20261123-kill", false);
     host.assert_repair_after_cut("20261123-kill-cut", false);
 
@@ -173,10 +176,10 @@ fn what_a_repair_started_outlives_its_connection_once_the_printed_fix_is_pasted(
 }
 
 #[test]
-fn the_packaged_file_adds_to_the_admins_list() {
+fn packaged_logind_file_extends_admins_list() {
     let host = Host::boot();
     host.logind(ADMINS, "KillUserProcesses=yes\\nKillExcludeUsers=ann\\n");
-    // Root is not in that list.
+    // The admin's list does not contain root.
     host.obstacle("KillExcludeUsers=repair\\n");
     host.0.must(&format!(
         "install -D -m 644 -t /usr/lib/systemd/logind.conf.d /parts/repair-gate.conf; {RELOAD}"
@@ -189,14 +192,14 @@ fn the_packaged_file_adds_to_the_admins_list() {
     assert_eq!(list, "as 3 \"ann\" \"root\" \"repair\"\n");
     host.assert_daemon_after_repair("20261123-packaged", true);
     host.assert_repair_after_cut("20261123-packaged-cut", true);
-    // One who is to be killed whatever else is said.
+    // KillOnlyUsers kills the processes of this user in any case.
     host.logind("/etc/systemd/logind.conf.d/z.conf", "KillExcludeUsers=\\nKillOnlyUsers=repair\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     host.0.must(fix(&text));
     host.assert_ready();
 }
 
-/// sshd as some systems start it: one service for each connection, without a session of logind.
+/// Starts sshd with one service per connection and without logind sessions, as on some systems.
 const SERVICE_OF_CONNECTION: &str = "set -e
 sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
 cat > /etc/systemd/system/door@.service <<'END'
@@ -213,7 +216,7 @@ systemctl start door.socket
 ";
 
 #[test]
-fn a_service_for_each_connection_leaves_repairs_alone_once_the_printed_fix_is_pasted() {
+fn repair_survives_sshd_service_per_connection_with_printed_fix() {
     let host = Host::boot();
     host.0.must(SERVICE_OF_CONNECTION);
     let text = host.obstacle("with door@.service when the SSH connection ends");

@@ -1,9 +1,9 @@
-//! `lab_init PROGRAM [ARGUMENT...]`: the init of one daemon of the lab.
+//! `lab_init PROGRAM [ARGUMENT...]` is the init process of one daemon of the lab.
 //!
-//! Runs the program as the reaper of everything it leaves behind, and ends all of it when its own
-//! standard input is closed. So a daemon that forks away dies with the test that started it, even
-//! when the test is killed, and a process that ends is reaped at once: a container's init may reap
-//! late, and then `apache2 -k start` takes a zombie for a running server.
+//! It runs the program, adopts orphaned descendants and kills all of them when its standard input
+//! is closed. Therefore a daemon that detaches itself dies with the test that started it, even if
+//! the test is killed. It also reaps processes immediately. The init of a container may reap late,
+//! and then `apache2 -k start` mistakes a zombie for a running server.
 
 use std::io::Read;
 use std::process::{Command, ExitCode};
@@ -17,13 +17,13 @@ fn main() -> ExitCode {
     if set_child_subreaper(Some(getpid())).is_err() {
         return ExitCode::from(2);
     }
-    // The child reads from nowhere: our standard input is the leash.
+    // Do not pass standard input on to the child, because its end is the signal to stop.
     if Command::new(program).args(argv).stdin(process::Stdio::null()).spawn().is_err() {
         return ExitCode::from(2);
     }
     thread::spawn(|| while matches!(wait(WaitOptions::empty()), Ok(Some(_))) {});
     let _ = io::stdin().read_to_end(&mut Vec::new());
-    // What is killed may leave children to us in turn, so look until none is left.
+    // Killed processes can leave orphans, which this process adopts. Repeat until none is left.
     loop {
         let children = descendants(process::id());
         if children.is_empty() {
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// All processes below `root` but the zombies among them, which the reaper thread takes.
+/// Returns all descendants of `root` except zombies, which the other thread reaps.
 fn descendants(root: u32) -> Vec<i32> {
     let parents: Vec<(u32, u32)> = fs::read_dir("/proc")
         .into_iter()
@@ -62,8 +62,8 @@ fn descendants(root: u32) -> Vec<i32> {
     }
 }
 
-/// The parent of a living process: the second field after the program's name in parentheses, see
-/// proc(5).
+/// Returns the parent of a process that is not a zombie. See /proc/pid/stat in proc(5): state and
+/// parent follow the program's name, which is in parentheses.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

@@ -1,5 +1,5 @@
-//! Resource limits: no program ends by a signal or outside 0 to 3, and each shortage is named for
-//! what it is.
+//! Tests with resource limits. Every program must exit with a code from 0 to 3, never by a signal,
+//! and its message must name the exhausted resource.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,12 +12,12 @@ use std::thread;
 use e2e::{Place, run};
 use serde_json::json;
 
-/// Limits on descriptors: from one more than the three that every program is given, to what is more
+/// Limits on open files, from one more than the three standard streams up to a limit that is more
 /// than enough.
 const DESCRIPTORS: [u32; 12] = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, ENOUGH];
 const ENOUGH: u32 = 1024;
 
-/// A policy and a gate whose only repair makes a mark.
+/// A directory with a policy and a gate file. The repair `mark` creates a file.
 struct Site {
     place: Place,
 }
@@ -52,7 +52,7 @@ impl Site {
         self.place.at("mark")
     }
 
-    /// A program and its words, to be run by `wrapper`, as `prlimit --nofile=4`.
+    /// Returns a command that runs a program through `wrapper`, for example `prlimit --nofile=4`.
     fn command(&self, wrapper: &str, program: &str, words: &str) -> Command {
         let mut command = Command::new("/usr/bin/env");
         command
@@ -69,7 +69,8 @@ impl Site {
         command
     }
 
-    /// A repair on a host of its own: none cools down after another.
+    /// Returns a call of the handler. The test numbers the hosts, because each host has its own
+    /// cooldown.
     fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
         self.with_policy(
             wrapper,
@@ -87,7 +88,8 @@ impl Site {
         command
     }
 
-    /// Every program, at work. The repair comes last, for the others report how it ended.
+    /// Returns a call of every program. The repair comes last, because its result would change the
+    /// output of the others.
     fn all(&self, wrapper: &str, port: u16) -> Vec<Command> {
         vec![
             self.with_policy(wrapper, "check_repairs", ""),
@@ -103,7 +105,7 @@ impl Site {
     }
 }
 
-/// Exit code and all that was printed.
+/// Runs a command and returns its exit code and output. Panics if the code is not 0 to 3.
 fn ended(command: &mut Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
@@ -111,7 +113,7 @@ fn ended(command: &mut Command) -> (i32, String) {
     (code.unwrap_or_else(|| panic!("{command:?}: {status}\n{text}")), text)
 }
 
-/// A server whose page is fine.
+/// Starts a web server that answers every request with 200 and returns its port.
 fn web_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -125,12 +127,12 @@ fn web_server() -> u16 {
 }
 
 fn names_a_shortage(text: &str) -> bool {
-    // As glibc and musl word EMFILE.
+    // The messages of glibc and musl for EMFILE.
     text.contains("Too many open files") || text.contains("No file descriptors available")
 }
 
 #[test]
-fn names_missing_descriptors_for_what_they_are() {
+fn names_exhausted_descriptors() {
     let port = web_server();
     for limit in DESCRIPTORS {
         let site = Site::new();
@@ -144,7 +146,7 @@ fn names_missing_descriptors_for_what_they_are() {
 }
 
 #[test]
-fn repairs_nothing_and_names_the_ledger_below_any_file_size() {
+fn repairs_nothing_under_file_size_limit() {
     let site = Site::new();
     for limit in [0, 1, 4096, 40_000] {
         let wrapper = format!("prlimit --core=0 --fsize={limit}");
@@ -169,7 +171,7 @@ fn repairs_nothing_and_names_the_ledger_below_any_file_size() {
 }
 
 #[test]
-fn reports_a_file_that_may_not_grow() {
+fn reports_output_file_over_size_limit() {
     let (site, port) = (Site::new(), web_server());
     let jar = site.place.at("jar");
     let words = format!("-H 127.0.0.1 -p {port} --cookie-jar={}", jar.display());
@@ -178,7 +180,7 @@ fn reports_a_file_that_may_not_grow() {
         command.stdout(std::fs::File::create(site.place.at("output")).unwrap());
         ended(&mut command)
     };
-    assert_eq!(output("check_http", &words).0, 0, "what was found still counts");
+    assert_eq!(output("check_http", &words).0, 0, "the result must not depend on the cookie jar");
     let (code, text) = output("repairctl", "--help");
     assert!(code == 3 && text.contains("standard output: File too large"), "{code} {text}");
 }
@@ -200,7 +202,7 @@ fn reports_its_own_shortage_as_unknown() {
 }
 
 #[test]
-fn does_not_take_a_missing_answer_of_sudo_for_a_no() {
+fn does_not_confuse_failed_sudo_with_refusal() {
     let site = Site::new();
     let (code, text) = ended(&mut site.gate("prlimit --nofile=5", "ready other"));
     assert!(
@@ -210,19 +212,19 @@ fn does_not_take_a_missing_answer_of_sudo_for_a_no() {
 }
 
 #[test]
-fn ends_as_unknown_when_its_cpu_time_is_over() {
+fn exits_unknown_at_cpu_limit() {
     let site = Site::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let words = format!("-t 60 -H 127.0.0.1 -p {}", silent.local_addr().unwrap().port());
     let mut plugin = site.command("", "check_http", &words).spawn().unwrap();
     let _connected = silent.accept().unwrap();
-    // What the kernel sends at RLIMIT_CPU.
+    // The kernel sends this signal at RLIMIT_CPU.
     run(Command::new("kill").args(["-XCPU", &plugin.id().to_string()]));
     assert_eq!(plugin.wait().unwrap().code(), Some(3));
 }
 
 #[test]
-fn starts_children_with_its_signals_at_their_defaults() {
+fn starts_children_with_default_signals() {
     let site = Site::new();
     let (code, text) =
         ended(&mut site.repair("--ignore-signal=XFSZ --ignore-signal=XCPU", "signals", 1));
@@ -232,6 +234,6 @@ fn starts_children_with_its_signals_at_their_defaults() {
         .and_then(|rest| rest.split_whitespace().next())
         .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
-    // Signals 24 and 25 (signal(7)), and SIGPIPE, 13, which std ignores for us.
+    // SIGXCPU (24) and SIGXFSZ (25, signal(7)), and SIGPIPE (13), which std ignores.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
 }

@@ -1,5 +1,6 @@
-//! Names in ISO-8859-1, which Nagios accepts, from argv to ledger, command file and output; and the
-//! first of two _REPAIR, which Nagios passes to the handler.
+//! Tests of names in ISO-8859-1, which Nagios accepts. They must pass unchanged from argv to the
+//! ledger, the command file and the output. If a service has two _REPAIR lines, Nagios passes the
+//! first one to the handler.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,14 +16,16 @@ use policy::{ReasonCode, unspell};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-/// The service, spelled: the byte of an Ö, and a backslash that looks like the spelling of one.
+/// Escaped name of the service. `\xD6` is an Ö in ISO-8859-1. The name also contains a backslash
+/// that looks like an escape.
 const SERVICE: &str = r"\xD6l C:\x5Cxfade";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// CRITICAL unless there is such a file.
+/// A check that is CRITICAL unless its argument is an existing file.
 const CHECK: &str = "#!/bin/sh\n[ -e \"$1\" ] && { echo OK; exit 0; }\necho CRITICAL; exit 2\n";
 
-/// A service that is OK while a file of its name exists, and a local repair that makes that file.
+/// A service that is OK while a file with its name exists, and a local repair that creates this
+/// file.
 struct Site {
     flag: PathBuf,
     nagios: Nagios,
@@ -73,7 +76,7 @@ impl Site {
 }
 
 #[test]
-fn a_service_in_iso_8859_1_is_repaired_recorded_and_reported() {
+fn repairs_and_records_service_in_iso_8859_1() {
     let site = Site::new();
     let object = format!("web1/{SERVICE}");
 
@@ -82,7 +85,7 @@ fn a_service_in_iso_8859_1_is_repaired_recorded_and_reported() {
     site.has_comment(&format!("REPAIRED {object} with flag"));
     let record = site.lab.monitor.records().pop().unwrap();
     assert_eq!((record.host.as_str(), record.service.as_deref()), ("web1", Some(SERVICE)));
-    // Of the two that stand there, Nagios passed the first.
+    // Nagios passes the first of the two _REPAIR values.
     assert_eq!((record.repair.as_str(), record.outcome), ("flag", Some(RepairOutcome::Healed)));
     let store = Connection::open(&site.lab.monitor.ledger).unwrap();
     let bytes: Vec<u8> =
@@ -104,7 +107,7 @@ fn a_service_in_iso_8859_1_is_repaired_recorded_and_reported() {
 }
 
 #[test]
-fn a_pause_holds_a_service_in_iso_8859_1_and_the_sweep_repairs_it() {
+fn pauses_and_sweeps_service_in_iso_8859_1() {
     let site = Site::new();
     let object = format!("web1/{SERVICE}");
 
@@ -132,9 +135,9 @@ fn a_pause_holds_a_service_in_iso_8859_1_and_the_sweep_repairs_it() {
     assert!(site.flag.exists());
 }
 
-/// What lint says of a command line is what Nagios makes of it.
+/// Nagios and lint must interpret the dollar signs of a command line in the same way.
 #[test]
-fn nagios_pairs_dollars_as_lint_does() {
+fn lint_pairs_dollar_signs_like_nagios() {
     let lab = Lab::new();
     let record =
         "#!/bin/sh\nout=$1; shift; for word; do printf '%s\\n' \"$word\"; done > \"$out\"\n";

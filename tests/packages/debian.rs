@@ -1,5 +1,5 @@
-//! A plain Debian, or whatever this system is of that family, made from its own sources of
-//! packages.
+//! A minimal system of the same Debian or Ubuntu release as this one, created from its package
+//! sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,16 +8,15 @@ use std::sync::LazyLock;
 
 use e2e::{run, system_program};
 
-/// What our packages work with or ask for, beside the minimum: a Nagios server and a web server in
-/// one.
+/// Packages in addition to the minimal system. They include everything that our packages depend on,
+/// a Nagios server and a web server.
 const INCLUDE: &str = "systemd-sysv,dbus,nagios4-core,nagios4-common,monitoring-plugins-basic,iputils-ping,apache2,\
                        openssh-server,openssh-client,sudo,logrotate,iproute2";
 
-/// Where it is kept, so that it is made only once on a machine; whoever wants a newer one removes
-/// it.
+/// Directory that keeps the system for later runs. Remove it to get newer packages.
 const KEPT: &str = "/var/cache/nagios-selfheal-lab";
 
-/// Its root.
+/// Returns the root directory of the system and creates the system if necessary.
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(made);
     &ROOT
@@ -48,7 +47,7 @@ fn made() -> PathBuf {
     let remove =
         |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
-        // Another run was faster.
+        // Another run has created the system in the meantime.
         remove(&new);
     } else {
         remove(&root);
@@ -57,7 +56,7 @@ fn made() -> PathBuf {
     root
 }
 
-/// A value of os-release(5).
+/// Returns a value of os-release(5).
 fn of_this_system(key: &str) -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap();
     let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -67,7 +66,7 @@ fn of_this_system(key: &str) -> String {
         .unwrap_or_else(|| panic!("os-release has no {key}: {text}"))
 }
 
-/// The files in which this system names the archive it came from, and none of somebody else's.
+/// Returns the files with this system's package sources, without those of third parties.
 fn sources() -> Vec<String> {
     let list = || {
         let origin = format!("Origin: {}", of_this_system("NAME").split(' ').next().unwrap());

@@ -1,4 +1,4 @@
-//! The debs, on a plain Debian with its own nagios4, apache2 and openssh-server.
+//! Tests of the debs on a minimal Debian with its nagios4, apache2 and openssh-server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,14 +9,14 @@ use rusqlite::Connection;
 
 use crate::lifecycle::Lifecycle;
 use crate::{
-    WRITTEN, assert_files, assert_installed, assert_kept_what_programs_wrote, assert_no_unit_is_on,
+    WRITTEN, assert_files, assert_installed, assert_no_unit_is_on, assert_programs_files_exist,
     assert_still_paused, debian, kept, packages, programs,
 };
 
 const SERVER: [&str; 3] = ["nagios-selfheal", "nagios-plugins-selfheal", "nagios-selfheal-config"];
 const GATE: &str = "repair-gate";
 
-/// The debs in a directory of the lab.
+/// Copies the debs into a directory of the lab.
 fn parts(place: &Place) -> PathBuf {
     let parts = place.directory("debs", None);
     for deb in packages(".deb") {
@@ -25,22 +25,22 @@ fn parts(place: &Place) -> PathBuf {
     parts
 }
 
-/// apt as it runs unattended: configuration files that an admin has changed stay.
+/// Runs apt-get unattended. It keeps configuration files that an admin has changed.
 fn apt(machine: &Machine, words: &str) -> String {
     let options = "--yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confdef -o \
                    Dpkg::Options::=--force-confold";
     machine.must(&format!("DEBIAN_FRONTEND=noninteractive apt-get {options} {words} </dev/null"))
 }
 
-/// Installs them as an admin would, with what they ask for: there is no network, so all of it must
-/// be there.
+/// Installs packages like an admin. There is no network, so the system must already have their
+/// dependencies.
 fn install(machine: &Machine, names: &[&str]) {
     let files: Vec<String> = names.iter().map(|name| format!("/parts/{name}_*.deb")).collect();
     apt(machine, &format!("install {}", files.join(" ")));
 }
 
 #[test]
-fn debs_and_readme_lead_from_a_plain_debian_to_a_healed_apache() {
+fn quick_start_with_debs_heals_apache() {
     let place = Place::new();
     let parts = parts(&place);
     let site =
@@ -50,7 +50,7 @@ fn debs_and_readme_lead_from_a_plain_debian_to_a_healed_apache() {
     let screen = site.follow_readme();
     assert!(screen.contains(": all is well"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // The sweep runs as its unit has it, once it is asked to.
+    // The unit of the sweep works when it is started.
     site.server.must(
         "systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }",
     );
@@ -59,7 +59,7 @@ fn debs_and_readme_lead_from_a_plain_debian_to_a_healed_apache() {
 }
 
 #[test]
-fn debs_put_everything_in_its_place_and_start_nothing() {
+fn debs_install_all_files_and_start_nothing() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
     install(&machine, &SERVER);
@@ -79,8 +79,7 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
     );
     assert_no_unit_is_on(&machine);
     machine.must("nagios4 -v /etc/nagios4/nagios.cfg && visudo -c");
-    // Nothing is trusted yet: no repair is named, no key opens the account, and sudo lets it do
-    // nothing.
+    // Initially there is no repair, no key opens the account, and sudo allows it nothing.
     assert_eq!(machine.must("/usr/libexec/nagios-selfheal/repair_gate check"), "");
     let allowed = machine.root("sudo -l -U repair");
     assert!(!String::from_utf8_lossy(&allowed.stdout).contains("NOPASSWD"), "{allowed:?}");
@@ -90,20 +89,20 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
             .status
             .success()
     );
-    // A repair outlives its connection, even with KillUserProcesses=yes.
+    // A repair survives the end of its connection, even with KillUserProcesses=yes.
     let spared = machine.must(
         "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
          org.freedesktop.login1.Manager KillExcludeUsers",
     );
     assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
-    // As on old RHEL, sudo asks for a terminal: the unit finds out, and the account needs none.
+    // As on old RHEL, sudo requires a terminal. The unit detects this and exempts the account.
     machine.must(
         "set -e; sed -i '1i Defaults requiretty' /etc/sudoers; systemctl start repair-gate-sudoers
         grep -q '^Defaults:repair !requiretty' /etc/sudoers.d/nagios-selfheal
         sed -i 1d /etc/sudoers; systemctl start repair-gate-sudoers
         ! grep requiretty /etc/sudoers.d/nagios-selfheal",
     );
-    // Once it is asked to, it follows repairs.json however often that is written.
+    // The enabled path unit follows repairs.json, however often the file is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path
         for n in 1 2 3 4 5 6 7 8; do
@@ -114,10 +113,10 @@ fn debs_put_everything_in_its_place_and_start_nothing() {
 }
 
 #[test]
-fn debs_take_over_nobody_and_follow_no_link() {
+fn debs_take_over_no_account_and_follow_no_link() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
-    // Somebody who is called Repair, and has locked the account for a while.
+    // An account of a person named Repair, which is locked for a while.
     machine.must(
         "useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair",
     );
@@ -129,7 +128,7 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 
-    // Nagios' user had the directories to itself once, and planted links in one of them.
+    // The directories belong to Nagios' user, who has planted links in one of them.
     machine.must(
         "install -d -o nagios /etc/nagios-selfheal /var/lib/nagios-selfheal
         cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate /mnt=home; do
@@ -138,7 +137,7 @@ fn debs_take_over_nobody_and_follow_no_link() {
     );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
-    // With systemd-tmpfiles and, as in a container, without.
+    // Test with systemd-tmpfiles, and without it as in a container.
     for without in ["", "mv /usr/bin/systemd-tmpfiles /usr/bin/away; "] {
         machine.must(&format!(
             "{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"
@@ -148,9 +147,9 @@ fn debs_take_over_nobody_and_follow_no_link() {
     }
     assert!(
         machine.must("getent shadow repair").starts_with("repair:*:"),
-        "sshd would take it for a locked account"
+        "sshd would treat the account as locked"
     );
-    // A rule that an admin has written there is not written over, nor removed.
+    // Neither the helper nor the removal touches rules that an admin has written.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
     assert!(!told.status.success(), "{told:?}");
@@ -158,8 +157,7 @@ fn debs_take_over_nobody_and_follow_no_link() {
     assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
 }
 
-/// The same packages under a higher version, with other files for a first installation, and other
-/// conffiles if they had any.
+/// Builds the same packages with a higher version and with different initial files and conffiles.
 fn newer(machine: &Machine) {
     machine.must(
         "mkdir /newer; for deb in /parts/*.deb; do
@@ -175,7 +173,7 @@ fn newer(machine: &Machine) {
 }
 
 #[test]
-fn an_upgrade_keeps_what_was_written() {
+fn upgrade_keeps_written_files() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
     install(&machine, &SERVER);
@@ -193,7 +191,8 @@ fn an_upgrade_keeps_what_was_written() {
     assert_still_paused(&machine);
 }
 
-/// What commit 7740e3e made of a package: its scripts and its conffiles, with today's programs.
+/// Builds a package with the scripts and conffiles of commit 7740e3e and with the programs under
+/// test.
 fn old(place: &Place, name: &str) {
     let deb = packages(".deb").into_iter().find(|deb| {
         deb.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}_")))
@@ -212,7 +211,7 @@ fn old(place: &Place, name: &str) {
     run(Command::new(system_program(&["sh"])).args(["-euc", script, "sh"]).args(words));
 }
 
-/// A machine with the old packages, those under test and the next ones.
+/// Boots a machine that has the old packages, those under test and the newer ones.
 fn generations(place: &Place) -> Machine {
     let parts = parts(place);
     for name in ["nagios-selfheal", GATE] {
@@ -223,7 +222,7 @@ fn generations(place: &Place) -> Machine {
     machine
 }
 
-/// apt as it is, with nobody to answer.
+/// apt-get with its default handling of conffiles, which must not ask questions.
 const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends";
 
 fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {
@@ -243,7 +242,7 @@ fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {
 }
 
 #[test]
-fn an_upgrade_never_asks_about_nor_loses_configuration() {
+fn upgrade_keeps_configuration_without_questions() {
     with_lifecycle(|life| {
         life.keeps_configuration(&format!(
             "{APT} purge nagios-selfheal repair-gate; ! test -e /etc/nagios-selfheal"
@@ -252,32 +251,32 @@ fn an_upgrade_never_asks_about_nor_loses_configuration() {
 }
 
 #[test]
-fn a_new_installation_keeps_what_a_removal_left() {
+fn reinstallation_keeps_configuration() {
     with_lifecycle(|life| life.keeps_configuration_of_a_removed_package());
 }
 
 #[test]
-fn a_first_installation_keeps_what_is_there() {
+fn first_installation_keeps_existing_files() {
     with_lifecycle(|life| life.installs_beside_configuration());
 }
 
 #[test]
-fn an_upgrade_leaves_units_as_they_are() {
+fn upgrade_keeps_state_of_units() {
     with_lifecycle(|life| life.keeps_units_as_they_are());
 }
 
 #[test]
-fn a_removal_leaves_no_unit_at_work_or_failed() {
+fn removal_leaves_no_active_or_failed_unit() {
     with_lifecycle(|life| life.removes_units());
 }
 
 #[test]
-fn an_upgrade_renews_the_rules_of_sudo() {
+fn upgrade_updates_sudo_rules() {
     with_lifecycle(|life| life.renews_sudoers());
 }
 
 #[test]
-fn rules_that_visudo_refuses_are_not_put_in_place() {
+fn keeps_sudo_rules_if_visudo_rejects_new_ones() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
     install(&machine, &[GATE]);
@@ -290,12 +289,12 @@ fn rules_that_visudo_refuses_are_not_put_in_place() {
     let rules = "cat /etc/sudoers.d/nagios-selfheal; ls -A /etc/sudoers.d";
     let before = machine.must(rules);
     let told = apt(&machine, "install /newer/repair-gate_*.deb");
-    assert!(told.contains("visudo refuses"), "{told}");
+    assert!(told.contains("visudo rejects"), "{told}");
     assert_eq!(machine.must(rules), before);
 }
 
 #[test]
-fn an_upgrade_migrates_a_ledger_of_an_older_version() {
+fn upgrade_migrates_old_ledger() {
     let place = Place::new();
     let parts = parts(&place);
     let old = Connection::open(parts.join("old.sqlite")).unwrap();
@@ -313,7 +312,7 @@ fn an_upgrade_migrates_a_ledger_of_an_older_version() {
 }
 
 #[test]
-fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
+fn removal_deletes_programs_and_purge_deletes_files() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
     let before = programs(&machine);
@@ -323,7 +322,7 @@ fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
     machine.must(WRITTEN);
     apt(&machine, &format!("remove {} {GATE}", SERVER.join(" ")));
     assert_eq!(programs(&machine), before);
-    // What may be run as root goes with the gate that ran it; what was written stays.
+    // Removal deletes the sudo rules together with the gate and keeps the configuration.
     assert!(!machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success());
     assert_files(
         &machine,
@@ -332,7 +331,7 @@ fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
             "root:root 644 /etc/nagios-selfheal/repairs.json",
         ],
     );
-    assert_kept_what_programs_wrote(&machine);
+    assert_programs_files_exist(&machine);
     machine.must("nagios4 -v /etc/nagios4/nagios.cfg");
 
     let told = apt(&machine, &format!("purge {} {GATE}", SERVER.join(" ")));
@@ -341,6 +340,6 @@ fn a_removal_leaves_no_program_behind_and_a_purge_nothing_but_accounts() {
           -not -path '/var/cache/*'",
     );
     assert!(left.trim().is_empty(), "{left}\n{told}");
-    // Accounts stay, as files of theirs may be anywhere.
+    // The accounts stay, because their files can be anywhere.
     machine.must("id nagios && id repair");
 }

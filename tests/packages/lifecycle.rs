@@ -1,25 +1,25 @@
-//! What both kinds of packages do from one version to the next: the files that `repairctl init` and
-//! an admin have written stay as they are, and so do the units that are on.
+//! Tests of upgrades and removals for both kinds of packages. They must keep the files that
+//! `repairctl init` and an admin have written, and the state of the units.
 //!
-//! The oldest version is that of commit 7740e3e, in which policy.json and repairs.json belonged to
-//! the packages: its maintainer scripts, list of conffiles and spec are in `7740e3e/`.
+//! The oldest version is that of commit 7740e3e, whose packages contained policy.json and
+//! repairs.json. Its maintainer scripts, list of conffiles and spec are in `7740e3e/`.
 
 use e2e::Machine;
 
-/// The commands that take a machine from one version of nagios-selfheal and repair-gate to another,
-/// with the package manager's own defaults and nobody to answer a question.
+/// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the package
+/// manager's defaults and fail if it asks a question.
 pub struct Lifecycle<'a> {
     pub machine: &'a Machine,
-    /// Installs commit 7740e3e's.
+    /// Installs the packages of commit 7740e3e.
     pub old: &'a str,
-    /// Installs those under test, or upgrades to them.
+    /// Installs or upgrades to the packages under test.
     pub new: &'a str,
-    /// Upgrades to the next ones, which come with other first policy.json and repairs.json.
+    /// Upgrades to newer packages, which have a different initial policy.json and repairs.json.
     pub newer: &'a str,
     pub remove: &'a str,
 }
 
-/// Who wrote policy.json and repairs.json, and how.
+/// Authors of policy.json and repairs.json, each with a script that writes the files.
 const WRITERS: [(&str, &str); 4] = [
     ("the package", ""),
     (
@@ -38,7 +38,7 @@ const WRITERS: [(&str, &str); 4] = [
     ("an admin who deleted them", "cd /etc/nagios-selfheal; rm policy.json repairs.json"),
 ];
 
-/// Every file in the directory: name, owner, mode and contents.
+/// Returns name, owner, mode and checksum of each configuration file.
 fn configuration(machine: &Machine) -> String {
     machine.must(
         "find /etc/nagios-selfheal -not -type d 2>/dev/null | sort | while read -r file; do
@@ -48,8 +48,8 @@ fn configuration(machine: &Machine) -> String {
 }
 
 impl Lifecycle<'_> {
-    /// Goes through all versions and a removal, once for each writer; `forget` makes the machine
-    /// one that has had none of the packages.
+    /// Upgrades through all versions and removes the packages, once for each author of the files.
+    /// `forget` then deletes all traces of the packages.
     pub fn keeps_configuration(&self, forget: &str) {
         for (writer, write) in WRITERS {
             self.machine.must(self.old);
@@ -64,7 +64,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// So does what was written before a removal, when the next version is installed.
+    /// Removes the packages and installs the next version, which must keep the configuration.
     pub fn keeps_configuration_of_a_removed_package(&self) {
         for command in [self.old, WRITERS[1].1, self.remove] {
             self.machine.must(command);
@@ -77,7 +77,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// What is there before the first installation stays as well.
+    /// Checks that a first installation keeps existing files.
     pub fn installs_beside_configuration(&self) {
         self.machine.must(
             "install -d /etc/nagios-selfheal; cd /etc/nagios-selfheal; echo mine > policy.json; ln \
@@ -89,8 +89,8 @@ impl Lifecycle<'_> {
         assert_eq!(self.machine.must(there), before, "{told}");
     }
 
-    /// Units that are on stay on, without a gap for the sweep at work; units that an admin has
-    /// stopped stay stopped.
+    /// Checks that active units stay active, that a running sweep is not interrupted, and that
+    /// units stopped by an admin stay stopped.
     pub fn keeps_units_as_they_are(&self) {
         self.machine.must(self.old);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -106,7 +106,7 @@ impl Lifecycle<'_> {
         let enabled = self.machine.must(&format!("systemctl is-enabled {WATCHES}"));
         assert_eq!(enabled, "enabled\nenabled\n");
 
-        // The sweep ends as if nothing had been, and the timer counts from there.
+        // The sweep ends normally, and the timer schedules the next one.
         self.machine.must(&format!("systemctl start {WATCHES}; touch /run/go"));
         self.machine
             .must(&patient("systemctl is-active repairctl-sweep.service | grep -x inactive"));
@@ -116,8 +116,8 @@ impl Lifecycle<'_> {
         ));
     }
 
-    /// A removal while the sweep is at work and the other service has failed leaves no unit, failed
-    /// or not, and no process.
+    /// Removes the packages while the sweep is running and the other service has failed. No unit
+    /// and no process may be left.
     pub fn removes_units(&self) {
         self.machine.must(self.new);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -126,7 +126,7 @@ impl Lifecycle<'_> {
         self.machine
             .must(&patient("systemctl is-failed repair-gate-sudoers.service | grep -x failed"));
         let told = self.machine.must(self.remove);
-        // An enabled unit is still listed, as one that is not found.
+        // An enabled unit is still listed as "not-found", so select by state.
         let left = self.machine.must(
             "systemctl list-units --all --plain --no-legend --state \
              active,activating,deactivating,failed 'repair*'",
@@ -136,7 +136,8 @@ impl Lifecycle<'_> {
         assert!(running.stdout.is_empty(), "{running:?}");
     }
 
-    /// The rules of sudo are made anew by the new gate, unless what it makes is not in order.
+    /// Checks that an upgrade writes the sudo rules again with the new gate, and that it keeps the
+    /// old rules if repairs.json is invalid.
     pub fn renews_sudoers(&self) {
         self.machine.must(self.old);
         self.machine.must(STALE_RULES);
@@ -145,7 +146,7 @@ impl Lifecycle<'_> {
             "/usr/libexec/nagios-selfheal/repair_gate sudoers | cmp - /etc/sudoers.d/nagios-selfheal
              grep -q within.*/bin/true /etc/sudoers.d/nagios-selfheal; visudo -c",
         );
-        // One that the gate refuses, and one that its text is not right for.
+        // The gate refuses this repairs.json.
         self.machine.must(STALE_RULES);
         self.machine.must("echo broken > /etc/nagios-selfheal/repairs.json");
         let told = self.machine.must(self.newer);
@@ -172,22 +173,22 @@ impl Lifecycle<'_> {
     }
 }
 
-/// What an admin may have enabled.
+/// Units that an admin can enable.
 const WATCHES: &str = "repairctl-sweep.timer repair-gate-sudoers.path";
 
-/// A sweep that lasts until it is told to end.
+/// Replaces the sweep with a script that runs until /run/go exists.
 const SLOW_SWEEP: &str = "install -d /etc/systemd/system/repairctl-sweep.service.d
 printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"until [ -e /run/go ]; do sleep 0.1; done\"\\n' \
     > /etc/systemd/system/repairctl-sweep.service.d/slow.conf
 systemctl daemon-reload";
 
-/// The watch on repairs.json sees a change of it.
+/// Changes repairs.json and waits until the path unit has updated the sudo rules.
 const FOLLOWS: &str = "
 echo '{\"repairs\": {\"x\": {\"run\": [\"/bin/followed\"], \"as\": \"root\"}}}' \
     > /etc/nagios-selfheal/repairs.json
 timeout 300 sh -c 'until grep -q /bin/followed /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done'";
 
-/// A repair, and a file of sudo that some gate has made of another.
+/// Writes repairs.json and sudo rules that do not match it.
 const STALE_RULES: &str = "
 echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > \
     /etc/nagios-selfheal/repairs.json
@@ -196,7 +197,7 @@ file=/etc/sudoers.d/nagios-selfheal
 sed -i 's,^repair ALL.*,repair ALL=(root) NOPASSWD: /bin/stale,' $file
 grep -q stale $file";
 
-/// A script that waits until another one succeeds.
+/// Returns a script that waits until another script succeeds.
 fn patient(script: &str) -> String {
     format!(
         "timeout 300 sh -c 'until {script}; do sleep 0.1; done'",

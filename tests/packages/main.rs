@@ -1,6 +1,6 @@
-//! The packages that `make packages` has left, on machines with systemd: debs on a plain Debian,
-//! where they lead to a healed Apache; rpms from a repository of our own. An upgrade keeps what an
-//! admin and the programs have written, and a removal leaves no program behind.
+//! Tests of the packages from `make packages` on machines with systemd. The debs are installed on a
+//! minimal Debian, the rpms from a local repository. With the debs, the quick start must end with a
+//! repaired Apache. Upgrades must keep written files, and a removal must delete all programs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,13 +15,14 @@ use std::path::{Path, PathBuf};
 
 use e2e::Machine;
 
-/// What `make packages` has left, or what is in SELFHEAL_PACKAGES, that ends so.
+/// Returns the four packages whose file names end with `end`, from SELFHEAL_PACKAGES or from the
+/// output of `make packages`.
 fn packages(end: &str) -> Vec<PathBuf> {
     let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/packages");
     let named = env::var_os("SELFHEAL_PACKAGES").filter(|name| !name.is_empty());
     let directory = named.map_or_else(made, PathBuf::from);
     let entries = fs::read_dir(&directory)
-        .unwrap_or_else(|why| panic!("{}: {why}; `make packages` makes it", directory.display()));
+        .unwrap_or_else(|why| panic!("{}: {why}; run `make packages`", directory.display()));
     let found: Vec<PathBuf> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.to_str().unwrap().ends_with(end))
@@ -29,13 +30,13 @@ fn packages(end: &str) -> Vec<PathBuf> {
     assert_eq!(
         found.len(),
         4,
-        "{end} in {}: {found:?}; `make packages` makes four",
+        "{end} in {}: {found:?}; `make packages` creates four",
         directory.display()
     );
     found
 }
 
-/// Owner, mode and path of the files in packages of every kind.
+/// Owner, mode and path of the files that debs and rpms have in common.
 const FILES: [&str; 15] = [
     "root:root 755 /usr/bin/handle_repair",
     "root:root 755 /usr/bin/repairctl",
@@ -54,22 +55,22 @@ const FILES: [&str; 15] = [
     "root:repair 750 /var/lib/nagios-selfheal/home/.ssh",
 ];
 
-/// What a machine must have: `OWNER:GROUP MODE PATH`, as stat(1) tells.
+/// Checks files on a machine. Each line of `wanted` is `OWNER:GROUP MODE PATH`.
 fn assert_files(machine: &Machine, wanted: &[&str]) {
     let paths: Vec<&str> = wanted.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
     let found = machine.root(&format!("stat --format '%U:%G %a %n' {}", paths.join(" ")));
     let found = String::from_utf8_lossy(&found.stdout).into_owned();
     let missing: Vec<&&str> =
         wanted.iter().filter(|line| !found.lines().any(|found| found == **line)).collect();
-    assert!(missing.is_empty(), "not as they should be: {missing:#?}\nthere is:\n{found}");
+    assert!(missing.is_empty(), "missing or different: {missing:#?}\nfound:\n{found}");
 }
 
-/// The machine has the files of every kind of package, and these.
+/// Checks that the machine has the common files and `more`.
 fn assert_installed(machine: &Machine, more: &[&str]) {
     assert_files(machine, &[&FILES, more].concat());
 }
 
-/// No unit of ours is enabled or active: an admin starts them.
+/// Checks that the packages have not enabled or started a unit. This is up to the admin.
 fn assert_no_unit_is_on(machine: &Machine) {
     for unit in ["repairctl-sweep.timer", "repair-gate-sudoers.path"] {
         let told =
@@ -78,8 +79,8 @@ fn assert_no_unit_is_on(machine: &Machine) {
     }
 }
 
-/// Programs, units, manual pages and all else that is named as ours below /usr, and the units that
-/// systemd knows.
+/// Lists the programs, units, manual pages and other files of ours below /usr, and the units that
+/// systemd has loaded.
 fn programs(machine: &Machine) -> String {
     machine.must(
         r"find /usr /lib/systemd -path /usr/share/doc -prune -o \( -name '*selfheal*' \
@@ -89,7 +90,7 @@ fn programs(machine: &Machine) -> String {
     )
 }
 
-/// What an admin has written, and what the programs have.
+/// Script that writes files like an admin and makes the programs write theirs.
 const WRITTEN: &str = "
 echo '{\"repairs\": {\"httpd\": {\"ladder\": [{\"ssh\": \"httpd\"}], \"verify\": \
     [\"check_http\", \"-H\", \"{address}\"]}}}' > /etc/nagios-selfheal/policy.json
@@ -106,9 +107,9 @@ systemctl enable repairctl-sweep.timer
 usermod --lock repair
 ";
 
-/// All of that as it is now, in one text.
+/// Returns the state of the files and units that `WRITTEN` has changed.
 fn kept(machine: &Machine) -> String {
-    assert_kept_what_programs_wrote(machine);
+    assert_programs_files_exist(machine);
     machine.must(
         "cd /; for file in etc/nagios-selfheal/*.json etc/nagios*/conf.d/selfheal-*.cfg \
          etc/sudoers.d/nagios-selfheal \
@@ -118,15 +119,15 @@ fn kept(machine: &Machine) -> String {
     )
 }
 
-/// The ledger, the gate's records and the keys.
-fn assert_kept_what_programs_wrote(machine: &Machine) {
+/// Checks that the ledger, the gate's records and the keys exist.
+fn assert_programs_files_exist(machine: &Machine) {
     machine.must(
         "cd /var/lib/nagios-selfheal; test -s ledger/ledger.sqlite; test -s \
          gate/jobs/20261123-00000001.json; test -s home/.ssh/authorized_keys",
     );
 }
 
-/// The ledger of before is read by the programs of now.
+/// Checks that the new programs read the pause from the old ledger.
 fn assert_still_paused(machine: &Machine) {
     let told = machine.root("runuser -u nagios -- repairctl status");
     assert!(String::from_utf8_lossy(&told.stdout).contains("upgrade"), "{told:?}");

@@ -1,5 +1,5 @@
-//! The rpms, from a repository of our own by dnf. There is no Fedora here: what they ask for is on
-//! this system under the names of Debian, and one package without files says so.
+//! Tests of the rpms, which dnf installs from a local repository on this Debian system. Their
+//! dependencies are installed as debs, so a package without files provides them for rpm.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use e2e::{Machine, Place, run, shipped, system_program};
 
 use crate::lifecycle::Lifecycle;
 use crate::{
-    WRITTEN, assert_installed, assert_kept_what_programs_wrote, assert_no_unit_is_on,
+    WRITTEN, assert_installed, assert_no_unit_is_on, assert_programs_files_exist,
     assert_still_paused, kept, packages, programs,
 };
 
-/// What this system has and its own packages do not tell rpm of.
+/// Spec of the package that provides the dependencies which rpm cannot see on this system.
 const THERE: &str = "Name: there
 Version: 1
 Release: 1
@@ -27,8 +27,8 @@ user(repair), group(repair)
 %files
 ";
 
-/// A machine that can install the rpms from /parts/repository, and the newer ones of [`upgrade`]
-/// from /parts/newer.
+/// Boots a machine that can install the rpms from /parts/repository and the newer ones of
+/// [`upgrade`] from /parts/newer.
 fn machine(place: &Place) -> Machine {
     let repository = place.directory("rpms/repository", None);
     for rpm in packages(".rpm") {
@@ -39,12 +39,12 @@ fn machine(place: &Place) -> Machine {
     Machine::alone(place, Path::new("/"), &place.at("rpms"))
 }
 
-/// Makes a repository of what is in a directory.
+/// Turns a directory of rpms into a repository.
 fn index(directory: &Path) {
     run(Command::new(system_program(&["createrepo_c"])).arg("--quiet").arg(directory));
 }
 
-/// And the libraries, by the names under which rpm knows them.
+/// Adds the libraries that our rpms require to the spec [`THERE`].
 fn with_libraries() -> String {
     let mut asked: Vec<String> = Vec::new();
     for rpm in packages(".rpm") {
@@ -76,13 +76,14 @@ fn build(place: &Place, spec: &Path, into: &Path, more: &[String]) {
     run(&mut rpmbuild);
 }
 
-/// Builds the same programs with a higher release, and with other first configuration files.
+/// Builds rpms of the same programs with a higher release and different initial configuration
+/// files.
 fn upgrade(place: &Place) {
     let spec = fs::read_to_string(shipped("packaging/rpm/nagios-selfheal.spec")).unwrap();
     rebuild(place, "newer", &with_release(&spec, "99"));
 }
 
-/// Builds the same programs as commit 7740e3e packaged them.
+/// Builds rpms of the same programs with the spec of commit 7740e3e.
 fn old(place: &Place) {
     let spec = fs::read_to_string(shipped("tests/packages/7740e3e/nagios-selfheal.spec")).unwrap();
     let files = "cd %{buildroot}%{_sysconfdir}/nagios-selfheal
@@ -96,7 +97,7 @@ fn with_release(spec: &str, release: &str) -> String {
     format!("{before}\nRelease:        {release}%{after}")
 }
 
-/// Builds a spec of ours into /parts/`name`.
+/// Builds rpms with this spec into the repository /parts/`name`.
 fn rebuild(place: &Place, name: &str, spec: &str) {
     let sources = packages(".rpm")[0].with_file_name("");
     let target = sources.parent().unwrap();
@@ -130,7 +131,7 @@ fn install(machine: &Machine) {
 }
 
 #[test]
-fn rpms_put_everything_in_its_place_and_start_nothing() {
+fn rpms_install_all_files_and_start_nothing() {
     let place = Place::new();
     let machine = machine(&place);
     install(&machine);
@@ -146,18 +147,18 @@ fn rpms_put_everything_in_its_place_and_start_nothing() {
         "ls /usr/share/man/man1/repairctl.1* /usr/share/man/man8/repair_gate.8* \
          /usr/share/bash-completion/completions/repairctl",
     );
-    // rpm itself finds all as it was packaged: contents, owners, modes, dependencies.
+    // rpm confirms contents, owners, modes and dependencies.
     machine.must(&format!("rpm --verify {NAMES}"));
     assert_no_unit_is_on(&machine);
     assert!(
         machine.must("getent shadow repair").starts_with("repair:*:"),
-        "sshd would take it for a locked account"
+        "sshd would treat the account as locked"
     );
     machine.must("visudo -c && runuser -u nagios -- repairctl status");
 }
 
 #[test]
-fn an_upgrade_keeps_what_was_written() {
+fn upgrade_keeps_written_files() {
     let place = Place::new();
     upgrade(&place);
     let machine = machine(&place);
@@ -196,34 +197,34 @@ fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {
 }
 
 #[test]
-fn an_upgrade_and_a_removal_never_lose_configuration() {
+fn upgrade_and_removal_keep_configuration() {
     with_lifecycle(|life| {
         life.keeps_configuration("rm -rf /etc/nagios-selfheal /var/lib/nagios-selfheal");
     });
 }
 
 #[test]
-fn a_first_installation_keeps_what_is_there() {
+fn first_installation_keeps_existing_files() {
     with_lifecycle(|life| life.installs_beside_configuration());
 }
 
 #[test]
-fn an_upgrade_leaves_units_as_they_are() {
+fn upgrade_keeps_state_of_units() {
     with_lifecycle(|life| life.keeps_units_as_they_are());
 }
 
 #[test]
-fn a_removal_leaves_no_unit_at_work_or_failed() {
+fn removal_leaves_no_active_or_failed_unit() {
     with_lifecycle(|life| life.removes_units());
 }
 
 #[test]
-fn an_upgrade_renews_the_rules_of_sudo() {
+fn upgrade_updates_sudo_rules() {
     with_lifecycle(|life| life.renews_sudoers());
 }
 
 #[test]
-fn a_removal_leaves_no_program_behind_and_keeps_what_was_written() {
+fn removal_deletes_programs_and_keeps_written_files() {
     let place = Place::new();
     let machine = machine(&place);
     let before = programs(&machine);
@@ -234,9 +235,9 @@ fn a_removal_leaves_no_program_behind_and_keeps_what_was_written() {
     assert_eq!(programs(&machine), before);
     assert!(
         !machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success(),
-        "a rule without its gate"
+        "the sudo rules are left without the gate"
     );
-    assert_kept_what_programs_wrote(&machine);
+    assert_programs_files_exist(&machine);
     machine
         .must("cd /etc/nagios-selfheal; grep -q httpd policy.json && grep -q httpd repairs.json");
 }

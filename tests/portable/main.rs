@@ -1,5 +1,5 @@
-//! One file for any distribution of any age: what runs on repaired hosts, and what Nagios starts
-//! all the time, needs no library, no loader and no other file of the system.
+//! Tests that the programs on repaired hosts and the programs that Nagios starts often run on any
+//! distribution. They must not need a library, a loader or any other file of the system.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,11 +13,11 @@ use e2e::{Place, run, system_program};
 use serde_json::Value;
 
 const STATIC: [&str; 3] = ["repair_gate", "handle_repair", "check_http"];
-/// The account of the gate, by its number: there is no /etc/passwd.
+/// User ID of the gate. There is no /etc/passwd, so it has no name.
 const NOBODY: u32 = 65534;
 
 #[test]
-fn the_static_programs_ask_for_no_loader_and_no_library() {
+fn static_programs_need_no_loader_or_library() {
     let place = Place::new();
     for name in STATIC {
         let read = run(Command::new(system_program(&["readelf"]))
@@ -34,14 +34,14 @@ fn the_static_programs_ask_for_no_loader_and_no_library() {
     }
 }
 
-/// A root directory with the static programs, two devices, and nothing else.
-struct Nothing {
+/// A root directory that contains only the static programs and two devices.
+struct EmptyRoot {
     root: PathBuf,
     _place: Place,
 }
 
-impl Nothing {
-    fn new() -> Nothing {
+impl EmptyRoot {
+    fn new() -> EmptyRoot {
         let place = Place::new();
         let root = place.directory("root", None);
         for name in STATIC {
@@ -56,15 +56,15 @@ impl Nothing {
                 .args(["c", "1", minor]));
         }
         place.directory("root/state", Some((NOBODY, NOBODY)));
-        Nothing { root, _place: place }
+        EmptyRoot { root, _place: place }
     }
 
     fn file(&self, name: &str, text: &str) {
         fs::write(self.root.join(name), text).unwrap();
     }
 
-    /// A program of this system with the libraries it is linked with.
-    fn takes(&self, program: &str) {
+    /// Copies a program of this system with its libraries into the root directory.
+    fn add_program(&self, program: &str) {
         let told = run(Command::new(system_program(&["ldd"])).arg(program));
         let libraries = told.split_whitespace().filter(|word| word.starts_with('/'));
         run(Command::new("cp")
@@ -74,8 +74,8 @@ impl Nothing {
             .args(libraries));
     }
 
-    /// Runs a program there as nobody, in namespaces of its own, with no environment but the
-    /// request.
+    /// Runs a program in the root directory as nobody, in separate namespaces. The request is its
+    /// only environment variable.
     fn run(&self, request: &str, command: &[&str]) -> Output {
         let mut unshare = Command::new(system_program(&["unshare"]));
         unshare
@@ -92,16 +92,16 @@ fn said(done: &Output) -> String {
 
 const GATE: [&str; 5] = ["/repair_gate", "--config", "/repairs.json", "--state", "/state"];
 
-/// The gate's answer to a request there.
-fn answer(host: &Nothing, request: &str) -> Value {
+/// Sends a request to the gate in the root directory and returns its answer.
+fn answer(host: &EmptyRoot, request: &str) -> Value {
     let text = said(&host.run(request, &GATE));
     serde_json::from_str(text.lines().last().unwrap().strip_prefix("SHN1 ").expect(&text))
         .expect(&text)
 }
 
 #[test]
-fn the_gate_answers_where_there_is_nothing_else_and_runs_nothing_it_could_not_stop() {
-    let host = Nothing::new();
+fn gate_without_kill_answers_but_runs_nothing() {
+    let host = EmptyRoot::new();
     host.file("repairs.json", r#"{"repairs": {"self": {"run": ["/repair_gate", "--version"]}}}"#);
     let list = answer(&host, "list");
     assert!(list.to_string().contains(r#""self""#), "{list}");
@@ -117,12 +117,12 @@ fn the_gate_answers_where_there_is_nothing_else_and_runs_nothing_it_could_not_st
     );
 }
 
-/// kill(1), by which it stops a repair at its timeout, is all that the gate needs of a userland.
+/// The only other program that the gate needs is kill(1), which stops a repair at its timeout.
 #[test]
-fn the_gate_repairs_and_stops_where_there_is_nothing_but_kill() {
-    let host = Nothing::new();
-    host.takes("/bin/kill");
-    host.takes("/bin/sleep");
+fn gate_needs_only_kill() {
+    let host = EmptyRoot::new();
+    host.add_program("/bin/kill");
+    host.add_program("/bin/sleep");
     let quick = r#"{"run": ["/repair_gate", "--version"], "cooldown": "0s"}"#;
     let slow = r#"{"run": ["/bin/sleep", "60"], "timeout": "1s", "cooldown": "0s"}"#;
     host.file("repairs.json", &format!(r#"{{"repairs": {{"quick": {quick}, "slow": {slow}}}}}"#));
@@ -132,12 +132,12 @@ fn the_gate_repairs_and_stops_where_there_is_nothing_but_kill() {
     let stopped = answer(&host, "repair slow 20261123-00000002");
     assert_eq!(stopped["state"], "timeout", "{stopped}");
     assert!(stopped["seconds"].as_f64().unwrap() < 20.0, "{stopped}");
-    assert_eq!(answer(&host, "status 20261123-00000001")["state"], "done", "it keeps its records");
+    assert_eq!(answer(&host, "status 20261123-00000001")["state"], "done", "the record is lost");
 }
 
 #[test]
-fn the_handler_and_the_check_run_where_there_is_nothing_else() {
-    let server = Nothing::new();
+fn handler_and_check_run_in_empty_root() {
+    let server = EmptyRoot::new();
     server.file(
         "policy.json",
         r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["/check_http"]}}}"#,
@@ -174,10 +174,11 @@ fn the_handler_and_the_check_run_where_there_is_nothing_else() {
     assert!(said(&done).starts_with("HTTP OK: HTTP/1.1 200 OK"), "{}", said(&done));
 }
 
-/// The test itself can tell: a program of this system is not static, and does not run there.
+/// Verifies the method of these tests. A dynamically linked program must fail in the root
+/// directory.
 #[test]
-fn a_program_with_libraries_does_not_run_there() {
-    let host = Nothing::new();
+fn dynamic_program_fails_in_empty_root() {
+    let host = EmptyRoot::new();
     let linked = Path::new("/usr/bin/env");
     run(Command::new("cp").arg(linked).arg(host.root.join("env")));
     let done = host.run("", &["/env"]);

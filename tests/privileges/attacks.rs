@@ -1,4 +1,4 @@
-//! What Nagios' user has tried against root.
+//! Attacks of Nagios' user against root.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::fingerprint;
 use crate::site::{FAULT, Site};
 
-/// Does `again` again and again as Nagios' user, while `attacked` runs.
+/// Repeats `again` as Nagios' user while `attacked` runs.
 fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOnce()) {
     struct Done<'a>(&'a AtomicBool);
     impl Drop for Done<'_> {
@@ -39,15 +39,15 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// A check by name, then an open by name, would follow the link.
+/// A program that first checks a path and then opens the same path would follow the link.
 #[test]
-fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
+fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
     site.fault();
     let victim = site.place.file("victim", "root's", 0o600, None);
     let (pipe, link) = (site.var.join("nagios.cmd"), site.var.join("link"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
-    // Somebody reads the pipe.
+    // Keep a reader of the pipe open, so that writers can open it.
     let _reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     let exchange = || renameat_with(CWD, &pipe, CWD, &link, RenameFlags::EXCHANGE).unwrap();
     under_attack(&site, exchange, || {
@@ -68,9 +68,9 @@ fn command_file_exchanged_for_a_link_writes_no_file_of_roots() {
     });
 }
 
-/// A change of mode and owner by name would follow the link.
+/// A program that changes mode and owner by path would follow the link.
 #[test]
-fn init_gives_away_nothing_that_a_link_leads_to() {
+fn init_never_changes_owner_through_link() {
     let site = Site::new();
     let victim = site.place.directory("victim", None);
     let before = fs::metadata(&victim).unwrap();
@@ -84,7 +84,7 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
         dir.to_str().unwrap(),
         "--nagios-cfg",
     ];
-    // The link is in the way of what init has just made.
+    // Exchange the directory that init has just created for a link.
     let exchange = || {
         let _ = renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE);
         let _ = fs::remove_dir(&link);
@@ -114,10 +114,10 @@ fn init_gives_away_nothing_that_a_link_leads_to() {
     });
 }
 
-/// Root writes a page where no other account can lead it elsewhere, or where the caller of sudo
-/// could write it as well.
+/// Root writes a page only into a directory in which no other account can plant a link, or in which
+/// the caller of sudo could write as well.
 #[test]
-fn report_as_root_writes_into_no_directory_of_another_account() {
+fn report_as_root_avoids_directories_of_other_accounts() {
     let site = Site::new();
     let victim = site.place.file("victim", "root's", 0o600, None);
     let (page, link) = (site.var.join("page.html"), site.var.join("link.html"));
@@ -144,9 +144,9 @@ fn report_as_root_writes_into_no_directory_of_another_account() {
     assert!(own.exists() && roots.exists());
 }
 
-/// The view has endless rows, so a reader would never return.
+/// The view has an infinite number of rows, so a query would never return.
 #[test]
-fn ledger_with_a_view_is_refused_at_once() {
+fn refuses_ledger_with_view_immediately() {
     let site = Site::new();
     site.ctl(Some(&site.nagios), &["pause", "--reason", "x"]);
     let ledger = site.ledger.join("ledger.sqlite");
@@ -174,9 +174,9 @@ fn ledger_with_a_view_is_refused_at_once() {
     }
 }
 
-/// Pipes, devices and endless files in the place of what root's commands read.
+/// Replaces the files that root's commands read with pipes, devices and endless files.
 #[test]
-fn pipes_devices_and_endless_files_hang_nobody() {
+fn never_hangs_on_pipes_devices_and_endless_files() {
     let site = Site::new();
     let (pipe, cfg) = (site.var.join("pipe"), site.cfg.display().to_string());
     run(Command::new("mkfifo").arg(&pipe));
@@ -221,9 +221,9 @@ fn pipes_devices_and_endless_files_hang_nobody() {
     }
 }
 
-/// The names of hosts are Nagios' to choose, and doctor's fixes are pasted into root's shell.
+/// Nagios' user chooses the names of hosts, and root pastes the fixes of doctor into a shell.
 #[test]
-fn no_name_of_a_host_becomes_a_command_of_root() {
+fn host_name_never_becomes_command_of_root() {
     let site = Site::new();
     let pwned = site.place.at("pwned");
     let touch = format!("touch {}", pwned.display());
@@ -255,11 +255,11 @@ fn no_name_of_a_host_becomes_a_command_of_root() {
     let json: serde_json::Value =
         serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
-    // What names no host is pasted elsewhere, on a machine of its own.
+    // Other tests paste the fixes that contain no name of a host.
     for fix in fixes.into_iter().chain(more).filter(|fix| fix.contains("touch")) {
         let line = fix.rsplit_once("as root: ").map_or(fix, |(_, line)| line);
         let line = line.replacen(&site.ctl.display().to_string(), ":", 1);
-        // `touch` and `sudo` are functions here, so an injected command runs.
+        // Define `touch` and `sudo` as functions, so that an injected command has an effect.
         let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {line}", pwned.display());
         let _ = Command::new("/bin/sh")
             .args(["-c", &builtin])
@@ -271,9 +271,9 @@ fn no_name_of_a_host_becomes_a_command_of_root() {
     }
 }
 
-/// chown(1) and chmod(1) follow links, and root pastes what doctor prints.
+/// Root pastes the fixes of doctor, and chown(1) and chmod(1) follow links.
 #[test]
-fn no_fix_of_root_names_a_file_that_nagios_can_exchange() {
+fn fixes_for_root_name_no_file_of_nagios() {
     let site = Site::new();
     let secret = site.place.file("secret", "root's", 0o600, None);
     let key = site.var.join("id_ed25519");
@@ -296,7 +296,7 @@ fn no_fix_of_root_names_a_file_that_nagios_can_exchange() {
     );
 }
 
-/// Only root's own half starts the other one.
+/// Only a process of root can start the half.
 #[test]
 fn refuses_step_down_option_from_other_users() {
     let site = Site::new();
@@ -311,9 +311,9 @@ fn refuses_step_down_option_from_other_users() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("becoming root"), "{done:?}");
 }
 
-/// A policy, or a nagios.cfg, that somebody else can change says nothing to root.
+/// Root ignores a policy or nagios.cfg that another account can change.
 #[test]
-fn root_goes_by_no_file_that_others_can_change() {
+fn root_ignores_files_that_others_can_change() {
     let site = Site::new();
     fs::set_permissions(&site.policy, Permissions::from_mode(0o664)).unwrap();
     let refused = site.ctl(None, &["status"]);
@@ -350,7 +350,7 @@ fn root_goes_by_no_file_that_others_can_change() {
 
 /// A process keeps its session keyring when it becomes another user (session-keyring(7)).
 #[test]
-fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
+fn processes_of_nagios_see_no_session_key_of_root() {
     let site = Site::new();
     site.fault();
     site.change_policy(|policy| {
@@ -375,9 +375,9 @@ fn no_key_of_roots_session_is_for_what_runs_as_nagios() {
     assert!(!fs::read_to_string(&site.mark).unwrap().contains("selfheal-secret"));
 }
 
-/// The account may stop its own processes, the half among them.
+/// Nagios' user can stop its own processes, including the half.
 #[test]
-fn a_half_that_is_stopped_does_not_keep_root() {
+fn root_process_ends_although_half_is_stopped() {
     let site = Site::new();
     let mut lint = Command::new(&site.ctl);
     lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "/dev/stdin"])
@@ -399,7 +399,7 @@ fn a_half_that_is_stopped_does_not_keep_root() {
 
 /// Any account that can open the directory of known_hosts can lock it.
 #[test]
-fn a_lock_that_nagios_holds_ends_trust_with_an_error() {
+fn trust_fails_while_nagios_holds_lock() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
@@ -413,10 +413,10 @@ fn a_lock_that_nagios_holds_ends_trust_with_an_error() {
     );
 }
 
-/// Nagios says where a host is. That is where its keys are fetched, and no name under which one is
-/// recorded or removed.
+/// Nagios' configuration provides the address of a host. repairctl fetches the key from this
+/// address but never records or removes a key under it.
 #[test]
-fn an_address_of_nagios_removes_no_key_of_another_host() {
+fn trust_keeps_key_recorded_under_address() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));

@@ -1,5 +1,8 @@
-//! Root runs our programs beside an account that owns the ledger, Nagios' files and Nagios'
-//! processes, and wants to be root.
+//! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
+//! not gain root when root runs our programs.
+//!
+//! As root, a program splits into two processes. One stays root, and the other one, called a half
+//! in these tests, runs as Nagios' user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -20,14 +23,14 @@ use serde_json::json;
 
 use site::{Ended, FAULT, Site};
 
-/// What a half may find in its environment.
+/// Environment variables that a half can have.
 const VARIABLES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
 
 fn proc_file(pid: u32, name: &str) -> String {
     String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap()).into_owned()
 }
 
-/// Returns a process of this program that runs as this user.
+/// Returns the ID of a process of this program that runs as this user.
 fn of_user(program: &Path, uid: u32) -> Option<u32> {
     let mut all = fs::read_dir("/proc")
         .unwrap()
@@ -40,7 +43,7 @@ fn of_user(program: &Path, uid: u32) -> Option<u32> {
     all.find(is_it)
 }
 
-/// Inspects doctor's half while a silent host keeps it waiting.
+/// Inspects the half of doctor while it waits for a silent host.
 #[test]
 fn doctor_drops_terminal_environment_and_descriptors() {
     let site = Site::new();
@@ -64,7 +67,7 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         site.policy.display(),
         site.cfg.display()
     );
-    // On a terminal of its own, with a descriptor that only root should have.
+    // Run doctor on its own terminal, with an open file that only root can read.
     let shell = format!("exec 9<{}; {doctor}", secret.display());
     let mut script = Command::new("script");
     script
@@ -112,13 +115,13 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         (ids("Uid:"), ids("Gid:"), ids("Groups:")),
         ([site.nagios.uid].into(), [site.nagios.gid].into(), groups)
     );
-    // What was root is not to be traced by the user it has become.
+    // Nagios' user must not be able to trace a process that was root.
     assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
     let _ = script.kill();
     let _ = script.wait();
 }
 
-/// A second may pass between two commands: `2 s old` and `1 s old` are the same.
+/// Masks ages like `2 s old` in the output, because a second can pass between two commands.
 fn without_ages(mut ended: Ended) -> Ended {
     let words: Vec<&str> = ended.out.split(' ').collect();
     let is_age = |n: usize| words.get(n + 1).is_some_and(|unit| *unit == "s");
@@ -127,15 +130,14 @@ fn without_ages(mut ended: Ended) -> Ended {
     ended
 }
 
-/// An ordinary day of an admin, as the README shows it: every command ends as it should, as root
-/// and as Nagios' user.
+/// Runs the commands that README.md shows for everyday work, as root and as Nagios' user.
 #[test]
 fn commands_work_as_root_and_as_nagios() {
     let site = Site::new();
     site.fault();
     for words in site::DAY {
         let (by_root, by_nagios) = (site.ctl(None, words), site.ctl(Some(&site.nagios), words));
-        // There is no host whose key could be recorded.
+        // `trust` fails with 2, because there is no host whose key it could record.
         let fine = if words[0] == "trust" { 2..=2 } else { 0..=1 };
         assert!(fine.contains(&by_root.code), "{words:?}: {by_root:?}");
         if !matches!(words[0], "pause" | "resume" | "reset" | "init" | "trust" | "doctor" | "sweep")
@@ -147,20 +149,21 @@ fn commands_work_as_root_and_as_nagios() {
     assert!(as_sudo.out.contains("paused by alice"), "{as_sudo:?}");
 }
 
-/// The fingerprint of the host's key, as ssh-keygen(1) prints it.
+/// Returns the fingerprint of the host's key in the format of ssh-keygen(1).
 fn fingerprint(site: &Site, web: &WebSide) -> String {
     let key = site.place.file("etc/host.pub", &web.host_key("ed25519"), 0o644, None);
     e2e::run(Command::new("ssh-keygen").arg("-lf").arg(key)).split(' ').nth(1).unwrap().to_owned()
 }
 
-/// The ssh program writes its log where the half, which is not dumpable, lets it.
+/// The half is not dumpable, so the ssh program cannot open files in the half's /proc directory.
+/// Its log must arrive nevertheless.
 #[test]
 fn doctor_as_root_logs_in_by_either_transport() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     let key = site.place.at("etc/id_ed25519");
     fs::copy(web.key(), &key).unwrap();
-    // The public half of another key would be offered in its place.
+    // ssh would offer this public key, which belongs to another private key.
     fs::remove_file(key.with_added_extension("pub")).unwrap();
     let port = web.sshd.port;
     site.place.file(
@@ -183,9 +186,9 @@ fn doctor_as_root_logs_in_by_either_transport() {
     }
 }
 
-/// Nagios' user cannot enter the directory that root is in.
+/// Nagios' user cannot enter the directory in which root runs lint.
 #[test]
-fn a_relative_path_in_a_closed_directory_is_explained() {
+fn explains_relative_path_in_closed_directory() {
     let site = Site::new();
     let closed = site.place.directory("closed", None);
     fs::copy(&site.cfg, closed.join("nagios.cfg")).unwrap();
@@ -198,14 +201,14 @@ fn a_relative_path_in_a_closed_directory_is_explained() {
         .unwrap();
     let text = String::from_utf8([done.stdout, done.stderr].concat()).unwrap();
     assert!(
-        text.contains("cannot be read: No such file") && text.contains("write whole paths"),
+        text.contains("cannot be read: No such file") && text.contains("use absolute paths"),
         "{text}"
     );
 }
 
-/// A pause is of what root's half says, wherever its options stand.
+/// Root's process decides what is paused, wherever the options are on the command line.
 #[test]
-fn pause_as_root_pauses_what_it_says() {
+fn pause_as_root_uses_target_of_root_process() {
     let site = Site::new();
     let paused = site.ctl(None, &["pause", "--reason", "x", "--", "web1"]);
     assert!(paused.code == 0 && paused.out.starts_with("web1: paused by "), "{paused:?}");
@@ -213,9 +216,9 @@ fn pause_as_root_pauses_what_it_says() {
     assert!(status.out.contains("paused\tweb1: paused by "), "{status:?}");
 }
 
-/// The network is for Nagios' half, and the file for root's.
+/// The half fetches the key from the network, and root's process writes the file.
 #[test]
-fn trust_as_root_records_the_key_in_roots_file() {
+fn trust_as_root_writes_roots_known_hosts() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     site.change_policy(|policy| policy["ssh"]["port"] = json!(web.sshd.port));
@@ -233,7 +236,7 @@ fn trust_as_root_records_the_key_in_roots_file() {
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
-/// A sweep that root starts runs as Nagios' user.
+/// A sweep that root starts must run as Nagios' user.
 #[test]
 fn sweep_as_root_repairs_as_nagios() {
     let site = Site::new();
@@ -243,9 +246,9 @@ fn sweep_as_root_repairs_as_nagios() {
     assert_eq!(fs::metadata(&site.mark).unwrap().uid(), site.nagios.uid, "{swept:?}");
 }
 
-/// The line that is printed in place of a repair as root works as it stands.
+/// The command that handle_repair prints for root must work when it is pasted.
 #[test]
-fn handle_repair_as_root_runs_nothing_and_prints_the_line_to_use() {
+fn handle_repair_as_root_only_prints_command_for_nagios() {
     let site = Site::new();
     site.fault();
     for more in ["", " --foreground", " --dry-run"] {

@@ -1,5 +1,4 @@
-//! A Nagios server without Nagios: what root owns in one directory, what Nagios' user owns in
-//! others.
+//! A Nagios server without Nagios. Root and Nagios' user own separate directories.
 
 use std::fs;
 use std::os::unix::process::CommandExt;
@@ -10,10 +9,10 @@ use std::time::{Duration, SystemTime};
 use e2e::{Account, Place, run, until};
 use serde_json::{Value, json};
 
-/// The call that Nagios makes for the site's fault.
+/// Arguments with which Nagios calls the handler for the site's fault.
 pub const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd";
 
-/// What an admin types on a day.
+/// The commands of repairctl that an admin uses, without the site's paths.
 pub const DAY: &[&[&str]] = &[
     &["init", "--repair", "httpd"],
     &["lint"],
@@ -32,29 +31,29 @@ pub const DAY: &[&[&str]] = &[
     &["replay", "--repair", "httpd"],
 ];
 
-/// Root's policy, and the ledger and the files of Nagios' user.
+/// A site with root's policy and with the ledger and the files of Nagios' user.
 pub struct Site {
-    /// As whom Nagios runs.
+    /// The user that Nagios runs as.
     pub nagios: Account,
-    /// repairctl.
+    /// Path of repairctl.
     pub ctl: PathBuf,
-    /// handle_repair.
+    /// Path of handle_repair.
     pub handler: PathBuf,
-    /// policy.json, root's.
+    /// Path of policy.json, which root owns.
     pub policy: PathBuf,
-    /// nagios.cfg, root's.
+    /// Path of nagios.cfg, which root owns.
     pub cfg: PathBuf,
-    /// The directory of the ledger, Nagios' own.
+    /// Directory of the ledger, which Nagios' user owns.
     pub ledger: PathBuf,
-    /// Nagios' own directory of status file, object cache, log and command file.
+    /// Directory of status file, object cache, log and command file, which Nagios' user owns.
     pub var: PathBuf,
-    /// What the repair leaves, in `var`.
+    /// Path of the file that the repair creates in `var`.
     pub mark: PathBuf,
-    /// All of it.
+    /// The directory with all files of the site.
     pub place: Place,
 }
 
-/// How a program ended, and what it printed.
+/// The exit code and output of a program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ended {
     pub code: i32,
@@ -124,7 +123,7 @@ impl Site {
         site
     }
 
-    /// A file in Nagios' own directory.
+    /// Writes a file of Nagios' user into `var`.
     pub fn theirs(&self, name: &str, text: &str) {
         self.place.file(&format!("var/{name}"), text, 0o644, self.nagios.ids());
     }
@@ -135,7 +134,7 @@ impl Site {
         fs::write(&self.policy, policy.to_string()).unwrap();
     }
 
-    /// web1/HTTP is broken since an hour, and its one chance was lost.
+    /// Makes web1/HTTP fail since an hour. Its repair was missed.
     pub fn fault(&self) {
         self.status(2);
     }
@@ -157,7 +156,7 @@ impl Site {
         );
     }
 
-    /// The words of repairctl for `words`, with the site's own files where they are to be named.
+    /// Returns the arguments of repairctl for a command, with the paths of the site added.
     pub fn words(&self, words: &[&str]) -> Vec<String> {
         let (cfg, log, ledger) = (&self.cfg, self.var.join("nagios.log"), &self.ledger);
         let more: Vec<&Path> = match words[0] {
@@ -172,7 +171,7 @@ impl Site {
         policy.into_iter().chain(words.iter().map(|word| (*word).to_owned())).chain(more).collect()
     }
 
-    /// Runs repairctl as root, or as `user`.
+    /// Runs repairctl as `user`, or as root without a user.
     pub fn ctl(&self, user: Option<&Account>, words: &[&str]) -> Ended {
         self.ctl_with(user, words, &[])
     }
@@ -197,7 +196,7 @@ impl Site {
         }
     }
 
-    /// A process that looks like Nagios, with this environment.
+    /// Starts a process of Nagios' user that is named `nagios` and has this environment.
     pub fn planted_nagios(&self, environment: &[(&str, &str)]) -> Planted {
         let program = self.place.at("bin/nagios");
         run(Command::new("cp").args(["/usr/bin/tail"]).arg(&program));
@@ -218,7 +217,7 @@ impl Site {
     }
 }
 
-/// Ends with the test.
+/// A process that is killed at the end of the test.
 pub struct Planted(Child);
 
 impl Drop for Planted {

@@ -1,4 +1,4 @@
-//! What root's half opens, as strace(1) sees it.
+//! Tests with strace(1) which files root's process opens.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::site::{DAY, FAULT, Site};
 
-/// The paths that a process touched while it was root, of all processes of a trace.
+/// Returns the paths that any process in a trace has used while it was root.
 fn touched_by_root(trace: &str) -> Vec<PathBuf> {
     let (mut is_nagios, mut touched): (HashMap<&str, bool>, Vec<PathBuf>) =
         (HashMap::new(), Vec::new());
@@ -18,7 +18,8 @@ fn touched_by_root(trace: &str) -> Vec<PathBuf> {
             .iter()
             .any(|name| call.starts_with(name))
         {
-            // A child may be seen before its parent's call ends; it is then what its parent was.
+            // The trace can show a child before its parent's call returns. The child inherits the
+            // parent's user.
             let inherited = is_nagios.get(pid).copied().unwrap_or_default();
             is_nagios.entry(result_of(call)).or_insert(inherited);
         } else if call.starts_with("setuid(") || call.starts_with("setresuid(") {
@@ -36,7 +37,7 @@ fn result_of(call: &str) -> &str {
     call.rsplit(" = ").next().unwrap_or_default().split(' ').next().unwrap_or_default()
 }
 
-/// The path of a call such as `openat(3</etc>, "x", O_RDONLY) = 4</etc/x>`.
+/// Returns the path in a call like `openat(3</etc>, "x", O_RDONLY) = 4</etc/x>`.
 fn path_of(call: &str) -> Option<PathBuf> {
     let name = call.split('"').nth(1)?;
     let base = call
@@ -50,7 +51,7 @@ fn path_of(call: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn reads_whose_call_it_was() {
+fn attributes_calls_to_users() {
     let trace = "10 openat(AT_FDCWD</root>, \"/a\", O_RDONLY) = 3</a>\n10 clone3({flags=0} => \
     {parent_tid=[0]}, 88) = 11\n\
                  11 openat(3</v>, \"b\", O_RDONLY) = 4</v/b>\n11 setuid(65534)  = 0\n11 \
@@ -59,10 +60,10 @@ fn reads_whose_call_it_was() {
     assert_eq!(touched_by_root(trace), ["/a", "/v/b"].map(PathBuf::from));
 }
 
-/// A day of an admin, and each way to call the handler: nothing below a directory of Nagios' user
-/// is touched by root.
+/// Runs the commands of an admin, the handler and check_repairs. Root's process must not use a path
+/// below a directory of Nagios' user.
 #[test]
-fn root_touches_nothing_that_nagios_owns() {
+fn root_uses_no_path_owned_by_nagios() {
     let site = Site::new();
     site.fault();
     let handler: Vec<String> = format!("{FAULT} --foreground --policy {}", site.policy.display())

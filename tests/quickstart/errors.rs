@@ -1,4 +1,5 @@
-//! The commands in errors and next steps outside doctor: each works as it is printed.
+//! Tests that the commands in errors and next steps work as printed, except those of doctor, which
+//! have separate tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,7 +42,7 @@ impl PastedError {
 }
 
 #[test]
-fn every_command_in_an_error_works_as_printed() {
+fn every_command_in_errors_works_as_printed() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
@@ -58,7 +59,7 @@ fn every_command_in_an_error_works_as_printed() {
     );
 }
 
-/// What a text that is to be pasted contains.
+/// Words that occur in a command for pasting.
 const WORDS: [&str; 12] = [
     "chmod ",
     "chown ",
@@ -76,7 +77,7 @@ const WORDS: [&str; 12] = [
 
 /// A new text with a command needs a test, or a reason why it has none.
 #[test]
-fn every_text_with_a_command_is_pasted_or_named() {
+fn every_message_with_command_has_a_test_or_reason() {
     let mut unknown = Vec::new();
     let mut used = BTreeMap::new();
     for (file, text) in literals() {
@@ -85,7 +86,7 @@ fn every_text_with_a_command_is_pasted_or_named() {
                 !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric())
             })
         });
-        // doctor's own fixes have a test of their own, and options their help.
+        // The fixes of doctor have separate tests, and the help texts of options need none.
         if !is_command || file.ends_with("doctor/advice.rs") || file.ends_with("args.rs") {
             continue;
         }
@@ -99,10 +100,11 @@ fn every_text_with_a_command_is_pasted_or_named() {
     assert!(unknown.is_empty(), "no test pastes\n{}", unknown.join("\n"));
     let unused: Vec<&str> = NOT_FOR_PASTING.iter().map(|(part, _)| *part).collect();
     let unused: Vec<&str> = unused.into_iter().filter(|part| !used.contains_key(part)).collect();
-    assert!(unused.is_empty(), "not in the source any more: {unused:?}");
+    assert!(unused.is_empty(), "not in the source: {unused:?}");
 }
 
-/// The string literals of all programs but their tests, those of attributes too.
+/// Returns the string literals in the sources of all programs, including those in attributes but
+/// not those in tests.
 fn literals() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     for top in ["handlers", "plugins"] {
@@ -134,12 +136,12 @@ fn collect(tokens: TokenStream, path: &Path, found: &mut Vec<(PathBuf, String)>)
             TokenTree::Group(group) => {
                 is_test |= before[1] == "#" && text.replace(' ', "") == "[cfg(test)]";
                 match group.delimiter() {
-                    // The module of the tests.
+                    // Skip the test module.
                     proc_macro2::Delimiter::Brace if is_test => is_test = false,
                     _ => collect(group.stream(), path, found),
                 }
             }
-            // Documentation is for who reads the source.
+            // Skip doc comments.
             TokenTree::Literal(_) if before == ["doc", "="] => {}
             TokenTree::Literal(literal) => {
                 if let Ok(literal) = syn::parse_str::<syn::LitStr>(&literal.to_string()) {
@@ -152,7 +154,7 @@ fn collect(tokens: TokenStream, path: &Path, found: &mut Vec<(PathBuf, String)>)
     }
 }
 
-/// Without a login to the host, an admin pastes there what `init` prints.
+/// If `init` cannot log in to the host, an admin pastes the printed script there.
 #[test]
 fn printed_script_sets_a_host_up() {
     let site = boot();
@@ -173,7 +175,7 @@ fn printed_script_sets_a_host_up() {
     assert!(done && doctor.contains("httpd: its program is there, and sudo lets"), "{doctor}");
 }
 
-/// Nagios accepts nearly everything as a host's name; a shell must not.
+/// Nagios accepts almost any name of a host. A fix must quote it for the shell.
 #[test]
 fn hostile_host_name_stays_one_word() {
     let site = boot();

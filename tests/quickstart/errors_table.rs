@@ -1,26 +1,26 @@
-//! The errors and next steps outside doctor that hold a command.
+//! Errors and next steps that contain a command, except those of doctor.
 
 use crate::mistake::On;
 
-/// An error, and the command in its text.
+/// An error whose message contains a command.
 pub struct PastedError {
     pub name: &'static str,
-    /// A part of the literal in the source.
+    /// Part of the string literal in the source.
     pub source: &'static str,
     pub on: On,
     pub plant: &'static str,
-    /// What is called, by the admin at a terminal.
+    /// Command that the admin runs on a terminal to get the error.
     pub call: &'static str,
     pub text: &'static str,
     pub then: Then,
     pub undo: &'static str,
 }
 
-/// How it shows that the command works.
+/// How the test checks that the command works.
 pub enum Then {
-    /// The call is repeated, and the error is gone.
+    /// Repeat the call. The error must be gone.
     CallAgain,
-    /// The command is the call as it should be; this is then true on the machine.
+    /// The command replaces the call. Afterwards this script must succeed on the machine.
     Instead(&'static str),
 }
 
@@ -36,7 +36,7 @@ pub const ERRORS: &[PastedError] = &[
         undo: "true",
     },
     PastedError {
-        name: "another user may not read the policy",
+        name: "another user cannot read the policy",
         source: "sudo {}",
         on: On::Server,
         plant: "true",
@@ -66,7 +66,7 @@ pub const ERRORS: &[PastedError] = &[
         undo: "mv -f /root/key/* /etc/nagios-selfheal; rmdir /root/key",
     },
     PastedError {
-        name: "root writes no page beside Nagios' files",
+        name: "root writes no page next to Nagios' files",
         source: "runuser -u {} -- tee",
         on: On::Server,
         plant: "true",
@@ -206,7 +206,7 @@ pub const ERRORS: &[PastedError] = &[
         undo: "true",
     },
     PastedError {
-        name: "repairs.json belongs to somebody",
+        name: "repairs.json does not belong to root",
         source: "chown root {name}",
         on: On::Web1,
         plant: "mkdir \"/etc/it's\"; cp /etc/nagios-selfheal/repairs.json \"/etc/it's/repairs.json\"; chown repair \"/etc/it's/repairs.json\"",
@@ -247,32 +247,32 @@ pub const ERRORS: &[PastedError] = &[
     },
 ];
 
-/// Texts with a command word, and why no test pastes them.
+/// Parts of messages with a command word, with the reason why no test pastes them.
 pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
-    ("(umask 226 && {gate} --config", "the end of the text before, which is pasted"),
-    ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted there"),
-    ("is revoked by {place}", "a fix of doctor, pasted there after new host keys"),
-    ("whether sudo lets this account run", "says what is not known"),
-    ("its program is there, and sudo lets the account", "says that all is well"),
-    ("too old to check the sudo rule", "says why nothing is known"),
-    ("under which options sudo runs", "says what is not known"),
-    ("whether sudo wants a terminal", "says what is not known"),
+    ("(umask 226 && {gate} --config", "part of a command that is pasted"),
+    ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),
+    ("is revoked by {place}", "a fix of doctor, pasted by its tests"),
+    ("whether sudo lets this account run", "has no command"),
+    ("its program is there, and sudo lets the account", "reports success"),
+    ("too old to check the sudo rule", "has no command"),
+    ("under which options sudo runs", "has no command"),
+    ("whether sudo requires a terminal", "has no command"),
     ("sudo's option {} {harm}", "pasted by repair_gate's tests of sudo"),
-    ("sudo and sudo-rs must be able", "says what a name may hold"),
+    ("sudo and sudo-rs must match", "explains which commands are valid"),
     ("systemctl show: {why}", "quotes systemctl"),
-    ("systemd kills a repair, and every daemon", "pasted by the tests of hosts"),
-    ("systemd-logind kills a repair", "pasted by the tests of hosts"),
-    ("If your key is in an ssh-agent", "the text before, whose command is pasted"),
+    ("systemd kills a repair, and every daemon", "pasted by tests/hosts"),
+    ("systemd-logind kills a repair", "pasted by tests/hosts"),
+    ("If your key is in an ssh-agent", "introduces a command that is pasted"),
     (
         "may not use sudo without a password",
-        "what it prints is pasted by printed_script_sets_a_host_up",
+        "printed_script_sets_a_host_up pastes the printed script",
     ),
-    ("/usr/bin/ssh-keygen", "the name of a program"),
+    ("/usr/bin/ssh-keygen", "the path of a program"),
     ("ssh-keygen made no key", "quotes ssh-keygen"),
-    ("cat > {REPAIRS}.new", "the script that init runs or prints"),
-    ("# The gate: one static program", "the script that init runs or prints"),
-    ("exec sudo -n sh", "run by init"),
-    ("write it as `ssh-keygen -lf", "shows how a fingerprint looks"),
+    ("cat > {REPAIRS}.new", "part of the script that init runs or prints"),
+    ("# The gate: one static program", "part of the script that init runs or prints"),
+    ("exec sudo -n sh", "init runs it"),
+    ("write it as `ssh-keygen -lf", "shows the format of a fingerprint"),
     ("  ssh-keygen -lf {}", "prints the fingerprint to compare"),
     ("pass the fingerprint you compared", "only the admin knows the fingerprint"),
 ];

@@ -1,4 +1,4 @@
-//! Mistakes on the repaired host, and in what the server has of it.
+//! Mistakes on the repaired host, and in the server's files about this host.
 
 use crate::mistake::{Deed, Mistake, On};
 
@@ -15,7 +15,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "rm /root/known_hosts",
     },
     Mistake {
-        name: "ssh_config may name another source",
+        name: "ssh_config can name another source of host keys",
         fixes: &["TrustUnlessConfigured"],
         on: On::Server,
         plant: "mv /etc/nagios-selfheal/known_hosts /root; touch /etc/nagios-selfheal/ssh_config; cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"transport\": \"openssh\"\\, \"config\": \"/etc/nagios-selfheal/ssh_config\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
@@ -37,7 +37,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "rm /root/x /root/x.pub /root/known_hosts",
     },
     Mistake {
-        name: "the ssh program does not say why",
+        name: "the ssh program gives no reason",
         fixes: &["CompareKey"],
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts; cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"transport\": \"openssh\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
@@ -59,12 +59,12 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "known_hosts has an authority only",
+        name: "known_hosts has only a certificate authority",
         fixes: &["UseOpenSsh"],
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; cp -p /etc/nagios-selfheal/policy.json /root/policy; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"@cert-authority web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         check: "known host",
-        text: "by a @cert-authority only",
+        text: "only by a @cert-authority",
         fix: "set \"transport\": \"openssh\"",
         deed: Deed::Words(
             On::Server,
@@ -84,7 +84,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the agent is not there",
+        name: "there is no agent",
         fixes: &["StartAgent"],
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"agent\": true\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
@@ -122,7 +122,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root",
         check: "gate",
-        text: "no answer that can be believed to `version`",
+        text: "no valid answer from web1 to `version`",
         fix: "install the package repair-gate on web1, or copy it from here, as yourself: sudo repairctl init",
         deed: Deed::Paste,
         undo: "rm /root/repair_gate",
@@ -134,7 +134,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "systemctl stop ssh",
         check: "port",
         text: "Connection refused",
-        fix: "start sshd there, open the firewall, or correct ssh.port",
+        fix: "start sshd on the host, open the firewall, or correct ssh.port",
         deed: Deed::Words(On::Web1, "systemctl start ssh"),
         undo: "true",
     },
@@ -172,7 +172,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "logind kills what is left of a session, even though init has excluded the gate",
+        name: "logind kills processes of a session, although init has excluded the gate",
         fixes: &["CheckGate"],
         on: On::Web1,
         plant: "test -e /etc/systemd/logind.conf.d/repair-gate.conf; printf '[Login]\\nKillUserProcesses=yes\\nKillExcludeUsers=\\n' > /etc/systemd/logind.conf.d/z.conf; systemctl kill --kill-who=main -s HUP systemd-logind",
@@ -208,13 +208,13 @@ pub const ON_THE_HOST: &[Mistake] = &[
         undo: "true",
     },
     Mistake {
-        name: "the gate does not name the repair",
+        name: "the gate does not have the repair",
         fixes: &["NameRepair"],
         on: On::Web1,
         plant: "sed -i.good 's/\"httpd\"/\"web\"/' /etc/nagios-selfheal/repairs.json; rm /etc/sudoers.d/nagios-selfheal",
         check: "repairs",
-        text: "the gate offers web; the policy also asks for httpd",
-        fix: "name it in /etc/nagios-selfheal/repairs.json on web1, then, on web1, as root: (umask",
+        text: "the gate offers web; the policy also requires httpd",
+        fix: "add it to /etc/nagios-selfheal/repairs.json on web1, then, on web1, as root: (umask",
         deed: Deed::WordsThenPaste(
             On::Web1,
             "mv /etc/nagios-selfheal/repairs.json.good /etc/nagios-selfheal/repairs.json",
@@ -228,12 +228,12 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "echo disk > /etc/nagios-selfheal/hold",
         check: "can repair",
         text: "held for maintenance",
-        fix: "when the work there is done, on web1, as root: rm /etc/nagios-selfheal/hold",
+        fix: "when the maintenance is done, on web1, as root: rm /etc/nagios-selfheal/hold",
         deed: Deed::Paste,
         undo: "true",
     },
     Mistake {
-        name: "the gate is of another version",
+        name: "the gate has another version",
         fixes: &["UpdateGate"],
         on: On::Web1,
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root; printf '#!/bin/sh\\nSSH_ORIGINAL_COMMAND=\"$SSH_ORIGINAL_COMMAND\" /usr/libexec/nagios-selfheal/repair_gate.real \"$@\" | sed s/0.1.0/0.0.9/\\n' > /usr/libexec/nagios-selfheal/repair_gate; chmod 755 /usr/libexec/nagios-selfheal/repair_gate; cp /root/repair_gate /usr/libexec/nagios-selfheal/repair_gate.real",
@@ -252,7 +252,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root; printf '#!/bin/sh\\nSSH_ORIGINAL_COMMAND=\"$SSH_ORIGINAL_COMMAND\" /usr/libexec/nagios-selfheal/repair_gate.real \"$@\" | sed s/\\\"time\\\":[0-9]*/\\\"time\\\":1/\\n' > /usr/libexec/nagios-selfheal/repair_gate; chmod 755 /usr/libexec/nagios-selfheal/repair_gate; cp /root/repair_gate /usr/libexec/nagios-selfheal/repair_gate.real; /usr/libexec/nagios-selfheal/repair_gate.real sudoers > /etc/sudoers.d/wrapped",
         check: "clock",
-        text: " s off ours",
+        text: " s off this server's clock",
         fix: "synchronise the clock of web1",
         deed: Deed::Words(
             On::Web1,
@@ -267,7 +267,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; sed 's,^,@revoked ,' /root/known_hosts >> /etc/nagios-selfheal/known_hosts",
         check: "known host",
         text: "is revoked by",
-        fix: "give it new host keys, there `rm -f /etc/ssh/ssh_host_",
+        fix: "create new host keys on web1 (`rm -f /etc/ssh/ssh_host_",
         deed: Deed::WordsThenPaste(
             On::Web1,
             "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && { systemctl restart sshd || systemctl restart ssh; }",

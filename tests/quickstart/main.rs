@@ -1,11 +1,7 @@
-//! "Ten minutes": README's own commands, typed on two clean machines, end with an Apache that
-//! Nagios has healed; and each wrong turn on the way is named by `repairctl doctor`, with its
-//! mending.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test says what is wrong by panicking"
-)]
+//! Runs the commands of README.md's "Ten minutes" on two clean machines, until Nagios has repaired
+//! Apache. Other tests make mistakes on the way. `repairctl doctor` must find each one, and its fix
+//! must work.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod configuration_mistakes;
 mod errors;
@@ -23,7 +19,8 @@ use std::process::Command;
 
 use e2e::{Place, Plan, Site, quick_start, run, shipped};
 
-/// What `make install` puts there, on a copy of this system that has Nagios, sshd and Apache.
+/// Installs the files of `make install` into a copy of this system, which has Nagios, sshd and
+/// Apache.
 const SERVER: &str = "install -D -m 755 -t /usr/bin /parts/handle_repair /parts/repairctl
 install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/repair_gate
 install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /parts/check_repairs
@@ -35,7 +32,7 @@ install -d /etc/systemd/system/nagios4.service.d
 printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/nagios4.service.d/often.conf
 ";
 
-/// Two machines, as they are before README is read.
+/// Boots two machines in the state in which README.md begins.
 pub fn boot() -> Site {
     let place = Place::new();
     let parts = place.directory("programs", None);
@@ -56,21 +53,21 @@ pub fn boot() -> Site {
 }
 
 #[test]
-fn what_readme_says_ends_with_a_healed_apache() {
+fn quick_start_of_readme_heals_apache() {
     let site = boot();
     let screen = site.follow_readme();
-    // It was told before it was done, and nothing was trusted unseen.
+    // init has described each change before it made it, and has asked before it trusted a key.
     assert!(screen.contains("Do this on web1?") && screen.contains("Is it the same?"), "{screen}");
     assert!(screen.contains(": all is well"), "{screen}");
     assert!(screen.contains("WOULD REPAIR web1/HTTP"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // Once more: everything is kept.
+    // A second run must keep everything.
     let (done, shown) = site.server.typed(&quick_start()[0]);
     let made = shown.lines().any(|line| line.starts_with("made "));
     assert!(done && shown.contains("kept  /etc/nagios-selfheal/policy.json") && !made, "{shown}");
     let keys = site.web1.must("cat ~repair/.ssh/authorized_keys");
     assert!(keys.lines().count() == 1, "{keys}");
-    // Root follows no link that the gate's account has put there.
+    // Root must not follow a link that the gate's account has planted.
     let shadow = "sha256sum /etc/shadow && stat --format '%U %a' /etc/shadow";
     let before = site.web1.must(shadow);
     site.web1.must("runuser -u repair -- ln -sf /etc/shadow ~repair/.ssh/authorized_keys");

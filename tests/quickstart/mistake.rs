@@ -1,4 +1,4 @@
-//! A mistake, how doctor names it, and what its fix does.
+//! Mistakes, the findings of doctor for them, and their fixes.
 
 use e2e::{Machine, Site};
 
@@ -7,16 +7,16 @@ use crate::printed::{Command, command, doctor, is_gone, next_command};
 /// A mistake during setup or operation.
 pub struct Mistake {
     pub name: &'static str,
-    /// The fixes that doctor names for it, by their variants.
+    /// Variants of the fixes that doctor prints for this mistake.
     pub fixes: &'static [&'static str],
     pub on: On,
     pub plant: &'static str,
     pub check: &'static str,
     pub text: &'static str,
-    /// The beginning of the printed fix.
+    /// Start of the printed fix.
     pub fix: &'static str,
     pub deed: Deed,
-    /// What brings the machine back to where it was, after the fix.
+    /// Script that restores the machine after the fix.
     pub undo: &'static str,
 }
 
@@ -26,14 +26,15 @@ pub enum On {
     Web1,
 }
 
-/// How an admin follows the fix.
+/// How an admin applies the fix.
 #[derive(Clone, Copy)]
 pub enum Deed {
-    /// Pastes its command; and if that names another one, pastes that, then the first one again.
+    /// Paste the command. If its output names another command, paste that one and then the first
+    /// one again.
     Paste,
-    /// Does what the words say: there is no command.
+    /// Run this script. The fix describes a change but contains no command.
     Words(On, &'static str),
-    /// Does what the words say, then pastes the command.
+    /// Run this script, then paste the command.
     WordsThenPaste(On, &'static str),
 }
 
@@ -45,7 +46,8 @@ pub fn machine(site: &Site, on: On) -> &Machine {
 }
 
 impl Mistake {
-    /// Plants it, follows the fix, and looks whether it is gone. Returns what went wrong.
+    /// Makes the mistake, applies the fix and checks that doctor no longer reports it. Returns a
+    /// description of what went wrong.
     pub fn is_fixed(&self, site: &Site) -> Result<(), String> {
         machine(site, self.on).must(self.plant);
         let result = self.follow(site);
@@ -78,7 +80,8 @@ impl Mistake {
     }
 }
 
-/// Pastes the command, after any command that its output names as the next step.
+/// Pastes the command. If it fails and its output names another command, pastes that one and then
+/// the first one again.
 fn paste(command: &Command, site: &Site) -> String {
     let (done, mut screen) = command.paste(site, &site.server);
     if let Some(next) = next_command(&screen).filter(|_| !done) {

@@ -1,22 +1,22 @@
-//! What doctor prints, and the commands in it.
+//! Parses the output of doctor and the commands in it.
 
 use std::time::Duration;
 
 use e2e::{Machine, Site};
 
-/// A finding of doctor as it is printed.
+/// A printed finding of doctor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {
-    /// Its host; `this server` for the server.
+    /// Name of the host, or `this server`.
     pub about: String,
     pub verdict: String,
     pub check: String,
     pub text: String,
-    /// The line below it, after `fix: `.
+    /// Text after `fix: ` on the next line. Empty if there is none.
     pub fix: String,
 }
 
-/// Exit code and findings of `repairctl doctor`.
+/// Runs `repairctl doctor` and returns its exit code and findings.
 pub fn doctor(server: &Machine, options: &str) -> (i32, Vec<Printed>) {
     let done = server.root(&format!("repairctl doctor {options}"));
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
@@ -44,7 +44,7 @@ pub fn doctor(server: &Machine, options: &str) -> (i32, Vec<Printed>) {
     (code, findings)
 }
 
-/// A command in a text for people, and where it says it is to be run.
+/// A command in a message, with the account and machine that the message names for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub account: Account,
@@ -55,20 +55,20 @@ pub struct Command {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Account {
     Root,
-    /// A person who may use sudo, with keys of their own.
+    /// A person with sudo rights and their own SSH key.
     Yourself,
     Nagios,
 }
 
-/// The machine that a text names.
+/// The machine on which a command must run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
     Web1,
-    /// Where the text was printed.
+    /// The machine that printed the message.
     Here,
 }
 
-/// How a text names an account in front of a command.
+/// Words in front of a command that name an account.
 const ACCOUNTS: [(&str, Account); 4] = [
     ("as root: ", Account::Root),
     ("as root here: ", Account::Root),
@@ -76,8 +76,8 @@ const ACCOUNTS: [(&str, Account); 4] = [
     ("as the user Nagios runs as: ", Account::Nagios),
 ];
 
-/// Returns the command in a line: in backticks, or else at the end of the line, which may be a text
-/// in quotes. Nothing for words alone.
+/// Returns the command in a line. It is in backticks or at the end of the line, which can be a
+/// quoted text. Returns `None` if there is no command.
 pub fn command(line: &str) -> Option<Command> {
     let found = ACCOUNTS.into_iter().filter_map(|(mark, account)| {
         let (before, rest) = line.split_once(mark)?;
@@ -92,8 +92,8 @@ pub fn command(line: &str) -> Option<Command> {
     Some(Command { account, place, line: line.to_owned() })
 }
 
-/// Returns the command of the first line that has one, or that ends with what the gate's own texts
-/// tell root of the host to do.
+/// Returns the command in the first line that contains one. A line can also end with a chown or
+/// chmod command of the gate, which root runs on the host.
 pub fn next_command(screen: &str) -> Option<Command> {
     let of_gate = |line: &str| {
         let (_, found) = line.rsplit_once(": ")?;
@@ -105,7 +105,8 @@ pub fn next_command(screen: &str) -> Option<Command> {
 }
 
 impl Command {
-    /// Pastes it at a terminal, and returns what that showed. Every question is answered with yes.
+    /// Pastes the command into a terminal and answers every question with yes. Returns whether it
+    /// succeeded, and the output of the terminal.
     pub fn paste(&self, site: &Site, here: &Machine) -> (bool, String) {
         let machine = match self.place {
             Place::Web1 => &site.web1,
@@ -120,8 +121,7 @@ impl Command {
     }
 }
 
-/// Waits until doctor finds nothing wrong with what this is about any more: a daemon that was
-/// started needs a moment.
+/// Returns whether a finding disappears within 20 s. A daemon that was just started needs a moment.
 pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     let same = |found: &Printed| {
         found.verdict != "ok" && (&found.about, &found.check) == (&finding.about, &finding.check)
@@ -132,7 +132,7 @@ pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     .is_some()
 }
 
-/// Waits until all is well again, and returns what is not.
+/// Waits up to 20 s until doctor finds no problem. Returns the remaining problems.
 pub fn unwell(site: &Site) -> Vec<Printed> {
     let mut last = Vec::new();
     e2e::within(Duration::from_secs(20), || {

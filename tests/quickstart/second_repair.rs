@@ -1,13 +1,14 @@
-//! `repairctl init --target` logs in as the admin would, and adds a second repair on both sides.
+//! Tests of `repairctl init --target`. It logs in with the admin's ssh configuration and adds a
+//! second repair on the server and on the host.
 
 use e2e::{Machine, Site};
 use serde_json::Value;
 
 use crate::boot;
 
-/// Only ssh_config knows where web1 is, and as whom the admin logs in there. On port 22, where
-/// Nagios' address leads, the host lets in nobody but the gate's account. Nobody waits for a
-/// password.
+/// The admin's ssh_config. Only this file has the address of web1 and the admin's account on it. On
+/// port 22 web1 accepts only the gate's account. Passwords are disabled, so that no test waits for
+/// one.
 const SSH_CONFIG: &str = "Host web1
     HostName 192.0.2.2
     Port 2222
@@ -33,7 +34,7 @@ fn ready() -> Site {
     site
 }
 
-/// The repairs that a file names.
+/// Returns the names of the repairs in a file.
 fn repairs(machine: &Machine, file: &str) -> Vec<String> {
     let json: Value = serde_json::from_str(&machine.must(&format!("cat {file}"))).unwrap();
     json["repairs"].as_object().unwrap().keys().cloned().collect()
@@ -42,7 +43,7 @@ fn repairs(machine: &Machine, file: &str) -> Vec<String> {
 const POLICY: &str = "/etc/nagios-selfheal/policy.json";
 const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 
-/// Runs a command as the admin without a terminal: exit code and all it printed.
+/// Runs `repairctl init` as the admin without a terminal. Returns its exit code and output.
 fn unattended(site: &Site, words: &str) -> (i32, String) {
     let script = format!("runuser -u admin -- env HOME=/home/admin sudo repairctl init {words}");
     let done = site.server.root(&script);
@@ -51,13 +52,13 @@ fn unattended(site: &Site, words: &str) -> (i32, String) {
 }
 
 #[test]
-fn adds_a_second_repair_over_the_ssh_of_the_admin() {
+fn adds_second_repair_with_ssh_of_admin() {
     let site = ready();
     let both = || (repairs(&site.server, POLICY), repairs(&site.web1, REPAIRS));
     let (done, shown) =
         site.server.typed("sudo repairctl init --repair httpd:apache2 --target web1");
     assert!(done && shown.contains("/usr/bin/ssh -o ConnectTimeout=20 -- web1"), "{shown}");
-    // Everything that the host needs after the next change of repairs.json.
+    // The host has the helper that an admin runs after each change of repairs.json.
     site.web1.must("/usr/libexec/nagios-selfheal/repair-gate-sudoers && visudo -cq");
 
     let second = "sudo repairctl init --repair mariadb --target web1";
@@ -69,20 +70,20 @@ fn adds_a_second_repair_over_the_ssh_of_the_admin() {
     assert_eq!(both(), (names(), names()));
     let sudoers = site.web1.must("cat /etc/sudoers.d/nagios-selfheal");
     assert!(sudoers.contains("restart apache2.service") && sudoers.contains("restart mariadb"));
-    // Nagios' user may still read it.
+    // Nagios' user can still read the policy.
     site.server.must(&format!("runuser -u nagios -- test -r {POLICY}"));
     let (done, shown) = site.server.typed(second);
     assert!(done && !shown.contains("  + ") && shown.contains("already exists"), "{shown}");
     assert_eq!(both(), (names(), names()));
 
-    // Nobody is there to say yes.
+    // Without a terminal nobody can confirm.
     let (code, shown) = unattended(&site, "--repair redis --target web1");
     assert!(code == 3 && shown.contains("pass --yes to skip the question"), "{code} {shown}");
     assert_eq!(both(), (names(), names()));
     let (code, shown) = unattended(&site, "--repair redis --target web1 --yes");
     assert_eq!(code, 0, "{shown}");
     assert!(both().0.contains(&"redis".to_owned()) && both().1.contains(&"redis".to_owned()));
-    // A repairs.json that cannot be read is left alone.
+    // init leaves an invalid repairs.json unchanged.
     site.web1.must(&format!("cp {REPAIRS} /root/r; echo nonsense > {REPAIRS}"));
     let (code, shown) = unattended(&site, "--repair redis --target web1 --yes");
     assert!(code == 3 && shown.contains("repairs.json on web1: "), "{code} {shown}");
@@ -90,7 +91,7 @@ fn adds_a_second_repair_over_the_ssh_of_the_admin() {
 }
 
 #[test]
-fn names_what_keeps_the_admin_out() {
+fn explains_failed_login_of_admin() {
     let site = ready();
     let (done, shown) = site.server.typed("sudo repairctl init --target web1");
     assert!(done, "{shown}");

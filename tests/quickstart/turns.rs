@@ -1,4 +1,4 @@
-//! Mistakes during setup: doctor names each one and its fix, and the fix works as it is printed.
+//! Makes mistakes during setup. Doctor must find each one, and its printed fix must work.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,18 +12,18 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that no mistake of this test provokes, and why.
+/// Fixes that no mistake in these tests triggers, with the reason.
 const NOT_PROVOKED: &[(&str, &str)] = &[
-    ("ForcedCommand", "an sshd that lets the key in and refuses every channel"),
-    ("ReadLog", "a gate that breaks off between two answers"),
-    ("ManyRequests", "its words are to wait"),
+    ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
+    ("ReadLog", "needs a gate that fails between two answers"),
+    ("ManyRequests", "the fix is to wait"),
     ("MigrateLedger", "handlers/repairctl/tests/ledger.rs runs the command"),
 ];
 
-/// Fixes that doctor names only with other options, or to another user.
+/// Fixes that doctor prints only with other options or for another user.
 const BY_OPTIONS: &[&str] = &["RunAsRoot", "NameNagiosCfg", "CorrectHost"];
 
-/// The variants of the enums of fixes, as the source has them.
+/// Returns the variants of the enums of fixes in the source.
 fn variants() -> BTreeSet<String> {
     let source = fs::read_to_string(shipped("handlers/repairctl/src/doctor/fix.rs")).unwrap();
     let file = syn::parse_file(&source).unwrap();
@@ -40,9 +40,9 @@ fn all() -> impl Iterator<Item = &'static Mistake> {
     IN_THE_CONFIGURATION.iter().chain(ON_THE_SERVER).chain(ON_THE_HOST)
 }
 
-/// A new fix needs a mistake that provokes it.
+/// A new fix needs a mistake that triggers it, or a reason why there is none.
 #[test]
-fn every_fix_in_the_source_is_provoked_or_named() {
+fn every_fix_in_source_has_a_test_or_reason() {
     let provoked = all().flat_map(|mistake| mistake.fixes).chain(BY_OPTIONS).copied();
     let named: Vec<&str> = provoked.chain(NOT_PROVOKED.iter().map(|(fix, _)| *fix)).collect();
     let set: BTreeSet<String> = named.iter().map(|fix| (*fix).to_owned()).collect();
@@ -53,7 +53,7 @@ fn every_fix_in_the_source_is_provoked_or_named() {
 }
 
 #[test]
-fn doctor_names_every_mistake_and_its_fix_works() {
+fn doctor_finds_every_mistake_and_its_fix_works() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
@@ -67,8 +67,8 @@ fn doctor_names_every_mistake_and_its_fix_works() {
     assert!(missed.is_empty(), "{}", missed.join("\n\n"));
     let pasted = all().filter(|mistake| !matches!(mistake.deed, Deed::Words(..))).count();
     println!(
-        "{} fixes in the source; {} mistakes fixed as printed: {pasted} by pasting, {} by words; {} \
-         fixes not provoked",
+        "{} fixes in the source; {} mistakes fixed as printed: {pasted} by pasting, {} by hand; {} \
+         fixes not tested",
         variants().len(),
         all().count(),
         all().count() - pasted,
@@ -76,26 +76,26 @@ fn doctor_names_every_mistake_and_its_fix_works() {
     );
 }
 
-/// What only the command line gets wrong.
+/// Mistakes on the command line of doctor.
 #[test]
-fn doctor_names_the_options_that_it_needs() {
+fn doctor_names_missing_options() {
     let site = boot();
     site.follow_readme();
     let found = |findings: Vec<Printed>, check: &str| {
         let all = format!("{findings:#?}");
         findings.into_iter().find(|found| found.check == check).unwrap_or_else(|| panic!("{all}"))
     };
-    // As somebody else than Nagios.
+    // Run doctor as another user than Nagios.
     let done = site.server.root("runuser -u admin -- repairctl doctor --nagios-user nagios");
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     let line = shown.lines().find(|line| line.contains("fix: as root: ")).unwrap();
     let (done, screen) = command(line).unwrap().paste(&site, &site.server);
     assert!(done && !screen.contains("but Nagios runs as"), "{screen}");
-    // A host that nobody knows.
+    // Name an unknown host.
     let unknown = found(doctor(&site.server, "web9").1, "host");
     assert_eq!(unknown.fix, "correct its name");
     assert!(is_gone(&site, "web1", &unknown));
-    // A main configuration that is nowhere.
+    // Move the main configuration to an unusual path.
     site.server.must("mv /etc/nagios4/nagios.cfg /etc/nagios4/own.cfg");
     let missing = found(doctor(&site.server, "").1, "nagios.cfg");
     assert_eq!(missing.fix, "name it with --nagios-cfg");

@@ -1,13 +1,12 @@
-//! Random events on the real programs, while handlers, workers, supervisors and gates are killed.
-//! Judged by what ran: never two repairs on a host, never more than the limit, and every event is
-//! on record.
+//! Sends random events to the real programs and kills handlers, workers, supervisors and gates. Two
+//! repairs must never run on the same host, the fleet limit must hold, and every event must be
+//! recorded.
 //!
-//! SELFHEAL_SEED repeats the choices of a run, though not its timing.
+//! SELFHEAL_SEED repeats the choices of a run but not its timing.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod processes;
-mod random;
 mod site;
 
 use std::collections::{BTreeMap, HashSet};
@@ -17,15 +16,16 @@ use std::time::{Duration, SystemTime};
 
 use e2e::until;
 use processes::{Process, Role};
-use random::Random;
 use site::{HOSTS, SERVICES, Site};
+use testkit::Random;
 
 const EVENTS: u32 = 10_000;
 const REPAIRS: usize = 1_000;
 const KILLS: u32 = 300;
-/// The events after which the figures above must have been reached.
+/// Number of events after which the numbers above must have been reached.
 const MOST_EVENTS: u32 = 100_000;
-/// Workers at once: two cores run them, and the limit lets fewer repair.
+/// Maximum number of parallel workers. The fleet limit allows fewer repairs, so some workers are
+/// refused.
 const WORKERS: usize = 20;
 
 #[derive(Default)]
@@ -37,7 +37,7 @@ struct Figures {
     /// The jobs whose worker was killed.
     killed_jobs: HashSet<String>,
     shifts: u32,
-    /// When what was killed.
+    /// Time and description of each kill.
     kill_log: Vec<(SystemTime, String)>,
 }
 
@@ -46,7 +46,8 @@ impl Figures {
         self.killed.values().sum()
     }
 
-    /// Reads the ledger, so it does not ask it at each event.
+    /// Whether the test has seen enough events, kills and repairs. Reads the ledger only after
+    /// every hundredth event, because this is slow.
     fn are_enough(&self, site: &Site) -> bool {
         self.events >= EVENTS
             && self.kills() >= KILLS
@@ -56,7 +57,7 @@ impl Figures {
 }
 
 #[test]
-fn no_two_repairs_run_on_a_host_though_workers_and_gates_are_killed() {
+fn runs_one_repair_per_host_despite_kills() {
     let seed = Random::seed();
     let mut random = Random::new(seed);
     let site = Site::new();
@@ -87,7 +88,7 @@ fn no_two_repairs_run_on_a_host_though_workers_and_gates_are_killed() {
     judge(&site, &figures, seed);
 }
 
-/// One event, and sometimes a kill or a jump of the clock.
+/// Sends an event and sometimes kills a process or moves the clock.
 fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
     figures.events += 1;
     let host = random.choose(&HOSTS);
@@ -95,8 +96,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
         site.break_host(host);
     }
     let words = event(random, host, figures.events);
-    // Whether a rung runs: whether anything keeps its time. Its locks are not looked at, because
-    // that would take one for a moment.
+    // A rung is running if there is a supervisor or a timer. Do not test the locks of the job,
+    // because that would take a lock for a moment.
     let processes = site.processes();
     let is_running = processes.iter().any(|one| matches!(one.role, Role::Supervisor | Role::Timer));
     let is_full = processes.iter().filter(|one| one.role == Role::Worker).count() >= WORKERS;
@@ -110,7 +111,7 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
             None => figures.no_action += 1,
         }
     }
-    // A host whose gate was killed is kept until the deadline: most repairs are let run.
+    // A host whose gate was killed stays locked until the deadline, so let most repairs run.
     let is_spared = usize::try_from(figures.kills()).unwrap() > site.rungs() / 3;
     if is_running && !is_spared && random.one_in(4) {
         kill_one(processes, random, figures);
@@ -136,7 +137,7 @@ fn event(random: &mut Random, host: &str, number: u32) -> String {
         "WARNING HARD 4",
         "OK HARD 1",
     ]);
-    // Nagios repeats calls, and one problem has several of them.
+    // Nagios repeats calls, so several of them can have the same problem ID.
     let problem = number - u32::try_from(random.below(3)).unwrap().min(number);
     let service = random.choose(&SERVICES);
     let repair = if host.starts_with("web") { "remote" } else { "here" };
@@ -164,7 +165,7 @@ fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures)
     }
 }
 
-/// Waits until nothing runs any more, and until the next calls have closed what was left open.
+/// Waits until all processes have ended and further calls have closed all open records.
 fn settle(site: &Site) {
     until("the end of all workers", Duration::from_secs(300), || {
         site.processes().is_empty().then_some(())
@@ -199,7 +200,7 @@ fn judge(site: &Site, figures: &Figures, seed: u64) {
     }
 }
 
-/// Prints also when the test passes: the figures are its result.
+/// Prints a line even if the test passes, because the numbers are its result.
 fn say(text: &str) {
     let _ = writeln!(stdout(), "random events: {text}");
 }

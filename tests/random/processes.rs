@@ -1,17 +1,17 @@
-//! The processes of a site, by what they do.
+//! Finds the processes of a lab and their roles in a repair.
 
 use std::path::Path;
 use std::{fmt, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// What a process does for a repair.
+/// The role of a process in a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Worker,
     Supervisor,
     Gate,
-    /// `repair_gate within`, which keeps the time of the gate's command.
+    /// `repair_gate within`, which stops the gate's command at its timeout.
     Timer,
 }
 
@@ -40,7 +40,7 @@ impl Role {
     }
 }
 
-/// A living process.
+/// A running process.
 pub struct Process {
     pub role: Role,
     pid: Pid,
@@ -54,18 +54,18 @@ impl fmt::Display for Process {
 }
 
 impl Process {
-    /// Kills it; false when it has ended before.
+    /// Kills the process. Returns `false` if it had already ended.
     pub fn kill(&self) -> bool {
         kill_process(self.pid, Signal::KILL).is_ok()
     }
 
-    /// The job of a worker.
+    /// Returns the job ID if the process is a worker.
     pub fn job(&self) -> Option<String> {
         self.words.iter().find_map(|word| word.strip_prefix("--job=")).map(str::to_owned)
     }
 }
 
-/// The processes with a role whose command line names something in `place`.
+/// Returns the processes that have a role and a path below `place` on their command line.
 pub fn find(place: &Path) -> Vec<Process> {
     let place = place.to_str().unwrap();
     let entries = fs::read_dir("/proc").unwrap().flatten();

@@ -1,5 +1,5 @@
-//! A monitoring server, hosts with gates of their own behind one sshd, and hosts that programs of
-//! the server repair.
+//! A lab with a Nagios server, hosts with their own gates behind a single sshd, and hosts that the
+//! server repairs with local programs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,18 +16,19 @@ use testkit::set_mode;
 
 use crate::processes::{self, Process};
 
-/// The hosts: `web` ones have a gate, `box` ones are repaired from the server.
+/// Names of the hosts. Those that start with `web` have a gate. Local rungs on the server repair
+/// the others.
 pub const HOSTS: [&str; 20] = [
     "web1", "web2", "web3", "web4", "web5", "web6", "web7", "web8", "web9", "web10", "box1",
     "box2", "box3", "box4", "box5", "box6", "box7", "box8", "box9", "box10",
 ];
 pub const SERVICES: [&str; 2] = ["HTTP", "Disk"];
-/// How many repairs may run at once.
+/// The fleet limit of parallel repairs.
 const LIMIT: u32 = 12;
 
-/// What a rung runs. It holds two locks while it works, which the kernel frees when its last
-/// process has died: that of its host, which must be free, and one of those of the limit. It heals
-/// two times out of three; once in eighty it hangs.
+/// The script that a rung runs. It takes the lock of its host, which must be free, and one of
+/// `LIMIT` slots. The kernel releases these locks when the last process of the rung has died. The
+/// script heals the fault in two of three runs and hangs in one of eighty.
 const WORK: &str = r#"#!/bin/sh
 cd MARKS || exit 9
 exec 9>>"$1.host"; flock -n 9 || echo "$(date +%s.%N) two repairs run on $1" >> faults
@@ -69,7 +70,7 @@ impl Site {
         site
     }
 
-    /// A key, a repairs.json and a state directory for each host with a gate.
+    /// Creates a key, a repairs.json and a state directory for each host with a gate.
     fn set_up_gates(&self) {
         let (mut keys, mut known) = (String::new(), String::new());
         let account = &self.web.account;
@@ -127,7 +128,7 @@ impl Site {
         self.monitor.write_policy(&policy);
     }
 
-    /// Calls the handler as Nagios does, and returns the job it was dispatched as.
+    /// Calls the handler like Nagios and returns the job ID if a worker was started.
     pub fn call(&self, words: &str) -> Option<String> {
         let output = self.monitor.call(words);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -136,7 +137,8 @@ impl Site {
         Some(rest.split(' ').next().unwrap().to_owned())
     }
 
-    /// Calls the handler and kills it so many microseconds later. Returns whether it lived then.
+    /// Calls the handler and kills it after `after` microseconds. Returns whether it was still
+    /// running.
     pub fn kill_handler(&self, words: &str, after: u64) -> bool {
         let mut command = self.monitor.as_nagios(&self.monitor.handler);
         command.args(words.split_whitespace()).arg("--policy").arg(&self.monitor.policy);
@@ -154,24 +156,24 @@ impl Site {
         fs::write(self.place.at(&format!("marks/{host}.broken")), "").unwrap();
     }
 
-    /// What the rungs have seen that must not be.
+    /// Returns the violations that the rungs have reported. Empty if there are none.
     pub fn faults(&self) -> String {
         fs::read_to_string(self.place.at("marks/faults")).unwrap()
     }
 
-    /// How many repairs have been started. Reads the ledger.
+    /// Returns the number of repairs that have run a rung, from the ledger.
     pub fn repairs(&self) -> usize {
         self.monitor.records().iter().filter(|record| record.rungs > 0).count()
     }
 
-    /// How many rungs have been run for them.
+    /// Returns the number of rungs that have been run.
     pub fn rungs(&self) -> usize {
         fs::read_to_string(self.place.at("marks/started")).unwrap().lines().count()
     }
 
-    /// Lets the clock jump ahead, by moving what is on record back: the programs are static, so no
-    /// library can show them another time. The steps stay, because a gate that was asked a moment
-    /// ago may still begin.
+    /// Simulates a jump of the clock by moving the times in the ledger back. The programs are
+    /// static, so a preloaded library cannot fake their clock. The times of steps stay unchanged,
+    /// because a gate that has just received a request can still start it.
     pub fn move_clock(&self, span: Duration) {
         let moved = format!("- {}", span.as_millis());
         self.store(|store| {
@@ -185,7 +187,7 @@ impl Site {
         });
     }
 
-    /// The jobs that were granted or refused.
+    /// Returns the IDs of all jobs that were granted or refused.
     pub fn jobs_on_record(&self) -> HashSet<String> {
         self.store(|store| {
             let sql = "SELECT job FROM repair UNION SELECT job FROM refusal";
@@ -198,7 +200,7 @@ impl Site {
         self.monitor.read(|ledger| ledger.running().unwrap()).unwrap()
     }
 
-    /// What was on record and killed lately, for the message of a failure about a host.
+    /// Describes the last records and kills, for the message of a failed test.
     pub fn story(&self, faults: &str, kills: &[(SystemTime, String)]) -> String {
         let is_named = |record: &&Record| faults.contains(&record.host);
         let records = self.monitor.records();
@@ -222,7 +224,7 @@ impl Site {
     }
 }
 
-/// Whether a host is repaired by a gate of its own.
+/// Whether a host has a gate.
 fn has_gate(host: &str) -> bool {
     host.starts_with("web")
 }

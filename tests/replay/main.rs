@@ -1,5 +1,5 @@
-//! `repairctl replay` on the log of a real run: the decisions that were really made, as the ledger
-//! holds them.
+//! Tests of `repairctl replay` on the log of a real run. It must make the decisions that the ledger
+//! has recorded.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -9,9 +9,10 @@ use std::time::Duration;
 use e2e::{Lab, Watch, run, until};
 use serde_json::{Value, json};
 
-/// Healed once; the fault is relapsed and the cooldown holds, at SOFT 3 and at HARD.
+/// The first repair heals the service. The fault relapses during the cooldown, which refuses the
+/// calls at SOFT 3 and at HARD.
 #[test]
-fn a_real_log_gives_the_decisions_that_were_made() {
+fn replays_the_recorded_decisions() {
     let lab = Lab::new();
     let (place, monitor) = (&lab.place, &lab.monitor);
     lab.policy(|policy| {
@@ -60,7 +61,7 @@ fn a_real_log_gives_the_decisions_that_were_made() {
             .arg(place.at("monitor/nagios/nagios.cfg"));
         run(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    // Whether the repair is taken to heal, or the log is asked how it ended: here it did heal.
+    // In this run the repair has healed the service, so both assumptions give the same result.
     for assume in ["log", "heals"] {
         let mut lines = replay(&["--assume", assume]);
         let sum = lines.pop().unwrap();
@@ -80,9 +81,10 @@ fn a_real_log_gives_the_decisions_that_were_made() {
     }
 }
 
-/// The lab has one thing that no site should have: it forgets its state, for each test begins anew.
+/// The lab's Nagios keeps no states, because each test starts from scratch. Lint must report this
+/// and nothing else.
 #[test]
-fn lint_finds_the_lab_itself_good_but_for_what_it_leaves_out() {
+fn lint_reports_only_missing_retention_of_lab() {
     let lab = Lab::new();
     let (place, monitor) = (&lab.place, &lab.monitor);
     let _nagios = lab.nagios(&Watch::default());
@@ -99,7 +101,7 @@ fn lint_finds_the_lab_itself_good_but_for_what_it_leaves_out() {
         .iter()
         .map(|one| one["code"].as_str().unwrap())
         .collect();
-    // The lab counts in seconds, and only its web server is worth a host check.
+    // The lab's time unit is one second, and its only host is the web server.
     assert_eq!(codes, ["no-retention"], "{found:#}");
     assert_eq!(found["services"], 1);
 }

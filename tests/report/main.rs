@@ -1,12 +1,12 @@
-//! The report's page in a real browser: it opens without a complaint, says the right numbers, and
-//! is kept to be looked at.
+//! Tests of `repairctl report` with a real browser. The page must open without errors and show the
+//! right numbers. The pages are kept in target/report.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "numbers of a made-up month"
+    reason = "numbers of a generated month"
 )]
 
 mod month;
@@ -21,7 +21,7 @@ use ledger::RepairOutcome;
 use month::{HOSTILE_HOST, HOSTILE_SERVICE, MONTH, Month, Written, hour};
 use policy::Reason;
 
-/// A site with nothing but a policy and a ledger.
+/// A directory with a policy and a ledger.
 struct Site {
     place: Place,
     policy: PathBuf,
@@ -31,7 +31,7 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let place = Place::new();
-        // In memory: thousands of repairs are thousands of writes that wait for the disk.
+        // Keep the ledger in memory. Thousands of repairs would wait for thousands of disk writes.
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() {
             memory.join(place.path().file_name().unwrap())
@@ -66,21 +66,22 @@ impl Drop for Site {
     }
 }
 
-/// A page that a browser is to open.
+/// A written page and the browser's profile directory.
 struct Page {
     file: PathBuf,
     profile: PathBuf,
 }
 
 impl Page {
-    /// What the browser makes of it. Whatever it has to complain of is on its console.
+    /// Opens the page in a browser and returns the resulting DOM. Panics if the browser's console
+    /// has an error message.
     fn opened(&self) -> String {
         let (dom, console) = self.browse(&["--dump-dom".into()]);
         assert!(!console.contains("CONSOLE"), "{console}");
         dom
     }
 
-    /// A picture beside the page, for people.
+    /// Writes a screenshot next to the page, for manual inspection.
     fn picture(&self, kind: &str, size: &str, more: &[&str]) {
         let picture = self.file.with_extension(format!("{kind}.png"));
         let mut words = vec![
@@ -124,7 +125,7 @@ fn thousands(n: u32) -> String {
 }
 
 #[test]
-fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
+fn renders_5000_repairs_on_300_hosts() {
     let site = Site::new();
     let mut month = Month::new(&site.ledger);
     month.fill(600, 300, 1);
@@ -150,7 +151,7 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
         assert!(!html.contains(hostile), "{hostile}");
     }
     assert!(dom.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    // A host has a row, and the rest a table.
+    // Each of the top hosts has a row, and a table lists the others.
     assert!(dom.contains("The other ") && dom.matches("<tr>").count() > 300);
     for (kind, size, more) in [
         ("light", "1100,3600", &[][..]),
@@ -166,10 +167,10 @@ fn a_month_of_5000_repairs_on_300_hosts_is_one_legible_page() {
 }
 
 #[test]
-fn a_quiet_month_is_told_as_it_is() {
+fn renders_month_with_few_repairs() {
     let site = Site::new();
     let page = site.report("0");
-    assert!(page.opened().contains("Nothing was repaired, and nothing refused."));
+    assert!(page.opened().contains("Nothing was repaired or refused."));
     page.picture("light", "1100,600", &[]);
 
     let mut month = Month::new(&site.ledger);
@@ -180,7 +181,7 @@ fn a_quiet_month_is_told_as_it_is() {
     let page = site.report("3");
     let dom = page.opened();
     assert!(
-        dom.contains("3 repairs on 2 hosts. 67 % of those that ended healed the fault")
+        dom.contains("3 repairs on 2 hosts. 67 % of the completed repairs healed the fault")
             && dom.contains(" 1 was escalated.")
     );
     assert!(
@@ -191,7 +192,7 @@ fn a_quiet_month_is_told_as_it_is() {
 }
 
 #[test]
-fn the_mail_has_78_columns_and_the_same_numbers() {
+fn text_report_has_78_columns_and_same_numbers() {
     let site = Site::new();
     let written = Month::new(&site.ledger).fill(200, 40, 0);
     let text = run(&mut site.repairctl(&["report", "--month", MONTH, "--text"]));
@@ -211,7 +212,7 @@ fn the_mail_has_78_columns_and_the_same_numbers() {
 }
 
 #[test]
-fn a_page_replaces_the_one_before_and_nothing_else() {
+fn replaces_only_a_previous_page() {
     let site = Site::new();
     let file = site.place.at("page.html");
     for _ in 0..2 {

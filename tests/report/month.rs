@@ -1,4 +1,5 @@
-//! A ledger with a month of repairs, made as the worker makes it: reserved, noted, finished.
+//! Fills a ledger with a month of repairs, with the same calls as the worker: reserve, record
+//! steps, finish.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -6,25 +7,25 @@ use std::time::{Duration, SystemTime};
 use ledger::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 
-/// October 2024, when the whole month has long passed wherever this runs, and the month before it.
+/// The month of the report. It must have ended before the test runs.
 pub const MONTH: &str = "2024-10";
 const BEGIN: u64 = 1_727_740_800;
 const DAY: u64 = 86_400;
 
-/// What a host and a service may never do to a page or a terminal.
+/// Names with HTML and escape sequences, which must not take effect on a page or a terminal.
 pub const HOSTILE_HOST: &str = "<script>alert(1)</script>";
 pub const HOSTILE_SERVICE: &str = "\"><img src=x onerror=alert(2)>\u{1b}[31m\u{202e}";
 
-/// Numbers that look random and are the same every time.
+/// A pseudo-random generator with a fixed seed (SplitMix64).
 pub struct Dice(u64);
 
 impl Dice {
-    /// Each run of a test sees the same month.
+    /// Creates a generator that returns the same numbers in every run.
     pub fn new() -> Dice {
         Dice(0x5eed)
     }
 
-    /// 0 to 1, without 1 (SplitMix64).
+    /// Returns a number from 0 to 1.
     fn roll(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -38,7 +39,7 @@ impl Dice {
     }
 }
 
-/// What was written.
+/// Numbers of the generated entries.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub repairs: u32,
@@ -58,14 +59,14 @@ impl Month {
         Month { ledger: ledger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
-    /// So many repairs on so many hosts in the month `back` months before [`MONTH`], with about a
-    /// third as many refusals.
+    /// Writes `repairs` repairs on `hosts` hosts into the month that is `back` months before
+    /// [`MONTH`]. About a third as many refusals are added.
     pub fn fill(&mut self, repairs: u32, hosts: u64, back: u64) -> Written {
         let mut written = Written::default();
         let mut times: Vec<u64> = (0..repairs).map(|_| self.time(back)).collect();
         times.sort_unstable();
         for at in times {
-            // A few hosts have most of the trouble.
+            // A few hosts have most of the faults.
             let rank = (self.dice.roll().powi(3) * hosts as f64) as u64;
             let (host, service) = name(rank);
             let outcome = self.outcome(rank);
@@ -82,7 +83,8 @@ impl Month {
         written
     }
 
-    /// More on working days, by day, and on the 17th, when a switch died.
+    /// Returns a random time. Faults are more frequent on working days, in the daytime and on the
+    /// 17th, when a switch failed.
     fn time(&mut self, back: u64) -> u64 {
         loop {
             let day = self.dice.below(30);
@@ -97,7 +99,7 @@ impl Month {
     }
 
     fn outcome(&mut self, rank: u64) -> RepairOutcome {
-        // One host that no restart helps.
+        // On one host most restarts do not help.
         let bad = if rank == 2 { 0.6 } else { 0.07 };
         match self.dice.roll() {
             roll if roll > bad => RepairOutcome::Healed,
@@ -120,7 +122,7 @@ impl Month {
         }
     }
 
-    /// One repair: reserved, one or two rungs, finished.
+    /// Writes a repair with one rung.
     pub fn repair(&mut self, host: &str, service: &str, at: u64, outcome: RepairOutcome) {
         let took = Duration::from_secs_f64(
             1.2 * 10_f64.powf(self.dice.roll() * self.dice.roll() * 2.2 + 0.1),
@@ -149,7 +151,7 @@ impl Month {
         self.ledger.finish(&job, begun + took, outcome, text).unwrap();
     }
 
-    /// One refusal.
+    /// Writes a refusal.
     pub fn refuse(&mut self, host: &str, service: &str, at: u64, why: Reason) {
         self.reserve(host, service, at, &Decision::NoAction(why));
     }
@@ -173,7 +175,7 @@ impl Month {
     }
 }
 
-/// The beginning of the month, and so many hours.
+/// Returns the time `n` hours after the start of the month, in seconds since the epoch.
 pub fn hour(n: u64) -> u64 {
     BEGIN + n * 3600
 }

@@ -1,5 +1,5 @@
-//! Fifty hosts of twenty services each, behind one sshd: each host has its own key, and so its own
-//! gate, with its own lock and its own records.
+//! Fifty hosts with twenty services each, all behind one sshd. Each host has its own key and
+//! therefore its own gate with separate locks and records.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system
 use ledger::Record;
 use serde_json::{Value, json};
 
-/// How many hosts.
+/// Number of hosts.
 pub const HOSTS: usize = 50;
-/// How many services each of them has.
+/// Number of services on each host.
 pub const SERVICES: usize = 20;
 
-/// The hosts, their Nagios, and the one web side whose sshd they share.
+/// The hosts, their Nagios, and the web side with the sshd that all hosts share.
 pub struct Fleet {
     /// The Nagios server.
     pub monitor: Monitor,
@@ -33,7 +33,7 @@ fn services() -> impl Iterator<Item = String> {
 }
 
 impl Fleet {
-    /// All of them in order. At most `cap` repairs may run at once.
+    /// Starts Nagios with all services OK. At most `cap` repairs can run at the same time.
     pub fn start(cap: u32) -> Fleet {
         let Lab { monitor, web, place } = Lab::new();
         let marks = place.directory("marks", web.account.ids());
@@ -53,7 +53,8 @@ impl Fleet {
         Fleet { monitor, nagios, place, _web: web }
     }
 
-    /// All services fail: a thousand results in one file, which Nagios reads at one go.
+    /// Makes all services fail. A single file contains the results of all services, so Nagios reads
+    /// them at the same time.
     pub fn break_everything(&self) {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let mut results = format!("file_time={now}\n");
@@ -70,14 +71,14 @@ impl Fleet {
         fs::write(spool.join("cstorm1.ok"), "").unwrap();
     }
 
-    /// How often Nagios has called with this event, for any of them.
+    /// Returns how often Nagios has called the handler of any service with this event.
     pub fn calls(&self, event: &str) -> usize {
         let is_one =
             |line: &&String| line.contains("SERVICE EVENT HANDLER: x") && line.contains(event);
         self.nagios.log_lines().iter().filter(is_one).count()
     }
 
-    /// How many services are broken, as Nagios sees it.
+    /// Returns the number of services that are CRITICAL in Nagios.
     pub fn broken(&self) -> usize {
         fs::read_to_string(&self.nagios.status)
             .unwrap_or_default()
@@ -85,19 +86,20 @@ impl Fleet {
             .count()
     }
 
-    /// One sweep, as the user of Nagios.
+    /// Runs one sweep as Nagios' user and returns its output.
     pub fn sweep(&self) -> String {
         let output = self.monitor.ctl(&["sweep"]).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr)
     }
 
-    /// All repairs on record, however many.
+    /// Returns all repairs in the ledger.
     pub fn all_records(&self) -> Vec<Record> {
         self.monitor.records()
     }
 
-    /// When each repair began and ended, in milliseconds since 1970, by the gates' own records.
+    /// Returns the start and end of each repair from the gates' records, in milliseconds since the
+    /// epoch.
     pub fn jobs(&self) -> Vec<(u64, u64)> {
         let records =
             hosts().flat_map(|host| gate_records(&self.place.at(&format!("web/gates/{host}"))));
@@ -108,13 +110,13 @@ impl Fleet {
         times.collect()
     }
 
-    /// How many repairs ran at once at most, by the gates' own records.
+    /// Returns the maximum number of repairs that ran at the same time, from the gates' records.
     pub fn most_at_once(&self) -> u32 {
         let jobs = self.jobs();
         let ends = jobs.iter().map(|(_, ended)| (*ended, -1));
         let mut changes: Vec<(u64, i32)> =
             jobs.iter().map(|(started, _)| (*started, 1)).chain(ends).collect();
-        // Within one millisecond what has ended has ended.
+        // Within the same millisecond, count the ends before the starts.
         changes.sort_unstable();
         let (mut now, mut most) = (0, 0);
         for (_, change) in changes {
@@ -125,7 +127,7 @@ impl Fleet {
     }
 }
 
-/// The gate of one host, and the line of authorized_keys that leads to it.
+/// Creates the gate of a host and returns its line for authorized_keys.
 fn gate(
     place: &Place,
     web: &WebSide,
@@ -165,7 +167,7 @@ fn key(monitor: &Monitor, host: &str) -> PathBuf {
     monitor.key().with_file_name(format!("key-{host}"))
 }
 
-/// A repair for each service of a host, for its gate has one repair for each.
+/// Returns a policy with one repair per service, like the gates.
 fn policy(
     place: &Place,
     monitor: &Monitor,
@@ -189,8 +191,8 @@ fn policy(
     policy
 }
 
-/// They are checked passively, and actively only when the worker has a repaired one checked at
-/// once.
+/// Returns the definitions of the hosts and services. Checks are passive, except for the immediate
+/// check that the worker requests after a repair.
 fn objects(place: &Place, marks: &std::path::Path) -> String {
     let script =
         format!("[ -e {}/$1/$2 ] && echo fine && exit 0; echo broken; exit 2\n", marks.display());

@@ -1,5 +1,5 @@
-//! The storm: a thousand services go CRITICAL at once, Nagios calls a thousand handlers, and the
-//! limits hold.
+//! An event storm. A thousand services become CRITICAL at the same time, Nagios calls a thousand
+//! handlers, and the fleet limits must hold.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,12 +13,12 @@ use fleet::{Fleet, HOSTS, SERVICES};
 use ledger::{RecordedReason, RepairOutcome};
 use policy::ReasonCode;
 
-/// The fleet cap of the policy.
+/// The fleet limit of parallel repairs in the policy.
 const CAP: u32 = 5;
 const ALL: usize = HOSTS * SERVICES;
 
 #[test]
-fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() {
+fn limits_a_thousand_faults_and_sweeps_the_rest() {
     let fleet = Fleet::start(CAP);
     fleet.break_everything();
     until("a thousand calls", Duration::from_secs(60), || {
@@ -27,7 +27,7 @@ fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() 
     until("an answer to each of them", Duration::from_secs(120), || {
         (answered(&fleet) == ALL).then_some(())
     });
-    every_refusal_has_its_reason(&fleet);
+    assert_every_refusal_has_a_reason(&fleet);
     until("the end of what runs", Duration::from_secs(60), || {
         fleet.monitor.records().iter().all(|record| record.outcome.is_some()).then_some(())
     });
@@ -35,8 +35,8 @@ fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() 
     assert!((1..ALL / 2).contains(&at_once), "{at_once} were repaired by the handlers alone");
     assert!(fleet.most_at_once() <= CAP, "{} repairs ran at once", fleet.most_at_once());
 
-    // Nagios' file lags behind: it does not show yet what came last, and still shows what was
-    // healed last. Another sweep.
+    // Nagios' status file lags behind, so it can miss the last faults and still show healed ones.
+    // Sweep again until nothing is left.
     let swept = until("a sweep that finds nothing", Duration::from_secs(300), || {
         let seen = fleet.sweep();
         assert!(!seen.contains("not healed"), "{seen}");
@@ -46,16 +46,17 @@ fn a_thousand_faults_at_once_stay_within_the_cap_and_the_sweep_heals_the_rest() 
     until("everything OK in Nagios", Duration::from_secs(30), || {
         (fleet.broken() == 0).then_some(())
     });
-    each_service_was_repaired_just_once(&fleet);
+    assert_each_service_was_repaired_once(&fleet);
 }
 
-/// How many calls are answered, by a repair or by a refusal.
+/// Returns the number of calls that have led to a repair or a refusal.
 fn answered(fleet: &Fleet) -> usize {
     fleet.monitor.records().len() + fleet.monitor.refusals().len()
 }
 
-/// Whoever was not repaired was told why, and nobody gave up waiting for the ledger's lock.
-fn every_refusal_has_its_reason(fleet: &Fleet) {
+/// Checks that each service was either repaired or refused because of a shared limit. A worker that
+/// gives up waiting for the lock of the ledger would leave neither.
+fn assert_every_refusal_has_a_reason(fleet: &Fleet) {
     let mut reasons: HashMap<RecordedReason, usize> = HashMap::new();
     let mut objects = HashSet::new();
     for refusal in fleet.monitor.refusals() {
@@ -73,8 +74,8 @@ fn every_refusal_has_its_reason(fleet: &Fleet) {
     assert!(reasons.keys().any(|why| why.code() == Some(ReasonCode::FleetRunning)), "{reasons:?}");
 }
 
-/// By the ledger, and by the gates' own records.
-fn each_service_was_repaired_just_once(fleet: &Fleet) {
+/// Checks the ledger and the gates' own records.
+fn assert_each_service_was_repaired_once(fleet: &Fleet) {
     let mut all = fleet.all_records();
     all.retain(|record| record.outcome == Some(RepairOutcome::Healed));
     let objects: HashSet<_> = all.iter().map(|record| (&record.host, &record.service)).collect();

@@ -1,5 +1,6 @@
-//! The SELinux module, linked into the reference policy, allows what the programs do and nothing of
-//! what they must not. packaging/selinux/README.md has the two tables, and they are read here.
+//! Links the SELinux module into the reference policy and compares the result with the two tables
+//! in packaging/selinux/README.md. It must allow all accesses in the first table and none in the
+//! second.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -10,7 +11,7 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped};
 
-/// One row: who does what to which object.
+/// A row of a table, which describes an access.
 #[derive(Debug)]
 struct Row {
     line: String,
@@ -20,7 +21,7 @@ struct Row {
     permissions: Vec<String>,
 }
 
-/// The table below a heading.
+/// Parses the table below a heading.
 fn table(heading: &str) -> Vec<Row> {
     let text = fs::read_to_string(shipped("packaging/selinux/README.md")).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
@@ -35,16 +36,16 @@ fn table(heading: &str) -> Vec<Row> {
     rows.collect()
 }
 
-/// The reference policy with the module in it, in a store of its own.
+/// The reference policy with the module, in a separate policy store.
 struct Policy {
     _place: Place,
     binary: PathBuf,
     contexts: PathBuf,
-    /// The booleans that are on.
+    /// Names of the booleans that are on.
     on: HashSet<String>,
-    /// The types of each attribute, as `attribute type`.
+    /// Pairs of an attribute and one of its types, as `attribute type`.
     attributes: HashSet<String>,
-    /// The rules of each domain, as sesearch prints them.
+    /// Rules of each domain in the format of sesearch.
     rules: HashMap<String, String>,
 }
 
@@ -82,7 +83,7 @@ impl Policy {
         Policy { _place: place, binary, contexts, on, attributes, rules: HashMap::new() }
     }
 
-    /// The type of an object: a path has that of its file context.
+    /// Returns the type of an object. The file contexts determine the type of a path.
     fn type_of(&self, object: &str, class: &str) -> String {
         if !object.starts_with('/') {
             return object.to_owned();
@@ -99,7 +100,7 @@ impl Policy {
         context.split(':').nth(2).unwrap_or_else(|| panic!("{object}: {context}")).trim().to_owned()
     }
 
-    /// What the policy grants, with its booleans as they are.
+    /// Returns the permissions that the policy grants with the default values of its booleans.
     fn permissions(&mut self, domain: &str, target: &str, class: &str) -> HashSet<String> {
         let binary = &self.binary;
         let search = || run(Command::new("sesearch").args(["-A", "-s", domain]).arg(binary));
@@ -109,7 +110,7 @@ impl Policy {
             None => true,
             Some((name, wanted)) => on.contains(name.trim()) == (wanted.trim() == "True"),
         };
-        // `allow DOMAIN TARGET:CLASS { PERMISSION ... };` and its condition.
+        // A rule is `allow DOMAIN TARGET:CLASS { PERMISSION ... };`, followed by its condition.
         let of_class = rules.lines().filter_map(|line| {
             let (rule, condition) = line.split_once(';')?;
             let [_, _, named, granted] = rule.splitn(4, ' ').collect::<Vec<_>>().try_into().ok()?;
@@ -121,7 +122,7 @@ impl Policy {
         of_class.flat_map(|granted| granted.split_whitespace().map(str::to_owned)).collect()
     }
 
-    /// What is missing for a row: its permissions, and the search of the directories above a path.
+    /// Returns the missing permissions of a row, including search for the parent directories.
     fn missing(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);
@@ -140,7 +141,7 @@ impl Policy {
         missing
     }
 
-    /// What a row that must not be has nevertheless.
+    /// Returns the permissions of a forbidden row that the policy grants.
     fn granted(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);
@@ -148,7 +149,7 @@ impl Policy {
     }
 }
 
-/// Reads what `seinfo -a -x` prints: each attribute, and its types below it.
+/// Parses the output of `seinfo -a -x`, which lists each attribute followed by its types.
 fn attributes(text: &str) -> HashSet<String> {
     let mut attribute = "";
     let mut all = HashSet::new();
@@ -162,7 +163,7 @@ fn attributes(text: &str) -> HashSet<String> {
 }
 
 #[test]
-fn the_module_allows_what_the_programs_do_and_no_more() {
+fn module_allows_only_documented_accesses() {
     let mut policy = Policy::linked();
     let mut wrong = Vec::new();
     for row in table("What the programs do") {

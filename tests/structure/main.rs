@@ -1,5 +1,6 @@
-//! The structure of the workspace, derived from `cargo metadata` and the sources: dependencies
-//! point one way, no modules import each other, and a type has one name.
+//! Tests of the workspace's structure, from `cargo metadata` and the sources. Dependencies must
+//! point in one direction, modules must not import each other in a cycle, and type names must be
+//! unique.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,8 +13,8 @@ use std::process::Command;
 use modules::Crate;
 use serde_json::Value;
 
-/// The crates of the programs, each with those it may depend on. ARCHITECTURE.md draws the same
-/// graph.
+/// The crates of the programs, each with the crates that it can depend on. ARCHITECTURE.md shows
+/// the same graph.
 const LAYERS: [(&str, &[&str]); 14] = [
     ("policy", &[]),
     ("plugin-kit", &[]),
@@ -80,7 +81,8 @@ fn metadata() -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-/// The crates of `LAYERS`, with their directories and the workspace's crates they depend on.
+/// Returns the crates of `LAYERS`, each with its directory and the workspace's crates that it
+/// depends on.
 fn crates() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     let metadata = metadata();
     let all = metadata["packages"].as_array().unwrap();
@@ -101,7 +103,7 @@ fn crates() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
 }
 
 #[test]
-fn crates_depend_only_on_those_below_them() {
+fn crates_depend_only_on_lower_layers() {
     let crates = crates();
     for (name, allowed) in LAYERS {
         let (_, dependencies) = crates.get(name).unwrap_or_else(|| panic!("no crate {name}"));
@@ -109,7 +111,7 @@ fn crates_depend_only_on_those_below_them() {
             assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
         }
     }
-    // Every crate of a program is in the table.
+    // `LAYERS` must list every crate of a program.
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let manifest = package["manifest_path"].as_str().unwrap();
@@ -122,7 +124,7 @@ fn crates_depend_only_on_those_below_them() {
 }
 
 #[test]
-fn no_modules_import_each_other() {
+fn modules_have_no_import_cycles() {
     let mut cycles = Vec::new();
     for (name, (directory, _)) in crates() {
         for module in Crate::read_all(&directory.join("src")) {
@@ -132,9 +134,10 @@ fn no_modules_import_each_other() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
-/// `Error` is excepted: a crate's own is named with its crate, as in the standard library.
+/// `Error` is an exception, because it is always written with its crate, as in the standard
+/// library.
 #[test]
-fn a_type_has_a_name_of_its_own() {
+fn type_names_are_unique() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (name, (directory, _)) in crates() {
         for module in Crate::read_all(&directory.join("src")) {
@@ -152,7 +155,7 @@ fn a_type_has_a_name_of_its_own() {
 }
 
 #[test]
-fn no_source_file_is_longer_than_400_lines() {
+fn source_files_have_at_most_400_lines() {
     let mut long = Vec::new();
     for (_, (directory, _)) in crates() {
         for module in Crate::read_all(&directory.join("src")) {
@@ -167,7 +170,7 @@ fn no_source_file_is_longer_than_400_lines() {
     assert!(long.is_empty(), "{long:?}");
 }
 
-/// Every Rust source below a directory, as one text.
+/// Returns the concatenated Rust sources below a directory.
 fn sources(directory: &Path) -> String {
     let mut text = String::new();
     for entry in std::fs::read_dir(directory).unwrap() {
@@ -182,7 +185,7 @@ fn sources(directory: &Path) -> String {
 }
 
 #[test]
-fn security_md_names_tests_that_exist() {
+fn security_md_names_existing_tests() {
     let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let (_, table) = text.split_once("\n## Attacks, each with its test\n").unwrap();
     let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);

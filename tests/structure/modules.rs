@@ -1,5 +1,4 @@
-//! The modules of a crate and what each imports, read from its sources with `syn`. Tests in the
-//! sources do not count.
+//! Parses the modules of a crate and their imports with `syn`. Test modules are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,10 +7,10 @@ use proc_macro2::TokenTree;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-/// The path of a module from the root of its crate.
+/// Path of a module from the root of its crate.
 type ModulePath = Vec<String>;
 
-/// A library or a program: its modules from one root file.
+/// The modules of a library or program, starting at its root file.
 pub struct Crate {
     modules: BTreeMap<ModulePath, Module>,
 }
@@ -19,15 +18,15 @@ pub struct Crate {
 #[derive(Default)]
 struct Module {
     file: PathBuf,
-    /// Names that a `use` brings into the module, with their paths as written.
+    /// Names that a `use` declares in the module, with their paths as written.
     uses: BTreeMap<String, Vec<String>>,
-    /// Paths that the code mentions, as written.
+    /// Paths that the code uses, as written.
     mentions: BTreeSet<Vec<String>>,
     types: BTreeSet<String>,
 }
 
 impl Crate {
-    /// Reads every root file of a source directory.
+    /// Parses the crate of every root file in a source directory.
     pub fn read_all(src: &Path) -> Vec<Crate> {
         let bins = std::fs::read_dir(src.join("bin")).into_iter().flatten().flatten();
         let roots = ["lib.rs", "main.rs"].map(|name| src.join(name));
@@ -41,7 +40,7 @@ impl Crate {
         read
     }
 
-    /// Reads a file and those of the modules it declares, which are in `directory`.
+    /// Parses a file and the files of the modules that it declares, which are in `directory`.
     fn file(&mut self, file: &Path, directory: &Path, path: ModulePath) {
         let text = std::fs::read_to_string(file).unwrap_or_else(|why| panic!("{file:?}: {why}"));
         let parsed = syn::parse_file(&text).unwrap_or_else(|why| panic!("{file:?}: {why}"));
@@ -62,12 +61,12 @@ impl Crate {
         self.modules.insert(path, module);
     }
 
-    /// The files of all modules.
+    /// Returns the files of all modules.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.modules.values().map(|module| module.file.as_path())
     }
 
-    /// The types that are defined, with their files.
+    /// Returns the names of all defined types, with their files.
     pub fn types(&self) -> impl Iterator<Item = (String, &Path)> {
         let of = |module: &'_ Module| module.types.iter().cloned().collect::<Vec<_>>();
         self.modules.values().flat_map(move |module| {
@@ -75,7 +74,7 @@ impl Crate {
         })
     }
 
-    /// Returns the module that defines what a path from the root leads to, through re-exports.
+    /// Returns the module that defines the item at a path from the root. Follows re-exports.
     fn home(&self, path: &[String], depth: usize) -> Option<ModulePath> {
         let mut here = Vec::new();
         for (n, segment) in path.iter().enumerate() {
@@ -99,7 +98,7 @@ impl Crate {
         homes.filter(|home| home != path).collect()
     }
 
-    /// The groups of modules that import each other.
+    /// Returns the groups of modules that import each other.
     pub fn cycles(&self) -> Vec<String> {
         let graph: BTreeMap<&ModulePath, BTreeSet<ModulePath>> =
             self.modules.iter().map(|(path, module)| (path, self.imports(path, module))).collect();
@@ -135,7 +134,7 @@ impl Crate {
     }
 }
 
-/// The path from the root of what `words` mean in a module; `None` for other crates and local
+/// Resolves a path in a module to a path from the root. Returns `None` for other crates and local
 /// names.
 fn absolute(words: &[String], module: &ModulePath, all: &Crate) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
@@ -154,7 +153,7 @@ fn absolute(words: &[String], module: &ModulePath, all: &Crate) -> Option<Vec<St
             if all.modules.contains_key(&child) {
                 return Some([child, rest.to_vec()].concat());
             }
-            // A name that a `use` brought in.
+            // A `use` may have declared the name.
             let used = all.modules.get(module)?.uses.get(first).filter(|used| *used != words)?;
             Some([absolute(used, module, all)?.as_slice(), rest].concat())
         }
@@ -222,7 +221,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    /// A macro's words are not parsed; the paths among them are found by their `::`.
+    /// The tokens of a macro call are not parsed. Finds the paths in them by `::`.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         let mut words: Vec<String> = Vec::new();
         let mut all = vec![call.tokens.clone().into_iter()];

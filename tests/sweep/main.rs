@@ -1,5 +1,5 @@
-//! `repairctl sweep` with real Nagios: what the event handler alone cannot do, and what the sweep
-//! must not do.
+//! Tests of `repairctl sweep` with a real Nagios: the repairs that the event handler misses, and
+//! the faults that the sweep must leave alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use ledger::RepairOutcome;
 use policy::ReasonCode;
 use serde_json::{Value, json};
 
-/// A site with Nagios, whose policy knows the status file.
+/// A lab with a running Nagios and a policy that names its status file.
 struct Site {
     web: WebSide,
     monitor: Monitor,
@@ -37,7 +37,7 @@ impl Site {
         Site { web, monitor, nagios, place }
     }
 
-    /// Breaks Apache while everything is paused, so that its chance is lost.
+    /// Breaks Apache while everything is paused, so that its repair is missed. Then resumes.
     fn break_while_paused(&self) {
         assert!(self.ctl(&["pause", "--reason", "test"]).ok());
         self.web.apache.kill();
@@ -77,7 +77,7 @@ impl Site {
         });
     }
 
-    /// Waits until Nagios has checked the service so many times more.
+    /// Waits until Nagios has checked the service `count` more times.
     fn checks(&self, count: u32) {
         for _ in 0..count {
             let last = self.nagios.service("last_check");
@@ -126,7 +126,7 @@ fn plain(_: &WebSide) -> Watch {
     Watch::default()
 }
 
-/// The host is down when its sshd cannot be reached.
+/// Makes Nagios check the host's sshd, so that the host is DOWN while sshd is stopped.
 fn watched_host(web: &WebSide) -> Watch {
     let check = e2e::system_program(&["check_tcp"]).display().to_string();
     let more = format!(
@@ -141,9 +141,9 @@ fn watched_host(web: &WebSide) -> Watch {
     }
 }
 
-/// The handler is called once, at a dead host, and never again: only the sweep comes back to it.
+/// Nagios calls the handler only once, while the host is DOWN. Only the sweep retries the repair.
 #[test]
-fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
+fn sweep_heals_service_that_failed_while_host_was_down() {
     let mut site = Site::new(nothing, watched_host);
     site.web.sshd.stop();
     let down = |site: &Site| {
@@ -170,13 +170,13 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     );
 
     site.ctl(&["sweep", "--dry-run"]).is(1, "web1/HTTP\twould offer\thttpd: never tried");
-    nothing_is_started_on_bad_ground(&site);
+    assert_sweep_starts_nothing_when_blocked(&site);
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed\tREPAIRED web1/HTTP with httpd");
     site.in_status("current_state", "0");
     assert_eq!(
         site.nagios.calls("CRITICAL"),
         1,
-        "Nagios has called in between: the sweep is not what healed it"
+        "Nagios has called the handler again, so the sweep may not have repaired the service"
     );
     let records = site.monitor.records();
     assert_eq!(
@@ -187,9 +187,9 @@ fn a_service_that_broke_while_its_host_was_down_is_healed_by_the_sweep_alone() {
     assert_eq!(site.monitor.records().len(), 1);
 }
 
-/// A status file that Nagios does not write any more, a handler that an admin has disabled, no
-/// status file at all.
-fn nothing_is_started_on_bad_ground(site: &Site) {
+/// Checks that the sweep starts nothing with an outdated or missing status file, a disabled event
+/// handler, an acknowledged problem or a pause.
+fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
     let policy: Value =
         serde_json::from_str(&fs::read_to_string(&site.monitor.policy).unwrap()).unwrap();
     let with = |change: &dyn Fn(&mut Value), name: &str| {
@@ -244,9 +244,10 @@ fn nothing_is_started_on_bad_ground(site: &Site) {
     assert!(site.monitor.records().is_empty(), "something was started");
 }
 
-/// Between the sweep's look at the status file and the worker's own, which a script holds up.
+/// The service recovers after the sweep has read the status file and before the worker reads it. A
+/// script delays the worker.
 #[test]
-fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
+fn skips_service_that_recovered_after_sweep_read_status() {
     let place = Place::new();
     let (repairctl, worker) = (place.program("repairctl"), place.program("repair_worker"));
     let [held, started, go] = ["bin/held_worker", "started", "go"].map(|name| place.at(name));
@@ -297,16 +298,16 @@ fn what_has_recovered_since_the_sweep_has_looked_is_not_repaired() {
     assert!(text.contains("web1/HTTP\trefused") && !mark.exists(), "{text}");
 }
 
-/// What was escalated is not the sweep's business.
+/// The sweep leaves escalated problems alone.
 #[test]
-fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
+fn does_not_repeat_ineffective_repair() {
     let site = Site::new(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("1m"), plain);
     site.web.write_repairs(
         &json!({"repairs": {"httpd": {"run": ["/bin/true"], "timeout": "15s", "cooldown": "1s"}}}),
     );
     site.web.apache.kill();
     site.nagios.wait_for_call("CRITICAL;HARD;4");
-    until("its end", MINUTE, || site.monitor.records().first()?.outcome);
+    until("the end of the repair", MINUTE, || site.monitor.records().first()?.outcome);
     site.checks(3);
     for _ in 0..3 {
         site.ctl(&["sweep"]).is(0, "left alone\tescalated");
@@ -315,9 +316,9 @@ fn a_repair_that_did_not_help_is_not_repeated_by_any_sweep() {
     assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));
 }
 
-/// Two sweeps, an end in the middle, and a pause of a mistyped name.
+/// Also tests `pause` with a mistyped name.
 #[test]
-fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
+fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     let site = Site::new(nothing, plain);
     let go = site.place.directory("marks", site.web.account.ids()).join("go");
     let slow = format!(
@@ -328,7 +329,7 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     let repairs = json!({"repairs": {"httpd": {"run": ["/bin/sh", "-c", slow], "timeout": "30s", "cooldown": "1s"}}});
     site.web.write_repairs(&repairs);
     let typo = site.ctl(&["pause", "web1", "HTPP", "--reason", "x"]);
-    typo.is(3, "Nagios knows no web1/HTPP; services of web1: HTTP; nothing was paused");
+    typo.is(3, "Nagios does not know web1/HTPP; services of web1: HTTP; nothing was paused");
     assert!(
         site.ctl(&["pause", "web1", "HTTP", "--reason", "x"]).ok()
             && site.ctl(&["resume", "web1", "HTTP"]).ok()
@@ -352,10 +353,10 @@ fn a_sweep_can_be_ended_and_there_is_one_at_a_time() {
     assert_eq!(site.web.jobs().len(), 1);
 }
 
-/// A worker that died has answered Nagios' event. Nagios' own repetition of it stays answered; the
-/// sweep asks the gate, and then offers once more.
+/// A worker has handled the event of Nagios and died. The same event again counts as handled. The
+/// sweep queries the gate for the outcome and then retries the repair.
 #[test]
-fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
+fn queries_gate_for_dead_worker_and_retries() {
     let site = Site::new(nothing, plain);
     let go = site.place.directory("marks", site.web.account.ids()).join("go");
     let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
@@ -368,15 +369,14 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
     run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
     Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
 
-    // The gate finishes what it has begun, in vain. Its word is on record before anything else is
-    // done.
+    // The gate finishes the repair, which does not help. The next sweep first records the outcome.
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());
     std::thread::sleep(Duration::from_millis(1500));
     site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
     let record = &site.monitor.records()[0];
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
-    assert!(record.text.contains("the gate says: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
     site.checks(3);
 
     let problem = site.nagios.service("current_problem_id").unwrap();
@@ -384,7 +384,7 @@ fn a_job_whose_worker_died_is_asked_for_and_offered_once_more() {
         "CRITICAL HARD 4 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
          --problem-id {problem} --foreground"
     ));
-    Seen::from(repeated).is(0, "has answered this very event");
+    Seen::from(repeated).is(0, "has already answered this event");
     site.ctl(&["sweep"]).is(0, "web1/HTTP\thealed");
     let outcomes: Vec<_> =
         site.monitor.records().into_iter().map(|record| record.outcome).collect();

@@ -1,6 +1,8 @@
-//! Helpers for the tests of several crates. They have no dependencies, so they cost no build time.
+//! Helpers for the tests of several crates. The crate has no dependencies, so it builds quickly.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod random;
 
 use std::fs::{self, Permissions};
 use std::net::TcpListener;
@@ -11,8 +13,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Returns a loopback port that no other test gets: below those that the kernel assigns by itself
-/// (ip(7), ip_local_port_range), and each process begins with another one.
+pub use random::Random;
+
+/// Returns a free loopback port that no other test is likely to use.
+///
+/// The port is below the range from which the kernel assigns ports (ip(7), ip_local_port_range).
+/// The search starts at a number derived from the process ID, so parallel test processes use
+/// different ports.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -25,10 +32,10 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// The limit for everything that a test waits for: a busy machine is slow.
+/// Time limit for each wait in a test. It is long because the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until `ready`, and fails with `what` after a minute.
+/// Waits until `ready` returns true. After a minute, panics with a message that contains `what`.
 #[track_caller]
 pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -38,7 +45,9 @@ pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until the process ends, and kills it after `limit`. Its pipes have to hold its output.
+/// Waits until the process exits and returns its output. Kills the process after `limit`.
+///
+/// The output is read only after the exit, so it must fit into the pipes.
 pub fn output_within(mut child: Child, limit: Duration) -> Output {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
@@ -50,14 +59,16 @@ pub fn output_within(mut child: Child, limit: Duration) -> Output {
     child.wait_with_output().unwrap()
 }
 
-/// Sets the mode of a file or a directory.
+/// Sets the permissions of a file or directory, for example 0o755.
 #[track_caller]
 pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Copies a program to where another user can start it, by a process of its own: what this one has
-/// open for writing, a fork of another test holds as well, and then the copy is busy (ETXTBSY).
+/// Copies a program to a place where another user can run it.
+///
+/// A child process does the copying. If this process wrote the file, the child of another test
+/// could inherit the open descriptor, and running the copy would fail with ETXTBSY.
 #[track_caller]
 pub fn copy_program(from: impl AsRef<Path>, to: impl AsRef<Path>) {
     let mut copy = Command::new("cp");

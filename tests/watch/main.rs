@@ -1,5 +1,5 @@
-//! check_repairs in real Nagios: the service that tells how the repairs themselves are, checked and
-//! told, and the gates.
+//! Tests of check_repairs with a real Nagios: as an active and passive service for the repairs, and
+//! as a check of a gate.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use policy::{Decision, Event, ObjectState, Policy, StateType};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// The shipped services, checked every second.
+/// Services for repairs and gate, which Nagios checks every second.
 const SERVICES: &str = "
 define service {\n use repairs-service\n host_name web1\n service_description \
 Repairs\n check_interval 1\n retry_interval 1
@@ -23,7 +23,7 @@ define service {\n host_name web1\n service_description Gate\n check_command che
  always\n contacts pager\n}
 ";
 
-/// A field of a service in Nagios' status file.
+/// Returns a field of a service from Nagios' status file.
 fn field(nagios: &Nagios, service: &str, name: &str) -> Option<String> {
     let status = fs::read_to_string(nagios.log.with_file_name("status.dat")).ok()?;
     let block = status
@@ -41,7 +41,7 @@ fn wait_for(nagios: &Nagios, service: &str, state: &str, output: &str) -> String
 }
 
 #[test]
-fn nagios_is_told_how_the_repairs_are_in_every_state() {
+fn reports_every_state_of_repairs_to_nagios() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
     let lasting = |policy: &mut Value| {
@@ -67,7 +67,7 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     web.sshd.signal(Signal::CONT);
     wait_for(&nagios, "Gate", "0", "REPAIRS OK");
 
-    // Paused, as an admin would.
+    // Pause all repairs as an admin would.
     let (by, reason) = ("anna".into(), "new | switch".into());
     let pause =
         Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
@@ -76,7 +76,8 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
-    // A repair that does not help: the worker tells at once, the next check what is on record.
+    // After a repair that does not help, the worker sends a passive result at once. The next active
+    // check then reports what the ledger contains.
     web.apache.kill();
     until("the passive result", Duration::from_secs(40), || {
         nagios
@@ -87,11 +88,11 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     });
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: 1 repair failed in 24 h");
 
-    // Two more that began half an hour ago make three of one incident.
+    // With two earlier failures, the incident has three failed repairs.
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
-    // With a hostile name beside it.
+    // Add a service with a hostile name.
     for (n, minutes) in [(3_u32, 50), (4, 35), (5, 20)] {
         monitor.write(|ledger| failed(ledger, n, "x|y=1;;; \u{1b}[31m\n<b>", minutes));
     }
@@ -108,7 +109,7 @@ fn nagios_is_told_how_the_repairs_are_in_every_state() {
     assert!(!said.contains(char::is_control), "{said}");
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
 
-    // Nothing can be repaired without a ledger.
+    // Without a valid ledger nothing can be repaired.
     let aside = monitor.ledger.with_extension("aside");
     fs::rename(&monitor.ledger, &aside).unwrap();
     fs::write(&monitor.ledger, "no ledger at all").unwrap();
@@ -135,7 +136,8 @@ fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
     ledger.finish(&job, began + minute, RepairOutcome::NotHealed, "it is still there").unwrap();
 }
 
-/// A lab whose gate has the repairs `httpd`, once an hour, and `tomcat`, without limits.
+/// Starts a lab whose gate has two repairs: `httpd`, at most once an hour, and `tomcat`, without
+/// limits.
 fn with_two_repairs() -> Lab {
     let lab = Lab::new();
     lab.policy(|policy| policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}}));
@@ -147,7 +149,7 @@ fn with_two_repairs() -> Lab {
     lab
 }
 
-/// Someone who has the key asks for a repair.
+/// Requests a repair from the gate directly, like anyone who has the key.
 fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     let mut ssh = monitor.as_nagios(&system_program(&["ssh"]));
     ssh.args([
@@ -168,7 +170,7 @@ fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     assert!(run(ssh.arg(format!("repair {repair} by-hand-{repair}"))).contains("\"done\""));
 }
 
-/// Nine hundred records of `tomcat`, as older gates leave them.
+/// Writes 899 records of `tomcat` in the format of older gates.
 fn fill(place: &Place, web: &WebSide) {
     let ended = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     for n in 0..899 {
@@ -194,7 +196,8 @@ fn plugin(monitor: &Monitor) -> (Option<i32>, String) {
     (done.status.code(), String::from_utf8(done.stdout).unwrap())
 }
 
-/// What doctor finds out about the gate's repairs and their records: verdict, text and fix of each.
+/// Runs `repairctl doctor` and returns the verdict and text of its checks of the gate's repairs and
+/// records.
 fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
     let done = monitor.ctl(&["doctor", "--json", "web1"]).output().unwrap();
     let found: Value =
@@ -240,8 +243,8 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     burn(monitor, web, "tomcat");
     fill(place, web);
     let (code, text) = plugin(monitor);
-    let nearly = "tomcat has used 900 of its 1000 records, beyond which it is refused; one is free \
-                  again in 24 h";
+    let nearly = "tomcat has used 900 of its 1000 records and is refused when all are used; the \
+                  next one is freed in 24 h";
     assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
     let [_, (verdict, found)] = doctor(monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));
@@ -251,7 +254,7 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
 fn plugin_and_doctor_accept_a_gate_without_usage() {
     let lab = with_two_repairs();
     let (place, web, monitor) = (&lab.place, &lab.web, &lab.monitor);
-    // It knows all words but the newest.
+    // This gate supports all requests except `usage`, which is the newest.
     let script = format!(
         "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec \
         {}\n",

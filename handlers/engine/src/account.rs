@@ -8,35 +8,38 @@ use privsep::{Account, Environment};
 
 use crate::configuration::{self, MainFile, MainFileError};
 
-/// The most that is read of a file in /proc, in bytes. Nagios' environment has a few hundred.
+/// Maximum number of bytes to read from a file in /proc. The environment of Nagios has a few
+/// hundred.
 const LONGEST_OF_PROC: u64 = 128 << 10;
 
-/// The names that distributions give to Nagios' user.
+/// The names of Nagios' user in distributions.
 const USUAL_NAMES: [&str; 3] = ["nagios", "naemon", "icinga"];
 
-/// Why the account of Nagios is not known.
+/// The reason why the account of Nagios cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The system cannot say.
+    /// The system could not look up an account.
     #[error(transparent)]
     Lookup(#[from] privsep::Error),
     /// The main file cannot be read.
     #[error(transparent)]
     MainFile(#[from] MainFileError),
-    /// The command line or the main file names an unknown user.
-    #[error("there is no user '{0}', as which Nagios would run")]
+    /// The user from the command line or the main file does not exist.
+    #[error("the user '{0}' that Nagios runs as does not exist")]
     NoSuchUser(String),
-    /// No user is named, and none has a usual name.
+    /// No user is configured, and no user has one of the usual names.
     #[error(
-        "no user nagios, naemon or icinga is here: name the one Nagios runs as, with --nagios-user"
+        "there is no user nagios, naemon or icinga: name the user that Nagios runs as with \
+         --nagios-user"
     )]
     NoUsualUser,
 }
 
-/// Returns the account that is named, or that of the main file, or one of the usual names.
+/// Returns the account that Nagios runs as: the user `named`, or else the user in the main file, or
+/// else the first user with one of the usual names.
 ///
 /// # Errors
-/// There is no such account, or the system cannot say.
+/// There is no such account, or the system cannot look it up.
 pub fn find(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, AccountError> {
     let Some(user) = named.or_else(|| main.and_then(MainFile::user)) else {
         return usual()?.ok_or(AccountError::NoUsualUser);
@@ -48,7 +51,7 @@ pub fn find(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, Acc
     }
 }
 
-/// The first of the usual names that this machine has.
+/// Returns the first existing account with one of the usual names.
 fn usual() -> Result<Option<Account>, AccountError> {
     for name in USUAL_NAMES {
         if let Some(account) = Account::named(name)? {
@@ -58,11 +61,11 @@ fn usual() -> Result<Option<Account>, AccountError> {
     Ok(None)
 }
 
-/// Does the same with a main file that we may believe: for root, one that no other account can
-/// change.
+/// Returns the account that Nagios runs as, like [`find`], but reads the main file itself. If this
+/// process runs as root, it ignores a main file that another account can change.
 ///
 /// # Errors
-/// Those of [`find`], and a main file that is not readable.
+/// The errors of [`find`], and a main file that is not readable.
 pub fn trusted(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, AccountError> {
     let main = match rustix::process::geteuid().is_root() {
         true => MainFile::of_root(nagios_cfg),
@@ -71,11 +74,11 @@ pub fn trusted(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account
     find(named, main.as_ref())
 }
 
-/// Returns the account that root's other half becomes; `None` if we are not root, or Nagios runs as
-/// root.
+/// Returns the account that the unprivileged process of this program switches to. Returns `None` if
+/// this process does not run as root, or if Nagios runs as root.
 ///
 /// # Errors
-/// Those of [`trusted`].
+/// The errors of [`trusted`].
 pub fn to_become(
     named: Option<&str>,
     nagios_cfg: Option<&Path>,
@@ -87,11 +90,11 @@ pub fn to_become(
     Ok((account.uid != 0).then_some(account))
 }
 
-/// Does the same, but a machine without Nagios' user is not an error: root has no account to beware
-/// of.
+/// Returns the same account as [`to_become`], but `None` if the machine has no user of Nagios. On
+/// such a machine, root has no account to protect itself from.
 ///
 /// # Errors
-/// Those of [`trusted`].
+/// The errors of [`trusted`].
 pub fn to_become_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, AccountError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -103,8 +106,9 @@ pub fn to_become_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Ac
     }
 }
 
-/// Returns the environment of Nagios' process; without one, what an init gives a service, with
-/// root's HOME, as init scripts leave it.
+/// Returns the environment of the running Nagios process. If Nagios is not running, returns the
+/// environment that an init system gives to a service. Its HOME is that of root, because init
+/// scripts do not change it.
 pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
     let main: Option<PathBuf> = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
     let process = main.and_then(|main| process(&main, account.uid));
@@ -112,9 +116,9 @@ pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment 
     Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 
-/// The oldest process of Nagios that was started with this file. A lock file is written by a daemon
-/// only, and some units start it in the foreground. Any account may give a program this name, so
-/// only one of `uid` or of root counts.
+/// Returns the oldest Nagios process that was started with this main file. The lock file does not
+/// help, because only a daemon writes one, and some units start Nagios in the foreground. Any
+/// account can name a program like this, so only processes of `uid` and of root count.
 fn process(main: &Path, uid: u32) -> Option<u32> {
     let is_it = |pid: &u32| {
         let name = proc_file(*pid, "comm").unwrap_or_default();
@@ -129,15 +133,16 @@ fn process(main: &Path, uid: u32) -> Option<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_it).min()
 }
 
-/// The real user of a process: its directory in /proc is root's once it has changed its user
-/// (proc(5)).
+/// Returns the real user ID of a process. The owner of /proc/PID does not show it: after a process
+/// has changed its user, this directory belongs to root (proc(5)).
 fn runs_as(pid: u32) -> Option<u32> {
     let status = String::from_utf8(proc_file(pid, "status")?).ok()?;
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     ids.split_whitespace().next()?.parse().ok()
 }
 
-/// A file of a process in /proc. Its owner can make it of any length (prctl(2), PR_SET_MM).
+/// Reads a file of a process in /proc. The length is limited, because the owner of the process can
+/// make the file any length (prctl(2), PR_SET_MM).
 fn proc_file(pid: u32, name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(format!("/proc/{pid}/{name}")).ok()?;

@@ -1,4 +1,5 @@
-//! Nagios' external command file: a comment, and a forced check so that a recovery is seen at once.
+//! Writes to Nagios' external command file. Every repair adds a comment. After a success, a forced
+//! check lets Nagios see the recovery immediately.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -12,35 +13,37 @@ use policy_file::WatchService;
 
 use crate::notification::Notification;
 
-/// Why a command did not reach Nagios. The repair itself is not affected.
+/// The reason why a command did not reach Nagios. The result of the repair is not affected.
 #[derive(Debug, thiserror::Error)]
 pub enum CommandFileError {
-    /// Nagios is not running, or reads commands from another place. The file is never created.
+    /// The path is not a pipe. Nagios reads its commands elsewhere, or it is not running. This
+    /// program never creates the file.
     #[error(
-        "Nagios is not told: {path} is no named pipe; see command_file in nagios.cfg and \
-         check_external_commands"
+        "cannot send commands to Nagios: {path} is not a named pipe; see command_file and \
+         check_external_commands in nagios.cfg"
     )]
     NoPipe {
-        /// The command file of the policy.
+        /// Path of the command file.
         path: PathBuf,
     },
-    /// Missing, not ours to write, or nobody reads it.
-    #[error("Nagios is not told: {path}: {why}")]
+    /// The command file is missing or not writable, or no process reads it.
+    #[error("cannot send commands to Nagios: {path}: {why}")]
     Unwritable {
-        /// The command file of the policy.
+        /// Path of the command file.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         why: io::Error,
     },
 }
 
-/// The longest comment; Nagios keeps it in memory and in its status file.
+/// Maximum length of a comment, in characters. Nagios keeps comments in memory and in its status
+/// file.
 const LONGEST: usize = 800;
 
-/// Writes the commands for a notification. If it did not heal, `watch` is set CRITICAL.
+/// Writes the commands for a notification. If the repair did not help, `watch` is set to CRITICAL.
 ///
 /// # Errors
-/// The pipe cannot be opened, or stays full until `deadline`.
+/// The pipe cannot be opened, or it stays full until `deadline`.
 pub fn send(
     file: &Path,
     notification: &Notification<'_>,
@@ -56,9 +59,9 @@ pub fn send(
     Ok(())
 }
 
-/// Writes a command at once, which is no longer than PIPE_BUF: it is taken whole or not at all, and
-/// commands of several writers do not mix. A Nagios that does not read its pipe may be starting, or
-/// have many writers.
+/// Writes a command of at most PIPE_BUF bytes. The kernel takes the whole command or nothing of it,
+/// so the commands of several writers do not mix. If the pipe is full, waits until `deadline`,
+/// because Nagios may still be starting, or there may be many writers.
 fn put(pipe: &mut File, command: &[u8], deadline: Instant) -> io::Result<()> {
     loop {
         match pipe.write_all(command) {
@@ -73,29 +76,30 @@ fn put(pipe: &mut File, command: &[u8], deadline: Instant) -> io::Result<()> {
 /// Opens the command file for writing.
 ///
 /// # Errors
-/// It is not a pipe, not ours to write, or no process reads it.
+/// The file is not a pipe, it is not writable, or no process reads it.
 pub fn open(file: &Path) -> Result<File, CommandFileError> {
     let unwritable = |why| CommandFileError::Unwritable { path: file.to_owned(), why };
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
         safe_file::Error::Kind { .. } => CommandFileError::NoPipe { path: file.to_owned() },
         safe_file::Error::NoReader { .. } => {
-            unwritable(io::Error::other("nobody reads it: is Nagios running?"))
+            unwritable(io::Error::other("no process reads it: is Nagios running?"))
         }
         safe_file::Error::Io { why, .. } => unwritable(why),
         why => unwritable(why.into()),
     })
 }
 
-/// Part of the text comes from the repaired host, and Nagios' own web pages do not escape comments.
+/// Removes control characters from a text and replaces the special characters of HTML. Parts of the
+/// text come from the repaired host, and Nagios' own web pages do not escape comments.
 fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }
 
-/// A longer write may be cut where the pipe is full, and the next command of any writer would be
-/// lost with the rest of it (PIPE_BUF, pipe(7)).
+/// Maximum length of a write that a pipe takes as a whole (pipe(7)), in bytes. A longer write can
+/// be truncated when the pipe is full. Nagios would then also lose the next command of any writer.
 const PIPE_BUF: usize = 4096;
 
-/// One command, with as much of the text as one write has room for.
+/// Builds a command. The text is cut so that the command fits into one write.
 fn whole(head: &[&[u8]], text: &str) -> Vec<u8> {
     let head = head.concat();
     let room = PIPE_BUF.saturating_sub(head.len() + 1);
@@ -128,7 +132,7 @@ fn commands(
     commands
 }
 
-/// `host;service`, as Nagios writes them.
+/// Returns `host;service` as bytes, in the format of external commands.
 fn service_of(host: &str, service: &str) -> Vec<u8> {
     [unspell(host), unspell(service)].join(&b';')
 }
@@ -160,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_success_by_a_comment_and_a_forced_check() {
+    fn reports_success_with_a_comment_and_a_forced_check() {
         let service = event(Some("HTTP"));
         assert_eq!(
             made(&service, "done", true),
@@ -176,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_each_command_at_once_for_names_of_any_length() {
+    fn fits_each_command_into_one_write_for_long_names() {
         let (name, watch) =
             ("n".repeat(600), WatchService { host: "mon".into(), service: "r".repeat(1200) });
         let (event, text) = (
@@ -199,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_failure_by_a_comment_and_a_critical_service() {
+    fn reports_failure_with_a_comment_and_a_critical_service() {
         let watch = WatchService { host: "mon".into(), service: "Repairs".into() };
         let service = event(Some("HTTP"));
         let sent = commands(&ended(&service, "not healed", false), Some(&watch), at_42());
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_the_bytes_of_names_and_spells_them_in_texts() {
+    fn writes_names_as_bytes_and_texts_with_spelled_names() {
         let watch = WatchService { host: "mon".into(), service: r"Repar\xE9".into() };
         let service = event(Some(r"Gr\xF6\xDFe C:\x5Cxfade"));
         let text = format!("not healed: {}", service.object());
@@ -247,7 +251,7 @@ mod tests {
             let sent = scope.spawn(|| {
                 let deadline = Instant::now() + Duration::from_secs(10);
                 let sent = send(&file, &ended(&host, "x", true), None, at_42(), deadline);
-                // Then there is no writer left, and the reader is at the end.
+                // Closes the last writer, so the reader sees the end of the file.
                 drop(full);
                 sent
             });
@@ -260,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn writes_to_pipes_only_and_never_blocks_without_a_reader() {
+    fn refuses_regular_files_and_pipes_without_a_reader() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("nagios.cmd");
         let host = event(None);

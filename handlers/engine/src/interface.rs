@@ -1,4 +1,4 @@
-//! The interface to a monitoring engine.
+//! The trait for monitoring engines.
 
 use std::time::{Instant, SystemTime};
 
@@ -9,11 +9,12 @@ use crate::notification::Notification;
 
 /// A monitoring engine.
 pub trait Engine {
-    /// Returns what the engine knows of the event's object now. A state counts only if a check has
-    /// found it after `since`. `None` if the policy names no place to look.
+    /// Returns the present condition of the event's object. The state is included only if it comes
+    /// from a check after `since`. Returns `None` if the policy does not name a source such as the
+    /// status file.
     ///
     /// # Errors
-    /// The engine does not answer before `deadline`, or does not know the object.
+    /// The engine does not answer before `deadline`, or it does not know the object.
     fn observe(
         &mut self,
         event: &Event,
@@ -21,12 +22,13 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Reports the end of a repair: a comment, then a forced check if it healed, else a CRITICAL
-    /// result of the service that reports repairs. `false` if the policy names no place to report
-    /// to.
+    /// Reports the end of a repair with a comment. After a success, it also forces a check of the
+    /// object. Otherwise it submits a CRITICAL result for the service that reports repairs. Returns
+    /// `false` if the policy does not name a destination such as the command file.
     ///
     /// # Errors
-    /// The engine does not take the report before `deadline`. The repair itself is not affected.
+    /// The engine does not take the report before `deadline`. The result of the repair is not
+    /// affected.
     fn notify(&mut self, notification: &Notification<'_>, deadline: Instant)
     -> Result<bool, Error>;
 }

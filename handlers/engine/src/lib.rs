@@ -1,7 +1,8 @@
-//! What the monitoring engine knows and is told. An [`Engine`] answers what a decision wants to
-//! know of an object, and takes the report of a repair's end. [`NagiosFiles`] is that of Nagios,
-//! Naemon and Icinga 1, which read and write the same files. The public modules are the readers of
-//! these files, for the programs of an admin.
+//! The interface to the monitoring engine. An [`Engine`] returns the present condition of an object
+//! for a decision, and receives the report when a repair ends. [`NagiosFiles`] implements it for
+//! Nagios, Naemon and Icinga 1, which use the same files.
+//!
+//! The public modules read and write these files. The programs for admins use them directly.
 
 pub mod account;
 pub mod command_file;

@@ -1,14 +1,14 @@
-//! Lines of a file of any length, in constant memory.
+//! Reads lines of any length in constant memory.
 
 use std::io::{self, BufRead};
 
 use memchr::memchr;
 
-/// Reads one line into `line` without its end, cut after `longest` bytes. Returns whether it is
-/// whole; `None` at the end of the file.
+/// Reads the next line into `line`, without its line end. Keeps at most `longest` bytes and skips
+/// the rest of the line. Returns whether the line is complete, or `None` at the end of the file.
 ///
 /// # Errors
-/// Those of reading.
+/// The file cannot be read.
 pub fn read_line(
     file: &mut impl BufRead,
     line: &mut Vec<u8>,

@@ -1,4 +1,4 @@
-//! Nagios as an [`Engine`]: its status file and its command file.
+//! The [`Engine`] for Nagios. It reads the status file and writes to the command file.
 
 use std::path::Path;
 use std::time::{Instant, SystemTime};
@@ -12,23 +12,23 @@ use crate::interface::Engine;
 use crate::notification::Notification;
 use crate::status_file::{self, ObjectStatus, StatusFileError};
 
-/// The files that the policy names.
+/// Nagios as an engine, with the files that the policy names.
 #[derive(Debug, Clone, Copy)]
 pub struct NagiosFiles<'a> {
     config: &'a Config,
 }
 
 impl<'a> NagiosFiles<'a> {
-    /// The files of this policy.
+    /// Creates an engine for the files that this policy names.
     pub fn new(config: &'a Config) -> NagiosFiles<'a> {
         NagiosFiles { config }
     }
 }
 
 impl Engine for NagiosFiles<'_> {
-    /// Acknowledgements and flapping are in no macro that is set, and a downtime may have begun
-    /// since the event. Opening and reading a regular file does not wait, so there is no use for
-    /// the deadline.
+    // The status file is needed because Nagios passes acknowledgements and flapping in no macro,
+    // and a downtime can begin after the event. Reading a regular file does not block, so the
+    // deadline is not used.
     fn observe(
         &mut self,
         event: &Event,
@@ -62,9 +62,12 @@ fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation,
     Ok(Observation { object, share: found.share })
 }
 
-/// Nagios writes the file every few seconds only, so a state counts only if it was checked after
-/// `since`, and its times are whole seconds: a check within that of the call was before it. An
-/// object that was in order since then, and is broken, has a new fault with calls of its own.
+/// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios
+/// writes the status file only every few seconds, so an older state is out of date. Its times are
+/// whole seconds, and a check in the same second as the event counts as older.
+///
+/// If the object was good at any time after `since`, returns the good state even if the object is
+/// broken again. That is a new fault, for which Nagios calls the handler separately.
 fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
     let seconds = |at: SystemTime| {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -99,7 +102,7 @@ mod tests {
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
 
-    /// Reads the file for an event at this second.
+    /// Returns the observation for an event at the second `since`.
     fn observed(
         host: &str,
         service: Option<&str>,
@@ -117,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_an_object_and_what_no_macro_has() {
+    fn reads_conditions_that_no_macro_passes() {
         let web1 = observed("web1", Some("HTTP"), 99).unwrap();
         assert_eq!(
             web1.object,
@@ -128,7 +131,7 @@ mod tests {
                 ..ObjectNow::default()
             }
         );
-        // Only objects that opted in count.
+        // Only objects that opted in count for the share.
         assert_eq!(web1.share, (1, 2));
         let web2 = observed("web2", Some("HTTP"), 99).unwrap();
         assert_eq!(
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_an_object_by_the_spelling_of_its_bytes() {
+    fn finds_an_object_by_its_spelled_name() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         let file = status_file(BLOCKS).replace("web2", "w#b2").into_bytes();
@@ -157,11 +160,11 @@ mod tests {
         };
         assert_eq!(find(r"w\xE4b2").unwrap().object.state, Some(ObjectState::Ok));
         let missing = find("wäb2").unwrap_err();
-        assert!(missing.to_string().contains("does not know wäb2/HTTP"), "{missing}");
+        assert!(missing.to_string().contains("does not contain wäb2/HTTP"), "{missing}");
     }
 
     #[test]
-    fn ignores_a_state_from_before_the_event() {
+    fn ignores_states_from_before_the_event() {
         let web2 = observed("web2", Some("HTTP"), 100).unwrap();
         assert_eq!(
             web2.object,
@@ -170,13 +173,13 @@ mod tests {
     }
 
     #[test]
-    fn ends_a_call_from_before_the_last_ok_though_it_is_broken_again() {
+    fn reports_a_recovery_even_if_the_object_failed_again() {
         assert_eq!(state("web2", Some("Disk"), 89), Some(ObjectState::Ok));
         assert_eq!(state("web2", Some("Disk"), 90), Some(ObjectState::Critical));
     }
 
     #[test]
-    fn reports_a_missing_file_or_object() {
+    fn reports_missing_files_and_objects() {
         let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
         assert!(matches!(
             observe(Path::new("/nonexistent"), &event, SystemTime::now()),
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_file_that_ends_in_the_middle_of_a_block() {
+    fn refuses_a_truncated_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         let whole = status_file(BLOCKS);

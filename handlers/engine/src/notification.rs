@@ -1,13 +1,13 @@
-//! What is reported to an engine.
+//! The report to an engine.
 
 use policy::Event;
 
-/// The end of a repair.
+/// The report about the end of a repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Notification<'a> {
-    /// The object that was to be repaired.
+    /// The event that the repair answered. It names the object.
     pub event: &'a Event,
-    /// The comment that the object gets. It may hold text of the repaired host.
+    /// The text of the comment. Parts of it can come from the repaired host.
     pub text: &'a str,
     /// Whether the repair helped.
     pub healed: bool,

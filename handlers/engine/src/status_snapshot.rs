@@ -1,5 +1,5 @@
-//! The status file at one moment: the objects with a repair that are HARD broken, all hosts, and
-//! the share in trouble.
+//! A snapshot of the status file: the opted-in objects with a HARD fault, all hosts, and the share
+//! of objects in trouble.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,35 +9,35 @@ use policy::{ObjectState, StateType};
 
 use crate::status_file::{self, ObjectStatus, ProgramStatus, StatusFileError};
 
-/// A host's name and, for a service, its description.
+/// The name of the host and, for a service, its description, as bytes.
 pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 
-/// One reading of the status file.
+/// The content of the status file at one moment.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// Nagios itself.
+    /// The status of Nagios itself.
     pub program: ProgramStatus,
-    /// The number of objects with a repair that are in trouble, and of all with a repair.
+    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
-    /// The objects with a repair whose state is bad and HARD.
+    /// The opted-in objects with a bad HARD state.
     pub faults: HashMap<ObjectKey, ObjectStatus>,
     hosts: HashMap<Vec<u8>, HostStatus>,
 }
 
-/// What matters of a host for its services.
+/// The part of a host's status that decisions about its services need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostStatus {
-    /// Its state at the last check.
+    /// State of the host at the last check.
     pub state: ObjectState,
-    /// The number of downtimes it is in.
+    /// Number of active downtimes of the host.
     pub downtime: u32,
 }
 
 impl StatusSnapshot {
-    /// Reads the file.
+    /// Reads a status file.
     ///
     /// # Errors
-    /// It is not readable, or not a status file.
+    /// The file is not readable, or it is not a status file.
     pub fn read(path: &Path) -> Result<StatusSnapshot, StatusFileError> {
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {
@@ -58,7 +58,7 @@ impl StatusSnapshot {
         Ok(StatusSnapshot { program, share, faults, hosts })
     }
 
-    /// The host of an object; `None` if the file does not show it.
+    /// Returns the status of a host; `None` if the file does not contain it.
     pub fn host(&self, name: &[u8]) -> Option<HostStatus> {
         self.hosts.get(name).copied()
     }

@@ -1,4 +1,5 @@
-//! The command line of both programs. The only file that knows clap; what it returns is checked.
+//! The command line that `handle_repair` and `repair_worker` share. Only this file uses clap, and
+//! the values that it returns are validated.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,11 +13,11 @@ use policy::{Event, JobId, ObjectState, spell, unspell};
 
 use policy_file::{Config, HostRoute};
 
-/// Repairs what Nagios sees break: called by Nagios as an event handler, or by hand.
+/// Repair a broken service or host, as Nagios' event handler or by hand
 ///
-/// The three words are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or the $HOST...$ three
-/// without --service. An empty value, or a macro that Nagios left unexpanded, counts as not given.
-/// Names may hold any bytes; in the output a byte that is not UTF-8 is spelled \xF6.
+/// The arguments are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or without --service the
+/// corresponding $HOST...$ macros. An empty value, or a macro that Nagios did not expand, counts as
+/// not given. Names can contain any bytes; the output shows a byte that is not UTF-8 as \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "handle_repair",
@@ -26,11 +27,11 @@ use policy_file::{Config, HostRoute};
   0  did what the policy says: repaired, dispatched to the worker, or
      no action
   1  a repair ran and the fault is still there
-  2  could not run, or could not know
+  2  could not run, or the outcome is unknown
   3  bad arguments or configuration; nothing was run
 
 Examples:
-  What would happen, and why?
+  Show what would happen, and why:
     handle_repair CRITICAL SOFT 3 --host web1 --service HTTP \\
         --repair httpd --dry-run --explain
   Repair now and watch:
@@ -44,123 +45,124 @@ struct Arguments {
     /// SOFT or HARD
     #[arg(value_name = "STATETYPE")]
     state_type: String,
-    /// The number of the check attempt
+    /// Number of the check attempt
     #[arg(value_name = "ATTEMPT")]
     attempt: String,
 
-    /// The host's name in Nagios
-    #[arg(long, value_name = "NAME", help_heading = "The object")]
+    /// Name of the host in Nagios
+    #[arg(long, value_name = "NAME", help_heading = "Host and service")]
     host: OsString,
-    /// Where the host is reached [default: its name]
-    #[arg(long, value_name = "ADDR", help_heading = "The object")]
+    /// Address of the host [default: its name]
+    #[arg(long, value_name = "ADDR", help_heading = "Host and service")]
     address: Option<OsString>,
-    /// The service's description; without it the event is the host's own
-    #[arg(long, value_name = "DESC", help_heading = "The object")]
+    /// Description of the service; without it the event is one of the host
+    #[arg(long, value_name = "DESC", help_heading = "Host and service")]
     service: Option<OsString>,
-    /// The repair it opts in to, $_SERVICEREPAIR$; without one nothing is repaired
-    #[arg(long, value_name = "NAME", help_heading = "The object")]
+    /// Name of the repair, $_SERVICEREPAIR$; without it nothing is repaired
+    #[arg(long, value_name = "NAME", help_heading = "Host and service")]
     repair: Option<OsString>,
 
-    /// $MAXSERVICEATTEMPTS$: with it the last SOFT attempt is known
-    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    /// $MAXSERVICEATTEMPTS$, from which the last SOFT attempt is computed
+    #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     max_attempts: Option<String>,
-    /// $HOSTSTATE$: nothing is repaired on a host that is not UP
-    #[arg(long, value_name = "STATE", help_heading = "What else Nagios knows")]
+    /// $HOSTSTATE$; nothing is repaired on a host that is not UP
+    #[arg(long, value_name = "STATE", help_heading = "Other Nagios macros")]
     host_state: Option<String>,
     /// $LASTSERVICESTATE$
-    #[arg(long, value_name = "STATE", help_heading = "What else Nagios knows")]
+    #[arg(long, value_name = "STATE", help_heading = "Other Nagios macros")]
     last_state: Option<String>,
-    /// $SERVICEDOWNTIME$: the depth of downtime
-    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    /// $SERVICEDOWNTIME$, the downtime depth of the service
+    #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     downtime: Option<String>,
-    /// $HOSTDOWNTIME$: the depth of the host's downtime
-    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    /// $HOSTDOWNTIME$, the downtime depth of the host
+    #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     host_downtime: Option<String>,
-    /// $SERVICEPROBLEMID$: the same event is then never answered twice
-    #[arg(long, value_name = "N", help_heading = "What else Nagios knows")]
+    /// $SERVICEPROBLEMID$; with it no event is handled twice
+    #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     problem_id: Option<String>,
 
-    /// The rules
+    /// Read the policy from FILE
     #[arg(
         long,
         value_name = "FILE",
         default_value = "/etc/nagios-selfheal/policy.json",
-        help_heading = "How to run"
+        help_heading = "Mode"
     )]
     policy: PathBuf,
-    /// Say what would happen; run and write nothing
-    #[arg(long, help_heading = "How to run")]
+    /// Show what would happen; run and write nothing
+    #[arg(long, help_heading = "Mode")]
     dry_run: bool,
-    /// Say which rules led there
-    #[arg(long, help_heading = "How to run")]
+    /// Print the rules that led to the decision
+    #[arg(long, help_heading = "Mode")]
     explain: bool,
-    /// Wait for the repair and show its progress; Ctrl-C ends the wait, and the
-    /// check after it, but nothing that runs on the host
-    #[arg(long, help_heading = "How to run")]
+    /// Wait for the repair and show its progress; Ctrl-C ends the wait and skips
+    /// the check, but does not stop the repair
+    #[arg(long, help_heading = "Mode")]
     foreground: bool,
 
-    /// The identity that the handler gave this repair.
+    /// Job ID that the handler assigned to this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
-    /// When Nagios saw what the sweep goes by, in seconds since 1970.
+    /// Time of the check that found the fault, in seconds since 1970. The sweep sets it.
     #[arg(long, hide = true, value_name = "SECONDS")]
     seen: Option<String>,
 }
 
-/// A command line, read once: the event, where the host is, and how to run.
+/// A parsed and validated command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invocation {
-    /// What Nagios reports.
+    /// The event that Nagios reports.
     pub event: Event,
-    /// Where the host is reached, spelled as the names of the event are.
+    /// Address of the host, with bytes that are not UTF-8 escaped by [`policy::spell`] like the
+    /// names in the event.
     pub address: String,
-    /// How to run.
+    /// The policy file and the mode of this run.
     pub options: Options,
 }
 
-/// How to run.
+/// The options that do not describe the event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
-    /// The policy's file.
+    /// Absolute path of the policy file.
     pub policy: PathBuf,
-    /// Whether anything is run, and who waits for it.
+    /// Whether to run the repair, and whether to wait for it.
     pub mode: Mode,
-    /// Print which rules led to the decision.
+    /// Whether to print the rules that led to the decision.
     pub explain: bool,
-    /// The identity that the handler gave this repair; `None` for the handler itself.
+    /// Job ID that the handler assigned to this repair; `None` in the handler itself.
     pub job: Option<JobId>,
-    /// When Nagios saw the fault, if that was not just now: the sweep goes by its status file. What
-    /// is newer is believed.
+    /// Time of the check that found the fault. The sweep sets it, because it reads faults from the
+    /// status file. Only results of later checks can show a recovery. `None` means now.
     pub seen: Option<SystemTime>,
 }
 
-/// Whether anything is run, and who waits for it.
+/// Whether to run the repair, and whether to wait for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// The worker runs on after the handler has ended.
+    /// The worker continues after the handler has ended.
     Background,
-    /// A person waits and watches.
+    /// The caller waits for the repair and sees its progress.
     Foreground,
-    /// Nothing is run or written.
+    /// The program only prints the decision. It runs and writes nothing.
     DryRun,
 }
 
 impl Options {
-    /// The options of a call that Nagios makes.
+    /// Returns the options that Nagios' own calls use.
     pub fn background(policy: PathBuf) -> Options {
         Options { policy, mode: Mode::Background, explain: false, job: None, seen: None }
     }
 }
 
 impl Invocation {
-    /// Returns a command with `{host}`, `{address}` and `{service}` filled in, each within its own
-    /// word, as the bytes that Nagios gave.
+    /// Replaces `{host}`, `{address}` and `{service}` in a command with the bytes that Nagios
+    /// passed. A value never splits a word.
     pub fn fill(&self, argv: &[String]) -> Vec<OsString> {
         let values = self.values().map(|(holder, value)| (holder, unspell(value)));
         argv.iter().map(|word| OsString::from_vec(fill(word, &values))).collect()
     }
 
-    /// The same command for people.
+    /// Returns the command of [`Invocation::fill`] as one printable line.
     pub fn filled_text(&self, argv: &[String]) -> String {
         let values = self.values().map(|(holder, value)| (holder, value.as_bytes().to_vec()));
         let words = argv.iter().map(|word| fill(word, &values));
@@ -172,7 +174,7 @@ impl Invocation {
         [("{host}", &self.event.host), ("{address}", &self.address), ("{service}", service)]
     }
 
-    /// Returns how the gate of a rung is reached: the host's own, or that of the host `at`.
+    /// Returns the route to the gate of the host `at`, or of the event's host if `at` is `None`.
     pub fn route(&self, config: &Config, at: Option<&str>) -> HostRoute {
         match at {
             Some(other) if other != self.event.host => config.routes.route(other, None),
@@ -181,7 +183,7 @@ impl Invocation {
     }
 }
 
-/// Fills all place holders in one pass: what a value holds is never a place holder itself.
+/// Replaces all placeholders in one pass, so that a placeholder inside a value is not expanded.
 fn fill(word: &str, values: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let (mut filled, mut rest) = (Vec::new(), word);
     while let Some(open) = rest.find('{') {
@@ -205,12 +207,12 @@ fn fill(word: &str, values: &[(&str, Vec<u8>)]) -> Vec<u8> {
     filled
 }
 
-/// Returns the word `--option=NAME` for [`read`], with the bytes of a spelled name.
+/// Returns the argument `--option=NAME` for [`read`], with the original bytes of an escaped name.
 pub fn with_name(option: &str, name: &str) -> OsString {
     with_value(option, OsStr::from_bytes(&unspell(name)))
 }
 
-/// Returns the word `--option=VALUE` for [`read`].
+/// Returns the argument `--option=VALUE` for [`read`].
 pub fn with_value(option: &str, value: impl AsRef<OsStr>) -> OsString {
     let mut word = OsString::from(option);
     word.push("=");
@@ -218,12 +220,12 @@ pub fn with_value(option: &str, value: impl AsRef<OsStr>) -> OsString {
     word
 }
 
-/// The options of `handle_repair`, for man pages and completions.
+/// Returns the clap command of `handle_repair`, for man pages and completions.
 pub fn command() -> clap::Command {
     Arguments::command()
 }
 
-/// Reads the arguments after the program's name.
+/// Parses and validates the arguments that follow the program's name.
 pub fn read(argv: &[OsString]) -> Result<Invocation, Problem> {
     let name = OsString::from("handle_repair");
     let words = Arguments::try_parse_from(std::iter::once(&name).chain(argv))
@@ -245,11 +247,8 @@ fn check(words: Arguments) -> Result<Invocation, String> {
     }
     let read_state = if service.is_some() { ObjectState::of_service } else { ObjectState::of_host };
     let forgotten = service.is_none() && ObjectState::of_service(&words.state).is_ok();
-    let hint = if forgotten {
-        "; for that of a service, --service must be given and not empty"
-    } else {
-        ""
-    };
+    let hint =
+        if forgotten { "; for a service state, --service must be given and not empty" } else { "" };
     let event = Event {
         state: read_state(&words.state).map_err(|bad| format!("{bad}{hint}"))?,
         state_type: words.state_type.parse().map_err(|bad: policy::BadWord| bad.to_string())?,
@@ -264,7 +263,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
         downtime: optional(words.downtime, |text| number("--downtime", text))?.unwrap_or(0),
         host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?
             .unwrap_or(0),
-        // Nagios says 0 when it counts no problem: that identifies nothing.
+        // Nagios passes 0 when the object has no problem, so 0 does not identify one.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
         repair: name(words.repair)
             .as_deref()
@@ -279,7 +278,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
     })?;
     let seen = optional(words.seen, |text| number("--seen", text))?;
     let seen = seen.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
-    // Made whole here: the worker leaves the directory it was called in.
+    // The worker changes to another directory, so the path must be absolute.
     let policy = std::path::absolute(&words.policy).map_err(|why| format!("--policy: {why}"))?;
     let mode = match (words.dry_run, words.foreground) {
         (true, _) => Mode::DryRun,
@@ -290,8 +289,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
     Ok(Invocation { event, address, options })
 }
 
-/// A value that Nagios really gave: not empty, and not a macro it left as it was
-/// (`$_SERVICEREPAIR$`).
+/// Drops a value that is empty or a macro that Nagios did not expand (`$_SERVICEREPAIR$`).
 fn given(value: Option<String>) -> Option<String> {
     value.filter(|text| {
         let inner = text.strip_prefix('$').and_then(|rest| rest.strip_suffix('$'));
@@ -313,11 +311,12 @@ fn number<N: FromStr>(what: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{what} is '{}', which is not a number", text.escape_debug()))
 }
 
-/// These become words of other programs' command lines and lines of Nagios' command file.
+/// Rejects names that could act as an option, or end a line or a field. They become arguments of
+/// other programs and lines of Nagios' command file.
 fn plain(option: &str, value: &str) -> Result<(), String> {
     if value.starts_with('-') || value.chars().any(|c| c.is_control() || c == ';') {
         return Err(format!(
-            "{option} is '{}': it may not begin with '-' or hold ';' or control characters",
+            "{option} is '{}': it must not begin with '-' or contain ';' or control characters",
             plugin_kit::clean(value)
         ));
     }

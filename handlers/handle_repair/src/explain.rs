@@ -1,12 +1,13 @@
-//! The values behind a decision, a line for each rule, for `--explain` and `repairctl explain`.
+//! The values behind a decision, one line for each rule, as `--explain` and `repairctl explain`
+//! print them.
 
 use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rules, Rung};
 
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
 
-/// What was asked, what the rules say, what is known, and what a repair would do: a name and a
-/// sentence each.
+/// Returns pairs of a name and a sentence: the event, the policy, the result of each rule and the
+/// rungs of the repair.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,
@@ -20,7 +21,7 @@ pub fn rows(
     let Some(rules) = rules else { return rows };
     rows.push(row("trigger", trigger(event, rules)));
     match history {
-        None => rows.push(row("history", "not asked: the event alone decides".to_owned())),
+        None => rows.push(row("history", "not needed: the event alone decides".to_owned())),
         Some(known) => {
             rows.extend(Rule::ALL.iter().map(|rule| {
                 row(rule.as_str(), rule_line(*rule, &rules.limits, &config.policy.fleet, known))
@@ -34,10 +35,10 @@ pub fn rows(
     rows
 }
 
-/// The width of the longest name of a row.
+/// Length of the longest row name, in characters.
 pub const COLUMN: usize = 15;
 
-/// The same as lines.
+/// Formats [`rows`] as aligned lines.
 pub(crate) fn lines(
     invocation: &Invocation,
     config: &Config,
@@ -69,7 +70,7 @@ fn policy_line(invocation: &Invocation, config: &Config) -> String {
             format!("{file} has the repair '{name}'")
         }
         Some(name) => format!("{file} has no repair '{name}'; it has: {}", names(config)),
-        None => format!("{file} is not asked: no repair is named"),
+        None => format!("{file} is not consulted: the object names no repair"),
     }
 }
 
@@ -84,7 +85,7 @@ fn trigger(event: &Event, rules: &Rules) -> String {
         Some(0 | 1) => String::new(),
         Some(max) if max <= rules.soft_attempt => {
             format!(
-                " from SOFT {} on (the last before HARD, for it would be SOFT {}),",
+                " from SOFT {} on (the last SOFT attempt; the policy says {}),",
                 max - 1,
                 rules.soft_attempt
             )
@@ -93,13 +94,14 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     };
     let row = match (rules.in_a_row, event.last_state) {
         (0 | 1, _) => String::new(),
-        (n, Some(last)) => format!("; {n} such results in a row, and the one before was {last}"),
-        (n, None) => format!("; {n} such results in a row, and the one before is not known"),
+        (n, Some(last)) => format!("; needs {n} such results in a row, the previous was {last}"),
+        (n, None) => format!("; needs {n} such results in a row, the previous is unknown"),
     };
     format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
 }
 
-/// What a rule says: the reason to refuse, or the values on which it allows the repair.
+/// Describes the result of a rule: the reason why it refuses the repair, or the values that allow
+/// it.
 fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     match rule.check(limits, fleet, history) {
         Err(why) => format!("no: {why}"),
@@ -107,22 +109,22 @@ fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> S
     }
 }
 
-/// The values on which a rule allows a repair.
+/// Describes the values with which a rule allows the repair.
 fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {
         Some(_) => text.to_owned(),
-        None => "not known without status_file".to_owned(),
+        None => "unknown without status_file".to_owned(),
     };
     match rule {
-        Rule::Recovery => seen("Nagios has not seen it in order since the event"),
+        Rule::Recovery => seen("Nagios has seen no recovery since the event"),
         Rule::Downtime => seen("no downtime in Nagios' status file"),
-        Rule::Acknowledgement => seen("nobody has acknowledged it"),
-        Rule::Flapping => seen("it does not flap"),
-        Rule::Pause => "nothing is paused here".to_owned(),
-        Rule::SameEvent => "no job has answered this event".to_owned(),
-        Rule::Clock => "nothing on record lies ahead of the clock".to_owned(),
-        Rule::Running => "no repair runs on its host".to_owned(),
+        Rule::Acknowledgement => seen("not acknowledged"),
+        Rule::Flapping => seen("not flapping"),
+        Rule::Pause => "no pause applies".to_owned(),
+        Rule::SameEvent => "no job has handled this event".to_owned(),
+        Rule::Clock => "no recorded time is in the future".to_owned(),
+        Rule::Running => "no repair is running on the host".to_owned(),
         Rule::Cooldown => match recorded.repairs.first() {
             Some(last) => format!(
                 "job {} ended {} ago, the cooldown is {}",
@@ -130,7 +132,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
                 Rounded(last.ended),
                 Rounded(limits.cooldown)
             ),
-            None => "it was not repaired lately".to_owned(),
+            None => "no recent repair".to_owned(),
         },
         Rule::Breaker => format!(
             "{} of {} repairs of this incident did not help{}",
@@ -154,7 +156,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
             limits.window.count,
             Rounded(limits.window.per)
         ),
-        Rule::SameProblem => "no job has repaired this very problem".to_owned(),
+        Rule::SameProblem => "no job has repaired this problem before".to_owned(),
         Rule::FleetRunning => format!("{} of {} running", recorded.fleet.running, fleet.running),
         Rule::FleetStarted => format!(
             "{} of {} started in {}",
@@ -177,13 +179,13 @@ fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
             let HostRoute { user, address, port, via, .. } =
                 invocation.route(config, at.as_deref());
             let via = via.map(|via| format!(" through {}", via.host)).unwrap_or_default();
-            format!("asks the gate of {user}@{address} port {port}{via} for '{repair}'")
+            format!("requests '{repair}' from the gate at {user}@{address} port {port}{via}")
         }
         Act::Local(argv) => format!("runs {}", invocation.filled_text(argv)),
     };
     let limit = Rounded(rung.timeout);
     format!(
-        "{act}, at most {limit}; waits {}; is verified by {}",
+        "{act}, for at most {limit}; waits {}; then verified by {}",
         Rounded(rung.settle),
         invocation.filled_text(&rung.verify)
     )

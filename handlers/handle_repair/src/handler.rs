@@ -1,6 +1,7 @@
-//! What Nagios calls: decides, and dispatches what is to be repaired to the worker.
+//! The event handler: decides whether a repair may be needed, and dispatches it to the worker.
 //!
-//! This runs on every state change of every service, so it loads nothing that only acting needs.
+//! Nagios runs the handler on every state change of every service, so the handler loads nothing
+//! that only a repair needs.
 
 use std::env;
 use std::ffi::OsString;
@@ -17,10 +18,10 @@ use crate::cli::{self, Invocation, Mode};
 use crate::verdict::{HandlerExit, Verdict};
 use crate::{explain, job};
 
-/// The worker's name.
+/// File name of the worker program.
 pub const WORKER: &str = "repair_worker";
 
-/// Handles one call: decides, and dispatches the repair to the worker if one may be needed.
+/// Decides about one event, and dispatches the repair to the worker if one may be needed.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let invocation = cli::read(argv)?;
     let config = policy_file::read(&invocation.options.policy).map_err(nothing_run)?;
@@ -40,7 +41,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     }
 }
 
-/// Starts the worker, or becomes it where a person waits for its output.
+/// Starts the worker in the background, or replaces this process with it if the caller waits for
+/// its output.
 fn dispatch(invocation: &Invocation, name: &RepairName, argv: &[OsString]) -> Outcome {
     let object = invocation.event.object();
     let started = job::new().map_err(NotStarted::NoJob).and_then(|job| {
@@ -56,14 +58,14 @@ fn dispatch(invocation: &Invocation, name: &RepairName, argv: &[OsString]) -> Ou
     }
 }
 
-/// An error before anything was run.
+/// Returns the problem for an error that occurred before anything was run.
 pub(crate) fn nothing_run(why: impl fmt::Display) -> Problem {
     Problem::failed(format!("{why}; nothing was run"))
 }
 
-/// The line of a call that does nothing. A repair that the policy does not know is a mistake in the
-/// configuration: it ends as 3, because Nagios logs what a handler prints only when it does not end
-/// as 0.
+/// Returns the outcome of a call that runs no repair. A repair name that is not in the policy is a
+/// configuration error and exits with 3, because Nagios logs a handler's output only if the exit
+/// code is not 0.
 pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     let exit = match why {
         Reason::UnknownRepair(_) => HandlerExit::Misconfigured,
@@ -73,34 +75,34 @@ pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     exit.with(format!("{} {} ({}): {why}", Verdict::NoAction, event.object(), event.change()))
 }
 
-/// Why the worker was not started.
+/// The reason why the worker was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
-    /// No job ID could be made.
+    /// No random bytes for a job ID could be read.
     #[error("/dev/urandom: {0}")]
     NoJob(io::Error),
-    /// The worker is there and does not start.
+    /// The worker exists but could not be executed.
     #[error("cannot start {place}: {why}")]
     Failed {
-        /// The worker.
+        /// Path of the worker program.
         place: PathBuf,
-        /// The system's reason.
+        /// Error of the system call.
         why: io::Error,
     },
-    /// The worker is nowhere.
+    /// No worker exists at any of these paths.
     #[error("the worker is not installed: looked for {}", listed(.0))]
     NotInstalled(Vec<PathBuf>),
 }
 
-/// Paths, for people.
+/// Formats paths as a comma-separated list.
 pub(crate) fn listed(places: &[PathBuf]) -> String {
     let places: Vec<String> = places.iter().map(|place| place.display().to_string()).collect();
     places.join(", ")
 }
 
-/// Starts the worker so that it outlives us: Nagios kills our process group at
-/// `event_handler_timeout`, and a child that kept our descriptors would stall the Nagios worker
-/// that waits on them. `argv` are the words of `handle_repair`.
+/// Starts the worker in a process group of its own and with null stdio. Nagios kills the process
+/// group of the handler at `event_handler_timeout`, and a child that kept the handler's descriptors
+/// would stall the Nagios worker that waits on them. `argv` holds the arguments of `handle_repair`.
 pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, NotStarted> {
     worker_command(job, argv, |command| {
         command
@@ -112,7 +114,7 @@ pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, NotStarted>
     })
 }
 
-/// Becomes the worker: its output and exit code are ours.
+/// Replaces this process with the worker, whose output and exit code the caller then gets.
 fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), NotStarted> {
     worker_command(job, argv, |command| Err(command.exec()))
 }

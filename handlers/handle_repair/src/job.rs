@@ -1,4 +1,4 @@
-//! The identity of a repair.
+//! Job IDs, which identify repairs.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use policy::JobId;
 
-/// A new job id: the time in hexadecimal, so that jobs sort, then eight random bytes, so that no
-/// two are alike.
+/// Returns a new job ID: the time in hexadecimal, which makes job IDs sortable, and eight random
+/// bytes, which make them unique.
 pub fn new() -> io::Result<JobId> {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
     let mut random = [0; 8];
@@ -19,7 +19,7 @@ pub fn new() -> io::Result<JobId> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn no_two_are_alike() {
+    fn makes_unique_ids() {
         assert_ne!(super::new().unwrap(), super::new().unwrap());
     }
 }

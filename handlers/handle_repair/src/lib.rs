@@ -1,9 +1,9 @@
-//! `handle_repair` and its worker: one story, two programs.
+//! The event handler `handle_repair` and its worker `repair_worker`.
 //!
 //! The handler ([`handler`]) runs on every state change of every service. It reads the policy,
-//! decides, and nearly always does nothing. When a repair is called for, it starts the worker
-//! ([`worker`]), which outlives Nagios' timeout: it reserves, repairs, verifies, records and tells
-//! Nagios.
+//! decides, and nearly always does nothing. When a repair may be needed, it starts the worker
+//! ([`worker`]), which is not subject to Nagios' timeout. The worker reserves the repair, runs it,
+//! verifies and records the result and notifies Nagios.
 
 pub mod cli;
 pub mod explain;

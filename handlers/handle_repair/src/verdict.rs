@@ -1,17 +1,17 @@
-//! How a call of the handler ends: in words and as an exit code.
+//! The result of a run: the words that the program prints and its exit code.
 
 use plugin_kit::{Outcome, State};
 use policy::words;
 
 words! {
-    /// The first words of what the handler prints, logs and writes into comments. Scripts match
-    /// them, so they never change.
+    /// The first words of every line that the programs print, log or write into a Nagios comment.
+    /// Scripts match these words, so they must never change.
     pub enum Verdict {
-        /// The worker was started: it reserves and repairs in the background.
+        /// The handler started the worker, which reserves and repairs in the background.
         Dispatched = "DISPATCHED",
-        /// Nothing is done, for the reason that follows.
+        /// No repair was run. The reason follows.
         NoAction = "NO ACTION",
-        /// With --dry-run: this would be repaired now.
+        /// The repair would be run now. Only with --dry-run.
         WouldRepair = "WOULD REPAIR",
         /// A repair ran and its check is OK.
         Repaired = "REPAIRED",
@@ -19,26 +19,27 @@ words! {
         NotRepaired = "NOT REPAIRED",
         /// No rung could be run, or the ledger or Nagios' files could not be read.
         CouldNotRepair = "COULD NOT REPAIR",
-        /// A repair may have run, and nobody knows how it ended.
+        /// A repair may have run, and its outcome is unknown.
         OutcomeUnknown = "OUTCOME UNKNOWN",
     }
 }
 
-/// The exit code of the handler. Nagios takes every other code as CRITICAL.
+/// The exit code of the handler. Nagios treats any other code as CRITICAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandlerExit {
-    /// 0: did what the policy says: repaired, dispatched, or no action.
+    /// Exit code 0. The program did what the policy says: it repaired, dispatched the repair to the
+    /// worker, or took no action.
     Done,
-    /// 1: a repair ran and the fault remains.
+    /// Exit code 1. A repair ran and the fault is still there.
     FaultRemains,
-    /// 2: could not run, or could not find out.
+    /// Exit code 2. No repair could be run, or the outcome is unknown.
     Failed,
-    /// 3: bad arguments or configuration; nothing was run.
+    /// Exit code 3. The arguments or the configuration are wrong. Nothing was run.
     Misconfigured,
 }
 
 impl Verdict {
-    /// The exit code that goes with it.
+    /// Returns the exit code of a program that ends with this verdict.
     pub fn exit(self) -> HandlerExit {
         match self {
             Verdict::Dispatched | Verdict::NoAction | Verdict::WouldRepair | Verdict::Repaired => {
@@ -49,14 +50,14 @@ impl Verdict {
         }
     }
 
-    /// What the program prints, with its exit code: the verdict, then `rest`.
+    /// Returns the outcome with this verdict and `rest` as its line.
     pub fn with(self, rest: &str) -> Outcome {
         self.exit().with(format!("{self} {rest}"))
     }
 }
 
 impl HandlerExit {
-    /// What the program prints, with this exit code.
+    /// Returns the outcome with this exit code and this line.
     pub fn with(self, line: impl Into<String>) -> Outcome {
         let state = match self {
             HandlerExit::Done => State::Ok,

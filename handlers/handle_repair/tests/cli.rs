@@ -1,5 +1,5 @@
-//! The handler as a process: it always ends in 0..3, prints one line, and leaves
-//! stderr alone.
+//! Runs the handler as a process. It exits with 0..3, prints one line to stdout and nothing to
+//! stderr.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -47,7 +47,7 @@ impl Site {
 const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd";
 
 #[test]
-fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
+fn repairs_in_foreground_and_then_cools_down() {
     let site = Site::new();
     let (code, text) = site.call(&format!("{FAULT} --foreground"));
     assert_eq!(code, 0, "{text}");
@@ -61,7 +61,7 @@ fn a_local_ladder_runs_in_the_foreground_and_then_cools_down() {
 }
 
 #[test]
-fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
+fn ctrl_c_prints_a_line_and_does_not_stop_the_repair() {
     let site = Site::new();
     let at = |name: &str| site.dir.path().join(name);
     let script = format!(
@@ -88,17 +88,16 @@ fn ctrl_c_ends_the_wait_with_a_word_and_the_repair_goes_on() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!((output.status.code(), text.lines().count()), (Some(3), 1), "{text}");
     assert!(
-        text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("what has begun goes on"),
+        text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("a repair that has begun goes on"),
         "{text}"
     );
     fs::write(at("go"), "").unwrap();
     until("done");
 }
 
-/// Opening one waits for somebody to write into it, with the host reserved by nobody and nobody
-/// told.
+/// Opening a FIFO would block until a writer opens it, without a reservation or any message.
 #[test]
-fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
+fn rejects_fifo_as_status_file_without_blocking() {
     let site = Site::new();
     let pipe = site.dir.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
@@ -116,7 +115,7 @@ fn a_pipe_in_the_place_of_the_status_file_is_not_waited_for() {
 }
 
 #[test]
-fn a_relative_policy_is_found_by_the_worker_too() {
+fn worker_finds_policy_given_by_relative_path() {
     let site = Site::new();
     let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
     command
@@ -127,7 +126,7 @@ fn a_relative_policy_is_found_by_the_worker_too() {
 }
 
 #[test]
-fn a_full_disk_behind_stdout_and_a_closed_stdout_change_no_exit_code() {
+fn exit_code_does_not_depend_on_writing_to_stdout() {
     let site = Site::new();
     let full = File::options().write(true).open("/dev/full").unwrap();
     assert_eq!(
@@ -144,7 +143,7 @@ fn a_full_disk_behind_stdout_and_a_closed_stdout_change_no_exit_code() {
 }
 
 #[test]
-fn arguments_that_are_no_text_are_a_usage_error() {
+fn reports_usage_error_for_malformed_arguments() {
     let site = Site::new();
     let output = site
         .command("CRITICAL HARD 4 --service HTTP --host")
@@ -156,12 +155,12 @@ fn arguments_that_are_no_text_are_a_usage_error() {
 }
 
 #[test]
-fn a_missing_worker_is_named_and_nothing_is_run() {
+fn reports_missing_worker_and_runs_nothing() {
     let site = Site::new();
     let alone = site.dir.path().join("bin/handle_repair");
     fs::create_dir(alone.parent().unwrap()).unwrap();
-    // By a process of its own: what this one has open for writing, a fork of another test holds as
-    // well (ETXTBSY).
+    // Copied by another process. If this process wrote the file, a child that another test forks
+    // could inherit the open descriptor, and executing the file would fail with ETXTBSY.
     assert!(
         Command::new("cp")
             .arg(env!("CARGO_BIN_EXE_handle_repair"))
@@ -185,10 +184,10 @@ fn a_missing_worker_is_named_and_nothing_is_run() {
     );
 }
 
-/// A child that kept Nagios' pipe would stall the Nagios worker that reads it, and its other checks
-/// with it.
+/// A child that kept Nagios' pipe open would stall the Nagios worker that reads the pipe, and all
+/// other checks of that worker.
 #[test]
-fn the_background_keeps_nothing_of_ours_open() {
+fn worker_in_background_does_not_keep_stdout_open() {
     let site = Site::new();
     let go = site.dir.path().join("go");
     let wait = format!("for n in $(seq 600); do [ -e {} ] && break; sleep 0.1; done", go.display());
@@ -202,15 +201,15 @@ fn the_background_keeps_nothing_of_ours_open() {
     let (code, text) = site.call(FAULT);
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with("DISPATCHED web1/HTTP: job "), "{text}");
-    // `output` reads until nobody holds the pipes any more.
+    // `Command::output` reads until no process holds the pipes any more.
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     fs::write(go, "").unwrap();
 }
 
-/// Nagios passes names as they are; none of their bytes reaches a terminal, a log or a line of the
-/// command file as anything but a name.
+/// Nagios passes names without escaping. Their bytes must not act as control characters on a
+/// terminal or in a log, or as separators in Nagios' command file.
 #[test]
-fn takes_names_of_any_bytes_but_none_that_acts() {
+fn accepts_names_with_any_bytes_except_control_characters_and_semicolons() {
     let site = Site::new();
     let call = |service: &[u8]| {
         let mut command = site.command("CRITICAL HARD 4 --host web1 --repair httpd --dry-run");
@@ -235,7 +234,7 @@ fn takes_names_of_any_bytes_but_none_that_acts() {
 }
 
 #[test]
-fn help_and_version_are_for_people() {
+fn prints_help_and_version() {
     let site = Site::new();
     let (code, help) = site.call("--help");
     assert_eq!(code, 0);

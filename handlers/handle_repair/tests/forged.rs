@@ -1,4 +1,4 @@
-//! A forged end of the connection to a host does not end the ladder: the next rung is climbed.
+//! A forged disconnect message of a host does not end the climb. The next rung is tried.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use serde_json::json;
 const FAULT: &str =
     "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --address 127.0.0.1 --foreground";
 
-/// Climbs an ssh rung to this port, then a local one.
+/// Runs a repair with an `ssh` rung at this port and then a `local` rung.
 fn climb(sshd: &Sshd, port: u16, transport: &str) -> (i32, String) {
     let known = sshd.path("known_hosts");
     fs::write(&known, format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
@@ -42,7 +42,7 @@ fn climb(sshd: &Sshd, port: u16, transport: &str) -> (i32, String) {
 }
 
 #[test]
-fn climbs_on_when_a_forged_disconnect_ends_the_connection() {
+fn tries_next_rung_after_forged_disconnect() {
     let sshd = Plan::new().start();
     for transport in ["openssh", "ssh2"] {
         for text in ["x\nAuthenticated to web1 ([127.0.0.1]:22) using \"publickey\".\n", "x"] {

@@ -1,5 +1,5 @@
-//! A local rung keeps its host and its slots until nothing of it runs any more, even when those who
-//! look after it are killed.
+//! A local rung keeps its host and its fleet slots reserved until all its processes have ended,
+//! even if its worker or its supervisor is killed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --foreground";
 
-/// A policy whose one rung runs a script of the test.
+/// A directory with a ledger and a policy whose only rung runs the given script.
 struct Site {
     dir: TempDir,
 }
@@ -49,21 +49,21 @@ impl Site {
         String::from_utf8(self.command().output().unwrap().stdout).unwrap()
     }
 
-    /// Starts a call, and waits until its rung has begun.
+    /// Starts a repair and waits until its rung has begun.
     fn begin(&self) -> Child {
         let worker = self.command().stdout(Stdio::null()).spawn().unwrap();
         wait_until("the rung has begun", || self.at("begun").exists());
         worker
     }
 
-    /// The supervisor of the rung: the parent of the script.
+    /// Returns the process ID of the rung's supervisor, which is the parent of the script.
     fn supervisor(&self) -> String {
         let script = fs::read_to_string(self.at("begun")).unwrap();
         stat(script.trim())[1].clone()
     }
 }
 
-/// The fields of /proc/PID/stat from the third on: state, parent, group.
+/// Returns the fields of /proc/PID/stat from the third on: state, parent, group, session and so on.
 fn stat(pid: &str) -> Vec<String> {
     let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap();
     stat.rsplit(") ").next().unwrap().split(' ').map(str::to_owned).collect()
@@ -81,25 +81,25 @@ fn wait_until(what: &str, ready: impl Fn() -> bool) {
     }
 }
 
-/// Says that it runs, waits for the test, prints, and says that it has ended.
+/// A script that creates the file `begun`, waits for `go`, prints a line and creates `done`.
 const WAITS: &str = "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; \
                      until [ -e DIR/go ]; do sleep 0.02; done; echo going on; : > DIR/done";
 
 #[test]
-fn keeps_its_host_when_its_worker_is_killed() {
+fn host_stays_reserved_when_worker_is_killed() {
     let site = Site::new(WAITS, "60s");
     let mut worker = site.begin();
     kill(&worker.id().to_string());
     worker.wait().unwrap();
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
-    assert!(site.at("done").exists(), "the first one was stopped");
+    assert!(site.at("done").exists(), "the first repair was stopped");
 }
 
 #[test]
-fn keeps_its_host_when_its_worker_and_its_supervisor_are_killed() {
+fn host_stays_reserved_when_worker_and_supervisor_are_killed() {
     let site = Site::new(WAITS, "60s");
     let mut worker = site.begin();
     let supervisor = site.supervisor();
@@ -107,33 +107,33 @@ fn keeps_its_host_when_its_worker_and_its_supervisor_are_killed() {
     worker.wait().unwrap();
     kill(&supervisor);
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     fs::write(site.at("go"), "").unwrap();
     wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
-    assert!(site.at("done").exists(), "the first one was stopped");
+    assert!(site.at("done").exists(), "the first repair was stopped");
 }
 
 #[test]
-fn is_waited_for_when_only_its_supervisor_is_killed() {
+fn worker_waits_for_rung_when_supervisor_is_killed() {
     let site = Site::new(WAITS, "60s");
     let mut worker = site.begin();
     kill(&site.supervisor());
     let refused = site.call();
-    assert!(refused.contains("has been repairing on this host"), "{refused}");
+    assert!(refused.contains("is already running on this host"), "{refused}");
     assert!(worker.try_wait().unwrap().is_none());
     fs::write(site.at("go"), "").unwrap();
     worker.wait().unwrap();
     assert!(site.at("done").exists());
 }
 
-/// What hangs: in its own group, and in one of another program's making.
+/// Scripts that hang, in their own process group and in groups that other programs create.
 const HANGS: [&str; 3] = [
     "trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait",
     "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec timeout 600 sleep 600",
     "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec bash -mc 'sleep 600 & wait'",
 ];
 
-/// The session of a rung, and a wait for its end.
+/// Returns the session ID of the rung.
 fn session_of(site: &Site) -> String {
     stat(fs::read_to_string(site.at("begun")).unwrap().trim())[3].clone()
 }
@@ -143,11 +143,11 @@ fn wait_for_end_of(session: &str) {
         let ran = Command::new("pgrep").args(["-s", session]).output().unwrap();
         String::from_utf8(ran.stdout).unwrap().lines().any(|pid| stat_of(pid) != "Z")
     };
-    wait_until("nothing of the rung is left", || !lives());
+    wait_until("all processes of the rung have ended", || !lives());
 }
 
 #[test]
-fn is_stopped_at_its_deadline_though_its_worker_was_killed() {
+fn rung_is_stopped_at_its_deadline_when_worker_was_killed() {
     for script in HANGS {
         let site = Site::new(script, "2s");
         let mut worker = site.begin();
@@ -160,7 +160,7 @@ fn is_stopped_at_its_deadline_though_its_worker_was_killed() {
 }
 
 #[test]
-fn is_stopped_by_the_next_call_when_nobody_is_left_to_keep_its_time() {
+fn next_call_stops_overdue_rung_when_worker_and_supervisor_were_killed() {
     for script in HANGS {
         let site = Site::new(script, "3s");
         let mut worker = site.begin();
@@ -169,14 +169,14 @@ fn is_stopped_by_the_next_call_when_nobody_is_left_to_keep_its_time() {
         worker.wait().unwrap();
         kill(&supervisor);
         let refused = site.call();
-        assert!(refused.contains("has been repairing on this host"), "{refused}");
+        assert!(refused.contains("is already running on this host"), "{refused}");
         wait_until("a call that repairs", || site.call().starts_with("REPAIRED"));
         wait_for_end_of(&session);
     }
 }
 
 #[test]
-fn a_script_that_signals_its_group_does_not_end_its_supervisor() {
+fn script_that_signals_its_group_does_not_end_the_supervisor() {
     let site = Site::new("kill 0", "60s");
     let text = site.call();
     assert!(text.starts_with("REPAIRED"), "{text}");
@@ -187,14 +187,14 @@ fn a_script_that_signals_its_group_does_not_end_its_supervisor() {
     assert!(steps.iter().any(|step| step.text.contains("signal 15")), "{steps:?}");
 }
 
-/// The state of a process; Z when it has gone meanwhile.
+/// Returns the state of a process, or `Z` if it has ended.
 fn stat_of(pid: &str) -> String {
     let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
     stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("Z").to_owned()
 }
 
 #[test]
-fn a_daemon_that_it_leaves_behind_does_not_keep_its_host() {
+fn daemon_left_behind_does_not_keep_the_host_reserved() {
     let site = Site::new("sleep 600 & echo $! > DIR/daemon", "60s");
     for _ in 0..2 {
         let text = site.call();

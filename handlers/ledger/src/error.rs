@@ -1,4 +1,4 @@
-//! Why the ledger cannot be used. In every case nothing is repaired.
+//! Errors of the ledger. When the ledger cannot be used, nothing is repaired.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -6,153 +6,158 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
 
-/// A ledger that cannot be trusted or written. The next step is in the message.
+/// A failure to open, read or write the ledger. Most messages end with the next step.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The file is not there, though it should be.
+    /// The ledger file does not exist. Opening it for reading does not create it.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
     Missing(PathBuf),
-    /// The directory, or a file in it, is missing or may not be written.
+    /// The ledger's directory, or a file in it, is missing or not writable.
     #[error("{path} cannot be used for the ledger: {why}; {}", of_directory(why))]
     Directory {
-        /// The directory, or the file.
+        /// Path of the directory or file that cannot be used.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the system call.
         why: io::Error,
     },
-    /// Somebody who is neither root nor us could have written it.
+    /// The ledger file belongs to an account other than root and our effective user.
     #[error(
-        "the ledger {path} belongs to uid {owner}, not to us (uid {us}) or root: its history is \
-         not believed; run this as root or as the user \
-         Nagios runs as, and if that is uid {us}, find out who made the file before you give it to \
-         that user"
+        "the ledger {path} belongs to uid {owner}, not to this user (uid {us}) or root: its \
+         history cannot be trusted; run this as root or as the user Nagios runs as, and if that \
+         is uid {us}, find out who made the file before you give it to that user"
     )]
     Owner {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// Its owner.
+        /// User ID of the file's owner.
         owner: u32,
-        /// The user we run as.
+        /// Our effective user ID.
         us: u32,
     },
-    /// Another program's database, or no database.
+    /// The file is a database of another program, or not a database.
     #[error(
-        "{0} is not a ledger of nagios-selfheal: it is never reset by itself; check the path in \
-         the policy, or move the file away"
+        "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
+         in the policy, or move the file away"
     )]
     Foreign(PathBuf),
-    /// A pipe would be waited for, and a link leads to what somebody else may own.
+    /// The path is a symbolic link, a directory, a FIFO or a device. Opening a FIFO can block, and
+    /// another account can own the target of a link.
     #[error(
-        "the ledger {0} is a link, or no plain file: name the file itself in the policy, or move \
-         this away"
+        "the ledger {0} is a symbolic link or not a regular file; name the file itself in the \
+         policy, or move this away"
     )]
     NoFile(PathBuf),
-    /// Written by a newer version of these programs.
+    /// A newer version of these programs wrote the ledger.
     #[error(
-        "the ledger {path} has schema {found}, newer than {known}, the newest that this program \
-         knows: upgrade the package{}",
+        "the ledger {path} has schema {found}, newer than schema {known} of this program; \
+         upgrade the package{}",
         way_back(path, backup.as_deref())
     )]
     Newer {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// Its schema.
+        /// Number of the file's schema.
         found: i64,
-        /// Ours.
+        /// Number of the newest schema that this program can use.
         known: i64,
-        /// The copy that the newer version made of a ledger of ours, if it is there.
+        /// Copy of the ledger that the newer version made before the migration; `None` if it does
+        /// not exist.
         backup: Option<PathBuf>,
     },
-    /// Written by an older version of these programs, and opened only to be read.
+    /// An older version of these programs wrote the ledger. Opening it for reading does not migrate
+    /// it.
     #[error(
         "the ledger {path} has schema {found} of an older version; the next repair migrates it to \
          schema {known}, and so does `repairctl ledger migrate`"
     )]
     Older {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// Its schema.
+        /// Number of the file's schema.
         found: i64,
-        /// Ours.
+        /// Number of the schema that this program uses.
         known: i64,
-        /// The copy that the migration will keep.
+        /// Path of the copy that the migration will keep.
         backup: PathBuf,
     },
-    /// A worker of the older version is still repairing: its records would be lost.
+    /// A worker of the older version is still repairing. A migration would lose its records.
     #[error(
-        "job {job} of an older version is still running: the ledger {path} is migrated after it \
-         ends, and until then no repair begins"
+        "the ledger {path} cannot be migrated yet: job {job} of an older version is still \
+         running; wait for it to end, because no repair starts until then"
     )]
     WorkerAtWork {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// The job.
+        /// ID of the running job.
         job: String,
     },
-    /// Others could have changed it.
+    /// The mode of the ledger file lets other accounts write it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",
         next = DOCTOR
     )]
     Writable(PathBuf),
-    /// Others could take the ledger away, and its history with it.
+    /// Another account could delete the ledger, and its history with it.
     #[error(
-        "the ledger's directory {0} is for others to write too: its history cannot be trusted; {next}",
+        "the ledger's directory {0} can be written by others: its history cannot be trusted; \
+         {next}",
         next = DOCTOR
     )]
     Exposed(PathBuf),
-    /// Somebody has held the lock for too long.
-    #[error("the ledger {path} has been locked by others for {} s: nothing is decided; is a \
-             stopped repair_worker holding it?", .waited.as_secs())]
+    /// Another process has held the decision lock for too long.
+    #[error("the ledger {path} has been locked by another process for {} s, so nothing was \
+             decided; look for a stopped repair_worker", .waited.as_secs())]
     Busy {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// How long we have waited.
+        /// Time that we waited for the lock.
         waited: std::time::Duration,
     },
-    /// Any other failure of the store: full or read-only disk, damage, a lock held for too long.
+    /// SQLite failed for another reason, for example a full or read-only disk, damage, or a lock
+    /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
     Store {
-        /// The file.
+        /// Path of the database.
         path: PathBuf,
-        /// What SQLite said.
+        /// Error of SQLite.
         why: rusqlite::Error,
     },
-    /// A job that is not on record, or has ended already.
+    /// The ledger has no record of the job, or the job has already ended.
     #[error("the ledger {path} has no running job {job}")]
     NoSuchJob {
-        /// The file.
+        /// Path of the ledger.
         path: PathBuf,
-        /// The job.
+        /// ID of the job.
         job: String,
     },
 }
 
 const FULL: &str =
-    "free some space on its disk: what is on record stays, and what cannot be recorded is not done";
-const LIMITS: &str = "raise the limits of what started this program (ulimit -n and -f, \
-                      LimitNOFILE= and LimitFSIZE=)";
+    "free some space on its disk; the record is kept, and no repair runs that cannot be recorded";
+const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
+                      -f, LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// The user may be the wrong one, and not the files: an admin without sudo must not be told to
-/// take them from Nagios.
-const NOT_OURS: &str = "it is for root and the user Nagios runs as: run this as one of them, or, \
-                        if it is that user, `repairctl doctor` as root names the fix";
-/// Commands for root come from root's half alone: this text may come from the user's.
+/// The program may simply run as the wrong user. Then an admin must not be advised to take the
+/// files away from Nagios' user.
+const NOT_OURS: &str = "only root and the user Nagios runs as can use it; run this as one of them, \
+                        or, if this is that user, `repairctl doctor` as root names the fix";
+/// Contains no command for root to run. This text can come from the half of a program that runs as
+/// Nagios' user, and only root's half may print commands for root.
 const DOCTOR: &str = "`repairctl doctor` as root names the fix";
 
-/// Quotes a path for the shell that a command is pasted into.
+/// Quotes a path for pasting into a shell.
 fn shell_word(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
-/// How to go on with the older version: what SQLite keeps beside the newer ledger must not be taken
-/// for the copy's.
+/// Returns the command that restores the ledger of the older version. It removes the write-ahead
+/// log of the newer ledger, which SQLite would otherwise apply to the copy.
 fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back, without what was recorded since, when no program uses the ledger, as the \
-             user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version when no program uses the ledger, and lose what was \
+             recorded since, as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),
@@ -161,7 +166,7 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     })
 }
 
-/// The next step, when the directory or a file beside the ledger cannot be used.
+/// Returns the next step when the ledger's directory, or a file next to the ledger, cannot be used.
 fn of_directory(why: &io::Error) -> &'static str {
     match why.kind() {
         _ if is_shortage(why) => LIMITS,
@@ -169,26 +174,27 @@ fn of_directory(why: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
-        ErrorKind::InvalidInput => "look who put it there, and remove it",
+        ErrorKind::InvalidInput => "find out who put it there, and remove it",
         ErrorKind::NotFound => DOCTOR,
-        _ => "look at it and at its disk",
+        _ => "check it and its disk",
     }
 }
 
-/// It is this process, or this machine, that has no more descriptors or memory.
+/// Whether this process or this machine has run out of descriptors or memory.
 fn is_shortage(why: &io::Error) -> bool {
     matches!(Errno::from_io_error(why), Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM))
 }
 
 impl Error {
-    /// Whether this process lacks something, and the ledger may be as good as ever.
+    /// Whether this process or machine has run out of descriptors or memory. The ledger itself may
+    /// be fine.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }
 }
 
 impl Error {
-    /// Whether the file is damaged, and can only be replaced.
+    /// Whether the ledger file is damaged and must be replaced.
     pub fn is_damage(&self) -> bool {
         let code = match self {
             Error::Store { why, .. } => why.sqlite_error_code(),
@@ -198,7 +204,7 @@ impl Error {
     }
 }
 
-/// The next step, when SQLite cannot use the file.
+/// Returns the next step when SQLite cannot use the file.
 fn of_store(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::DiskFull) => FULL,
@@ -207,16 +213,15 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
         }
         Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => NOT_OURS,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "it is damaged, and never reset by itself: put a copy of it back, or move it away, and \
-             with it what is known of earlier \
-             repairs"
+            "it is damaged, and is never reset automatically; restore a copy of it, or move it \
+             away and lose the record of earlier repairs"
         }
         Some(ErrorCode::SystemIoFailure) => {
-            "look at its disk, and at the limit on file sizes (ulimit -f, LimitFSIZE=)"
+            "check its disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "find out who holds it, a backup or a stopped repair_worker"
+            "find out what holds it, for example a backup or a stopped repair_worker"
         }
-        _ => "look at it and at its disk",
+        _ => "check it and its disk",
     }
 }

@@ -1,4 +1,4 @@
-//! Which repairs and refusals are asked for.
+//! Filters for queries of repairs and refusals.
 
 use std::time::SystemTime;
 
@@ -6,46 +6,46 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{RecordedReason, RepairState};
 
-/// Everything by default; each field narrows it.
+/// A filter for repairs and refusals. The default matches everything, and each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
-    /// Whose.
+    /// Hosts and services to include.
     pub which: Which<'a>,
-    /// Not before this time: when a repair was reserved, or a refusal spoken.
+    /// Earliest time, inclusive, at which the repair was reserved or refused.
     pub since: Option<SystemTime>,
-    /// Before this time.
+    /// End of the time range, exclusive.
     pub until: Option<SystemTime>,
-    /// The state of a repair; refusals have none.
+    /// State of the repair. Queries for refusals ignore this field.
     pub state: Option<RepairState>,
-    /// At most this many, the newest ones.
+    /// Maximum number of results. The newest ones are returned.
     pub limit: Option<u32>,
 }
 
-/// Whose repairs and refusals.
+/// The hosts and services whose repairs and refusals a query returns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Which<'a> {
-    /// Everybody's.
+    /// All hosts and services.
     #[default]
     All,
-    /// A host's and those of its services.
+    /// One host and all its services.
     Host(&'a str),
-    /// One object's: a service of a host, or the host itself.
+    /// One service of a host, or the host itself if the service is `None`.
     Object(&'a str, Option<&'a str>),
 }
 
-/// Refusals of one object for one reason, counted.
+/// The number of refusals of one object for one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
-    /// The host's name in Nagios.
+    /// Name of the host in Nagios.
     pub host: String,
-    /// The service's description.
+    /// Description of the service; `None` for the host itself.
     pub service: Option<String>,
-    /// Why.
+    /// Reason that all of these refusals share.
     pub reason: RecordedReason,
-    /// How many.
+    /// Number of refusals that match the filter.
     pub count: u32,
-    /// When the first of them was.
+    /// Time of the first refusal that matches the filter.
     pub first: SystemTime,
-    /// When the last of them was.
+    /// Time of the last refusal that matches the filter.
     pub last: SystemTime,
 }

@@ -1,32 +1,31 @@
-//! The objects that the limits hold back.
+//! Finds objects that are not repaired because they have reached a limit.
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, Limits, ObjectState, Policy, Reason, StateType, within_limits};
+use policy::{Event, Limits, ObjectState, Policy, Reason, StateType, object_name, within_limits};
 
 use crate::{Error, Ledger};
 
-/// An object that gets no repair because of its own history.
+/// An object that is not repaired because of its earlier repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldBack {
-    /// The host.
+    /// Name of the host in Nagios.
     pub host: String,
-    /// The service of the host; `None` for the host itself.
+    /// Description of the service; `None` for the host itself.
     pub service: Option<String>,
-    /// What a decision about it would say.
+    /// Reason with which a repair of the object would be refused.
     pub reason: Reason,
 }
 
 impl HeldBack {
-    /// `web1`, or `web1/HTTP`.
+    /// Returns `web1` for a host and `web1/HTTP` for a service.
     pub fn object(&self) -> String {
-        let service = self.service.iter().map(|service| format!("/{service}"));
-        std::iter::once(self.host.clone()).chain(service).collect()
+        object_name(&self.host, self.service.as_deref())
     }
 }
 
-/// Returns the objects that an open breaker or a spent budget holds back. Cooldowns, which end soon
-/// by themselves, do not count.
+/// Returns the objects that are not repaired because of an open breaker or a used-up budget.
+/// Objects in a cooldown are not included, because a cooldown ends by itself after a short time.
 pub fn held_back(
     ledger: &mut dyn Ledger,
     policy: &Policy,
@@ -46,7 +45,7 @@ pub fn held_back(
             held.push(HeldBack { host, service, reason });
         }
     }
-    // An object with several repairs counts once, with the reason of the first.
+    // Report an object with several repairs once, with the reason of the first repair.
     held.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
     Ok(held)
 }

@@ -1,4 +1,4 @@
-//! The interface of the ledger, which every store implements.
+//! The trait that every kind of ledger implements.
 
 use std::any::Any;
 use std::fs::File;
@@ -14,16 +14,17 @@ use crate::record::{
     Claim, Paused, Record, Refusal, RepairOutcome, Reset, RungStart, Running, Step, StepKind,
 };
 
-/// The right to sweep: one sweep at a time. It ends when this is dropped.
+/// A lock that lets only one sweep run at a time. Dropping it releases the lock.
 pub struct SweepLock(
-    #[allow(dead_code, reason = "held, not looked at")] pub(crate) Box<dyn Any + Send>,
+    #[allow(dead_code, reason = "kept only until it is dropped")] pub(crate) Box<dyn Any + Send>,
 );
 
-/// The store of reservations and records.
+/// A store of reservations, repairs and refusals.
 pub trait Ledger: Send {
-    /// Reserves `claim` if `decide` grants it on the history, in one transaction, and returns the
-    /// repair's name. Records the refusal otherwise. The clock is read once it is our turn, because
-    /// others may be deciding.
+    /// Reads the history, calls `decide` with it and records the result, all in one transaction.
+    /// Returns the name of the repair that `decide` grants, or the reason for which it refuses.
+    /// Reads `clock` only after the decision lock is acquired, because waiting for other processes
+    /// can take a while.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -31,7 +32,7 @@ pub trait Ledger: Send {
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error>;
 
-    /// Returns what [`Ledger::reserve`] would decide on. Writes nothing.
+    /// Returns the history that [`Ledger::reserve`] would pass to the decision. Writes nothing.
     fn history(
         &mut self,
         event: &Event,
@@ -39,8 +40,8 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
-    /// Records that a rung is about to be taken: its step, and on the repair its place and
-    /// deadline.
+    /// Records that a rung is about to run. Adds a step, and stores the number, gate and deadline
+    /// of the rung in the record of the repair.
     fn begin_rung(
         &mut self,
         job: &JobId,
@@ -49,7 +50,8 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Records one step of a running repair, of the rung with this number if it belongs to one.
+    /// Records one step of a running repair. `rung` is the number of the rung to which the step
+    /// belongs, if any.
     fn step(
         &mut self,
         job: &JobId,
@@ -59,25 +61,26 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Returns another handle on the lock of a job that this ledger has reserved, for the
-    /// supervisor of a local rung. The job lives as long as the handle is open, and as long as the
-    /// [`RungSession`](crate::RungSession) that is recorded in the file.
+    /// Returns another handle to the lock file of a job, for the supervisor of a local rung. The
+    /// job counts as alive while the handle is open, and while the
+    /// [`RungSession`](crate::RungSession) that is recorded in the file is running.
     ///
     /// # Errors
-    /// [`Error::NoSuchJob`] when this ledger has not reserved it.
+    /// [`Error::NoSuchJob`] if the job was not reserved through this `Ledger`.
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error>;
 
-    /// Kills what is left of local rungs of a host past their deadline, whose worker and supervisor
-    /// are dead.
+    /// Kills the processes of local rungs of a host that have passed their deadline and have lost
+    /// both their worker and their supervisor.
     fn stop_overdue(&mut self, host: &str) -> Result<(), Error>;
 
-    /// Keeps a repair without a worker as running until `until`, because its gate says so.
+    /// Extends the lease of a repair to `until`. The caller does this when the worker is dead and
+    /// the gate reports that the repair still runs.
     fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error>;
 
-    /// Ends a repair, which frees its host.
+    /// Records the end of a repair. The host can then be repaired again.
     ///
     /// # Errors
-    /// [`Error::NoSuchJob`] when it has ended already.
+    /// [`Error::NoSuchJob`] if the repair does not exist or has already ended.
     fn finish(
         &mut self,
         job: &JobId,
@@ -86,19 +89,20 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Returns all repairs that have not ended by the record, the oldest first.
+    /// Returns all repairs without a recorded end, the oldest first.
     fn running(&mut self) -> Result<Vec<Running>, Error>;
 
-    /// Returns what all repairs together do, and did within `window`.
+    /// Returns how many repairs are running in the whole fleet, and how many started within
+    /// `window`.
     fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error>;
 
-    /// Returns the repairs that pass the filter, the newest first.
+    /// Returns the repairs that match the filter, the newest first.
     fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error>;
 
-    /// Returns the refusals that pass the filter, the newest first.
+    /// Returns the refusals that match the filter, the newest first.
     fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error>;
 
-    /// Returns the refusals that pass the filter, counted by object and reason, the most frequent
+    /// Counts the refusals that match the filter by object and reason. Returns the highest count
     /// first.
     fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error>;
 
@@ -111,30 +115,30 @@ pub trait Ledger: Send {
     /// Returns the repairs of an object that were reserved after `since`, the newest first.
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error>;
 
-    /// Returns the newest refusal of an object after `since`.
+    /// Returns the newest refusal of an object that was recorded after `since`.
     fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the record of a job that was granted.
+    /// Returns the record of the repair that was granted to a job.
     fn repair_of(&mut self, job: &JobId) -> Result<Option<Record>, Error>;
 
-    /// Returns the refusal of a job that was refused at `since` or later.
+    /// Returns the refusal of a job, if it was recorded at `since` or later.
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the objects that were repaired or refused a repair after `since`: host, service and
-    /// the name of the repair.
+    /// Returns the host, service and repair name of each object that has a repair on record and
+    /// that was repaired, or refused a repair, after `since`.
     fn in_trouble_since(
         &mut self,
         since: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error>;
 
-    /// Returns the repairs of unknown outcome that ended after `since`, the newest first.
+    /// Returns the repairs with an unknown outcome that ended after `since`, the newest first.
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error>;
 
-    /// Stops repairs in the scope of `pause`, in place of an earlier pause of the same scope.
+    /// Pauses repairs. Replaces an earlier pause of the same scope.
     fn pause(&mut self, pause: &Paused) -> Result<(), Error>;
 
-    /// Ends the pause of exactly this scope and returns it; `None` when there is none, or it is
-    /// over.
+    /// Ends the pause of exactly this scope and returns it. Returns `None` if there is no such
+    /// pause or it is already over.
     fn resume(
         &mut self,
         host: Option<&str>,
@@ -142,16 +146,17 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<Option<Paused>, Error>;
 
-    /// Returns the pauses that hold at `now`, the widest first.
+    /// Returns the pauses in effect at `now`, those with the widest scope first.
     fn pauses(&mut self, now: SystemTime) -> Result<Vec<Paused>, Error>;
 
-    /// Closes the breakers of an object, or of a host and all its services, by hand.
+    /// Records that an admin closed the breaker of a service, or the breakers of a host and all its
+    /// services.
     fn reset(&mut self, reset: &Reset) -> Result<(), Error>;
 
-    /// Returns the newest reset that covers an object. One that lies ahead does not count.
+    /// Returns the newest reset that covers an object. Ignores resets whose time is in the future.
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error>;
 
-    /// Takes the right to sweep; `None` while another sweep has it.
+    /// Takes the sweep lock. Returns `None` while another sweep holds it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;
 
     /// Returns the newest repairs, the newest first.
@@ -164,7 +169,7 @@ pub trait Ledger: Send {
         self.refused(&Filter { limit: Some(limit), ..Filter::default() })
     }
 
-    /// Returns the repairs of a host that are running by the record, while their worker is dead.
+    /// Returns the repairs of a host that have no recorded end although their worker is dead.
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
         let is_dead = |running: &Running| !running.alive && running.record.host == host;
         Ok(self.running()?.into_iter().filter(is_dead).map(|running| running.record).collect())

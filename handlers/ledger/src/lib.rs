@@ -1,8 +1,9 @@
-//! The ledger: what is known of repairs, and the right to start one.
+//! The ledger records repairs and refusals, and reserves each repair before it starts.
 //!
-//! A repair is reserved in one transaction before anything is done: the history is read, the rules
-//! decide, and the reservation is written, or nothing is. A crash cannot give a reservation back. A
-//! ledger that cannot be read is an error and never "empty": then nothing is repaired.
+//! One transaction reads the history, lets the rules decide, and writes the reservation or the
+//! refusal. If it fails, nothing is written and nothing is repaired. A crash after the transaction
+//! does not undo the reservation. A ledger that cannot be read is an error and is never treated as
+//! empty. Nothing is repaired in that case.
 
 mod error;
 mod filter;
@@ -29,11 +30,11 @@ pub use record::{
 pub use relapse::relapsed;
 pub use rung_session::RungSession;
 
-/// Opens the ledger for writing; the first repair creates it. A ledger of an older version is
-/// brought to this one's schema, and a copy is kept beside it.
+/// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger of an older
+/// version to the current schema and keeps a copy next to it.
 ///
 /// # Errors
-/// When the ledger cannot be trusted or used, or a worker of the older version is still at work.
+/// When the ledger cannot be trusted or used, or a worker of the older version is still running.
 pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open(path)?))
 }
@@ -41,20 +42,20 @@ pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
-/// [`Error::Missing`] before the first repair; [`Error::Older`] until the ledger has been brought
-/// to this version's schema; otherwise as [`open`].
+/// [`Error::Missing`] if the ledger does not exist yet, [`Error::Older`] if it has not been
+/// migrated to the current schema, and the errors of [`open`].
 pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }
 
-/// Returns what keeps this user from writing a ledger that it may read: its directory, or a file
-/// beside it. Then nothing is repaired.
+/// Returns the file or directory that keeps this user from writing the ledger, if there is one.
+/// Nothing is repaired in that case.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }
 
-/// Gathers everything that a decision needs to know: what is on record, and what the monitoring
-/// engine shows. Without a ledger nothing is on record yet.
+/// Returns everything that a decision depends on: the recorded history, and the state in the
+/// monitoring engine. Without a ledger, the recorded history is empty.
 pub fn gather(
     ledger: Option<&mut dyn Ledger>,
     event: &Event,

@@ -1,52 +1,52 @@
-//! What is on record.
+//! The records of the ledger: repairs, their steps, refusals, resets and pauses.
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Event, Horizon, JobId, Observation, ReasonCode, words};
+use policy::{Event, Horizon, JobId, Observation, Reason, ReasonCode, object_name, words};
 use serde::{Deserialize, Serialize};
 
-/// Somebody wants to repair.
+/// A request to reserve a repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
-    /// The identity of the repair.
+    /// ID of the job.
     pub job: &'a JobId,
-    /// The event that calls for it.
+    /// Event for which the repair is requested.
     pub event: &'a Event,
-    /// The longest the whole repair may take; after it, a repair whose worker is dead is over,
-    /// even if its gate does not answer.
+    /// Longest time that the whole repair can take. After this time, a repair whose worker is dead
+    /// counts as ended even if its gate does not answer.
     pub lease: Duration,
-    /// How far back the decision looks.
+    /// How much of the history the decision needs.
     pub horizon: Horizon,
-    /// What the monitoring engine shows; `None` when the policy names no source for it.
+    /// State of the object in the monitoring engine; `None` if the policy names no source for it.
     pub observed: Option<Observation>,
 }
 
 words! {
-    /// How a repair ended, by the word of the record.
+    /// How a repair ended. The ledger stores the word of the variant.
     #[derive(Serialize, Deserialize)]
     pub enum RepairOutcome {
         /// A rung ran and its check is OK.
         Healed = "healed",
         /// Every rung was tried and the fault is still there.
         NotHealed = "not-healed",
-        /// No rung could be run: the fault is as it was.
+        /// No rung could be run, so nothing was changed.
         CouldNotRun = "could-not-run",
-        /// A repair may have run, and nobody knows how it ended.
+        /// A repair may have run, but its result is not known.
         Unknown = "unknown",
     }
 }
 
 words! {
-    /// What one step of a repair is, by the word of the record.
+    /// The kind of a step of a repair. The ledger stores the word of the variant.
     #[derive(Serialize, Deserialize)]
     pub enum StepKind {
-        /// What the gate found before anything was changed.
+        /// The evidence that the gate collected before anything was changed.
         Evidence = "evidence",
-        /// A rung is about to be taken.
+        /// A rung is about to run.
         Begun = "begun",
-        /// The rung ran and reports success.
+        /// The rung ran and reported success.
         Ran = "ran",
-        /// The rung ran and reports a failure.
+        /// The rung ran and reported a failure.
         Failed = "failed",
         /// The rung certainly did not run.
         NotRun = "not-run",
@@ -54,19 +54,19 @@ words! {
         Refused = "refused",
         /// The rung may have run.
         Unknown = "unknown",
-        /// What the check reports after the rung.
+        /// The check reported its result after the rung.
         Verified = "verified",
         /// The monitoring engine was notified.
         Notified = "notified",
         /// The monitoring engine could not be notified.
         NotNotified = "not-notified",
-        /// A step of an older version that has no kind of its own.
+        /// A step whose kind is not known, for example one of an older version.
         Note = "note",
     }
 }
 
 impl StepKind {
-    /// Whether it shows that a rung ran, or may have.
+    /// Whether a step of this kind shows that a rung ran or may have run.
     pub fn may_have_run(self) -> bool {
         match self {
             StepKind::Ran | StepKind::Failed | StepKind::Unknown => true,
@@ -82,28 +82,28 @@ impl StepKind {
     }
 }
 
-/// A rung that is about to be taken.
+/// A rung that is about to run.
 #[derive(Debug, Clone, Copy)]
 pub struct RungStart<'a> {
-    /// Its place in the ladder, from 1.
+    /// Position of the rung in the ladder, counted from 1.
     pub number: u32,
-    /// The host whose gate runs it; `None` for a program of this server.
+    /// Host whose gate runs the rung; `None` if it is a program on this server.
     pub gate: Option<&'a str>,
-    /// When it is over at the latest.
+    /// Time by which the rung must end.
     pub deadline: SystemTime,
 }
 
-/// Whether a repair runs, or how it ended.
+/// Whether a repair is running, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RepairState {
-    /// It has no end yet.
+    /// The repair has no recorded end.
     Running,
-    /// It has ended.
+    /// The repair ended with this outcome.
     Ended(RepairOutcome),
 }
 
 impl RepairState {
-    /// `running`, or the word of the outcome.
+    /// Returns `running`, or the word of the outcome.
     pub fn as_str(self) -> &'static str {
         match self {
             RepairState::Running => "running",
@@ -111,7 +111,7 @@ impl RepairState {
         }
     }
 
-    /// All of them, as people meet them.
+    /// All states, in the order in which a user should see them.
     pub const ALL: [RepairState; 5] = [
         RepairState::Ended(RepairOutcome::Healed),
         RepairState::Ended(RepairOutcome::NotHealed),
@@ -121,44 +121,51 @@ impl RepairState {
     ];
 }
 
-/// A repair on record.
+/// The record of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its identity.
+    /// ID of the job.
     pub job: String,
-    /// The host's name in Nagios, spelled as [`policy::spell`] does, like all names here.
+    /// Name of the host in Nagios. This and all other names in the records are spelled by
+    /// [`policy::spell`].
     pub host: String,
-    /// The service's description; `None` for a repair of the host itself.
+    /// Description of the service; `None` for a repair of the host itself.
     pub service: Option<String>,
-    /// The name of the repair.
+    /// Name of the repair in the policy.
     pub repair: String,
-    /// The event that called for it, as Nagios' log writes it: `CRITICAL;SOFT;3`.
+    /// Event that caused the repair, in the format of Nagios' log, for example `CRITICAL;SOFT;3`.
     pub event: String,
-    /// When it was reserved.
+    /// Time of the reservation.
     pub reserved: SystemTime,
-    /// When it ended; `None` while it runs.
+    /// Time of the end; `None` while the repair is running.
     pub ended: Option<SystemTime>,
-    /// How it ended; `None` while it runs.
+    /// Outcome; `None` while the repair is running.
     pub outcome: Option<RepairOutcome>,
-    /// One sentence on how it ended.
+    /// A sentence that describes how the repair ended; empty while it is running.
     pub text: String,
-    /// The rung that was begun last, from 1; 0 before the first.
+    /// Number of the rung that started last, counted from 1; 0 before the first rung.
     pub rungs: u32,
-    /// The host whose gate runs that rung; `None` for a program of this server.
+    /// Host whose gate runs the last started rung; `None` if it is a program on this server.
     pub gate: Option<String>,
-    /// When that rung is over at the latest; `None` before the first.
+    /// Deadline of the last started rung; `None` before the first rung.
     pub rung_until: Option<SystemTime>,
-    /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, constant over one problem of Nagios.
+    /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, which stays the same as long as the problem
+    /// lasts; `None` if Nagios did not pass it.
     pub problem: Option<String>,
 }
 
 impl Record {
-    /// Whether it runs, or how it ended.
+    /// Returns the name of the repaired object, for messages: `web1`, or `web1/HTTP`.
+    pub fn object(&self) -> String {
+        object_name(&self.host, self.service.as_deref())
+    }
+
+    /// Returns whether the repair is running, or how it ended.
     pub fn state(&self) -> RepairState {
         self.outcome.map_or(RepairState::Running, RepairState::Ended)
     }
 
-    /// How long it took; `None` while it runs.
+    /// Returns the duration of the repair, or `None` while it is running.
     pub fn took(&self) -> Option<Duration> {
         self.ended.map(|ended| ended.duration_since(self.reserved).unwrap_or_default())
     }
@@ -167,45 +174,45 @@ impl Record {
 /// One step of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// When.
+    /// Time at which the step was recorded.
     pub at: SystemTime,
-    /// What it is.
+    /// Kind of the step; [`StepKind::Note`] if this version does not know the recorded word.
     pub kind: StepKind,
-    /// The rung it belongs to, from 1; `None` when it belongs to none.
+    /// Number of the rung to which the step belongs, counted from 1; `None` if it belongs to no
+    /// rung.
     pub rung: Option<u32>,
-    /// For people.
+    /// Description for the user, for example the output of the check.
     pub text: String,
 }
 
-/// A repair that was refused when it was to be reserved.
+/// The record of a repair that was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// When.
+    /// Time of the refusal.
     pub at: SystemTime,
-    /// The host's name in Nagios.
+    /// Name of the host in Nagios.
     pub host: String,
-    /// The service's description.
+    /// Description of the service; `None` for the host itself.
     pub service: Option<String>,
-    /// The event that was refused: `CRITICAL;SOFT;3`.
+    /// Event that was refused, for example `CRITICAL;SOFT;3`.
     pub event: String,
-    /// Why.
+    /// Code of the reason.
     pub reason: RecordedReason,
-    /// The sentence.
+    /// The reason as a sentence for the user.
     pub text: String,
 }
 
-/// The code of a reason as it is on record. An older version may have written one that this version
-/// does not know.
+/// A recorded reason code. Another version may have written a code that this version does not know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct RecordedReason(String);
 
 impl RecordedReason {
-    /// The code; `None` when this version does not know it.
+    /// Returns the code, or `None` if this version does not know it.
     pub fn code(&self) -> Option<ReasonCode> {
         ReasonCode::from_word(&self.0)
     }
 
-    /// The word of the record.
+    /// Returns the code as it is recorded, whether this version knows it or not.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -217,44 +224,63 @@ impl From<String> for RecordedReason {
     }
 }
 
-/// A repair that has not ended by the record.
+/// A repair without a recorded end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Running {
-    /// The record.
+    /// Record of the repair.
     pub record: Record,
-    /// Whether its worker lives; when that cannot be told, it does.
+    /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
 }
 
-/// A breaker that an admin closed by hand: what is on record before it belongs to no incident any
-/// more.
+/// A manual reset of a breaker by an admin. Repairs and refusals before the reset no longer count
+/// towards an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
-    /// When.
+    /// Time of the reset.
     pub at: SystemTime,
-    /// The host.
+    /// Name of the host in Nagios.
     pub host: String,
-    /// The service of the host; `None` when it is about the host and all its services.
+    /// Description of the service; `None` if the reset covers the host and all its services.
     pub service: Option<String>,
-    /// Who asked for it.
+    /// User who reset the breaker.
     pub by: String,
-    /// Why.
+    /// Reason that the user gave.
     pub reason: String,
 }
 
-/// A pause. In its scope nothing is repaired.
+/// A pause of repairs for everything, for one host or for one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
-    /// The host it is about; `None` when it is about everything.
+    /// Name of the paused host; `None` if everything is paused.
     pub host: Option<String>,
-    /// The service of the host; `None` when it is about the whole host.
+    /// Description of the paused service; `None` if the whole host is paused.
     pub service: Option<String>,
-    /// Who asked for it.
+    /// User who paused repairs.
     pub by: String,
-    /// Why.
+    /// Reason that the user gave.
     pub reason: String,
-    /// Since when.
+    /// Start of the pause.
     pub since: SystemTime,
-    /// Until when; `None` until it is resumed.
+    /// End of the pause; `None` if it lasts until a user resumes repairs.
     pub until: Option<SystemTime>,
+}
+
+impl Paused {
+    /// Returns what is paused, for messages: `everything`, `web1` or `web1/HTTP`.
+    pub fn scope(&self) -> String {
+        match &self.host {
+            Some(host) => object_name(host, self.service.as_deref()),
+            None => "everything".into(),
+        }
+    }
+
+    /// Returns the reason for which the pause keeps repairs from running at the time `now`.
+    pub fn as_reason(&self, now: SystemTime) -> Reason {
+        Reason::Paused {
+            by: self.by.clone(),
+            reason: self.reason.clone(),
+            left: self.until.map(|until| until.duration_since(now).unwrap_or_default()),
+        }
+    }
 }

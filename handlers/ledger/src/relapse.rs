@@ -1,13 +1,13 @@
-//! Repairs that healed a fault which then relapsed.
+//! Finds repairs that healed a fault which then relapsed.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::{Record, RepairOutcome};
 
-/// For each of `records`, which stand with the newest first: whether it healed, and the same object
-/// was repaired again within `relapse` of its end. Such a repair did not help, whatever its check
-/// said.
+/// Returns for each record whether the fault relapsed: the repair healed it, but the same object
+/// was repaired again less than `relapse` after the repair ended. Such a repair was not effective,
+/// although its check was OK. `records` must be sorted from newest to oldest.
 pub fn relapsed(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
     let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
     let judge = |record| {
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_healed_fault_of_the_same_object_comes_back() {
+    fn counts_relapse_only_after_healed_repair_of_same_object() {
         let records = [
             record("a", 2000, RepairOutcome::Healed),
             record("a", 1100, RepairOutcome::NotHealed),
@@ -58,6 +58,6 @@ mod tests {
         ];
         let soon = relapsed(&records, |_| Duration::from_secs(890));
         assert_eq!(soon, [false, false, false, true, false]);
-        assert!(relapsed(&records, |_| Duration::from_secs(891))[4], "the relapse time itself");
+        assert!(relapsed(&records, |_| Duration::from_secs(891))[4], "one second below the limit");
     }
 }

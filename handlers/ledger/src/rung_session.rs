@@ -1,8 +1,9 @@
-//! The session of a `local` rung, as its supervisor leaves it in the lock file of its job.
+//! The session of a `local` rung, which the supervisor records in the lock file of the job.
 //!
-//! A lock alone does not show that a rung still runs: its program outlives a supervisor that was
-//! killed. So the supervisor begins a session, setsid(2), and records it before it starts the
-//! program. What leaves the session, as setsid(1) does, is a daemon.
+//! The lock alone does not show whether a rung still runs, because the program of the rung can
+//! outlive a supervisor that was killed. So the supervisor starts a new session with setsid(2) and
+//! records it before it starts the program. A process that leaves the session, for example with
+//! setsid(1), counts as a daemon and is ignored.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,30 +14,30 @@ use std::time::{Duration, SystemTime};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process_group};
 
-/// More than a session is written in, in bytes.
+/// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// How long after its deadline a session is given up that cannot be killed, because its processes
-/// are another user's.
+/// A session counts as ended this long after its deadline, even if it still has processes. We
+/// cannot kill processes of another user.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
-/// A session of this machine. Its number may be given to another one once it is empty, so the start
-/// of its leader and the boot belong to its identity.
+/// A session on this machine. The kernel reuses the ID of an empty session, so the start time of
+/// the leader and the boot ID are also part of its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RungSession {
     id: Pid,
-    /// When its leader was started, in clock ticks since the boot: proc_pid_stat(5), `starttime`.
+    /// Start time of the session leader in clock ticks since boot, `starttime` in proc_pid_stat(5).
     started: String,
     boot: String,
-    /// The deadline of the rung.
+    /// Deadline of the rung.
     until: SystemTime,
 }
 
 impl RungSession {
-    /// Begins a session of this process, for a rung with this deadline.
+    /// Starts a new session led by this process, for a rung whose deadline is `until`.
     ///
     /// # Errors
-    /// This process leads a process group, or `/proc` is not readable.
+    /// If this process leads a process group, or `/proc` is not readable.
     pub fn begin(until: SystemTime) -> io::Result<RungSession> {
         let id = setsid()?;
         let us = Member::read(id.as_raw_nonzero().to_string().as_ref())?;
@@ -52,13 +53,14 @@ impl RungSession {
         writeln!(lock, "{id} {} {} {millis}", self.started, self.boot)
     }
 
-    /// Records that the rung has ended. What it has left in the session is not waited for: it is a
-    /// daemon.
+    /// Records that the rung has ended. Processes that remain in the session count as daemons and
+    /// are left running.
     pub fn erase(lock: &File) -> io::Result<()> {
         lock.set_len(0)
     }
 
-    /// Returns the session in a lock file; `None` when no program was started, or has ended.
+    /// Returns the session recorded in a lock file, or `None` if no program was started or the rung
+    /// has ended.
     pub fn recorded(mut lock: &File) -> io::Result<Option<RungSession>> {
         let mut text = String::new();
         lock.seek(SeekFrom::Start(0))?;
@@ -72,8 +74,8 @@ impl RungSession {
         Ok(id.zip(until).map(|(id, until)| RungSession { id, started, boot, until }))
     }
 
-    /// Returns whether a living process is in the session, other than this one. When that cannot be
-    /// found out, one is.
+    /// Whether the session has a live process outside our own process group. Returns `true` if that
+    /// cannot be determined.
     pub fn is_running(&self) -> bool {
         if boot().is_ok_and(|boot| boot != self.boot) || self.is_given_up() {
             return false;
@@ -82,8 +84,8 @@ impl RungSession {
         if leader.is_ok_and(|leader| leader.started != self.started) {
             return false;
         }
-        // Where `/proc` hides processes of other users, only the kernel knows of those that sudo
-        // has started.
+        // `/proc` can be mounted so that it hides the processes of other users, such as those that
+        // sudo has started. kill(2) then still fails with EPERM.
         !self.groups().is_empty() || test_kill_process_group(self.id) == Err(Errno::PERM)
     }
 
@@ -96,8 +98,8 @@ impl RungSession {
         SystemTime::now() > self.until + GIVEN_UP_AFTER
     }
 
-    /// Kills what is left of the session and is ours, but this process: programs of root, as sudo
-    /// runs them, are not.
+    /// Kills the remaining processes of the session, except our own process group. The kernel does
+    /// not let us kill processes of other users, such as root's programs that sudo started.
     pub fn kill(&self) {
         if self.is_running() {
             for group in self.groups() {
@@ -106,7 +108,8 @@ impl RungSession {
         }
     }
 
-    /// The process groups of its living processes that can be seen, without our own.
+    /// Returns the process groups of the live processes in the session that `/proc` shows, except
+    /// our own group.
     fn groups(&self) -> Vec<Pid> {
         let ours = Member::read("self".as_ref()).ok().and_then(|us| us.group);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -120,12 +123,12 @@ impl RungSession {
     }
 }
 
-/// A process as `/proc/PID/stat` shows it.
+/// Fields of `/proc/PID/stat`, see proc_pid_stat(5).
 struct Member {
-    /// Its process group; `None` when the group's leader is outside of our PID namespace, as for
-    /// what `docker exec` starts: pid_namespaces(7).
+    /// Process group ID; `None` if the group's leader is outside of our PID namespace, as it is for
+    /// a process that `docker exec` started, see pid_namespaces(7).
     group: Option<Pid>,
-    /// Its session; `None` as for `group`.
+    /// Session ID; `None` if the session's leader is outside of our PID namespace.
     session: Option<Pid>,
     started: String,
     is_dead: bool,
@@ -137,7 +140,8 @@ impl Member {
         Member::parse(&String::from_utf8_lossy(&stat)).ok_or(io::Error::other("not a process"))
     }
 
-    /// Parses `pid (name) state ppid pgrp session ... starttime`, where the name may hold anything.
+    /// Parses `pid (name) state ppid pgrp session ... starttime`. The name can contain any
+    /// character.
     fn parse(stat: &str) -> Option<Member> {
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
         let pid = |at: usize| fields.get(at)?.parse().ok().map(Pid::from_raw);
@@ -150,7 +154,7 @@ impl Member {
     }
 }
 
-/// The identity of this boot: random(4).
+/// Returns the ID of the current boot, see random(4).
 fn boot() -> io::Result<String> {
     Ok(fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned())
 }
@@ -161,7 +165,8 @@ mod tests {
 
     use super::*;
 
-    /// A session of two process groups, whose leader has started a sleep in a group of its own.
+    /// Starts a session with two process groups. One contains the leader, and the other a `sleep`
+    /// that the leader started.
     fn sleeping() -> (Child, RungSession) {
         let script = "set -m; sleep 600 & wait";
         let child = Command::new("setsid").args(["/bin/bash", "-c", script]).spawn().unwrap();
@@ -179,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn is_read_as_it_was_recorded_and_not_after_its_end() {
+    fn reads_recorded_session_until_it_is_erased() {
         let (mut child, mut session) = sleeping();
         session.until = SystemTime::UNIX_EPOCH + Duration::from_millis(1_796_071_746_123);
         let file = tempfile::tempfile().unwrap();
@@ -194,10 +199,10 @@ mod tests {
     }
 
     #[test]
-    fn runs_until_its_last_process_has_died_whatever_its_group() {
+    fn is_running_until_last_process_of_any_group_dies() {
         let (mut child, session) = sleeping();
         assert!(session.is_running());
-        // The leader alone: what it has started lives on.
+        // Kill only the leader. The `sleep` that it started keeps running.
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(session.is_running());
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn another_session_with_its_number_is_not_it() {
+    fn ignores_other_session_with_reused_id() {
         let (mut child, session) = sleeping();
         let reused = RungSession { started: "1".into(), ..session.clone() };
         let rebooted = RungSession { boot: "another".into(), ..session.clone() };
@@ -220,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_whose_session_began_outside_of_the_container_is_read() {
+    fn reads_process_with_session_from_outside_the_container() {
         let stat = format!("7 (a) b) S 0 0 0 {}1234 0", "0 ".repeat(15));
         let process = Member::parse(&stat).unwrap();
         assert_eq!((process.group, process.session), (None, None));
@@ -228,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn is_given_up_an_hour_after_its_deadline() {
+    fn counts_as_ended_an_hour_after_deadline() {
         let (mut child, session) = sleeping();
         let hour = Duration::from_secs(3601);
         let old = RungSession { until: SystemTime::now() - hour, ..session.clone() };

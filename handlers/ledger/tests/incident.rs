@@ -1,4 +1,4 @@
-//! How far back an incident is read: as far as it goes, however much is on record.
+//! The ledger reads an incident back to its start, no matter how many records it has.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,7 +24,8 @@ fn refuse(ledger: &mut Box<dyn Ledger>, n: u32, problem: &str, now: SystemTime) 
     assert!(refused.unwrap().is_err());
 }
 
-/// Three repairs that did not help: the breaker is open. Returns the minute after it.
+/// Opens the breaker with three repairs that were not effective. Returns the time after them in
+/// seconds.
 fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
     for n in 0..3 {
         let began = at(u64::from(n) * 15 * MINUTE);
@@ -36,7 +37,7 @@ fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
 }
 
 #[test]
-fn a_breaker_stays_open_however_often_it_refuses() {
+fn breaker_stays_open_over_many_refusals() {
     let place = Place::new();
     let mut ledger = place.open();
     let mut now = open_breaker(&mut ledger);
@@ -50,13 +51,13 @@ fn a_breaker_stays_open_however_often_it_refuses() {
         "after 1,590 refusals in {} hours",
         now / 3600
     );
-    // An hour without a fault ends it.
+    // An hour without a fault ends the incident.
     now += 61 * MINUTE;
     assert_eq!(code(reserve(&mut ledger, 9_001, &event("web1", "10", 4), at(now))), "repair");
 }
 
 #[test]
-fn a_reset_closes_a_breaker_and_nothing_else() {
+fn reset_closes_only_breakers_that_it_covers() {
     for (service, host, wanted) in [
         (Some("HTTP"), "web1", "repair"),
         (None, "web1", "repair"),
@@ -66,7 +67,7 @@ fn a_reset_closes_a_breaker_and_nothing_else() {
         let place = Place::new();
         let mut ledger = place.open();
         let now = open_breaker(&mut ledger);
-        // The very event of the last repair, as the sweep offers it.
+        // The sweep offers the event of the last repair again.
         let again = event("web1", "2", 4);
         assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "same-event");
         let reset = Reset {
@@ -84,7 +85,7 @@ fn a_reset_closes_a_breaker_and_nothing_else() {
 }
 
 #[test]
-fn a_reset_of_a_clock_that_was_ahead_closes_nothing() {
+fn ignores_reset_in_the_future() {
     let place = Place::new();
     let mut ledger = place.open();
     let now = open_breaker(&mut ledger);
@@ -97,7 +98,7 @@ fn a_reset_of_a_clock_that_was_ahead_closes_nothing() {
 }
 
 #[test]
-fn the_cooldown_outlives_a_reset() {
+fn reset_does_not_end_cooldown() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
@@ -107,8 +108,8 @@ fn the_cooldown_outlives_a_reset() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
 }
 
-/// A sign of trouble: minutes since the one before, and a repair of so many minutes with its
-/// outcome.
+/// A sign of trouble: the minutes since the previous sign, and the duration in minutes and the
+/// outcome of a repair. `None` is a refusal.
 type Sign = (u64, Option<(u64, RepairOutcome)>);
 
 fn signs() -> impl Strategy<Value = Vec<Sign>> {
@@ -130,8 +131,8 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// Puts the signs on record, and returns all of them as they are at the end, `quiet` minutes after
-/// the last.
+/// Records the signs of trouble in the ledger. Returns the complete history, with ages relative to
+/// the time `quiet` minutes after the last sign, and that time.
 fn record(
     ledger: &mut Box<dyn Ledger>,
     signs: &[Sign],
@@ -177,7 +178,7 @@ fn record(
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
-    fn decides_as_on_everything_that_is_on_record(
+    fn decides_as_if_it_had_read_the_whole_history(
         signs in signs(), limits in limits(), quiet in 0..90u64
     ) {
         let place = Place::new();

@@ -1,4 +1,4 @@
-//! A ledger of version 7740e3e is brought to the schema of this version.
+//! The migration of a ledger of version 7740e3e to the current schema.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use policy::{PastOutcome, ReasonCode};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// The ledger as the old programs left it.
+/// Creates a ledger as version 7740e3e left it.
 fn old() -> Place {
     let place = Place::new();
     let store = Connection::open(place.path()).unwrap();
@@ -109,7 +109,7 @@ fn decides_on_the_old_history() {
     assert!(!known.refused.is_empty());
     assert_eq!(known.same_problem.as_deref(), Some(HEALED));
     assert_eq!((known.paused.unwrap().by.as_str(), known.fleet.started), ("ann", 7));
-    // The workers that died at web4, web5 and web6 still have their leases.
+    // The leases of the workers that died at web4, web5 and web6 are not over yet.
     assert_eq!((known.fleet.running, known.running), (3, None));
     let running = ledger.abandoned("web4").unwrap();
     assert_eq!((running[0].job.as_str(), running[0].gate.as_deref()), (AT_GATE, Some("web4")));
@@ -126,14 +126,14 @@ fn keeps_a_private_copy_of_the_old_ledger() {
         store.query_row("SELECT count(*) FROM step", (), |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&backup(&place)), count(&place.path()));
-    // It runs once.
+    // A second call does not migrate the ledger again.
     fs::remove_file(backup(&place)).unwrap();
     drop(place.open());
     assert!(!backup(&place).exists());
 }
 
 #[test]
-fn refuses_while_an_old_worker_is_at_work_and_succeeds_afterwards() {
+fn refuses_migration_while_old_worker_runs() {
     let place = old();
     let jobs = place.path().with_added_extension("jobs");
     fs::create_dir(&jobs).unwrap();
@@ -149,7 +149,7 @@ fn refuses_while_an_old_worker_is_at_work_and_succeeds_afterwards() {
 }
 
 #[test]
-fn readers_name_the_command_that_migrates() {
+fn reader_names_the_command_that_migrates() {
     let place = old();
     let refused = ledger::open_read_only(&place.path()).err().unwrap();
     assert!(matches!(refused, Error::Older { found: 1, known: 2, .. }), "{refused}");
@@ -166,9 +166,8 @@ fn refuses_an_old_ledger_with_a_trigger() {
     assert!(matches!(ledger::open(&place.path()), Err(Error::Foreign(_))));
 }
 
-/// Two calls of the new version meet an old ledger at once.
 #[test]
-fn migrates_once_though_many_open_it() {
+fn migrates_once_when_opened_by_several_threads() {
     let place = old();
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -177,9 +176,8 @@ fn migrates_once_though_many_open_it() {
     });
 }
 
-/// A program of the old version had the ledger open before the migration.
 #[test]
-fn an_old_connection_cannot_write_afterwards() {
+fn program_of_old_version_cannot_write_after_migration() {
     let place = old();
     let store = Connection::open(place.path()).unwrap();
     let sql = "INSERT INTO repair (job, host, service, repair, problem, event, reserved, \
@@ -189,7 +187,7 @@ fn an_old_connection_cannot_write_afterwards() {
     assert!(reserve.execute(()).is_err());
 }
 
-/// Every row of a table, as text.
+/// Returns every row of a table as text.
 fn rows(store: &Connection, columns: &str, table: &str) -> Vec<String> {
     let all = format!("SELECT {columns} FROM {table} ORDER BY rowid");
     let shown = |row: &rusqlite::Row<'_>| {
@@ -229,7 +227,7 @@ fn keeps_every_column_of_every_row_in_order() {
 }
 
 #[test]
-fn maps_every_word_of_a_step() {
+fn maps_every_old_step_word_to_a_kind() {
     let place = old();
     let words = [
         ("found", StepKind::Evidence),
@@ -242,7 +240,7 @@ fn maps_every_word_of_a_step() {
         ("verified", StepKind::Verified),
         ("told", StepKind::Notified),
         ("not told", StepKind::NotNotified),
-        ("a word of nobody", StepKind::Note),
+        ("an unknown word", StepKind::Note),
     ];
     let store = Connection::open(place.path()).unwrap();
     for (word, _) in words {
@@ -256,7 +254,7 @@ fn maps_every_word_of_a_step() {
 }
 
 #[test]
-fn stays_readable_while_others_write() {
+fn keeps_write_ahead_log_of_ledger_and_copy() {
     let place = old();
     drop(place.open());
     for path in [place.path(), backup(&place)] {
@@ -270,7 +268,7 @@ fn stays_readable_while_others_write() {
 }
 
 #[test]
-fn replaces_the_draft_of_an_attempt_that_was_killed() {
+fn replaces_draft_of_killed_attempt() {
     let place = old();
     let draft = backup(&place).with_added_extension("new");
     fs::write(&draft, "half a copy").unwrap();
@@ -278,9 +276,9 @@ fn replaces_the_draft_of_an_attempt_that_was_killed() {
     assert!(!draft.exists() && backup(&place).exists());
 }
 
-/// Another account may have put it there, where it may write the directory.
+/// An account that can write the directory can create something under the name of the draft.
 #[test]
-fn leaves_the_ledger_alone_if_the_copy_cannot_be_made() {
+fn leaves_ledger_unchanged_if_copy_fails() {
     let place = old();
     fs::create_dir(backup(&place).with_added_extension("new")).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Directory { .. })));
@@ -288,7 +286,7 @@ fn leaves_the_ledger_alone_if_the_copy_cannot_be_made() {
 }
 
 #[test]
-fn newer_schemas_name_the_copy_to_go_back_to() {
+fn names_copy_to_restore_when_schema_is_newer() {
     let place = Place::new();
     drop(place.open());
     let store = Connection::open(place.path()).unwrap();

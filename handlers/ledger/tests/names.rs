@@ -1,4 +1,4 @@
-//! Names of hosts and services are bytes in the ledger, and their spelling outside of it.
+//! The ledger stores names of hosts and services as bytes, and returns their spelling.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ fn latin1(problem: &str) -> Event {
 }
 
 #[test]
-fn writes_the_bytes_and_returns_the_spelling() {
+fn stores_bytes_and_returns_spelling() {
     let place = Place::new();
     let mut ledger = place.open();
     reserve(&mut ledger, 1, &latin1("1"), at(0)).unwrap();
@@ -48,7 +48,7 @@ fn writes_the_bytes_and_returns_the_spelling() {
 }
 
 #[test]
-fn pauses_and_resumes_by_the_spelling() {
+fn pauses_and_resumes_by_spelled_name() {
     let place = Place::new();
     let mut ledger = place.open();
     let pause = Paused {

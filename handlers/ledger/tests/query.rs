@@ -1,5 +1,4 @@
-//! What people ask the ledger: by object, time and outcome, by the beginning of a job's name, and
-//! counted.
+//! Queries of the ledger by object, time, outcome and job ID prefix, and the counts of refusals.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -17,8 +16,9 @@ fn job(n: u32) -> JobId {
     format!("job-{n:04}-x").parse().unwrap()
 }
 
-/// Repairs 1 (healed, web1/HTTP), 2 (not healed, web1 itself), 3 (running, web2/HTTP); refusals of
-/// web1/HTTP and web3/HTTP.
+/// Creates a ledger with three repairs and three refusals. Job 1 healed web1/HTTP, job 2 did not
+/// heal the host web1, and job 3 is still running for web2/HTTP. Two refusals are of web1/HTTP, one
+/// is of web3/HTTP.
 fn filled(dir: &TempDir) -> Box<dyn Ledger> {
     let mut ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let mut reserve =
@@ -62,7 +62,7 @@ fn jobs(found: Vec<Record>) -> Vec<u32> {
 }
 
 #[test]
-fn repairs_by_object_time_and_outcome() {
+fn finds_repairs_by_object_time_and_outcome() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = filled(&dir);
     let all = Filter::default();
@@ -83,7 +83,7 @@ fn repairs_by_object_time_and_outcome() {
 }
 
 #[test]
-fn a_repair_tells_its_rungs_and_its_problem() {
+fn returns_last_rung_and_problem_of_repair() {
     let dir = tempfile::tempdir().unwrap();
     let records = filled(&dir).records(10).unwrap();
     assert_eq!(records.iter().map(|record| record.rungs).collect::<Vec<_>>(), [0, 0, 2]);
@@ -91,7 +91,7 @@ fn a_repair_tells_its_rungs_and_its_problem() {
 }
 
 #[test]
-fn a_job_is_found_by_its_beginning() {
+fn finds_job_by_prefix_of_its_id() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = filled(&dir);
     assert_eq!(jobs(ledger.jobs("job-0002").unwrap()), [2]);
@@ -102,7 +102,7 @@ fn a_job_is_found_by_its_beginning() {
 }
 
 #[test]
-fn refusals_are_listed_and_counted() {
+fn lists_and_counts_refusals() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = filled(&dir);
     let all = Filter::default();
@@ -126,7 +126,7 @@ fn refusals_are_listed_and_counted() {
 }
 
 #[test]
-fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
+fn shows_damaged_text_but_does_not_decide_on_it() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = filled(&dir);
     let store = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
@@ -150,7 +150,7 @@ fn a_text_that_is_not_utf_8_hides_nothing_and_is_not_acted_on() {
     assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some(r"H\xE9"));
     assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
-    // What a decision is based on: a repair that still runs, on a host that is not known any more.
+    // Decisions depend on the running repair, whose job ID and text are damaged.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
     let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
     assert!(ledger.history(&event, &Policy::default().horizon(&event), at(50)).is_err());

@@ -1,4 +1,4 @@
-//! The ledger on real files: one repair at a time per host, cooldown, pauses, and who is at work.
+//! The ledger on real files: one repair at a time per host, cooldowns, pauses and live workers.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use common::{HOUR, Place, at, code, event, job, policy, reserve};
 use ledger::{Error, Paused, RepairOutcome, RungStart, StepKind};
 
 #[test]
-fn one_repair_runs_on_a_host_then_it_cools_down() {
+fn allows_one_repair_per_host_and_then_a_cooldown() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
@@ -41,7 +41,7 @@ fn one_repair_runs_on_a_host_then_it_cools_down() {
 }
 
 #[test]
-fn the_same_event_is_answered_once_however_often_it_comes() {
+fn answers_repeated_event_once() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
@@ -49,29 +49,30 @@ fn the_same_event_is_answered_once_however_often_it_comes() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(3599))), "same-event");
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(3599))), "repair");
     ledger.finish(&job(3), at(3600), RepairOutcome::Healed, "").unwrap();
-    // Another event of a problem that was repaired: the cooldown is the first reason, then that.
+    // Another event of the repaired problem is refused, first because of the cooldown and later
+    // because the problem was already repaired.
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(3601))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(5000))), "same-problem");
-    // Nagios restarted without retention counts its problems anew.
+    // Nagios reuses the problem ID when it restarts without state retention.
     assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "7", 4), at(9_000))), "repair");
 }
 
 #[test]
-fn a_worker_that_died_and_says_nothing_frees_its_host_when_its_lease_is_over() {
+fn host_of_dead_worker_is_free_after_the_lease() {
     let place = Place::new();
     let mut worker = place.open();
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
     drop(worker);
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(119))), "already-running");
-    // From then on it counts as a repair that ended with its lease.
+    // The repair counts as ended at the end of its lease, so the cooldown starts.
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "2", 4), at(120))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "2", 4), at(720))), "repair");
 }
 
-/// A machine that wakes up goes on where it was, and its clock is hours ahead.
+/// When a suspended machine wakes up, its workers go on and the clock has jumped by hours.
 #[test]
-fn a_worker_that_lives_keeps_its_host_however_far_the_clock_has_jumped() {
+fn live_worker_keeps_its_host_after_the_lease() {
     let place = Place::new();
     let (mut worker, mut other) = (place.open(), place.open());
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
@@ -83,7 +84,7 @@ fn a_worker_that_lives_keeps_its_host_however_far_the_clock_has_jumped() {
 }
 
 #[test]
-fn a_clock_that_goes_back_does_not_make_it_bolder() {
+fn allows_no_extra_repair_when_clock_goes_back() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(5000))), "repair");
@@ -93,7 +94,7 @@ fn a_clock_that_goes_back_does_not_make_it_bolder() {
 }
 
 #[test]
-fn what_could_not_be_run_is_no_answer_and_starts_no_cooldown() {
+fn repair_that_could_not_run_starts_no_cooldown() {
     let place = Place::new();
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "7", 4), at(0))), "repair");
@@ -102,14 +103,13 @@ fn what_could_not_be_run_is_no_answer_and_starts_no_cooldown() {
 }
 
 #[test]
-fn a_worker_that_died_is_known_at_once() {
+fn notices_dead_worker_immediately() {
     let place = Place::new();
     let mut worker = place.open();
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
     let mut next = place.open();
     assert!(next.abandoned("web1").unwrap().is_empty());
-    // The kernel frees the lock of a process that ends, however it ends; dropping the ledger does
-    // the same here.
+    // The kernel releases the lock of a process that ends. Dropping the ledger has the same effect.
     drop(worker);
     let abandoned = next.abandoned("web1").unwrap();
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_worker_that_died_is_known_at_once() {
 }
 
 #[test]
-fn a_worker_that_ends_while_we_look_is_not_dead() {
+fn does_not_report_worker_dead_that_has_just_ended() {
     let place = Place::new();
     let (mut worker, mut other) = (place.open(), place.open());
     thread::scope(|scope| {
@@ -146,7 +146,7 @@ fn a_worker_that_ends_while_we_look_is_not_dead() {
 }
 
 #[test]
-fn fifty_at_once_for_one_host_make_one_repair() {
+fn grants_one_of_fifty_concurrent_reservations_for_a_host() {
     let place = Place::new();
     let workers: Vec<_> = (0..50)
         .map(|n| {
@@ -167,7 +167,7 @@ fn fifty_at_once_for_one_host_make_one_repair() {
 }
 
 #[test]
-fn steps_are_kept_in_order_and_an_ended_job_stays_ended() {
+fn keeps_steps_in_order_and_first_outcome() {
     let place = Place::new();
     let mut ledger = place.open();
     reserve(&mut ledger, 1, &event("web1", "1", 4), at(0)).unwrap();
@@ -196,7 +196,7 @@ fn pause(host: Option<&str>, service: Option<&str>, until: Option<SystemTime>) -
 }
 
 #[test]
-fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
+fn pause_applies_to_its_scope_until_it_ends_or_is_resumed() {
     let place = Place::new();
     let mut ledger = place.open();
     let (web1, web2) = (event("web1", "7", 4), event("web2", "8", 4));
@@ -234,7 +234,7 @@ fn a_pause_holds_in_its_scope_until_it_ends_or_is_resumed() {
 }
 
 #[test]
-fn how_it_stands_is_told_of_running_and_refused_jobs() {
+fn reports_running_refused_and_ended_jobs() {
     let place = Place::new();
     let mut ledger = place.open();
     let web1 = event("web1", "7", 4);
@@ -272,7 +272,7 @@ fn how_it_stands_is_told_of_running_and_refused_jobs() {
 }
 
 #[test]
-fn there_is_one_sweep_at_a_time() {
+fn locks_out_second_sweep() {
     let place = Place::new();
     let first = place.open().lock_sweep().unwrap();
     assert!(first.is_some() && place.open().lock_sweep().unwrap().is_none());

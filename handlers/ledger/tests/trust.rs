@@ -1,5 +1,5 @@
-//! Nothing is believed that cannot be read, that is not ours, or that others could have changed;
-//! and nothing is given away.
+//! The ledger rejects damaged files, foreign files, and files that other accounts could have
+//! changed. It follows no links.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use ledger::{Claim, Error, StepKind};
 use policy::{Decision, History, RecordedHistory, decide};
 
 #[test]
-fn a_ledger_that_others_can_write_is_not_believed() {
+fn rejects_ledger_that_others_can_write() {
     let place = Place::new();
     drop(place.open());
     testkit::set_mode(place.path(), 0o666);
@@ -20,7 +20,7 @@ fn a_ledger_that_others_can_write_is_not_believed() {
 }
 
 #[test]
-fn a_ledger_that_others_can_take_away_is_not_believed() {
+fn rejects_ledger_that_others_can_replace() {
     use std::os::unix::fs::chown;
     let place = Place::new();
     drop(place.open());
@@ -35,12 +35,12 @@ fn a_ledger_that_others_can_take_away_is_not_believed() {
             opened.err()
         );
     }
-    // Nor is one begun where others could put another in its place.
+    // Opening does not create a ledger in a directory where others could replace it.
     mode(0o777);
     fs::remove_file(place.path()).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
-    // Nor does root go by what another account can change.
+    // Root creates no ledger in a directory of another account.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
@@ -48,7 +48,7 @@ fn a_ledger_that_others_can_take_away_is_not_believed() {
 }
 
 #[test]
-fn follows_no_link_beside_the_ledger() {
+fn follows_no_link_next_to_ledger() {
     use std::os::unix::fs::symlink;
     let (place, elsewhere) = (Place::new(), tempfile::tempdir().unwrap());
     let beside = |end: &str| place.path().with_added_extension(end);
@@ -73,21 +73,21 @@ fn follows_no_link_beside_the_ledger() {
     for (end, planted) in [("turn", &file), ("jobs", &directory)] {
         symlink(planted, beside(end)).unwrap();
         let refused = reserve(1).unwrap_err().to_string();
-        assert!(refused.contains("no link"), "{refused}");
+        assert!(refused.contains("it is a symbolic link"), "{refused}");
         fs::remove_file(beside(end)).unwrap();
     }
     fs::remove_file(beside("turn")).unwrap();
     fs::hard_link(&file, beside("turn")).unwrap();
-    assert!(reserve(1).unwrap_err().to_string().contains("another name"));
+    assert!(reserve(1).unwrap_err().to_string().contains("more than one hard link"));
     fs::remove_file(beside("turn")).unwrap();
     symlink(&file, beside("sweep")).unwrap();
     assert!(place.open().lock_sweep().is_err());
     reserve(2).unwrap().unwrap();
 }
 
-/// The view has endless rows, so a reader would never return.
+/// The view returns an endless number of rows, so a query of it would never end.
 #[test]
-fn refuses_views_triggers_and_tables_of_others() {
+fn refuses_foreign_views_triggers_and_tables() {
     let foreign = [
         "DROP TABLE pause; CREATE VIEW pause AS WITH RECURSIVE more (n) AS (SELECT 1 UNION ALL \
          SELECT n + 1 FROM more) \
@@ -112,10 +112,10 @@ fn refuses_views_triggers_and_tables_of_others() {
 }
 
 #[test]
-fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
+fn rejects_foreign_file_and_leaves_it_unchanged() {
     let place = Place::new();
     for content in [
-        &b"this is no database, and long enough to be sure of it \
+        &b"this is not a database, and longer than the header of one \
            ......................................................"[..],
         &[0xff; 4096],
     ] {
@@ -131,7 +131,7 @@ fn what_is_not_our_ledger_is_an_error_and_stays_as_it_was() {
 }
 
 #[test]
-fn what_is_no_file_is_neither_waited_for_nor_followed() {
+fn rejects_fifo_directory_and_link_without_blocking() {
     let place = Place::new();
     let refused = || matches!(ledger::open(&place.path()), Err(Error::NoFile(_)));
     assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
@@ -147,7 +147,7 @@ fn what_is_no_file_is_neither_waited_for_nor_followed() {
 }
 
 #[test]
-fn a_newer_schema_is_refused() {
+fn rejects_newer_schema() {
     let place = Place::new();
     drop(place.open());
     let newer = rusqlite::Connection::open(place.path()).unwrap();
@@ -156,7 +156,7 @@ fn a_newer_schema_is_refused() {
 }
 
 #[test]
-fn a_missing_directory_is_named() {
+fn names_missing_directory() {
     let place = Place::new();
     let path = place.dir.path().join("missing/ledger.sqlite");
     let refused = ledger::open(&path).err().unwrap().to_string();
@@ -164,7 +164,7 @@ fn a_missing_directory_is_named() {
 }
 
 #[test]
-fn looking_creates_nothing() {
+fn reader_creates_no_ledger() {
     let place = Place::new();
     assert!(matches!(ledger::open_read_only(&place.path()), Err(Error::Missing(_))));
     assert!(!place.path().exists());

@@ -1,22 +1,22 @@
-//! The decision: what the event alone decides, then the rules that history decides. The first that
-//! says no is the answer.
+//! Decides whether an event is repaired. The rules that need only the event come first, then those
+//! that need the history. The first rule that refuses gives the reason.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
     Rules, StateType,
 };
 
-/// What is to be done about an event.
+/// The decision about an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
-    /// Climb the ladder of this repair, from its first rung.
+    /// Run this repair, starting at the first rung of its ladder.
     Repair(RepairName),
     /// Do nothing, for this reason.
     NoAction(Reason),
 }
 
-/// The whole decision.
+/// Decides whether an event is repaired.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
@@ -26,8 +26,11 @@ pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     }
 }
 
-/// The part that needs no history: whether this event calls for a repair at all. Nearly all events
-/// end here.
+/// Applies the rules that need no history. Nearly every event is refused here. Returns the name and
+/// the rules of the repair that the event calls for.
+///
+/// # Errors
+/// The reason why the event calls for no repair.
 pub fn consider<'a>(
     event: &'a Event,
     policy: &'a Policy,
@@ -56,8 +59,9 @@ pub fn consider<'a>(
     Ok((name, rules))
 }
 
-/// HARD is always confirmed. SOFT is confirmed from the wanted attempt on, or at the last one
-/// before HARD if `max_check_attempts` is too small for the wanted one.
+/// Checks that the fault is confirmed. A HARD state always is. A SOFT state is confirmed from
+/// attempt `soft_attempt` on. If `max_check_attempts` is too small for that attempt, the last one
+/// before HARD is enough.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -71,8 +75,9 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     }
 }
 
-/// Nagios counts every bad result as an attempt, so the first CRITICAL after two WARNINGs is SOFT
-/// 3. The event tells one result back; one that it does not tell was none of the wanted.
+/// Checks that enough results in a row call for the repair. The attempt number does not show this:
+/// Nagios counts every bad result, so the first CRITICAL after two WARNINGs is SOFT 3. An event
+/// holds only the previous result, and a missing one counts as not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -89,18 +94,28 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// The part that history decides. It can only say no: more history never makes it bolder.
+/// Applies the rules that need the history. They can only refuse: a repair that is refused with
+/// less history is also refused with more.
+///
+/// # Errors
+/// The reason of the first rule that refuses.
 pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
     Rule::ALL.iter().try_for_each(|rule| rule.check(limits, fleet, history))
 }
 
-/// The part that can change between the event and the repair: recovery, downtimes, acknowledgement,
-/// flapping and pauses.
+/// Applies the rules whose result can change between the event and the repair: recovery, downtimes,
+/// acknowledgement, flapping and pauses.
+///
+/// # Errors
+/// The reason why the repair is no longer wanted.
 pub fn still_wanted(history: &History) -> Result<(), Reason> {
     Rule::CHANGING.iter().try_for_each(|rule| rule.check_now(history))
 }
 
-/// The limits of one object: cooldown, breaker, and the budgets of incident and window.
+/// Applies the limits of one object: cooldown, breaker, and the budgets of incident and window.
+///
+/// # Errors
+/// The reason of the first limit that is reached.
 pub fn within_limits(limits: &Limits, history: &RecordedHistory) -> Result<(), Reason> {
     Rule::OF_OBJECT.iter().try_for_each(|rule| rule.check_limit(limits, history))
 }

@@ -1,4 +1,4 @@
-//! What Nagios says when it calls the event handler.
+//! The data that Nagios passes when it calls the event handler.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -12,19 +12,19 @@ use core::str::FromStr;
 /// The state of a service (`$SERVICESTATE$`) or of a host (`$HOSTSTATE$`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ObjectState {
-    /// A service in order.
+    /// The service works.
     Ok,
-    /// A service past its warning threshold.
+    /// The service has crossed its warning threshold.
     Warning,
-    /// A service past its critical threshold, and what Nagios makes of a plugin that dies.
+    /// The service has crossed its critical threshold, or its plugin died.
     Critical,
-    /// A service whose check could not measure.
+    /// The check could not determine the state of the service.
     Unknown,
-    /// A host in order.
+    /// The host responds.
     Up,
-    /// A host that does not answer.
+    /// The host does not respond.
     Down,
-    /// A host behind another one that is down.
+    /// A host on the path to this one is down.
     Unreachable,
 }
 
@@ -33,17 +33,17 @@ impl ObjectState {
         [ObjectState::Ok, ObjectState::Warning, ObjectState::Critical, ObjectState::Unknown];
     const HOST: [ObjectState; 3] = [ObjectState::Up, ObjectState::Down, ObjectState::Unreachable];
 
-    /// Reads a service's state, in Nagios' own capitals.
+    /// Parses the state of a service, in capitals as Nagios writes it.
     pub fn of_service(word: &str) -> Result<ObjectState, BadWord> {
         one_of(word, "a service state", &ObjectState::SERVICE)
     }
 
-    /// Reads a host's state, in Nagios' own capitals.
+    /// Parses the state of a host, in capitals as Nagios writes it.
     pub fn of_host(word: &str) -> Result<ObjectState, BadWord> {
         one_of(word, "a host state", &ObjectState::HOST)
     }
 
-    /// Whether there is nothing to repair.
+    /// Whether the state is OK or UP.
     pub fn is_good(self) -> bool {
         matches!(self, ObjectState::Ok | ObjectState::Up)
     }
@@ -67,13 +67,13 @@ impl fmt::Display for ObjectState {
     }
 }
 
-/// `$SERVICESTATETYPE$` or `$HOSTSTATETYPE$`: whether Nagios still rechecks (SOFT) or is sure
-/// (HARD).
+/// The state type (`$SERVICESTATETYPE$` or `$HOSTSTATETYPE$`): whether Nagios has confirmed the
+/// state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StateType {
-    /// Still being rechecked.
+    /// Nagios is still rechecking the object.
     Soft,
-    /// Confirmed by as many checks as `max_check_attempts`.
+    /// `max_check_attempts` checks have confirmed the state.
     Hard,
 }
 
@@ -100,7 +100,7 @@ impl FromStr for StateType {
     }
 }
 
-/// A word that Nagios never says in this place.
+/// A word that Nagios does not use for this kind of value, for example DOWN for a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadWord {
     given: String,
@@ -110,7 +110,13 @@ pub struct BadWord {
 
 impl fmt::Display for BadWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "'{}' is not {}: one of {}", self.given.escape_debug(), self.wanted, self.known)
+        write!(
+            f,
+            "'{}' is not {}; use one of {}",
+            self.given.escape_debug(),
+            self.wanted,
+            self.known
+        )
     }
 }
 
@@ -128,39 +134,39 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call of the event handler. What Nagios did not say is `None`, or 0 for the depths of
-/// downtime.
+/// One call of the event handler. A value that Nagios did not pass is `None`, or 0 for the numbers
+/// of downtimes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The state the object is in now.
+    /// The state that this event reports.
     pub state: ObjectState,
-    /// SOFT or HARD.
+    /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
     /// The number of the check attempt, from 1.
     pub attempt: u32,
     /// `max_check_attempts` of the object.
     pub max_attempts: Option<u32>,
-    /// The host's name in Nagios, spelled as [`spell`](crate::spell) does.
+    /// The name of the host in Nagios, in the spelling of [`spell`](crate::spell).
     pub host: String,
-    /// The service's description, spelled as well; `None` for an event of the host itself.
+    /// The description of the service, in the same spelling; `None` for an event of the host
+    /// itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,
-    /// The result of the check before this one, whatever it was (`$LASTSERVICESTATE$`,
-    /// `$LASTHOSTSTATE$`).
+    /// The result of the previous check (`$LASTSERVICESTATE$` or `$LASTHOSTSTATE$`).
     pub last_state: Option<ObjectState>,
-    /// How many downtimes the service (or, for a host event, the host) is in.
+    /// The number of active downtimes of the object itself.
     pub downtime: u32,
-    /// How many downtimes the host is in.
+    /// The number of active downtimes of the host.
     pub host_downtime: u32,
-    /// Constant over one incident.
+    /// The problem ID of Nagios, which stays the same from the first bad result to the recovery.
     pub problem_id: Option<String>,
-    /// The repair the object opts in to, by `_REPAIR`.
+    /// The repair that the object opts in to with `_REPAIR`.
     pub repair: Option<crate::RepairName>,
 }
 
 impl Event {
-    /// An event of which no more is known than this.
+    /// Creates an event from the values that every event has. All others are left empty.
     pub fn new(
         host: &str,
         service: Option<&str>,
@@ -184,17 +190,22 @@ impl Event {
         }
     }
 
-    /// State, type and attempt as Nagios' log writes them: `CRITICAL;SOFT;3`.
+    /// Returns state, type and attempt in the format of Nagios' log: `CRITICAL;SOFT;3`.
     pub fn change(&self) -> String {
         format!("{};{};{}", self.state, self.state_type, self.attempt)
     }
 
-    /// `host` or `host/service`, for people.
+    /// Returns `host` or `host/service`, for messages.
     pub fn object(&self) -> String {
-        match &self.service {
-            Some(service) => format!("{}/{service}", self.host),
-            None => self.host.clone(),
-        }
+        object_name(&self.host, self.service.as_deref())
+    }
+}
+
+/// Returns the name of an object for messages: `host`, or `host/service`.
+pub fn object_name(host: &str, service: Option<&str>) -> String {
+    match service {
+        Some(service) => format!("{host}/{service}"),
+        None => host.into(),
     }
 }
 
@@ -203,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_and_hosts_have_their_own_words() {
+    fn accepts_only_the_state_names_of_the_object_type() {
         assert_eq!(ObjectState::of_service("CRITICAL"), Ok(ObjectState::Critical));
         assert_eq!(ObjectState::of_host("DOWN"), Ok(ObjectState::Down));
         for bad in ["critical", "DOWN", "$SERVICESTATE$", ""] {
@@ -211,7 +222,7 @@ mod tests {
         }
         assert_eq!(
             ObjectState::of_service("CRIT\n").unwrap_err().to_string(),
-            "'CRIT\\n' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN"
+            "'CRIT\\n' is not a service state; use one of OK, WARNING, CRITICAL, UNKNOWN"
         );
         assert!("FIRM".parse::<StateType>().is_err());
     }

@@ -1,4 +1,5 @@
-//! What is known at the moment of the decision. All times are ages: how long ago, seen from now.
+//! The facts that a decision needs besides the event and the policy. Times are ages, measured back
+//! from the moment of the decision.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,128 +8,131 @@ use core::time::Duration;
 
 use crate::{Limits, ObjectState};
 
-/// How long an event, and a problem, is remembered as answered. Nagios repeats a call within
-/// seconds; a problem id, however, comes again once Nagios was restarted without its retention
-/// file.
+/// Time for which an answered event or problem is remembered. Nagios repeats a call within seconds.
+/// A problem ID, however, can stand for another problem later, because Nagios reuses its IDs when
+/// it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
-/// Everything a decision needs to know: what the ledger has recorded and what the monitoring engine
-/// shows.
+/// All facts for one decision: the records of the ledger and the observation of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// What the ledger has recorded.
+    /// The records of the ledger.
     pub recorded: RecordedHistory,
-    /// What the engine shows; `None` when the policy names no source for it.
+    /// The observation of the engine; `None` if the policy names no status file.
     pub observed: Option<Observation>,
 }
 
 impl From<RecordedHistory> for History {
-    /// A history without an engine.
+    /// Creates a history without an observation.
     fn from(recorded: RecordedHistory) -> History {
         History { recorded, observed: None }
     }
 }
 
-/// What the ledger has recorded of the object and of all repairs together.
+/// The records of the ledger about the object and about the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordedHistory {
-    /// A pause of the system, the host or the service.
+    /// The pause that covers the object: one of everything, of its host or of its service.
     pub paused: Option<Pause>,
-    /// The job that, within [`SAME_EVENT_WITHIN`], answered an event with the same problem id,
-    /// state type and attempt.
+    /// The job that answered an event with the same problem ID, state type and attempt within
+    /// [`SAME_EVENT_WITHIN`].
     pub same_event: Option<String>,
-    /// The job that, within [`SAME_EVENT_WITHIN`], repaired the same problem at any event. Its
-    /// ladder was climbed, and the problem is still the same one.
+    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], at any of its events.
+    /// That job has run its ladder, and Nagios still reports the same problem.
     pub same_problem: Option<String>,
-    /// A repair of this object that began or ended after now, and how far ahead that is.
+    /// A job of this object whose start or end lies in the future, and how far. The clock went back
+    /// since then, or was ahead at that time.
     pub ahead: Option<(String, Duration)>,
-    /// The repair that runs on the host, of any of its services, and for how long.
+    /// The job that is repairing the host or any of its services, and for how long it has been
+    /// running.
     pub running: Option<(String, Duration)>,
-    /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), the newest first.
+    /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), newest first.
     pub repairs: Vec<PastRepair>,
-    /// How long ago this object was in trouble and refused a repair, the newest first. Of the
-    /// refusals between two repairs only those are here that show whether an incident went on.
+    /// The ages of refusals during a fault of this object, newest first. Between two repairs, only
+    /// those refusals are listed that show whether the incident went on.
     pub refused: Vec<Duration>,
-    /// How long ago an admin closed the breaker of this object by hand: what ended before belongs
-    /// to no incident any more.
+    /// The age of the last manual reset of this object's breaker. Repairs that ended before it do
+    /// not count for the current incident.
     pub reset: Option<Duration>,
-    /// What all repairs together do.
+    /// The usage of the fleet limits.
     pub fleet: FleetUsage,
 }
 
-/// A pause and who asked for it.
+/// A pause of repairs that an admin has set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pause {
-    /// Who.
+    /// The user who set the pause.
     pub by: String,
-    /// Why.
+    /// The reason that the user gave.
     pub reason: String,
-    /// For how long still; `None` until it is resumed.
+    /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
     pub left: Option<Duration>,
 }
 
-/// One earlier repair.
+/// An earlier repair of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastRepair {
-    /// Its job.
+    /// The job ID.
     pub job: String,
-    /// How long ago it began.
+    /// Time since the repair began.
     pub began: Duration,
-    /// How long ago it ended, or its lease did.
+    /// Time since the repair ended, or since its lease ran out.
     pub ended: Duration,
-    /// How it ended.
+    /// Whether the repair helped.
     pub outcome: PastOutcome,
 }
 
-/// How an earlier repair ended.
+/// The result of an earlier repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastOutcome {
-    /// Its check was good.
+    /// The repair ran, and its check was good.
     Healed,
-    /// It ran and did not help, or nobody knows.
+    /// The repair ran and did not help, or its result is unknown.
     Failed,
-    /// Nothing was run.
+    /// No rung was run.
     NotRun,
 }
 
-/// All repairs together.
+/// The number of running and of recent repairs in the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FleetUsage {
-    /// How many run.
+    /// The number of repairs that are running.
     pub running: u32,
-    /// How many were started within the policy's window.
+    /// The number of repairs that started within the window of [`Fleet::started`](crate::Fleet).
     pub started: u32,
-    /// How long ago the oldest of these was started.
+    /// Time since the oldest of the repairs in `started` began.
     pub oldest_start: Duration,
 }
 
 /// What the monitoring engine shows at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// The object itself.
+    /// The object of the event.
     pub object: ObjectNow,
-    /// Of how many objects with a repair how many are in trouble: `(troubled, of)`.
+    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
 }
 
-/// What the engine shows of the object now.
+/// The present condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// Its state, if it was checked since the event; the file is only written every few seconds.
+    /// The present state; `None` if the object has not been checked since the event. Nagios writes
+    /// its status file only every few seconds.
     pub state: Option<ObjectState>,
-    /// Somebody has acknowledged the problem.
+    /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
-    /// Nagios sees it flapping.
+    /// Whether Nagios considers the object flapping.
     pub flapping: bool,
-    /// It is in a downtime of its own.
+    /// Whether the object itself is in a downtime.
     pub downtime: bool,
-    /// Its host is in a downtime; for a host the same as `downtime`.
+    /// Whether the host is in a downtime. For a host object, this equals `downtime`.
     pub host_downtime: bool,
 }
 
 impl RecordedHistory {
-    /// The repairs of the incident that is still going on: back in time, as long as no gap between
-    /// two signs of trouble is as long as `healthy_for`. Some of them may not have been run.
+    /// Returns the repairs of the current incident, newest first. The incident reaches back to the
+    /// first gap of at least `healthy_for` without a repair or a refusal. The result includes
+    /// repairs that were not run.
     pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
         let mut trouble = Duration::ZERO;
         let mut count = 0;
@@ -148,8 +152,8 @@ impl RecordedHistory {
         self.repairs.get(..count).unwrap_or_default()
     }
 
-    /// How many repairs of the incident did not help: those that failed, and the successes after
-    /// which the fault came back within `relapse`. A repair that could not be run does not count.
+    /// Counts the repairs of the incident that did not help: failures, and successes after which
+    /// the fault came back within `relapse`. Repairs that were not run do not count.
     pub fn ineffective(&self, limits: &Limits) -> u32 {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;
@@ -170,13 +174,13 @@ impl RecordedHistory {
         self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
     }
 
-    /// How many repairs of the incident were run, or may have been.
+    /// Counts the repairs of the incident that were run, or may have been run.
     pub fn spent(&self, limits: &Limits) -> u32 {
         count(self.incident(limits).iter())
     }
 
-    /// The repairs that count for the window, the newest first. What could not be run has changed
-    /// nothing: it starts no cooldown and spends no budget.
+    /// Returns the repairs that count for the window, newest first. Repairs that were not run are
+    /// left out, because they changed nothing on the host.
     pub fn in_window<'a>(
         &'a self,
         limits: &Limits,
@@ -185,19 +189,19 @@ impl RecordedHistory {
         self.repairs.iter().filter(move |past| ran(past) && past.began < per)
     }
 
-    /// How long ago the last sign of trouble was.
+    /// Returns the time since the last repair or refusal; `None` if there was neither.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
         repair.into_iter().chain(self.refused.first().copied()).min()
     }
 }
 
-/// Whether it was run, or may have been.
+/// Returns whether a repair was run, or may have been run.
 pub(crate) fn ran(past: &PastRepair) -> bool {
     past.outcome != PastOutcome::NotRun
 }
 
-/// How many of these were run, or may have been.
+/// Counts the repairs that were run, or may have been run.
 pub(crate) fn count<'a>(repairs: impl Iterator<Item = &'a PastRepair>) -> u32 {
     u32::try_from(repairs.filter(|past| ran(past)).count()).unwrap_or(u32::MAX)
 }
@@ -230,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn an_incident_ends_after_an_hour_without_a_fault() {
+    fn ends_incident_after_an_hour_without_a_fault() {
         use PastOutcome::Healed;
         let limits = Limits::default();
         let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| {
@@ -239,14 +243,14 @@ mod tests {
         assert_eq!(count(&[(59, Healed)], &[]), 1);
         assert_eq!(count(&[(60, Healed)], &[]), 0);
         assert_eq!(count(&[(30, Healed), (85, Healed), (200, Healed)], &[]), 2);
-        // Trouble that was refused is trouble all the same: it keeps the incident going.
+        // A refused event also shows that the fault is there, so the incident goes on.
         assert_eq!(count(&[(100, Healed)], &[50]), 1);
         assert_eq!(count(&[(100, Healed)], &[30]), 0);
         assert_eq!(count(&[(150, Healed)], &[50, 100]), 1);
     }
 
     #[test]
-    fn a_success_after_which_the_fault_comes_back_did_not_help() {
+    fn counts_relapses_as_ineffective_repairs() {
         use PastOutcome::{Failed, Healed, NotRun};
         let limits = Limits::default();
         let count = |repairs: &[(u64, PastOutcome)], refused: &[u64]| {

@@ -1,21 +1,22 @@
-//! How far back a decision looks.
+//! How much of the past a decision needs.
 
 use core::time::Duration;
 
 use crate::{Event, Limits, Policy};
 
-/// How far back a decision looks. Beyond it nothing that is on record can matter.
+/// How far back a decision looks. Older records cannot change the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
-    /// The limits of the object: an incident goes back until a gap of `healthy_for`, however long
-    /// that is.
+    /// The limits of the object. An incident has no maximum age: it reaches back to the first gap
+    /// of `healthy_for`.
     pub limits: Limits,
-    /// How far back the repairs of the whole fleet are counted.
+    /// The age up to which repairs count for the fleet limit on started repairs.
     pub fleet: Duration,
 }
 
 impl Horizon {
-    /// How far back single repairs are counted, whichever incident they belong to.
+    /// Returns the age up to which a repair of the object counts for the cooldown or the window,
+    /// even if it belongs to an earlier incident.
     pub fn repairs(&self) -> Duration {
         self.limits.cooldown.max(self.limits.window.per)
     }

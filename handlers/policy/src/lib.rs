@@ -1,8 +1,8 @@
-//! The decision: an [`Event`] of Nagios, the [`Policy`] and what is known of earlier repairs make a
-//! [`Decision`].
+//! Decides whether to repair. [`decide()`] takes an [`Event`] of Nagios, the [`Policy`] and the
+//! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, it refuses.
 //!
-//! Pure: no clock, no files, no sockets, which `no_std` and the empty dependency list of the
-//! manifest prove. Time and history are arguments. When in doubt, it does nothing.
+//! This crate uses no clock, no files and no sockets: it is `no_std`, and its manifest lists no
+//! dependencies. The caller passes times as part of the history.
 
 #![no_std]
 
@@ -26,7 +26,7 @@ mod rules;
 mod spelling;
 
 pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits};
-pub use event::{BadWord, Event, ObjectState, StateType};
+pub use event::{BadWord, Event, ObjectState, StateType, object_name};
 pub use history::{
     FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, RecordedHistory,
     SAME_EVENT_WITHIN,

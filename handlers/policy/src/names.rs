@@ -1,5 +1,5 @@
-//! Names that cross a trust boundary. Each is checked once, here, and cannot exist in a bad form
-//! afterwards.
+//! Names that cross a trust boundary. Parsing checks them, so a value of these types is always
+//! valid.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -7,19 +7,20 @@ use alloc::string::String;
 use core::fmt;
 use core::str::FromStr;
 
-/// The name of a repair: what `_REPAIR` holds in the Nagios configuration, a key of policy.json and
-/// of the gate's repairs.json, and a word of the SSH command. 1 to 64 characters of
-/// `[A-Za-z0-9_-]`, the first a letter or digit: nothing a shell, a path or an option parser could
-/// read as anything else.
+/// The name of a repair. It is the value of `_REPAIR` in the Nagios configuration, a key of
+/// policy.json and of the gate's repairs.json, and a word of the SSH command.
+///
+/// It has 1 to 64 characters of `[A-Za-z0-9_-]` and starts with a letter or a digit. A shell, a
+/// path or an option parser can therefore not misread it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepairName(String);
 
-/// The identity of one repair, which makes asking for it twice harmless. 8 to 64 characters of the
-/// same alphabet.
+/// The ID of one job. A gate runs each job only once, so a repeated request is harmless. The ID has
+/// 8 to 64 characters, with the same rules as a [`RepairName`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(String);
 
-/// A name that is not of the alphabet or the length its kind allows.
+/// A name with a wrong length or a forbidden character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadName {
     what: &'static str,
@@ -32,8 +33,8 @@ impl fmt::Display for BadName {
         let shown: String = self.given.chars().take(64).flat_map(char::escape_default).collect();
         write!(
             f,
-            "'{shown}' is not a {}: it must be {} to 64 letters, digits, '_' or '-', a letter or \
-             digit first",
+            "'{shown}' is not a {}; use {} to 64 letters, digits, '_' or '-', starting with a \
+             letter or a digit",
             self.what, self.least
         )
     }
@@ -43,8 +44,8 @@ impl core::error::Error for BadName {}
 
 fn check(what: &'static str, least: usize, text: &str) -> Result<String, BadName> {
     let in_alphabet = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    let well_begun = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    if in_alphabet && well_begun && (least..=64).contains(&text.len()) {
+    let valid_start = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    if in_alphabet && valid_start && (least..=64).contains(&text.len()) {
         Ok(text.to_owned())
     } else {
         Err(BadName { what, given: text.to_owned(), least })
@@ -70,7 +71,7 @@ impl FromStr for JobId {
 macro_rules! is_text {
     ($name:ty) => {
         impl $name {
-            /// The name as text.
+            /// Returns the name as a string slice.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_alphabet_is_a_name() {
+    fn accepts_only_safe_characters_in_names() {
         for good in ["httpd", "power-cycle", "a", "X_1", &"a".repeat(64)] {
             assert!(good.parse::<RepairName>().is_ok(), "{good}");
         }
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_shows_the_name_without_its_control_characters() {
+    fn escapes_control_characters_in_error_messages() {
         let refusal = "a\x1b[31m\n".parse::<RepairName>().unwrap_err().to_string();
         assert!(!refusal.contains(char::is_control), "{refusal}");
     }

@@ -1,4 +1,5 @@
-//! The reasons to do nothing. Each is a sentence for the admin who asks "why did it not repair?".
+//! The reasons for doing nothing. Each one is displayed as a sentence for the admin who wonders why
+//! nothing was repaired.
 
 use alloc::string::String;
 use alloc::string::ToString;
@@ -9,128 +10,130 @@ use core::time::Duration;
 
 use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, StateType};
 
-/// Why nothing is done.
+/// The reason why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The object did not opt in.
     NoRepairNamed,
-    /// The policy has no repair of that name.
+    /// The policy has no repair of this name.
     UnknownRepair(RepairName),
-    /// OK or UP.
+    /// The object is OK or UP.
     Recovered(ObjectState),
-    /// A state that the rules do not repair.
+    /// The policy does not repair this state, but only those in the list.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The SOFT attempt that is waited for; `None` when only HARD is left, for
-        /// `max_check_attempts` is 1.
+        /// The first SOFT attempt at which the policy repairs; `None` if it repairs only at HARD,
+        /// because `max_check_attempts` is 1.
         needed: Option<u32>,
     },
-    /// The result before this one does not call for the repair, and the rules want two in a row
-    /// that do.
+    /// The policy requires two results in a row, and the previous result does not call for the
+    /// repair.
     NotInARow {
-        /// The state now.
+        /// The present state.
         state: ObjectState,
-        /// SOFT or HARD.
+        /// Whether the present state is SOFT or HARD.
         state_type: StateType,
-        /// The result before; `None` when Nagios did not say.
+        /// The previous result; `None` if Nagios did not pass it.
         last: Option<ObjectState>,
     },
-    /// The host itself is not there: a repair could not reach it and would not help.
+    /// The host is down or unreachable, so a repair could not reach it and would not help.
     HostNotUp(ObjectState),
     /// The service is in a planned downtime.
     ServiceDowntime,
     /// The host is in a planned downtime.
     HostDowntime,
-    /// Somebody is at it.
+    /// Somebody has acknowledged the problem.
     Acknowledged,
-    /// Nagios sees it flapping.
+    /// Nagios considers the object flapping.
     Flapping,
-    /// Somebody paused the system, the host or the service.
+    /// Somebody has paused repairs of everything, of the host or of the service.
     Paused {
-        /// Who.
+        /// The user who set the pause.
         by: String,
-        /// Why.
+        /// The reason that the user gave.
         reason: String,
-        /// For how long still.
+        /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
-    /// This very event was answered before: Nagios hands a dead worker's job to another one.
+    /// Another job has already answered this event. If a worker process of Nagios dies, Nagios
+    /// gives its work to another one, and calls the handler twice.
     SameEvent {
-        /// The job that answered it.
+        /// The job that answered the event.
         job: String,
     },
-    /// This problem was repaired before, at another of its events, and is still the same problem.
+    /// A job has already run for this problem, at another event, and the problem is still there.
     SameProblem {
-        /// The job that did.
+        /// The earlier job.
         job: String,
     },
-    /// The ledger holds a time that has not come yet: the clock was set back, or was wrong then.
+    /// The ledger holds a time in the future. The clock went back, or was ahead when the ledger
+    /// recorded the time.
     ClockWentBack {
-        /// The job of that time.
+        /// The job with that time.
         job: String,
-        /// How far ahead it is.
+        /// How far the time lies ahead of the clock.
         ahead: Duration,
     },
     /// A repair is running on this host.
     AlreadyRunning {
-        /// Its job.
+        /// The job that is running.
         job: String,
-        /// How long it has been running.
+        /// Time since the job began.
         since: Duration,
     },
-    /// This object was repaired a short time ago.
+    /// The cooldown of the last repair is not over.
     CoolingDown {
-        /// The job of that repair.
+        /// The job of the last repair.
         job: String,
-        /// When another one is allowed, from now.
+        /// Time until another repair is allowed.
         left: Duration,
     },
-    /// The repairs of this object do not help.
+    /// Too many repairs of this incident did not help.
     BreakerOpen {
-        /// How many did not.
+        /// The number of repairs that did not help.
         ineffective: u32,
-        /// When it closes, from now, if there is no more trouble until then.
+        /// Time until the breaker closes, if no fault occurs until then.
         left: Duration,
     },
-    /// This incident has had its repairs.
+    /// The repair budget of the incident is used up.
     IncidentBudget {
-        /// How many.
+        /// The number of repairs in the incident.
         spent: u32,
-        /// When the incident is over, from now, if there is no more trouble until then.
+        /// Time until the incident ends, if no fault occurs until then.
         left: Duration,
     },
-    /// This object has had the repairs of its window.
+    /// The repair budget of the window is used up.
     WindowBudget {
-        /// How many.
+        /// The number of repairs in the window.
         spent: u32,
-        /// When another one is allowed, from now.
+        /// Time until another repair is allowed.
         left: Duration,
     },
-    /// As many repairs run as may at once.
+    /// The fleet limit on running repairs is reached. The value is the number of running repairs.
     FleetRunning(u32),
-    /// As many repairs were started as may be.
+    /// The fleet limit on started repairs is reached.
     FleetStarted {
-        /// How many.
+        /// The number of repairs that were started within the window of the policy.
         started: u32,
-        /// When another one is allowed, from now.
+        /// Time until another repair is allowed.
         left: Duration,
     },
-    /// So much is in trouble that the cause lies elsewhere.
+    /// Too many objects are in trouble, so the cause is probably a wider outage.
     FleetShare {
-        /// So many objects are in trouble.
+        /// The number of objects in trouble.
         troubled: u32,
-        /// Of so many.
+        /// The number of all objects that opted in.
         of: u32,
-        /// The percentage that may be.
+        /// The limit of the policy, in percent.
         allowed: u32,
     },
 }
 
 impl Reason {
-    /// The code of this reason, the same for every occurrence.
+    /// Returns the code of the reason.
     pub fn code(&self) -> ReasonCode {
         match self {
             Reason::NoRepairNamed => ReasonCode::NoRepairNamed,
@@ -161,8 +164,9 @@ impl Reason {
 }
 
 impl Reason {
-    /// How long it holds still, where time alone ends it; for some reasons only if there is no more
-    /// trouble until then.
+    /// Returns the time after which the reason ends by itself; `None` if it does not end by itself.
+    /// For the breaker and the budget of an incident, the time holds only if no fault occurs until
+    /// then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
@@ -181,8 +185,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::NoRepairNamed => f.write_str(
-                "no repair is named for it: add a line '_REPAIR \
-                                               NAME' to its definition to opt in",
+                "the object names no repair: add a line '_REPAIR NAME' to its definition to opt in",
             ),
             Reason::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
             Reason::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
@@ -190,124 +193,106 @@ impl fmt::Display for Reason {
                 let on: Vec<String> = on.iter().map(ObjectState::to_string).collect();
                 write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
             }
-            Reason::TooEarly { attempt, needed: Some(needed) } => {
-                write!(
-                    f,
-                    "SOFT attempt {attempt} is too early: it repairs from SOFT {needed} on, \
-                           or when HARD"
-                )
-            }
-            Reason::TooEarly { attempt, needed: None } => {
-                write!(
-                    f,
-                    "SOFT attempt {attempt} is too early: with max_check_attempts 1 it \
-                           repairs only when HARD"
-                )
-            }
+            Reason::TooEarly { attempt, needed: Some(needed) } => write!(
+                f,
+                "SOFT attempt {attempt} is too early: the policy repairs from SOFT {needed} on, or \
+                 at HARD"
+            ),
+            Reason::TooEarly { attempt, needed: None } => write!(
+                f,
+                "SOFT attempt {attempt} is too early: with max_check_attempts 1, the policy \
+                 repairs only at HARD"
+            ),
             Reason::NotInARow { last: None, .. } => f.write_str(
-                "the policy wants two results in a row, and the one before is not \
-                             known: give it as --last-state",
+                "the policy requires two results in a row, and the previous result is unknown: \
+                 pass it with --last-state",
             ),
             Reason::NotInARow { state, state_type, last: Some(last) } => {
-                write!(f, "the result before was {last}, and the policy wants two in a row: ")?;
+                write!(
+                    f,
+                    "the previous result was {last}, and the policy requires two results in a \
+                     row: "
+                )?;
                 match state_type {
                     StateType::Soft => write!(f, "allowed at the next {state}"),
-                    StateType::Hard => {
-                        write!(
-                            f,
-                            "allowed at the next {state} of which Nagios tells, or by \
-                                   'repairctl sweep' if it stays so"
-                        )
-                    }
+                    StateType::Hard => write!(
+                        f,
+                        "allowed at the next {state} event, or by 'repairctl sweep' if the fault \
+                         persists"
+                    ),
                 }
             }
             Reason::HostNotUp(state) => {
                 write!(f, "the host is {state}: a repair could not reach it")
             }
-            Reason::ServiceDowntime => f.write_str("the service is in downtime, until that ends"),
-            Reason::HostDowntime => f.write_str("the host is in downtime, until that ends"),
+            Reason::ServiceDowntime => {
+                f.write_str("the service is in downtime: allowed again when the downtime ends")
+            }
+            Reason::HostDowntime => {
+                f.write_str("the host is in downtime: allowed again when the downtime ends")
+            }
             Reason::Acknowledged => f.write_str(
-                "the problem is acknowledged: somebody is at it, until the \
-                             acknowledgement is removed",
+                "the problem is acknowledged: allowed again when the acknowledgement is removed",
             ),
             Reason::Flapping => {
-                f.write_str("it is flapping, until Nagios says that it has stopped")
+                f.write_str("it is flapping: allowed again when Nagios reports that it has stopped")
             }
-            Reason::Paused { by, reason, left: Some(left) } => write!(
-                f,
-                "paused by {by} for another \
-                {}: {reason}",
-                Rounded(*left)
-            ),
-            Reason::Paused { by, reason, left: None } => write!(
-                f,
-                "paused by {by} until it is \
-                resumed: {reason}"
-            ),
-            Reason::SameEvent { job } => write!(f, "job {job} has answered this very event"),
+            Reason::Paused { by, reason, left: Some(left) } => {
+                write!(f, "paused by {by} for another {}: {reason}", Rounded(*left))
+            }
+            Reason::Paused { by, reason, left: None } => {
+                write!(f, "paused by {by} until it is resumed: {reason}")
+            }
+            Reason::SameEvent { job } => write!(f, "job {job} has already answered this event"),
             Reason::SameProblem { job } => write!(
                 f,
-                "job {job} has repaired this very problem, and it is still there: people are \
-                 needed; allowed again for a new \
-                 problem, or after {}",
+                "job {job} has already run for this problem, and the problem is still there: \
+                 somebody has to look at it; allowed again for a new problem, or after {}",
                 Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
-                "the clock is {} behind job {job} of the ledger: allowed again when it has caught \
-                 up; if it was wrong then, \
-                 delete that job's row",
+                "the clock is {} behind job {job} in the ledger: allowed again when the clock has \
+                 caught up; if it was wrong when the job ran, delete the row of that job",
                 Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,
-                "job {job} has been repairing on this \
-                host for {}",
+                "another repair is already running on this host (job {job}, for {})",
                 Rounded(*since)
             ),
-            Reason::CoolingDown { job, left } => write!(
-                f,
-                "cooling down after job {job}: allowed \
-                                                         again in {}",
-                Rounded(*left)
-            ),
+            Reason::CoolingDown { job, left } => {
+                write!(f, "cooling down after job {job}: allowed again in {}", Rounded(*left))
+            }
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
-                "the breaker is open, for {ineffective} repairs of this incident did not help: it \
-                 closes after {} without a fault, or by repairctl reset",
+                "the breaker is open because {ineffective} repairs of this incident did not help: \
+                 it closes after {} without a fault, or with 'repairctl reset'",
                 Rounded(*left)
             ),
-            Reason::IncidentBudget { spent, left } => {
-                write!(
-                    f,
-                    "this incident has had its {spent} repairs: it is over after {} without \
-                           a fault",
-                    Rounded(*left)
-                )
-            }
+            Reason::IncidentBudget { spent, left } => write!(
+                f,
+                "repair budget used up ({spent} in this incident): the incident ends after {} \
+                 without a fault",
+                Rounded(*left)
+            ),
             Reason::WindowBudget { spent, left } => write!(
                 f,
-                "it has had its {spent} repairs: \
-                                                            allowed again in {}",
+                "repair budget used up ({spent} in the window of the policy): allowed again in {}",
                 Rounded(*left)
             ),
-            Reason::FleetRunning(running) => write!(
-                f,
-                "{running} repairs are running, as many as may \
-                                                     at once"
-            ),
-            Reason::FleetStarted { started, left } => {
-                write!(
-                    f,
-                    "{started} repairs have been started, as many as may be: allowed again \
-                           in {}",
-                    Rounded(*left)
-                )
+            Reason::FleetRunning(running) => {
+                write!(f, "fleet limit reached: {running} repairs are already running")
             }
+            Reason::FleetStarted { started, left } => write!(
+                f,
+                "fleet limit reached ({started} repairs started): allowed again in {}",
+                Rounded(*left)
+            ),
             Reason::FleetShare { troubled, of, allowed } => write!(
                 f,
-                "{troubled} of {of} objects are in trouble, more than the {allowed} % that may be: \
-                 the cause lies elsewhere"
+                "{troubled} of {of} objects are in trouble, above the limit of {allowed} %: \
+                 probably a wider outage"
             ),
         }
     }

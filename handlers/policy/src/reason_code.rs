@@ -1,20 +1,20 @@
-//! The codes of the reasons, for scripts and for the record.
+//! The codes of the reasons, for scripts and for the ledger.
 
 words! {
-    /// The code of a [`crate::Reason`]. Scripts match it, so a code never changes and is never used
-    /// again.
+    /// The code of a [`crate::Reason`]. Scripts match these codes, so a code never changes and is
+    /// never reused for another reason.
     pub enum ReasonCode {
         /// The object did not opt in.
         NoRepairNamed = "no-repair-named",
-        /// The policy has no repair of that name.
+        /// The policy has no repair of this name.
         UnknownRepair = "unknown-repair",
         /// The object is OK or UP.
         Recovered = "recovered",
-        /// The rules do not repair this state.
+        /// The policy does not repair this state.
         StateNotCovered = "state-not-covered",
-        /// Nagios still rechecks.
+        /// Nagios has not confirmed the fault yet.
         TooEarly = "too-early",
-        /// The result before this one was another.
+        /// The previous result did not call for this repair.
         NotInARow = "not-in-a-row",
         /// The host is down or unreachable.
         HostNotUp = "host-not-up",
@@ -24,37 +24,38 @@ words! {
         HostDowntime = "host-downtime",
         /// Somebody has acknowledged the problem.
         Acknowledged = "acknowledged",
-        /// Nagios sees the object flapping.
+        /// Nagios considers the object flapping.
         Flapping = "flapping",
         /// An admin paused repairs.
         Paused = "paused",
-        /// The same event was answered before.
+        /// Another job has already answered this event.
         SameEvent = "same-event",
-        /// The same problem was repaired before.
+        /// Another job has already run for this problem.
         SameProblem = "same-problem",
-        /// The ledger holds a later time than the clock.
+        /// The ledger holds a time that is later than the clock.
         ClockWentBack = "clock-went-back",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
-        /// The object was repaired a short time ago.
+        /// The cooldown of the last repair is not over.
         CoolingDown = "cooling-down",
         /// Too many repairs of the incident did not help.
         BreakerOpen = "breaker-open",
-        /// The repairs of the incident are used up.
+        /// The repair budget of the incident is used up.
         IncidentBudget = "incident-budget",
-        /// The repairs of the window are used up.
+        /// The repair budget of the window is used up.
         WindowBudget = "window-budget",
-        /// The limit of running repairs is reached.
+        /// The fleet limit on running repairs is reached.
         FleetRunning = "fleet-running",
-        /// The limit of started repairs is reached.
+        /// The fleet limit on started repairs is reached.
         FleetStarted = "fleet-started",
-        /// Too many objects are in trouble at once.
+        /// Too many objects are in trouble at the same time.
         FleetShare = "fleet-share",
     }
 }
 
 impl ReasonCode {
-    /// Whether it is a limit that the object shares with others: it passes as their repairs end.
+    /// Whether the reason is a limit that the object shares with others. Such a reason passes when
+    /// the other repairs end or the other objects recover.
     pub fn is_shared_limit(self) -> bool {
         match self {
             ReasonCode::AlreadyRunning

@@ -1,9 +1,9 @@
-//! Durations for people.
+//! Durations in messages.
 
 use core::fmt;
 use core::time::Duration;
 
-/// A duration for people: `90 s`, `12 min`, `3.5 h`, rounded up.
+/// Displays a duration, rounded up: `90 s`, `12 min` or `3.5 h`.
 pub struct Rounded(pub Duration);
 
 impl fmt::Display for Rounded {

@@ -1,58 +1,60 @@
-//! The rules that history decides. Each can only say no: more history never makes it bolder.
+//! The rules that need the history. They can only refuse: a repair that is refused with less
+//! history is also refused with more.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
 
 words! {
-    /// A rule, in the order in which they are asked. The first that says no is the answer.
+    /// The rules, in the order in which they are applied. The first one that refuses gives the
+    /// reason.
     pub enum Rule {
-        /// Nagios has not seen it in order since the event.
+        /// The object has not recovered since the event.
         Recovery = "recovery",
-        /// Neither it nor its host is in a downtime.
+        /// Neither the object nor its host is in a downtime.
         Downtime = "downtime",
         /// Nobody has acknowledged the problem.
         Acknowledgement = "acknowledgement",
-        /// It does not flap.
+        /// The object is not flapping.
         Flapping = "flapping",
-        /// Nobody has paused it.
+        /// No pause covers the object.
         Pause = "pause",
-        /// No job has answered this very event.
+        /// No other job has answered this event.
         SameEvent = "answered",
         /// The clock has not gone back.
         Clock = "clock",
-        /// No repair runs on its host.
+        /// No repair is running on the host.
         Running = "running",
-        /// Its last repair ended longer ago than the cooldown.
+        /// The cooldown of the last repair is over.
         Cooldown = "cooldown",
-        /// Its repairs in this incident helped.
+        /// The breaker of the incident is closed.
         Breaker = "breaker",
-        /// The incident has repairs left.
+        /// The repair budget of the incident is not used up.
         Incident = "incident",
-        /// The window has repairs left.
+        /// The repair budget of the window is not used up.
         Window = "window",
-        /// No job has repaired this very problem.
+        /// No other job has run for this problem.
         SameProblem = "problem",
-        /// Fewer repairs run than may.
+        /// The fleet limit on running repairs is not reached.
         FleetRunning = "fleet",
-        /// Fewer repairs were started than may be.
+        /// The fleet limit on started repairs is not reached.
         FleetStarted = "starts",
-        /// Few enough objects are in trouble.
+        /// The share of objects in trouble is within the limit.
         FleetShare = "share",
     }
 }
 
 impl Rule {
-    /// What can change between the event and the repair.
+    /// The rules whose result can change between the event and the repair.
     pub(crate) const CHANGING: [Rule; 5] =
         [Rule::Recovery, Rule::Downtime, Rule::Acknowledgement, Rule::Flapping, Rule::Pause];
-    /// The limits of one object.
+    /// The rules that limit the repairs of one object.
     pub(crate) const OF_OBJECT: [Rule; 4] =
         [Rule::Cooldown, Rule::Breaker, Rule::Incident, Rule::Window];
 
     /// Applies the rule.
     ///
     /// # Errors
-    /// The reason why nothing is repaired.
+    /// The reason why the rule refuses the repair.
     pub fn check(self, limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
         let recorded = &history.recorded;
         match self {
@@ -153,7 +155,7 @@ impl Rule {
                     left: fleet.started.per.saturating_sub(now.oldest_start),
                 })
             }
-            // One object in trouble is never "too many", however few there are.
+            // A single object in trouble is never a wider outage, even if it is the only object.
             (Rule::FleetShare, Some((troubled, of)))
                 if troubled > 1
                     && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>

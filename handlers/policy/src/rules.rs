@@ -1,4 +1,5 @@
-//! What the admin allows: the rules for each repair and for all together, checked and complete.
+//! The policy as the admin has set it: the rules of each repair and the limits of the fleet, with
+//! every default filled in.
 
 use alloc::string::String;
 use alloc::vec;
@@ -9,56 +10,55 @@ use core::time::Duration;
 
 use crate::{ObjectState, RepairName};
 
-/// All repairs by name, and what holds for all of them together. Read from policy.json by the
-/// program; this crate knows no files.
+/// The repairs by name, and the fleet limits. The crate `policy_file` reads them from policy.json.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The rules of each repair.
     pub repairs: BTreeMap<RepairName, Rules>,
-    /// What holds for all of them together.
+    /// The limits on all repairs together.
     pub fleet: Fleet,
 }
 
-/// When a repair may run, how often, and the ladder of what it then does.
+/// The rules of one repair: when and how often it is allowed, and its ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// The states that call for it.
+    /// The states that call for the repair.
     pub on: Vec<ObjectState>,
-    /// The SOFT attempt from which on it runs; the last SOFT attempt when `max_check_attempts`
-    /// leaves fewer.
+    /// The first SOFT attempt at which the repair runs. If `max_check_attempts` leaves fewer SOFT
+    /// attempts, the repair runs at the last one.
     pub soft_attempt: u32,
-    /// How many results in a row, this one included, must be of these states: 1 to
-    /// [`Rules::MOST_IN_A_ROW`].
+    /// The number of results in a row that must have a state of `on`, including the present one: 1
+    /// to [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
-    /// How often it may run for one object.
+    /// The limits on repairs of one object.
     pub limits: Limits,
-    /// The rungs, tried in order until one is verified.
+    /// The rungs, in the order in which they are tried until a check shows that one has helped.
     pub ladder: Vec<Rung>,
 }
 
-/// So many within such a time.
+/// A maximum number of repairs within a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
-    /// How many.
+    /// The maximum number of repairs.
     pub count: u32,
-    /// Within how long, up to now.
+    /// The length of the period, which ends now.
     pub per: Duration,
 }
 
-/// How often one object may be repaired.
+/// The limits on repairs of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The time after a repair in which the object is not repaired again.
+    /// Time after a repair in which the object is not repaired again.
     pub cooldown: Duration,
-    /// How many repairs one incident may have.
+    /// The maximum number of repairs in one incident.
     pub per_incident: u32,
-    /// How many repairs a longer time may have, in all incidents together.
+    /// The maximum number of repairs within a longer period, over all incidents.
     pub window: Quota,
-    /// A fault that comes back within this time after a success shows that the repair did not help.
+    /// If the fault returns within this time after a success, the repair counts as ineffective.
     pub relapse: Duration,
-    /// So many repairs of one incident that did not help open the breaker.
+    /// The number of ineffective repairs in one incident that opens the breaker.
     pub breaker: u32,
-    /// An incident is over, and the breaker closed, after so long without a fault.
+    /// Time without a fault that ends an incident and closes its breaker.
     pub healthy_for: Duration,
 }
 
@@ -75,16 +75,16 @@ impl Default for Limits {
     }
 }
 
-/// What all repairs together may do. Many faults at once have a cause that no restart of a single
-/// service fixes.
+/// The limits on all repairs together. When many objects fail at the same time, restarting single
+/// services does not remove the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
-    /// How many repairs may run at once.
+    /// The maximum number of repairs that run at the same time.
     pub running: u32,
-    /// How many may be started.
+    /// The maximum number of repairs that start within a period.
     pub started: Quota,
-    /// The percentage of the objects with a repair that may be in trouble; above it nothing is
-    /// repaired. Known only when Nagios' status file is.
+    /// The percentage of opted-in objects in trouble above which nothing is repaired. It applies
+    /// only if the policy names Nagios' status file.
     pub share: u32,
 }
 
@@ -98,40 +98,40 @@ impl Default for Fleet {
     }
 }
 
-/// One thing to try, and how it is known to have worked.
+/// One step of a ladder, and the check that shows whether it has helped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rung {
-    /// What is done.
+    /// The action to run.
     pub act: Act,
-    /// The longest it may take, connection and answer included.
+    /// The maximum time for the action, including the connection and the answer.
     pub timeout: Duration,
-    /// How long the repaired thing may take to come up before it is checked.
+    /// Time to wait after the action before the check runs.
     pub settle: Duration,
-    /// The check that proves it: a program and its arguments, exit code 0 for healed.
+    /// The check: a program and its arguments. Exit code 0 means that the object is healed.
     pub verify: Vec<String>,
-    /// How many good results in a row prove it, a second apart.
+    /// The number of good results in a row that are required. The checks run a second apart.
     pub good_results: u32,
 }
 
-/// What a rung does.
+/// The action of a rung.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
-    /// The repair of this name at a gate: the host's own, or that of another host (a hypervisor, a
-    /// load balancer).
+    /// A repair that a gate runs.
     Ssh {
-        /// The gate's name for it.
+        /// The name of the repair in the gate's repairs.json.
         repair: RepairName,
-        /// The other host.
+        /// Another host whose gate runs the repair, for example a hypervisor or a load balancer;
+        /// `None` for the host itself.
         at: Option<String>,
     },
-    /// A program on the Nagios server and its arguments.
+    /// A program on the Nagios server, with its arguments.
     Local(Vec<String>),
 }
 
 words! {
-    /// The kinds of rungs, by their keys in policy.json.
+    /// The kinds of rungs, named after their keys in policy.json.
     pub enum RungKind {
-        /// A repair at a gate.
+        /// A repair that a gate runs.
         Ssh = "ssh",
         /// A program on the Nagios server.
         Local = "local",
@@ -139,7 +139,7 @@ words! {
 }
 
 impl Act {
-    /// Its kind.
+    /// Returns the kind of the action.
     pub fn kind(&self) -> RungKind {
         match self {
             Act::Ssh { .. } => RungKind::Ssh,
@@ -147,8 +147,8 @@ impl Act {
         }
     }
 
-    /// The repair that a gate runs, and the other host whose gate it is; `None` when no gate runs
-    /// it.
+    /// Returns the repair that a gate runs, and the other host if it is not the host's own gate.
+    /// `None` for a local program.
     pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
         match self {
             Act::Ssh { repair, at } => Some((repair, at.as_deref())),
@@ -156,7 +156,7 @@ impl Act {
         }
     }
 
-    /// The program on this server, and its arguments; `None` when it runs elsewhere.
+    /// Returns the local program and its arguments; `None` for a repair that a gate runs.
     pub fn program(&self) -> Option<&[String]> {
         match self {
             Act::Local(argv) => Some(argv),
@@ -166,10 +166,11 @@ impl Act {
 }
 
 impl Rules {
-    /// An event tells of its own result and of the one before it, and of no more.
+    /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
-    /// The rules of the design: CRITICAL or DOWN, at SOFT 3 or later, within the default limits.
+    /// Returns the default rules with this ladder: CRITICAL or DOWN, from SOFT 3 on, with the
+    /// default limits.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
         Rules {
             on: vec![ObjectState::Critical, ObjectState::Down],

@@ -1,13 +1,15 @@
-//! How the names of hosts and services are spelled. To Nagios a name is bytes, and a site may write
-//! them in ISO-8859-1; texts, JSON and terminals hold UTF-8. So inside these programs a name is its
-//! spelling: a byte that is not part of valid UTF-8 is spelled `\xF6`. A backslash that would begin
-//! such a spelling is spelled `\x5C`, so no two names have the same spelling.
+//! Encodes the names of hosts and services as UTF-8.
+//!
+//! To Nagios a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
+//! UTF-8. These programs therefore hold each name in its spelling, which writes a byte that is not
+//! part of valid UTF-8 as `\xF6`. A backslash that looks like the start of such an escape is
+//! written as `\x5C`, so two different names never have the same spelling.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Returns the spelling of a name.
+/// Encodes a name in its spelling, which is always valid UTF-8.
 pub fn spell(name: &[u8]) -> String {
     let mut spelled = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -25,8 +27,8 @@ pub fn spell(name: &[u8]) -> String {
     spelled
 }
 
-/// Returns the name that is spelled like this. Accepts any text: hex digits in lower case, and
-/// bytes that need not be spelled.
+/// Decodes a spelling and returns the name. Accepts any text, including lower-case hex digits and
+/// escapes of bytes that need none.
 pub fn unspell(spelled: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(spelled.len());
     let mut rest = spelled;
@@ -40,12 +42,12 @@ pub fn unspell(spelled: &str) -> Vec<u8> {
     name
 }
 
-/// Returns the one spelling of a name that somebody spelled by hand.
+/// Normalizes a spelling that was written by hand.
 pub fn respell(spelled: &str) -> String {
     spell(&unspell(spelled))
 }
 
-/// The byte that is spelled here, after the backslash, and what follows it.
+/// Parses the part of an escape after the backslash. Returns the byte and the rest of the text.
 fn byte(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.strip_prefix('x')?.split_at_checked(2)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -62,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spells_bytes_and_the_backslashes_that_look_like_one() {
+    fn escapes_invalid_bytes_and_ambiguous_backslashes() {
         for (name, spelled) in [
             (b"HTTP".as_slice(), "HTTP"),
             ("Größe".as_bytes(), "Größe"),
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_a_spelling_by_hand() {
+    fn normalizes_handwritten_spellings() {
         assert_eq!(unspell(r"gr\xfcn"), b"gr\xfcn");
         assert_eq!(respell(r"gr\xfcn"), r"gr\xFCn");
         assert_eq!(respell(r"\xC3\xB6\x41"), "öA");
@@ -90,7 +92,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_name_comes_back(
+        fn unspell_reverses_spell(
             name in prop::collection::vec(prop_oneof![any::<u8>(), Just(b'\\'), Just(b'x'),
                 Just(b'5'), Just(b'C'), Just(0xc3), Just(0xb6)], 0..24),
         ) {
@@ -100,7 +102,7 @@ mod tests {
         }
 
         #[test]
-        fn text_without_backslashes_is_its_own_spelling(text in "[^\\\\]*") {
+        fn keeps_text_without_backslashes(text in "[^\\\\]*") {
             prop_assert_eq!(spell(text.as_bytes()), text.to_string());
             prop_assert_eq!(unspell(&text), text.into_bytes());
         }

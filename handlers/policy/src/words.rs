@@ -1,7 +1,8 @@
-//! Enums whose variants are words: of the record, of JSON, of output that scripts match.
+//! A macro for enums whose variants have fixed names in the ledger, in JSON and in output that
+//! scripts match.
 
-/// Defines an enum with one word for each variant. The manual pages list the words with the
-/// variants' documentation. A new variant cannot be written without its word and a sentence.
+/// Defines an enum with a fixed word for each variant. The manual pages list each word with the
+/// documentation of its variant, so the macro requires both.
 #[macro_export]
 macro_rules! words {
     ($(#[$attribute:meta])* $visible:vis enum $name:ident {
@@ -14,24 +15,24 @@ macro_rules! words {
         }
 
         impl $name {
-            /// All of them, in the order of their definition.
+            /// All variants, in the order of their definition.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// The word.
+            /// Returns the word of the variant.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+
                 }
             }
 
-            /// The documentation of the word.
+            /// Returns the documentation of the variant.
             pub fn about(self) -> &'static str {
                 match self {
                     $($name::$variant => concat!($($doc),+).trim_ascii_start(),)+
                 }
             }
 
-            /// Reads a word; `None` when it is not one of these.
+            /// Returns the variant with this word; `None` if there is none.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|known| known.as_str() == word)
             }

@@ -1,5 +1,5 @@
-//! Promises that hold for whole stories: whatever comes in whatever order, twice or late, on
-//! however many objects.
+//! Properties of whole sequences of handler calls on several hosts, in random order, with repeated
+//! and late calls.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,10 +15,10 @@ use proptest::prelude::*;
 const HOSTS: usize = 4;
 const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
 
-/// One call of the handler, and how the repair it may start goes.
+/// One call of the handler, with the duration and outcome of the repair that it can start.
 #[derive(Debug, Clone)]
 struct Call {
-    /// Seconds since the call before.
+    /// Seconds since the previous call.
     after: u64,
     host: usize,
     state: ObjectState,
@@ -29,7 +29,7 @@ struct Call {
     outcome: PastOutcome,
 }
 
-/// One repair of the story, in seconds from its beginning.
+/// One repair of a sequence. Times are seconds since the start of the sequence.
 #[derive(Debug, Clone)]
 struct Repair {
     host: usize,
@@ -79,7 +79,7 @@ fn policy() -> Policy {
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet }
 }
 
-/// What a ledger would say at `now`.
+/// Returns the history that a ledger would report at `now`.
 fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) -> RecordedHistory {
     let age = |at: u64| Duration::from_secs(now.saturating_sub(at));
     let counts = |repair: &&Repair| repair.outcome != PastOutcome::NotRun || repair.ended > now;
@@ -107,7 +107,7 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
         repairs: past
             .into_iter()
             .map(|r| {
-                // How one that runs will end is not known: it counts as one that did not help.
+                // The outcome of a running repair is unknown, so it counts as ineffective.
                 let outcome = if r.ended > now { PastOutcome::Failed } else { r.outcome };
                 PastRepair { job: "job".into(), began: age(r.began), ended: age(r.ended), outcome }
             })
@@ -127,8 +127,8 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
     }
 }
 
-/// Tells the story: every repair that was allowed.
-fn told(calls: &[Call]) -> Vec<Repair> {
+/// Plays the calls and returns every repair that was allowed.
+fn play(calls: &[Call]) -> Vec<Repair> {
     let (policy, mut repairs, mut refused, mut now) =
         (policy(), Vec::<Repair>::new(), Vec::new(), 0);
     for call in calls {
@@ -142,7 +142,12 @@ fn told(calls: &[Call]) -> Vec<Repair> {
         };
         match decide(&event, &policy, &history(&repairs, &refused, call, now).into()) {
             Decision::Repair(_) => {
-                assert_eq!(call.state, ObjectState::Critical, "repaired what is {}", call.state);
+                assert_eq!(
+                    call.state,
+                    ObjectState::Critical,
+                    "repaired a service that is {}",
+                    call.state
+                );
                 let &Call { host, problem, outcome, .. } = call;
                 let event = (call.state_type, call.attempt);
                 repairs.push(Repair {
@@ -164,8 +169,8 @@ fn told(calls: &[Call]) -> Vec<Repair> {
 
 proptest! {
     #[test]
-    fn no_cap_is_exceeded_at_any_moment_whatever_the_order(calls in prop::collection::vec(any_call(), 0..120)) {
-        let (repairs, policy) = (told(&calls), policy());
+    fn never_exceeds_a_limit_in_any_order_of_calls(calls in prop::collection::vec(any_call(), 0..120)) {
+        let (repairs, policy) = (play(&calls), policy());
         let limits = policy.repairs.values().next().unwrap().limits;
         for repair in &repairs {
             let at = repair.began;
@@ -174,33 +179,33 @@ proptest! {
             prop_assert!(begun().filter(|other| other.ended > at).count() <= policy.fleet.running as usize);
             prop_assert!(within(policy.fleet.started.per).count() <= policy.fleet.started.count as usize);
             let here = within(limits.window.per).filter(|other| other.host == repair.host);
-            // The one that begins now counts, however it will end.
+            // The repair that begins now counts, even if it later turns out that nothing was run.
             let ran = here.filter(|other| other.outcome != PastOutcome::NotRun || other.began == at);
             prop_assert!(ran.count() <= limits.window.count as usize);
             let on_the_host = begun().filter(|other| other.host == repair.host && other.ended > at);
-            prop_assert_eq!(on_the_host.count(), usize::from(repair.ended > at), "two at once on \
-                one host");
+            prop_assert_eq!(on_the_host.count(), usize::from(repair.ended > at), "two repairs run on one \
+                host");
         }
     }
 
     #[test]
-    fn one_problem_never_starts_its_ladder_twice(calls in prop::collection::vec(any_call(), 0..120)) {
-        // Within the hour for which a problem id means the same problem: so short a story is told
-        // here.
+    fn never_runs_a_ladder_twice_for_one_problem(calls in prop::collection::vec(any_call(), 0..120)) {
+        // A problem ID stands for the same problem only within `SAME_EVENT_WITHIN`, so the whole
+        // sequence has to be shorter.
         let hurried: Vec<Call> = calls.into_iter().map(|call| Call { after: call.after % 30, ..call }).collect();
-        let ran = told(&hurried).into_iter().filter(|repair| repair.outcome != PastOutcome::NotRun);
+        let ran = play(&hurried).into_iter().filter(|repair| repair.outcome != PastOutcome::NotRun);
         let mut seen = HashSet::new();
         for repair in ran {
-            prop_assert!(seen.insert((repair.host, repair.problem)), "{repair:?} is the second \
-                one");
+            prop_assert!(seen.insert((repair.host, repair.problem)), "{repair:?} ran for the \
+                same problem again");
         }
     }
 
     #[test]
-    fn a_call_that_comes_twice_is_answered_once(calls in prop::collection::vec(any_call(), 0..60)) {
+    fn answers_a_repeated_call_only_once(calls in prop::collection::vec(any_call(), 0..60)) {
         let repeated = |call: &Call| [call.clone(), Call { after: 0, ..call.clone() }];
         let twice: Vec<Call> = calls.iter().flat_map(repeated).collect();
-        for pair in told(&twice).windows(2) {
+        for pair in play(&twice).windows(2) {
             let same = pair[0].host == pair[1].host && pair[0].began == pair[1].began;
             prop_assert!(!same || pair[0].outcome == PastOutcome::NotRun, "{pair:?}");
         }

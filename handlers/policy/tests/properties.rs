@@ -1,4 +1,4 @@
-//! The promises of the decision that hold for every event and history.
+//! Properties that the decision has for every event and every history.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -78,7 +78,7 @@ proptest! {
     }
 
     #[test]
-    fn more_history_never_makes_it_bolder(
+    fn more_history_never_allows_more_repairs(
         event in any_event(), history in any_history(),
         ended in 0..100_000u64, outcome in 0..3usize, refused in 0..20_000u64,
     ) {
@@ -107,7 +107,7 @@ proptest! {
     }
 
     #[test]
-    fn no_limit_is_ever_exceeded(event in any_event(), history in any_history()) {
+    fn never_exceeds_a_limit(event in any_event(), history in any_history()) {
         let limits = rules().limits;
         if let Decision::Repair(_) = decide(&event, &policy(), &history) {
             prop_assert!(history.running.is_none());
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn two_in_a_row_are_two_and_never_bolder_than_one(
+    fn requiring_two_in_a_row_never_allows_more_repairs(
         event in any_event(), history in any_history(),
     ) {
         let strict = policy_of(Rules { in_a_row: 2, ..rules() });
@@ -134,7 +134,7 @@ proptest! {
     }
 
     #[test]
-    fn hard_is_never_too_early(event in any_event()) {
+    fn never_refuses_hard_states_as_too_early(event in any_event()) {
         let hard = Event { state_type: StateType::Hard, ..event };
         let decision = decide(&hard, &policy(), &RecordedHistory::default());
         let too_early = matches!(decision, Decision::NoAction(Reason::TooEarly { .. }));

@@ -1,7 +1,9 @@
-//! Every sequence of handler calls recorded from real engines (Nagios 4.4.6 and Icinga 2.13.6),
-//! with the decisions that are expected and why, in sequences.txt, and a few that are only
-//! described. One check a minute; a repair ends at once and does not help, so that what follows is
-//! decided by the limits alone.
+//! Decides about every sequence of handler calls in sequences.txt and compares the decisions with
+//! those in the file. The sequences were recorded from Nagios 4.4.6 and Icinga 2.13.6, except for a
+//! few that were written from descriptions.
+//!
+//! One check runs each minute. A repair takes no time and does not help, so the limits decide about
+//! the events after it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,7 +17,7 @@ use policy::{
 
 const TABLE: &str = include_str!("sequences.txt");
 
-/// The default rules, with `in_a_row` as the scenario's heading says.
+/// Returns the default rules with this value of `in_a_row`.
 fn policy(in_a_row: u32) -> Policy {
     let act = Act::Ssh { repair: "fix".parse().unwrap(), at: None };
     let rung = Rung {
@@ -29,8 +31,7 @@ fn policy(in_a_row: u32) -> Policy {
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// What a ledger would know: for each object the minutes of its repairs with their events, and of
-/// its refusals.
+/// The records that a ledger would hold about one object. The numbers are minutes.
 #[derive(Default)]
 struct Known {
     repairs: Vec<(u64, String)>,
@@ -61,12 +62,12 @@ impl Known {
     }
 }
 
-/// The problem id of a call.
+/// Returns the problem ID of a call.
 fn problem(call: &str) -> Option<&str> {
     call.split(' ').find_map(|word| word.strip_prefix('p'))
 }
 
-/// `host DOWN SOFT 1/3 host=DOWN downtime p1` as an event.
+/// Parses the words of a call, for example `host DOWN SOFT 1/3 host=DOWN downtime p1`.
 fn event(words: &[&str]) -> Event {
     let of_host = words[0] == "host";
     let words = if of_host { &words[1..] } else { words };
@@ -94,7 +95,7 @@ fn event(words: &[&str]) -> Event {
     }
 }
 
-/// The decision about each line of a scenario, in order.
+/// Returns the decision about each call of a scenario, in order.
 fn decisions(scenario: &str) -> Vec<String> {
     let mut known: HashMap<bool, Known> = HashMap::new();
     let in_a_row = if scenario.lines().next().unwrap().ends_with(", in_a_row 2") { 2 } else { 1 };
@@ -133,13 +134,13 @@ fn decisions(scenario: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_recorded_sequence_is_decided_as_the_table_says() {
+fn decides_every_sequence_as_written_in_the_table() {
     let scenarios: Vec<&str> =
         TABLE.split("\n\n").map(str::trim).filter(|text| text.starts_with('#')).collect();
-    assert!(scenarios.len() > 50, "the table was cut: {}", scenarios.len());
+    assert!(scenarios.len() > 50, "the table has only {} scenarios", scenarios.len());
     let mut wrong = String::new();
     for scenario in scenarios {
-        assert!(scenario.contains("\n> "), "no reason is given: {scenario}");
+        assert!(scenario.contains("\n> "), "scenario without an explanation: {scenario}");
         let calls = scenario.lines().filter(|line| !line.starts_with(['#', '>']));
         for (line, decided) in calls.zip(decisions(scenario)) {
             let (call, expected) = line.split_once(" = ").unwrap();
@@ -148,11 +149,11 @@ fn every_recorded_sequence_is_decided_as_the_table_says() {
             }
         }
     }
-    assert!(wrong.is_empty(), "decided otherwise than written:\n{wrong}");
+    assert!(wrong.is_empty(), "decisions that differ from the table:\n{wrong}");
 }
 
 #[test]
-fn no_recorded_sequence_repairs_what_is_well_or_down() {
+fn table_repairs_only_faults_on_hosts_that_are_up() {
     for line in TABLE.lines().filter(|line| line.ends_with("= REPAIR")) {
         let words: Vec<&str> = line.split_whitespace().collect();
         assert!(["CRITICAL", "host"].contains(&words[0]), "{line}");

@@ -1,4 +1,4 @@
-//! The decision, as a table a person can read.
+//! Decisions about single events, as tables of events and expected results.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,21 +13,21 @@ use policy::{
 };
 
 #[test]
-fn the_default_trigger() {
+fn repairs_from_the_third_soft_attempt_by_default() {
     for (text, wanted) in [
-        // The article's own sequence: three soft failures first, repair before the page.
+        // The usual sequence: three SOFT failures, then a repair before anybody is paged.
         ("CRITICAL;SOFT;1/4", "too-early"),
         ("CRITICAL;SOFT;2/4", "too-early"),
         ("CRITICAL;SOFT;3/4", "repair"),
         ("CRITICAL;HARD;4/4", "repair"),
         ("OK;SOFT;4/4", "recovered"),
         ("OK;HARD;4/4", "recovered"),
-        // Where SOFT 3 never comes, the last SOFT before HARD does.
+        // With fewer attempts there is no SOFT 3. The last SOFT attempt before HARD is repaired.
         ("CRITICAL;SOFT;1/3", "too-early"),
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
         ("CRITICAL;HARD;1/1", "repair"),
-        // C U C with many attempts: SOFT 3 was UNKNOWN, so SOFT 4 is the first that counts.
+        // CRITICAL, UNKNOWN, CRITICAL with many attempts: SOFT 3 is UNKNOWN, so SOFT 4 is repaired.
         ("UNKNOWN;SOFT;3/10", "state-not-covered"),
         ("CRITICAL;SOFT;4/10", "repair"),
         ("WARNING;HARD;4/4", "state-not-covered"),
@@ -38,7 +38,7 @@ fn the_default_trigger() {
 }
 
 #[test]
-fn without_max_attempts_it_waits_for_the_wanted_attempt() {
+fn waits_for_soft_attempt_without_max_attempts() {
     for (attempt, wanted) in [(1, "too-early"), (2, "too-early"), (3, "repair"), (4, "repair")] {
         let called = Event { attempt, max_attempts: None, ..event("CRITICAL;SOFT;1/4") };
         assert_eq!(verdict(&called, &RecordedHistory::default()), wanted);
@@ -46,11 +46,11 @@ fn without_max_attempts_it_waits_for_the_wanted_attempt() {
 }
 
 #[test]
-fn two_results_in_a_row_can_be_asked_for() {
+fn requires_two_results_in_a_row_if_configured() {
     let strict = policy_of(Rules { in_a_row: 2, ..rules() });
     for (text, last, wanted) in [
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Critical), "repair"),
-        // C U C and W W C: the attempt is 3, but it is the first CRITICAL.
+        // The attempt is 3, but this is the first CRITICAL after another bad state.
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Unknown), "not-in-a-row"),
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Warning), "not-in-a-row"),
         ("CRITICAL;SOFT;1/4", Some(ObjectState::Ok), "too-early"),
@@ -59,7 +59,7 @@ fn two_results_in_a_row_can_be_asked_for() {
         ("CRITICAL;HARD;4/4", Some(ObjectState::Critical), "repair"),
         ("CRITICAL;HARD;4/4", Some(ObjectState::Warning), "not-in-a-row"),
         ("CRITICAL;HARD;1/1", Some(ObjectState::Ok), "not-in-a-row"),
-        // What Nagios does not say is not taken for a yes.
+        // A previous result that Nagios did not pass counts as not matching.
         ("CRITICAL;SOFT;3/4", None, "not-in-a-row"),
         ("CRITICAL;HARD;4/4", None, "not-in-a-row"),
     ] {
@@ -69,7 +69,7 @@ fn two_results_in_a_row_can_be_asked_for() {
             Decision::NoAction(why) => why.code().as_str(),
         };
         assert_eq!(decided, wanted, "{text} after {last:?}");
-        // Without it the result before does not matter.
+        // With the default rules, the previous result does not matter.
         assert_ne!(verdict(&event, &RecordedHistory::default()), "not-in-a-row");
     }
     let covered = policy_of(Rules {
@@ -80,12 +80,12 @@ fn two_results_in_a_row_can_be_asked_for() {
     let mixed = Event { last_state: Some(ObjectState::Unknown), ..event("CRITICAL;SOFT;3/4") };
     assert!(
         matches!(decide(&mixed, &covered, &RecordedHistory::default()), Decision::Repair(_)),
-        "each of the states of 'on' counts"
+        "every state of 'on' counts as a matching result"
     );
 }
 
 #[test]
-fn each_reason_to_stand_still_is_its_own() {
+fn gives_a_separate_reason_for_each_obstacle() {
     let hard = event("CRITICAL;HARD;4/4");
     let none = RecordedHistory::default();
     let with = |change: fn(&mut Event)| {
@@ -98,7 +98,7 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Down)), "host-not-up");
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Unreachable)), "host-not-up");
     assert_eq!(with(|e| e.downtime = 1), "service-downtime");
-    // Nagios leaves SERVICEDOWNTIME at 0 for a downtime of the host.
+    // $SERVICEDOWNTIME$ stays 0 during a downtime of the host.
     assert_eq!(with(|e| e.host_downtime = 1), "host-downtime");
     assert_eq!(with(|e| e.host_state = None), "repair");
 
@@ -106,7 +106,8 @@ fn each_reason_to_stand_still_is_its_own() {
     assert_eq!(verdict(&hard, &same), "same-event");
     let problem = RecordedHistory { same_problem: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
-    // While the cooldown holds that is the reason, and with it the call is a sign of trouble.
+    // The cooldown takes precedence, because a refusal for the cooldown shows that the fault
+    // persists.
     let cooling =
         RecordedHistory { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
     assert_eq!(verdict(&hard, &cooling), "cooling-down");
@@ -140,22 +141,22 @@ fn each_reason_to_stand_still_is_its_own() {
 }
 
 #[test]
-fn repairs_that_do_not_help_come_to_an_end() {
+fn stops_repairs_that_do_not_help() {
     use PastOutcome::{Failed, Healed, NotRun};
     let hard = event("CRITICAL;HARD;4/4");
     for (repairs, wanted) in [
         (vec![(700, Failed), (1400, Failed)], "repair"),
         (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
-        // Successes after which the fault comes back each time are no successes.
+        // Successes count as failures if the fault relapses each time.
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
-        // These lasted longer than a relapse, and still it is the third repair of one incident.
+        // These repairs did not relapse, but they use up the budget of the incident.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
-        // What could not be run has changed nothing.
+        // Repairs that were not run do not count.
         (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),
         (vec![(1, NotRun), (50, Failed)], "cooling-down"),
         // An hour without a fault begins a new incident.
         (vec![(3600, Failed), (4400, Failed), (5100, Failed)], "repair"),
-        // Six in a day are enough, whatever the incidents.
+        // The window allows only six repairs a day, even if they belong to separate incidents.
         (
             vec![
                 (4000, Healed),
@@ -184,7 +185,7 @@ fn repairs_that_do_not_help_come_to_an_end() {
 }
 
 #[test]
-fn many_faults_at_once_have_another_cause() {
+fn refuses_repairs_when_a_fleet_limit_is_reached() {
     let hard = event("CRITICAL;HARD;4/4");
     let fleet = |change: fn(&mut FleetUsage)| {
         let mut now = FleetUsage::default();
@@ -201,7 +202,7 @@ fn many_faults_at_once_have_another_cause() {
 }
 
 #[test]
-fn a_host_event_is_repaired_though_the_host_is_down() {
+fn repairs_a_host_that_is_down() {
     let mut down = event("CRITICAL;HARD;4/4");
     (down.state, down.service, down.host_state) =
         (ObjectState::Down, None, Some(ObjectState::Down));
@@ -213,12 +214,12 @@ fn a_host_event_is_repaired_though_the_host_is_down() {
 }
 
 #[test]
-fn every_refusal_reads_as_a_sentence() {
+fn displays_each_reason_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open, for 3 repairs of this incident did not help: it closes after 50 min \
-         without a fault, or by repairctl reset"
+        "the breaker is open because 3 repairs of this incident did not help: it closes after \
+         50 min without a fault, or with 'repairctl reset'"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),
@@ -226,27 +227,25 @@ fn every_refusal_reads_as_a_sentence() {
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
-        "SOFT attempt 1 is too early: it repairs from SOFT 3 on, or when HARD"
+        "SOFT attempt 1 is too early: the policy repairs from SOFT 3 on, or at HARD"
     );
     let in_a_row = |state_type, last| {
         Reason::NotInARow { state: ObjectState::Critical, state_type, last }.to_string()
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the result before was WARNING, and the policy wants two in a row: allowed at the next \
-         CRITICAL"
+        "the previous result was WARNING, and the policy requires two results in a row: allowed \
+         at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the result before was UNKNOWN, and the policy wants two in a row: allowed at the next \
-         CRITICAL of which Nagios tells, \
-         or by 'repairctl sweep' if it stays so"
+        "the previous result was UNKNOWN, and the policy requires two results in a row: allowed \
+         at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
     );
-    assert!(in_a_row(StateType::Soft, None).ends_with("is not known: give it as --last-state"));
+    assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));
     assert_eq!(
         Reason::SameProblem { job: "j".into() }.to_string(),
-        "job j has repaired this very problem, and it is still there: people are needed; allowed \
-         again for a new problem, or \
-         after 60 min"
+        "job j has already run for this problem, and the problem is still there: somebody has to \
+         look at it; allowed again for a new problem, or after 60 min"
     );
 }

@@ -1,4 +1,4 @@
-//! The shape of policy.json.
+//! The keys of policy.json at the top level.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -13,35 +13,35 @@ use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
 use super::unique::Unique;
 
-/// The policy and the places of things.
+/// The content of policy.json, with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The rules of each repair, and of all together.
+    /// The rules of each repair, and the fleet limits.
     pub policy: Policy,
-    /// Reservations and the record.
+    /// Path of the ledger.
     pub ledger: PathBuf,
-    /// Nagios' external command file; without it Nagios is not told.
+    /// Path of Nagios' external command file. If absent, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
-    /// Nagios' status file; with it acknowledgements, flapping and the share of objects in trouble
-    /// are known.
+    /// Path of Nagios' status file. If absent, acknowledgements, flapping and the share of objects
+    /// in trouble are not considered.
     pub status_file: Option<PathBuf>,
-    /// The service that is set CRITICAL when a repair is escalated.
+    /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
-    /// Where a verify command without a slash is looked for, in order, after the place of our own
-    /// programs.
+    /// Directories in which a verify command without a slash is looked up, in order, after the
+    /// directory of this project's own programs.
     pub plugin_path: Vec<PathBuf>,
-    /// How hosts are reached.
+    /// The routes to hosts.
     pub routes: HostRoutes,
 }
 
-/// A passive service that notifies people.
+/// A passive service that notifies its contacts about escalated repairs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// The host it is defined on, spelled.
+    /// Name of its host, in the spelling of [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Its description, spelled.
+    /// Description of the service, in the same spelling.
     #[serde(deserialize_with = "name")]
     pub service: String,
 }
@@ -50,7 +50,7 @@ fn name<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
     Ok(respell(&String::deserialize(json)?))
 }
 
-/// The spelled name of a host.
+/// The name of a host, in its spelling.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct HostName(String);
 
@@ -69,21 +69,21 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// The directories that show whose site it is: those of the ledger, the status file and the
-    /// command file.
+    /// Returns the directories of the ledger, the status file and the command file. Their owner
+    /// shows which account the site belongs to.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
-    /// The directories of a verify command without a slash, in order: `ours`, for our own programs,
-    /// and its plugins go first.
+    /// Returns the directories in which a verify command without a slash is looked up, in order.
+    /// `ours`, the directory of this project's own programs, and its plugins come first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
         ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
     }
 
-    /// All places it names.
+    /// Returns every path in the policy, to check that none is relative.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
         files
@@ -95,7 +95,7 @@ impl Config {
     }
 }
 
-/// policy.json as it is written.
+/// The keys of policy.json as written, without defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with the keys of a policy")]
 struct Keys {

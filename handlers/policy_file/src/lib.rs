@@ -1,5 +1,5 @@
-//! Reads policy.json: the admin's rules, the places of things, and every default. Refuses unknown
-//! keys.
+//! Reads policy.json: the rules of the admin, the paths of files, and the routes to hosts. Fills in
+//! every default and refuses unknown keys.
 
 mod file;
 mod repairs;
@@ -18,63 +18,64 @@ pub use file::{Config, WatchService};
 pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
 
-/// Why the policy cannot be used. Nothing is run then.
+/// The reason why the policy cannot be used. No repair is run without a policy.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPolicy {
-    /// Not there, or not for us.
+    /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]
     Unreadable {
-        /// The file.
+        /// Path of the policy.
         path: PathBuf,
-        /// What the system said.
+        /// Error of the operating system.
         why: io::Error,
     },
-    /// Everybody could tell us what to run.
-    #[error("the policy {0} can be written by everybody; `repairctl doctor` as root names the fix")]
+    /// Every account can write to the policy, and so choose the programs that are run.
+    #[error("the policy {0} is writable by every user; `repairctl doctor` as root names the fix")]
     WritableByAll(PathBuf),
-    /// Its group could tell root what to run.
+    /// The group of the policy can write to it, and so choose the programs that root runs.
     #[error(
-        "the policy {0} can be written by its group, so root does not use it; `repairctl doctor` \
-         as root names the fix"
+        "the policy {0} is writable by its group, so root does not use it; `repairctl doctor` as \
+         root names the fix"
     )]
     WritableByGroup(PathBuf),
-    /// Programs are started from any directory.
+    /// The policy names a relative path. Programs are started from any directory, so a relative
+    /// path has no fixed meaning.
     #[error("{path}: '{}' is not an absolute path", printable(&.place.display().to_string()))]
     Relative {
-        /// The file.
+        /// Path of the policy.
         path: PathBuf,
-        /// The place it names.
+        /// The relative path in the policy.
         place: PathBuf,
     },
-    /// Somebody else could tell us what to run.
+    /// The policy belongs to another account, which could choose the programs that are run.
     #[error(
-        "the policy {path} belongs to uid {owner}, not to root or us: run this as that user, or \
-         see `repairctl doctor`, which names the fix to root"
+        "the policy {path} belongs to uid {owner}, not to root or the current user: run this as \
+         uid {owner}, or run `repairctl doctor` as root, which names the fix"
     )]
     Owner {
-        /// The file.
+        /// Path of the policy.
         path: PathBuf,
-        /// Its owner.
+        /// User ID of the owner.
         owner: u32,
     },
-    /// Not JSON, or not a policy.
+    /// The file is not valid JSON, or its JSON is not a valid policy.
     #[error("{path}:{line}:{column}: {key}{what}")]
     Malformed {
-        /// The file.
+        /// Path of the policy.
         path: PathBuf,
-        /// From 1.
+        /// Line of the error, counted from 1.
         line: usize,
-        /// From 1.
+        /// Column of the error, counted from 1.
         column: usize,
-        /// The key it is about, like `repairs.httpd.cooldown: `, or empty.
+        /// Path of the key with a colon, for example `repairs.httpd.cooldown: `, or empty.
         key: String,
-        /// What is wrong there.
+        /// Description of the error.
         what: String,
     },
 }
 
 impl BadPolicy {
-    /// Whether the text may be right, but its owner or mode lets others change it.
+    /// Whether the owner or the mode of the file is the problem, not its content.
     pub fn is_about_its_owner(&self) -> bool {
         use BadPolicy::{Owner, WritableByAll, WritableByGroup};
         matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })
@@ -82,6 +83,9 @@ impl BadPolicy {
 }
 
 /// Reads and checks a policy file.
+///
+/// # Errors
+/// The file cannot be read, another account can change it, or its content is not a valid policy.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
     let file = Input::open(path, LONGEST, Some(Instant::now() + PATIENCE))
@@ -103,23 +107,26 @@ pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     parse(&file.read_all().map_err(|why| unreadable(why.into()))?, path)
 }
 
-/// Checks that no other account can replace the policy.
+/// Checks that no other account can replace the policy file.
 fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
     let path = safe_file::resolve(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))?;
     Directory::open(path.parent().unwrap_or(&path)).map(drop)
 }
 
-/// The longest policy, in bytes; one with a thousand hosts has 100 KB.
+/// Maximum size of a policy, in bytes. A policy with a thousand hosts has 100 KB.
 pub const LONGEST: u64 = 16 << 20;
-/// How long a policy that comes through a pipe is waited for.
+/// Time to wait for a policy that is read from a pipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads and checks the text of a policy. `path` is only told in errors; whose file it is, is not
-/// looked at here.
+/// Parses and checks the text of a policy. `path` is used only in error messages. This function
+/// does not check the owner of the file.
+///
+/// # Errors
+/// The text is not a valid policy.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // It ends with '?' where the text itself is broken, between keys.
+        // serde_path_to_error ends the path with '?' if the JSON is invalid between two keys.
         let key = error.path().to_string().trim_end_matches(['.', '?']).to_owned();
         let key = Some(key).filter(|key| !key.is_empty());
         malformed(path, key, error.inner())
@@ -134,14 +141,14 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
-    // The place stands in front of the message, the way compilers do.
+    // The message starts with the position, as compiler messages do.
     let what =
         printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
     let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
 }
 
-/// What the file says comes back in a message, of one line that a terminal shows as it is.
+/// Escapes line ends and control characters in a text from the file.
 fn printable(text: &str) -> String {
     let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
     text.chars()

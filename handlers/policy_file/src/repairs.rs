@@ -1,4 +1,4 @@
-//! The repairs of policy.json: what is written, and the rules it comes to.
+//! Parses the repairs of policy.json into rules.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// A repair as it is written: what rungs do not say themselves is taken from here.
+/// The keys of a repair as written. They are also the defaults for its rungs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {
@@ -39,7 +39,7 @@ struct RungKeys {
     settle: Option<Span>,
 }
 
-/// So many within such a time, as it is written.
+/// The keys of a [`Quota`] as written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuotaKeys {
@@ -53,13 +53,13 @@ impl From<QuotaKeys> for Quota {
     }
 }
 
-/// How long a rung may take, connection and answer included. The gate's own default, 200 s, ends
-/// earlier, with the 15 s in which it stops a repair.
+/// Default time limit of a rung, including the connection and the answer. It is longer than the
+/// gate's own default of 200 s plus the 15 s in which the gate stops a repair.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(240);
-/// How long a repaired service may take to answer again.
+/// Default time for a repaired service to come up before it is checked.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 
-/// A repair of the policy, checked.
+/// A valid repair of the policy.
 #[derive(Deserialize)]
 #[serde(try_from = "RepairKeys")]
 pub(super) struct Repair(pub Rules);
@@ -69,7 +69,7 @@ impl TryFrom<RepairKeys> for Repair {
 
     fn try_from(keys: RepairKeys) -> Result<Repair, String> {
         if keys.ladder.is_empty() {
-            return Err("its ladder has no rung: nothing would ever be repaired".into());
+            return Err("its ladder is empty; add at least one rung".into());
         }
         let rungs = keys.ladder.iter().enumerate();
         let ladder: Result<Vec<Rung>, String> = rungs
@@ -83,13 +83,14 @@ impl TryFrom<RepairKeys> for Repair {
         if let Some(attempt) = keys.soft_attempt {
             rules.soft_attempt = Some(attempt)
                 .filter(|n| *n > 0)
-                .ok_or("soft_attempt is 0: attempts are counted from 1")?;
+                .ok_or("soft_attempt is 0; attempts are counted from 1")?;
         }
         if let Some(wanted) = keys.in_a_row {
-            rules.in_a_row = Some(wanted).filter(|n| (1..=Rules::MOST_IN_A_ROW).contains(n)).ok_or(
-                "in_a_row is neither 1 nor 2: Nagios tells of the result before and of no more; \
-                 soft_attempt counts further",
-            )?;
+            rules.in_a_row =
+                Some(wanted).filter(|n| (1..=Rules::MOST_IN_A_ROW).contains(n)).ok_or(
+                    "in_a_row is neither 1 nor 2: Nagios passes only the previous result; use \
+                     soft_attempt to wait for more attempts",
+                )?;
         }
         rules.limits = limits(keys);
         Ok(Repair(rules))
@@ -109,7 +110,7 @@ fn limits(keys: RepairKeys) -> Limits {
     }
 }
 
-/// The states that can call for a repair: all but the good ones.
+/// Parses a state that can call for a repair: any state except OK and UP.
 fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
     let state = ObjectState::of_service(word).or_else(|_| ObjectState::of_host(word));
     match state {
@@ -117,8 +118,8 @@ fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
         _ => {
             let word = word.escape_debug();
             Err(format!(
-                "on: '{word}' is not a state to repair: one of CRITICAL, WARNING, UNKNOWN, DOWN, \
-                 UNREACHABLE"
+                "on: '{word}' is not a state to repair; use one of CRITICAL, WARNING, UNKNOWN, \
+                 DOWN, UNREACHABLE"
             ))
         }
     }
@@ -128,14 +129,14 @@ fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
     let verify = rung.verify.as_ref().or(repair.verify.as_ref());
     let verify = verify
         .filter(|argv| !argv.is_empty())
-        .ok_or("it has no \"verify\": a repair that is not checked is no repair")?;
+        .ok_or("it has no \"verify\"; give the check that shows whether the repair has helped")?;
     let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
     Ok(Rung {
         act: act_of(rung)?,
         verify: checked_words("verify", verify)?,
         good_results: Some(good_results)
             .filter(|n| (1..=60).contains(n))
-            .ok_or("good_results is not within 1 and 60")?,
+            .ok_or("good_results is not between 1 and 60")?,
         timeout: rung.timeout.or(repair.timeout).map_or(DEFAULT_TIMEOUT, |span| span.0),
         settle: rung.settle.or(repair.settle).map_or(DEFAULT_SETTLE, |span| span.0),
     })
@@ -149,24 +150,24 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
             Ok(Act::Ssh { repair, at: at.as_deref().map(respell) })
         }
         (None, Some(argv), None) => {
-            let program = argv.first().ok_or("local names no program")?;
+            let program = argv.first().ok_or("local is empty; give a program and its arguments")?;
             if !program.starts_with('/') {
                 return Err(format!("local: '{}' is not an absolute path", program.escape_debug()));
             }
             Ok(Act::Local(checked_words("local", argv)?))
         }
         (None, Some(_), Some(_)) => {
-            Err("\"at\" names another host's gate, which a local program has none of".into())
+            Err("\"at\" applies only to \"ssh\": a local program runs on the Nagios server".into())
         }
-        _ => Err("give it either \"ssh\" or \"local\"".into()),
+        _ => Err("it needs either \"ssh\" or \"local\"".into()),
     }
 }
 
-/// The words of a command: no NUL, and no place holder that nothing fills.
+/// Checks that no word of a command has a NUL byte or an unknown placeholder.
 fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
     for word in argv {
         if word.contains('\0') {
-            return Err(format!("{key}: a word holds a NUL byte"));
+            return Err(format!("{key}: a word contains a NUL byte"));
         }
         for inner in
             word.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(inner, _)| inner)
@@ -175,7 +176,7 @@ fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
                 !inner.is_empty() && inner.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
             if a_name && !["host", "address", "service"].contains(&inner) {
                 return Err(format!(
-                    "{key}: nothing fills {{{inner}}}: there are {{host}}, {{address}} and \
+                    "{key}: unknown placeholder {{{inner}}}; use {{host}}, {{address}} or \
                      {{service}}"
                 ));
             }

@@ -1,4 +1,4 @@
-//! The routes to hosts: the keys that hold for all of them, and those of a single host.
+//! The routes to hosts, from the common SSH keys in policy.json and those of single hosts.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use policy::respell;
 use serde::Deserialize;
 
-/// The keys of `ssh`, and of each host in `hosts`.
+/// The keys of `ssh` in policy.json, which are also the keys of each host in `hosts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeys {
@@ -44,41 +44,41 @@ pub struct HostRoutes {
 /// The route to the gate of one host, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Nagios' name of the host, spelled: its key is recorded under this name, and messages use it.
+    /// Name of the host in Nagios, in its spelling. Messages use this name, and known_hosts records
+    /// the host key under it.
     pub host: String,
-    /// A host name or an IP address to connect to.
+    /// Host name or IP address to connect to.
     pub address: String,
-    /// The SSH client.
+    /// SSH client to use.
     pub backend: Backend,
-    /// The unprivileged account of the gate.
+    /// Unprivileged account of the gate.
     pub user: String,
-    /// sshd's port.
+    /// Port of sshd.
     pub port: u16,
-    /// The private key, readable by the user Nagios runs as alone.
+    /// Path of the private key. Only the user that Nagios runs as can read this file.
     pub key: PathBuf,
-    /// Its passphrase, mode 0600.
+    /// Path of the file with the passphrase of `key`. Its mode is 0600.
     pub passphrase_file: Option<PathBuf>,
-    /// The files of recorded host keys. Missing ones are skipped if another one exists.
+    /// Paths of the known_hosts files. Missing files are skipped if at least one exists.
     pub known_hosts: Vec<PathBuf>,
-    /// Whether an ssh-agent signs, with the key whose public half is in `KEY.pub`, in place of
-    /// `key`.
+    /// Whether an ssh-agent signs in place of `key`. The public key is read from `KEY.pub`.
     pub agent: bool,
-    /// The agent's socket; `None` for the one that `SSH_AUTH_SOCK` names.
+    /// Socket of the agent; `None` for the socket in `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
-    /// The ssh_config of [`Backend::OpenSsh`].
+    /// Path of the ssh_config for [`Backend::OpenSsh`].
     pub config: Option<PathBuf>,
-    /// Interval of keepalive requests during a silent repair, in whole seconds of at least two.
-    /// After four unanswered ones the connection counts as cut.
+    /// Interval of keepalive requests during a silent repair, in whole seconds, at least two. After
+    /// four unanswered requests, the connection counts as lost.
     pub keepalive: Duration,
-    /// The jump host, which is logged in to first, with its own host key and account.
+    /// Route to the jump host, which has its own host key and account.
     pub via: Option<Box<HostRoute>>,
 }
 
 const DEFAULT_KEY: &str = "/etc/nagios-selfheal/id_ed25519";
 const DEFAULT_KNOWN_HOSTS: &str = "/etc/nagios-selfheal/known_hosts";
-/// The interval of keepalive requests.
+/// Default interval of keepalive requests.
 const KEEPALIVE: Duration = Duration::from_secs(10);
-/// More hosts than any chain of jump hosts has: a longer one is a cycle.
+/// Maximum number of jump hosts in a chain. A longer chain must be a cycle.
 const LONGEST_CHAIN: usize = 4;
 
 impl HostRoutes {
@@ -86,7 +86,7 @@ impl HostRoutes {
         HostRoutes { all, hosts }
     }
 
-    /// All places it names.
+    /// Returns every path in these keys.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let all = self.hosts.values().chain([&self.all]);
         all.flat_map(|keys| {
@@ -95,12 +95,13 @@ impl HostRoutes {
         })
     }
 
-    /// The hosts that have keys of their own, and the jump hosts.
+    /// Returns the hosts with keys of their own, including jump hosts.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.keys().map(String::as_str)
     }
 
-    /// Returns the route to `host`; `address` is what Nagios knows, unless the policy has another.
+    /// Returns the route to `host`. `address` is the address in Nagios, which an address in the
+    /// policy overrides.
     pub fn route(&self, host: &str, address: Option<&str>) -> HostRoute {
         self.route_within(host, address, LONGEST_CHAIN)
     }
@@ -108,7 +109,7 @@ impl HostRoutes {
     fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
-        // A jump host is not reached through itself.
+        // With a common `via`, the jump host itself is reached directly.
         let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
         let via = via.filter(|via| via != host && chain > 0);
         HostRoute {
@@ -130,7 +131,7 @@ impl HostRoutes {
     }
 }
 
-/// Returns the value of a key: the host's own, or the common one.
+/// Returns the value of a key of the host, or else its common value.
 fn first<T: Clone>(keys: [&SshKeys; 2], key: impl Fn(&SshKeys) -> &Option<T>) -> Option<T> {
     keys.into_iter().find_map(|keys| key(keys).clone())
 }

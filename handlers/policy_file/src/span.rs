@@ -1,4 +1,4 @@
-//! Durations as people write them: `30s`, `10m`, `1h30m`.
+//! Parses durations such as `30s`, `10m` and `1h30m`.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// A duration read from text: whole numbers with a unit of `ms`, `s`, `m`, `h` or `d`, one after
-/// the other.
+/// A duration that was parsed from text: one or more whole numbers, each with the unit `ms`, `s`,
+/// `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A text that is not a duration.
+/// A text that is not a duration of at most ten years.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is not a duration (of at most ten years): write a number and a unit, \
-         like \"30s\", \"10m\" or \"1h30m\"", .0.escape_debug())]
+#[error("'{}' is not a duration; write numbers with units, such as \"30s\", \"10m\" or \"1h30m\", \
+         at most ten years", .0.escape_debug())]
 pub struct BadSpan(String);
 
 impl FromStr for Span {
@@ -35,7 +35,7 @@ impl FromStr for Span {
     }
 }
 
-/// Ten years: what is longer is a slip, and sums of it with a time cannot overflow.
+/// Ten years. A longer duration is a typing error, and this limit keeps sums from overflowing.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 fn split(text: &str, part: impl Fn(char) -> bool) -> (&str, &str) {
@@ -65,7 +65,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn as_people_write_them() {
+    fn parses_numbers_with_units() {
         for (text, seconds) in [
             ("30s", 30.0),
             ("10m", 600.0),
@@ -95,7 +95,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_panics(text in "[0-9smhd ]{0,30}") {
+        fn parses_or_refuses_any_text(text in "[0-9smhd ]{0,30}") {
             let _ = text.parse::<Span>();
         }
     }

@@ -8,7 +8,7 @@ fn read_text(text: &str) -> Result<Config, String> {
 }
 
 #[test]
-fn the_smallest_policy_is_complete() {
+fn fills_in_defaults_of_a_minimal_policy() {
     let config =
         read_text(r#"{"repairs": {"httpd": {"ladder": [{"ssh": "httpd"}], "verify": ["check_http", "-H", "{address}"]}}}"#)
             .unwrap();
@@ -27,7 +27,7 @@ fn the_smallest_policy_is_complete() {
 }
 
 #[test]
-fn a_rung_takes_from_its_repair_what_it_does_not_say() {
+fn rungs_inherit_keys_from_their_repair() {
     let config = read_text(
         r#"{"repairs": {"x": {"verify": ["/a"], "timeout": "10s", "cooldown": "1h", "on": ["WARNING"], "soft_attempt": 1, "in_a_row": 2,
             "ladder": [{"ssh": "soft"}, {"local": ["/usr/bin/ipmitool", "-H", "{host}"], "timeout": "5m", "verify": ["/b"]}]}}}"#,
@@ -48,7 +48,7 @@ fn a_rung_takes_from_its_repair_what_it_does_not_say() {
 }
 
 #[test]
-fn every_limit_can_be_set() {
+fn reads_every_limit() {
     let config = read_text(
         r#"{"fleet": {"running": 2, "started": {"count": 7, "per": "2h"}, "share": 10},
             "check_repairs": {"host": "mon", "service": "Repairs"}, "status_file": "/s",
@@ -73,7 +73,7 @@ fn every_limit_can_be_set() {
 }
 
 #[test]
-fn what_is_wrong_is_named_with_its_place() {
+fn names_the_position_of_each_error() {
     let repair = |keys: &str| {
         format!(
             "{{\"repairs\": {{\"httpd\": {{\"ladder\": [{{\"ssh\": \"httpd\"}}], \"verify\": \
@@ -107,7 +107,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
         ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
         ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
-        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder has no rung"),
+        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder is empty"),
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(),
             "ladder[0]: it has no \"verify\"",
@@ -130,9 +130,9 @@ fn what_is_wrong_is_named_with_its_place() {
         (repair(", \"on\": [\"OK\"]"), "'OK' is not a state to repair"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
         (repair(", \"in_a_row\": 0"), "in_a_row is neither 1 nor 2"),
-        (repair(", \"in_a_row\": 3"), "Nagios tells of the result before and of no more"),
+        (repair(", \"in_a_row\": 3"), "Nagios passes only the previous result"),
         (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
-        (repair(", \"good_results\": 0"), "good_results is not within"),
+        (repair(", \"good_results\": 0"), "good_results is not between"),
         (
             "{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(),
             "fleet.runing: unknown field `runing`",
@@ -144,15 +144,15 @@ fn what_is_wrong_is_named_with_its_place() {
         ),
         (
             repair("}, \"httpd\": {\"ladder\": [{\"ssh\": \"b\"}], \"verify\": [\"/v\"]"),
-            "'httpd' stands there twice",
+            "duplicate key 'httpd'",
         ),
         (
             "{\"repairs\": {}, \"hosts\": {\"a\": {\"port\": 22}, \"a\": {}}}".into(),
-            "hosts: 'a' stands there twice",
+            "hosts: duplicate key 'a'",
         ),
         ("{\"repairs\": {}, \"k\\u001b[31m\": 1}".into(), "unknown field `k\\u{1b}[31m`"),
         ("{\"repairs\": {}, \"ledger\": \"a\\nb\"}".into(), "'a\\nb' is not an absolute path"),
-        (repair("").replace("/v", "{adress}"), "nothing fills {adress}"),
+        (repair("").replace("/v", "{adress}"), "unknown placeholder {adress}"),
     ] {
         let refusal = read_text(&text).expect_err(&text);
         assert!(
@@ -164,12 +164,12 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
-fn braces_that_are_no_place_holders_stay() {
+fn keeps_braces_that_are_not_placeholders() {
     assert!(read_text(r#"{"repairs": {"x": {"ladder": [{"ssh": "a"}], "verify": ["/v", "-r", "a{2,3}{}", "{"]}}}"#).is_ok());
 }
 
 #[test]
-fn a_missing_file_and_one_that_everybody_may_write_are_refused() {
+fn refuses_missing_and_world_writable_files() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("policy.json");
@@ -182,13 +182,13 @@ fn a_missing_file_and_one_that_everybody_may_write_are_refused() {
 
 proptest! {
     #[test]
-    fn no_text_panics(text in "[\\[\\]{}\":,a-z0-9 \\n]{0,200}") {
+    fn reads_or_refuses_any_text(text in "[\\[\\]{}\":,a-z0-9 \\n]{0,200}") {
         let _ = read_text(&text);
     }
 }
 
 #[test]
-fn names_have_one_spelling() {
+fn normalizes_the_spelling_of_names() {
     let config = read_text(
         r#"{"repairs": {"x": {"ladder": [{"ssh": "x", "at": "w\\xe42"}], "verify": ["/a", "\\x41"]}},
             "hosts": {"w\\xe41": {"user": "fix", "via": "gr\\xfcn"}},
@@ -202,11 +202,8 @@ fn names_have_one_spelling() {
     assert_eq!((watch.host.as_str(), watch.service.as_str()), (r"w\xE4", "ö"));
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!(rules.ladder[0].act.at_gate().unwrap().1, Some(r"w\xE42"));
-    // The words of a command are no names.
+    // The words of a command are not names and stay as written.
     assert_eq!(rules.ladder[0].verify[1], r"\x41");
     let twice = read_text(r#"{"repairs": {}, "hosts": {"w\\xe41": {}, "w\\xE41": {}}}"#);
-    assert!(
-        twice.as_ref().is_err_and(|why| why.contains(r"'w\xE41' stands there twice")),
-        "{twice:?}"
-    );
+    assert!(twice.as_ref().is_err_and(|why| why.contains(r"duplicate key 'w\xE41'")), "{twice:?}");
 }

@@ -1,4 +1,4 @@
-//! A JSON object of named things.
+//! A JSON object that refuses duplicate keys.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-/// A map of named things that refuses the same name twice: JSON parsers keep the last one silently.
+/// A map of named entries that refuses a duplicate name. JSON parsers silently keep the last one.
 pub(super) struct Unique<K, T>(pub BTreeMap<K, T>);
 
 impl<K, T> Default for Unique<K, T> {
@@ -32,7 +32,7 @@ where
             type Value = BTreeMap<K, T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of named things")
+                f.write_str("an object of named entries")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -40,7 +40,7 @@ where
                 while let Some(name) = map.next_key::<String>()? {
                     let name: K = name.parse().map_err(A::Error::custom)?;
                     if all.contains_key(&name) {
-                        return Err(A::Error::custom(format!("'{name}' stands there twice")));
+                        return Err(A::Error::custom(format!("duplicate key '{name}'")));
                     }
                     let value = map.next_value()?;
                     all.insert(name, value);

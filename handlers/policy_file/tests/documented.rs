@@ -1,5 +1,5 @@
-//! The table of policy keys in the README is the reference that users read, and the manual page is
-//! made of it: it has every key, and its defaults are those of the code.
+//! The manual page of policy.json, packaging/docs/policy.md, has every key of the policy, with the
+//! default that the code uses.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -10,24 +10,15 @@ use policy::RungKind;
 use policy_file::{Config, parse};
 use serde_json::{Value, json};
 
-const README: &str = include_str!("../../../README.md");
+const PAGE: &str = include_str!("../../../packaging/docs/policy.md");
 
-/// The keys of the table with their defaults, as JSON; `None` where there is none to compare.
-fn table() -> Vec<(String, Option<Value>)> {
-    let (_, section) = README.split_once("\n## policy.json\n").unwrap();
-    let rows = section.lines().skip_while(|line| !line.starts_with("| ---")).skip(1);
-    let rows = rows.take_while(|line| line.starts_with('|'));
-    rows.flat_map(|row| {
+/// Returns the keys of the tables with their defaults as JSON, or `None` where the page describes
+/// the default in words.
+fn keys() -> Vec<(String, Option<Value>)> {
+    let rows = PAGE.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `{"));
+    rows.map(|row| {
         let cells: Vec<&str> = row.trim_matches('|').splitn(3, " | ").collect();
-        let keys: Vec<&str> = cells[0].split('`').skip(1).step_by(2).collect();
-        let defaults: Vec<&str> = cells[1].trim().split(", ").collect();
-        let together = if keys.len() == 1 { vec![cells[1].trim()] } else { defaults };
-        let prefix = keys[0].rsplit_once('.').map_or("", |(prefix, _)| prefix);
-        let full = keys.iter().map(|key| match key.strip_prefix('.') {
-            Some(rest) => format!("{prefix}.{rest}"),
-            None => (*key).to_owned(),
-        });
-        full.zip(together).map(|(key, default)| (key, value(default))).collect::<Vec<_>>()
+        (cells[0].trim().trim_matches('`').to_owned(), value(cells[1].trim()))
     })
     .collect()
 }
@@ -45,7 +36,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// All that a configuration comes to.
+/// Returns a text with every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
         config;
@@ -57,10 +48,10 @@ fn effect(config: &Config) -> String {
 }
 
 #[test]
-fn a_documented_default_changes_nothing() {
+fn documented_defaults_match_the_code() {
     let defaults = effect(&read(&smallest()));
     let mut compared = 0;
-    for (key, default) in table() {
+    for (key, default) in keys() {
         let Some(default) = default else { continue };
         let mut policy = smallest();
         let pointer = format!("/{}", key.replace('.', "/"));
@@ -75,7 +66,7 @@ fn a_documented_default_changes_nothing() {
     assert!(compared >= 17, "only {compared} defaults were compared");
 }
 
-/// An unknown key is refused with the list of the known ones.
+/// Returns the known keys of an object, from the error message for an unknown key.
 fn known_keys(place: &str) -> Vec<String> {
     let mut policy = smallest();
     if place == "/ssh" {
@@ -88,20 +79,18 @@ fn known_keys(place: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_key_is_documented() {
-    let (_, section) = README.split_once("\n## policy.json\n").unwrap();
-    let (section, _) = section.split_once("\n## ").unwrap();
+fn documents_every_key() {
     let words: BTreeSet<&str> =
-        section.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
+        PAGE.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
     for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh"] {
         for key in known_keys(place) {
-            assert!(words.contains(key.as_str()), "README.md does not mention {place}/{key}");
+            assert!(words.contains(key.as_str()), "policy.md does not mention {place}/{key}");
         }
     }
 }
 
 #[test]
-fn every_kind_of_rung_can_be_written_and_is_documented() {
+fn reads_and_documents_every_kind_of_rung() {
     for kind in RungKind::ALL {
         let written = json!({kind.as_str(): match kind {
             RungKind::Ssh => json!("NAME"),
@@ -112,6 +101,6 @@ fn every_kind_of_rung_can_be_written_and_is_documented() {
         let rules = read(&policy).policy.repairs.into_values().next().unwrap();
         assert_eq!(rules.ladder[0].act.kind(), *kind);
         let documented = format!("`{{\"{kind}\": ");
-        assert!(README.contains(&documented), "README.md has no rung {documented}");
+        assert!(PAGE.contains(&documented), "policy.md has no rung {documented}");
     }
 }

@@ -1,4 +1,4 @@
-//! An account of this machine, wherever the system keeps its accounts (getpwnam(3), getgrnam(3)).
+//! Looks up accounts with getpwnam(3) and getgrnam(3), which also query directory services.
 
 use std::io;
 use std::path::PathBuf;
@@ -7,23 +7,24 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::error::Error;
 
-/// An account and the group that its files are given to.
+/// An account, and the group for files that it owns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Its name.
+    /// Name of the account.
     pub name: String,
-    /// Its number.
+    /// User ID.
     pub uid: u32,
-    /// The group's name.
+    /// Name of the group, or its ID as text if it has no name.
     pub group: String,
-    /// The group's number.
+    /// Group ID.
     pub gid: u32,
-    /// Its home directory.
+    /// Home directory, as in passwd(5).
     pub home: PathBuf,
 }
 
 impl Account {
-    /// Looks an account up by its name, with its own group. `None` if it does not exist.
+    /// Looks up an account and its primary group by name. Returns `None` if the account does not
+    /// exist.
     ///
     /// # Errors
     /// The lookup fails.
@@ -31,7 +32,8 @@ impl Account {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
 
-    /// Looks an account up by its number, with its own group. `None` if it does not exist.
+    /// Looks up an account and its primary group by user ID. Returns `None` if the account does not
+    /// exist.
     ///
     /// # Errors
     /// The lookup fails.
@@ -41,8 +43,8 @@ impl Account {
         )
     }
 
-    /// The same account with another group, as nagios.cfg may name one; unchanged when there is no
-    /// such group.
+    /// Replaces the group of the account, for example with the one that nagios.cfg names. Keeps the
+    /// current group if `group` does not exist.
     ///
     /// # Errors
     /// The lookup fails.
@@ -65,7 +67,7 @@ impl Account {
     }
 }
 
-/// Returns the name of a group, or its number if it has none.
+/// Returns the name of a group, or its ID as text if it has no name.
 fn group_name(gid: Gid) -> Result<String, Error> {
     let group = Group::from_gid(gid).map_err(|why| unknown(&gid.to_string(), why))?;
     Ok(group.map_or_else(|| gid.to_string(), |group| group.name))

@@ -1,52 +1,54 @@
-//! Why a program could not split.
+//! Errors from splitting a program.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why a program could not split. Root did nothing instead.
+/// The program could not be split. It does nothing as root in that case.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system is short of something, or a directory service does not answer.
+    /// The system has run out of a resource, or a directory service does not answer.
     #[error("cannot look up account {account}: {why}; try again, or check the directory service")]
     Lookup { account: String, why: io::Error },
-    /// A statically linked program knows the accounts of /etc/passwd only.
-    #[error("no account {0} is known here; run this as the owner of the ledger")]
+    /// The account does not exist. A statically linked program sees only the accounts in
+    /// /etc/passwd.
+    #[error("there is no account with user ID {0}; run this as the owner of the ledger")]
     NoAccount(String),
-    /// Root does not do the work of another account.
+    /// Root must not run the repairs of another account.
     #[error("root does not run {account}'s repairs, so nothing was run; instead, as root: {line}")]
     AsRoot { account: String, line: String },
-    /// Another account used the internal option.
+    /// An account other than root used the internal option.
     #[error("--step-down is internal; leave it out")]
     NotRoot,
-    /// A system call on the way to the other account failed.
+    /// A system call failed while the process switched to the other account.
     #[error("cannot run as {account}: {step}: {why}")]
     StepDown { account: String, step: &'static str, why: io::Error },
-    /// The other half did not start, or its answer could not be read.
+    /// The other half could not be started, or its answer could not be read.
     #[error("cannot start the part that runs as {account}: {why}")]
     Start { account: String, why: io::Error },
-    /// The other half did not answer in time, and was killed.
+    /// The other half did not answer within the timeout and was killed.
     #[error(
         "the part that runs as {account} did not answer within {} s; try again, or run this as \
          that user",
         timeout.as_secs()
     )]
     Late { account: String, timeout: Duration },
-    /// The answer is over its limit.
+    /// The answer of the other half is larger than the limit.
     #[error(
         "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
     )]
     TooLarge { account: String, limit: usize },
-    /// The other half reports a problem.
+    /// The other half reported an error.
     #[error("as {account}: {text}")]
     Reported { account: String, text: String },
-    /// The answer is missing or has another form.
+    /// The answer of the other half is missing or has an unexpected form.
     #[error(
         "invalid answer from the part that runs as {account}: {why}; is another version installed?"
     )]
     Answer { account: String, why: String },
-    /// More than one account can change the directory.
+    /// The directory cannot be attributed to one account, for example because several accounts can
+    /// change it.
     #[error("cannot determine the owner of {path}: {why}")]
     Owner { path: PathBuf, why: safe_file::Error },
 }

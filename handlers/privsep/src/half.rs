@@ -1,4 +1,4 @@
-//! Root's half: starts the other one, and reads its answer.
+//! Root's side of the split: starts the other half and reads its answer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,17 +17,17 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// The longest answer, in bytes: some hundred thousand repairs.
+/// Maximum size of an answer in bytes, enough for a few hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
-/// Time to wait for the rest of a half's standard error.
+/// Time to wait for the remaining standard error of the other half.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
-/// Time for a half to end after SIGTERM.
+/// Time between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
-/// The longest line of output that is shown, in bytes.
+/// Maximum length of a displayed line in bytes. Longer lines are split.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The only environment variables of a half. Any other, such as LD_PRELOAD, would cross between
-/// root and the account.
+/// The environment of the other half. It contains only the variables in `NAMES`. Other variables,
+/// such as LD_PRELOAD, must not pass between root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
@@ -35,8 +35,7 @@ impl Environment {
     const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// The environment of an account that has no process to take one from, with our own language
-    /// and time zone.
+    /// Returns the default environment for an account, with our own language and time zone.
     pub fn of(account: &Account) -> Environment {
         let ours =
             ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -48,8 +47,8 @@ impl Environment {
         )
     }
 
-    /// The same with the values that `process` has for these variables, as /proc/PID/environ shows
-    /// them (proc(5)).
+    /// Takes the values of the allowed variables from another process. `process` is the content of
+    /// its /proc/PID/environ, see proc(5).
     pub fn with_process(mut self, process: &[u8]) -> Environment {
         use std::os::unix::ffi::OsStrExt;
         for variable in process.split(|byte| *byte == 0) {
@@ -67,17 +66,17 @@ impl Environment {
     }
 }
 
-/// The half that runs as Nagios' user.
+/// The other half of the program, a child process that runs as Nagios' user.
 pub struct Half {
     account: String,
     child: Child,
 }
 
 impl Half {
-    /// Starts this same program with the words `argv`, as `account`.
+    /// Starts this program again as `account`, with the arguments `argv`.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// The process cannot be started.
     pub fn start(
         account: &Account,
         environment: Environment,
@@ -87,8 +86,8 @@ impl Half {
         let failed = |why| Error::Start { account: account.name.clone(), why };
         let mut command = Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
-        // It enters our directory again as that account, by its name: relative paths are meant from
-        // there.
+        // Relative paths in the arguments refer to our working directory. The child enters it by
+        // its path after it has switched to the account.
         command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
         command.env_clear().envs(environment.0).current_dir("/");
         let child = command
@@ -100,12 +99,13 @@ impl Half {
         Ok(Half { account: account.name.clone(), child })
     }
 
-    /// Returns its answer, a `Result<T, String>` in JSON, and shows its standard error. Unless the
-    /// answer is `exact`, for programs, it is cleaned of what acts on a terminal.
+    /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
+    /// error to ours. Removes control characters from the answer, unless `exact` is set because the
+    /// answer is meant for a program. Kills the child afterwards.
     ///
     /// # Errors
-    /// [`Error::Reported`] if it answers with an error, and others if there is no valid answer of a
-    /// bounded size within `timeout`. The half has ended then.
+    /// [`Error::Reported`] if the child answers with an error, and other errors if there is no
+    /// valid answer within the size limit and `timeout`.
     pub fn answer<T: DeserializeOwned>(
         mut self,
         timeout: Duration,
@@ -113,8 +113,8 @@ impl Half {
     ) -> Result<T, Error> {
         let shown = self.show_errors();
         let read = self.read(timeout);
-        // The answer is complete or late, so it has nothing more to do. It is not waited for long,
-        // for it may be in a system call that another account can prolong.
+        // The answer is complete or too late, so the child has nothing more to do. Do not wait for
+        // it long, because it can be in a system call that another account can prolong.
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
@@ -133,15 +133,16 @@ impl Half {
         answer.map_err(|text| Error::Reported { account: self.account.clone(), text })
     }
 
-    /// Shows its output, line by line and cleaned, until it ends. SIGINT and SIGTERM are passed on
-    /// to it.
+    /// Passes each line of the child's output to `each`, without control characters, until the
+    /// child ends. Passes SIGINT and SIGTERM on to the child as SIGTERM.
     ///
     /// # Errors
-    /// Its end cannot be waited for.
+    /// Waiting for the child fails.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // Without a handler root's half ends, and the other one gets SIGTERM for that. Its account
-        // may have stopped it: a second signal kills it, and so does the time after the first.
+        // If the handler cannot be set, a signal ends root's half, and the other half then gets
+        // SIGTERM as its parent death signal. The account can have stopped the child with SIGSTOP,
+        // so SIGKILL follows on the second signal or after a grace period.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };
@@ -193,13 +194,13 @@ impl Half {
     }
 }
 
-/// Passes each line to `each`, cleaned. Lines that are too long are cut.
+/// Passes each line to `each` without control characters. Splits lines that are too long.
 fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();
     while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // Tabs separate columns where programs read them.
+        // Keep tabs. They separate the columns of output for programs.
         let columns: Vec<String> = text.trim_end_matches('\n').split('\t').map(printable).collect();
         each(&columns.join("\t"));
         line.clear();
@@ -220,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passes_only_named_variables_on() {
+    fn passes_on_only_allowed_variables() {
         let root = Account::named("root").unwrap().unwrap();
         let process = b"LD_PRELOAD=/tmp/evil.so\0HOME=/of/nagios\0SSH_AUTH_SOCK=/run/agent\0\
                         nonsense\0PATHX=1\0";
@@ -240,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn cleans_every_text_of_an_answer() {
+    fn removes_control_characters_from_every_string_of_an_answer() {
         let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
         clean(&mut value);
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));

@@ -1,13 +1,12 @@
-//! Privilege separation, for programs that root runs beside an account that must gain nothing by
-//! it.
+//! Privilege separation for programs that root runs on files of another, less trusted account.
 //!
 //! Nagios' user owns the ledger, Nagios' files and the processes that write them. When root runs
-//! one of our programs, the program splits in two. Root's half ([`Half`]) touches only places that
-//! root owns. Everything else happens in a second process, the same program run again:
-//! [`step_down()`] leaves root's session and terminal, closes inherited descriptors and becomes
-//! Nagios' user, before it does anything else. It answers with typed JSON, of a bounded size, which
-//! root's half cleans. Nagios' user can forge that answer, so root's half shows it and never acts
-//! on it.
+//! one of our programs, the program splits in two. Root's half only uses files and directories that
+//! root owns. It starts the same program again as a second process, the other half ([`Half`]),
+//! which does everything else. Before anything else, [`step_down()`] makes that process leave
+//! root's session and terminal, close inherited descriptors and become Nagios' user. The other half
+//! answers with typed JSON of a limited size, and root's half removes control characters from it.
+//! Nagios' user can forge that answer, so root's half displays it and never acts on it.
 
 mod account;
 mod error;

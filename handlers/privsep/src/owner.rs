@@ -1,4 +1,4 @@
-//! Finds out whether a site is root's alone, or belongs to an account that root must not trust.
+//! Finds out whether a site belongs to root or to an account that root must not trust.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -10,11 +10,12 @@ use safe_file::Directory;
 use crate::account::Account;
 use crate::error::Error;
 
-/// Returns the account, other than root, that owns one of `directories` or a directory above it.
-/// `None` if we are not root, and for directories that do not exist.
+/// Returns the account other than root that owns one of `directories` or a directory above it.
+/// Ignores directories that do not exist. Returns `None` if there is no such account, or if we are
+/// not root.
 ///
 /// # Errors
-/// When more than one account can change one of them, or its owner has no account.
+/// More than one account can change a directory, or no account has the owner's user ID.
 pub fn other_owner<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Option<Account>, Error> {
@@ -35,10 +36,10 @@ fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// Refuses to run as root for a site whose `directories` belong to another account.
+/// Fails if we are root and one of `directories` belongs to another account.
 ///
 /// # Errors
-/// [`Error::AsRoot`] with the command to use instead, and those of [`other_owner`].
+/// [`Error::AsRoot`] with the command to use instead, and the errors of [`other_owner`].
 pub fn refuse_root<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
     argv: &[OsString],
@@ -49,15 +50,15 @@ pub fn refuse_root<'a>(
     Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
-/// Returns the command with which root runs `program` as `account`, ready to be pasted.
+/// Returns a command that root can paste to run `program` as `account`.
 fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
     let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
     let words: Vec<String> = words.map(quoted_bytes).collect();
     format!("runuser -u {} -- {}", quoted(&account.name), words.join(" "))
 }
 
-/// Quotes a word of any bytes for the shell: those of a name in ISO-8859-1 as `$'Gr\366n'`
-/// (POSIX.1-2024; bash, zsh and ksh).
+/// Quotes a word of any bytes for the shell. A word that is not UTF-8, such as a name in
+/// ISO-8859-1, becomes `$'Gr\366n'`, which POSIX.1-2024, bash, zsh and ksh support.
 fn quoted_bytes(word: &OsStr) -> String {
     let octal = |byte: &u8| match byte {
         b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\{byte:03o}"),
@@ -69,7 +70,7 @@ fn quoted_bytes(word: &OsStr) -> String {
     }
 }
 
-/// Quotes a word for the shell.
+/// Quotes a word for the shell, unless it contains only safe characters.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_what_a_shell_would_take_apart() {
+    fn quotes_words_with_special_characters() {
         let root = Account::named("root").unwrap().unwrap();
         let words = ["--host", "web 1", "it's", "", "$(id)"].map(OsString::from);
         let line = line_to_use(&root, Path::new("/opt/our programs/handle_repair"), &words);

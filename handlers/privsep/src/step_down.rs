@@ -1,4 +1,4 @@
-//! How the other half gives up root and becomes Nagios' user.
+//! The other half: gives up root's privileges and becomes Nagios' user.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
@@ -10,28 +10,28 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::account::Account;
 use crate::error::Error;
 
-/// The prefix of the option with which root's half starts the other one.
+/// Prefix of the internal option with which root's half starts the other half.
 const OPTION: &str = "--step-down=";
 
 /// Which half of a program this process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The program as it was started.
+    /// The process that the user or Nagios started.
     Started,
-    /// The half that root's half has started, which is now Nagios' user.
+    /// The other half, which root's half started and which has become Nagios' user.
     SteppedDown,
 }
 
-/// Returns the option for this account.
+/// Returns the internal option for this account.
 pub(crate) fn option(account: &Account) -> OsString {
     format!("{OPTION}{}:{}:{}", account.uid, account.gid, account.name).into()
 }
 
-/// Becomes Nagios' user for good if `argv` begins with the option for that, and returns the words
-/// after it. Must be called before anything else is done.
+/// Becomes Nagios' user for good if `argv` starts with the internal option. Returns the role of
+/// this process and the remaining arguments. Programs must call this before they do anything else.
 ///
 /// # Errors
-/// When we are not root, or any step fails. The program must then end.
+/// We are not root, or a step fails. The program must then exit.
 pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     let Some((option, rest)) = argv.split_first() else { return Ok((Role::Started, argv)) };
     let Some(account) = option.to_str().and_then(|option| option.strip_prefix(OPTION)) else {
@@ -42,14 +42,15 @@ pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     }
     become_account(account)?;
     let Some((directory, rest)) = rest.split_first() else { return Ok((Role::SteppedDown, rest)) };
-    // Where that account may not go, a relative path leads nowhere.
+    // If the account has no access to the directory, relative paths do not work.
     let _ = std::env::set_current_dir(directory);
     Ok((Role::SteppedDown, rest))
 }
 
-/// A session of its own has no controlling terminal, into which the account could type (TIOCSTI). A
-/// process that has given up root is not dumpable (prctl(2), PR_SET_DUMPABLE), so the account
-/// cannot trace it either.
+/// Starts a new session and switches to the account `text`, which has the form `UID:GID:NAME`. A
+/// new session has no controlling terminal, so the account cannot inject input into root's terminal
+/// (TIOCSTI). A process that has given up root is not dumpable (PR_SET_DUMPABLE in prctl(2)), so
+/// the account cannot trace it either.
 fn become_account(text: &str) -> Result<(), Error> {
     let failed = |step| {
         move |why: nix::Error| Error::StepDown { account: text.to_owned(), step, why: why.into() }
@@ -83,8 +84,8 @@ fn become_account(text: &str) -> Result<(), Error> {
     {
         return Err(failed("giving up root for good")(nix::Error::EPERM));
     }
-    // Nobody reads the answer after root's half has ended. setuid(2) resets the signal, so this
-    // comes last.
+    // Get SIGTERM when root's half ends, because nobody reads the answer after that. setuid(2)
+    // clears the parent death signal, so set it last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
         step: "PR_SET_PDEATHSIG",
@@ -92,7 +93,8 @@ fn become_account(text: &str) -> Result<(), Error> {
     })
 }
 
-/// Leaves root's keyring. A kernel without keyrings, or a container that may not use any, has none.
+/// Leaves root's session keyring. Ignores a kernel without keyrings and a container that forbids
+/// them.
 fn leave_keyring() -> nix::Result<()> {
     match keyutils::Keyring::join_anonymous_session().map_err(|why| nix::Error::from_raw(why.0)) {
         Ok(_) | Err(nix::Error::ENOSYS | nix::Error::EPERM) => Ok(()),
@@ -100,7 +102,8 @@ fn leave_keyring() -> nix::Result<()> {
     }
 }
 
-/// Closes the descriptors of root's shell. std opens ours with O_CLOEXEC.
+/// Closes the descriptors that root's shell left open. std opens those of root's half with
+/// O_CLOEXEC.
 fn close_inherited() -> io::Result<()> {
     let number = |name: &OsStr| name.to_str().and_then(|name| name.parse::<i32>().ok());
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
@@ -108,7 +111,7 @@ fn close_inherited() -> io::Result<()> {
         .filter_map(|entry| number(&entry.file_name()))
         .collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
-        // The one that listed them is closed already.
+        // The list includes the descriptor of read_dir, which is already closed, so this can fail.
         let _ = close(descriptor);
     }
     Ok(())

@@ -1,6 +1,5 @@
-//! The one framed line that a server believes, after the lines of `stream`: `SHN1 ` and one compact
-//! JSON object. Its shape is a contract with the transport on the Nagios server, which refuses an
-//! answer with any other field.
+//! The answer to a request: one line with `SHN1 ` and a compact JSON object, after the lines of
+//! `stream`. The transport on the Nagios server refuses an answer that has any other field.
 
 use serde_json::{Value, json};
 
@@ -13,22 +12,22 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// What one command of a diagnosis printed.
+/// Output of one `diagnose` command. `exit` is `None` if the command has no exit code.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
-/// How much of its limits one repair has used.
+/// Usage of one repair's limits.
 pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
     pub(crate) usage: RecordUsage,
-    /// What would refuse a request that came now.
+    /// The refusal that a request for this repair would get; `None` if the repair could run.
     pub(crate) refusal: Option<Rejection>,
 }
 
-/// What the gate answers.
+/// The answer to a request.
 pub(crate) enum GateAnswer {
     Repair(JobRecord),
     Status(JobRecord),
@@ -37,13 +36,14 @@ pub(crate) enum GateAnswer {
     Usage(Vec<RepairUsage>),
     List(RepairDefinitions),
     Version,
-    /// With the job that the request was about, if that could be read.
+    /// A refusal, with the job ID of the request if it could be parsed.
     Refused(Rejection, Option<Job>),
 }
 
 impl GateAnswer {
-    /// Returns the line with its newline, and with one before it: an rc file may have begun a line,
-    /// with the terminal's title, say. A server passes over empty lines.
+    /// Returns the answer as a line, with a newline before and after it. The newline before it is
+    /// for an rc file that has printed an incomplete line, for example to set the terminal's title.
+    /// The server ignores empty lines.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
             GateAnswer::Repair(record) => job_json("repair", record),
@@ -72,7 +72,7 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
-    /// Returns the exit code: information only, and in 0..3.
+    /// Returns the exit code, 0..3. The server does not rely on it.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {
@@ -85,7 +85,7 @@ impl GateAnswer {
         }
     }
 
-    /// Returns the same in a few words, for the system's log.
+    /// Summarizes the answer for syslog.
     pub(crate) fn summary(&self) -> String {
         match self {
             GateAnswer::Repair(record) | GateAnswer::Status(record) => {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repair_is_answered_with_the_fields_of_the_contract() {
+    fn answer_to_repair_has_exactly_the_agreed_fields() {
         let mut done = record("20261123-aa", RunState::Done, 5_999, Some(7_000));
         (done.exit, done.elapsed) = (Some(0), Duration::from_millis(1001));
         done.output = vec!["a\"b".into()];
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_carries_only_what_it_has_on_one_clean_line() {
+    fn refusal_has_only_known_fields_on_one_clean_line() {
         let refusal = RejectionReason::State.because("bad\nfile\x1b[0m");
         assert_eq!(
             parsed(&GateAnswer::Refused(refusal, None)),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_depends_on_the_kind_of_answer() {
+    fn exit_code_depends_on_the_kind_of_answer() {
         let of = |state| record("20261123-aa", state, 1, Some(2));
         for (state, code) in [
             (RunState::Done, 0),

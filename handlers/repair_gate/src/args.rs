@@ -1,5 +1,5 @@
-//! The gate's own arguments, which the administrator wrote into authorized_keys. Nothing of the
-//! request is among them.
+//! The arguments of the gate, which the administrator writes into authorized_keys. They contain
+//! nothing of the request.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::config::is_account;
 use crate::durations::TimeLimit;
 use crate::rejection::{Rejection, RejectionReason};
 
-/// What the gate is started for, and with which files.
+/// The parsed arguments: the files to use and the command to run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct GateArgs {
     pub(crate) config: PathBuf,
@@ -17,69 +17,74 @@ pub(crate) struct GateArgs {
     pub(crate) command: GateCommand,
 }
 
-/// The forced command itself, or one of the words for people.
+/// The command of the gate: the forced command itself, or a command for an administrator or sudo.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GateCommand {
     Serve,
     Check,
     Sudoers(String),
-    /// What sudo runs: a command under a time limit.
+    /// `within`, which runs a command under a time limit. sudo runs the gate this way.
     Within(TimeLimit, Vec<String>),
     Help,
     Version,
 }
 
-/// What `repair_gate --help` prints: its words and options, for man pages too.
+/// The text of `repair_gate --help`, from which the man page is also made.
 pub const HELP: &str = "\
-repair_gate: runs, over SSH, one of the repairs its own file names, and refuses
-everything else.
+repair_gate: runs the repairs named in repairs.json when a Nagios server
+requests them over SSH, and refuses everything else.
 
-Usage, in authorized_keys of the account 'repair', as the forced command of the
+Usage in authorized_keys of the account 'repair', as the forced command of the
 Nagios server's key:
   restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAA...
 
   repair_gate [--config FILE] [--state DIR]
-      answers SSH_ORIGINAL_COMMAND, which is one of
+      Answer SSH_ORIGINAL_COMMAND, which is one of
       repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
       list, version
   repair_gate [--config FILE] check
-      says what is wrong with the file, or lists its repairs; warns root of
-      settings of sudo and systemd under which a repair would die
+      Report errors in the file, or list its repairs. As root, also warn of
+      settings of sudo and systemd that would kill a repair.
   repair_gate [--config FILE] sudoers [USER]
-      prints a sudoers file for USER (repair), as sudo and sudo-rs read it
+      Print a sudoers file for USER [default: repair], for sudo and sudo-rs.
   repair_gate within SECONDS GRACE PROGRAM...
-      runs a program; at the limit its process group gets SIGTERM, then SIGKILL;
-      the gate runs every repair so, and sudo is told to
+      Run a program, and stop it after SECONDS: send SIGTERM to its process
+      group, and SIGKILL after another GRACE seconds. The gate runs every repair
+      this way, with or without sudo.
   repair_gate --help | --version
 
 Options:
-  --config FILE   the repairs (/etc/nagios-selfheal/repairs.json); it and every
-                  directory above it must belong to root and be writable by
-                  nobody else. A file 'hold' beside it stops all repairs.
-  --state DIR     records and lock (/var/lib/nagios-selfheal/gate); it must
-                  belong to the account the gate runs under, mode 0700
+  --config FILE   Read the repairs from FILE. FILE and every directory above it
+                  must belong to root, and nobody else may be able to write to
+                  them. No repair is run while a file 'hold' is beside FILE.
+                  [default: /etc/nagios-selfheal/repairs.json]
+  --state DIR     Keep the records and the lock in DIR, which must belong to the
+                  account that the gate runs under and have mode 0700.
+                  [default: /var/lib/nagios-selfheal/gate]
 
 Keys of a repair in repairs.json:
-  run             the command: an absolute path and its arguments
-  as              the account that runs it, through sudo; then letters, digits
-                  and _-./:=,+@%~{} alone, and at most 900 bytes
-  timeout         when it is stopped (200s: systemd may take 90 s to stop a unit
-                  and 90 s to start it). It takes 15 s more until nothing of it
-                  runs; the timeout of the rung in the server's policy.json (4m)
-                  must be longer still, by the time to connect
-  cooldown        time after its end in which it does not run again (1m)
-  budget          {\"count\": N, \"window\": TIME}: at most N runs in that time
-  diagnose        up to 8 commands that change nothing and show what is wrong
+  run             Command: an absolute path and its arguments.
+  as              Account that runs the command, through sudo. The command may
+                  then contain only letters, digits and _-./:=,+@%~{}, and have
+                  at most 900 bytes.
+  timeout         Time until the command is stopped, which takes up to 15 s more
+                  [default: 200s, because systemd may take 90 s to stop a unit
+                  and 90 s to start it]. The timeout of the rung in the server's
+                  policy.json [default: 4m] must be longer than both together,
+                  because connecting takes time as well.
+  cooldown        Time after the end of a run before the next run [default: 1m].
+  budget          {\"count\": N, \"window\": TIME}: at most N runs in that time.
+  diagnose        Up to 8 commands that change nothing and show what is wrong.
 
-Nothing is configured through the environment, which a client can send parts of.
-Exit code: 0 answered or done, 1 the repair failed, 2 it is running or nobody
-knows how it ended, 3 refused; 'within' hands on the program's.
+The environment configures nothing, because a client can send parts of it.
+Exit code: 0 answered or done, 1 the repair failed, 2 the repair is running or
+its outcome is unknown, 3 refused. 'within' returns the program's exit code.
 ";
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments that follow the program's name.
 ///
 /// # Errors
-/// A word is unknown, or its value is missing or wrong.
+/// An argument is unknown, or its value is missing or invalid.
 pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     let wrong = |text: String| RejectionReason::Config.because(text);
     let mut args = GateArgs {
@@ -117,7 +122,7 @@ pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     }
     match args.command {
         GateCommand::Sudoers(user) if !is_account(&user) => {
-            Err(wrong(format!("'{user}' is not the name of an account")))
+            Err(wrong(format!("'{user}' is not a valid account name")))
         }
         _ => Ok(args),
     }
@@ -145,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn without_arguments_it_serves_with_the_packaged_paths() {
+    fn serves_with_packaged_paths_without_arguments() {
         let args = reads("").unwrap();
         assert_eq!(args.command, GateCommand::Serve);
         assert_eq!(args.config.to_str(), Some("/etc/nagios-selfheal/repairs.json"));
@@ -153,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_and_words_are_read_and_everything_else_is_refused() {
+    fn parses_paths_and_commands_and_refuses_everything_else() {
         let args = reads("--config /a --state /b check").unwrap();
         assert_eq!(
             (args.config.to_str(), args.state.to_str(), args.command),

@@ -1,5 +1,5 @@
-//! repairs.json: the named commands of this host. Text in, checked repairs out; `ownership` checks
-//! whose file it is. Everything that is not understood is refused, for a typing error must not
+//! Parses repairs.json, which names the repairs of this host. `ownership` checks who can change the
+//! file. Unknown keys and invalid values are errors, so that a typing error does not silently
 //! become a default.
 
 use std::collections::BTreeMap;
@@ -12,58 +12,58 @@ use crate::duplicate;
 use crate::durations::TimeLimit;
 use crate::request::Name;
 
-/// Bytes, more than anyone writes by hand; read whole into memory.
+/// Maximum size of repairs.json in bytes. The file is read into memory as a whole.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
-/// The largest `count` of a budget.
+/// Maximum `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
-/// Bytes of a command that sudo runs: with the gate's path and `within` it must fit the 1,024 that
-/// sudo-rs reads of one.
+/// Maximum length in bytes of a command that sudo runs. Together with the gate's path and `within`
+/// it must fit into 1,024 bytes, the limit of sudo-rs.
 const LONGEST_EXACT: usize = 900;
-/// The time that `systemctl restart` may take: systemd gives a unit 90 s to stop and as much to
-/// start (DefaultTimeoutStopSec=, DefaultTimeoutStartSec=). A repair that is stopped earlier leaves
-/// systemd at work on the unit.
+/// Default timeout, longer than `systemctl restart` may take. systemd gives a unit 90 s to stop and
+/// 90 s to start (DefaultTimeoutStopSec=, DefaultTimeoutStartSec=). If the repair is stopped
+/// earlier, systemd may still be working on the unit.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(200);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
-/// The repairs of this host.
+/// The repairs of this host, as defined in repairs.json.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairDefinitions {
     by_name: BTreeMap<Name, RepairDefinition>,
 }
 
-/// One named repair.
+/// The definition of one repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairDefinition {
-    /// The command: an absolute path and its arguments, given to the kernel as they are.
+    /// The command: an absolute path and its arguments. No shell interprets them.
     pub run: Vec<String>,
-    /// The account it runs under (`as`); without one, the gate's own.
+    /// The account that runs the command (`as`); `None` means the gate's own account.
     pub user: Option<String>,
-    /// Time after which it is stopped.
+    /// Time after which the command is stopped.
     pub timeout: Duration,
-    /// Time that must pass after it ended before it runs again.
+    /// Minimum time between the end of a run and the next run.
     pub cooldown: Duration,
-    /// How often it runs at most; `None` if that has no limit.
+    /// Limit on the number of runs; `None` means no limit.
     pub budget: Option<Budget>,
-    /// Commands that change nothing and show what is wrong; they run under the same account.
+    /// Commands that change nothing and show what is wrong. They run under the same account.
     pub diagnose: Vec<Vec<String>>,
 }
 
-/// At most `count` runs in any `window`.
+/// A limit of `count` runs in any period of length `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs.
+    /// Maximum number of runs, from 1 to 1000.
     pub count: u64,
-    /// Time in which the runs are counted.
+    /// Length of the period in which the runs are counted.
     pub window: Duration,
 }
 
-/// What is wrong, and where.
+/// An error in repairs.json, with its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// To be written behind the file's name: `:3:14`, or `: repairs.httpd.timeout`.
+    /// The place as appended to the file name: `:3:14` or `: repairs.httpd.timeout`.
     place: String,
     text: String,
 }
@@ -77,7 +77,7 @@ impl fmt::Display for BadConfig {
 impl error::Error for BadConfig {}
 
 impl RepairDefinitions {
-    /// Returns the repair of that name.
+    /// Returns the repair with this name.
     pub fn get(&self, name: &Name) -> Option<&RepairDefinition> {
         self.by_name.get(name)
     }
@@ -94,30 +94,29 @@ impl RepairDefinitions {
 }
 
 impl RepairDefinition {
-    /// Returns its commands, each with its time limit: the repair, then the diagnosis.
+    /// Returns all commands with their time limits: `run` first, then the `diagnose` commands.
     pub(crate) fn commands(&self) -> impl Iterator<Item = (&Vec<String>, TimeLimit)> {
         let diagnose = self.diagnose.iter().map(|argv| (argv, TimeLimit::DIAGNOSIS));
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
-    /// Returns the time after which it has certainly been stopped. A server that waits longer is
-    /// told how it ended.
+    /// Returns the time after which the repair has certainly been stopped. A server must wait
+    /// longer than this to get the result.
     pub fn longest_run(&self) -> Duration {
         TimeLimit::of_repair(self.timeout).longest_run()
     }
 
-    /// Returns the time for which records must be kept so that neither cooldown nor budget forgets
-    /// a run.
+    /// Returns the time for which records must be kept to enforce the cooldown and the budget.
     pub fn retention(&self) -> Duration {
         self.cooldown.max(self.budget.map_or(Duration::ZERO, |budget| budget.window))
     }
 }
 
-/// Reads the text of repairs.json.
+/// Parses the text of repairs.json.
 pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
-        let text = format!("the key \"{}\" is here for the second time", shown(&double.key));
+        let text = format!("duplicate key \"{}\"; remove one of them", shown(&double.key));
         return Err(BadConfig { place: format!(":{}:{}", double.line, double.column), text });
     }
     let top = ConfigValue { path: String::new(), value: &whole };
@@ -127,9 +126,10 @@ pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     for (name, value) in repairs.object()? {
         let key = repairs.below(name, value);
         let Some(name) = Name::new(name) else {
-            return Err(
-                key.wrong("a name is 1 to 64 letters, digits, '_' or '-', a letter or digit first")
-            );
+            return Err(key.wrong(
+                "a name has 1 to 64 letters, digits, '_' or '-', and does not begin with \
+                           '_' or '-'",
+            ));
         };
         by_name.insert(name, repair(&key)?);
     }
@@ -175,8 +175,8 @@ fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadCo
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// Reads the name of an account. Lower case alone, for sudoers(5) reads a word of capitals as an
-/// alias, and `ALL` as everyone.
+/// Parses the name of an account. Capitals are not allowed, because sudoers(5) treats an upper-case
+/// word as an alias, and `ALL` as everyone.
 fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
@@ -186,7 +186,7 @@ fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     }
 }
 
-/// Whether sudoers(5) would read `name` as the name of one account and as nothing else.
+/// Whether sudoers(5) treats `name` as the name of one account and nothing else.
 pub(crate) fn is_account(name: &str) -> bool {
     let first = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
     first
@@ -196,41 +196,42 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Reads an argv. With `exact` it goes into a sudoers file, where arguments are joined by blanks
-/// before they are compared: a blank inside a word, or a character that has a meaning there, could
-/// let another command through. The original sudo reads `*`, `?` and `[` as wildcards unless they
-/// are escaped, and sudo-rs refuses a file with these escapes; no form means the same to both.
+/// Parses a command. With `exact` the command is written into a sudoers file. sudo joins arguments
+/// with spaces before it compares them, so a space in an argument or a special character could
+/// allow another command. The original sudo treats `*`, `?` and `[` as wildcards unless they are
+/// escaped, and sudo-rs rejects a file with these escapes, so no spelling works for both.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
     for (n, item) in items.iter().enumerate() {
         let word = item.string()?;
         if word.is_empty() || word.chars().any(char::is_control) {
-            return Err(item.wrong("a word must not be empty or hold control characters"));
+            return Err(item.wrong("an argument must not be empty or contain control characters"));
         }
         if n == 0 && !is_plain_path(word) {
             return Err(
-                item.wrong("a program is named by its absolute path, without '.', '..' and '//'")
+                item.wrong("the program must be an absolute path without '.', '..' or '//'")
             );
         }
         if exact
             && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~{}".contains(&b))
         {
             return Err(item.wrong(
-                "with \"as\", sudo and sudo-rs must be able to say it exactly: letters, digits and \
-                 _-./:=,+@%~{} only; put the rest into a script of root's, and name that",
+                "with \"as\", only letters, digits and _-./:=,+@%~{} are allowed, because \
+                 sudo and sudo-rs must match the command exactly; use a script that root owns \
+                 instead",
             ));
         }
         words.push(word.to_owned());
     }
     let bytes: usize = words.iter().map(String::len).sum();
     if words.is_empty() || words.len() > 64 || bytes > 2048 {
-        return Err(key.wrong("a command has 1 to 64 words and at most 2048 bytes"));
+        return Err(key.wrong("a command must have 1 to 64 words and at most 2048 bytes"));
     }
     if exact && bytes + words.len() > LONGEST_EXACT {
         return Err(key.wrong(&format!(
-            "with \"as\", a command and its blanks have at most {LONGEST_EXACT} bytes, because \
-             sudo-rs reads no more; put it into a script of root's, and name that"
+            "with \"as\", a command with its spaces can have at most {LONGEST_EXACT} bytes, \
+             because of a limit in sudo-rs; use a script that root owns instead"
         )));
     }
     Ok(words)
@@ -241,7 +242,8 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Reads a number and one of s, m, h, d, from `least` seconds to `most`.
+/// Parses a number with the unit s, m, h or d. The result must be between `least` seconds and
+/// `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
@@ -262,13 +264,13 @@ fn seconds(text: &str) -> Option<u64> {
         "d" => 86_400,
         _ => return None,
     };
-    // parse() alone would take a sign.
+    // `parse` would accept a leading '+'.
     let plain =
         !digits.is_empty() && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse::<u64>().ok())??.checked_mul(unit)
 }
 
-/// A value and the path that leads to it.
+/// A JSON value, with its path for error messages.
 struct ConfigValue<'a> {
     path: String,
     value: &'a Value,
@@ -288,12 +290,12 @@ impl<'a> ConfigValue<'a> {
         self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
     }
 
-    /// Checks that it is an object in which every key is one of `known`.
+    /// Checks that the value is an object and has no keys other than `known`.
     fn check_keys(&self, known: &[&str]) -> Result<(), BadConfig> {
         match self.object()?.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
-                .wrong(&format!("unknown key; known are {}", known.join(", ")))),
+                .wrong(&format!("unknown key; known keys: {}", known.join(", ")))),
             None => Ok(()),
         }
     }
@@ -313,11 +315,11 @@ impl<'a> ConfigValue<'a> {
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
-        self.value.as_str().ok_or_else(|| self.wrong("must be a text, \"...\""))
+        self.value.as_str().ok_or_else(|| self.wrong("must be a string, \"...\""))
     }
 }
 
-/// Returns a key for a message, without control characters and cut to 80 characters.
+/// Formats a key for a message: escapes control characters, and keeps at most 80 characters.
 fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }

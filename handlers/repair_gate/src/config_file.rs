@@ -1,4 +1,4 @@
-//! repairs.json on disk: read if only root can change it, and listed by `repair_gate check`.
+//! Loads repairs.json if only root can change it, and describes it for `repair_gate check`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -9,14 +9,14 @@ use crate::config::{self, RepairDefinitions};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::{host, maintenance, ownership, run, session, sudo};
 
-/// The gate's account, as the package and `repairctl init` make it.
+/// The gate's account, which the package and `repairctl init` create.
 pub(crate) const GATE_ACCOUNT: &str = "repair";
 
-/// Returns the repairs.
+/// Loads the repairs from repairs.json.
 ///
 /// # Errors
-/// Somebody but root can change the file or a directory above it, or a part of it is not
-/// understood.
+/// An account other than root can change the file or a directory above it, or the content is
+/// invalid.
 pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
     let text = ownership::open(path, &[0])
         .and_then(|file| ownership::read_text(file, path, config::LARGEST_FILE));
@@ -25,8 +25,8 @@ pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
         .map_err(|e| RejectionReason::Config.because(format!("{}{e}", path.display())))
 }
 
-/// Returns what `check` prints of a good file: its repairs, and what will make one of them fail or
-/// unsafe.
+/// Returns the output of `check` for a valid file: its repairs, and warnings about everything that
+/// makes a repair fail or unsafe.
 pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     let mut text = String::new();
     for (name, repair) in repairs.iter() {
@@ -50,7 +50,7 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
             }
         }
     }
-    // It is what sudo runs.
+    // sudo runs the gate itself as another account, so only root may be able to change the gate.
     if repairs.iter().any(|(_, repair)| repair.user.is_some())
         && let Err(e) = run::gate_path()
             .map_err(|e| e.to_string())
@@ -67,7 +67,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     text
 }
 
-/// Returns what on this host, around the gate, will make repairs fail. Only root is told.
+/// Returns warnings about settings of sudo and systemd that make repairs fail. Returns none unless
+/// this process runs as root.
 fn around(repairs: &RepairDefinitions) -> impl Iterator<Item = String> {
     let accounts: BTreeSet<&str> =
         repairs.iter().filter_map(|(_, repair)| repair.user.as_deref()).collect();

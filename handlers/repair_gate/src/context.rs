@@ -1,5 +1,5 @@
-//! What a request needs to know: this host, the repair it names and the account that repair runs
-//! under.
+//! Helpers that several requests share: finding a repair, its account, the current time and the
+//! path of this program.
 
 use crate::config::{RepairDefinition, RepairDefinitions};
 use crate::host::LocalHost;
@@ -8,12 +8,15 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::{processes, run, timestamps};
 
-/// Returns the account to change to, if it is not the gate's own.
+/// Returns the account that must run the repair through sudo, or `None` if it is the gate's own.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
     repair.user.as_deref().filter(|account| !host.runs_as(account))
 }
 
-/// Returns the repair of that name, unless it could make files that everyone can write.
+/// Returns the repair with this name.
+///
+/// # Errors
+/// repairs.json has no such repair, or the umask would make its files writable by everyone.
 pub(crate) fn find<'a>(
     repairs: &'a RepairDefinitions,
     name: &Name,
@@ -24,8 +27,8 @@ pub(crate) fn find<'a>(
     })?;
     if host.careless_umask() {
         return Err(RejectionReason::Config.because(
-            "the umask of this login lets everyone write to what a repair makes; set it to 022 \
-             (pam_umask, sshd)",
+            "the umask of this login makes the files of a repair writable by everyone; set it to \
+             022 (pam_umask, sshd)",
         ));
     }
     Ok(repair)
@@ -35,9 +38,9 @@ pub(crate) fn now(host: &LocalHost) -> Now<'_> {
     Now { time: timestamps::now(), boot: &host.boot, lives: processes::any_in_session }
 }
 
-/// Returns where this program is, for sudo.
+/// Returns the path of this program, for sudo.
 pub(crate) fn gate_path() -> Result<String, Rejection> {
     run::gate_path().map_err(|e| {
-        RejectionReason::Config.because(format!("cannot tell where this program is: {e}"))
+        RejectionReason::Config.because(format!("cannot find the path of this program: {e}"))
     })
 }

@@ -1,4 +1,5 @@
-//! `diagnose NAME`: runs the diagnosis of a repair, before a restart destroys what it shows.
+//! `diagnose NAME`: runs the `diagnose` commands of a repair, before a restart destroys the
+//! evidence.
 
 use std::thread;
 use std::time::Duration;
@@ -14,8 +15,8 @@ use crate::store::{HostLock, RecordStore};
 use crate::timeout::ProcessEnd;
 use crate::{config_file, run};
 
-/// Runs commands that change nothing. So neither cooldown and budget nor the maintenance file keep
-/// it from running, but only one runs at a time.
+/// Runs the `diagnose` commands of a repair. They change nothing, so the cooldown, the budget and
+/// the maintenance file do not apply. Only one diagnosis runs at a time.
 pub(crate) fn diagnose(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;
@@ -33,7 +34,7 @@ fn wait_for_lock(store: &RecordStore) -> Result<HostLock, Rejection> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Err(RejectionReason::Busy.because("another diagnosis is running; one at a time on a host"))
+    Err(RejectionReason::Busy.because("another diagnosis is running; a host runs one at a time"))
 }
 
 fn report(argv: &[String], account: Option<&str>) -> DiagnosisReport {

@@ -1,4 +1,4 @@
-//! Reads the arguments and the request, dispatches them, and returns what the program prints.
+//! Parses the arguments and the request, calls the code for them, and returns the output.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{self, GateRequest};
 use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
 
-/// Runs the whole program.
+/// Runs the command of the arguments and returns the output of the program.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
-        // In authorized_keys it is the server that meets a wrong argument, so it gets an answer it
-        // can believe.
+        // The arguments are in authorized_keys, so an error in them also goes to the server, as a
+        // framed answer.
         Err(refusal) => {
             let stderr = format!("repair_gate: {}\n", refusal.text);
             return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
@@ -56,7 +56,7 @@ fn for_people(text: Result<String, Rejection>) -> Output {
     Output { stdout, stderr, code, must_arrive: true }
 }
 
-/// Answers SSH_ORIGINAL_COMMAND, and logs the request with its peer.
+/// Answers SSH_ORIGINAL_COMMAND, and logs the request with the address of the client.
 fn serve(args: &GateArgs) -> GateAnswer {
     let command = env::var_os("SSH_ORIGINAL_COMMAND");
     let peer = syslog::peer(env::var("SSH_CONNECTION").ok().as_deref());
@@ -66,7 +66,7 @@ fn serve(args: &GateArgs) -> GateAnswer {
         Err(bad) => GateAnswer::Refused(RejectionReason::BadRequest.because(bad.text), bad.job),
     };
     let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
-    log(&format!("{peer} asked '{shown}': {}", answer.summary()));
+    log(&format!("{peer} requested '{shown}': {}", answer.summary()));
     answer
 }
 

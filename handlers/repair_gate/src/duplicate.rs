@@ -1,10 +1,10 @@
-//! Finds a duplicate key of one object. serde_json::Value silently keeps the last one, so
-//! that a reader of the file and the gate could each believe another half of it. Only for text that
-//! serde_json has accepted already.
+//! Finds duplicate keys in JSON objects. `serde_json::Value` silently keeps only the last value of
+//! such a key, so an administrator who reads the file could miss which one is used. Works only on
+//! text that serde_json has already accepted.
 
 use std::collections::HashSet;
 
-/// A key that is there for the second time, and its place there.
+/// A duplicate key, with the place of its second occurrence.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
     pub(crate) key: String,
@@ -12,10 +12,10 @@ pub(crate) struct Duplicate {
     pub(crate) column: usize,
 }
 
-/// Returns the first key of valid JSON `text` that repeats one of its own object.
+/// Returns the first key in valid JSON `text` that occurs twice in the same object.
 ///
-/// In valid JSON a string is a key exactly when a colon follows it, and it then belongs to the
-/// innermost open object; arrays need no bookkeeping.
+/// In valid JSON, a string is a key if and only if a colon follows it. It then belongs to the
+/// innermost open object, so arrays need not be tracked.
 pub(crate) fn find(text: &str) -> Option<Duplicate> {
     let bytes = text.as_bytes();
     let mut open: Vec<HashSet<String>> = Vec::new();
@@ -27,7 +27,7 @@ pub(crate) fn find(text: &str) -> Option<Duplicate> {
             b'"' => {
                 let end = end_of_string(bytes, at);
                 if followed_by_colon(bytes, end) {
-                    // Decoded, for "a" and "\u0061" are one key.
+                    // Decoded, because "a" and "\u0061" are the same key.
                     let key: String =
                         text.get(at..end).and_then(|raw| serde_json::from_str(raw).ok())?;
                     if open.last_mut().is_some_and(|keys| !keys.insert(key.clone())) {
@@ -45,7 +45,7 @@ pub(crate) fn find(text: &str) -> Option<Duplicate> {
     None
 }
 
-/// Returns the index behind the closing quote of the string that opens at `start`.
+/// Returns the index after the closing quote of the string that begins at `start`.
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     loop {
@@ -75,7 +75,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_repeated_key_is_found_with_its_place() {
+    fn finds_duplicate_key_with_its_place() {
         let found = find("{\n \"a\": {\"x\": 1},\n \"a\": 2}").unwrap();
         assert_eq!((found.key.as_str(), found.line, found.column), ("a", 3, 2));
         assert!(find(r#"{"a": 1, "\u0061": 2}"#).is_some());
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_the_same_key_in_different_objects() {
+    fn accepts_same_key_in_different_objects() {
         for fine in [
             r#"{"a": {"a": {"a": "a"}}, "b": ["a", "a", {"a": "}"}], "c": "\"a\": {"}"#,
             r#"[{"a": 1}, {"a": 1}]"#,
@@ -98,7 +98,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_key_put_in_twice_is_always_found(
+        fn finds_every_duplicate_key(
             keys in prop::collection::hash_set(any::<String>(), 1..6), value in any::<String>()
         ) {
             let value = serde_json::json!({"k": [value, {}]});

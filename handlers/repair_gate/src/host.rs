@@ -1,5 +1,5 @@
-//! What the gate must know of the machine it is on, read from /proc and /etc/passwd: a static
-//! binary has no NSS, and std has no getuid.
+//! Reads facts about this host from /proc and /etc/passwd, because a static binary has no NSS and
+//! std has no getuid.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -8,25 +8,25 @@ use crate::output::clean;
 use crate::record::LARGEST_FILE;
 use crate::rejection::{Rejection, RejectionReason};
 
-/// The machine and this process on it.
+/// Facts about this host and this process.
 pub(crate) struct LocalHost {
-    /// Changes with every boot; a repair that was running before is not running now.
+    /// Boot ID. A repair that was started under another boot ID is no longer running.
     pub(crate) boot: String,
-    /// The account the gate runs under.
+    /// Effective user ID of the gate.
     pub(crate) uid: u32,
-    /// What is taken away from the mode of new files; unknown on kernels before 4.7.
+    /// The umask; `None` on kernels before 4.7, which do not report it.
     umask: Option<u32>,
-    /// Text of /proc/self/cgroup; empty where the kernel has none.
+    /// Content of /proc/self/cgroup; empty if the kernel does not provide this file.
     pub(crate) cgroup: String,
-    /// Text of /etc/passwd.
+    /// Content of /etc/passwd; empty if there is no such file.
     passwd: String,
 }
 
 impl LocalHost {
-    /// Reads account, boot and limits of this machine.
+    /// Reads the facts from /proc and /etc/passwd.
     ///
     /// # Errors
-    /// One of them cannot be read, or the file size limit is below a record.
+    /// One of them cannot be read, or the file size limit is too small for a record.
     pub(crate) fn read() -> Result<LocalHost, Rejection> {
         check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
@@ -42,19 +42,19 @@ impl LocalHost {
         })
     }
 
-    /// Whether files that a repair makes would be writable by everyone. std cannot set a umask, and
-    /// sudo(8) adds 022 itself.
+    /// Whether the umask makes the files of a repair writable by everyone. std cannot set a umask,
+    /// and sudo(8) adds 022 by itself.
     pub(crate) fn careless_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
 
-    /// Whether `account` is the one the gate already runs under.
+    /// Whether the gate already runs as `account`.
     pub(crate) fn runs_as(&self, account: &str) -> bool {
         uid_of(account, &self.passwd) == Some(self.uid)
     }
 }
 
-/// Whether this process is root's.
+/// Whether this process runs as root.
 pub(crate) fn is_root() -> bool {
     lossy("/proc/self/status").is_ok_and(|status| effective_uid(&status) == Some(0))
 }
@@ -71,8 +71,8 @@ fn unreadable(path: &str, e: &io::Error) -> Rejection {
     wrong(&format!("{path} cannot be read: {e}"))
 }
 
-/// Returns the text of /etc/passwd, in which a person's name may be in any encoding. A system
-/// without accounts of its own has no such file.
+/// Returns the content of /etc/passwd. A person's name in it can be in any encoding. A minimal
+/// system may have no such file, which counts as empty.
 fn passwd() -> Result<String, Rejection> {
     match lossy("/etc/passwd") {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
@@ -80,18 +80,18 @@ fn passwd() -> Result<String, Rejection> {
     }
 }
 
-/// Returns the host's own name, as information for the reader of an answer.
+/// Returns the host name of this machine, which every answer contains for information.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     clean(name.trim(), 100)
 }
 
-/// Whether /etc/passwd has `account`.
+/// Whether `account` is in /etc/passwd.
 pub(crate) fn has_account(account: &str) -> bool {
     lossy("/etc/passwd").is_ok_and(|passwd| uid_of(account, &passwd).is_some())
 }
 
-/// Returns the account of that uid, or the number.
+/// Returns the name of the account with this user ID, or `uid` and the number.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = lossy("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
@@ -100,15 +100,15 @@ pub(crate) fn account(uid: u32) -> String {
         .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
-/// SIGXFSZ would end the gate in the middle of a record, and std can neither catch nor ignore it
-/// (setrlimit(2)).
+/// Refuses a file size limit that is too small for a record. Otherwise SIGXFSZ could end the gate
+/// while it writes a record, and std can neither catch nor ignore that signal (setrlimit(2)).
 fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
         Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
-            "this login may write files of {bytes} bytes, too few for a record; raise fsize \
-             (limits.conf(5))"
+            "this login may write files of {bytes} bytes at most, too small for a record; raise \
+             fsize (limits.conf(5))"
         ))),
         _ => Ok(()),
     }
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accounts_are_found_in_passwd() {
+    fn finds_accounts_in_passwd() {
         let passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nrepair:x:998:998::/:/bin/sh\n";
         assert_eq!(uid_of("root", passwd), Some(0));
         assert_eq!(uid_of("repair", passwd), Some(998));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_file_size_limit_below_a_record() {
+    fn refuses_file_size_limit_below_size_of_a_record() {
         let limits = |soft: &str| {
             format!(
                 "Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n"
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_this_machine() {
+    fn reads_facts_about_this_host() {
         let host = LocalHost::read().unwrap();
         assert!(host.boot.len() > 30 && host.umask.is_some());
     }

@@ -1,4 +1,5 @@
-//! `repair NAME JOB` and `status JOB`: runs a repair once, between two records, and reports it.
+//! `repair NAME JOB` and `status JOB`: runs a repair once for each job ID, and reports its result.
+//! The record is written before the repair is started and again after its end.
 
 use std::thread;
 use std::time::Duration;
@@ -19,17 +20,17 @@ use crate::store::{HostLock, RecordStore};
 use crate::timeout::ProcessEnd;
 use crate::{config_file, maintenance, rate_limit, stream, syslog, timestamps};
 
-/// Reports what came of `job`.
+/// Reports the state of `job`.
 pub(crate) fn status(args: &GateArgs, job: &Job) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     match RecordStore::open(&args.state, host.uid)?.record(job)? {
         Some(record) => Ok(GateAnswer::Status(record.reported_at(now(&host)))),
         None => Err(RejectionReason::NoSuchJob
-            .because(format!("job {job} is not known here; it has not run, or long ago"))),
+            .because(format!("job {job} is unknown; it has never run, or its record has expired"))),
     }
 }
 
-/// Runs the repair `name`, or reports `job` if it is known already.
+/// Runs the repair `name`, or reports the result of `job` if this job is already known.
 pub(crate) fn repair(
     args: &GateArgs,
     name: &Name,
@@ -45,15 +46,16 @@ pub(crate) fn repair(
     let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.records(name)?, name, repair, now(&host));
-    // Checks without the lock first: a flood of refused requests must not keep others from it.
-    // `wait_for_lock` knows whether a repair on record as running still has its gate.
+    // Checks the limits without the lock first, so that a flood of requests over the limit does not
+    // keep other requests from the lock. "Busy" is left to `wait_for_lock`, because only the lock
+    // shows whether the gate of a running repair is alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_lock(&store, job, &host)? {
         LockWait::Acquired(lock) => lock,
         LockWait::JobKnown(known) => return report_known(known, name, &host),
     };
-    // Looks again, now that nobody else can write: two requests with one job ID may have come at
-    // the same time.
+    // Checks again with the lock held, because two requests with the same job ID may have arrived
+    // at the same time.
     if let Some(known) = store.record(job)? {
         return report_known(known, name, &host);
     }
@@ -62,12 +64,11 @@ pub(crate) fn repair(
     prune(&store, &repairs, name)?;
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
-    syslog::info(&format!("{peer} asked for {name}, job {job}: it starts"));
+    syslog::info(&format!("{peer} requested {name}, job {job}: starting it"));
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
 }
 
-/// Removes the records of `name` that are no longer needed, and those of names that repairs.json no
-/// longer has.
+/// Removes expired records of `name`, and of names that are no longer in repairs.json.
 fn prune(
     store: &RecordStore,
     repairs: &RepairDefinitions,
@@ -84,8 +85,8 @@ fn prune(
     Ok(())
 }
 
-/// Runs a repair whose `record` is on disk already, so that a crash cannot give the run back. If
-/// its end cannot be written the job stays "running" until its deadline and is "unknown"
+/// Runs a repair whose `record` is already on disk, so that the run counts even after a crash. If
+/// the result cannot be written, the job stays "running" until its deadline and is "unknown"
 /// afterwards.
 fn run_recorded(
     store: &RecordStore,
@@ -99,7 +100,7 @@ fn run_recorded(
     if let Err(e) = store.write(&record) {
         let (job, state) = (&record.job, record.state.word());
         syslog::warn(&format!(
-            "job {job} ended as {state} but could not be put on record: the state of the gate: {e}"
+            "job {job} ended as {state} but could not be recorded: the state of the gate: {e}"
         ));
     }
     if let Some(rest) = rest {
@@ -108,8 +109,8 @@ fn run_recorded(
     record
 }
 
-/// Puts the end of a command on its record. One that was lost sight of may still run: by its record
-/// it does, until its deadline.
+/// Adds the result of the command to its record. If the result is not known, the command may still
+/// be running, so the record stays "running".
 fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
     (record.elapsed, record.output) = (ran.elapsed, ran.output);
     record.state = match ran.end {
@@ -131,12 +132,12 @@ fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
     record.ended = Some(timestamps::now().max(record.started));
 }
 
-/// Reports a job that is known already, which is never run again.
+/// Reports the result of a known job, which is never run again.
 fn report_known(known: JobRecord, name: &Name, host: &LocalHost) -> Result<GateAnswer, Rejection> {
     if known.repair != *name {
         let (job, repair) = (&known.job, &known.repair);
         return Err(RejectionReason::BadRequest
-            .because(format!("job {job} is known, but as a run of {repair}; nothing was run")));
+            .because(format!("job {job} is already known as a run of {repair}; nothing was run")));
     }
     Ok(GateAnswer::Repair(known.reported_at(now(host))))
 }
@@ -146,16 +147,19 @@ enum LockWait {
     JobKnown(JobRecord),
 }
 
-/// Returns the host's lock, or the record of `job` if another gate has begun it. A gate may hold
-/// the lock to refuse, or before its record is written: for milliseconds, or for as long as an
-/// ailing disk takes. That is waited out, so that a refusal can name the job that runs.
+/// Waits for the lock of the host. Returns the record of `job` instead if another gate has started
+/// the same job.
+///
+/// Another gate may hold the lock before it has written a record, or only to refuse a request. This
+/// takes milliseconds, or longer on a slow disk. Waiting makes it possible to name the running job
+/// in the refusal.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(LockWait::Acquired(lock));
         }
-        // Before the job's own record is looked for: written in between, it is not "another
-        // repair".
+        // Read before the record of this job is searched. Otherwise a record of this job, written
+        // in between, would be reported as another running repair.
         let idle = rate_limit::check_idle(&store.unfiled()?, now(host));
         if let Some(known) = store.record(job)? {
             return Ok(LockWait::JobKnown(known));

@@ -1,16 +1,17 @@
-//! `repair_gate` runs one of the repairs that its own root-owned file names, and refuses everything
-//! else.
+//! `repair_gate` runs the repairs that are named in repairs.json, a file that only root can change,
+//! and refuses every other request.
 //!
-//! It is the forced command (sshd(8), `command=`) of the Nagios server's key. The request comes
-//! from SSH_ORIGINAL_COMMAND alone; the configuration comes from a file and from the arguments in
-//! authorized_keys, never from the environment, of which a client may send parts (SendEnv).
+//! The program is the forced command (sshd(8), `command=`) of the Nagios server's key. It takes the
+//! request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
+//! arguments in authorized_keys. The environment configures nothing, because a client can set parts
+//! of it (SendEnv).
 //!
-//! Pure modules: [`request`] (the words of a request), [`config`] (repairs.json), `rate_limit`
-//! (cooldown, budget and records), `durations`, `timestamps`, `record`, `rejection`, `answer` and
-//! `sudoers`. Modules that touch the machine: `ownership` (who can change a file), `store` (records
-//! and lock), `run`, `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `sudo`, `session`,
-//! `config_file` and `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` and `usage`,
-//! one for each request.
+//! Modules without side effects are [`request`] (parses requests), [`config`] (parses
+//! repairs.json), `rate_limit` (cooldown, budget and number of records), `durations`, `timestamps`,
+//! `record`, `rejection`, `answer` and `sudoers`. Modules that use the system are `ownership` (who
+//! can change a file), `store` (records and lock), `run`, `threads`, `output`, `stream`, `timeout`,
+//! `syslog`, `host`, `sudo`, `session`, `config_file` and `maintenance`. `dispatch` calls `job`,
+//! `diagnose`, `readiness` or `usage`, depending on the request.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -51,9 +52,9 @@ mod usage;
 
 pub use args::HELP;
 
-/// Runs the whole program: the answer in one write to stdout, an exit code in 0..3 no matter what
-/// happens. A panic ends through the hook, so that this holds with `panic = "abort"` as well; it
-/// prints nothing on stdout, for no answer means "unknown" to the server.
+/// Runs the program. Writes the answer to stdout in one write, and exits with 0..3. A panic ends
+/// the program in the panic hook, so that the exit code is correct with `panic = "abort"` as well.
+/// Nothing goes to stdout then, because the server treats a missing answer as "unknown".
 pub fn guarded() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();

@@ -1,5 +1,5 @@
-//! The maintenance file, `hold` beside repairs.json: while it is there, nothing is repaired on this
-//! host.
+//! The maintenance file `hold`, in the same directory as repairs.json. While it exists, the gate
+//! runs no repair on this host.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
@@ -12,14 +12,14 @@ use crate::output::clean;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::timestamps::utc;
 
-/// Refuses if the file is there, with its owner and its age. Its kind does not matter; if it cannot
-/// be looked at, it counts as there.
+/// Refuses if the maintenance file exists, and reports its owner and its time. Any kind of file
+/// counts. If its existence cannot be checked, it counts as existing.
 pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => format!(
-            "{} cannot be looked at ({e}), so it counts as there: no repairs",
+            "{} cannot be checked ({e}), so the host counts as held for maintenance",
             hold.display()
         ),
         Ok(found) => {
@@ -35,7 +35,7 @@ pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     Err(RejectionReason::Held.because(text))
 }
 
-/// Returns what the file says, if anything.
+/// Returns the first line of the file with a colon before it, or nothing if it is empty.
 fn first_line(hold: &Path) -> String {
     let mut bytes = Vec::new();
     let _ = File::open(hold).and_then(|file| file.take(400).read_to_end(&mut bytes));

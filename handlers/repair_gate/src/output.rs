@@ -1,6 +1,7 @@
-//! Output: what this program prints, and what it keeps of a command's output of any size: the first
-//! and the last lines, each bounded, without control characters. A command that writes gigabytes
-//! costs its own time, but no memory.
+//! Prints the output of this program, and keeps an excerpt of a command's output.
+//!
+//! The excerpt consists of the first and last lines, shortened and without control characters. Its
+//! size is bounded, so a command that prints gigabytes uses no more memory.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -9,24 +10,25 @@ use std::process::ExitCode;
 use crate::stream::LineStream;
 
 const LINES_EACH_END: usize = 20;
-/// Bytes of a line, so that eight reports fit the 256 KiB a server reads of one answer, even if
-/// every byte needs an escape there.
+/// Maximum length of a line in bytes. With this limit, eight reports fit into the 256 KiB that a
+/// server reads, even if every byte must be escaped in JSON.
 const LINE: usize = 300;
 
-/// What this program prints, and its exit code: 0..3, or any for `within`.
+/// The output of this program.
 pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// Exit code, 0..3. `within` can return any code.
     pub(crate) code: u8,
-    /// Whether half of stdout is worse than nothing: a sudoers file on a full disk.
+    /// Whether incomplete stdout is an error, for example a sudoers file on a full disk.
     pub(crate) must_arrive: bool,
 }
 
 impl Output {
-    /// Prints it, stdout in one write.
+    /// Prints the output, stdout in one write, and returns the exit code.
     pub(crate) fn print(self) -> ExitCode {
         let mut stdout = io::stdout().lock();
-        // A client may have gone; what was done is on record, and the code remains.
+        // The client may have disconnected. The result is recorded, and the exit code still holds.
         let written = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
         let (stderr, code) = match written {
             Err(e) if self.must_arrive => (format!("repair_gate: standard output: {e}\n"), 3),
@@ -37,10 +39,11 @@ impl Output {
     }
 }
 
-/// Bytes of a line that this program reads itself: the options of sudoers(5) are listed in one.
+/// Maximum length in bytes of a line that this program parses. `sudo -l` prints all options in one
+/// line.
 const LINE_TO_READ: usize = 64 * 1024;
 
-/// Takes output piece by piece, keeps its two ends, and sends each line to a stream.
+/// Collects output in pieces, keeps the first and last lines, and sends each line to a stream.
 pub(crate) struct Excerpt {
     stream: Option<LineStream>,
     longest_line: usize,
@@ -58,7 +61,7 @@ impl Default for Excerpt {
 }
 
 impl Excerpt {
-    /// Returns an empty excerpt for people.
+    /// Returns an empty excerpt, with short lines for display.
     pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
         Excerpt {
             stream,
@@ -71,12 +74,12 @@ impl Excerpt {
         }
     }
 
-    /// Returns an empty excerpt for this program, with long lines.
+    /// Returns an empty excerpt with long lines, for output that this program parses.
     pub(crate) fn to_read() -> Excerpt {
         Excerpt { longest_line: LINE_TO_READ, ..Excerpt::default() }
     }
 
-    /// Adds output, cut anywhere.
+    /// Adds a piece of output, which can begin and end anywhere in a line.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' {
@@ -107,7 +110,7 @@ impl Excerpt {
         }
     }
 
-    /// Returns the lines, and between the two ends how many are not shown.
+    /// Returns the lines. If lines were left out, a line between the two ends gives their number.
     pub(crate) fn lines(mut self) -> Vec<String> {
         if self.in_line {
             self.end_line();
@@ -126,8 +129,8 @@ fn shown(line: &[u8], longest: usize) -> String {
     clean(&String::from_utf8_lossy(line), longest)
 }
 
-/// Returns `text` on one line of at most `most` bytes and, if it is longer, three dots, without
-/// characters that could move a cursor, colour a terminal or change the reading direction.
+/// Returns `text` as one line. Cuts it after `most` bytes and appends three dots. Replaces
+/// characters that could move the cursor, colour the terminal or change the reading direction.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
     for c in text.trim_end_matches('\r').chars().map(harmless) {
@@ -168,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn short_output_is_kept_whole() {
+    fn keeps_short_output_unchanged() {
         assert_eq!(excerpt(b""), Vec::<String>::new());
         assert_eq!(excerpt(b"one\n\nthree"), ["one", "", "three"]);
         assert_eq!(excerpt(b"dos\r\n"), ["dos"]);
     }
 
     #[test]
-    fn keeps_the_two_ends_of_long_output() {
+    fn keeps_first_and_last_lines_of_long_output() {
         let output: String = (1..=1000).map(|n| format!("line {n}\n")).collect();
         let lines = excerpt(output.as_bytes());
         assert_eq!(lines.len(), 41);
@@ -185,12 +188,12 @@ mod tests {
     }
 
     #[test]
-    fn escape_sequences_and_bidi_marks_do_not_get_through() {
+    fn replaces_escape_sequences_and_bidi_marks() {
         assert_eq!(excerpt("a\x1b[31mb\x07\u{202e}c\u{9b}\td\0".as_bytes()), ["a?[31mb??c? d?"]);
     }
 
     #[test]
-    fn a_long_line_is_cut_between_characters() {
+    fn cuts_long_line_between_characters() {
         assert_eq!(excerpt(&[b'x'; 300]), ["x".repeat(300)]);
         assert_eq!(excerpt(&[b'x'; 301]), ["x".repeat(300) + "..."]);
         assert_eq!(excerpt("€".repeat(101).as_bytes()), ["€".repeat(100) + "..."]);
@@ -198,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_output_in_any_pieces_is_bounded_and_clean(
+        fn bounds_and_cleans_any_output_in_any_pieces(
             pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..2000), 0..20)
         ) {
             let mut excerpt = Excerpt::default();

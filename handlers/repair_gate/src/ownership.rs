@@ -1,6 +1,8 @@
-//! Who can change a file. A file decides here what root will run, so it and every directory above
-//! it must belong to root (for the records: to root or the gate's account) and be writable by
-//! nobody else.
+//! Checks who can change a file.
+//!
+//! repairs.json decides which commands run as root. So the file and every directory above it must
+//! belong to root, and nobody else may be able to write to them. The records can also belong to the
+//! gate's account.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -8,17 +10,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{error, fmt};
 
-/// Why a path cannot be used or trusted, with the command that fixes it where there is one.
+/// The reason why a path cannot be used or trusted, with the command to fix it if there is one.
 #[derive(Debug)]
 pub(crate) struct UnusablePath {
     path: PathBuf,
     text: String,
-    /// Nothing is there, which for some files is an answer.
+    /// Whether the path does not exist. For some files this is not an error.
     pub(crate) missing: bool,
 }
 
 impl UnusablePath {
-    /// Returns an error of which `text` is the part after the path.
+    /// Creates an error message from the path and `text`.
     pub(crate) fn new(path: &Path, text: impl Into<String>) -> UnusablePath {
         UnusablePath { path: path.to_owned(), text: text.into(), missing: false }
     }
@@ -38,18 +40,18 @@ fn refuse<T>(path: &Path, text: impl Into<String>) -> Result<T, UnusablePath> {
     Err(UnusablePath::new(path, text))
 }
 
-/// Makes an I/O error one of this path.
+/// Converts an I/O error for this path.
 pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
     let missing = e.kind() == io::ErrorKind::NotFound;
     UnusablePath { missing, ..UnusablePath::new(path, format!("cannot be used: {e}")) }
 }
 
-/// Checks that `path` is a directory which, with all above it, only the accounts of `owners` can
-/// change.
+/// Checks that only the accounts in `owners` can change the directory `path` and all directories
+/// above it.
 ///
-/// From the root down: once a directory is known to be theirs alone, nobody else can exchange what
-/// is in it, so the check of the next one cannot be raced. A symlink is refused, not followed; so
-/// is a sticky directory such as /tmp.
+/// The check goes from the root down. Once a directory has passed, no other account can replace its
+/// entries, so the check of the next one cannot be raced. Symlinks and sticky directories such as
+/// /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -66,32 +68,32 @@ pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), Unusabl
     if so_far.has_root() { Ok(()) } else { refuse(path, "must be an absolute path") }
 }
 
-/// Opens a regular file that, with all above it, only the accounts of `owners` can change. It is
-/// opened once, and what is checked and read is that descriptor.
+/// Opens a regular file. Only the accounts in `owners` may be able to change the file and the
+/// directories above it. The owner and mode are checked on the open descriptor.
 pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     let Some(above) = path.parent() else { return refuse(path, "is not a file") };
     check_directory(above, owners)?;
     open_in_checked_directory(path, owners)
 }
 
-/// How often a file may be exchanged while it is looked at: every writer, the gate too, puts a
-/// whole new one in its place.
+/// Number of attempts to open a file that is being replaced. Writers, including the gate, replace a
+/// file by renaming a new one.
 const EXCHANGES: usize = 100;
 
-/// Opens such a file in a directory that [`check_directory`] has accepted.
+/// Opens a file like [`open`], in a directory that [`check_directory`] has already accepted.
 pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     for _ in 0..EXCHANGES {
         if let Some(file) = open_once(path, owners)? {
             return Ok(file);
         }
     }
-    refuse(path, "is exchanged again and again while it is opened")
+    refuse(path, "is replaced again and again while it is opened")
 }
 
-/// Returns `None` if the file was exchanged between the check and the opening.
+/// Opens the file. Returns `None` if it was replaced between the check and the opening.
 fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
-    // Before opening, too: opening a fifo would wait for ever.
+    // Checked before opening, because opening a FIFO would block.
     if !named.is_file() {
         return refuse(path, format!("is not a regular file {NO_SYMLINK}"));
     }
@@ -104,7 +106,7 @@ fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> 
     Ok(Some(file))
 }
 
-/// Quotes a path for the shell that a fix is pasted into.
+/// Quotes a path for a shell command in a message.
 pub(crate) fn shell_word(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
@@ -116,10 +118,10 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root {name}"));
     }
     if found.mode() & 0o022 != 0 {
-        // A directory that is everybody's on purpose, as /tmp, must stay so.
+        // A shared directory such as /tmp must stay writable for everyone.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
-            "keep what the gate needs elsewhere".into()
+            "keep the files of the gate elsewhere".into()
         } else {
             format!("chmod go-w {}", shell_word(path))
         };
@@ -129,7 +131,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
     Ok(())
 }
 
-/// Returns the whole text of an opened file, if it is at most `most` bytes of UTF-8.
+/// Reads the whole file. It must be UTF-8 and have at most `most` bytes.
 pub(crate) fn read_text(file: File, path: &Path, most: u64) -> Result<String, UnusablePath> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| unusable(path, &e))?;
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn opens_the_old_or_the_new_file_while_it_is_replaced() {
+    fn opens_file_while_it_is_being_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let (path, next) = (dir.path().join("file"), dir.path().join("next"));
         let replace = |n: usize| {

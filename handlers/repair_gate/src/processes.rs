@@ -1,24 +1,24 @@
-//! The processes of this host, as proc_pid_stat(5) shows them.
+//! Finds processes of this host in /proc: proc_pid_stat(5).
 
 use std::fs;
 
-/// errno(3): ENOMEM, ENFILE, EMFILE.
+/// Error numbers of a lack of memory or descriptors: ENOMEM, ENFILE and EMFILE, see errno(3).
 const SHORTAGES: [i32; 3] = [12, 23, 24];
 
-/// Returns whether a living process is in a process group; true if that is not known.
+/// Whether a process group has a living process. Returns true if this is not known.
 pub(crate) fn any_in_group(group: u32) -> bool {
     any(|process| process.group == group)
 }
 
-/// Returns whether a living process is in a session, to which all processes of one SSH request
-/// belong; true if that is not known. The session of this process does not count: someone who
-/// calls the gate by hand is in it.
+/// Whether a session has a living process. All processes of one SSH request are in one session.
+/// Returns true if this is not known, but false for the session of this process, which is also that
+/// of the shell if someone runs the gate by hand.
 pub(crate) fn any_in_session(session: u32) -> bool {
-    // Session 0 is that of the kernel's threads, and of a record that knows none.
+    // Kernel threads have session 0, and a record without a session also contains 0.
     session != 0 && session != own_session() && any(|process| process.session == session)
 }
 
-/// Returns the session of this process; 0 if it is not known.
+/// Returns the session of this process, or 0 if it is not known.
 pub(crate) fn own_session() -> u32 {
     fs::read("/proc/self/stat")
         .ok()
@@ -33,8 +33,8 @@ struct Process {
 }
 
 impl Process {
-    /// Reads `pid (name) state ppid pgrp session ...`, of which the name may hold anything,
-    /// brackets too.
+    /// Parses `pid (name) state ppid pgrp session ...`. The name can contain any character, even
+    /// parentheses.
     fn read(stat: &[u8]) -> Option<Process> {
         let stat = String::from_utf8_lossy(stat);
         let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
@@ -48,7 +48,8 @@ fn any(is_wanted: impl Fn(&Process) -> bool) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| match fs::read(entry.path().join("stat")) {
         Ok(stat) => Process::read(&stat).is_some_and(|one| !one.dead && is_wanted(&one)),
-        // Most have ended meanwhile. If memory or descriptors ran out, it is not known what it is.
+        // Usually the process has just ended. After a lack of memory or descriptors the process is
+        // unknown and counts as found.
         Err(e) => e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
     })
 }

@@ -1,5 +1,6 @@
-//! Whether a repair may run now: cooldown, budget and the number of records. Pure: the records, the
-//! clock and the boot are arguments. In doubt, no.
+//! Decides whether a repair may run now: checks for a running repair, the cooldown, the budget and
+//! the number of records. The records, the time and the boot ID are arguments, so this module has
+//! no side effects. In doubt the repair is refused.
 
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
@@ -11,27 +12,27 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::timestamps::until;
 
-/// The most records of one name. No budget is larger, so a name whose budget is used up is refused
-/// before its records are.
+/// Maximum number of records of one name. No budget is larger, so requests over the budget are
+/// refused before this limit is reached.
 #[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
-/// The least time for which a job ID stays known; a server repeats a request within minutes.
+/// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Returns the time after its end for which a record is needed, from the retention of its repair.
+/// Returns the time for which a record is kept after its end. `retention` is that of its repair.
 pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
 }
 
-/// How full the records of one name are.
+/// Usage of the records of one name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordUsage {
     pub(crate) records: usize,
-    /// Time until the oldest of them makes room; `None` without records.
+    /// Time until the oldest record expires; `None` without records.
     pub(crate) room_in: Option<Duration>,
 }
 
-/// Counts the records of `name` that are still needed.
+/// Counts the records of `name` that have not expired.
 pub(crate) fn usage(
     records: &[JobRecord],
     name: &Name,
@@ -42,13 +43,13 @@ pub(crate) fn usage(
     RecordUsage { records: ends.len(), room_in: ends.last().map(|&end| until(end, now)) }
 }
 
-/// Refuses while a repair runs, by its record.
+/// Refuses if a record shows that a repair is running.
 pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
     running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Refuses if a request that came now would be refused. For callers without the lock, which do not
-/// know whether a repair on record as running still has its gate.
+/// Refuses if a request would be refused now. For callers without the lock, which cannot know
+/// whether the gate of a running repair is still alive.
 pub(crate) fn check_unlocked(
     records: &[JobRecord],
     name: &Name,
@@ -59,11 +60,11 @@ pub(crate) fn check_unlocked(
     check(records, name, repair, now)
 }
 
-/// Refuses if a repair may still be running here, or this one's cooldown, budget or number of
-/// records forbids it.
+/// Refuses if another repair may still be running, or if the cooldown, the budget or the number of
+/// records of this repair does not allow a run.
 ///
-/// A clock that has gone back makes records lie in the future; they then count as fresh, so that it
-/// never makes the gate bolder.
+/// If the clock was set back, the times of records are in the future. Such records count as recent,
+/// so the change of the clock never allows more runs.
 pub(crate) fn check(
     records: &[JobRecord],
     name: &Name,
@@ -72,7 +73,7 @@ pub(crate) fn check(
 ) -> Result<(), Rejection> {
     if let Some(running) = running(records, now) {
         let left = seconds_up(until(running.deadline, now.time));
-        let what = format!("has lost its gate and may still be running for up to {left} s");
+        let what = format!("has lost its gate process and may still be running for up to {left} s");
         return Err(busy(running, &what));
     }
     let (mine, now) = (of(name, records), now.time);
@@ -85,7 +86,7 @@ pub(crate) fn check(
     let Some(left) = room_in(&ends(&mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
     let seconds = seconds_up(left);
     let text = format!(
-        "{name} has used all its {MOST_RECORDS} records; it needs a person, not another repair; \
+        "{name} has used all its {MOST_RECORDS} records; find out why it is repaired so often; \
          there is room again in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
@@ -106,7 +107,7 @@ fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
 }
 
 fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Result<(), Rejection> {
-    // `started` too, for a cooldown of 0 s must not hide that the clock is wrong.
+    // With a cooldown of 0 s, `started` still shows that the clock was set back.
     let left = until((last.last_moment() + cooldown).max(last.started), now);
     if left.is_zero() {
         return Ok(());
@@ -114,13 +115,12 @@ fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Resu
     let (repair, job, seconds) = (&last.repair, &last.job, seconds_up(left));
     let text = if last.started > now {
         format!(
-            "job {job} of {repair} was started in the future, so the clock has gone back; its \
-             cooldown counts as running for {seconds} s, unless a person removes its record"
+            "job {job} of {repair} started in the future, so the clock has gone back; wait \
+             {seconds} s for the end of its cooldown, or remove its record"
         )
     } else {
         format!(
-            "{repair} was repaired by job {job} a short time ago; its cooldown of {} s ends in \
-             {seconds} s",
+            "{repair} ran a short time ago as job {job}; its cooldown of {} s ends in {seconds} s",
             cooldown.as_secs()
         )
     };
@@ -143,21 +143,21 @@ fn check_budget(
     Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }
 
-/// Returns when the records are no longer needed, the latest first.
+/// Returns the future times at which records expire, latest first.
 fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: SystemTime) -> Vec<SystemTime> {
     let kept = kept_for(repair.retention());
     later(mine.iter().map(|record| record.last_moment() + kept), now)
 }
 
-/// Returns the moments that are yet to come, the latest first.
+/// Returns the times that are in the future, latest first.
 fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<SystemTime> {
     let mut later: Vec<SystemTime> = moments.filter(|&at| at > now).collect();
     later.sort_unstable_by_key(|&at| Reverse(at));
     later
 }
 
-/// Returns the time until fewer than `most` of `moments`, sorted as by [`later`], are yet to come;
-/// `None` if it is so now.
+/// Returns the time until fewer than `most` of `moments` are in the future, or `None` if there are
+/// already fewer. `moments` is sorted as by [`later`].
 fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
     moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
 }
@@ -195,12 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn without_records_it_may_run() {
+    fn allows_run_without_records() {
         assert_eq!(refusal(&[], &repair(60, budget(1, 60)), 0), None);
     }
 
     #[test]
-    fn the_cooldown_counts_from_the_end_and_is_each_repairs_own() {
+    fn cooldown_begins_at_the_end_and_applies_to_one_repair() {
         let done = record("20261123-aa", RunState::Done, 100 * S, Some(130 * S));
         let during = refusal(std::slice::from_ref(&done), &repair(60, None), 150).unwrap();
         assert_eq!((during.reason, during.retry_after), (RejectionReason::Cooldown, seconds(40)));
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_may_still_run_blocks_every_repair_until_its_deadline() {
+    fn lost_run_blocks_every_repair_until_its_deadline() {
         let lost = JobRecord {
             repair: Name::new("other").unwrap(),
             ..record("20261123-aa", RunState::Running, 100 * S, None)
@@ -226,12 +226,12 @@ mod tests {
         assert_eq!(
             refusal(&[own], &repair(60, None), 176).unwrap().reason,
             RejectionReason::Cooldown,
-            "it counts as a run"
+            "the lost run counts"
         );
     }
 
     #[test]
-    fn a_clock_that_went_back_never_makes_it_bolder() {
+    fn refuses_repair_after_clock_was_set_back() {
         let done = record("20261123-aa", RunState::Done, 1000 * S, Some(1001 * S));
         for cooldown in [0, 60] {
             let refused =
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_is_a_sliding_window() {
+    fn budget_is_a_sliding_window() {
         let runs: Vec<JobRecord> = [100, 200, 300]
             .map(|at| record("20261123-aa", RunState::Failed, at * S, Some(at * S)))
             .into();
@@ -254,18 +254,18 @@ mod tests {
         assert_eq!(
             (spent.reason, spent.retry_after),
             (RejectionReason::Budget, seconds(700)),
-            "when the first of three leaves"
+            "until the first of three leaves the window"
         );
         assert_eq!(
             refusal(&runs, &budget(2), 400).unwrap().retry_after,
             seconds(800),
-            "when two of three have left"
+            "until two of three have left the window"
         );
         assert_eq!(refusal(&runs, &budget(3), 1100), None);
     }
 
     #[test]
-    fn a_full_record_refuses_its_own_name_until_the_oldest_leaves() {
+    fn full_records_refuse_their_own_name_until_the_oldest_expires() {
         let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
         let full = refusal(&many, &repair(0, None), 401).unwrap();
         assert_eq!((full.reason, full.retry_after), (RejectionReason::State, seconds(86_000)));
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_budget_that_is_used_up_is_refused_before_the_record_is_full() {
+    fn refuses_for_the_budget_before_the_records_are_full() {
         let many = vec![record("20261123-aa", RunState::Done, S, Some(S)); MOST_RECORDS];
         assert_eq!(
             refusal(&many, &repair(0, budget(MOST_RUNS, 600)), 400).unwrap().reason,

@@ -1,7 +1,9 @@
-//! `ready NAME`: whether this repair could run now. Looks first at all that does not pass by
-//! itself: the file, the programs, the rules of sudo, the end of the session, the records, the
-//! maintenance file; then at cooldown and budget. It changes nothing and runs only `sudo -l` and
-//! `busctl get-property`, which change nothing either.
+//! `ready NAME`: checks whether a repair could run now.
+//!
+//! Problems that do not pass by themselves come first: the configuration, the records, the
+//! programs, the sudo rules, the session settings of systemd and the maintenance file. The cooldown
+//! and the budget come last. The check changes nothing. It runs only `sudo -l`, `busctl
+//! get-property` and `systemctl show`, which change nothing either.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,7 +17,7 @@ use crate::request::Name;
 use crate::store::RecordStore;
 use crate::{config_file, maintenance, rate_limit, session, sudo};
 
-/// Returns the answer, or the first thing that is in the way.
+/// Checks whether the repair `name` could run now, and returns the first problem as the refusal.
 pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;
@@ -43,7 +45,7 @@ fn check_program(argv: &[String]) -> Result<(), Rejection> {
     };
     let found = fs::metadata(program).map_err(|e| wrong(format!("cannot be run: {e}")))?;
     if !found.is_file() || found.mode() & 0o111 == 0 {
-        return Err(wrong("is not a program".into()));
+        return Err(wrong("is not an executable file".into()));
     }
     Ok(())
 }

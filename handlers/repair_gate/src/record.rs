@@ -1,4 +1,4 @@
-//! The record of one job, as it is in the state directory. Pure: text in, record out.
+//! The record of one job, and its JSON format in the state directory.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,31 +9,32 @@ use crate::processes;
 use crate::request::{Job, Name};
 use crate::timestamps::{from_millis, to_millis, until};
 
-/// More than a record can need: 41 lines of 303 bytes, each byte at most two of JSON.
+/// Maximum size of a record in bytes. The output has at most 41 lines of 303 bytes, and JSON needs
+/// at most two bytes for each of them.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// How long after its deadline a repair that nobody stopped keeps the host busy. What is left then
-/// is a daemon, or another process that was given its session's number.
+/// Time after the deadline for which a repair that was not stopped keeps the host busy. A process
+/// that is found later is a daemon, or belongs to a new session with the same number.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
-/// What shows whether a repair without an end still runs.
+/// The facts that show whether a repair without a recorded end is still running.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now<'a> {
     pub(crate) time: SystemTime,
-    /// The boot that this host is in.
+    /// Current boot ID.
     pub(crate) boot: &'a str,
-    /// Whether a living process is in a session.
+    /// Returns whether a session has a living process.
     pub(crate) lives: fn(u32) -> bool,
 }
 
-/// What has become of a job.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RunState {
     Running,
     Done,
     Failed,
     Timeout,
-    /// The gate died, or stopped waiting: how it ended is not known. It is not run again.
+    /// The gate died or stopped waiting, so the result is not known. The job is not run again.
     Unknown,
 }
 
@@ -46,38 +47,38 @@ const STATES: [(RunState, &str); 5] = [
 ];
 
 impl RunState {
-    /// Returns the word of records and answers.
+    /// Returns the word for this state in records and answers.
     pub(crate) fn word(self) -> &'static str {
         STATES.iter().find(|(state, _)| *state == self).map_or("unknown", |(_, word)| word)
     }
 }
 
-/// One job.
+/// The record of one job.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobRecord {
     pub(crate) job: Job,
     pub(crate) repair: Name,
     pub(crate) state: RunState,
     pub(crate) started: SystemTime,
-    /// Time by which it has certainly been stopped.
+    /// Time by which the repair has certainly been stopped.
     pub(crate) deadline: SystemTime,
-    /// `None` while it runs.
+    /// Time of the end; `None` while the repair is running.
     pub(crate) ended: Option<SystemTime>,
-    /// The boot it was started in.
+    /// Boot ID at the start of the repair.
     pub(crate) boot: String,
-    /// The process of its gate.
+    /// Process ID of the gate that ran the repair.
     pub(crate) pid: u32,
-    /// The session of its gate and of what it runs; 0 when not known.
+    /// Session of the gate and of the repair; 0 if it is not known.
     pub(crate) session: u32,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
-    /// How long it ran; zero in a record of one that runs.
+    /// Run time of the repair; zero in the record of a running repair.
     pub(crate) elapsed: Duration,
     pub(crate) output: Vec<String>,
 }
 
 impl JobRecord {
-    /// Returns the record of a repair that starts now and is stopped after `longest_run`.
+    /// Creates the record of a repair that starts now and is stopped after `longest_run`.
     pub(crate) fn beginning(
         job: Job,
         repair: Name,
@@ -101,10 +102,10 @@ impl JobRecord {
         }
     }
 
-    /// Returns the state as it must be taken now: one that "runs" past its deadline, or since
-    /// before the last boot, has lost its gate. A clock that went back leaves it running, which is
-    /// the careful reading. So does a process of its session: what keeps the time may have been
-    /// killed with the gate.
+    /// Returns the state at `now`. A recorded "running" becomes "unknown" after the deadline or
+    /// after a reboot, because the gate must have died. It stays "running" if the clock was set
+    /// back, to be safe, or if a process of the session is alive, because the process that enforces
+    /// the timeout may have been killed with the gate.
     pub(crate) fn state_at(&self, now: Now<'_>) -> RunState {
         let is_over = now.time > self.deadline;
         let lives = || now.time <= self.deadline + GIVEN_UP_AFTER && (now.lives)(self.session);
@@ -113,8 +114,8 @@ impl JobRecord {
         if lost { RunState::Unknown } else { self.state }
     }
 
-    /// Returns the record as an answer reports it: with the state as of now, and with the time that
-    /// a repair without an end has been running. Beyond 49 days that time says nothing.
+    /// Returns the record for an answer, with the state at `now` and the run time of a running
+    /// repair. A run time of more than 49 days can only be an error of the clock and is left out.
     pub(crate) fn reported_at(self, now: Now<'_>) -> JobRecord {
         let running = until(now.time, self.started);
         let runs = self.state == RunState::Running && u32::try_from(running.as_millis()).is_ok();
@@ -122,12 +123,12 @@ impl JobRecord {
         JobRecord { state: self.state_at(now), elapsed, ..self }
     }
 
-    /// Returns the last moment at which it may have been running.
+    /// Returns the latest time at which the repair may have been running.
     pub(crate) fn last_moment(&self) -> SystemTime {
         self.ended.unwrap_or(self.deadline)
     }
 
-    /// Returns the text of its file.
+    /// Formats the record for its file.
     pub(crate) fn to_json(&self) -> String {
         let record = json!({
             "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(),
@@ -140,7 +141,7 @@ impl JobRecord {
         format!("{record}\n")
     }
 
-    /// Reads a record; `None` if anything in it is not as [`JobRecord::to_json`] writes it.
+    /// Parses a record. Returns `None` if it is not in the format of [`JobRecord::to_json`].
     pub(crate) fn from_json(text: &str) -> Option<JobRecord> {
         let value: Value = serde_json::from_str(text).ok()?;
         let map = value.as_object()?;
@@ -155,7 +156,7 @@ impl JobRecord {
             ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
-            // A gate of an older version wrote none.
+            // Older versions of the gate do not write this field.
             session: u32::try_from(map.get("session").and_then(Value::as_u64).unwrap_or(0)).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,
@@ -167,7 +168,7 @@ impl JobRecord {
     }
 }
 
-/// Milliseconds since 1970.
+/// Parses a time in milliseconds since 1970.
 fn time(value: &Value) -> Option<SystemTime> {
     value.as_u64().map(from_millis)
 }
@@ -176,7 +177,7 @@ fn small(value: &Value) -> Option<i32> {
     i32::try_from(value.as_i64()?).ok()
 }
 
-/// A field that must be there, but may be null.
+/// Parses a field that must exist but can be null.
 fn optional<T>(
     map: &Map<String, Value>,
     name: &str,
@@ -193,14 +194,14 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Milliseconds of a second.
+    /// Milliseconds in one second.
     pub(crate) const S: u64 = 1000;
 
     pub(crate) fn now(millis: u64) -> Now<'static> {
         Now { time: from_millis(millis), boot: "b1", lives: |_| false }
     }
 
-    /// A record of the repair httpd, with times in milliseconds.
+    /// Returns a record of the repair `httpd`, with times in milliseconds.
     pub(crate) fn record(
         job: &str,
         state: RunState,
@@ -216,7 +217,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn parses_every_record_that_it_writes() {
         let mut written = record("20261123-aa", RunState::Failed, 5 * S, Some(6_500));
         (written.exit, written.elapsed) = (Some(3), Duration::from_millis(1500));
         written.output = vec!["no \"way\"".into(), "ü".into()];
@@ -232,7 +233,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn accepts_the_largest_time_and_refuses_an_endless_run() {
+    fn accepts_the_largest_time_and_refuses_the_largest_run_time() {
         let far = record("20261123-aa", RunState::Running, u64::MAX - 75 * S, None);
         assert_eq!(JobRecord::from_json(&far.to_json()), Some(far.clone()));
         let endless = JobRecord { elapsed: Duration::MAX, ..far };
@@ -240,17 +241,17 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_running_record_without_its_gate_becomes_unknown() {
+    fn running_job_becomes_unknown_when_its_gate_died() {
         let running = record("20261123-aa", RunState::Running, 5 * S, None);
         assert_eq!(running.state_at(now(80 * S)), RunState::Running);
         assert_eq!(running.state_at(now(80 * S + 1)), RunState::Unknown);
         let alive = Now { lives: |_| true, ..now(80 * S + 1) };
-        assert_eq!(running.state_at(alive), RunState::Running, "its command lives");
+        assert_eq!(running.state_at(alive), RunState::Running, "its command is alive");
         let later = Now { lives: |_| true, ..now(80 * S + 3_600_001) };
         assert_eq!(running.state_at(later), RunState::Unknown, "an hour later");
         let old = JobRecord { session: 0, ..running.clone() };
         let real = Now { lives: processes::any_in_session, ..now(80 * S + 1) };
-        assert_eq!(old.state_at(real), RunState::Unknown, "of an older version");
+        assert_eq!(old.state_at(real), RunState::Unknown, "a record of an older version");
         let rebooted = Now { boot: "b2", lives: |_| true, ..now(6 * S) };
         assert_eq!(running.state_at(rebooted), RunState::Unknown);
         assert_eq!(running.state_at(now(S)), RunState::Running, "the clock went back");
@@ -259,7 +260,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_answer_has_the_time_that_a_repair_has_been_running() {
+    fn reports_run_time_of_running_repair() {
         let elapsed = |state, millis| {
             record("20261123-aa", state, 5 * S, None).reported_at(now(millis)).elapsed
         };
@@ -271,7 +272,7 @@ pub(crate) mod tests {
 
     proptest! {
         #[test]
-        fn a_cut_or_changed_record_never_panics_and_never_becomes_another_job(
+        fn refuses_truncated_record_and_never_panics_on_changed_one(
             at in 0usize..200, byte in any::<u8>()
         ) {
             let text = record("20261123-aa", RunState::Running, 5 * S, None).to_json();

@@ -1,11 +1,11 @@
-//! A refusal of the gate.
+//! Refusals of the gate.
 
 use std::time::Duration;
 
 use crate::ownership::UnusablePath;
 use crate::request::Job;
 
-/// The kinds of refusal.
+/// The reason for a refusal, as the server evaluates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RejectionReason {
     BadRequest,
@@ -20,7 +20,7 @@ pub(crate) enum RejectionReason {
 }
 
 impl RejectionReason {
-    /// Returns the word of the answer.
+    /// Returns the word for this reason in an answer.
     pub(crate) fn word(self) -> &'static str {
         match self {
             RejectionReason::BadRequest => "bad-request",
@@ -35,24 +35,24 @@ impl RejectionReason {
         }
     }
 
-    /// Returns a refusal for this reason, explained to a person by `text`.
+    /// Returns a refusal for this reason, with `text` as its message.
     pub(crate) fn because(self, text: impl Into<String>) -> Rejection {
         Rejection { reason: self, text: text.into(), running: None, retry_after: None }
     }
 }
 
-/// A refusal, with one sentence for a person.
+/// A refusal with its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) reason: RejectionReason,
     pub(crate) text: String,
-    /// The job that is in the way.
+    /// The running job, if it is the reason for the refusal.
     pub(crate) running: Option<Job>,
-    /// Time after which another request may succeed; `None` if it does not depend on time.
+    /// Time after which another request can succeed; `None` if the refusal does not depend on time.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// A path of the state directory.
+/// For errors of paths in the state directory.
 impl From<UnusablePath> for Rejection {
     fn from(e: UnusablePath) -> Rejection {
         RejectionReason::State.because(format!("the state of the gate: {e}"))

@@ -1,25 +1,25 @@
-//! The requests of a server. Everything that is not exactly one of seven is refused before anything
-//! else is looked at. Knows nothing of files, clocks or processes.
+//! Parses the requests of a server. There are seven requests, and any other input is refused before
+//! the gate does anything else. This module does not use files, clocks or processes.
 
 use std::{error, fmt};
 
-/// Bytes. The longest request that can be right has 136.
+/// Maximum length of a request in bytes. The longest valid request has 136 bytes.
 const LONGEST: usize = 256;
 
-/// From `SHORTEST` to 64 characters of `[A-Za-z0-9_-]`, the first a letter or digit: nothing that a
-/// shell, a path or an option parser could read as anything else.
+/// An identifier of `SHORTEST` to 64 characters from `[A-Za-z0-9_-]`. The first character is a
+/// letter or digit. An identifier has no special meaning in a shell, a path or an option parser.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identifier<const SHORTEST: usize>(String);
 
 /// The name of a repair.
 pub type Name = Identifier<1>;
 
-/// The ID of one run, which makes a second request for it harmless. It becomes a file name, and is
-/// safe as one.
+/// The ID of one run. A repeated request with the same ID does not run the repair again. The ID is
+/// also used as a file name.
 pub type Job = Identifier<8>;
 
 impl<const SHORTEST: usize> Identifier<SHORTEST> {
-    /// Returns the identifier, if `text` is one.
+    /// Returns the identifier, or `None` if `text` is not a valid one.
     pub fn new(text: &str) -> Option<Self> {
         let well_formed = (SHORTEST..=64).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
@@ -39,32 +39,31 @@ impl<const SHORTEST: usize> fmt::Display for Identifier<SHORTEST> {
     }
 }
 
-/// What a server may request.
+/// A request of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateRequest {
-    /// `repair NAME JOB`: run that repair, unless this job is known already.
+    /// `repair NAME JOB`: run the repair, unless the job is already known.
     Repair(Name, Job),
-    /// `diagnose NAME`: run its diagnosis, which changes nothing.
+    /// `diagnose NAME`: run the `diagnose` commands of the repair, which change nothing.
     Diagnose(Name),
-    /// `ready NAME`: whether it could run now, found out without running it.
+    /// `ready NAME`: report whether the repair could run now, without running it.
     Ready(Name),
-    /// `usage`: how much of its limits each repair has used.
+    /// `usage`: report how much of its limits each repair has used.
     Usage,
-    /// `status JOB`: what came of it.
+    /// `status JOB`: report the state of the job.
     Status(Job),
-    /// `list`: the names of the repairs.
+    /// `list`: report the names of the repairs.
     List,
-    /// `version`: of this program.
+    /// `version`: report the version of the gate.
     Version,
 }
 
-/// Why a request is refused; with its `job` if that is well formed, so that the server knows its
-/// own refusal.
+/// The reason why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// One sentence for a person.
+    /// The message.
     pub text: String,
-    /// The job it was about, when it could be read.
+    /// The job ID of the request if it is valid, so that the server can match the refusal.
     pub job: Option<Job>,
 }
 
@@ -76,20 +75,20 @@ impl fmt::Display for BadRequest {
 
 impl error::Error for BadRequest {}
 
-/// Reads the request as sshd passes it; `None` is a login without a command.
+/// Parses the value of SSH_ORIGINAL_COMMAND. `None` means a login without a command.
 ///
-/// sshd(8): with `command=` the client's command, or the name of the subsystem it requested
-/// ("internal-sftp"), is in SSH_ORIGINAL_COMMAND. It is split at single blanks; there is no
-/// quoting, for nothing in it may need any.
+/// With `command=`, sshd sets this variable to the client's command, or to the name of the
+/// requested subsystem ("internal-sftp"): sshd(8). Words are separated by single spaces. There is
+/// no quoting, because no valid word needs it.
 ///
 /// # Errors
-/// It is not exactly one of the seven requests.
+/// The command is not exactly one of the seven requests.
 pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
     let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return bad("no command: this key is for the gate's seven words, not for a login");
+        return bad("no command: this key is only for requests to the gate, not for a login");
     };
     if command.len() > LONGEST {
-        return bad("the request is longer than any that can be right");
+        return bad("the request is longer than any valid request");
     }
     let Some(text) = std::str::from_utf8(command).ok().filter(|text| text.is_ascii()) else {
         return bad("the request is not plain ASCII");
@@ -106,7 +105,7 @@ pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
         ["usage"] => Ok(GateRequest::Usage),
         ["list"] => Ok(GateRequest::List),
         ["version"] => Ok(GateRequest::Version),
-        _ => bad("it must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, \
+        _ => bad("the request must be one of: repair NAME JOB, diagnose NAME, ready NAME, usage, \
                   status JOB, list, version"),
     }
 }
@@ -116,12 +115,12 @@ fn bad<T>(text: &str) -> Result<T, BadRequest> {
 }
 
 fn parse_name(word: &str) -> Result<Name, BadRequest> {
-    let wrong = "that is not the name of a repair: 1 to 64 letters, digits, '_' or '-'";
+    let wrong = "invalid repair name: it must have 1 to 64 letters, digits, '_' or '-'";
     Name::new(word).map_or_else(|| bad(wrong), Ok)
 }
 
 fn parse_job(word: &str) -> Result<Job, BadRequest> {
-    let wrong = "that is not a job ID: 8 to 64 letters, digits, '_' or '-'";
+    let wrong = "invalid job ID: it must have 8 to 64 letters, digits, '_' or '-'";
     Job::new(word).map_or_else(|| bad(wrong), Ok)
 }
 
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn understands_the_seven_requests() {
+    fn parses_all_seven_requests() {
         let (name, job) = (Name::new("httpd").unwrap(), Job::new("20261123-4f3a").unwrap());
         assert_eq!(
             read("repair httpd 20261123-4f3a"),
@@ -150,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_bad_name_with_the_job_beside_it() {
+    fn refusal_of_invalid_name_has_the_job_id() {
         assert_eq!(read("repair ../x 20261123-4f3a").unwrap_err().job, Job::new("20261123-4f3a"));
         assert_eq!(read("repair httpd short").unwrap_err().job, None);
     }
 
     #[test]
-    fn refuses_no_command_and_a_megabyte() {
+    fn refuses_empty_and_huge_requests() {
         assert!(parse(None).is_err());
         assert!(parse(Some(b"")).is_err());
         assert!(parse(Some(&vec![b'a'; 1 << 20])).is_err());
@@ -165,7 +164,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn understands_exactly_the_words_of_the_request(
+        fn accepted_bytes_equal_the_canonical_request(
             bytes in prop::collection::vec(any::<u8>(), 0..300)
         ) {
             if let Ok(request) = parse(Some(&bytes)) {
@@ -174,7 +173,7 @@ mod tests {
         }
 
         #[test]
-        fn refuses_anything_around_or_inside_a_request(
+        fn refuses_request_with_inserted_characters(
             at in 0usize..27, what in "[^A-Za-z0-9_-]|  |[^ -~]{1,3}"
         ) {
             let good = "repair httpd 20261123-4f3a";
@@ -184,7 +183,7 @@ mod tests {
         }
 
         #[test]
-        fn understands_every_well_formed_request(
+        fn parses_every_well_formed_request(
             name in "[A-Za-z0-9][A-Za-z0-9_-]{0,63}", job in "[A-Za-z0-9][A-Za-z0-9_-]{7,63}"
         ) {
             let words = [("repair", format!("{name} {job}")), ("diagnose", name), ("status", job)];

@@ -1,5 +1,5 @@
-//! Runs one command: no shell, a clean environment, a time limit (kept by `timeout`), bounded
-//! output. Returns when the command has ended, no matter what it has left running.
+//! Runs one command without a shell, with a clean environment, a time limit (see `timeout`) and
+//! bounded output. Returns when the command has ended, even if it has left processes running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,14 +14,15 @@ use crate::stream::LineStream;
 use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
-/// Time for the reader to be scheduled. When the command has ended its last output is in the pipe.
+/// Time for the reader thread to read the last output, which is already in the pipe when the
+/// command has ended.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
-/// Returns where this program is, for sudoers and for sudo. proc(5): the link of a program that was
-/// replaced while it runs says so.
+/// Returns the path of this program, for sudoers and sudo. Removes the suffix " (deleted)", which
+/// the link in /proc has if the program file was replaced while it runs: proc(5).
 ///
 /// # Errors
-/// The path is not known, or not UTF-8.
+/// The path is not known, or it is not UTF-8.
 pub(crate) fn gate_path() -> io::Result<String> {
     let path = std::env::current_exe()?
         .into_os_string()
@@ -30,15 +31,16 @@ pub(crate) fn gate_path() -> io::Result<String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
-/// Why it is not known how a command ended.
+/// The reason why a command has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExecutionFailure {
     NotStarted(String),
-    /// It did not end at the hard limit, or what keeps its time was killed. It may still run.
+    /// The command did not end at the hard limit, or the process that enforces its timeout was
+    /// killed. The command may still be running.
     Lost,
 }
 
-/// What came of a command.
+/// The result of a command.
 pub(crate) struct ExecutedCommand {
     pub(crate) end: Result<ProcessEnd, ExecutionFailure>,
     pub(crate) elapsed: Duration,
@@ -46,7 +48,7 @@ pub(crate) struct ExecutedCommand {
 }
 
 impl ExecutedCommand {
-    /// Returns why there is no exit code; `None` where there is one.
+    /// Returns the reason why the command has no exit code, or `None` if it has one.
     pub(crate) fn no_exit_code(&self) -> Option<String> {
         match &self.end {
             Ok(ProcessEnd::Exit(_)) => None,
@@ -59,8 +61,8 @@ impl ExecutedCommand {
     }
 }
 
-/// Runs `argv` under `limit`, through sudo(8) if `account` is another one. Sends each line it
-/// prints to `stream` at once.
+/// Runs `argv` under `limit`, through sudo(8) if `account` is given. Sends each line of output to
+/// `stream` as soon as it is complete.
 pub(crate) fn run(
     argv: &[String],
     account: Option<&str>,
@@ -70,7 +72,7 @@ pub(crate) fn run(
     run_into(Excerpt::streaming(stream), argv, account, limit)
 }
 
-/// Runs a program whose output this program reads itself.
+/// Runs a program and keeps long lines of its output, for this program to parse.
 pub(crate) fn query(argv: &[String]) -> ExecutedCommand {
     run_into(Excerpt::to_read(), argv, None, TimeLimit::DIAGNOSIS)
 }
@@ -101,8 +103,9 @@ fn command_line(
     sudo.into_iter().flatten().chain(limit.command_line(gate, argv)).collect()
 }
 
-/// `repair_gate within` reports by its exit code that it stopped the command. The command may end
-/// with the same code by itself, but then before the time was over.
+/// Returns [`ProcessEnd::TimedOut`] if the exit code shows that `repair_gate within` stopped the
+/// command. The command can also exit with this code by itself, but then it ended before the
+/// timeout.
 fn recognize_timeout(end: ProcessEnd, elapsed: Duration, limit: TimeLimit) -> ProcessEnd {
     let stopped = end == ProcessEnd::Exit(i32::from(timeout::TIMED_OUT));
     if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end.of_command() }
@@ -113,8 +116,8 @@ fn execute(words: &[String], limit: TimeLimit, excerpt: Excerpt) -> io::Result<E
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
     let excerpt = Arc::new(Mutex::new(excerpt));
-    // Both threads are there before anything runs: a machine that has no room for them has run
-    // nothing.
+    // Both threads are started before the command, so that nothing has run if one cannot be
+    // created.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
@@ -150,7 +153,7 @@ fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
     let (send, ended) = mpsc::channel();
     threads::spawn(move || {
         let child = command.spawn();
-        // It holds the writing end of the pipe, which would never end.
+        // Closes the write end of the pipe. Otherwise the reader would never see its end.
         drop(command);
         let _ = send.send(child.and_then(|mut child| child.wait()));
     })?;
@@ -170,10 +173,10 @@ fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Rec
     Ok(drained)
 }
 
-/// The command has ended, but something it started still has the pipe: a daemon. Were the pipe
-/// closed now, SIGPIPE would kill that daemon when it next writes, long after the repair was called
-/// a success; a file in its place could fill the disk. So cat(1) goes on reading for it, tied to
-/// nothing of ours, and ends when the daemon does.
+/// Starts a cat(1) that keeps reading the pipe for a daemon that the command has left running. If
+/// the pipe were closed, SIGPIPE would kill the daemon at its next write, long after the repair was
+/// reported as successful. A file instead of the pipe could fill the disk. cat(1) runs in a process
+/// group of its own and ends when the daemon ends.
 fn keep_open(leftover: PipeReader) {
     let mut cat = Command::new("/bin/cat");
     cat.env_clear()
@@ -183,7 +186,9 @@ fn keep_open(leftover: PipeReader) {
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     if let Err(e) = cat.spawn() {
-        syslog::warn(&format!("nothing reads on for what the repair left running: /bin/cat: {e}"));
+        syslog::warn(&format!(
+            "nothing reads the output of the daemon that the repair has left running: /bin/cat: {e}"
+        ));
     }
 }
 
@@ -195,7 +200,7 @@ mod tests {
         TimeLimit { timeout: Duration::from_mins(1), grace: Duration::from_secs(10) };
 
     #[test]
-    fn another_account_goes_through_sudo_around_the_time_limit() {
+    fn runs_command_of_another_account_through_sudo() {
         let argv = ["/usr/bin/systemctl", "restart", "httpd"].map(str::to_owned);
         assert_eq!(
             command_line("/gate", &argv, None, LIMIT).join(" "),
@@ -208,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn an_own_exit_code_124_is_not_a_timeout() {
+    fn exit_code_124_before_the_timeout_is_not_a_timeout() {
         let after =
             |seconds| recognize_timeout(ProcessEnd::Exit(124), Duration::from_secs(seconds), LIMIT);
         assert_eq!((after(59), after(60)), (ProcessEnd::Exit(124), ProcessEnd::TimedOut));

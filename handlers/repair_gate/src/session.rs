@@ -1,5 +1,5 @@
-//! Whether systemd kills a repair, and what it has started, when the SSH connection ends: as part
-//! of a session, or of the service that serves this one connection.
+//! Checks whether systemd kills a repair and its daemons when the SSH connection ends. This depends
+//! on the settings of logind for sessions, or of the service that serves this connection.
 
 use crate::rejection::{Rejection, RejectionReason};
 use crate::run;
@@ -10,10 +10,10 @@ const SYSTEMCTL: &str = "/usr/bin/systemctl";
 const MANAGER: [&str; 3] =
     ["org.freedesktop.login1", "/org/freedesktop/login1", "org.freedesktop.login1.Manager"];
 
-/// Checks that what the gate runs, under the account `user`, outlives the connection.
+/// Checks that processes of the account `user` keep running after the connection has ended.
 ///
 /// # Errors
-/// It does not, or systemd does not say.
+/// systemd would kill them, or systemd cannot be queried.
 pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
     let harm = if in_session(cgroup) {
         LogindSettings::of_this_host().map(|settings| settings.harm(user))
@@ -26,18 +26,18 @@ pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
         Ok(None) => Ok(()),
         Ok(Some(wrong)) => Err(RejectionReason::Config.because(wrong)),
         Err(why) => Err(RejectionReason::State.because(format!(
-            "whether systemd kills a repair when the connection ends is not known: {why}"
+            "cannot find out whether systemd kills a repair when the connection ends: {why}"
         ))),
     }
 }
 
-/// Returns what root is warned of; nothing where there is no logind.
+/// Returns a warning for root if logind kills repairs of `user`. Returns `None` without logind.
 pub(crate) fn warning(user: &str) -> Option<String> {
     LogindSettings::of_this_host().ok()?.harm(user)
 }
 
-/// Whether a process with this /proc/self/cgroup belongs to a session of logind, which
-/// pam_systemd(8) opens: `.../session-3.scope`.
+/// Whether the content of /proc/self/cgroup shows that this process is in a session of logind, for
+/// example `.../session-3.scope`. pam_systemd(8) opens such sessions.
 fn in_session(cgroup: &str) -> bool {
     cgroup
         .lines()
@@ -45,8 +45,8 @@ fn in_session(cgroup: &str) -> bool {
         .any(|part| part.starts_with("session-") && part.ends_with(".scope"))
 }
 
-/// Returns the unit if a socket has started it for this connection (systemd.socket(5), Accept=):
-/// `sshd@3-192.0.2.2:22-192.0.2.1:50000.service`.
+/// Returns the service that a socket unit has started for this connection (systemd.socket(5),
+/// Accept=), for example `sshd@3-192.0.2.2:22-192.0.2.1:50000.service`.
 fn service_of_connection(cgroup: &str) -> Option<&str> {
     let mut units = cgroup.lines().filter_map(|line| line.rsplit('/').next());
     units.find(|unit| unit.contains('@') && unit.ends_with(".service"))
@@ -62,7 +62,7 @@ fn kill_mode(unit: &str) -> Result<String, String> {
     })
 }
 
-/// Returns why the processes of that unit are killed as a whole (systemd.kill(5)), and the fix.
+/// Returns a message with the fix if systemd kills all processes of the unit: systemd.kill(5).
 fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     if ["process", "none"].contains(&mode) {
         return None;
@@ -77,7 +77,7 @@ fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     ))
 }
 
-/// What logind.conf(5) says about the processes of a session that has ended.
+/// The settings of logind.conf(5) for the processes of a session that has ended.
 #[derive(Debug, PartialEq, Eq)]
 struct LogindSettings {
     kill: bool,
@@ -98,7 +98,7 @@ impl LogindSettings {
         read.ok_or_else(|| format!("busctl: {printed}"))
     }
 
-    /// Reads `b true`, `as 1 "ann"`, `as 0`.
+    /// Parses the output of busctl, for example the lines `b true`, `as 1 "ann"` and `as 0`.
     fn read(printed: &[String]) -> Option<LogindSettings> {
         let [kill, only, exclude] = printed else { return None };
         let list = |line: &str| {
@@ -109,14 +109,15 @@ impl LogindSettings {
         Some(LogindSettings { kill, only: list(only)?, exclude: list(exclude)? })
     }
 
-    /// Returns why a session of `user` is killed as a whole, and the fix.
+    /// Returns a message with the fix if logind kills all processes of a session of `user`.
     fn harm(&self, user: &str) -> Option<String> {
         let has = |names: &[String], name: &str| names.iter().any(|one| one == name);
         let chosen = if self.only.is_empty() { self.kill } else { has(&self.only, user) };
         if !chosen || has(&self.exclude, user) {
             return None;
         }
-        // Without a list root is spared, with one only who is named (logind.conf(5)).
+        // Without a list, logind spares root. With a list it spares only the accounts in it:
+        // logind.conf(5).
         let root = if self.exclude.is_empty() || has(&self.exclude, "root") { "root " } else { "" };
         let directory = "/etc/systemd/logind.conf.d";
         Some(format!(
@@ -137,14 +138,14 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_known_by_its_scope() {
+    fn recognizes_session_by_its_scope() {
         assert!(in_session("0::/user.slice/user-998.slice/session-3.scope\n"));
         assert!(in_session("1:name=systemd:/user.slice/user-0.slice/session-c1.scope\n0::/\n"));
         assert!(!in_session("0::/system.slice/ssh.service\n"));
     }
 
     #[test]
-    fn the_service_of_a_connection_must_leave_its_processes_alone() {
+    fn reports_service_of_a_connection_that_kills_its_processes() {
         let unit = "sshd@3-192.0.2.2:22-192.0.2.1:50000.service";
         let cgroup = format!("0::/system.slice/system-sshd.slice/{unit}\n");
         assert_eq!(service_of_connection(&cgroup), Some(unit));
@@ -155,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn those_excluded_and_those_not_chosen_live_on() {
+    fn reports_only_accounts_whose_sessions_are_killed() {
         let harm = |kill, only, exclude| settings(kill, only, exclude).harm("repair");
         assert_eq!(harm("b false", "as 0", "as 0"), None);
         assert_eq!(harm("b true", "as 1 \"ann\"", "as 0"), None);
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_not_read() {
+    fn rejects_unexpected_output_of_busctl() {
         for lines in [&[][..], &["b true", "as 0"], &["b maybe", "as 0", "as 0"], &["x", "y", "z"]]
         {
             let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();

@@ -1,10 +1,9 @@
-//! The state directory: one lock, and one file per job. Anything that is not as this module leaves
-//! it is an error and never counts as "empty": a gate that forgets would be bolder than one that
-//! remembers.
+//! The state directory, with a lock and one file for each job. Unexpected content is an error and
+//! never counts as "no records", because a gate without its records would allow more repairs.
 //!
-//! A record is written to `jobs/JOB.json`. The next repair that runs first files it as
-//! `jobs/NAME/JOB.json`, so that the records of one name neither take room from another nor are
-//! read for it. A gate that does not file keeps all of its records in `jobs`.
+//! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
+//! to `jobs/NAME/JOB.json`. So the records of one repair count and are read only for that repair.
+//! Older versions of the gate keep all records in `jobs`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -18,28 +17,28 @@ use crate::ownership::{self, UnusablePath, unusable};
 use crate::record::{self, JobRecord, RunState};
 use crate::request::{Job, Name};
 
-/// The state directory, of which only root and the gate's account can change anything.
+/// The state directory, which only root and the gate's account can change.
 pub(crate) struct RecordStore {
     dir: PathBuf,
     jobs: PathBuf,
     owners: [u32; 2],
 }
 
-/// A lock of this host; released when it is dropped, and by the kernel when the gate dies.
+/// A lock of this host. It is released when the value is dropped or the gate dies.
 pub(crate) struct HostLock {
-    /// Close-on-exec, as all of std's descriptors: the repair does not inherit the lock.
+    /// The repair does not inherit the lock, because std opens files with close-on-exec.
     _file: File,
 }
 
 impl RecordStore {
-    /// Checks the directory and changes nothing. It must be there: one that has vanished has taken
-    /// its records along.
+    /// Checks the directory without changing it. The directory must exist, because a new one would
+    /// lack the earlier records.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<RecordStore, UnusablePath> {
         let owners = [0, uid];
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Otherwise a call by hand as root would leave files that the gate cannot read.
+            // Otherwise, root could create files in it that the gate cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, and only that account may use it");
             return Err(UnusablePath::new(dir, text));
@@ -47,7 +46,8 @@ impl RecordStore {
         Ok(RecordStore { dir: dir.to_owned(), jobs: dir.join("jobs"), owners })
     }
 
-    /// Returns the record of `job`, if it is known. Looks last where it may be filed meanwhile.
+    /// Returns the record of `job`, if there is one. Searches the filed records last, because the
+    /// record may be filed during the search.
     pub(crate) fn record(&self, job: &Job) -> Result<Option<JobRecord>, UnusablePath> {
         if self.never_used()? {
             return Ok(None);
@@ -65,21 +65,22 @@ impl RecordStore {
         Ok(None)
     }
 
-    /// Returns the records that are not filed yet, of every name. If a repair runs, its record is
-    /// one of them.
+    /// Returns the records of all repairs that are not filed yet. The record of a running repair is
+    /// always among them.
     pub(crate) fn unfiled(&self) -> Result<Vec<JobRecord>, UnusablePath> {
         if self.never_used()? { Ok(Vec::new()) } else { self.records_in(&self.jobs) }
     }
 
-    /// Returns the unfiled records of every name, and the filed ones of `name`.
+    /// Returns the unfiled records of all repairs and the filed records of `name`.
     pub(crate) fn records(&self, name: &Name) -> Result<Vec<JobRecord>, UnusablePath> {
         let mut records = self.unfiled()?;
         records.extend(self.filed(name)?);
         Ok(records)
     }
 
-    /// Returns the lock of that name if nobody has it. The first call ever makes the directory of
-    /// the records, then the lock file, so a lock file without that directory is damage.
+    /// Takes the lock with this file name, or returns `None` if another process holds it. The first
+    /// call creates the directory `jobs` and then the lock file. So a lock file without `jobs`
+    /// means that the records were lost.
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<HostLock>, UnusablePath> {
         let path = self.dir.join(name);
         if self.never_used()? {
@@ -99,8 +100,8 @@ impl RecordStore {
         }
     }
 
-    /// Puts a record on disk: after this returns it survives a crash and a power cut. Only with the
-    /// lock held.
+    /// Writes a record so that it survives a crash or a power failure. The caller must hold the
+    /// lock.
     pub(crate) fn write(&self, record: &JobRecord) -> Result<(), UnusablePath> {
         let temporary = self.jobs.join(format!(".{}.tmp", record.job));
         let path = self.jobs.join(file_name(&record.job));
@@ -118,9 +119,10 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Removes temporary files of a crash, and files the records of repairs that have certainly
-    /// ended. One that lost its gate in this `boot` stays: if the clock goes back, it may still be
-    /// running, and blocks every name. Only with the lock held, and while no repair runs.
+    /// Files the records of repairs that have certainly ended, and removes temporary files that a
+    /// crash has left behind. A record that is still "running" from this `boot` stays unfiled and
+    /// blocks all repairs if the clock is set back, because the repair may then still be running.
+    /// The caller must hold the lock, and no repair may be running.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<(), UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
@@ -139,8 +141,8 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Removes the filed records of `name` whose repairs ended at `then` or before. Only with the
-    /// lock held.
+    /// Removes the filed records of `name` whose repairs ended at `then` or earlier. The caller
+    /// must hold the lock.
     pub(crate) fn prune(&self, name: &Name, then: SystemTime) -> Result<(), UnusablePath> {
         let dir = self.dir_of(name);
         for record in self.filed(name)?.iter().filter(|record| record.last_moment() <= then) {
@@ -150,7 +152,7 @@ impl RecordStore {
         Ok(())
     }
 
-    /// Returns the names that have filed records.
+    /// Returns the names of all repairs that have a directory for filed records.
     pub(crate) fn names(&self) -> Result<Vec<Name>, UnusablePath> {
         let names: Vec<Name> =
             entries(&self.jobs)?.iter().filter_map(|path| name_of(path)).collect();
@@ -160,8 +162,8 @@ impl RecordStore {
         Ok(names)
     }
 
-    /// Returns whether no gate has ever run here. Looks for the lock first, for it is made last:
-    /// another gate may be making both.
+    /// Whether no gate has ever used this directory. Checks the lock before `jobs`, because another
+    /// gate may be creating them in the opposite order.
     fn never_used(&self) -> Result<bool, UnusablePath> {
         let lock = self.dir.join("lock");
         let unlocked = match fs::symlink_metadata(&lock) {
@@ -179,8 +181,8 @@ impl RecordStore {
         self.jobs.join(name.as_str())
     }
 
-    /// Returns the filed records of `name`. Read them after the unfiled ones: a record that is
-    /// filed meanwhile then comes twice and is never missed.
+    /// Returns the filed records of `name`. Callers read these after the unfiled records, so that a
+    /// record that is filed in between appears twice and is not missed.
     pub(crate) fn filed(&self, name: &Name) -> Result<Vec<JobRecord>, UnusablePath> {
         let dir = self.dir_of(name);
         match ownership::check_directory(&dir, &self.owners) {
@@ -189,7 +191,7 @@ impl RecordStore {
         }
     }
 
-    /// Reads all records of a directory, without their output: a thousand of them stay small.
+    /// Reads all records of a directory, without their output. There can be a thousand of them.
     fn records_in(&self, dir: &Path) -> Result<Vec<JobRecord>, UnusablePath> {
         let mut records = Vec::new();
         for path in
@@ -201,7 +203,7 @@ impl RecordStore {
         Ok(records)
     }
 
-    /// Reads one record; `None` if it is not, or no longer, there.
+    /// Reads one record. Returns `None` if the file does not exist.
     fn read(&self, path: &Path) -> Result<Option<JobRecord>, UnusablePath> {
         let file = match ownership::open_in_checked_directory(path, &self.owners) {
             Err(e) if e.missing => return Ok(None),
@@ -214,22 +216,21 @@ impl RecordStore {
         };
         match JobRecord::from_json(&text).filter(belongs) {
             Some(record) => Ok(Some(record)),
-            None => Err(UnusablePath::new(
-                path,
-                "is not a record of the gate; a person must look at it",
-            )),
+            None => {
+                Err(UnusablePath::new(path, "is not a valid record of the gate; examine the file"))
+            }
         }
     }
 }
 
-/// Returns whether it is a record on its way to disk; one that stays was left by a crash.
+/// Whether this is a temporary file for a record. One that remains was left by a crash.
 fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp")
     })
 }
 
-/// Returns the name whose records this directory holds; `None` for anything else.
+/// Returns the repair whose filed records are in this directory, or `None` for any other path.
 fn name_of(path: &Path) -> Option<Name> {
     path.file_name()?
         .to_str()
@@ -265,7 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_first_calls_at_once_find_nothing_damaged() {
+    fn concurrent_first_calls_report_no_damage() {
         let uid = host::LocalHost::read().unwrap().uid;
         let state = tempfile::tempdir_in("/run").unwrap();
         let stores: Vec<RecordStore> = (0..2000)
@@ -280,7 +281,7 @@ mod tests {
             scope.spawn(|| {
                 for store in stores {
                     begin.wait();
-                    // As try_lock makes them, but for the waiting for a disk.
+                    // In the order of `try_lock`, but without waiting for the disk.
                     fs::create_dir(&store.jobs)
                         .and_then(|()| File::create(store.dir.join("lock")))
                         .unwrap();

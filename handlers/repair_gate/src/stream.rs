@@ -1,7 +1,6 @@
-//! The output of a repair while it runs, for a person who watches: lines `SHP1 text` before the
-//! answer. They are not part of it, and a server passes over lines it does not know. A thread of
-//! its own writes them, at most `MOST` of them, so that a reader can neither delay nor end a
-//! repair.
+//! Sends the output of a running repair to the server, for display. Each line is sent as `SHP1
+//! text` before the answer. A server ignores lines that it does not know. A separate thread writes
+//! at most `MOST` lines, so that a slow reader can neither delay nor stop a repair.
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -9,29 +8,29 @@ use std::time::Duration;
 
 use crate::threads;
 
-/// Lines. The longest make 60 KiB, which with the answer is far below the 256 KiB that a server
-/// reads.
+/// Maximum number of lines. They have at most 60 KiB, so with the answer they stay far below the
+/// 256 KiB that a server reads.
 const MOST: usize = 200;
-/// Time for the last lines once the repair has ended: a reader that does not read delays the
-/// answer, not the repair.
+/// Time to write the last lines after the end of the repair. A slow reader delays the answer by at
+/// most this time.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// Takes lines, until it is dropped.
+/// Queues lines for the writer thread. Dropping the value ends the stream.
 pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
 }
 
-/// The lines that are still to be written.
+/// Receives a message when the writer thread has written all lines.
 pub(crate) struct StreamEnd(Receiver<()>);
 
-/// Starts the thread that writes; `None` if there is no room for one.
+/// Starts the writer thread. Returns `None` if no thread can be created.
 pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
     let (lines, received) = mpsc::channel::<String>();
     let (written, end) = mpsc::channel();
     threads::spawn(move || {
         for line in received {
-            // The client may have gone.
+            // Errors are ignored, because the client may have disconnected.
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
         let _ = written.send(());
@@ -41,8 +40,8 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
 }
 
 impl LineStream {
-    /// Writes a line, which must be clean. The first one ends a line that an rc file has begun, as
-    /// the answer does.
+    /// Queues a line, which must not contain control characters. The first line has a newline
+    /// before it, in case an rc file has printed an incomplete line.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
             let line_break = if self.left == MOST { "\n" } else { "" };
@@ -53,7 +52,7 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits a little until all lines are written.
+    /// Waits until all lines are written, at most for [`LAST_LINES`].
     pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }

@@ -1,5 +1,5 @@
-//! What sudo(8) lets the gate's account do, and under which options, as `sudo -l` lists it. Nothing
-//! is changed.
+//! Checks the rules and options of sudo(8) for the gate's account in the output of `sudo -l`. This
+//! changes nothing.
 
 use std::path::Path;
 
@@ -13,20 +13,20 @@ use crate::{host, sudoers};
 
 const SUDO: &str = "/usr/bin/sudo";
 
-/// SudoOptions of sudoers(5) under which a repair, or a daemon that it starts, does not live. All
-/// are the original sudo's; sudo-rs has `noexec` alone, and lists it nowhere.
+/// Options of sudoers(5) that break a repair or a daemon that it starts, with their effect. The
+/// original sudo has all of them. sudo-rs has only `noexec`, and does not list it.
 const HARMFUL: [(&str, &str); 7] = [
-    ("intercept", "lets a repair start no program"),
-    ("noexec", "lets a repair start no program"),
-    ("log_subcmds", "lets a daemon that a repair has started start nothing more"),
+    ("intercept", "keeps a repair from starting programs"),
+    ("noexec", "keeps a repair from starting programs"),
+    ("log_subcmds", "keeps a daemon that a repair has started from starting programs"),
     ("log_output", "kills a daemon that a repair has started as soon as it prints something"),
     ("log_stdout", "kills a daemon that a repair has started as soon as it prints something"),
     ("log_stderr", "kills a daemon that a repair has started as soon as it prints something"),
     ("command_timeout", "stops a repair before its own timeout"),
 ];
 
-/// Checks that sudo permits `argv` as it stands: `-l` with a command exits 0 then, and runs
-/// nothing.
+/// Checks that sudo permits exactly the command `argv`. `sudo -l` with a command exits with 0 if it
+/// is permitted, and does not run it.
 pub(crate) fn check_command(
     argv: &[String],
     account: &str,
@@ -49,10 +49,10 @@ pub(crate) fn check_command(
     )))
 }
 
-/// Checks the options under which this account runs commands as `account`.
+/// Checks the options with which sudo runs commands of this account as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // An account may be kept from its own list (listpw), and still run the repair.
+    // The option `listpw` can forbid `sudo -l` for an account that may still run the repair.
     if answered(&ran, "under which options sudo runs a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {
@@ -61,20 +61,20 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns what root is warned of: the options under which `user` runs commands as `account`.
+/// Returns a warning for root about options with which sudo runs commands of `user` as `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
 }
 
-/// Whether sudo wants a terminal from `user`, which a forced command has not. Only root can list
-/// the options of another account.
+/// Whether sudo requires a terminal from `user`. A forced command has no terminal. Returns false if
+/// this process does not run as root, because only root can list the options of another account.
 pub(crate) fn requires_terminal(user: &str) -> Result<bool, Rejection> {
     if !host::is_root() {
         return Ok(false);
     }
     let ran = list(Some(user));
-    answered(&ran, "whether sudo wants a terminal")?;
-    // Where root, too, needs a terminal, that is all the answer.
+    answered(&ran, "whether sudo requires a terminal")?;
+    // If sudo requires a terminal from root as well, it prints only this error.
     Ok(ran.output.iter().any(|line| line.contains("you must have a tty"))
         || SudoOptions::read(&ran.output).general.iter().any(|option| option == "requiretty"))
 }
@@ -86,10 +86,15 @@ fn list(user: Option<&str>) -> ExecutedCommand {
     run::query(&words)
 }
 
-/// Whether sudo says yes. No answer is not a refusal.
+/// Returns whether sudo exited with 0. `question` is for the error message.
+///
+/// # Errors
+/// sudo has no exit code, which does not count as a refusal by sudo.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
-        Some(why) => Err(RejectionReason::State.because(format!("{question} is not known: {why}"))),
+        Some(why) => {
+            Err(RejectionReason::State.because(format!("cannot find out {question}: {why}")))
+        }
         None => Ok(ran.end == Ok(ProcessEnd::Exit(0))),
     }
 }
@@ -109,12 +114,13 @@ fn harm(printed: &[String], gate: &str, account: &str) -> Option<String> {
     ))
 }
 
-/// The options that `sudo -l` lists, in the order in which sudo applies them.
+/// The options that `sudo -l` prints, in the order in which sudo applies them.
 #[derive(Debug, Default)]
 struct SudoOptions {
-    /// Those for every command.
+    /// Options that apply to every command.
     general: Vec<String>,
-    /// Those for some accounts (`>`) or commands (`!`), each with the names it is for.
+    /// Options that apply only to some accounts (`>`) or commands (`!`). Each entry has the kind,
+    /// the names of the accounts or commands, and the options.
     bound: Vec<(char, Vec<String>, Vec<String>)>,
 }
 
@@ -144,7 +150,7 @@ impl SudoOptions {
     }
 }
 
-/// Reads `>root, daemon OPTION, OPTION` or `!/usr/bin/id OPTION`.
+/// Parses an entry such as `>root, daemon OPTION, OPTION` or `!/usr/bin/id OPTION`.
 fn bound_to(entry: &str) -> Option<(char, Vec<String>, Vec<String>)> {
     let kind = entry.chars().next()?;
     let (mut names, mut rest) = (Vec::new(), entry.get(1..)?);
@@ -158,7 +164,7 @@ fn bound_to(entry: &str) -> Option<(char, Vec<String>, Vec<String>)> {
     }
 }
 
-/// Splits at blanks, and leaves out what is in double quotes.
+/// Splits at whitespace, and leaves out text in double quotes.
 fn words(text: &str) -> Vec<String> {
     let outside = text.split('"').step_by(2).collect::<Vec<_>>().join("\"");
     outside.split_whitespace().map(|word| word.trim_end_matches(',').to_owned()).collect()
@@ -170,7 +176,7 @@ mod tests {
 
     const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-    /// What sudo 1.9.13 prints, with these two parts.
+    /// Returns the harmful options in output of sudo 1.9.13 with these general and bound options.
     fn active(general: &str, bound: &str) -> Vec<&'static str> {
         let text = format!(
             "Matching Defaults entries for repair on web1:\n    env_reset, \
@@ -185,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_harmful_options_whatever_they_are_bound_to() {
+    fn finds_harmful_options_in_all_sections() {
         assert_eq!(active("", ""), [""; 0]);
         assert_eq!(active(", log_output", ""), ["log_output"]);
         assert_eq!(
@@ -198,7 +204,7 @@ mod tests {
         assert_eq!(active("", "    Defaults>daemon log_output"), [""; 0]);
         assert_eq!(active("", &format!("    Defaults!/usr/bin/id, {GATE} noexec")), ["noexec"]);
         assert_eq!(active("", "    Defaults!ALL log_stderr"), ["log_stderr"]);
-        // The original's list lacks a newline between these two.
+        // The original sudo prints no newline between these two entries.
         assert_eq!(
             active("", "    Defaults>ALL log_stdout    Defaults!/usr/bin/sudoreplay !log_stdout"),
             ["log_stdout"]
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_fix_turns_off_what_was_found_and_nothing_of_a_value_is_an_option() {
+    fn fix_turns_off_the_options_and_quoted_values_are_ignored() {
         let fixed = format!("    Defaults!{GATE} !log_output, !intercept");
         assert_eq!(active(", log_output, intercept", &fixed), [""; 0]);
         assert_eq!(active(", passprompt=\"a, intercept, b\", iolog_dir=/x", ""), [""; 0]);

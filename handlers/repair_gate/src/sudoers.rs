@@ -1,5 +1,5 @@
-//! The sudoers(5) file that lets the gate's account run exactly the commands of repairs.json, and
-//! no others.
+//! Generates the sudoers(5) file that lets the gate's account run exactly the commands in
+//! repairs.json.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,14 +10,16 @@ use crate::rejection::{Rejection, RejectionReason};
 
 const FILE: &str = "/etc/sudoers.d/nagios-selfheal";
 
-/// Bytes of the gate's path. sudo-rs reads 1,024 of a command, which `config` counts on.
+/// Maximum length of the gate's path in bytes. sudo-rs allows 1,024 bytes for a whole command, and
+/// `config` limits the rest.
 const LONGEST_GATE: usize = 100;
 
-/// Returns the whole file, for the account `user` of the gate, which is at `gate`; `terminal` if
-/// sudo wants a terminal from that account. The original sudo and sudo-rs read it alike.
+/// Returns the content of the file for the account `user`. `gate` is the path of the gate, and
+/// `terminal` tells whether sudo requires a terminal from the account. The file has the same
+/// meaning for the original sudo and sudo-rs.
 ///
 /// # Errors
-/// The gate's path could be read as another one.
+/// The path of the gate is too long or has characters with a special meaning in sudoers.
 pub(crate) fn file(
     repairs: &RepairDefinitions,
     user: &str,
@@ -27,7 +29,7 @@ pub(crate) fn file(
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./+".contains(&b);
     if gate.len() > LONGEST_GATE || !gate.bytes().all(plain) {
         return Err(RejectionReason::Config.because(format!(
-            "{gate} cannot stand in a sudoers file: install this program under a path of at most \
+            "{gate} cannot be used in a sudoers file; install this program under a path of at most \
              {LONGEST_GATE} letters, digits and _-./+"
         )));
     }
@@ -45,8 +47,8 @@ pub(crate) fn file(
         "# Made by `repair_gate sudoers` from repairs.json. Make it again when that file \
          changes.\n",
     );
-    // Old RHEL has requiretty on, and a forced command has no terminal. sudo-rs has no such option
-    // and refuses a file with its name.
+    // Old versions of RHEL turn on requiretty, and a forced command has no terminal. sudo-rs does
+    // not know the option and rejects a file that contains it.
     if terminal {
         text.push_str(&format!("Defaults:{user} !requiretty\n"));
     }
@@ -54,8 +56,8 @@ pub(crate) fn file(
     Ok(text)
 }
 
-/// Returns root's command that makes the file of `config`, whole or not at all: sudo(8) reads no
-/// file with a dot in its name.
+/// Returns the command with which root generates the file from `config`. The file is replaced
+/// atomically: sudo(8) ignores the temporary file, because its name contains a dot.
 pub(crate) fn renewal(gate: &str, config: &Path) -> String {
     let (gate, config) = (shell_word(gate.as_ref()), shell_word(config));
     format!(
@@ -64,8 +66,8 @@ pub(crate) fn renewal(gate: &str, config: &Path) -> String {
     )
 }
 
-/// sudoers(5): in arguments `,`, `:`, `=` and `\` are escaped with a backslash. `config` lets no
-/// other character through that has a meaning there, to the original sudo or to sudo-rs.
+/// Joins and escapes a command for sudoers(5), in which `,`, `:`, `=` and `\` in arguments need a
+/// backslash. `config` allows no other character that is special for the original sudo or sudo-rs.
 fn escaped(words: &[String]) -> String {
     let mut text = String::new();
     for c in words.join(" ").chars() {
@@ -83,7 +85,7 @@ mod tests {
     use crate::config::parse;
 
     #[test]
-    fn every_command_is_there_whole_and_escaped() {
+    fn contains_every_command_escaped() {
         let repairs = parse(
             r#"{"repairs": {
                 "web": {"run": ["/usr/sbin/x", "--set=a:b,c", "@1"], "as": "root", "timeout": "2m",
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_path_of_the_gate_that_stands_for_others() {
+    fn refuses_gate_path_with_special_characters() {
         let repairs = parse(r#"{"repairs": {}}"#).unwrap();
         for gate in ["/opt/my gate", "/opt/*/gate", "/opt/[ab]/gate", "/opt/a,b", &"/a".repeat(51)]
         {

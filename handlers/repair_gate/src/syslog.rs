@@ -1,5 +1,5 @@
-//! One line per request for the system's log, with its peer. Best effort: a host without a log is
-//! repaired all the same, and a log that does not read is not waited for.
+//! Logs one line to syslog for each request, with the address of the client. Errors are ignored:
+//! repairs work without a syslog daemon, and the gate does not wait for a slow one.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::output::clean;
 
-/// RFC 3164: facility authpriv (10) * 8 + severity.
+/// Priority of RFC 3164: facility authpriv (10) * 8 + severity.
 const INFO: u8 = 86;
 const WARNING: u8 = 84;
 
@@ -16,7 +16,7 @@ pub(crate) fn info(text: &str) {
     send(Path::new("/dev/log"), INFO, text);
 }
 
-/// Logs a refusal, or something that went wrong.
+/// Logs a refusal or an error.
 pub(crate) fn warn(text: &str) {
     send(Path::new("/dev/log"), WARNING, text);
 }
@@ -29,8 +29,8 @@ fn send(log: &Path, priority: u8, text: &str) {
     }
 }
 
-/// Returns the client, for the log and nothing else. ssh(1): SSH_CONNECTION is the client's address
-/// and port, then the server's.
+/// Returns the address of the client from SSH_CONNECTION, for the log only. The variable contains
+/// the client's address and port, then those of the server: ssh(1).
 pub(crate) fn peer(connection: Option<&str>) -> String {
     let first = connection.unwrap_or_default().split(' ').next().unwrap_or_default();
     let (address, _zone) = first.split_once('%').unwrap_or((first, ""));
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_reaches_the_log_without_control_characters() {
+    fn logs_line_without_control_characters() {
         let dir = tempfile::tempdir().unwrap();
         let log = UnixDatagram::bind(dir.path().join("log")).unwrap();
         send(&dir.path().join("log"), WARNING, "a\nb\x1b[1m");
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_wait_for_a_log_that_does_not_read() {
+    fn does_not_wait_for_syslog_daemon_that_does_not_read() {
         let dir = tempfile::tempdir().unwrap();
         let _deaf = UnixDatagram::bind(dir.path().join("log")).unwrap();
         (0..5000).for_each(|_| send(&dir.path().join("log"), INFO, "line"));
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn the_peer_is_an_address_or_unknown() {
+    fn peer_is_an_address_or_unknown() {
         assert_eq!(peer(Some("192.0.2.1 50000 192.0.2.2 22")), "192.0.2.1");
         assert_eq!(peer(Some("fe80::1%eth0 50000 fe80::2 22")), "fe80::1");
         for odd in [None, Some(""), Some("x\n1 2 3"), Some("$(id) 1 2 3")] {

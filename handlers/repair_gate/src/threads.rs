@@ -1,15 +1,16 @@
-//! Threads with a small stack of a fixed size.
+//! Starts threads with a small stack of fixed size.
 
 use std::io;
 use std::thread::{Builder, JoinHandle};
 
-/// Bytes. The default could be set through the environment (RUST_MIN_STACK).
+/// Stack size in bytes. The default is not used, because the environment can set it
+/// (RUST_MIN_STACK).
 const STACK: usize = 256 * 1024;
 
-/// Runs `work` in a thread of its own.
+/// Runs `work` in a new thread.
 ///
 /// # Errors
-/// The system has no room for another thread.
+/// The system cannot create another thread.
 pub(crate) fn spawn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> io::Result<JoinHandle<T>> {

@@ -1,9 +1,10 @@
-//! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command under a time limit. It runs
-//! between sudo and the command, under the account of the command, because only that account may
-//! signal it; and it keeps the time when the gate has died.
+//! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command under a time limit.
 //!
-//! Not timeout(1): that ends with the program it started, and leaves running what ignores SIGTERM
-//! in the same process group.
+//! sudo runs `within`, and `within` runs the command under the same account, because only that
+//! account may signal the command. `within` also enforces the limit if the gate has died.
+//!
+//! timeout(1) is not used, because it ends together with its program and leaves other processes of
+//! the group running if they ignore SIGTERM.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -18,17 +19,17 @@ use crate::durations::TimeLimit;
 use crate::output::Output;
 use crate::{processes, threads};
 
-/// How a command ended.
+/// The end of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProcessEnd {
     Exit(i32),
     Signal(i32),
-    /// Its group was stopped.
+    /// The process group was stopped at the time limit.
     TimedOut,
 }
 
 impl ProcessEnd {
-    /// Returns the end of the command that `repair_gate within` has ended with.
+    /// Converts the end of `repair_gate within` to the end of the command that it ran.
     pub(crate) fn of_command(self) -> ProcessEnd {
         match self {
             ProcessEnd::Exit(code) if SURVIVED.contains(&(code - 128)) => {
@@ -46,27 +47,34 @@ impl From<ExitStatus> for ProcessEnd {
     }
 }
 
-/// The exit code of a command that was stopped, as timeout(1) has it.
+/// Exit code of `within` if it stopped the command. timeout(1) uses the same code.
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
 /// SIGKILL: signal(7).
 pub(crate) const KILLED: i32 = 9;
-/// SIGBUS, SIGSEGV and SIGPIPE: sudo-rs up to 0.2.8 at least survives its own, for Rust's runtime
-/// handles them, and exits with 0, as if the command had done its work. So the exit code tells.
+/// SIGBUS, SIGSEGV and SIGPIPE, which `within` reports in its exit code. sudo-rs, up to at least
+/// 0.2.8, cannot pass them on. It signals itself, survives because Rust's runtime handles these
+/// signals, and exits with 0 as if the command had succeeded.
 const SURVIVED: [i32; 3] = [7, 11, 13];
 const KILL: &str = "/bin/kill";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Ends as the command did: with any exit code, for neither Nagios nor the server sees it.
+/// Runs the command and ends in the same way. Any exit code is possible here, because only the gate
+/// sees it.
 pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
-    // sudo compares arguments joined by blanks, so an account could join words of its own command.
+    // sudo joins arguments with spaces before it compares them, so the account could pass several
+    // arguments of a permitted command as one.
     let joined = env::var_os("SUDO_COMMAND").is_some() && argv.iter().any(|w| w.contains(' '));
-    let ran = if joined { Err(io::Error::other("a word holds a blank")) } else { run(argv, limit) };
+    let ran = if joined {
+        Err(io::Error::other("an argument contains a space"))
+    } else {
+        run(argv, limit)
+    };
     let (code, stderr) = match ran {
         Ok(ProcessEnd::Exit(code)) => (u8::try_from(code).unwrap_or(u8::MAX), String::new()),
         Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
-        // As a shell reports it: dying of this signal shows that this process was killed, and that
-        // the command may still run.
+        // Reported like in a shell. If `within` itself died of SIGKILL, it would mean that `within`
+        // was killed and that the command may still be running.
         Ok(ProcessEnd::Signal(KILLED)) => (128 + 9, String::new()),
         Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => {
@@ -77,8 +85,8 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     Output { stdout: String::new(), stderr, code, must_arrive: false }
 }
 
-/// Runs `argv` in a process group of its own, and at the limit sends that group SIGTERM, then
-/// SIGKILL to what is left.
+/// Runs `argv` in a process group of its own. At the limit, sends SIGTERM to the group, and after
+/// the grace period SIGKILL to the remaining processes.
 fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // A command that could not be stopped must not be started.
@@ -86,7 +94,7 @@ fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
         .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
-    // The clock is there before the command is.
+    // The timer thread is started before the command.
     let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
         let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);
@@ -114,9 +122,9 @@ fn stop(group: u32, grace: Duration) {
     }
 }
 
-/// Signals a whole group, by kill(1): std signals only processes it started, one by one. Returns
-/// whether kill could be started: where the command has used up all processes it must be tried
-/// again.
+/// Signals a process group with kill(1), because std can only signal its own child processes.
+/// Returns whether kill(1) could be started. If the command has used up all processes of the
+/// account, the caller must try again.
 fn signal(name: &str, group: u32) -> bool {
     let words = [name, "--", &format!("-{group}")];
     Command::new(KILL)
@@ -128,8 +136,8 @@ fn signal(name: &str, group: u32) -> bool {
         .is_ok()
 }
 
-/// Dies as the command died, so that sudo(8), which does the same, passes the signal on to the
-/// gate. This process becomes kill(1), which signals itself.
+/// Ends this process with the signal that ended the command. sudo(8) does the same, so the signal
+/// reaches the gate. This process is replaced by kill(1), which signals itself.
 fn die_of(signal: i32) -> u8 {
     if !SURVIVED.contains(&signal) && Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();
@@ -161,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn passes_on_how_a_command_within_its_time_ended() {
+    fn returns_the_end_of_the_command() {
         assert_eq!(shell("exit 3", 1).0, ProcessEnd::Exit(3));
         assert_eq!(shell("exit 124", 1).0, ProcessEnd::Exit(124));
         assert_eq!(shell("kill -SEGV $$", 1).0, ProcessEnd::Signal(11));
@@ -169,14 +177,14 @@ mod tests {
     }
 
     #[test]
-    fn stops_the_group_at_the_limit_without_waiting_for_the_whole_grace() {
+    fn stops_group_at_the_limit_without_waiting_for_the_whole_grace_period() {
         let (outcome, took) = shell("sleep 61 & sleep 62", 60);
         assert_eq!(outcome, ProcessEnd::TimedOut);
         assert!(took < Duration::from_secs(50), "{took:?}");
     }
 
     #[test]
-    fn kills_a_process_that_ignores_sigterm_even_when_its_parent_has_ended() {
+    fn kills_process_that_ignores_sigterm_and_has_lost_its_parent() {
         let pid = tempfile::NamedTempFile::new().unwrap();
         let deaf = format!(
             "sh -c 'trap \"\" TERM; echo $$ > {}; while :; do sleep 0.1; done' & wait",
@@ -187,11 +195,11 @@ mod tests {
         assert!(took >= Duration::from_secs(2), "{took:?}");
         let pid = fs::read_to_string(pid.path()).unwrap();
         let stat = || fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-        wait_until("it lives", || stat().is_empty() || stat().contains(") Z "));
+        wait_until("the process is still alive", || stat().is_empty() || stat().contains(") Z "));
     }
 
     #[test]
-    fn leaves_a_daemon_running_that_left_the_group() {
+    fn leaves_daemon_in_another_group_running() {
         let pid = tempfile::NamedTempFile::new().unwrap();
         let daemon = format!(
             "setsid sh -c 'echo $$ > {0}; exec sleep 600' & until [ -s {0} ]; do sleep 0.01; done",

@@ -1,34 +1,34 @@
-//! Points in time, as records and texts have them.
+//! Converts and formats points in time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Returns the time now, in whole milliseconds as records have it. A clock before 1970 counts as
-/// 1970, which is "gone back" for every record.
+/// Returns the current time in whole milliseconds, the precision of records. A clock before 1970
+/// counts as 1970, so all records are in the future.
 pub(crate) fn now() -> SystemTime {
     from_millis(to_millis(SystemTime::now()))
 }
 
-/// Returns the point in time that many milliseconds after 1970 began.
+/// Returns the point in time `millis` milliseconds after the start of 1970.
 pub(crate) fn from_millis(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
 
-/// Returns milliseconds since 1970, 0 for anything before.
+/// Returns milliseconds since 1970, or 0 for an earlier time.
 pub(crate) fn to_millis(at: SystemTime) -> u64 {
     u64::try_from(until(at, UNIX_EPOCH).as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Returns whole seconds since 1970, 0 for anything before.
+/// Returns whole seconds since 1970, or 0 for an earlier time.
 pub(crate) fn to_seconds(at: SystemTime) -> u64 {
     until(at, UNIX_EPOCH).as_secs()
 }
 
-/// Returns the time from `now` until `at`, zero if `at` has passed.
+/// Returns the time from `now` until `at`, or zero if `at` has passed.
 pub(crate) fn until(at: SystemTime, now: SystemTime) -> Duration {
     at.duration_since(now).unwrap_or_default()
 }
 
-/// Returns `at` as people write it, in UTC.
+/// Formats `at` as date and time in UTC.
 pub(crate) fn utc(at: SystemTime) -> String {
     let seconds = to_seconds(at);
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -41,8 +41,8 @@ pub(crate) fn utc(at: SystemTime) -> String {
     )
 }
 
-/// The date that is `days` after 1970-01-01: whole 400-year cycles are cut off, then years and
-/// months are walked.
+/// Returns year, month and day of the date `days` days after 1970-01-01. Skips whole cycles of 400
+/// years, then counts years and months.
 fn civil(days: u64) -> (u64, u64, u64) {
     const CYCLE: u64 = 146_097;
     let leap = |year: u64| {
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn writes_times_as_date_1_does() {
+    fn formats_times_like_date() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_827_696, "2000-02-29 12:34:56 UTC"),

@@ -68,8 +68,8 @@ fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
         "{line}"
     );
     host.request(&format!("repair x {JOB}"));
-    assert!(host.logged().contains(&format!("127.0.0.1 asked for x, job {JOB}: it starts")));
-    assert!(host.logged().contains(&format!("asked 'repair x {JOB}': done after")));
+    assert!(host.logged().contains(&format!("127.0.0.1 requested x, job {JOB}: starting it")));
+    assert!(host.logged().contains(&format!("requested 'repair x {JOB}': done after")));
 }
 
 #[test]

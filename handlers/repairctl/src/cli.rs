@@ -1,4 +1,4 @@
-//! The command line: the commands; the arguments of each are in its folder.
+//! The command line of `repairctl`. The arguments of each command are in the command's folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ use crate::show::args::ShowArgs;
 use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
 
-/// Sets up, understands, pauses, sweeps and reports what handle_repair does.
+/// Set up, explain, pause, retry and report the repairs of handle_repair
 ///
-/// In names of hosts and services, a byte that is not UTF-8 is spelled \xF6.
+/// In names of hosts and services, write a byte that is not UTF-8 as \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "repairctl",
@@ -31,12 +31,12 @@ use crate::trust::args::TrustArgs;
     max_term_width = 80,
     after_help = "Exit codes:
   0  done, and nothing is wrong
-  1  done, and what was looked at is not as it should be
-  2  could not be done, or not wholly
+  1  done, but the command found a problem
+  2  failed, or only partly done
   3  bad arguments or configuration; nothing was done"
 )]
 pub struct RepairctlArgs {
-    /// The rules
+    /// Policy file
     #[arg(
         long,
         global = true,
@@ -44,48 +44,48 @@ pub struct RepairctlArgs {
         default_value = DEFAULT_POLICY
     )]
     pub policy: PathBuf,
-    /// What to do.
+    /// The command and its own arguments.
     #[command(subcommand)]
     pub command: RepairctlCommand,
 }
 
-/// The commands, in the order in which an admin meets them.
+/// The commands, in the order in which an admin first needs them.
 #[derive(Debug, Subcommand)]
 pub enum RepairctlCommand {
-    /// Write a first policy and key, and show what goes onto the repaired host
+    /// Create a first policy and key, and show what to install on a host
     Init(InitArgs),
-    /// Record a host's key, once you have compared its fingerprint
+    /// Record a host's key after you compared its fingerprint
     Trust(TrustArgs),
     /// Check everything between Nagios and the gates of the hosts
     Doctor(DoctorArgs),
-    /// Find what silently keeps Nagios from calling for repairs
+    /// Find mistakes in Nagios' configuration that silently prevent repairs
     Lint(LintArgs),
-    /// Say what would happen to a host or service now, and why
+    /// Show what would happen to a host or service now, and why
     Explain(ExplainArgs),
     /// List repairs and refusals
     History(HistoryArgs),
     /// Show everything about one repair
     Show(ShowArgs),
-    /// Make a page or a mail about what was repaired
+    /// Write a page or a mail about the repairs of a month
     Report(ReportArgs),
-    /// Run a policy over Nagios' logs: what would it have done?
+    /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
-    /// Stop repairing: everything, a host, or a service
+    /// Pause the repairs of everything, of a host, or of a service
     Pause(PauseArgs),
-    /// Undo a pause
+    /// End a pause
     Resume(ResumeArgs),
     /// Close the breaker of a host or service by hand
     Reset(ResetArgs),
-    /// Say whether repairs are paused, running, or held by a limit
+    /// Show whether repairs are paused, running, or held back by a limit
     Status(StatusArgs),
-    /// Offer what lost its chance to be repaired once more
+    /// Retry repairs that were missed
     Sweep(SweepArgs),
     /// Maintain the ledger
     Ledger(LedgerArgs),
 }
 
 impl RepairctlCommand {
-    /// Nagios' main configuration, where the command line names it.
+    /// Returns Nagios' main configuration file, if the command line names one.
     pub fn nagios_cfg(&self) -> Option<&PathBuf> {
         match self {
             RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
@@ -97,12 +97,12 @@ impl RepairctlCommand {
     }
 }
 
-/// The definition, for man pages and completions.
+/// Returns the definition of the command line, for man pages and completions.
 pub fn command() -> clap::Command {
     RepairctlArgs::command()
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments that follow the program's name.
 pub fn read(argv: &[OsString]) -> Result<RepairctlArgs, Problem> {
     let name = OsString::from("repairctl");
     RepairctlArgs::try_parse_from(std::iter::once(&name).chain(argv))
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn is_valid_and_its_help_fits_a_terminal() {
+    fn help_fits_80_columns() {
         command().debug_assert();
         let mut all = command();
         all.build();

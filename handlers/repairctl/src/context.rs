@@ -1,4 +1,4 @@
-//! The site: its policy, read when a command needs it, its ledger, and the account that owns it.
+//! The context of a command: the policy, the ledger, and the account that owns them.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -12,16 +12,16 @@ use privsep::{Account, Role};
 
 use crate::paste::{absolute, program, with_sudo};
 
-/// The policy that is used unless another one is named.
+/// Path of the policy unless `--policy` names another one.
 pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
-    /// This user may not read it; others may.
-    #[error("{0}; run this as the user of Nagios, or, {sudo}", sudo = with_sudo())]
+    /// This user may not read the policy, but Nagios' user or root may.
+    #[error("{0}; run this as Nagios' user, or, {sudo}", sudo = with_sudo())]
     Forbidden(BadPolicy),
-    /// It is missing or wrong.
+    /// The policy is missing or invalid.
     #[error(transparent)]
     Bad(BadPolicy),
 }
@@ -43,25 +43,26 @@ impl From<UnusablePolicy> for Problem {
     }
 }
 
-/// The policy of a site, and what it leads to.
+/// The files that a command works on. The policy is read when the command first needs it.
 #[derive(Debug)]
 pub struct Context {
-    /// The policy's file.
+    /// Path of the policy, as given on the command line.
     pub policy: PathBuf,
-    /// Nagios' main configuration, if the command line names one.
+    /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,
-    /// Which half of this program we are.
+    /// Whether this is the process that the admin started, or the second process, which runs as
+    /// Nagios' user; see `privsep`.
     pub role: Role,
     config: OnceCell<Config>,
 }
 
 impl Context {
-    /// Creates the context of this policy, with Nagios' main configuration if one is named.
+    /// Creates a context without reading any file.
     pub fn new(policy: PathBuf, nagios_cfg: Option<PathBuf>, role: Role) -> Context {
         Context { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
-    /// Returns the policy and the paths in it, read once.
+    /// Returns the policy and the paths in it. Reads the file only at the first call.
     pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
@@ -70,7 +71,7 @@ impl Context {
         Ok(self.config.get_or_init(|| read))
     }
 
-    /// Reads a policy by which nothing is run, so its owner does not matter.
+    /// Reads the policy without checking its owner, for commands that never run anything.
     pub fn draft(&self) -> Result<Config, UnusablePolicy> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
             path: self.policy.clone(),
@@ -80,12 +81,12 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// Returns the account that owns the ledger or Nagios' files, when we are root and it is
-    /// another one. Before there is a ledger, it is the one that Nagios runs as.
+    /// Returns the account that owns the ledger or Nagios' files, if this process is root and the
+    /// account is not. Before there is a ledger, returns the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // More than one account can change it: it is not root's alone.
+            // Several accounts can change a directory, so it does not show a single owner.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
@@ -96,10 +97,11 @@ impl Context {
         }
     }
 
-    /// Returns the same for a command that needs no policy. Without a policy that root believes, it
-    /// is the account Nagios runs as.
+    /// Returns the account of [`Context::other_owner`] for a command that needs no policy. Without
+    /// a policy that root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        // A policy that comes through a pipe can be read once, by the half that uses it.
+        // A policy that comes through a pipe can be read only once. Leave it to the process that
+        // uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
             return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);
         }
@@ -109,7 +111,7 @@ impl Context {
         }
     }
 
-    /// Returns the command line of this program with `words`, for this policy.
+    /// Returns a command line that runs repairctl with the arguments `words` and this policy.
     pub fn repairctl(&self, words: &str) -> String {
         let policy = match self.policy == Path::new(DEFAULT_POLICY) {
             true => String::new(),
@@ -118,7 +120,7 @@ impl Context {
         format!("{}{policy} {words}", program("repairctl"))
     }
 
-    /// Returns the same for a command that reads Nagios' main configuration, where one was named.
+    /// Returns the command line of [`Context::repairctl`], with `--nagios-cfg` if it was given.
     pub fn repairctl_with_nagios(&self, words: &str) -> String {
         let line = self.repairctl(words);
         match &self.nagios_cfg {
@@ -127,7 +129,7 @@ impl Context {
         }
     }
 
-    /// Opens the ledger read-only; `None` before the first repair.
+    /// Opens the ledger read-only. Returns `None` if it does not exist yet.
     pub fn ledger(&self, config: &Config) -> Result<Option<Box<dyn Ledger>>, Problem> {
         match ledger::open_read_only(&config.ledger) {
             Ok(ledger) => Ok(Some(ledger)),
@@ -147,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn completes_and_quotes_its_commands() {
+    fn adds_options_to_commands_and_quotes_paths() {
         let usual = Context::new(DEFAULT_POLICY.into(), None, Role::Started);
         let line = usual.repairctl_with_nagios("trust web1");
         assert!(line.ends_with(" trust web1") && !line.contains("--policy"), "{line}");

@@ -1,30 +1,31 @@
-//! The repaired host's side in words: places, the line of its authorized_keys, and how the gate
-//! gets there.
+//! What a repaired host needs: the paths of the gate's files, the line of authorized_keys, and the
+//! commands that set up the host.
 
 use std::path::Path;
 
 use safe_file::Directory;
 
-/// The longest public key, in bytes; one of RSA with 16384 bits has 2.8 KB.
+/// The maximum size of a public key file, in bytes. An RSA key of 16384 bits takes 2.8 KB.
 const LONGEST: u64 = 16 << 10;
 
-/// The gate on the host, as the package puts it.
+/// Path of the gate on the host, as installed by the package.
 pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-/// Where the gate keeps its records on the host; its account's own, mode 700.
+/// Directory of the gate's records on the host. It belongs to the gate's account and has mode 700.
 pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 
-/// What may be run on the host.
+/// Path of the file that lists the repairs a host allows.
 pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 
-/// The file that stops all repairs on the host while it is there.
+/// Path of the file that stops all repairs on the host as long as it exists.
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 
-/// The command that gives the host new host keys. The service is `ssh` on Debian.
+/// A command that gives a host new host keys. The service is called `ssh` on Debian.
 pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
                                  { systemctl restart sshd || systemctl restart ssh; }";
 
-/// The command that makes the sudoers file of repairs.json on the host, whole or not at all.
+/// Returns the command that generates the host's sudoers file from repairs.json. The old file stays
+/// in place until visudo has accepted the new one.
 pub fn renew_sudoers() -> String {
     let file = "/etc/sudoers.d/nagios-selfheal";
     format!(
@@ -33,7 +34,7 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// The line for the gate's account, with the public half of this private key.
+/// Returns the authorized_keys line of the gate's account, with the public half of `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",
@@ -41,7 +42,7 @@ pub fn key_line(private: &Path) -> String {
     )
 }
 
-/// Type, base64 and comment, from the file beside the private key.
+/// Reads the public half of a private key from the `.pub` file next to it: type, base64, comment.
 pub fn public_half(private: &Path) -> Option<String> {
     let public = private.with_added_extension("pub");
     let text = Directory::open(public.parent()?).ok()?.read(public.file_name()?, LONGEST).ok()?;

@@ -1,4 +1,4 @@
-//! `repairctl`: the admin's side. One folder per command.
+//! `repairctl`, the command line tool for admins. Each command has a folder of its own.
 
 pub mod cli;
 mod context;

@@ -1,4 +1,4 @@
-//! What an admin runs: see `repairctl::run`.
+//! The `repairctl` program; see `repairctl::run`.
 
 use std::process::ExitCode;
 

@@ -1,13 +1,14 @@
-//! What a command is about: everything, a host with its services, or one service.
+//! The host or service that a command works on.
 
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use ledger::Record;
-use policy::{respell, spell};
+use policy::{object_name, respell, spell};
 
-/// Parses a name on the command line: the bytes of Nagios, or the spelling that we print.
+/// Returns a parser for names of hosts and services on the command line. It accepts the raw bytes
+/// that Nagios uses, and the escaped form that repairctl prints.
 pub fn name_parser() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|word| match word.to_str() {
         Some(spelled) => respell(spelled),
@@ -15,26 +16,27 @@ pub fn name_parser() -> impl TypedValueParser<Value = String> {
     })
 }
 
-/// A host, perhaps one service of it.
+/// A host, or one service of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<'a> {
-    /// The host's name in Nagios, spelled.
+    /// The host's name in Nagios. Bytes that are not UTF-8 are escaped; see `policy::spell`.
     pub host: &'a str,
-    /// The service's description; `None` is the host itself.
+    /// The service's description, or `None` for the host itself.
     pub service: Option<&'a str>,
 }
 
 impl Object<'_> {
-    /// Says that Nagios does not know it, and which services its host has; `None` is a host that
-    /// Nagios does not know either.
+    /// Returns a message that Nagios does not know this object. `services` are the services of the
+    /// host, or `None` if Nagios does not know the host either.
     pub fn is_unknown(&self, services: Option<&[String]>) -> String {
         let Some(services) = services else {
             let host = Object { host: self.host, service: None };
-            return format!("Nagios knows no host {host}");
+            return format!("Nagios does not know host {host}");
         };
         let services: Vec<String> = services.iter().map(|name| plugin_kit::clean(name)).collect();
         let has = if services.is_empty() { "none".into() } else { services.join(", ") };
-        format!("Nagios knows no {self}; services of {}: {has}", plugin_kit::clean(self.host))
+        let host = plugin_kit::clean(self.host);
+        format!("Nagios does not know {self}; services of {host}: {has}")
     }
 }
 
@@ -45,12 +47,8 @@ impl<'a> From<&'a Record> for Object<'a> {
 }
 
 impl fmt::Display for Object<'_> {
-    /// `host/service`, as everywhere in this project; cleaned, for these names come from files.
+    /// Writes `host/service`, without control characters: the names come from files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = match self.service {
-            Some(service) => format!("{}/{service}", self.host),
-            None => self.host.to_owned(),
-        };
-        f.pad(&plugin_kit::clean(&text))
+        f.pad(&plugin_kit::clean(&object_name(self.host, self.service)))
     }
 }

@@ -1,39 +1,40 @@
-//! Commands that an admin can paste: complete, for a named account on a named machine, with each
-//! word quoted for a shell.
+//! Commands for an admin to paste into a shell. Each command is complete, quotes its arguments, and
+//! names the machine and the account that it is for.
 
 use std::fmt;
 use std::path::Path;
 
 use privsep::quoted;
 
-/// A command line, and where it is to be run.
+/// A command line with the machine and the account to run it on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
-    /// The host, quoted; absent for this server.
+    /// Name of the host, quoted for a shell; absent for this server.
     host: Option<String>,
     account: &'static str,
     line: String,
 }
 
 impl Paste {
-    /// A command for root on this server.
+    /// Creates a command for root on this server.
     pub fn here(line: impl Into<String>) -> Paste {
         Paste { host: None, account: "root", line: line.into() }
     }
 
-    /// A command for root on `host`, whose name is quoted already.
+    /// Creates a command for root on `host`. The caller has quoted the host's name.
     pub fn on(host: &str, line: impl Into<String>) -> Paste {
         Paste { host: Some(host.to_owned()), ..Paste::here(line) }
     }
 
-    /// A command that logs in elsewhere as the admin, who has the keys for that and may use sudo.
+    /// Creates a command for the admin's own account, which may use sudo and has the SSH keys to
+    /// log in to hosts.
     pub fn as_yourself(line: impl Into<String>) -> Paste {
         Paste { account: "yourself", ..Paste::here(line) }
     }
 }
 
 impl fmt::Display for Paste {
-    /// `on web1, as root: COMMAND`. The command ends the text.
+    /// Writes `on web1, as root: COMMAND`. The command comes last.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = &self.host {
             write!(f, "on {host}, ")?;
@@ -42,29 +43,29 @@ impl fmt::Display for Paste {
     }
 }
 
-/// Returns this very command, for an admin who has called it without sudo.
+/// Returns the command line of this process with sudo in front.
 pub fn with_sudo() -> Paste {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     let words: Vec<String> = [program("repairctl")].into_iter().chain(words).collect();
     Paste::as_yourself(format!("sudo {}", words.join(" ")))
 }
 
-/// Quotes a path.
+/// Quotes a path for a shell.
 pub fn path(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
-/// Quotes a path that is true in every directory.
+/// Returns the absolute form of a path, quoted for a shell.
 pub fn absolute(relative: &Path) -> String {
     path(&std::path::absolute(relative).unwrap_or_else(|_| relative.to_owned()))
 }
 
-/// Where sudo(8) and root's shells look for programs.
+/// The directories in which sudo(8) and root's shells look for programs.
 const PATH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Returns the name of a program beside this one, with its directory unless every root has that in
-/// PATH.
+/// Returns the name of a program that is installed in the same directory as this one. Includes the
+/// directory unless root's shells find the program by its name.
 pub fn program(name: &str) -> String {
     let us = std::env::current_exe().unwrap_or_default();
     let is_known = us.parent().is_none_or(|parent| PATH.iter().any(|known| parent == *known));
@@ -76,11 +77,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_machine_and_account() {
+    fn prints_machine_and_account_of_a_command() {
         assert_eq!(Paste::on("web1", "id").to_string(), "on web1, as root: id");
         assert_eq!(Paste::here("id").to_string(), "as root: id");
         assert_eq!(Paste::as_yourself("sudo id").to_string(), "as yourself: sudo id");
-        // The test program stands in for repairctl, outside of PATH.
+        // The test program is in a directory that is not in PATH.
         assert!(program("repairctl").starts_with('/'));
         assert_eq!(absolute(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }

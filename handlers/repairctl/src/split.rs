@@ -1,6 +1,6 @@
-//! How a command runs when root calls it: see `privsep`. A command that implements [`Split`]
-//! collects its data in the half that runs as Nagios' user, and prints them in root's half. Any
-//! other command runs as Nagios' user as a whole.
+//! Runs the commands, in two processes if root starts them (see `privsep`). A command that
+//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints them
+//! in the process that runs as root. Every other command runs entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,23 +17,23 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// Time that root's half waits for the other one, which itself waits less for a gate or a locked
-/// ledger.
+/// Time that root's process waits for the data. The collecting process waits less than this for a
+/// gate or a locked ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// The result of a command.
 pub type CommandResult = Result<ToolResult, Problem>;
 
-/// Why the half that runs as Nagios' user has no result.
+/// Why the process that runs as Nagios' user returned no result.
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
-    /// It reported a problem instead of its data.
+    /// The process reported a problem instead of its data.
     #[error("{why}{hint}")]
     Reported { why: privsep::Error, hint: &'static str },
-    /// It printed a problem and ended.
+    /// The process printed a problem and exited.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file that becomes its standard input cannot be opened.
+    /// The file for the standard input of the process cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -44,45 +44,46 @@ impl From<OtherHalfError> for Problem {
     }
 }
 
-/// A command in two steps: collect, then show.
+/// A command in two steps, collect and show.
 pub trait Split {
-    /// The data that `collect` returns. Root treats it as hostile.
+    /// The data that `collect` returns. Root's process does not trust them.
     type Data: Serialize + DeserializeOwned;
 
-    /// The account that collects for root; `None` if the site is root's own.
+    /// Returns the account that collects the data for root, or `None` if root owns the site.
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
         context.other_owner()
     }
 
-    /// Time that root waits for the data.
+    /// Returns the time that root's process waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON: it is escaped there and shows exactly what is on record, so the
-    /// data are not cleaned on their way.
+    /// Whether `show` prints JSON. If so, the data keep their control characters on the way to
+    /// root's process: JSON escapes them and must contain exactly what is on record.
     fn prints_json(&self) -> bool {
         false
     }
 
-    /// Arguments added for the other half: data that only root has.
+    /// Returns additional arguments for the collecting process, with data that only root has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
 
-    /// Checks arguments and permissions before anything is collected.
+    /// Checks arguments and permissions before any data are collected.
     fn validate(&self, _: &Context) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// Reads, and for some commands changes, the ledger, Nagios' files and the gates.
+    /// Collects the data from the ledger, Nagios' files and the gates. Some commands also change
+    /// them.
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem>;
 
-    /// Prints the result. Opens nothing that another account could have put there.
+    /// Prints the result. Opens no file that another account could have created or replaced.
     fn show(&self, data: Self::Data, context: &Context, out: &mut Out) -> CommandResult;
 }
 
-/// Runs a command that splits; `argv` are the arguments of this program.
+/// Runs a command that implements [`Split`]. `argv` are the arguments of this program.
 pub fn run<C: Split>(
     command: &C,
     context: &Context,
@@ -111,7 +112,8 @@ pub fn run<C: Split>(
     command.show(data, context, out)
 }
 
-/// Runs a command as a whole; if root calls it, as Nagios' user.
+/// Runs a command that does not implement [`Split`]. If this process is root, runs the whole
+/// command as Nagios' user.
 pub fn run_as_nagios<C>(
     run: fn(&C, &Context, &mut Out) -> CommandResult,
     command: &C,
@@ -137,18 +139,19 @@ pub fn run_as_nagios<C>(
     }
 }
 
-/// Explains why the other half does not find a relative path: it may not enter this directory.
+/// Returns a hint for the end of an error message if an argument is a relative path and other users
+/// may not enter the current directory. Otherwise returns an empty string.
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
     if is_closed && is_relative() {
-        "; it may not enter this directory: write whole paths"
+        "; it may not enter this directory, so use absolute paths"
     } else {
         ""
     }
 }
 
-/// Returns `argv` with `more` options, which must come before a `--`.
+/// Returns `argv` with the options `more` added before any `--`.
 fn with_options(argv: &[OsString], more: Vec<OsString>) -> Vec<OsString> {
     let options = argv.iter().position(|word| word == "--").unwrap_or(argv.len());
     let (options, rest) = argv.split_at(options);
@@ -165,8 +168,8 @@ fn start(
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// Passes the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) to the other half
-/// as its standard input.
+/// Opens the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) as the standard
+/// input of the other process, and replaces its path in `argv`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

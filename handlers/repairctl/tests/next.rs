@@ -97,7 +97,7 @@ fn explain_names_the_trigger_of_the_next_attempt() {
     site.shows(0, 1, 1, "");
     assert_eq!(trigger("a fault: from SOFT 3 on, and when it is HARD"), None);
     site.shows(2, 0, 2, "");
-    assert!(trigger("Nagios' result at attempt 3 of 4").is_some());
+    assert!(trigger("Nagios' check result at attempt 3 of 4").is_some());
     site.shows(2, 1, 4, "");
     trigger("the next sweep: never tried");
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
@@ -143,7 +143,7 @@ fn reset_closes_the_breaker_and_permits_another_sweep() {
     assert!(status.contains(counted.split("closes after").next().unwrap()), "{status}\n{because}");
 
     let (code, text) = site.ctl(&["reset", "web1", "HTTTP", "--reason", "x"]);
-    assert!(code == 1 && text.contains("is the name right?"), "{code} {text}");
+    assert!(code == 1 && text.contains("check the name"), "{code} {text}");
     assert_eq!(site.explain()["reason"], "same-event");
     let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", " "]);
     assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");

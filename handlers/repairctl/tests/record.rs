@@ -184,7 +184,7 @@ fn advises_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run this as the user of Nagios, or, as yourself: sudo /");
+    told("run this as Nagios' user, or, as yourself: sudo /");
 }
 
 #[test]
@@ -230,10 +230,10 @@ fn names_the_author_of_a_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
-    assert!(!narrower.out.contains("In place of"), "{}", narrower.out);
+    assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("In place of: paused by root until it is resumed: storage migration"),
+        out.contains("Replaces: paused by root until it is resumed: storage migration"),
         "{out}"
     );
 }
@@ -248,7 +248,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
-        assert_eq!(found["text"], format!("{} is not this user's to write", file.display()));
+        assert_eq!(found["text"], format!("{} is not writable by this user", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
             fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
@@ -258,7 +258,7 @@ fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
     }
     set_mode(site.at("ledger"), 0o775);
     assert!(
-        finding()["text"].as_str().unwrap().contains("is for others to write too"),
+        finding()["text"].as_str().unwrap().contains("can be written by others"),
         "{}",
         finding()
     );
@@ -282,13 +282,13 @@ fn rejects_fifo_and_other_files_as_status_file_without_blocking() {
     let out = site.said_to(0, &["status"]).out;
     assert!(
         out.contains("0 of 1 objects with a repair")
-            && out.contains("unless it is one alone, nothing"),
+            && out.contains("unless only one object is in trouble"),
         "{out}"
     );
     fs::write(&file, "").unwrap();
     assert_eq!(verdict(), "wrong");
     let out = site.said_to(0, &["status"]).out;
-    assert!(out.contains("not known:") && out.contains("is no status file of Nagios"), "{out}");
+    assert!(out.contains("unknown:") && out.contains("is not a status file of Nagios"), "{out}");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     assert_eq!(verdict(), "wrong");

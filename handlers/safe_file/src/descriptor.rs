@@ -1,4 +1,4 @@
-//! Checks of an open descriptor.
+//! Checks on open descriptors.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::fs::{Stat, fstat};
 use crate::error::Error;
 use crate::kind::FileKind;
 
-/// Returns the descriptor as a file if it is of the expected kind.
+/// Returns the descriptor as a [`File`] if it refers to a file of the expected kind.
 pub(crate) fn expect(path: &Path, opened: OwnedFd, expected: FileKind) -> Result<File, Error> {
     let found = FileKind::of(&stat(path, &opened)?);
     if found == expected {

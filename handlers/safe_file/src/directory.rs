@@ -1,4 +1,4 @@
-//! A directory that only root and our effective user can change.
+//! Directories that only root and our effective user can change.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
@@ -20,12 +20,14 @@ use crate::kind::{FileKind, Writer};
 use crate::walk;
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
-/// Sticky: only its owner can remove or rename what is in it, and only that of its owner's.
+/// The sticky bit: only the owner of a file, the owner of the directory and root can remove or
+/// rename the file, see inode(7).
 const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
-/// A directory that no account but root and our effective user can change, nor any directory above
-/// it. What happens in it happens through its descriptor, so no name on the way can be exchanged.
+/// A directory that only root and our effective user can change, as well as all directories above
+/// it. All operations use the descriptor of the directory, so nobody can redirect them by replacing
+/// a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -33,21 +35,22 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// Opens a directory from the root down. A sticky directory such as /tmp may be on the way, for
-    /// what is below it belongs to root or to us.
+    /// Opens a directory and checks every directory in its path, starting at the root. The path can
+    /// lead through a sticky directory such as /tmp, if the directories below it belong to root or
+    /// to us.
     ///
     /// # Errors
-    /// [`Error::Exposed`] names the first directory that another account can change,
-    /// [`Error::Link`] such a link.
+    /// [`Error::Exposed`] with the first directory that another account can change, and
+    /// [`Error::Link`] with the first link that another account can replace.
     pub fn open(path: impl AsRef<Path>) -> Result<Directory, Error> {
         Directory::open_for(path, geteuid().as_raw())
     }
 
-    /// The same for the user with this ID in place of our effective one: nobody but root and that
-    /// user can change it.
+    /// Opens a directory like [`Directory::open`], but checks that only root and the user with the
+    /// ID `user` can change it.
     ///
     /// # Errors
-    /// Those of [`Directory::open`].
+    /// The errors of [`Directory::open`].
     pub fn open_for(path: impl AsRef<Path>, user: u32) -> Result<Directory, Error> {
         let path =
             std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
@@ -61,21 +64,21 @@ impl Directory {
         Ok(Directory { path, fd: place.fd })
     }
 
-    /// Gives the directory to another account.
+    /// Changes the owner and group of the directory.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system call fails.
     pub fn give_to(self, user: u32, group: u32) -> Result<(), Error> {
         fchown(&self.fd, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Waits for the directory's lock until `deadline`. Dropping the returned file releases it.
-    /// Every account that can open the directory can hold the lock.
+    /// Locks the directory, and waits for the lock until `deadline`. Dropping the returned file
+    /// releases the lock. Every account that can open the directory can take the lock.
     ///
     /// # Errors
-    /// [`Error::Locked`], or the system refuses.
+    /// [`Error::Locked`] at the deadline, or a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // A descriptor of its own: a copy would share the lock with this one, and outlive it.
+        // Open a new descriptor for the lock. A duplicate of ours would share its lock.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         let lock = File::from(opened);
         loop {
@@ -90,26 +93,26 @@ impl Directory {
         }
     }
 
-    /// Returns its path.
+    /// Returns the absolute path with which the directory was opened or created.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Describes what has this name, without following a link.
+    /// Returns the metadata of an entry of the directory. Does not follow symbolic links.
     ///
     /// # Errors
-    /// There is no such name, or the system refuses.
+    /// The entry does not exist, or a system call fails.
     pub fn metadata(&self, name: impl AsRef<OsStr>) -> Result<Metadata, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let opened = self.open_at(name, OFlags::PATH, Mode::empty())?;
         File::from(opened).metadata().map_err(|why| Error::io(&path, why))
     }
 
-    /// Creates a directory with exactly this mode.
+    /// Creates a directory with exactly this mode, regardless of the umask.
     ///
     /// # Errors
-    /// The name exists, or the system refuses.
+    /// The name already exists, or a system call fails.
     pub fn create_dir(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Directory, Error> {
         let (name, path) = self.name(name.as_ref())?;
         mkdirat(&self.fd, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
@@ -118,10 +121,10 @@ impl Directory {
         Ok(Directory { path, fd: opened })
     }
 
-    /// Creates a file with exactly this mode, open for writing.
+    /// Creates a file with exactly this mode, regardless of the umask, and opens it for writing.
     ///
     /// # Errors
-    /// The name exists, even as a link, or the system refuses.
+    /// The name already exists, even as a symbolic link, or a system call fails.
     pub fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let opened = self.open_at(
@@ -136,7 +139,7 @@ impl Directory {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// It is a link or another kind of file, or the system refuses.
+    /// The name is a symbolic link or another kind of file, or a system call fails.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, FileKind::File)
@@ -145,26 +148,26 @@ impl Directory {
     /// Reads a regular file of at most `limit` bytes.
     ///
     /// # Errors
-    /// Those of [`Directory::open_file`], and [`Error::TooLarge`].
+    /// The errors of [`Directory::open_file`], and [`Error::TooLarge`].
     pub fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> Result<Vec<u8>, Error> {
         let (name, path) = self.name(name.as_ref())?;
         Input::new(self.open_file(name)?, &path, limit, None)?.read_all()
     }
 
-    /// Renames `from` to `to`, which it replaces.
+    /// Renames `from` to `to`. Replaces `to` if it exists.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system call fails.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<(), Error> {
         let ((from, path), (to, _)) = (self.name(from.as_ref())?, self.name(to.as_ref())?);
         renameat(&self.fd, from, &self.fd, to).map_err(|why| Error::io(&path, why))
     }
 
-    /// Writes a new file with this mode, and this user and group if they are given: whole or not at
-    /// all.
+    /// Writes a new file with this mode, and with the user and group IDs in `owner` if they are
+    /// given. Removes the file again if it cannot be written completely.
     ///
     /// # Errors
-    /// The name exists, even as a link, or the system refuses.
+    /// The name already exists, even as a symbolic link, or a system call fails.
     pub fn write_new(
         &self,
         name: impl AsRef<OsStr>,
@@ -179,10 +182,10 @@ impl Directory {
         written.map_err(|why| Error::io(&path, why)).inspect_err(|_| drop(self.remove(name)))
     }
 
-    /// Writes a file whole or not at all, in place of an existing one.
+    /// Writes a file, and replaces an existing one atomically.
     ///
     /// # Errors
-    /// The system refuses.
+    /// A system call fails. An existing file is then unchanged.
     pub fn replace(
         &self,
         name: impl AsRef<OsStr>,
@@ -194,22 +197,23 @@ impl Directory {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
-        // Left by a process of this number that was killed.
+        // A killed process that had the same process ID can have left a draft.
         let _ = self.remove(&draft);
         self.write_new(&draft, content, mode, owner)?;
         self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))
     }
 
-    /// Removes a file or a link.
+    /// Removes a file or a symbolic link.
     ///
     /// # Errors
-    /// There is no such name, it is a directory, or the system refuses.
+    /// The name does not exist or is a directory, or the system call fails.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
         let (name, path) = self.name(name.as_ref())?;
         unlinkat(&self.fd, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// Checks that a name stays in this directory, and returns its whole path for messages.
+    /// Checks that `name` is a single component that stays in this directory. Also returns its full
+    /// path for messages.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
         let mut parts = Path::new(name).components();

@@ -1,41 +1,41 @@
-//! Why a file is not opened or read.
+//! Errors from opening and reading files.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::kind::{FileKind, Writer};
 
-/// Why a file is not opened or read.
+/// A file was not opened or read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system call failed. [`Error::kind`] separates missing from forbidden.
+    /// A system call failed. [`Error::kind`] distinguishes a missing file from a forbidden one.
     #[error("{}: {why}", path.display())]
     Io { path: PathBuf, why: io::Error },
-    /// It is another kind of file.
+    /// The path is not the expected kind of file, for example a FIFO.
     #[error("{} is {found}, not {expected}", path.display())]
     Kind { path: PathBuf, found: FileKind, expected: FileKind },
-    /// A link that another account can point elsewhere at any time.
+    /// The path contains a symbolic link that another account can replace at any time.
     #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points \
              to", path.display())]
     Link { path: PathBuf, writer: Writer },
-    /// A directory that another account can change.
+    /// Another account can change the directory.
     #[error(
         "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); use a \
          directory that only root can change, or make this one so",
         path.display()
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
-    /// It is larger than its limit.
+    /// The content is larger than the limit.
     #[error("{} is larger than {limit} bytes; name another file", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
-    /// The deadline passed before its end.
+    /// The deadline passed before the end of the content was reached.
     #[error("{} did not end in time; name a regular file", path.display())]
     Late { path: PathBuf },
-    /// Another process holds the lock.
+    /// Another process held the lock until the deadline.
     #[error("{} is locked by another process; find it with lslocks(8)", path.display())]
     Locked { path: PathBuf },
-    /// A named pipe without a reader.
+    /// No process has opened the named pipe for reading.
     #[error("{} has no reader; is Nagios running?", path.display())]
     NoReader { path: PathBuf },
 }
@@ -45,8 +45,8 @@ impl Error {
         Error::Io { path: path.to_owned(), why: why.into() }
     }
 
-    /// Returns the nearest kind of I/O error; `NotFound` and `PermissionDenied` are the system's
-    /// own words.
+    /// Returns the closest kind of I/O error. `NotFound` and `PermissionDenied` always come from
+    /// the system.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -62,7 +62,7 @@ impl Error {
     }
 }
 
-/// The system's own words are without the path, as those of std are.
+/// Returns errors of system calls without the path, like std does.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

@@ -1,4 +1,4 @@
-//! Reads up to a size and a deadline.
+//! Reads files and inherited descriptors up to a size limit and a deadline.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -16,15 +16,16 @@ use crate::error::Error;
 use crate::kind::FileKind;
 use crate::walk;
 
-const MOST_AT_ONCE: u64 = 1 << 20;
+/// Largest buffer that is allocated in advance, in bytes.
+const MAX_CAPACITY: u64 = 1 << 20;
 
-/// A file or one of our own descriptors, read up to a size and a deadline.
+/// A file or an inherited descriptor that is read up to a size limit and a deadline.
 #[derive(Debug)]
 pub struct Input {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether a read may wait for another process.
+    /// Whether a read can block until another process writes.
     waits: bool,
     limit: u64,
     left: u64,
@@ -32,12 +33,12 @@ pub struct Input {
 }
 
 impl Input {
-    /// Opens a file as [`crate::open`] does. `/dev/stdin`, `/dev/fd/N` and `/proc/self/fd/N` (which
-    /// `<(...)` of a shell becomes) are our own descriptors: the caller opened them, so they may be
-    /// pipes and terminals as well.
+    /// Opens a file like [`crate::open`], or an inherited descriptor: `/dev/stdin`, `/dev/fd/N` or
+    /// `/proc/self/fd/N`. A shell passes `<(...)` as such a path. The caller opened these
+    /// descriptors, so pipes and terminals are allowed.
     ///
     /// # Errors
-    /// Those of [`crate::open`], and a directory as a descriptor.
+    /// The errors of [`crate::open`], or the descriptor is a directory.
     pub fn open(
         path: impl AsRef<Path>,
         limit: u64,
@@ -45,10 +46,11 @@ impl Input {
     ) -> Result<Input, Error> {
         let path = path.as_ref();
         let file = match own_descriptor(path) {
-            // Opened anew, so that O_NONBLOCK is ours alone: the caller's flags are shared with
-            // other processes.
+            // Open the descriptor again, so that O_NONBLOCK affects only us. The flags of the
+            // inherited descriptor are shared with other processes.
             Some(number) => match reopen(number) {
-                // Another account may have created the pipe, but standard input was given to us.
+                // A pipe that another account has created cannot be opened again, but we can still
+                // read it through the inherited descriptor.
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
@@ -57,16 +59,16 @@ impl Input {
         Input::new(file, path, limit, deadline)
     }
 
-    /// Describes what is read.
+    /// Returns the metadata of the file or descriptor.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system call fails.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
 
-    /// Takes over our standard input at its current position. Unlike `/dev/stdin` it may be a
-    /// socket.
+    /// Reads standard input from its current position. Unlike `/dev/stdin`, this also works if
+    /// standard input is a socket.
     ///
     /// # Errors
     /// There is no standard input, or it is a directory.
@@ -101,22 +103,22 @@ impl Input {
         Ok(Input { file, path, size, waits, limit, left: limit, deadline })
     }
 
-    /// Tells a regular file from a pipe, a terminal and /dev/null.
+    /// Whether this is a regular file. Pipes, terminals and /dev/null are not.
     ///
     /// # Errors
-    /// The system refuses.
+    /// The system call fails.
     pub fn is_regular(&self) -> Result<bool, Error> {
         self.file.metadata().map(|found| found.is_file()).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Reads all that is left.
+    /// Reads everything up to the end.
     ///
     /// # Errors
-    /// It is larger than the limit, does not end in time, or cannot be read.
+    /// The content is larger than the limit, does not end before the deadline, or cannot be read.
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
-        // A hint only: a file in /proc has no size, and one with holes may have any.
+        // The size is only a hint. A file in /proc reports none, and a sparse file can report any.
         let mut content = Vec::with_capacity(
-            usize::try_from(self.size.min(MOST_AT_ONCE)).unwrap_or_default() + 1,
+            usize::try_from(self.size.min(MAX_CAPACITY)).unwrap_or_default() + 1,
         );
         match self.read_to_end(&mut content) {
             Ok(_) => Ok(content),
@@ -124,7 +126,7 @@ impl Input {
         }
     }
 
-    /// Waits until there is something to read, or the deadline passes.
+    /// Waits until there is something to read. Fails when the deadline passes.
     fn ready(&self) -> io::Result<()> {
         let late = || Error::Late { path: self.path.clone() };
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -143,9 +145,10 @@ impl Input {
 }
 
 impl Read for Input {
-    /// Reads as `read(2)` does. The errors hold an [`Error`], with its kind.
+    /// Reads like read(2). An error of this crate is wrapped in the [`io::Error`], which has the
+    /// same kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // One byte more than is allowed shows that there is more.
+        // Try to read one byte more than the limit allows, to detect content that is too large.
         let most =
             usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
@@ -153,7 +156,7 @@ impl Read for Input {
         loop {
             self.ready()?;
             match self.file.read(buffer) {
-                // Another reader was faster.
+                // Another process has read the data first. Wait again.
                 Err(why) if self.waits && why.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
                     let read = read?;
@@ -165,8 +168,8 @@ impl Read for Input {
     }
 }
 
-/// Returns the number of the descriptor of ours that a path stands for: `/dev/stdin`, `/dev/fd/N`,
-/// `/proc/self/fd/N`.
+/// Returns the number of the inherited descriptor to which `/dev/stdin`, `/dev/fd/N` or
+/// `/proc/self/fd/N` refers, and `None` for other paths.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {

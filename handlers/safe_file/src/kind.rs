@@ -1,4 +1,4 @@
-//! The kind of an open file, and the accounts that can change it.
+//! Kinds of files, and the accounts that can change a directory.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use rustix::process::geteuid;
 /// A kind of file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
-    /// A regular file, or /dev/null, which counts as an empty one.
+    /// A regular file. /dev/null counts as an empty file.
     File,
     /// A directory.
     Directory,
-    /// A pipe, with or without a name.
+    /// A named or anonymous pipe.
     Pipe,
     /// A symbolic link.
     Link,
@@ -30,7 +30,7 @@ impl FileKind {
             FileType::Fifo => FileKind::Pipe,
             FileType::Symlink => FileKind::Link,
             FileType::Socket => FileKind::Socket,
-            // null(4)
+            // The device number of /dev/null, see null(4).
             FileType::CharacterDevice if (major(found.st_rdev), minor(found.st_rdev)) == (1, 3) => {
                 FileKind::File
             }
@@ -52,24 +52,26 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// The accounts, beside root and our effective user, that can replace the files of a directory.
+/// The accounts, other than root and our effective user, that can replace the files in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// Its owner, by user ID.
+    /// The owner of the directory, with the user ID.
     Owner(u32),
-    /// The members of its group, by group ID.
+    /// The members of the directory's group, with the group ID.
     Group(u32),
     /// Every account.
     Everybody,
 }
 
 impl Writer {
-    /// Returns the largest of these sets of accounts, if there is any.
+    /// Returns the largest set of accounts that can change the directory, or `None` if only root
+    /// and our effective user can.
     pub(crate) fn of(found: &Stat) -> Option<Writer> {
         Writer::beside(found, geteuid().as_raw())
     }
 
-    /// The same for another user in place of our effective one.
+    /// Returns the largest set of accounts, other than root and `user`, that can change the
+    /// directory.
     pub(crate) fn beside(found: &Stat, user: u32) -> Option<Writer> {
         match found.st_mode & 0o022 {
             0 => Some(found.st_uid).filter(|owner| ![0, user].contains(owner)).map(Writer::Owner),

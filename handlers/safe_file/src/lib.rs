@@ -1,13 +1,15 @@
-//! Opens the files that a command line or a configuration names, so that none of them can hang or
+//! Safely opens files that a command line or a configuration names. No such file can block or
 //! mislead a program.
 //!
-//! A check of a name proves little: before its use, another account can put a pipe, a device or a
-//! link in its place. Every rule here is therefore checked on the descriptor that is then used:
+//! A check of a path proves little, because another account can put a FIFO, a device or a link in
+//! its place before the path is used. This crate therefore checks the descriptor that the program
+//! then uses:
 //!
-//! - A file is a regular file (or /dev/null), and opening it never waits.
-//! - A symbolic link is followed only if no account but root and our effective user can replace it.
-//! - Reading ends at a size limit and at a deadline. [`Input`] also reads the caller's own
-//!   descriptors (`/dev/stdin`, `<(...)`) of any kind.
+//! - A file must be a regular file or /dev/null, and opening it never blocks.
+//! - A symbolic link is followed only if no account other than root and our effective user can
+//!   replace it.
+//! - Reading stops at a size limit and at a deadline. [`Input`] also reads descriptors of any kind
+//!   that the caller has opened (`/dev/stdin`, `<(...)`).
 //! - Only root and our effective user can change a [`Directory`] and the directories above it.
 
 mod descriptor;
@@ -28,18 +30,21 @@ pub use error::Error;
 pub use input::{Input, own_descriptor};
 pub use kind::{FileKind, Writer};
 
-/// Opens a regular file for reading. /dev/null counts as an empty one.
+/// Opens a regular file for reading. /dev/null counts as an empty file.
 ///
 /// # Errors
-/// It is another kind of file, or a link that another account can replace.
+/// The path is not a regular file, contains a link that another account can replace, or cannot be
+/// opened.
 pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
     walk::open(path.as_ref(), OFlags::RDONLY, FileKind::File)
 }
 
-/// Reads a whole file, or one of our own descriptors as [`Input::open`] does.
+/// Reads a whole file, or an inherited descriptor like [`Input::open`]. The content is never
+/// truncated.
 ///
 /// # Errors
-/// The content has more than `limit` bytes, or has not ended at the deadline. It is never cut.
+/// The content is larger than `limit` bytes or does not end before the deadline, and the errors of
+/// [`Input::open`].
 pub fn read(
     path: impl AsRef<Path>,
     limit: u64,
@@ -48,20 +53,21 @@ pub fn read(
     Input::open(path, limit, deadline)?.read_all()
 }
 
-/// Returns the path of a file behind all links, for a file that takes its place.
+/// Returns the path of a file with all symbolic links resolved. A program that replaces the file
+/// uses this path, so that the links are kept.
 ///
 /// # Errors
-/// Those of [`open`], but it may be of any kind.
+/// The errors of [`open`], except that the file can be of any kind.
 pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
     walk::walk(path.as_ref(), OFlags::RDONLY, |_, _| Ok(())).map(|place| place.path)
 }
 
-/// Opens a named pipe for writing, such as Nagios' command file. Neither opening nor writing ever
-/// waits, nothing is created, and no other kind of file is ever written.
+/// Opens a named pipe, such as Nagios' command file, for writing. Neither opening nor writing
+/// blocks. No file is created, and no other kind of file is opened for writing.
 ///
 /// # Errors
-/// [`Error::NoReader`] if no process reads the pipe; [`Error::Kind`] if it is something else, or
-/// a link.
+/// [`Error::NoReader`] if no process reads the pipe, and [`Error::Kind`] if the path is a symbolic
+/// link or not a named pipe.
 pub fn open_fifo_for_writing(path: impl AsRef<Path>) -> Result<File, Error> {
     walk::open(path.as_ref(), OFlags::WRONLY | OFlags::NOFOLLOW, FileKind::Pipe)
 }

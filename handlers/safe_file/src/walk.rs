@@ -1,4 +1,4 @@
-//! From a path to a descriptor, without following a link that another account can replace.
+//! Opens a path without following a symbolic link that another account can replace.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,18 +16,19 @@ use crate::descriptor::{expect, stat};
 use crate::error::Error;
 use crate::kind::{FileKind, Writer};
 
-/// No descriptor of ours waits for another process, becomes our terminal or stays open in a program
-/// that we start.
+/// Flags of every descriptor that we open. It does not block, does not become our controlling
+/// terminal, and is closed in programs that we start.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-/// The kernel's own limit, path_resolution(7).
+/// Largest number of symbolic links in a path. The kernel has the same limit, see
+/// path_resolution(7).
 const MAX_LINKS: usize = 40;
 
 /// Opens a file of the expected kind.
 pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
-        // There is a link, or the kernel is old, or a filter of system calls does not know this
-        // one.
+        // The path contains a link (LOOP), the kernel is too old for openat2(2) (NOSYS), or a
+        // system call filter does not know openat2(2) (PERM).
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
             walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }
@@ -36,8 +37,8 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<Fil
     expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
 }
 
-/// Names the kind of file that cannot be opened because of it, and a pipe without a reader. For the
-/// message only.
+/// Replaces an error that is caused by the kind of the file, or by a pipe without a reader. The
+/// kind is looked up by path, and used only for the message.
 fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
@@ -50,8 +51,7 @@ fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     }
 }
 
-/// Opens a path component by component and returns the place it leads to. `enter` checks every
-/// directory on the way.
+/// Opens a path component by component, and calls `enter` to check every directory in it.
 pub(crate) fn walk(
     path: &Path,
     flags: OFlags,
@@ -60,7 +60,8 @@ pub(crate) fn walk(
     let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // The directories above one are seen only if names lead to it.
+    // To open a directory, we must check all directories above it. So a link in /proc to an open
+    // directory is followed through the path of its target.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
         let directory = stat(&here.path, &here.fd)?;
@@ -101,16 +102,16 @@ pub(crate) fn walk(
     Err(Error::io(path, Errno::NOENT))
 }
 
-/// The names in a path, the last one first.
+/// Returns the names in a path in reverse order.
 fn names(path: &Path) -> Vec<OsString> {
     let inner =
         |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
     let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
-    // `/` is its own directory.
+    // Open `/` as `.` in itself.
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// An open descriptor with its path.
+/// A descriptor and its path.
 pub(crate) struct OpenedPath {
     pub(crate) path: PathBuf,
     pub(crate) fd: OwnedFd,
@@ -119,7 +120,7 @@ pub(crate) struct OpenedPath {
 /// The result of opening a name in a directory.
 enum WalkEntry {
     Opened(OpenedPath),
-    /// The path of a link, and its target.
+    /// A symbolic link: its path and its target.
     Link(PathBuf, PathBuf),
 }
 
@@ -133,7 +134,8 @@ impl OpenedPath {
         })
     }
 
-    /// A link of proc(5) leads to an open file, which may have no name any more.
+    /// Whether this directory is in a proc(5) file system. Links there can lead to an open file
+    /// that has no name any more.
     fn is_in_proc(&self) -> bool {
         fstatfs(&self.fd).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }

@@ -1,6 +1,6 @@
-//! Only a directory that is closed to other accounts is used, and all that happens in it stays in
-//! it.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+//! `Directory` accepts only directories that other accounts cannot change, and no operation leaves
+//! them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};
 use std::io::{ErrorKind, Read, Write};
@@ -31,7 +31,7 @@ fn creates_renames_and_removes_files() {
 }
 
 #[test]
-fn replaces_a_file_whole_and_reads_it_up_to_a_limit() {
+fn replaces_file_atomically_and_reads_it_up_to_limit() {
     let dir = tempdir().unwrap();
     let ours = Directory::open(dir.path()).unwrap();
     ours.replace("file", b"one", 0o600, None).unwrap();
@@ -47,7 +47,7 @@ fn replaces_a_file_whole_and_reads_it_up_to_a_limit() {
 }
 
 #[test]
-fn gives_a_lock_up_at_the_deadline() {
+fn stops_waiting_for_lock_at_deadline() {
     let dir = tempdir().unwrap();
     let ours = Directory::open(dir.path()).unwrap();
     let held = ours.lock(Instant::now()).unwrap();
@@ -58,7 +58,7 @@ fn gives_a_lock_up_at_the_deadline() {
 }
 
 #[test]
-fn follows_no_link_in_it() {
+fn follows_no_link_in_directory() {
     let (dir, elsewhere) = (tempdir().unwrap(), tempdir().unwrap());
     fs::write(elsewhere.path().join("file"), "content").unwrap();
     symlink(elsewhere.path(), dir.path().join("directory")).unwrap();
@@ -77,7 +77,7 @@ fn follows_no_link_in_it() {
 }
 
 #[test]
-fn takes_only_names_in_it() {
+fn rejects_names_outside_of_directory() {
     let dir = tempdir().unwrap();
     let ours = Directory::open(dir.path()).unwrap();
     for name in ["", ".", "..", "/", "a/b", "a/", "/etc", "./a"] {
@@ -91,7 +91,7 @@ fn takes_only_names_in_it() {
 }
 
 #[test]
-fn stays_where_it_was_opened() {
+fn keeps_using_opened_directory_after_its_path_is_replaced() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir(path("ours")).unwrap();
@@ -104,7 +104,7 @@ fn stays_where_it_was_opened() {
 }
 
 #[test]
-fn refuses_what_others_can_write() {
+fn rejects_directories_that_others_can_write() {
     for (bits, below) in
         [(0o777, false), (0o770, false), (0o1777, false), (0o777, true), (0o770, true)]
     {
@@ -121,7 +121,7 @@ fn refuses_what_others_can_write() {
 }
 
 #[test]
-fn allows_a_sticky_directory_on_the_way_but_no_link_in_it() {
+fn allows_path_through_sticky_directory_but_no_link_in_it() {
     let dir = tempdir().unwrap();
     fs::create_dir(dir.path().join("ours")).unwrap();
     symlink("ours", dir.path().join("link")).unwrap();
@@ -133,7 +133,7 @@ fn allows_a_sticky_directory_on_the_way_but_no_link_in_it() {
 
 #[test]
 #[ignore = "needs: root"]
-fn refuses_what_another_account_owns() {
+fn rejects_directories_of_another_account() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::create_dir_all(path("sticky/theirs/below")).unwrap();

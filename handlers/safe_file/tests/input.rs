@@ -1,5 +1,5 @@
-//! Reading ends: at the end, at the limit or at the deadline.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+//! Reading stops at the end of the content, at the size limit or at the deadline.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -19,7 +19,7 @@ fn named(descriptor: &impl AsRawFd) -> [String; 2] {
 }
 
 #[test]
-fn refuses_a_longer_content_and_never_cuts_it() {
+fn refuses_content_above_limit_without_truncating_it() {
     let file = tempfile::NamedTempFile::new().unwrap();
     file.as_file().write_all(b"12345").unwrap();
     assert_eq!(read(file.path(), 5, None).unwrap(), b"12345");
@@ -29,13 +29,13 @@ fn refuses_a_longer_content_and_never_cuts_it() {
 }
 
 #[test]
-fn reads_files_of_proc_which_have_no_size() {
+fn reads_files_in_proc_that_report_no_size() {
     assert!(read("/proc/self/status", 1 << 20, None).unwrap().starts_with(b"Name:"));
     assert!(matches!(read("/proc/self/status", 9, None).unwrap_err(), Error::TooLarge { .. }));
 }
 
 #[test]
-fn reads_a_pipe_of_our_own_and_leaves_its_flags_alone() {
+fn reads_inherited_pipe_and_keeps_its_flags() {
     let (ours, mut theirs) = io::pipe().unwrap();
     for path in named(&ours) {
         theirs.write_all(b"content").unwrap();
@@ -60,7 +60,7 @@ fn reads_a_pipe_of_our_own_and_leaves_its_flags_alone() {
 }
 
 #[test]
-fn a_silent_pipe_ends_at_the_deadline() {
+fn stops_reading_silent_pipe_at_deadline() {
     let (ours, _theirs) = io::pipe().unwrap();
     let [path, _] = named(&ours);
     let (begin, late) = (Instant::now(), read(path, 100, soon()).unwrap_err());
@@ -72,7 +72,7 @@ fn a_silent_pipe_ends_at_the_deadline() {
 }
 
 #[test]
-fn an_endless_pipe_ends_at_the_limit_or_at_the_deadline() {
+fn stops_reading_endless_pipe_at_limit_or_deadline() {
     for (limit, expected) in [(1 << 16, ErrorKind::FileTooLarge), (u64::MAX, ErrorKind::TimedOut)] {
         let (ours, mut theirs) = io::pipe().unwrap();
         let writer = thread::spawn(move || while theirs.write_all(b"endless").is_ok() {});
@@ -84,7 +84,7 @@ fn an_endless_pipe_ends_at_the_limit_or_at_the_deadline() {
 }
 
 #[test]
-fn takes_any_descriptor_but_a_directory() {
+fn accepts_any_descriptor_except_directory() {
     let zero = File::open("/dev/zero").unwrap();
     let directory = File::open("/").unwrap();
     let file = tempfile::tempfile().unwrap();
@@ -94,7 +94,7 @@ fn takes_any_descriptor_but_a_directory() {
     {
         assert_eq!(read(endless, 1 << 20, None).unwrap_err().kind(), ErrorKind::FileTooLarge);
         assert_eq!(read(directory, 100, None).unwrap_err().kind(), ErrorKind::IsADirectory);
-        // As an open by name does, this one begins at the start.
+        // The descriptor is opened again, so reading starts at the beginning of the file.
         assert_eq!(read(file, 100, None).unwrap(), b"content");
     }
     assert_eq!(read("/dev/fd/99999", 100, None).unwrap_err().kind(), ErrorKind::NotFound);

@@ -1,5 +1,5 @@
-//! What is opened, what is refused, and that neither waits.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on should panic")]
+//! Tests which files are opened and which are refused. Neither may block.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};
 use std::io::{ErrorKind, Read, Write};
@@ -23,7 +23,7 @@ fn reader_of(path: &Path) -> rustix::fd::OwnedFd {
     rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).unwrap()
 }
 
-/// `at/link` points to a file in another directory.
+/// Creates `at/link`, which points to a file in another directory. Returns that directory.
 fn link_in(at: &Path) -> TempDir {
     let elsewhere = tempdir().unwrap();
     fs::write(elsewhere.path().join("file"), "content").unwrap();
@@ -32,7 +32,7 @@ fn link_in(at: &Path) -> TempDir {
 }
 
 #[test]
-fn refuses_everything_but_files_at_once() {
+fn rejects_other_kinds_of_files_without_blocking() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fifo(&path("fifo"));
@@ -58,7 +58,7 @@ fn refuses_everything_but_files_at_once() {
 }
 
 #[test]
-fn distinguishes_errors_of_the_system() {
+fn preserves_kind_of_system_errors() {
     let dir = tempdir().unwrap();
     assert_eq!(open(dir.path().join("missing")).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(open("").unwrap_err().kind(), ErrorKind::NotFound);
@@ -76,7 +76,7 @@ fn distinguishes_errors_of_the_system() {
 fn follows_links_that_only_we_can_replace() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    // As Let's Encrypt's client keeps them.
+    // The links that certbot, the client of Let's Encrypt, creates.
     fs::create_dir_all(path("archive/example.org")).unwrap();
     fs::create_dir_all(path("live/example.org")).unwrap();
     fs::write(path("archive/example.org/cert1.pem"), "content").unwrap();
@@ -100,7 +100,7 @@ fn follows_links_that_only_we_can_replace() {
 }
 
 #[test]
-fn follows_links_of_proc_to_what_is_open() {
+fn follows_links_in_proc_to_open_files() {
     let (reader, _writer) = std::io::pipe().unwrap();
     let mut file = tempfile::tempfile().unwrap();
     file.write_all(b"content").unwrap();
@@ -108,7 +108,8 @@ fn follows_links_of_proc_to_what_is_open() {
     assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
     let refused = open(path(reader.as_raw_fd())).unwrap_err();
     assert!(matches!(refused, Error::Kind { found: FileKind::Pipe, .. }), "{refused:?}");
-    // What is above it cannot be seen.
+    // A link to an open directory is followed through the path of the directory. That fails if the
+    // directory was removed.
     let directory = fs::File::open("/").unwrap();
     assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
     let gone = tempdir().unwrap();
@@ -122,7 +123,7 @@ fn follows_links_of_proc_to_what_is_open() {
 
 #[test]
 #[ignore = "needs: root"]
-fn refuses_link_in_a_directory_of_another_account() {
+fn rejects_link_in_directory_of_another_account() {
     let dir = tempdir().unwrap();
     let _elsewhere = link_in(dir.path());
     chown(dir.path(), Some(65534), None).unwrap();
@@ -131,7 +132,7 @@ fn refuses_link_in_a_directory_of_another_account() {
 }
 
 #[test]
-fn refuses_link_in_a_shared_directory_even_if_sticky() {
+fn rejects_link_in_shared_directory_even_if_sticky() {
     for (bits, everybody) in [(0o1777, true), (0o777, true), (0o702, true), (0o770, false)] {
         let dir = tempdir().unwrap();
         let _elsewhere = link_in(dir.path());
@@ -152,7 +153,7 @@ fn refuses_link_in_a_shared_directory_even_if_sticky() {
 }
 
 #[test]
-fn writes_to_a_pipe_only_while_it_has_a_reader() {
+fn opens_pipe_for_writing_only_if_it_has_a_reader() {
     let dir = tempdir().unwrap();
     let pipe = dir.path().join("pipe");
     assert_eq!(open_fifo_for_writing(&pipe).unwrap_err().kind(), ErrorKind::NotFound);
@@ -167,7 +168,7 @@ fn writes_to_a_pipe_only_while_it_has_a_reader() {
 }
 
 #[test]
-fn writes_only_to_a_pipe() {
+fn opens_only_pipes_for_writing() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fifo(&path("pipe"));
@@ -191,10 +192,10 @@ fn writes_only_to_a_pipe() {
     assert_eq!(fs::read(path("file")).unwrap(), b"content");
 }
 
-/// What another account does to a command file: in turns it is a pipe that is read, a link to a
-/// secret, the secret itself.
+/// Plays an attacker who replaces the command file again and again, with a pipe that has a reader,
+/// a symbolic link to a secret file and a hard link to the secret file.
 #[test]
-fn never_writes_to_a_file_that_takes_the_pipes_place() {
+fn never_writes_to_file_that_replaces_the_pipe() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
     fs::write(path("secret"), "secret").unwrap();
@@ -216,13 +217,13 @@ fn never_writes_to_a_file_that_takes_the_pipes_place() {
         });
         while !swapper.is_finished() {
             if let Ok(mut pipe) = open_fifo_for_writing(path("command")) {
-                // Nobody empties it; a full pipe is not the question.
+                // Nobody reads the pipe, so it fills up. Ignore errors of a full pipe.
                 let _ = pipe.write(b"[0] X\n");
                 written += 1;
             }
         }
     });
     assert_eq!(fs::read(path("secret")).unwrap(), b"secret");
-    assert!(written > 100, "{written} of the attempts met the pipe");
+    assert!(written > 100, "only {written} attempts found the pipe");
     assert!(begin.elapsed() < Duration::from_secs(60));
 }

@@ -1,52 +1,52 @@
-//! The types of a gate's answers. [`crate::frame`] reads them from bytes.
+//! The types of a gate's answers. [`crate::frame`] parses them.
 
 use std::time::Duration;
 
 use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// The answer of a gate.
+/// An answer of a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// The record of the job that `repair` or `status` named.
+    /// The gate's record of the job that a `repair` or `status` request named.
     Job(JobReport),
-    /// The evidence `diagnose` gathered.
+    /// The output of the commands that `diagnose` ran.
     Diagnosed(Diagnosis),
-    /// The repair could run now.
+    /// The repair could run at the time of the answer.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
     },
-    /// Each of the gate's repairs and its limits.
+    /// How much of its limits each repair of the gate has used.
     Usage(Vec<Usage>),
-    /// The names of the gate's repairs, each one a [`RepairName`].
+    /// The names of the gate's repairs. Each one is a valid [`RepairName`].
     Repairs(Vec<String>),
-    /// The gate's version.
+    /// The version of the gate, at most 40 characters.
     Version(String),
-    /// The gate refuses. Nothing was run for this request.
+    /// The gate refused the request and ran nothing for it.
     Refused(GateRefusal),
 }
 
-/// A job as the gate recorded it.
+/// The gate's record of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobReport {
-    /// The job's ID.
+    /// ID of the job, the same as in the request.
     pub job: JobId,
-    /// The repair it ran.
+    /// Name of the repair that the job runs.
     pub repair: RepairName,
-    /// Its state.
+    /// State of the job at the time of the answer.
     pub state: JobState,
-    /// The exit code of the repair, if it has exited.
+    /// Exit code of the repair, or `None` if it has not exited by itself.
     pub exit: Option<i32>,
-    /// The signal that ended the repair, if one did.
+    /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// How long it took, or has been running.
+    /// Duration of the job in seconds, until its end or until the answer.
     pub seconds: f64,
-    /// When it started, in seconds since 1970.
+    /// Start of the job by the host's clock, in seconds since 1970.
     pub started: i64,
-    /// First and last lines of what it printed, without control characters.
+    /// The first and last lines of the repair's output, without control characters.
     pub output: Vec<String>,
-    /// The host's own name for itself; information only.
+    /// Host name that the host itself reports. For display only.
     pub host: String,
 }
 
@@ -54,134 +54,138 @@ pub struct JobReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
-    /// Exit code 0.
+    /// The repair exited with code 0.
     Done,
-    /// Another exit code, or a signal.
+    /// The repair exited with another code, or a signal ended it.
     Failed,
-    /// Stopped by the gate at the repair's timeout.
+    /// The gate stopped the repair at its timeout.
     Timeout,
-    /// Not ended yet.
+    /// The repair is still running.
     Running,
-    /// The gate died while it ran. Its end is unknown, and it is not run again.
+    /// The gate died during the repair. The outcome is unknown, and the gate does not run the job
+    /// again.
     Unknown,
 }
 
-/// The evidence gathered for a repair.
+/// The output of the diagnostic commands of a repair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
-    /// The repair it belongs to.
+    /// Name of the repair in the request.
     pub repair: RepairName,
-    /// One for each command, in their order.
+    /// One report for each command, in the order in which the commands ran.
     pub reports: Vec<Report>,
-    /// The host's own name for itself; information only.
+    /// Host name that the host itself reports. For display only.
     pub host: String,
 }
 
 /// How much of its limits a repair has used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
-    /// The repair.
+    /// Name of the repair.
     pub repair: RepairName,
-    /// The number of its records that the gate has to keep.
+    /// Number of records of this repair that the gate has to keep.
     pub records: u64,
-    /// The limit of records. With `most` records the repair is refused.
+    /// Maximum number of records. The gate refuses the repair when `records` reaches it.
     pub most: u64,
-    /// Seconds until the oldest record makes room; `None` without records.
+    /// Seconds until the gate can delete the oldest record, or `None` if there are no records.
     pub room_in: Option<f64>,
-    /// Why the gate would refuse the repair now, if it would.
+    /// Why the gate would refuse the repair at the moment, or `None` if it would run it.
     pub obstacle: Option<Obstacle>,
 }
 
 impl Usage {
-    /// Returns a sentence for a person if nine of ten records are used, or more but not all: all of
-    /// them are an obstacle.
+    /// Returns a warning if at least nine tenths of the records are used, but not all. If all are
+    /// used, the gate reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
         (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
             format!(
-                "{repair} has used {records} of its {most} records, beyond which it is refused; \
-                 one is free again in {}",
+                "{repair} has used {records} of its {most} records and is refused when all are \
+                 used; the next one is freed in {}",
                 Rounded(room)
             )
         })
     }
 }
 
-/// Why a repair would be refused now.
+/// The reason why a gate would refuse a repair at the moment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
-    /// The kind of refusal.
+    /// Kind of refusal.
     pub reason: GateReason,
-    /// One sentence for a person.
+    /// Explanation in one sentence.
     pub text: String,
-    /// Seconds until it may be requested again, for cooldown, budget and a full record.
+    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
+    /// and too many records.
     pub retry_after: Option<f64>,
 }
 
-/// What one diagnostic command printed.
+/// The output of one diagnostic command.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Report {
-    /// The command with its arguments.
+    /// The command and its arguments.
     pub run: Vec<String>,
-    /// Its exit code; `None` if it was stopped.
+    /// Exit code of the command, or `None` if the gate or a signal stopped it.
     pub exit: Option<i32>,
-    /// First and last lines of what it printed, without control characters.
+    /// The first and last lines of the command's output, without control characters.
     pub output: Vec<String>,
 }
 
-/// Why a gate refuses a request.
+/// The refusal of a request by a gate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRefusal {
-    /// The kind of refusal.
+    /// Kind of refusal.
     pub reason: GateReason,
-    /// One sentence for a person.
+    /// Explanation in one sentence.
     pub text: String,
-    /// The requested job, if the gate named it.
+    /// ID of the requested job, if the gate could parse it.
     pub job: Option<JobId>,
-    /// The job in the way, when busy.
+    /// ID of the job that is running, for [`GateReason::Busy`].
     pub running: Option<JobId>,
-    /// Seconds until it may be requested again, for cooldown, budget and a full record.
+    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
+    /// and too many records.
     pub retry_after: Option<f64>,
-    /// The host's own name for itself; information only.
+    /// Host name that the host itself reports. For display only.
     pub host: String,
 }
 
 impl GateRefusal {
-    /// Whether it ends by itself.
+    /// Whether the reason for the refusal goes away with time.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }
 }
 
-/// The kinds of refusal.
+/// Kind of refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateReason {
-    /// The request is not one that the gate knows.
+    /// The gate does not support the request.
     BadRequest,
-    /// The gate's file has no such repair.
+    /// The gate's repairs.json does not define the repair.
     UnknownRepair,
     /// Another repair is running.
     Busy,
-    /// Too soon after the last one.
+    /// The last run of the repair was too recent.
     Cooldown,
-    /// Too many in the window.
+    /// The repair has used up its runs in the time window.
     Budget,
-    /// An admin holds repairs on this host (maintenance).
+    /// An admin has suspended repairs on this host for maintenance.
     Held,
-    /// The gate's file is missing, malformed or not safe.
+    /// The gate's repairs.json is missing or malformed, or another account could change it.
     Config,
-    /// The gate's memory is damaged or read-only; or, with a `retry_after`, full for this repair.
+    /// The gate's records are damaged or read-only. With a `retry_after`, the repair has too many
+    /// records.
     State,
-    /// No job with this ID is on record.
+    /// The gate has no record of a job with this ID.
     NoSuchJob,
 }
 
 impl GateReason {
-    /// Returns the word of the answer.
+    /// Returns the value of `reason` in the JSON of an answer.
     pub fn as_str(self) -> &'static str {
         match self {
             GateReason::BadRequest => "bad-request",

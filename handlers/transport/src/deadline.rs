@@ -1,10 +1,10 @@
-//! One absolute deadline for a whole request, the same for both backends.
+//! The absolute deadline of a whole request. Both backends use it.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 
-/// The deadline of a request, and the host that its timeouts name.
+/// The deadline of a request, and the host name for timeout errors.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestDeadline {
     host: String,
@@ -25,7 +25,7 @@ impl RequestDeadline {
         self.instant
     }
 
-    /// Returns the time that is left, which is never zero.
+    /// Returns the remaining time, which is never zero, or a timeout error if none is left.
     pub(crate) fn left(&self, phase: Phase) -> Result<Duration, Error> {
         let left = self.instant.saturating_duration_since(Instant::now());
         if left.is_zero() { Err(self.timeout(phase)) } else { Ok(left) }

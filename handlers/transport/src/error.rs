@@ -1,5 +1,5 @@
-//! Why a gate gave no answer. Each error names the thing, the place and the next step, and knows
-//! whether a repair can have been started.
+//! The reasons why a gate gave no valid answer. Each message names the problem, the place and the
+//! next step. Each error also records whether a repair may have been started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,22 +7,22 @@ use std::time::Duration;
 
 use privsep::quoted;
 
-/// The step of a conversation in which something happened.
+/// The phase of a connection in which an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Looking up the address.
+    /// Looking up the addresses of the host.
     Resolve,
-    /// Trying the addresses.
+    /// Connecting to one of the addresses.
     Connect,
-    /// From the first byte to the agreed keys: banner, algorithms, key exchange.
+    /// Exchanging versions, algorithms and keys.
     Handshake,
-    /// Proving who we are.
+    /// Authenticating as the gate's user.
     Login,
-    /// Opening the channel; no request was sent.
+    /// Opening the channel. The request has not been sent yet.
     Open,
-    /// A request that changes nothing was sent.
+    /// Waiting for the answer to a request that changes nothing.
     Query,
-    /// A repair was requested: from here on, no answer means an unknown outcome.
+    /// Waiting for the answer to a repair request. Without an answer the outcome is unknown.
     Repair,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Phase {
             Phase::Login => "logging in",
             Phase::Open => "opening a channel",
             Phase::Query => "waiting for the gate's answer",
-            Phase::Repair => "waiting for the answer to a repair that was asked for",
+            Phase::Repair => "waiting for the answer to a repair request",
         })
     }
 }
@@ -45,32 +45,32 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// Returns the consequence for the repair: nothing was run, or its outcome is unknown.
+    /// Returns the end of a message. It tells whether nothing was run or the outcome is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
         } else {
-            "whether the repair ran is unknown; ask for its status"
+            "the outcome of the repair is unknown; query its status"
         }
     }
 }
 
-/// Why a request failed, or its answer cannot be believed.
+/// The reason why a request failed or its answer was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// A host name, address or user that is invalid.
+    /// The host name, address, user, port or a path in the route is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]
     BadTarget { what: &'static str, shown: String, why: &'static str },
-    /// No host key of this host is recorded.
+    /// The known_hosts files contain no key of this host.
     #[error(
         "no host key of {host} is recorded in {files}: compare and record it, as root here: \
          `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
-    /// The host showed another key than the recorded one: it was reinstalled, or there is an
-    /// attacker in between.
+    /// The host sent another key than the recorded one. Either it was reinstalled, or an attacker
+    /// intercepts the connection.
     #[error(
         "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
          whether the host was reinstalled, and only then, as root here: \
@@ -84,117 +84,117 @@ pub enum Error {
         recorded: String,
         files: String,
     },
-    /// The host showed a key that a `@revoked` line names, or only revoked keys are recorded.
+    /// The host sent a key that a `@revoked` line names, or only revoked keys are recorded.
     #[error(
         "the host key of {host} is revoked by {place}: give the host a new key, then, as root \
          here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     HostKeyRevoked { host: String, place: String },
-    /// Only a `@cert-authority` line covers this host, and libssh2 does not know host certificates.
+    /// Only a `@cert-authority` line matches this host. libssh2 does not support host certificates.
     #[error(
-        "{place} trusts {host} by a @cert-authority only, which the built-in SSH cannot check: \
+        "{place} trusts {host} only by a @cert-authority, which the built-in SSH cannot check: \
          use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
     )]
     CertAuthorityOnly { host: String, place: String },
-    /// A known_hosts file that exists cannot be read. It might hold a `@revoked` line, so it is not
-    /// skipped.
+    /// A known_hosts file exists but cannot be read. It is not skipped, because it may contain a
+    /// `@revoked` line.
     #[error("known_hosts file {file} cannot be read: {why}; nothing was run")]
     KnownHosts { file: PathBuf, why: String },
-    /// None of the known_hosts files exists, or none holds a single key.
+    /// None of the known_hosts files exists, or none contains a key.
     #[error(
         "{files} {state}: compare and record the key of {host}, as root here: \
          `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
-    /// The two sides have no algorithm in common; most often the host has no key of the recorded
-    /// type any more.
+    /// There is no common algorithm with the host. In most cases the host has lost its key of the
+    /// recorded type.
     #[error(
-        "no agreement with {host} at {address} on how to talk ({detail}; host key types on file: \
+        "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
          {wanted}); nothing was run"
     )]
     NoCommonAlgorithm { host: String, address: String, wanted: String, detail: String },
     /// The private key cannot be read.
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
-    /// The private key, or its passphrase, belongs to another account or may be read by others.
+    /// The private key or its passphrase file belongs to another account, or others can access it.
     #[error("{file} {why}; `repairctl doctor` as root names the fix; nothing was run")]
     KeyFileOpen { file: PathBuf, why: String },
-    /// The private key is not one that can be used.
+    /// The private key is malformed, or its type is not supported.
     #[error("private key {file} cannot be used: {why}; nothing was run")]
     KeyFileFormat { file: PathBuf, why: String },
     /// The private key is encrypted, and its passphrase is missing, unreadable or wrong.
     #[error("private key {file} is encrypted: {why}; nothing was run")]
     Passphrase { file: PathBuf, why: String },
-    /// The ssh-agent cannot be reached or holds no key.
+    /// Connecting to the ssh-agent failed, or the agent does not hold the key.
     #[error("ssh-agent: {why}; nothing was run")]
     Agent { why: String },
-    /// The host does not let us in.
+    /// The host refused the login.
     #[error(
         "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
          (from=, expiry-time=) and the log of its sshd; nothing was run"
     )]
     AuthRefused { host: String, address: String, user: String, key: String },
-    /// The `ssh` program ended before the login. Only its text could show why, and anyone on the
-    /// network can write that.
+    /// The `ssh` program exited before the login. Only its output shows why, and anyone on the
+    /// network can forge that output.
     #[error(
-        "ssh did not log in to {host} at {address} ({detail}); run it by hand with -v to see \
-         where it ends; nothing was run"
+        "ssh did not log in to {host} at {address} ({detail}); run ssh by hand with -v to see \
+         where it fails; nothing was run"
     )]
     NoLogin { host: String, address: String, detail: String },
-    /// The host closed the connection before there were keys: most often its sshd has too many
-    /// clients, or penalises our address for a while (sshd_config(5), MaxStartups,
-    /// PerSourcePenalties). Anyone on the network can do and write that.
+    /// The host closed the connection before the key exchange was complete. In most cases its sshd
+    /// has too many clients or penalises our address for a while (sshd_config(5), MaxStartups,
+    /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
-        "{host} turned us away before the login ({detail}): its sshd may have too many clients \
-         (MaxStartups), or a penalty for our address (PerSourcePenalties); nothing was run"
+        "{host} closed the connection before the login ({detail}): its sshd may have too many \
+         clients (MaxStartups) or penalise our address (PerSourcePenalties); nothing was run"
     )]
     TurnedAway { host: String, detail: String },
-    /// The address cannot be looked up.
+    /// The name lookup for the address failed.
     #[error("address {address} of {host} cannot be looked up: {why}; nothing was run")]
     Resolve { host: String, address: String, why: String },
-    /// No address of the host takes the connection.
+    /// No address of the host accepted the connection.
     #[error(
         "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
          run"
     )]
     Connect { host: String, tries: String },
-    /// The deadline came first.
+    /// The deadline passed before the answer arrived.
     #[error("no answer from {host} within {within:.1?}, while {phase}; {}", .phase.consequence())]
     Timeout { host: String, phase: Phase, within: Duration },
     /// The connection ended before the answer.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]
     Cut { host: String, phase: Phase, detail: String },
-    /// The host violates the SSH protocol.
-    #[error("{host} broke the SSH protocol while {phase} ({detail}); {}", .phase.consequence())]
+    /// The host violated the SSH protocol.
+    #[error("{host} violated the SSH protocol while {phase} ({detail}); {}", .phase.consequence())]
     Protocol { host: String, phase: Phase, detail: String },
-    /// The host let us in but refused to open a channel or to run the command.
+    /// The host accepted the login but refused to open a channel or to run the command.
     #[error(
         "{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; \
          nothing was run"
     )]
     Denied { host: String, what: &'static str, detail: String },
-    /// The output is not a framed answer to this request. With `no_gate`, the command ended by
-    /// itself and left no sign of a gate.
+    /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
+    /// by itself and its output has no sign of a gate.
     #[error(
-        "{host} gave no answer that can be believed to `{request}`: {why}; is repair_gate the \
-         forced command of this key there? {}", .phase.consequence()
+        "no valid answer from {host} to `{request}`: {why}; is repair_gate the forced command of \
+         this key on that host? {}", .phase.consequence()
     )]
     NotFramed { host: String, request: String, why: String, phase: Phase, no_gate: bool },
-    /// An earlier request over this connection failed; a new connection is needed.
+    /// An earlier request over this connection failed, so a new connection is needed.
     #[error(
-        "the connection to {host} is used up after an earlier failure: connect again; nothing was \
-         run"
+        "the connection to {host} cannot be used after an earlier failure: connect again; nothing \
+         was run"
     )]
     UsedUp { host: String },
-    /// This machine is short of something: a socket, a thread, a program.
+    /// The Nagios server lacks a resource: a socket, a thread or a program.
     #[error("on this machine: {why}; nothing was run")]
     Local { why: String },
 }
 
 impl Error {
-    /// Whether it is certain that the failed request started no repair. False means unknown.
+    /// Whether it is certain that the failed request started no repair. `false` means unknown.
     pub fn nothing_was_run(&self) -> bool {
         match self {
             Error::Timeout { phase, .. }
@@ -205,19 +205,19 @@ impl Error {
         }
     }
 
-    /// Whether the cause ends by itself, so that the same request may soon be answered. Nothing was
-    /// run then.
+    /// Whether the cause is likely to go away soon, so a retry makes sense. If this is `true`,
+    /// nothing was run.
     pub fn is_passing(&self) -> bool {
         matches!(self, Error::TurnedAway { .. })
     }
 
-    /// Whether something else than a gate answered, as far as that can be seen from one answer:
-    /// nologin, or a shell that does not find the command.
+    /// Whether a program other than the gate seems to have answered, for example nologin or a shell
+    /// that did not find the command.
     pub fn is_without_gate(&self) -> bool {
         matches!(self, Error::NotFramed { no_gate: true, .. })
     }
 
-    /// A short, stable token for the ledger and for counting.
+    /// Returns a short, stable identifier for the ledger and for statistics.
     pub fn code(&self) -> &'static str {
         match self {
             Error::BadTarget { .. } => "bad-target",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn leaves_the_outcome_unknown_only_after_a_repair_request() {
+    fn reports_unknown_outcome_only_after_a_repair_request() {
         for phase in [
             Phase::Resolve,
             Phase::Connect,

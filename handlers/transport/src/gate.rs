@@ -1,4 +1,4 @@
-//! What every backend offers: requests to the gate of one host.
+//! The interface of both backends: requests to the gate of one host.
 
 use std::time::Instant;
 
@@ -6,26 +6,26 @@ use crate::answer::Answer;
 use crate::error::Error;
 use crate::request::Request;
 
-/// The gate of one host: libssh2's, the `ssh` program's, or one that a test pretends.
+/// The gate of one host, reached by libssh2 or the `ssh` program, or simulated by a test.
 pub trait Gate {
-    /// Sends one request and returns the gate's answer. Only a framed answer that fits the request
-    /// is one: an exit status is not, nor is other text.
+    /// Sends one request and returns the gate's answer. Only a framed answer that matches the
+    /// request is accepted. An exit status or other text does not count as an answer.
     ///
-    /// The deadline is absolute and holds for the whole request, even if the host keeps sending.
+    /// The deadline is absolute and applies to the whole request, even if the host keeps sending.
     ///
     /// # Errors
-    /// A gate that failed to answer must not be used again over the same connection: implementors
-    /// answer every further request with an error of which [`Error::nothing_was_run`] is true.
+    /// After an error, a connection must not be used again. Implementations refuse every further
+    /// request over it with an error for which [`Error::nothing_was_run`] is true.
     fn request(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
         self.request_with_progress(request, deadline, &mut |_| ())
     }
 
-    /// The same, and passes the lines that the repair prints to `progress` as they come, before
-    /// the answer. They are safe to print, at most 200, and not part of the answer. A gate may
-    /// send none.
+    /// Does the same as [`Gate::request`], and passes each line that the repair prints to
+    /// `progress` as soon as it arrives. At most 200 lines are passed, and they are safe to print.
+    /// They are not part of the answer, and some gates send none.
     ///
     /// # Errors
-    /// Those of [`Gate::request`].
+    /// The same errors as [`Gate::request`].
     fn request_with_progress(
         &mut self,
         request: &Request,

@@ -1,7 +1,9 @@
-//! Glob patterns, as in ssh_config(5), PATTERNS.
+//! Glob patterns as described in ssh_config(5), section PATTERNS.
 
-/// Whether `pattern`, where `*` is any text and `?` any one character, matches a lower-case name.
-/// Backtracks to the last `*` only, so its time is at most the product of lengths.
+/// Whether `pattern` matches a lower-case name. `*` matches any text and `?` any single character.
+///
+/// Backtracks only to the last `*`, so the time is at most proportional to the product of both
+/// lengths.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
     let (mut p, mut n) = (0, 0);
@@ -31,7 +33,7 @@ mod tests {
 
     use super::*;
 
-    /// The obvious definition, slow and recursive.
+    /// A slow but obviously correct recursive implementation.
     fn matches_by_definition(pattern: &[u8], name: &[u8]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,

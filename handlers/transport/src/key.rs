@@ -1,5 +1,5 @@
-//! The private key and its passphrase, read through a descriptor that was checked first: no other
-//! account may read them.
+//! Reads the private key and its passphrase. Owner and mode are checked on the open descriptor, and
+//! a file that other accounts can access is refused.
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -10,28 +10,28 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 
 use crate::error::Error;
 
-/// More than any private key; what is longer is something else.
+/// Maximum number of bytes to read from a key file. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// A private key in the form that libssh2 takes.
 pub(crate) struct LoginKey {
-    /// The text of the file.
+    /// Content of the key file, in OpenSSH or PEM format.
     pub(crate) text: String,
-    /// Its passphrase, when it is encrypted.
+    /// Passphrase of the key, or `None` if the key is not encrypted.
     pub(crate) passphrase: Option<String>,
-    /// Its name in messages: file and, if it can be read, fingerprint.
+    /// Description of the key for messages: its path and, unless it is a PEM file, its fingerprint.
     pub(crate) shown: String,
 }
 
-/// Checks that the `ssh` program can use the key without a prompt. It reads the file itself, and
-/// knows more kinds.
+/// Checks that the `ssh` program can use the key of a route without a prompt. The type of the key
+/// is not checked, because ssh reads the file itself and supports more types than libssh2.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let text =
         read_private(&route.key, |why| Error::KeyFileUnreadable { file: route.key.clone(), why })?;
     let encrypted = PrivateKey::from_openssh(&text)
         .map_or_else(|_| text.contains("ENCRYPTED"), |key| key.is_encrypted());
     if encrypted {
-        let why = "the openssh transport has nobody to ask for a passphrase; load it into an \
+        let why = "the openssh transport cannot prompt for a passphrase; load the key into an \
                    agent, or use the built-in SSH";
         return Err(Error::Passphrase { file: route.key.clone(), why: why.into() });
     }
@@ -49,7 +49,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
             "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
         ));
     }
-    // Only libssh2 reads the older PEM files.
+    // ssh-key cannot parse the older PEM files, but libssh2 can use them.
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
         return Err(unusable(
@@ -72,32 +72,34 @@ fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
     let wrong = |why: String| Error::Passphrase { file: route.key.clone(), why };
     let Some(file) = &route.passphrase_file else {
         return Err(wrong(
-            "give its passphrase in a file of mode 0600, or use a key without one".into(),
+            "put its passphrase into a file of mode 0600, or use a key without a passphrase".into(),
         ));
     };
     let text = read_private(file, |why| {
         wrong(format!("passphrase file {} cannot be read: {why}", file.display()))
     })?;
-    // One newline at the end is the editor's, all else is the passphrase.
+    // Remove one line ending, which editors append. Everything else belongs to the passphrase.
     let line = text
         .strip_suffix('\n')
         .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.to_owned())
 }
 
-/// Reads a file that belongs to this user or to root, and that no other account may read (ssh(1),
-/// FILES: a key "accessible by others" is ignored).
+/// Reads a file that belongs to this user or to root and that no other account can access. ssh(1)
+/// also ignores a key that is "accessible by others" (section FILES).
 fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
     let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
     let mut handle =
         safe_file::open(file).map_err(|e| unreadable(io::Error::from(e).to_string()))?;
     let metadata = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
     if metadata.mode() & 0o077 != 0 {
-        return Err(open(format!("may be used by others (mode {:04o})", metadata.mode() & 0o7777)));
+        let mode = metadata.mode() & 0o7777;
+        return Err(open(format!("is accessible by other users (mode {mode:04o})")));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        // Root, who tries it by hand, must not take it away from Nagios.
+        // Root may be trying this by hand. The hint keeps root from changing the owner, which would
+        // lock Nagios out.
         let hint = if me == 0 { "; run this as that user" } else { "" };
         return Err(open(format!(
             "belongs to user {}, not to this user ({me}) or root{hint}",

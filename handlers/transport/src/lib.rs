@@ -1,8 +1,8 @@
-//! Connects to the gate of a host by the route that the policy has for it, sends requests, and
-//! believes only framed answers that fit them.
+//! Connects to the gate of a host by the route in the policy, sends requests, and accepts only
+//! framed answers that match the request.
 //!
-//! This crate knows the way to a gate and what a well-formed answer is. It does not know when a
-//! repair is due, what came of earlier ones, or what is done with the answer.
+//! This crate does not decide when a repair is due. It does not know the results of earlier
+//! repairs or what the caller does with an answer.
 
 mod answer;
 mod deadline;
@@ -40,13 +40,14 @@ pub use request::Request;
 pub use retry::while_turned_away;
 pub use text::in_quotes;
 
-/// Connects to the gate of a host by the backend that its route names.
+/// Connects to the gate of a host with the backend that the route names.
 ///
-/// libssh2 connects and logs in now, which ends by `deadline`. The `ssh` program is only checked
-/// and prepared here: it logs in anew for each request.
+/// The libssh2 backend connects and logs in before this function returns, at the latest by
+/// `deadline`. The `ssh` backend only checks the route and its files, because the `ssh` program
+/// logs in for each request.
 ///
 /// # Errors
-/// Nothing has been run on the host. A host whose key is not recorded is not talked to.
+/// Nothing has been run on the host. No login is attempted at a host whose key is not recorded.
 pub fn connect(route: &HostRoute, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
     Ok(match route.backend {
         Backend::Ssh2 => Box::new(SshGate::connect(route, deadline)?),

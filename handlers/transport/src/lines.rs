@@ -1,16 +1,18 @@
-//! Output as it comes, line by line, for a person who watches. It is cleaned and bounded, and it is
-//! never believed: only the answer reports the outcome of a repair.
+//! Live output of a repair, line by line, for a person who is watching.
+//!
+//! The lines are cleaned and limited in number. They do not influence the result, because only the
+//! answer reports the outcome of a repair.
 
 use crate::text::excerpt;
 
-/// The prefix of a line of the repair's output, before a gate's answer.
+/// The prefix that a gate puts before each line of the repair's output.
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
-/// The limit of lines that are shown: more than a person reads.
+/// Maximum number of lines to show. Nobody reads that many.
 const MAX_LINES: usize = 200;
-/// The limit of bytes that are kept of a line until its end has come.
+/// Maximum number of bytes of an unfinished line to keep.
 const MAX_LINE: usize = 1024;
 
-/// Splits output into lines, and shows those with a given prefix, without the prefix.
+/// Splits output into lines and shows those with a given prefix, without the prefix.
 #[derive(Debug)]
 pub struct OutputLines {
     prefix: &'static [u8],
@@ -19,12 +21,12 @@ pub struct OutputLines {
 }
 
 impl OutputLines {
-    /// Shows every line, for a program of this machine.
+    /// Returns a splitter that shows every line. It is for programs on the Nagios server.
     pub fn all() -> OutputLines {
         OutputLines::with_prefix(b"")
     }
 
-    /// Shows the lines that a gate marks as the repair's output.
+    /// Returns a splitter that shows only the lines that a gate marks as output of the repair.
     pub(crate) fn of_gate() -> OutputLines {
         OutputLines::with_prefix(PROGRESS)
     }
@@ -33,8 +35,8 @@ impl OutputLines {
         OutputLines { prefix, line: Vec::new(), left: MAX_LINES }
     }
 
-    /// Takes more output, cut anywhere, and shows each line that it completes. The lines are safe
-    /// to print and have at most 160 characters.
+    /// Appends output, which may end in the middle of a line, and shows each completed line. The
+    /// lines are safe to print and are cut after 160 characters.
     pub fn push(&mut self, bytes: &[u8], show: &mut dyn FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = MAX_LINE.saturating_sub(self.line.len()).min(part.len());
@@ -54,7 +56,7 @@ impl OutputLines {
             show(&if self.left > 0 {
                 excerpt(text)
             } else {
-                "... and more, which is not shown as it comes".into()
+                "... further output is not shown live".into()
             });
         }
     }
@@ -74,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_lines_once_they_are_whole() {
+    fn shows_complete_lines() {
         assert_eq!(
             shown(
                 OutputLines::of_gate(),
@@ -86,12 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn stops_showing_a_flood_and_does_not_keep_an_endless_line() {
+    fn limits_the_number_of_shown_lines_and_the_size_of_a_kept_line() {
         let flood = b"SHP1 x\n".repeat(100_000);
         let lines = shown(OutputLines::of_gate(), &[&flood]);
         assert_eq!(
             (lines.len(), lines[MAX_LINES - 1].as_str()),
-            (MAX_LINES, "... and more, which is not shown as it comes")
+            (MAX_LINES, "... further output is not shown live")
         );
         let mut endless = OutputLines::all();
         (0..1000).for_each(|_| endless.push(&[b'x'; 4096], &mut |_| panic!("no line has ended")));

@@ -1,4 +1,4 @@
-//! Checks of a route for set-up and diagnosis, without a login to the host.
+//! Checks of a route for setup and diagnosis. None of them logs in to the host.
 
 use std::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::ssh::connection::Connection;
 use crate::ssh::{kexinit, session};
 use crate::{key, resolve, route};
 
-/// The types of host keys that can be recorded and compared, the best first; RSA with SHA-2 only
+/// The supported types of host keys, in order of preference. RSA keys are used only with SHA-2
 /// (RFC 8332).
 const TYPES: [&str; 5] = [
     "ssh-ed25519",
@@ -22,8 +22,8 @@ const TYPES: [&str; 5] = [
     "rsa-sha2-512,rsa-sha2-256",
 ];
 
-/// A key that a host has shown, and proved to have (RFC 4253, 8). It does not prove whose host it
-/// is.
+/// A host key that was received in a key exchange. The host has proved that it has the private key
+/// (RFC 4253, 8), but not that it is the right host.
 #[derive(Debug, Clone)]
 pub struct ShownKey {
     key: PublicKey,
@@ -31,19 +31,19 @@ pub struct ShownKey {
 }
 
 impl ShownKey {
-    /// Reads a key in the form that a host sends (RFC 4253, 6.6); `None` if it is not a key.
+    /// Parses a key in the SSH wire format (RFC 4253, 6.6). Returns `None` if it is not a key.
     pub fn read(blob: &[u8]) -> Option<ShownKey> {
         let mut key = PublicKey::from_bytes(blob).ok()?;
         key.set_comment("");
         Some(ShownKey { key, blob: blob.to_owned() })
     }
 
-    /// Returns its type, as in a line of known_hosts.
+    /// Returns the type of the key as it is written in known_hosts.
     pub fn kind(&self) -> String {
         self.key.algorithm().to_string()
     }
 
-    /// Returns its file on the host, as OpenSSH names it.
+    /// Returns the default path of the public key on a host with OpenSSH.
     pub fn file_on_host(&self) -> String {
         let kind = self.kind();
         let short =
@@ -51,24 +51,27 @@ impl ShownKey {
         format!("/etc/ssh/ssh_host_{short}_key.pub")
     }
 
-    /// Returns `SHA256:` and base64, as ssh-keygen(1) prints it.
+    /// Returns the SHA-256 fingerprint in the format of ssh-keygen(1), `SHA256:` and base64.
     pub fn fingerprint(&self) -> String {
         self.key.fingerprint(HashAlg::Sha256).to_string()
     }
 
-    /// Returns the key in the form that a host sends.
+    /// Returns the key in the SSH wire format.
     pub fn blob(&self) -> &[u8] {
         &self.blob
     }
 
-    /// Returns type and base64, which follow the name in a line of known_hosts.
+    /// Returns the key as it follows the name in a line of known_hosts: its type and base64.
     pub fn line(&self) -> Option<String> {
         self.key.to_openssh().ok()
     }
 }
 
-/// Returns the host's keys, the best first, each one proved by a key exchange. The host is not
-/// logged in to; a jump host on the way is, and its own key has to be recorded.
+/// Returns the host's keys in order of preference. Each one comes from a key exchange, in which the
+/// host proved that it has the private key.
+///
+/// This does not log in to the host. If the route has a jump host, it logs in to that one, so the
+/// key of the jump host has to be recorded.
 pub fn host_keys(route: &HostRoute, deadline: Instant) -> Result<Vec<ShownKey>, Error> {
     route::check(route)?;
     let mut keys = Vec::new();
@@ -97,7 +100,7 @@ pub fn host_keys(route: &HostRoute, deadline: Instant) -> Result<Vec<ShownKey>, 
 
 fn shown(connection: &Connection, route: &HostRoute) -> Result<ShownKey, Error> {
     let key = connection.session.host_key().and_then(|(blob, _)| ShownKey::read(blob));
-    let detail = "it showed a host key that cannot be read";
+    let detail = "it sent a malformed host key";
     key.ok_or_else(|| Error::Protocol {
         host: route.host.clone(),
         phase: Phase::Handshake,
@@ -105,7 +108,7 @@ fn shown(connection: &Connection, route: &HostRoute) -> Result<ShownKey, Error> 
     })
 }
 
-/// Returns the recorded keys of the host, which are none if there is no file yet.
+/// Returns the recorded keys of the host. The result is empty if no known_hosts file exists.
 pub fn recorded(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     match known_hosts::read(route) {
         Err(Error::KnownHostsEmpty { .. }) => Ok(RecordedHostKeys::default()),
@@ -113,15 +116,15 @@ pub fn recorded(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     }
 }
 
-/// Returns the host key algorithms to offer, best first and with commas, or why there is no use in
-/// connecting.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. The
+/// error explains why no connection to the host can succeed.
 pub fn negotiated(route: &HostRoute) -> Result<String, Error> {
     route::check(route)?;
     known_hosts::algorithms(route, &known_hosts::read(route)?)
 }
 
-/// Returns the name of the private key in messages, if the route's backend can use it without a
-/// prompt.
+/// Checks that the backend of the route can use the private key without a prompt. Returns a
+/// description of the key for messages.
 pub fn private_key(route: &HostRoute) -> Result<String, Error> {
     match route.backend {
         Backend::Ssh2 => key::read(route).map(|key| key.shown),
@@ -129,7 +132,7 @@ pub fn private_key(route: &HostRoute) -> Result<String, Error> {
     }
 }
 
-/// Connects to the port and closes the connection.
+/// Checks that the host's SSH port accepts a connection, and closes the connection.
 pub fn port(route: &HostRoute, deadline: Instant) -> Result<(), Error> {
     route::check(route)?;
     resolve::connect(&RequestDeadline::new(&route.host, deadline), &route.address, route.port)

@@ -1,5 +1,5 @@
-//! The requests a gate understands. Their text is all that is sent: no shell, no arguments, no
-//! quoting.
+//! The requests that a gate supports. The text of a request is sent as it is. It needs no quoting,
+//! and no shell interprets it.
 
 use std::fmt;
 
@@ -7,48 +7,49 @@ use policy::{JobId, RepairName};
 
 use crate::error::Phase;
 
-/// A request to a gate. Its [`Display`](fmt::Display) is the exact SSH exec command, with single
-/// blanks. The names in it cannot hold a blank, a quote or a leading dash.
+/// A request to a gate. Its [`Display`](fmt::Display) form is exactly the command that is sent over
+/// SSH. The words are separated by single blanks, and the names in it cannot contain a blank or a
+/// quote or begin with a dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Run this repair, once: the same job requested again is reported, not run again.
+    /// Run a repair once. If the gate already knows the job, it reports that job and runs nothing.
     Repair {
-        /// Which of the gate's repairs.
+        /// Name of the repair in the gate's repairs.json.
         name: RepairName,
-        /// The ID of this run.
+        /// ID of this run. The caller generates it.
         job: JobId,
     },
-    /// Run the commands that collect evidence for this repair. They change nothing.
+    /// Run the diagnostic commands of a repair. They change nothing on the host.
     Diagnose {
-        /// Which of the gate's repairs.
+        /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report whether this repair could run now. Nothing is run.
+    /// Report whether a repair could run at the moment. The gate runs nothing.
     Ready {
-        /// Which of the gate's repairs.
+        /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report how much of its limits each repair has used. Older gates refuse this as a
+    /// Report how much of its limits each repair has used. Older gates refuse this request with
     /// [`BadRequest`](crate::GateReason::BadRequest).
     Usage,
     /// Report the state of a job.
     Status {
-        /// The ID of the repair request.
+        /// ID from the repair request that started the job.
         job: JobId,
     },
-    /// List the repairs of this gate.
+    /// List the names of the gate's repairs.
     List,
-    /// Report the version of this gate.
+    /// Report the version of the gate.
     Version,
 }
 
 impl Request {
-    /// Returns the phase that begins when this is sent.
+    /// Returns the phase that begins when the request is sent.
     pub(crate) fn phase(&self) -> Phase {
         if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
-    /// Whether sending this can start a repair, so that a lost answer means an unknown outcome.
+    /// Whether the request can start a repair. If its answer is lost, the outcome is unknown.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })
     }
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_requests_as_the_gate_reads_them() {
+    fn formats_requests_in_the_syntax_of_the_gate() {
         let name: RepairName = "httpd".parse().unwrap();
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };

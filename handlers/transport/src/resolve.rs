@@ -1,4 +1,4 @@
-//! Connects a socket to an address before the deadline. Every address of a name is tried.
+//! Opens a TCP connection before the deadline. If a name has several addresses, all are tried.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -11,7 +11,7 @@ use rustix::net::sockopt;
 use crate::deadline::RequestDeadline;
 use crate::error::{Error, Phase};
 
-/// Connects to the first of the host's addresses that accepts the connection.
+/// Tries the addresses of the host in turn and returns the first connection that succeeds.
 pub(crate) fn connect(
     deadline: &RequestDeadline,
     address: &str,
@@ -21,7 +21,8 @@ pub(crate) fn connect(
     let (mut tries, mut was_reset) = (Vec::new(), false);
     for (tried, address) in all.iter().enumerate() {
         let left = deadline.left(Phase::Connect)?;
-        // An address that swallows packets gets its share, so that the next one is still tried.
+        // Give each address an equal share of the time. Otherwise an address that drops packets
+        // would use up all of it.
         let share = left / u32::try_from(all.len() - tried).unwrap_or(u32::MAX);
         match TcpStream::connect_timeout(address, share.max(Duration::from_millis(1))) {
             Ok(socket) => return prepared(socket),
@@ -33,20 +34,22 @@ pub(crate) fn connect(
     }
     deadline.left(Phase::Connect)?;
     let (host, tries) = (deadline.host().into(), tries.join("; "));
-    // Something listens there, and has taken the connection.
+    // A reset means that a program listens on the port and has closed the connection.
     if was_reset {
         return Err(Error::TurnedAway { host, detail: tries });
     }
     Err(Error::Connect { host, tries })
 }
 
-/// Disables Nagle's algorithm, and lets the kernel notice a cut link while nothing is sent.
+/// Disables Nagle's algorithm and enables TCP keepalive, so the kernel detects a dead link while no
+/// data is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
-        |e: std::io::Error| Error::Local { why: format!("the socket cannot be prepared: {e}") };
+        |e: std::io::Error| Error::Local { why: format!("cannot set options of a socket: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    // An old kernel may not know these; the session has its own keepalive and deadline.
+    // Ignore errors, because an old kernel may not support these options. The SSH session has its
+    // own keepalive and deadline.
     let _ = sockopt::set_socket_keepalive(&socket, true);
     let _ = sockopt::set_tcp_keepidle(&socket, Duration::from_secs(15));
     let _ = sockopt::set_tcp_keepintvl(&socket, Duration::from_secs(10));
@@ -66,8 +69,7 @@ fn addresses(
         |why: String| Error::Resolve { host: deadline.host().into(), address: address.into(), why };
     let (sender, receiver) = sync_channel(1);
     let name = address.to_owned();
-    // getaddrinfo(3) has no deadline of its own. A lookup that hangs is left behind with its
-    // thread.
+    // getaddrinfo(3) has no timeout. If a lookup hangs, its thread is abandoned.
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
@@ -110,14 +112,14 @@ mod tests {
 
     #[test]
     fn tries_every_address_of_a_name() {
-        // localhost is ::1 and 127.0.0.1 on most systems; only the second listens.
+        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on the second.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(connect(&deadline(Duration::from_secs(5)), "localhost", port).is_ok());
     }
 
     #[test]
-    fn tries_nothing_after_the_deadline() {
+    fn does_not_connect_after_the_deadline() {
         let past = RequestDeadline::new("web1", Instant::now());
         assert_eq!(connect(&past, "127.0.0.1", 22).unwrap_err().code(), "timeout");
     }

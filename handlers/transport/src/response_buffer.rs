@@ -1,4 +1,5 @@
-//! The output of a host, bounded, until it is an answer or not. Both backends share it.
+//! Collects the output of a host up to a limit and extracts the answer. Both backends use this
+//! module.
 
 use std::time::Duration;
 
@@ -9,13 +10,13 @@ use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// The limit of bytes of stdout: 256 KiB for the gate, which limits its own output below that, and
-/// 64 KiB for what an rc file prints before.
+/// Maximum number of bytes of stdout. The gate limits its own output to less than 256 KiB. Another
+/// 64 KiB are for output of an rc file before it.
 const MAX_STDOUT: usize = (256 + 64) * 1024;
-/// The bytes of stderr that are kept for messages.
+/// The number of bytes of stderr that are kept for messages.
 const MAX_STDERR: usize = 4 * 1024;
-/// Time to wait for the end of the output after the answer. A daemon that a repair has started may
-/// hold it open for ever.
+/// Time to wait for the end of the output after the answer. A daemon that the repair has started
+/// may keep the output open for ever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// The output of the gate's command, and how the command ended.
@@ -24,11 +25,11 @@ pub(crate) struct ResponseBuffer {
     lines: OutputLines,
     stderr: Vec<u8>,
     answered: bool,
-    /// The output is over its limit. The rest is not read.
+    /// Whether stdout exceeded [`MAX_STDOUT`]. The rest is not read.
     pub(crate) overflowed: bool,
-    /// How the command ended, for a message only.
+    /// How the command ended, as text for messages.
     pub(crate) ending: Option<String>,
-    /// The exit status of the command, if it is known to have sent one.
+    /// Exit status of the command, or `None` if it is unknown.
     pub(crate) exit: Option<i32>,
 }
 
@@ -56,13 +57,13 @@ impl ResponseBuffer {
         self.stderr.extend_from_slice(bytes.get(..room).unwrap_or_default());
     }
 
-    /// Whether a whole frame has arrived, so that only the end is missing.
+    /// Whether stdout contains a complete frame.
     pub(crate) fn answered(&self) -> bool {
         self.answered
     }
 
-    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout had any
-    /// output.
+    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout was not
+    /// empty before.
     pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
         let had_output = !self.stdout.is_empty();
         let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();
@@ -72,24 +73,27 @@ impl ResponseBuffer {
         had_output
     }
 
-    /// Returns the beginning of stderr, as the end of a sentence.
+    /// Formats the beginning of stderr for the end of a message. Returns an empty string if stderr
+    /// is empty.
     pub(crate) fn stderr_excerpt(&self) -> String {
         if self.stderr.is_empty() {
             return String::new();
         }
-        format!("; stderr says, unverified: {}", quoted(&self.stderr))
+        format!("; stderr, unverified: {}", quoted(&self.stderr))
     }
 
-    /// Whether something else than a gate ran and ended by itself. A gate without a frame ends with
-    /// 2, by a panic; with 128 and more, a shell reports that it was killed; and libssh2 has 0
-    /// where the host has sent no status.
+    /// Whether a program other than the gate ran and exited by itself.
+    ///
+    /// Three kinds of exit status do not prove that. A gate that panicked exits with 2 without a
+    /// frame. A shell reports 128 or more if the gate was killed. libssh2 returns 0 if the host
+    /// sent no status.
     fn is_without_gate(&self) -> bool {
         let ended = matches!(self.exit, Some(1 | 3..=127));
         let is_gates = |part: &[u8]| part == FRAME || part == PROGRESS;
         ended && !self.overflowed && !self.stdout.windows(FRAME.len()).any(is_gates)
     }
 
-    /// Returns the answer, or why there is none, with stderr and the end of the command.
+    /// Parses the answer. The error includes the beginning of stderr and how the command ended.
     pub(crate) fn answer(
         self,
         host: &str,

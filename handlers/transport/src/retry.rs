@@ -1,19 +1,20 @@
-//! Further tries at a host that turns us away for the moment.
+//! Retries at a host whose sshd closes connections because it is busy.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// The first pause; each one is twice as long as the one before. An sshd that is merely busy has
-/// room again after a second; its penalties last longer (sshd_config(5), PerSourcePenalties).
+/// The first pause between two attempts. Each further pause is twice as long. A busy sshd usually
+/// accepts clients again after a second, but its penalties last longer (sshd_config(5),
+/// PerSourcePenalties).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Repeats `attempt` while its error [is passing](Error::is_passing), until half of the time to
-/// `deadline` is over: the other half is for what is then requested.
+/// Repeats `attempt` while its error [is passing](Error::is_passing), but only during the first
+/// half of the time until `deadline`. The second half remains for the request itself.
 ///
 /// # Errors
-/// The error of the last attempt.
+/// Returns the error of the last attempt.
 pub fn while_turned_away<T>(
     deadline: Instant,
     mut attempt: impl FnMut() -> Result<T, Error>,

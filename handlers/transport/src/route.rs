@@ -1,4 +1,4 @@
-//! Checks of a route, and its parts as messages show them.
+//! Checks the names in a route and formats its parts for messages.
 
 use policy_file::HostRoute;
 
@@ -11,7 +11,7 @@ pub(crate) fn known_hosts_files(route: &HostRoute) -> String {
     if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }
 }
 
-/// Returns address and port for a message.
+/// Formats address and port for a message.
 pub(crate) fn address_and_port(route: &HostRoute) -> String {
     if route.address.contains(':') {
         format!("[{}]:{}", route.address, route.port)
@@ -20,7 +20,8 @@ pub(crate) fn address_and_port(route: &HostRoute) -> String {
     }
 }
 
-/// Refuses what any program on the way could read as an option, a second line or a pattern.
+/// Checks the host name, the address, the user and the port of a route. Refuses values that ssh or
+/// a shell could take for an option, a second line or a pattern.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     let account = |c: char| {
@@ -35,10 +36,10 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
             return bad(what, value, "it must have 1 to 255 characters");
         }
         if value.starts_with('-') {
-            return bad(what, value, "it begins with '-', as an option does");
+            return bad(what, value, "it begins with '-', like an option");
         }
         if value.contains(char::is_control) {
-            return bad(what, value, "it holds a control character");
+            return bad(what, value, "it contains a control character");
         }
     }
     if !route.address.chars().all(address) {
@@ -48,7 +49,7 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
         return bad(
             "user",
             &route.user,
-            "it holds a blank, a quote or another character no account name has",
+            "it contains a blank, a quote or another character that account names cannot have",
         );
     }
     if route.port == 0 {

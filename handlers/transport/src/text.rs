@@ -1,10 +1,10 @@
-//! Text from a host, made safe to log and to print.
+//! Makes text from a host safe to log and to print.
 
-/// The limit of characters of a bad answer that messages show.
+/// Maximum number of characters of a host's output in a message.
 const SHOWN: usize = 160;
 
-/// Makes text from a host safe to log and to print on a terminal: removes control characters, which
-/// end lines and begin escape sequences, and characters that reorder text.
+/// Makes text from a host safe to log and to print on a terminal. Replaces control characters,
+/// which can end lines and begin escape sequences, and characters that reorder text.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -25,7 +25,7 @@ pub(crate) fn is_unsafe(c: char) -> bool {
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
 }
 
-/// Returns the beginning of a host's output, cleaned, for a message.
+/// Returns the beginning of a host's output for a message, without unsafe characters.
 pub(crate) fn excerpt(bytes: &[u8]) -> String {
     let head = bytes.get(..SHOWN * 4).unwrap_or(bytes);
     let text = String::from_utf8_lossy(head);
@@ -36,12 +36,13 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// Returns text of others in quotes that it cannot end.
+/// Quotes untrusted text. Unsafe characters and double quotes in the text are replaced, so the text
+/// cannot end the quotes.
 pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", clean(text).replace('"', "'"))
 }
 
-/// Returns the beginning of a host's output in such quotes.
+/// Returns the beginning of a host's output, quoted as by [`in_quotes`].
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     in_quotes(&excerpt(bytes))
 }

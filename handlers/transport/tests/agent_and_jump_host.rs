@@ -1,4 +1,5 @@
-//! By an agent, and through a jump host: the same strictness, the same deadline.
+//! Logins with an ssh-agent and through a jump host. Host key checks and deadlines are the same as
+//! for direct logins.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -60,7 +61,7 @@ fn by_agent(sshd: &Sshd, socket: &Path) -> HostRoute {
 }
 
 #[test]
-fn the_agent_signs_with_the_key_whose_public_half_is_named() {
+fn logs_in_with_the_named_key_of_an_agent() {
     for kind in ["ed25519", "rsa", "ecdsa"] {
         let sshd = Plan::new().user_key(kind).start();
         keygen("ed25519", "", &sshd.path("another"));
@@ -75,7 +76,7 @@ fn the_agent_signs_with_the_key_whose_public_half_is_named() {
 }
 
 #[test]
-fn without_a_named_key_the_agents_keys_are_tried_in_turn() {
+fn tries_all_keys_of_an_agent_if_none_is_named() {
     let sshd = Plan::new().start();
     keygen("ed25519", "", &sshd.path("another"));
     let agent = Agent::start(&sshd.path(""), &[&sshd.path("another"), &sshd.path("user")]);
@@ -120,7 +121,7 @@ fn ends_at_the_deadline_with_a_silent_agent() {
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
 }
 
-/// A jump host that forwards and does nothing else, and the route behind it.
+/// Starts a jump host that only forwards connections, and a host that is reached through it.
 fn behind_jump_host() -> (Sshd, Sshd, HostRoute) {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
@@ -129,7 +130,7 @@ fn behind_jump_host() -> (Sshd, Sshd, HostRoute) {
 }
 
 #[test]
-fn a_jump_host_is_passed_through() {
+fn connects_through_a_jump_host() {
     let (jump_host, sshd, route) = behind_jump_host();
     let mut gate = transport::connect(&route, soon()).unwrap();
     for _ in 0..3 {
@@ -142,7 +143,7 @@ fn a_jump_host_is_passed_through() {
 }
 
 #[test]
-fn ten_megabytes_pass_a_jump_host_and_are_refused_here() {
+fn refuses_ten_megabytes_of_stdout_behind_a_jump_host() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd =
         Plan::new().gate("head -c 10000000 /dev/zero >&2; head -c 10000000 /dev/zero").start();
@@ -151,7 +152,7 @@ fn ten_megabytes_pass_a_jump_host_and_are_refused_here() {
 }
 
 #[test]
-fn host_keys_of_jump_host_and_target_are_both_checked() {
+fn checks_the_host_keys_of_jump_host_and_target() {
     let (jump_host, sshd, route) = behind_jump_host();
     let mut wrong = route.clone();
     wrong.via = Some(Box::new(jump_host.route_with(&format!(
@@ -177,7 +178,7 @@ fn host_keys_of_jump_host_and_target_are_both_checked() {
 }
 
 #[test]
-fn distinguishes_a_jump_host_without_forwarding_and_a_host_that_is_down_from_refusals() {
+fn reports_a_jump_host_that_does_not_forward_and_a_target_that_is_down() {
     let (_jump_host, sshd, route) = behind_jump_host();
     let down = HostRoute { port: free_port(), ..route.clone() };
     std::fs::write(&route.known_hosts[0], format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
@@ -207,7 +208,8 @@ fn ends_at_the_deadline_behind_a_stopped_jump_host() {
     assert_eq!(sshd.requests(), ["version"]);
 }
 
-/// Every process below this one: of an ordinary user's session, sshd keeps two.
+/// Returns all descendants of a process. sshd has two processes for the session of an ordinary
+/// user.
 fn children(pid: u32) -> Vec<u32> {
     let text =
         std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Answers of a host, and how they are interpreted: only a framed answer to our request is
-//! believed, with any exit status, and nothing a host sends can hang, flood or deceive us.
+//! The interpretation of a host's output. Only a framed answer to the request counts, regardless of
+//! the exit status. No output can block the client, fill its memory or fake an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,7 +11,8 @@ use common::{Plan, by_openssh, fails, repair, send, signal, soon};
 use rustix::process::Signal;
 use transport::{Answer, Error, GateReason, JobState, Request};
 
-/// Asks for a repair of a host whose forced command is this script, and returns how it fails.
+/// Requests a repair from a host whose forced command is `script`. Checks that the answer is
+/// refused and returns the error.
 fn not_believed(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = fails(&sshd.route(), &repair());
@@ -28,7 +29,7 @@ const DONE: &str = concat!(
 );
 
 #[test]
-fn exit_status_zero_is_not_success() {
+fn does_not_take_exit_status_zero_for_success() {
     assert!(not_believed("exit 0").to_string().contains("empty"));
     assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
 }
@@ -74,10 +75,10 @@ fn shows_output_of_a_host_without_gate() {
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
-/// Only what cannot have been a gate counts as none: not a gate that was killed, has panicked, or
-/// whose answer cannot be believed.
+/// A gate counts as missing only if no gate can have produced the output. A gate that was killed,
+/// panicked or sent a malformed answer is not missing.
 #[test]
-fn tells_a_missing_gate_from_one_that_may_have_begun() {
+fn distinguishes_a_missing_gate_from_a_failed_one() {
     for (script, is_missing) in [
         ("exec /usr/sbin/nologin", true),
         ("exit 1", true),
@@ -100,7 +101,7 @@ fn tells_a_missing_gate_from_one_that_may_have_begun() {
 }
 
 #[test]
-fn escape_sequences_do_not_reach_a_terminal() {
+fn removes_escape_sequences_from_output() {
     not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
     let tricky = DONE.replace("\"ok\"", r#""\\u001b[2Jred\\u202e""#);
     let sshd = Plan::new().gate(&format!("printf 'SHN1 {tricky}\\n'")).start();
@@ -110,14 +111,14 @@ fn escape_sequences_do_not_reach_a_terminal() {
 }
 
 #[test]
-fn ten_megabytes_of_stdout_are_not_an_answer() {
+fn refuses_ten_megabytes_of_stdout() {
     let error = not_believed(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("320 KiB"), "{error}");
     not_believed("yes");
 }
 
 #[test]
-fn five_megabytes_of_stderr_do_not_stop_the_answer() {
+fn finds_the_answer_despite_megabytes_of_stderr() {
     let sshd = Plan::new()
         .gate(&format!(
             "head -c 5000000 /dev/zero >&2; echo 'SHN1 {DONE}'; head -c 5000000 /dev/zero >&2"
@@ -128,33 +129,33 @@ fn five_megabytes_of_stderr_do_not_stop_the_answer() {
 }
 
 #[test]
-fn a_command_that_was_killed_is_not_success() {
+fn does_not_take_a_killed_command_for_success() {
     let error = not_believed("kill -9 $$");
     assert!(error.to_string().contains("signal \"KILL\""), "{error}");
 }
 
 #[test]
-fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
+fn does_not_wait_for_a_daemon_that_holds_the_channel() {
     let sshd =
         Plan::new().gate(&format!("sleep 300 & echo $! > daemon; echo 'SHN1 {DONE}'")).start();
     let route = sshd.route();
     let mut gate = transport::connect(&route, soon()).unwrap();
     let begun = std::time::Instant::now();
     assert!(gate.request(&repair(), soon()).is_ok());
-    assert!(gate.request(&repair(), soon()).is_ok(), "the same conversation goes on");
+    assert!(gate.request(&repair(), soon()).is_ok(), "the connection can be used again");
     drop(gate);
     assert!(begun.elapsed() < Duration::from_secs(100), "{:?}", begun.elapsed());
     signal(sshd.wait_for("daemon").parse().unwrap(), Signal::KILL);
 }
 
 #[test]
-fn a_command_that_reads_its_input_finds_the_end() {
+fn gives_the_command_an_empty_standard_input() {
     let sshd = Plan::new().gate(&format!("cat; echo 'SHN1 {DONE}'")).start();
     assert!(send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
 }
 
 #[test]
-fn a_refusal_is_an_answer() {
+fn accepts_a_refusal_as_an_answer() {
     let refusal = concat!(
         r#"{"answer":"refused","host":"t","reason":"busy","text":"job other-job-1 is running","#,
         r#""job":"20261123-4f3a9c2b","running":"other-job-1"}"#
@@ -167,7 +168,7 @@ fn a_refusal_is_an_answer() {
 }
 
 #[test]
-fn knows_that_a_failed_query_ran_nothing() {
+fn reports_that_a_failed_query_ran_nothing() {
     let sshd = Plan::new().gate("echo nonsense").start();
     let error = fails(&sshd.route(), &Request::List);
     assert!(error.nothing_was_run() && error.to_string().ends_with("nothing was run"), "{error}");

@@ -1,4 +1,5 @@
-//! What anyone on the network can write is not believed: the peers here know no key of the host.
+//! Texts that anyone on the network can forge do not influence the result. The peers in these tests
+//! do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -17,7 +18,7 @@ use transport::{Error, Gate, OpenSshGate};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// What ssh, a reader or a terminal may take for something else.
+/// Texts that look like messages of ssh or contain escape sequences.
 const TEXTS: [&str; 9] = [
     "x\r\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\r\nbye",
     "x\nREMOTE HOST IDENTIFICATION HAS CHANGED!\nThe fingerprint is\nSHA256:forged\n",
@@ -34,12 +35,12 @@ fn failure(route: &HostRoute) -> Error {
     common::send(route, &repair(), LONG).0.unwrap_err()
 }
 
-/// The route with somebody else at this port of it.
+/// Returns a route to `port`, where another server listens in place of the host.
 fn instead_of(sshd: &Sshd, port: u16) -> HostRoute {
     HostRoute { port, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
 }
 
-/// This is one error for every text: nothing was run, and the text proves nothing.
+/// Checks that the error quotes the text as unverified and states that nothing was run.
 fn proves_nothing(error: &Error, written: &str) {
     let text = error.to_string();
     assert!(matches!(error.code(), "no-login" | "turned-away"), "{written:?}: {text}");
@@ -50,7 +51,7 @@ fn proves_nothing(error: &Error, written: &str) {
 }
 
 #[test]
-fn ssh_log_proves_nothing_when_a_peer_disconnects_with_a_forged_text() {
+fn does_not_believe_the_text_of_a_forged_disconnect() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
@@ -59,7 +60,7 @@ fn ssh_log_proves_nothing_when_a_peer_disconnects_with_a_forged_text() {
 }
 
 #[test]
-fn ssh_log_proves_nothing_when_a_peer_writes_lines_before_its_version() {
+fn does_not_believe_lines_before_the_version() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         for bytes in [
@@ -74,7 +75,7 @@ fn ssh_log_proves_nothing_when_a_peer_writes_lines_before_its_version() {
 }
 
 #[test]
-fn ssh_log_proves_nothing_behind_a_jump_host_and_in_place_of_one() {
+fn does_not_believe_forged_texts_with_a_jump_host() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
     for text in TEXTS {
@@ -88,7 +89,7 @@ fn ssh_log_proves_nothing_behind_a_jump_host_and_in_place_of_one() {
 }
 
 #[test]
-fn libssh2_keeps_forged_texts_out_of_its_errors() {
+fn keeps_forged_texts_out_of_errors_of_libssh2() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
@@ -104,10 +105,12 @@ fn libssh2_keeps_forged_texts_out_of_its_errors() {
     }
 }
 
-/// A gate that is slow to answer, and how many of the repairs requested from it have begun.
+/// A gate that answers slowly, and counts of the failed requests to it.
 struct Slow {
     sshd: Sshd,
+    /// Failed requests for which the gate had been started.
     begun: u32,
+    /// Failed requests whose error states that nothing was run.
     not_run: u32,
 }
 
@@ -120,11 +123,12 @@ impl Slow {
         }
     }
 
-    /// If the gate has been started, the error does not claim that nothing was run.
+    /// Requests a repair. If the gate was started, checks that an error does not claim that nothing
+    /// was run.
     fn request(&mut self, route: &HostRoute, limit: Duration) {
         let before = self.sshd.requests().len();
         let (answer, _) = common::send(&by_openssh(route.clone()), &repair(), limit);
-        // sshd may be slow to start the command.
+        // sshd may start the command with a delay.
         std::thread::sleep(Duration::from_millis(200));
         let begun = self.sshd.requests().len() > before;
         if let Err(error) = answer {
@@ -136,7 +140,7 @@ impl Slow {
 }
 
 #[test]
-fn a_cut_after_any_number_of_bytes_never_denies_a_repair_that_has_begun() {
+fn never_denies_a_started_repair_after_a_cut_at_any_byte() {
     let mut slow = Slow::new();
     for bytes in (0..6000).step_by(120) {
         let route = instead_of(&slow.sshd, cut_after(bytes, slow.sshd.port));
@@ -146,7 +150,7 @@ fn a_cut_after_any_number_of_bytes_never_denies_a_repair_that_has_begun() {
 }
 
 #[test]
-fn a_deadline_at_any_moment_never_denies_a_repair_that_has_begun() {
+fn never_denies_a_started_repair_after_a_deadline_at_any_time() {
     let mut slow = Slow::new();
     let route = slow.sshd.route();
     for milliseconds in (5..405).step_by(8) {
@@ -156,7 +160,7 @@ fn a_deadline_at_any_moment_never_denies_a_repair_that_has_begun() {
 }
 
 #[test]
-fn a_cut_behind_a_jump_host_or_with_a_configuration_never_denies_a_repair_that_has_begun() {
+fn never_denies_a_started_repair_with_a_jump_host_or_a_configuration() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().gate("kill -9 $PPID; sleep 1").start();
     let config = sshd.path("ssh_config");
@@ -170,9 +174,9 @@ fn a_cut_behind_a_jump_host_or_with_a_configuration_never_denies_a_repair_that_h
     assert_eq!(sshd.requests().len(), 2);
 }
 
-/// ssh goes on when it cannot run its local command, and logs the command's words.
+/// If ssh cannot run its local command, it logs the command line and sends the request anyway.
 #[test]
-fn a_repair_may_have_begun_when_ssh_cannot_run_its_local_command() {
+fn reports_unknown_outcome_if_ssh_cannot_run_its_local_command() {
     let sshd = Plan::new().start();
     let program = sshd.path("ssh");
     let script = r#"#!/bin/sh

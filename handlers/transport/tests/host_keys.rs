@@ -1,5 +1,5 @@
-//! Host keys against a real sshd: what OpenSSH accepts is accepted, what it refuses is refused, and
-//! an honest host is never refused for a quirk of libssh2.
+//! Host key checks against a real sshd. This crate accepts and refuses the same keys as OpenSSH,
+//! and never refuses a valid host because of a peculiarity of libssh2.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,20 +13,21 @@ use common::{Plan, Sshd, fails, keygen, public_key, repair, send};
 use policy_file::HostRoute;
 use transport::{Answer, Request};
 
-/// The route is trusted and answers.
+/// Checks that the host of this route is trusted and answers.
 fn trusted(route: &HostRoute) {
     let (answer, _) = send(route, &Request::Version, Duration::from_secs(30));
     assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
 }
 
-/// The route is refused with this code, and nothing ran there.
+/// Checks that the route is refused with this code, without a login or a request at the host.
+/// Returns the message.
 fn refused(sshd: &Sshd, route: &HostRoute, code: &str) -> String {
     let logins = |sshd: &Sshd| sshd.log().matches("Accepted publickey").count();
     let before = (sshd.requests(), logins(sshd));
     let error = fails(route, &repair());
     assert_eq!(error.code(), code, "{error}");
     assert!(error.nothing_was_run());
-    assert_eq!((sshd.requests(), logins(sshd)), before, "it was talked to");
+    assert_eq!((sshd.requests(), logins(sshd)), before, "there was a login or a request");
     error.to_string()
 }
 
@@ -36,12 +37,12 @@ fn another_key(sshd: &Sshd, kind: &str) -> String {
 }
 
 #[test]
-fn the_recorded_host_is_trusted() {
+fn trusts_the_recorded_host() {
     trusted(&Plan::new().start().route());
 }
 
 #[test]
-fn another_host_with_the_same_address_is_refused() {
+fn refuses_another_host_at_the_same_address() {
     let sshd = Plan::new().start();
     let line = format!("[web1]:{} {}\n", sshd.port, another_key(&sshd, "ed25519"));
     let message = refused(&sshd, &sshd.route_with(&line), "host-key-mismatch");
@@ -72,13 +73,13 @@ fn reports_missing_empty_and_unreadable_files() {
     );
     route.known_hosts = vec![sshd.path("nowhere")];
     assert!(refused(&sshd, &route, "known-hosts-empty").contains("does not exist"));
-    // A directory cannot be read by anybody, not even by root.
+    // Not even root can read a directory as a file.
     route.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
     refused(&sshd, &route, "known-hosts");
 }
 
 #[test]
-fn a_missing_system_file_does_not_matter_when_the_other_exists() {
+fn ignores_a_missing_file_if_another_one_exists() {
     let sshd = Plan::new().start();
     let mut route = sshd.route();
     route.known_hosts.insert(0, sshd.path("nowhere"));
@@ -86,7 +87,7 @@ fn a_missing_system_file_does_not_matter_when_the_other_exists() {
 }
 
 #[test]
-fn a_revoked_key_is_refused_even_beside_a_plain_line() {
+fn refuses_a_revoked_key_that_is_also_recorded() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     for revoked in
@@ -103,7 +104,7 @@ fn a_revoked_key_is_refused_even_beside_a_plain_line() {
 }
 
 #[test]
-fn a_revoked_key_does_not_stand_in_for_the_recorded_one() {
+fn reports_a_revoked_key_even_if_another_one_is_recorded() {
     let sshd = Plan::new().start();
     let other = another_key(&sshd, "ed25519");
     let lines = format!(
@@ -127,7 +128,7 @@ fn suggests_the_other_backend_for_a_certificate_authority() {
 }
 
 #[test]
-fn hashed_names_are_found() {
+fn finds_hashed_names() {
     let sshd = Plan::new().start();
     let route = sshd.route();
     let file = sshd.path("known_hosts");
@@ -139,7 +140,7 @@ fn hashed_names_are_found() {
 }
 
 #[test]
-fn wildcards_and_negations_count() {
+fn honours_wildcards_and_negations() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     trusted(&sshd.route_with(&format!("[WEB?]:{port} {key}\n")));
@@ -152,7 +153,7 @@ fn wildcards_and_negations_count() {
 }
 
 #[test]
-fn the_address_counts_when_the_name_is_not_recorded() {
+fn looks_up_the_address_if_the_name_is_not_recorded() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     trusted(&sshd.route_with(&format!("[127.0.0.1]:{port} {key}\n")));
@@ -184,7 +185,7 @@ fn skips_malformed_lines() {
 }
 
 #[test]
-fn the_recorded_type_is_the_one_negotiated() {
+fn negotiates_the_recorded_key_type() {
     let sshd = Plan::new().host_keys(&["rsa", "ecdsa", "ed25519"]).start();
     for kind in ["rsa", "ecdsa", "ed25519"] {
         trusted(&sshd.route_with(&format!("[web1]:{} {}\n", sshd.port, sshd.host_key(kind))));
@@ -193,42 +194,43 @@ fn the_recorded_type_is_the_one_negotiated() {
 }
 
 #[test]
-fn a_host_with_an_rsa_key_only_is_trusted() {
+fn trusts_a_host_with_only_an_rsa_key() {
     trusted(&Plan::new().host_keys(&["rsa"]).start().route());
-    // Even one that signs with SHA-2 of the shorter kind only.
+    // The host may also support only rsa-sha2-256, the second of the two SHA-2 algorithms.
     trusted(
         &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().route(),
     );
 }
 
 #[test]
-fn a_host_cannot_talk_us_down_to_another_type() {
+fn refuses_a_downgrade_to_another_key_type() {
     let sshd =
         Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
     let message = refused(&sshd, &sshd.route_with(&line), "no-common-algorithm");
     assert!(message.contains("offers host keys, unverified: \"rsa-sha2-512\""), "{message}");
-    // SHA-1 signatures are not taken either.
+    // SHA-1 signatures are refused as well.
     let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
     refused(&old, &old.route(), "no-common-algorithm");
 }
 
-/// CVE-2023-48795: without strict key exchange, somebody in between may drop packets unseen.
+/// Without strict key exchange, an attacker on the network can drop packets unnoticed
+/// (CVE-2023-48795).
 #[test]
-fn the_key_exchange_is_strict_and_fast() {
+fn uses_strict_key_exchange_and_fast_algorithms() {
     let sshd = Plan::new().start();
     trusted(&sshd.route());
     let log = sshd.log();
     assert!(
         log.contains("resetting read seqnr"),
-        "sshd says so when strict key exchange is agreed"
+        "sshd logs this text if strict key exchange is used"
     );
     assert!(log.contains("kex: algorithm: curve25519-sha256"));
     assert!(log.contains("cipher: aes128-gcm@openssh.com"));
 }
 
 #[test]
-fn a_host_cannot_talk_us_down_to_weak_algorithms() {
+fn refuses_a_downgrade_to_weak_algorithms() {
     for weak in [
         "KexAlgorithms diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
         "Ciphers aes128-cbc,3des-cbc",
@@ -240,7 +242,7 @@ fn a_host_cannot_talk_us_down_to_weak_algorithms() {
 }
 
 #[test]
-fn shows_keys_of_a_host_without_trust_or_login() {
+fn fetches_host_keys_without_trust_or_login() {
     let sshd = Plan::new().host_keys(&["ed25519", "ecdsa", "rsa"]).start();
     let route = HostRoute {
         known_hosts: vec![sshd.path("none")],

@@ -1,5 +1,5 @@
-//! A real link that is cut: the host is in a network namespace, and the cable is pulled. Nothing
-//! comes any more, not even an acknowledgement, and nothing that is sent arrives.
+//! Tests with a network link that is cut. The host runs in a network namespace behind a veth pair.
+//! After the cut no packet passes in either direction, not even an acknowledgement.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use transport::{Error, Phase, Request};
 const LIMIT: Duration = Duration::from_secs(8);
 const SLACK: Duration = Duration::from_secs(25);
 
-/// A namespace with one cable to it.
+/// A network namespace and the veth pair that connects it.
 struct Cable {
     name: String,
     address: String,
@@ -37,8 +37,11 @@ fn ip(words: &str) {
 }
 
 impl Cable {
-    /// `number`, below 4, keeps the cables of this file apart, the process id the runs of it; the
-    /// addresses are those for measurements (RFC 2544).
+    /// Creates a namespace and connects it.
+    ///
+    /// Names and addresses are derived from the process ID and from `number`, which is below 4 and
+    /// unique in this file. So neither other tests nor other runs use the same ones. The addresses
+    /// are from the range for benchmarks (RFC 2544).
     fn lay(number: u32) -> Cable {
         let name = format!("shn{}-{number}", std::process::id() % 100_000);
         let block = (std::process::id() * 4 + number) % 0x8000;
@@ -57,7 +60,7 @@ impl Cable {
         cable
     }
 
-    /// Packets vanish on the way: this side notices nothing.
+    /// Takes down the far end, so all packets are lost. The near end cannot detect this.
     fn cut(&self) {
         ip(&format!("-n {0} link set {0}f down", self.name));
     }
@@ -69,7 +72,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        // The namespace lives on with the sessions in it; the cable must not.
+        // Sessions of sshd keep the namespace alive, so delete the link explicitly.
         let _ = Command::new("ip").args(["link", "del", &self.name]).output();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }
@@ -81,7 +84,7 @@ fn timeout(error: &Error) -> Option<Phase> {
 
 #[test]
 #[ignore = "needs: root, iproute2"]
-fn reports_that_nothing_was_run_when_the_cable_is_out_before_the_repair() {
+fn reports_that_nothing_ran_if_the_link_is_cut_before_the_repair() {
     let cable = Cable::lay(1);
     let sshd = cable.plan().start();
     assert!(common::send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
@@ -94,7 +97,7 @@ fn reports_that_nothing_was_run_when_the_cable_is_out_before_the_repair() {
 
 #[test]
 #[ignore = "needs: root, iproute2"]
-fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
+fn reports_unknown_outcome_if_the_link_is_cut_during_the_repair() {
     for (number, keepalive) in [(2, Duration::from_secs(2)), (0, Duration::from_secs(10))] {
         let cable = Cable::lay(number);
         let sshd = cable.plan().gate("echo $$ > pid; exec sleep 60").start();
@@ -123,12 +126,12 @@ fn a_cable_pulled_during_the_repair_leaves_the_outcome_unknown() {
 
 #[test]
 #[ignore = "needs: root, iproute2"]
-fn reports_that_nothing_was_run_when_the_cable_is_pulled_between_requests() {
+fn reports_that_nothing_ran_if_the_link_is_cut_between_requests() {
     let cable = Cable::lay(3);
     let sshd = cable.plan().gate(GOOD_GATE).start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     assert!(gate.request(&Request::Version, soon()).is_ok());
-    // Stopped, sshd takes the connection but does not get to answer.
+    // The kernel accepts connections for a stopped sshd, but sshd cannot answer them.
     signal(sshd.pid(), Signal::STOP);
     thread::scope(|scope| {
         let begun = Instant::now();

@@ -1,4 +1,4 @@
-//! Logging in to a real sshd: every kind of key, and the files no key is taken from.
+//! Logins to a real sshd with every kind of key, and key files that are refused.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -24,14 +24,14 @@ fn write_private(sshd: &Sshd, name: &str, text: &str, mode: u32) -> std::path::P
 }
 
 #[test]
-fn every_kind_of_key_lets_us_in() {
+fn logs_in_with_every_kind_of_key() {
     for kind in ["ed25519", "ecdsa", "rsa", "rsa-pem", "ecdsa-pem"] {
         lets_in(&Plan::new().user_key(kind).start().route());
     }
 }
 
 #[test]
-fn an_encrypted_key_needs_its_passphrase_file() {
+fn needs_the_passphrase_file_of_an_encrypted_key() {
     for kind in ["ed25519", "rsa", "rsa-pem"] {
         let sshd = Plan::new().user_key(kind).passphrase("open sesame").start();
         let mut route = sshd.route();
@@ -48,7 +48,7 @@ fn an_encrypted_key_needs_its_passphrase_file() {
 }
 
 #[test]
-fn a_key_file_others_may_read_is_refused() {
+fn refuses_a_key_file_that_others_can_read() {
     let sshd = Plan::new().start();
     let route = sshd.route();
     for mode in [0o640, 0o604, 0o620, 0o666] {
@@ -60,7 +60,8 @@ fn a_key_file_others_may_read_is_refused() {
             "{error}"
         );
     }
-    // Tried by root: a key that root owned would be none that Nagios can read.
+    // When root runs this, the message must not suggest chown. Nagios could not read a key that
+    // root owns.
     testkit::set_mode(&route.key, 0o600);
     chown(&route.key, Some(65534), None).unwrap();
     let error = fails(&route, &repair()).to_string();
@@ -77,7 +78,7 @@ fn a_key_file_others_may_read_is_refused() {
 }
 
 #[test]
-fn reports_what_is_wrong_with_a_key_file() {
+fn reports_why_a_key_file_is_unusable() {
     let sshd = Plan::new().start();
     let mut route = sshd.route();
     route.key = sshd.path("nowhere");
@@ -99,7 +100,7 @@ fn reports_what_is_wrong_with_a_key_file() {
 }
 
 #[test]
-fn a_key_the_host_does_not_know_is_refused_and_named() {
+fn names_a_key_that_the_host_refuses() {
     let sshd = Plan::new().start();
     let mut route = sshd.route();
     keygen("ed25519", "", &sshd.path("stranger"));
@@ -111,7 +112,7 @@ fn a_key_the_host_does_not_know_is_refused_and_named() {
 }
 
 #[test]
-fn an_expired_key_a_wrong_place_and_a_wrong_user_are_refused() {
+fn reports_expired_keys_wrong_addresses_and_wrong_users() {
     for options in ["restrict,expiry-time=\"20200101\"", "restrict,from=\"192.0.2.1\""] {
         let sshd = Plan::new().options(options).start();
         assert_eq!(fails(&sshd.route(), &repair()).code(), "auth-refused", "{options}");
@@ -123,7 +124,7 @@ fn an_expired_key_a_wrong_place_and_a_wrong_user_are_refused() {
 }
 
 #[test]
-fn one_login_serves_a_whole_ladder() {
+fn serves_a_whole_ladder_with_one_login() {
     let sshd = Plan::new().start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let Request::Repair { name, job } = repair() else { unreachable!() };
@@ -149,7 +150,7 @@ fn one_login_serves_a_whole_ladder() {
 }
 
 #[test]
-fn sends_a_request_long_after_the_deadline_of_the_login() {
+fn sends_a_request_after_the_deadline_of_the_login() {
     let sshd = Plan::new().start();
     let mut gate =
         transport::connect(&sshd.route(), Instant::now() + Duration::from_secs(10)).unwrap();

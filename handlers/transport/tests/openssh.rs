@@ -1,5 +1,5 @@
-//! The same requests through the `ssh` program: what libssh2 cannot do, with the same
-//! strictness.
+//! Tests of the backend that runs the `ssh` program. It supports more than the libssh2 backend and
+//! checks host keys just as strictly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -37,7 +37,8 @@ fn refused(route: &HostRoute, code: &str) -> Error {
     error
 }
 
-/// Fails in a way that leaves the outcome unknown.
+/// Requests a repair from a gate with this script. Checks that the error has this code and leaves
+/// the outcome unknown, and returns it.
 fn in_doubt(script: &str, code: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = send(&sshd.route(), &repair(), LONG).0.unwrap_err();
@@ -47,14 +48,14 @@ fn in_doubt(script: &str, code: &str) -> Error {
 }
 
 #[test]
-fn the_recorded_host_is_trusted_under_either_name() {
+fn trusts_a_host_recorded_by_name_or_by_address() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
     trusted(&sshd.route());
     trusted(&sshd.route_with(&format!("[127.0.0.1]:{} {}\n", sshd.port, sshd.host_key("rsa"))));
 }
 
 #[test]
-fn other_unknown_and_revoked_hosts_are_refused() {
+fn refuses_wrong_unknown_and_revoked_host_keys() {
     let sshd = Plan::new().start();
     let (port, key) = (sshd.port, sshd.host_key("ed25519"));
     keygen("ed25519", "", &sshd.path("other"));
@@ -78,7 +79,8 @@ fn other_unknown_and_revoked_hosts_are_refused() {
         &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
-    // ssh looks under one name, and would take the key that is revoked under the other.
+    // ssh looks up a single name. Without our own check it would accept a key that is revoked under
+    // the other name.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.route_with(&lines), "host-key-revoked");
     assert!(sshd.requests().is_empty());
@@ -97,11 +99,11 @@ fn sign(ca: &Path, options: &[&str], key: &Path) {
 }
 
 #[test]
-fn a_host_certificate_is_trusted_by_its_authority() {
+fn trusts_a_host_certificate_of_a_recorded_authority() {
     let dir = tempfile::tempdir().unwrap();
     keygen("ed25519", "", &dir.path().join("ca"));
     let ca = public_key(&dir.path().join("ca.pub"));
-    // The certificate is made before sshd starts, for a key of the test's own.
+    // The certificate must exist before sshd starts, so the test generates the host key itself.
     let host_key = dir.path().join("host");
     keygen("ed25519", "", &host_key);
     sign(&dir.path().join("ca"), &["-h", "-n", "web1"], &dir.path().join("host.pub"));
@@ -109,7 +111,7 @@ fn a_host_certificate_is_trusted_by_its_authority() {
     let sshd = Plan::new().host_keys(&["rsa"]).config(&config).start();
     let route = sshd.route_with(&format!("@cert-authority web* {ca}\n"));
     trusted(&route);
-    // A certificate for another host, by the same authority, is not this host's.
+    // The certificate does not name web2, although the same authority signed it.
     refused(&HostRoute { host: "web2".into(), ..route.clone() }, "no-login");
     assert_eq!(
         transport::connect(&route, Instant::now() + LONG).err().unwrap().code(),
@@ -118,7 +120,7 @@ fn a_host_certificate_is_trusted_by_its_authority() {
 }
 
 #[test]
-fn both_backends_are_one_kind_of_gate() {
+fn sends_requests_with_both_backends() {
     let sshd = Plan::new().start();
     for backend in [Backend::Ssh2, Backend::OpenSsh] {
         let deadline = Instant::now() + LONG;
@@ -130,7 +132,7 @@ fn both_backends_are_one_kind_of_gate() {
 }
 
 #[test]
-fn a_user_certificate_lets_us_in() {
+fn logs_in_with_a_user_certificate() {
     let dir = tempfile::tempdir().unwrap();
     keygen("ed25519", "", &dir.path().join("ca"));
     let config = format!("TrustedUserCAKeys {}", dir.path().join("ca.pub").display());
@@ -149,14 +151,14 @@ fn a_user_certificate_lets_us_in() {
 }
 
 #[test]
-fn reports_unusable_key_before_ssh_is_run() {
+fn reports_unusable_key_without_running_ssh() {
     let sshd = Plan::new().passphrase("secret").start();
     assert!(refused(&sshd.route(), "passphrase").to_string().contains("agent"));
     refused(&HostRoute { key: sshd.path("gate"), ..sshd.route() }, "key-file-open");
 }
 
 #[test]
-fn quotes_ssh_about_a_missing_sshd_and_a_wrong_user() {
+fn quotes_ssh_on_failed_connections_and_logins() {
     let sshd = Plan::new().start();
     let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     for (route, text) in [
@@ -187,7 +189,7 @@ fn ends_at_the_deadline_on_a_silent_host_and_leaves_no_process() {
     drop(listener);
 }
 
-/// Processes whose command line holds this.
+/// Returns the number of processes whose command line contains `what`.
 fn processes_about(what: &str) -> usize {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries
@@ -199,18 +201,18 @@ fn processes_about(what: &str) -> usize {
 }
 
 #[test]
-fn a_slow_repair_has_an_unknown_outcome() {
+fn reports_unknown_outcome_of_a_slow_repair() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
     let (answer, took) = send(&sshd.route(), &repair(), Duration::from_secs(10));
     let error = answer.unwrap_err();
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", false), "{error}");
     assert!(took < Duration::from_secs(40), "{took:?}");
-    assert_eq!(processes_about(&format!("\0-p\0{}\0", sshd.port)), 0, "ssh is still there");
+    assert_eq!(processes_about(&format!("\0-p\0{}\0", sshd.port)), 0, "ssh is still running");
     signal(sshd.wait_for("pid").parse().unwrap(), Signal::KILL);
 }
 
 #[test]
-fn only_the_frame_is_believed() {
+fn believes_only_a_framed_answer() {
     assert!(in_doubt("echo all is well", "not-framed").to_string().contains("all is well"));
     assert!(in_doubt("exit 255", "cut").to_string().contains("255"));
     in_doubt("kill -9 $$", "cut");
@@ -219,9 +221,8 @@ fn only_the_frame_is_believed() {
     in_doubt("kill -9 $PPID; sleep 1", "cut");
 }
 
-/// The host's stderr is not taken for that of ssh.
 #[test]
-fn a_host_cannot_pretend_that_nothing_was_run() {
+fn does_not_mistake_the_hosts_stderr_for_that_of_ssh() {
     in_doubt(
         "echo 'Host key verification failed.' >&2; echo 'root@x: Permission denied (publickey).' \
          >&2; exit 255",
@@ -230,7 +231,7 @@ fn a_host_cannot_pretend_that_nothing_was_run() {
 }
 
 #[test]
-fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
+fn does_not_wait_for_a_daemon_that_holds_the_channel() {
     let sshd = Plan::new().gate(&format!("sleep 300 & echo $! > daemon\n{GOOD_GATE}")).start();
     let (answer, took) = send(&sshd.route(), &repair(), LONG);
     assert!(answer.is_ok(), "{answer:?}");
@@ -239,7 +240,7 @@ fn a_daemon_that_keeps_the_channel_does_not_keep_us() {
 }
 
 #[test]
-fn a_jump_host_is_passed_through_and_checked() {
+fn connects_through_a_jump_host_and_checks_its_key() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
     let route = HostRoute { via: Some(Box::new(jump_host.route())), ..sshd.route() };
@@ -254,7 +255,7 @@ fn a_jump_host_is_passed_through_and_checked() {
 }
 
 #[test]
-fn a_configuration_file_is_read_only_when_it_is_given() {
+fn reads_a_configuration_file_only_if_given() {
     let sshd = Plan::new().start();
     let route =
         HostRoute { port: 1, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) };
@@ -271,10 +272,9 @@ fn a_configuration_file_is_read_only_when_it_is_given() {
     assert_eq!(error.code(), "local");
 }
 
-/// OpenSSH as the oracle: for every file of host keys, ssh and libssh2 with our rules accept and
-/// refuse the same hosts.
+/// For each known_hosts file, the libssh2 backend must accept the host if and only if ssh does.
 #[test]
-fn ssh_and_the_built_in_backend_agree_on_every_known_hosts_file() {
+fn agrees_with_ssh_on_every_known_hosts_file() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
     let (port, key, rsa) = (sshd.port, sshd.host_key("ed25519"), sshd.host_key("rsa"));
     keygen("ed25519", "", &sshd.path("other"));
@@ -307,8 +307,8 @@ fn ssh_and_the_built_in_backend_agree_on_every_known_hosts_file() {
         let route = HostRoute { host: "127.0.0.1".into(), ..sshd.route_with(&lines) };
         let ours = common::send(&route, &Request::Version, LONG).0;
         let theirs = plain_ssh(&route);
-        // Where one of several keys is revoked, ssh insists on the first; we take the other, which
-        // is not.
+        // If one of several recorded keys is revoked, ssh still negotiates that one and fails. The
+        // libssh2 backend negotiates another one, so the results differ.
         if !lines.starts_with(&format!("@revoked {here} ")) {
             assert_eq!(ours.is_ok(), theirs, "{lines}\n{ours:?}");
         }

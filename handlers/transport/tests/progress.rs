@@ -1,5 +1,5 @@
-//! The repair's output as it comes, over real sshd and both backends: shown while the repair
-//! runs, bounded, safe to print, and never taken for an answer.
+//! Live output of a repair, through a real sshd and with both backends. The output is shown while
+//! the repair runs. It is limited, safe to print and never taken for an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ const DONE: &str = concat!(
 
 const BACKENDS: [Backend; 2] = [Backend::Ssh2, Backend::OpenSsh];
 
-/// Requests a repair, and returns the answer with all lines that were shown before.
+/// Requests a repair, and returns the answer and the lines that were shown before it.
 fn watched(
     backend: Backend,
     sshd: &Sshd,
@@ -37,15 +37,15 @@ fn watched(
 }
 
 #[test]
-fn lines_are_shown_while_the_repair_runs() {
+fn shows_lines_while_the_repair_runs() {
     for backend in BACKENDS {
         let script = format!(
             "echo motd; echo SHP1 begun; until [ -e go ]; do sleep 0.02; done; echo SHP1 over; \
              echo 'SHN1 {DONE}'"
         );
         let sshd = Plan::new().gate(&script).start();
-        // The gate waits for what only its first line makes: shown later, it would not come to an
-        // end.
+        // The gate waits for a file that is created when its first line is shown. If lines were
+        // shown only at the end, the gate would never finish.
         let (answer, shown) = watched(backend, &sshd, &mut |line| {
             if line == "begun" {
                 fs::write(sshd.path("go"), "").unwrap();
@@ -57,7 +57,7 @@ fn lines_are_shown_while_the_repair_runs() {
 }
 
 #[test]
-fn a_gate_without_output_and_a_server_that_ignores_it_are_fine() {
+fn accepts_missing_and_ignored_output() {
     for backend in BACKENDS {
         let silent = Plan::new().gate(&format!("echo 'SHN1 {DONE}'")).start();
         let (answer, shown) = watched(backend, &silent, &mut |_| ());
@@ -72,10 +72,10 @@ fn a_gate_without_output_and_a_server_that_ignores_it_are_fine() {
 }
 
 #[test]
-fn a_hostile_gate_can_neither_flood_nor_deceive_a_person() {
+fn limits_and_cleans_output_of_a_hostile_gate() {
     for backend in BACKENDS {
-        // Escape sequences, an answer in the clothes of output, a line without an end, and more
-        // lines than anybody reads.
+        // Escape sequences, an answer disguised as output, a very long line, and more lines than
+        // anybody reads.
         let script = format!(
             "printf 'SHP1 \\033[2J\\033]0;owned\\007\\302\\233\\342\\200\\256x\\n'; echo 'SHP1 \
             SHN1 {DONE}'; \

@@ -1,5 +1,5 @@
-//! An sshd that turns us away for the moment: the same error from both backends, with what the
-//! server says, and further tries that run nothing twice.
+//! An sshd that closes connections because it is busy. Both backends report the same error with the
+//! text of the server, and retries do not run a repair twice.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,7 +15,7 @@ use policy_file::HostRoute;
 use rustix::net::sockopt::set_socket_linger;
 use transport::{Error, while_turned_away};
 
-/// The route to a server that takes each connection, writes this and ends it.
+/// Returns a route to a server that accepts each connection, sends `text` and then calls `end`.
 fn greeted(
     sshd: &Sshd,
     text: &'static [u8],
@@ -34,12 +34,12 @@ fn greeted(
 
 fn closes(_: &TcpStream) {}
 
-/// Ends the connection with a reset.
+/// Makes the kernel close the connection with a reset.
 fn resets(socket: &TcpStream) {
     set_socket_linger(socket, Some(Duration::ZERO)).unwrap();
 }
 
-/// Holds the only place that an sshd has for clients that are not logged in.
+/// Occupies the only slot that an sshd has for clients that are not logged in.
 fn hold_the_only_place(sshd: &Sshd) -> TcpStream {
     loop {
         let mut socket = TcpStream::connect(("127.0.0.1", sshd.port)).unwrap();
@@ -64,12 +64,12 @@ fn turned_away(route: &HostRoute) -> String {
 }
 
 #[test]
-fn quotes_an_sshd_with_too_many_clients_and_is_let_in_later() {
+fn quotes_a_busy_sshd_and_logs_in_on_a_later_try() {
     let sshd = Plan::new().config("MaxStartups 1:100:1").start();
     for route in both_backends(&sshd.route()) {
         let place = hold_the_only_place(&sshd);
         let text = turned_away(&route);
-        assert!(text.contains("it says, unverified: \"Exceeded MaxStartups\""), "{text}");
+        assert!(text.contains("it sent, unverified: \"Exceeded MaxStartups\""), "{text}");
 
         let (mut tries, mut place) = (0, Some(place));
         let deadline = soon();
@@ -86,16 +86,16 @@ fn quotes_an_sshd_with_too_many_clients_and_is_let_in_later() {
 }
 
 #[test]
-fn quotes_what_a_server_says_instead_of_its_version() {
+fn quotes_text_sent_instead_of_a_version() {
     let sshd = Plan::new().start();
     for route in both_backends(&greeted(&sshd, b"Not allowed at this time\r\n", closes)) {
         let text = turned_away(&route);
-        assert!(text.contains("it says, unverified: \"Not allowed at this time\""), "{text}");
+        assert!(text.contains("it sent, unverified: \"Not allowed at this time\""), "{text}");
     }
 }
 
 #[test]
-fn cleans_and_bounds_what_a_server_says() {
+fn cleans_and_truncates_text_sent_instead_of_a_version() {
     let sshd = Plan::new().start();
     let hostile =
         b"\x1b[2Ja\"; run \"id\xe2\x80\xae\r\n\xff\r\n\r\n0123456789abcdef0123456789abcdef\
@@ -107,18 +107,18 @@ fn cleans_and_bounds_what_a_server_says() {
 }
 
 #[test]
-fn a_connection_that_ends_before_the_version_is_the_same_without_a_word() {
+fn reports_a_connection_that_ends_without_a_version() {
     let sshd = Plan::new().start();
     for end in [closes, resets] {
         for route in both_backends(&greeted(&sshd, b"", end)) {
             let text = turned_away(&route);
-            assert!(!text.contains("it says"), "{text}");
+            assert!(!text.contains("it sent"), "{text}");
         }
     }
 }
 
 #[test]
-fn a_host_behind_a_jump_host_is_told_apart_from_the_way_to_it() {
+fn treats_only_busy_hosts_and_jump_hosts_as_passing() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
     let anywhere = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
@@ -142,7 +142,7 @@ fn a_host_behind_a_jump_host_is_told_apart_from_the_way_to_it() {
 }
 
 #[test]
-fn tries_again_only_what_may_pass_and_only_for_half_of_the_time() {
+fn retries_only_passing_errors_and_only_for_half_of_the_time() {
     let sshd = Plan::new().start();
     let busy = Error::TurnedAway { host: "web1".into(), detail: "busy".into() };
     let tries = |error: &Error, seconds| {

@@ -1,5 +1,5 @@
-//! Hosts that hang, close, stop or are not there, at every phase: each ends within the deadline,
-//! reports the phase, and knows whether a repair can have been started.
+//! Hosts that hang, close the connection or do not exist, in every phase. Each request ends by its
+//! deadline. The error names the phase and whether a repair may have been started.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,10 +19,10 @@ use rustix::process::Signal;
 use transport::{Error, Phase, Request};
 
 const LIMIT: Duration = Duration::from_secs(8);
-/// For a slow machine; a hang lasts far longer.
+/// Extra time for a slow machine. A request without a deadline would take far longer.
 const SLACK: Duration = Duration::from_secs(25);
 
-/// The conversation fails within its deadline.
+/// Requests a repair that must fail, checks that this ends in time, and returns the error.
 fn in_time(route: &HostRoute) -> Error {
     let (answer, took) = send(route, &repair(), LIMIT);
     assert!(took < LIMIT + SLACK, "it took {took:?}");
@@ -33,7 +33,7 @@ fn timeout(error: &Error) -> Option<Phase> {
     if let Error::Timeout { phase, .. } = error { Some(*phase) } else { None }
 }
 
-/// A route whose sshd is somebody else: this listener.
+/// Returns a route to `listener` in place of sshd.
 fn instead_of(sshd: &Sshd, listener: &TcpListener) -> HostRoute {
     let key = sshd.host_key("ed25519");
     HostRoute {
@@ -47,7 +47,7 @@ fn listen() -> TcpListener {
 }
 
 #[test]
-fn reports_a_host_without_sshd_at_once() {
+fn reports_a_closed_port_without_delay() {
     let sshd = Plan::new().start();
     let route = HostRoute {
         port: free_port(),
@@ -67,7 +67,7 @@ fn ends_at_the_deadline_on_a_silent_port() {
 }
 
 #[test]
-fn a_port_that_closes_turns_us_away() {
+fn reports_a_port_that_closes_every_connection() {
     let (sshd, listener) = (Plan::new().start(), listen());
     let route = instead_of(&sshd, &listener);
     thread::spawn(move || while listener.accept().is_ok() {});
@@ -77,7 +77,7 @@ fn a_port_that_closes_turns_us_away() {
 }
 
 #[test]
-fn a_web_server_is_not_an_ssh_server() {
+fn quotes_a_web_server_in_place_of_sshd() {
     let (sshd, listener) = (Plan::new().start(), listen());
     let route = instead_of(&sshd, &listener);
     thread::spawn(move || {
@@ -90,9 +90,9 @@ fn a_web_server_is_not_an_ssh_server() {
     assert!(error.nothing_was_run());
 }
 
-/// libssh2 reads lines before the banner for as long as they come, within one call.
+/// A single call of libssh2 reads lines before the banner for as long as the host sends them.
 #[test]
-fn a_banner_that_never_ends_ends_in_time() {
+fn ends_at_the_deadline_during_an_endless_banner() {
     let (sshd, listener) = (Plan::new().start(), listen());
     let route = instead_of(&sshd, &listener);
     thread::spawn(move || {
@@ -104,7 +104,7 @@ fn a_banner_that_never_ends_ends_in_time() {
 }
 
 #[test]
-fn an_sshd_that_is_stopped_ends_at_the_deadline() {
+fn ends_at_the_deadline_on_a_stopped_sshd() {
     let sshd = Plan::new().start();
     signal(sshd.pid(), Signal::STOP);
     let error = in_time(&sshd.route());
@@ -113,7 +113,7 @@ fn an_sshd_that_is_stopped_ends_at_the_deadline() {
 }
 
 #[test]
-fn a_repair_that_is_slower_than_the_deadline_has_an_unknown_outcome() {
+fn reports_unknown_outcome_at_the_deadline_of_a_repair() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
     let error = in_time(&sshd.route());
     assert_eq!(timeout(&error), Some(Phase::Repair), "{error}");
@@ -122,7 +122,7 @@ fn a_repair_that_is_slower_than_the_deadline_has_an_unknown_outcome() {
 }
 
 #[test]
-fn knows_that_a_slow_query_ran_nothing() {
+fn reports_that_a_slow_query_ran_nothing() {
     let sshd = Plan::new().gate("echo $$ > pid; exec sleep 60").start();
     let (answer, took) = send(&sshd.route(), &Request::Version, LIMIT);
     let error = answer.unwrap_err();
@@ -132,7 +132,7 @@ fn knows_that_a_slow_query_ran_nothing() {
 }
 
 #[test]
-fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
+fn ends_at_the_deadline_if_sshd_stops_during_the_repair() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let begun = Instant::now();
@@ -156,7 +156,7 @@ fn an_sshd_that_is_stopped_during_the_repair_ends_at_the_deadline() {
 }
 
 #[test]
-fn a_connection_that_is_cut_during_the_repair_has_an_unknown_outcome() {
+fn reports_unknown_outcome_if_the_connection_is_cut_during_the_repair() {
     let sshd = Plan::new().gate("kill -9 $PPID; sleep 1").start();
     let error = in_time(&sshd.route());
     assert_eq!((error.code(), error.nothing_was_run()), ("cut", false), "{error}");
@@ -179,7 +179,7 @@ fn reconnects_after_an_idle_cut_and_requests_the_repair_once() {
 }
 
 #[test]
-fn a_silent_repair_outlives_many_keepalives() {
+fn keeps_the_connection_during_a_long_silent_repair() {
     let sshd = Plan::new()
         .gate(&format!("case $SSH_ORIGINAL_COMMAND in repair*) sleep 11;; esac\n{GOOD_GATE}"))
         .start();
@@ -193,7 +193,7 @@ fn a_silent_repair_outlives_many_keepalives() {
 }
 
 #[test]
-fn gives_up_a_host_without_sign_of_life_long_before_the_deadline() {
+fn gives_up_on_an_unresponsive_host_before_the_deadline() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
     let route = HostRoute { keepalive: Duration::from_secs(2), ..sshd.route() };
     let mut gate = transport::connect(&route, soon()).unwrap();
@@ -214,10 +214,10 @@ fn gives_up_a_host_without_sign_of_life_long_before_the_deadline() {
     signal(session, Signal::KILL);
 }
 
-/// A proxy that relays a number of bytes of the host, then goes silent: the link is dead at every
-/// phase in turn.
+/// A proxy relays a number of bytes from the host and then goes silent. With different numbers, the
+/// link dies in every phase.
 #[test]
-fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
+fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     let sshd = Plan::new().start();
     let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     let whole = {
@@ -230,7 +230,8 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
     let mut phases = Vec::new();
     thread::scope(|scope| {
         let route = &route;
-        // The first half is keys. After them come packets of no more than a few dozen bytes.
+        // The first half of the bytes is the key exchange. The packets after it have only a few
+        // dozen bytes, so use smaller steps for them.
         let bytes =
             (0..8).map(|step| whole * step / 16).chain((1..32).map(|step| whole - step * 40));
         let conversations: Vec<_> = bytes
@@ -244,7 +245,8 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
         for conversation in conversations {
             let (bytes, (answer, took)) = conversation.join().unwrap();
             assert!(took < LIMIT + SLACK, "{bytes} of {whole} bytes: it took {took:?}");
-            // The end of the channel may be missing from an answer that is whole.
+            // The request succeeds if only the end of the channel is missing after a complete
+            // answer.
             if let Err(error) = answer {
                 let phase =
                     timeout(&error).unwrap_or_else(|| panic!("{bytes} of {whole} bytes: {error}"));
@@ -258,9 +260,10 @@ fn a_link_that_dies_after_any_number_of_bytes_ends_at_the_deadline() {
     }
 }
 
-/// The same with a link that is closed, by a restarted sshd, a firewall, a full table of sessions.
+/// A proxy closes the link after a number of bytes, as a restarted sshd, a firewall or a full
+/// session table would.
 #[test]
-fn a_link_that_is_closed_after_any_number_of_bytes_is_cut() {
+fn reports_a_link_that_is_closed_at_any_byte() {
     let sshd = Plan::new().start();
     let route = sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519")));
     for bytes in (0..3000).step_by(100) {
@@ -274,7 +277,8 @@ fn a_link_that_is_closed_after_any_number_of_bytes_is_cut() {
     }
 }
 
-/// The port of a proxy for this one, and how many bytes of the host's it has passed on.
+/// Starts a proxy for `port` that goes silent after `most` bytes from the host. Returns the port of
+/// the proxy and the number of bytes that it has relayed.
 fn dying_link(port: u16, most: usize) -> (u16, Arc<AtomicUsize>) {
     link(port, most, LIMIT + SLACK)
 }
@@ -307,9 +311,9 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// Unrequested packets, before any key is agreed: libssh2 keeps those it does not know for later.
+/// The packets arrive before the key exchange. libssh2 stores packets that it does not know.
 #[test]
-fn a_flood_of_packets_ends_in_time_and_is_not_kept() {
+fn cuts_the_connection_of_a_host_that_floods_packets() {
     let (sshd, listener) = (Plan::new().start(), listen());
     let route = instead_of(&sshd, &listener);
     let sent = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! Completions for the shells that people have.
+//! Completions for bash, zsh and fish.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,8 @@ use clap_complete::{Shell, generate_to};
 
 use crate::programs::programs;
 
-/// Writes them, each shell's in a directory of its name.
+/// Writes the completions of all programs into one directory per shell, for example
+/// `directory/bash`.
 pub fn write(directory: &Path) -> io::Result<()> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let place = directory.join(shell.to_string());
@@ -17,7 +18,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
             let name = program.get_name().to_owned();
             let made = generate_to(shell, &mut program, &name, &place)?;
             if shell == Shell::Bash {
-                // bash-completion looks for a file of the program's very name.
+                // bash-completion expects the file to have the program's name without an extension.
                 fs::rename(made, place.join(name))?;
             }
         }

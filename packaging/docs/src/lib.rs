@@ -1,8 +1,8 @@
-//! What packages carry beside the programs, made of the programs' own definitions: manual pages,
-//! completions, bills of materials.
+//! Generates the manual pages, completions and bills of materials of the packages from the
+//! definitions in the programs.
 
 pub mod completions;
-mod format;
+mod markdown;
 pub mod pages;
 mod programs;
 pub mod sbom;
@@ -13,7 +13,8 @@ use std::path::Path;
 
 pub use programs::programs;
 
-/// Makes everything anew below `directory`: man/, completions/{bash,zsh,fish}/ and sbom/.
+/// Writes man/, completions/{bash,zsh,fish}/ and sbom/ below `directory`. Existing directories of
+/// these names are removed first.
 pub fn write(directory: &Path) -> io::Result<()> {
     pages::write(&fresh(directory, "man")?)?;
     completions::write(&fresh(directory, "completions")?)?;

@@ -1,4 +1,4 @@
-//! docs DIRECTORY: see `docs::write`. Called by `make docs`, in the project's directory.
+//! `docs DIRECTORY` calls `docs::write`. `make docs` runs it in the root of the repository.
 
 use std::io::Write;
 use std::path::Path;

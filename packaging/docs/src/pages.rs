@@ -1,5 +1,5 @@
-//! Manual pages. clap_mangen writes the options; what stands behind them in the help becomes
-//! sections here.
+//! Manual pages. clap_mangen writes the options. The text after the options in the help becomes the
+//! sections that follow.
 
 use std::fs;
 use std::io;
@@ -12,49 +12,85 @@ use handle_repair::verdict::Verdict;
 use ledger::{RepairOutcome, StepKind};
 use policy::ReasonCode;
 
-use crate::format;
+use crate::markdown;
 use crate::programs::programs;
 
-/// What is read and written on the Nagios server.
+/// Files that the programs use on the Nagios server.
 const SERVER: [(&str, &str); 5] = [
     ("/etc/nagios-selfheal/policy.json", "the rules"),
     (
         "/etc/nagios-selfheal/id_ed25519",
-        "the key that opens the gates, readable by Nagios' user alone",
+        "the private key for the gates, readable only by Nagios' user",
     ),
     ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
     ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "started by handle_repair with the same arguments: reserves, repairs, verifies, records",
+        "reserves, runs, verifies and records a repair; handle_repair starts it with its own \
+         arguments",
     ),
 ];
 
-/// The same on a repaired host.
+/// Files that the gate uses on a repaired host.
 const HOST: [(&str, &str); 4] = [
-    ("/etc/nagios-selfheal/repairs.json", "the repairs, and all that can be run"),
-    ("/etc/sudoers.d/nagios-selfheal", "made of it by repair-gate-sudoers.service"),
-    ("/var/lib/nagios-selfheal/gate/", "records and lock"),
+    ("/etc/nagios-selfheal/repairs.json", "the repairs that the gate can run"),
+    (
+        "/etc/sudoers.d/nagios-selfheal",
+        "the sudo rules, written from repairs.json by repair-gate-sudoers.service",
+    ),
+    ("/var/lib/nagios-selfheal/gate/", "the gate's records and its lock file"),
     (
         "/var/lib/nagios-selfheal/home/.ssh/authorized_keys",
-        "whose key opens the gate; root's, as the package makes the account",
+        "the public keys that can log in to the gate; owned by root if the package created the \
+         account",
     ),
 ];
 
-/// A page: its name with the section, and its text.
+/// A document in Markdown that is a manual page as well.
+struct Document {
+    name: &'static str,
+    section: &'static str,
+    text: &'static str,
+    /// The files of its FILES section, which is left out when there are none.
+    files: &'static [(&'static str, &'static str)],
+}
+
+impl Document {
+    /// Returns the name as other pages refer to it, for example `nagios-selfheal(7)`.
+    fn title(&self) -> String {
+        format!("{}({})", self.name, self.section)
+    }
+}
+
+const DOCUMENTS: [Document; 2] = [
+    Document {
+        name: "nagios-selfheal-policy",
+        section: "5",
+        text: include_str!("../policy.md"),
+        files: &SERVER,
+    },
+    Document {
+        name: "nagios-selfheal",
+        section: "7",
+        text: include_str!("../guide.md"),
+        files: &[],
+    },
+];
+
+/// A manual page.
 pub struct Page {
-    /// As its file is called, `repairctl-lint.1`.
+    /// File name of the page, for example `repairctl-lint.1`.
     pub file: String,
-    /// In roff.
+    /// Source text in roff.
     pub text: Vec<u8>,
 }
 
-/// Writes all pages.
+/// Writes all pages into `directory`.
 pub fn write(directory: &Path) -> io::Result<()> {
     all()?.into_iter().try_for_each(|page| fs::write(directory.join(page.file), page.text))
 }
 
-/// A page for every program, and for every command of repairctl.
+/// Returns a page for every program, every command of repairctl and every document.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
     for mut program in programs() {
@@ -63,17 +99,19 @@ pub fn all() -> io::Result<Vec<Page>> {
     }
     let mut names: Vec<String> = commands.iter().map(|one| format!("{}(1)", name(one))).collect();
     names.push("repair_gate(8)".into());
-    names.push(format!("{}(5)", format::NAME));
+    names.extend(DOCUMENTS.iter().map(Document::title));
     let mut pages = commands
         .into_iter()
         .map(|command| page(command, &names))
         .collect::<io::Result<Vec<_>>>()?;
     pages.push(gate(&names)?);
-    pages.push(policy(&names)?);
+    for document in &DOCUMENTS {
+        pages.push(written(document, &names)?);
+    }
     Ok(pages)
 }
 
-/// Adds a command after those below it.
+/// Appends all visible subcommands of a command, then the command itself.
 fn add(commands: &mut Vec<Command>, command: Command) {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         add(commands, below.clone());
@@ -121,7 +159,7 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     Ok(Page { file: format!("{name}.1"), text })
 }
 
-/// The words that scripts may match, in output, in the record and in JSON.
+/// Writes the sections with the words that scripts can match in output, in the ledger and in JSON.
 fn all_words(roff: &mut Roff) {
     let verdicts = Verdict::ALL.iter().map(|word| (word.as_str(), word.about()));
     words(roff, "FIRST WORDS", verdicts);
@@ -142,7 +180,7 @@ fn words<'a>(roff: &mut Roff, title: &str, words: impl Iterator<Item = (&'a str,
     }
 }
 
-/// The gate has no clap: its page is what its --help says.
+/// Returns the page of the gate. The gate does not use clap, so its page is its help text.
 fn gate(names: &[String]) -> io::Result<Page> {
     let (about, rest) = repair_gate::HELP.split_once("\n\n").unwrap_or((repair_gate::HELP, ""));
     let mut roff = Roff::default();
@@ -156,21 +194,23 @@ fn gate(names: &[String]) -> io::Result<Page> {
     Ok(Page { file: "repair_gate.8".into(), text })
 }
 
-fn policy(names: &[String]) -> io::Result<Page> {
+/// A page that is written in Markdown.
+fn written(document: &Document, names: &[String]) -> io::Result<Page> {
     let mut roff = Roff::default();
-    format::page(&mut roff, &source())?;
-    end(&mut roff, &format!("{}(5)", format::NAME), &SERVER, names);
+    roff.control("TH", [document.name, document.section, "", &source(), "nagios-selfheal"]);
+    markdown::render(&mut roff, document.text);
+    end(&mut roff, &document.title(), document.files, names);
     let mut text = Vec::new();
     roff.to_writer(&mut text)?;
-    Ok(Page { file: format!("{}.5", format::NAME), text })
+    Ok(Page { file: format!("{}.{}", document.name, document.section), text })
 }
 
 fn source() -> String {
     format!("nagios-selfheal {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// The text of a help, in which a line such as `Examples:` begins a section. Indented lines stay as
-/// they are.
+/// Converts help text to roff. A line like `Examples:` starts a section. Indented lines keep their
+/// line breaks.
 fn sections(roff: &mut Roff, first: &str, text: &str) {
     let mut heading = Some(first.to_owned());
     let mut as_it_is = false;
@@ -195,7 +235,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
         if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
             roff.control("SH", [heading.as_str()]);
             if as_it_is {
-                // A heading fills again.
+                // The heading has switched back to filled text.
                 keep(roff);
             }
         } else if line.is_empty() {
@@ -210,7 +250,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
     }
 }
 
-/// Lines as they are: at the left, for they are as wide as a terminal.
+/// Starts unfilled text. It is set at the left margin because the lines are up to a terminal wide.
 fn keep(roff: &mut Roff) {
     roff.control("RS", ["-7n"]);
     roff.control("nf", []);
@@ -222,14 +262,16 @@ fn fill(roff: &mut Roff) {
 }
 
 fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {
-    roff.control("SH", ["FILES"]);
+    if !files.is_empty() {
+        roff.control("SH", ["FILES"]);
+    }
     for (file, what) in files {
         roff.control("TP", []);
         roff.text([bold(*file)]);
         roff.text([roman(*what)]);
     }
     roff.control("SH", ["SEE ALSO"]);
-    // Names are neither cut nor stretched.
+    // Neither hyphenate the names nor stretch the spaces between them.
     roff.control("nh", []);
     roff.control("ad", ["l"]);
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != own).collect();

@@ -1,17 +1,18 @@
-//! The programs with a command line of clap.
+//! The programs that parse their command line with clap.
 
-/// Every program with a command line of clap's, by the name it is called by on a system.
+/// Returns the commands of all programs that use clap, under the names they are installed as.
 pub fn programs() -> Vec<clap::Command> {
     vec![
         handle_repair::cli::command(),
         repairctl::cli::command().disable_help_subcommand(true),
         check_repairs::cli::command(),
-        beside_the_original(check_http::command()),
+        as_installed(check_http::command()),
     ]
 }
 
-/// Where plugins lie, check_http is the distribution's own; ours has a link of another name there.
-fn beside_the_original(command: clap::Command) -> clap::Command {
+/// Renames check_http to the name of its link in the plugin directory, where `check_http` is the
+/// distribution's plugin.
+fn as_installed(command: clap::Command) -> clap::Command {
     const NAME: &str = "selfheal_check_http";
     let usage = command
         .get_overridden_usage()

@@ -1,6 +1,6 @@
-//! Bills of materials (CycloneDX 1.5): for each package, every crate that is in its programs, and
-//! the C that is in those. They hold no time and no serial number, so the same sources give the
-//! same bytes.
+//! Bills of materials (CycloneDX 1.5). For each package they list the crates in its programs and
+//! the C libraries in these crates. They contain no timestamp and no serial number, so the same
+//! sources give byte-identical files.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -10,10 +10,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-/// A package, and how cargo is told to build what is in it, as in the Makefile.
+/// The name of a package, and the arguments of each cargo build that the Makefile runs for it.
 type Package = (&'static str, &'static [&'static [&'static str]]);
 
-/// All packages.
+/// All packages and their builds.
 pub const PACKAGES: [Package; 4] = [
     ("nagios-selfheal", &[&["handle_repair"], &["repairctl"]]),
     (
@@ -28,14 +28,14 @@ pub const PACKAGES: [Package; 4] = [
     ("repair-gate", &[&["repair_gate"]]),
 ];
 
-/// Crates that bring C along: the crate, what it brings, the header below the crate that tells its
-/// version, and the name there.
+/// Crates that contain a C library. Each entry has the crate, the library, the header with the
+/// library's version and the name of the macro in this header.
 const BUNDLED: [(&str, &str, &str, &str); 2] = [
     ("libsqlite3-sys", "sqlite", "sqlite3/sqlite3.h", "SQLITE_VERSION"),
     ("libssh2-sys", "libssh2", "libssh2/include/libssh2.h", "LIBSSH2_VERSION"),
 ];
 
-/// Writes one for each package.
+/// Writes one bill for each package.
 pub fn write(directory: &Path) -> io::Result<()> {
     let known = Known::read()?;
     for (package, builds) in PACKAGES {
@@ -45,15 +45,15 @@ pub fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The bill of one package.
+/// Returns the bill of one package.
 pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Value> {
     let mut crates = BTreeMap::new();
     for build in builds {
-        // What is linked counts more than what only runs while it is built.
+        // A crate that is both linked and used at build time is recorded as linked.
         for (edges, scope) in [("normal,no-proc-macro", "required"), ("normal,build", "excluded")] {
             for line in tree(build, edges)?.lines() {
                 if let Some(found) = Crate::read(line) {
-                    // It hands its sources over to be linked.
+                    // openssl-src is a build dependency, but its C code is linked.
                     let scope = if found.name == "openssl-src" { "required" } else { scope };
                     crates.entry(found).or_insert(scope);
                 }
@@ -94,7 +94,7 @@ fn cargo(words: &[&str]) -> io::Result<String> {
     String::from_utf8(done.stdout).map_err(io::Error::other)
 }
 
-/// A crate of somebody else's.
+/// A third-party crate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Crate {
     name: String,
@@ -103,8 +103,8 @@ struct Crate {
 }
 
 impl Crate {
-    /// Reads `serde v1.0.0|MIT OR Apache-2.0`; our own crates, which name their directory, are no
-    /// component.
+    /// Parses a line like `serde v1.0.0|MIT OR Apache-2.0`. Returns `None` for crates of this
+    /// workspace, whose lines contain their directory.
     fn read(line: &str) -> Option<Crate> {
         let (package, license) = line.split_once('|')?;
         let mut words = package.split(' ');
@@ -115,14 +115,14 @@ impl Crate {
     }
 }
 
-/// What cargo knows of all crates: where their sources are, and their checksums.
+/// Sources and checksums of all crates, as reported by cargo.
 pub struct Known {
     manifests: HashMap<(String, String), PathBuf>,
     checksums: HashMap<(String, String), String>,
 }
 
 impl Known {
-    /// Asks cargo, and reads Cargo.lock beside the workspace's Cargo.toml.
+    /// Runs `cargo metadata` and reads Cargo.lock in the workspace's root.
     pub fn read() -> io::Result<Known> {
         let metadata: Value = serde_json::from_str(&cargo(&["metadata", "--format-version=1"])?)?;
         let text = |value: &Value, key: &str| {
@@ -176,7 +176,7 @@ impl Known {
         key: &(String, String),
     ) -> io::Result<Option<(&'static str, String)>> {
         if one.name == "openssl-src" {
-            // 300.5.0+3.5.0: the version of the C is behind the plus.
+            // In 300.5.0+3.5.0, the version of OpenSSL follows the plus sign.
             return Ok(one
                 .version
                 .split_once('+')

@@ -1,4 +1,4 @@
-//! What is made is what man, the shells and scanners can use.
+//! Tests that man, the shells and scanners can read the generated files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -15,7 +15,7 @@ fn run(command: &mut Command) -> Output {
     })
 }
 
-/// As a terminal of 80 columns shows it, without a warning.
+/// Renders a page for a terminal with 80 columns and fails if man prints a warning.
 fn shown(page: &Path) -> String {
     let mut man = Command::new("man");
     man.args(["--warnings", "-E", "UTF-8", "-l"])
@@ -28,12 +28,7 @@ fn shown(page: &Path) -> String {
     assert!(done.status.success() && complaints.is_empty(), "{}: {complaints}", page.display());
     let text = String::from_utf8(done.stdout).unwrap();
     let wide: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80).collect();
-    // The smallest policy is one line in README, too.
-    assert!(
-        wide.iter().all(|line| line.contains("{\"repairs\": {\"httpd\"")),
-        "{}: {wide:#?}",
-        page.display()
-    );
+    assert!(wide.is_empty(), "{}: {wide:#?}", page.display());
     text
 }
 
@@ -46,10 +41,10 @@ fn with_commands(mut program: Clap) -> Vec<Clap> {
 }
 
 #[test]
-fn every_page_is_rendered_and_tells_every_option() {
+fn renders_pages_that_document_every_option() {
     let place = tempfile::tempdir().unwrap();
     docs::pages::write(place.path()).unwrap();
-    let mut pages = 2;
+    let mut pages = 3;
     for command in docs::programs().into_iter().flat_map(with_commands) {
         let name = command.get_display_name().unwrap_or(command.get_name());
         let text = shown(&place.path().join(format!("{name}.1")));
@@ -74,6 +69,7 @@ fn every_page_is_rendered_and_tells_every_option() {
     for line in repair_gate::HELP.lines().filter(|line| line.starts_with("  ")) {
         assert!(gate.contains(line.trim()), "{line}\n{gate}");
     }
+    shown(&place.path().join("nagios-selfheal.7"));
     let policy = shown(&place.path().join("nagios-selfheal-policy.5"));
     for key in [
         "repairs.NAME.ladder",
@@ -89,12 +85,12 @@ fn every_page_is_rendered_and_tells_every_option() {
     assert_eq!(
         fs::read_dir(place.path()).unwrap().count(),
         pages,
-        "a page that no test has looked at"
+        "this test has not checked every page"
     );
 }
 
 #[test]
-fn the_shells_can_read_their_completions() {
+fn writes_completions_that_shells_can_parse() {
     let place = tempfile::tempdir().unwrap();
     docs::completions::write(place.path()).unwrap();
     for shell in ["bash", "zsh", "fish"] {
@@ -112,7 +108,7 @@ fn the_shells_can_read_their_completions() {
             );
         }
     }
-    // They are used as a shell would: what may follow `repairctl tr`?
+    // Complete `repairctl tr` in the same way as bash.
     let script = format!(
         ". {}; COMP_WORDS=(repairctl tr); COMP_CWORD=1; _repairctl repairctl tr repairctl; \
          echo \"${{COMPREPLY[@]}}\"",
@@ -125,7 +121,7 @@ fn the_shells_can_read_their_completions() {
 }
 
 #[test]
-fn a_bill_names_what_is_linked_and_nothing_else() {
+fn lists_exactly_the_linked_crates() {
     let known = Known::read().unwrap();
     let bills: Vec<Value> =
         PACKAGES.iter().map(|(package, builds)| bill(package, builds, &known).unwrap()).collect();
@@ -158,7 +154,7 @@ fn a_bill_names_what_is_linked_and_nothing_else() {
             "{one}"
         );
     }
-    // The C that is in it, with its version, for whoever looks for known holes.
+    // Vulnerability scanners need the versions of the C libraries as well.
     for name in ["openssl", "sqlite", "libssh2"] {
         let found = bills[0]["components"]
             .as_array()

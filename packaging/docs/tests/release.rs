@@ -1,5 +1,5 @@
-//! `make release` refuses when one place says another version, and says which. Tried on a copy of
-//! those places in a repository of its own.
+//! Tests that `make release` refuses files with different versions and names the wrong one. They
+//! run on copies of the files in a temporary repository.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -17,8 +17,8 @@ const PLACES: [&str; 5] = [
 struct Copy(tempfile::TempDir);
 
 impl Copy {
-    /// Ready for release: what is unreleased in the change log has become this version, committed
-    /// and tagged.
+    /// Creates a repository that is ready for release. The newest chapter of the change log has
+    /// this version, and everything is committed and tagged.
     fn ready() -> Copy {
         let copy = Copy(tempfile::tempdir().unwrap());
         for place in PLACES {
@@ -28,7 +28,7 @@ impl Copy {
         let version = env!("CARGO_PKG_VERSION");
         let changes = fs::read_to_string(copy.at("CHANGELOG.md")).unwrap();
         let newest = changes.lines().find(|line| line.starts_with("## ")).unwrap();
-        copy.replace("CHANGELOG.md", newest, &format!("## {version} (2026-11-24)"));
+        copy.replace("CHANGELOG.md", newest, &format!("## [{version}] - 2026-11-24"));
         copy.git(&["init", "-q"]);
         copy.commit();
         copy.git(&["tag", &format!("v{version}")]);
@@ -78,19 +78,19 @@ fn project() -> PathBuf {
 }
 
 #[test]
-fn one_version_everywhere_is_released() {
+fn accepts_same_version_everywhere() {
     let done = Copy::ready().release();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
-fn another_version_in_any_place_is_refused_and_named() {
+fn refuses_and_names_file_with_different_version() {
     let version = env!("CARGO_PKG_VERSION");
     let spec = "packaging/rpm/nagios-selfheal.spec";
     for (place, old, named) in [
         ("Cargo.toml", format!("\nversion = \"{version}\""), "Cargo.lock"),
         ("Cargo.lock", format!("name = \"policy\"\nversion = \"{version}\""), "Cargo.lock"),
-        ("CHANGELOG.md", format!("## {version}"), "CHANGELOG.md"),
+        ("CHANGELOG.md", format!("## [{version}]"), "CHANGELOG.md"),
         (spec, format!("Version:        {version}"), "Version in packaging/rpm"),
         (spec, format!("> - {version}-1"), "%changelog of packaging/rpm"),
         ("packaging/debian/changelog", format!("({version}-1)"), "packaging/debian/changelog"),
@@ -105,13 +105,13 @@ fn another_version_in_any_place_is_refused_and_named() {
 }
 
 #[test]
-fn a_missing_or_wrong_tag_and_uncommitted_work_are_refused() {
+fn refuses_uncommitted_changes_and_missing_or_wrong_tag() {
     let copy = Copy::ready();
     fs::write(copy.at("new"), "").unwrap();
-    assert!(copy.refusal().contains("not everything is committed"));
+    assert!(copy.refusal().contains("uncommitted changes"));
     copy.commit();
     let refusal = copy.refusal();
-    assert!(refusal.contains("the tag of this commit") && refusal.contains("says ''"), "{refusal}");
+    assert!(refusal.contains("tag of this commit") && refusal.contains("version ''"), "{refusal}");
     copy.git(&["tag", "v9.9.9"]);
-    assert!(copy.refusal().contains("says '9.9.9'"));
+    assert!(copy.refusal().contains("version '9.9.9'"));
 }

@@ -1,5 +1,5 @@
-//! Dates of HTTP and of certificates, and the format that monitoring-plugins' check_http prints.
-//! All in seconds since 1970, UTC.
+//! Parsing of dates in HTTP headers and certificates, and formatting as in monitoring-plugins'
+//! check_http. All dates are in seconds since 1970, in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -27,8 +27,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // Two digits mean this century or the last: at most 50 years in the future (RFC 9110); C
-    // splits at 70.
+    // A year of two digits belongs to this century or the last. RFC 9110 allows at most 50 years
+    // in the future. We split at 70, as C does.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar. Years start in March here, so that the
-/// leap day is the last.
+/// Returns the days from 1970-01-01 to a date of the Gregorian calendar. The calculation starts
+/// years in March, which makes the leap day the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -82,7 +82,7 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         - 719_468
 }
 
-/// Year, month and day of the day that is `since` days after 1970-01-01.
+/// Returns the year, month and day of the date that is `since` days after 1970-01-01.
 fn civil(since: i64) -> (i64, i64, i64) {
     let mut year = 1970 + since.div_euclid(366);
     while days(year + 1, 1, 1) <= since {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_like_c() {
+    fn formats_dates_like_c() {
         assert_eq!(format(0), "Thu Jan  1 00:00:00 1970 +0000");
         assert_eq!(format(1_829_963_809), "Tue Dec 28 03:16:49 2027 +0000");
         assert_eq!(format(951_782_400), "Tue Feb 29 00:00:00 2000 +0000");
@@ -148,7 +148,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn parses_what_it_formats(seconds in 0i64..253_402_300_799) {
+        fn parses_formatted_dates(seconds in 0i64..253_402_300_799) {
             let text = format(seconds);
             prop_assert_eq!(parse_http(text.trim_end_matches(" +0000")), Some(seconds));
         }

@@ -1,45 +1,50 @@
-//! The time limit of a run: name lookup, connect, TLS, sending, reading and every redirect share
-//! one.
+//! The time limit of a run. Name lookup, connect, TLS, sending, reading and all redirects share it.
 
 use std::time::{Duration, Instant};
 
-/// When the run started and how long it may take.
+/// Start of the run and its time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     run_start: Instant,
-    /// When the command line and its files had been read: a slow file is not a slow server.
+    /// When the check itself started, after the command line and its files were read. Reading a
+    /// slow file does not count as the server's response time.
     check_start: Instant,
     limit: Option<Duration>,
 }
 
-/// The time limit has passed.
+/// Error that the time limit has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the time limit has passed")]
 pub struct TimedOut;
 
 impl Deadline {
-    /// Starts to measure the check, in a run that started at `run_start` and has already measured
-    /// `spent`. Without a limit the run never ends.
+    /// Starts the clock of the check. The run started at `run_start`, and check_http has already
+    /// spent `spent` on the check if it executed this program. Without a limit, the run never times
+    /// out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }
 
-    /// Time since the check started.
+    /// Returns the time since the check started.
     pub fn elapsed(&self) -> Duration {
         self.check_start.elapsed()
     }
 
-    /// Time since the run started.
+    /// Returns the time since the run started.
     pub fn spent(&self) -> Duration {
         self.run_start.elapsed()
     }
 
-    /// When the run must end; `None` without a limit.
+    /// Returns when the run must end, or `None` without a limit.
     pub fn end(&self) -> Option<Instant> {
         end_of(self.run_start, self.limit)
     }
 
-    /// Time left; `None` without a limit.
+    /// Returns the time left, or `None` without a limit.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no time is left.
     pub fn left(&self) -> Result<Option<Duration>, TimedOut> {
         match self.limit {
             None => Ok(None),
@@ -52,12 +57,12 @@ impl Deadline {
     }
 }
 
-/// When a run that started at `run_start` must end; `None` without a limit.
+/// Returns when a run that started at `run_start` must end, or `None` without a limit.
 pub fn end_of(run_start: Instant, limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| run_start.checked_add(limit))
 }
 
-/// The moment that is `spent` before now.
+/// Returns the moment that lies `spent` in the past.
 pub fn ago(spent: Duration) -> Instant {
     let now = Instant::now();
     now.checked_sub(spent).unwrap_or(now)

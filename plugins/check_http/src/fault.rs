@@ -1,58 +1,59 @@
-//! Why no response came. Each fault but [`Fault::OutOfResources`] and [`Fault::File`] was observed
-//! on the server, and so is a result.
+//! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems of
+//! this machine and say nothing about the server. All other faults are results of the check.
 
 use rustix::io::Errno;
 
 use crate::deadline::TimedOut;
 
-/// Why no response came.
+/// Reason why there is no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// The time limit passed.
+    /// The time limit passed before the response was complete.
     Timeout,
     /// The name has no address.
     Name(&'static str),
-    /// No address of the name accepted a connection; the reason of the last one.
+    /// No address of the name accepted a connection. Holds the reason for the last address.
     Connect(String),
-    /// This process or machine is out of descriptors or memory: the server was not tried.
+    /// This process or machine has no file descriptors or memory left, so the server was not
+    /// contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
-    /// Verification was requested, and the certificate failed it.
+    /// The server's certificate failed the verification that the user requested.
     Untrusted(TlsFault),
-    /// Our client certificate or its key is unusable; in monitoring-plugins' words.
+    /// The client certificate or its key is unusable. Holds the message of monitoring-plugins.
     ClientCertificate(&'static str),
-    /// A file that the command line names is unusable.
+    /// A file named on the command line is unusable.
     File(String),
-    /// The connection ended before the first byte.
+    /// The connection ended before the first byte of a response.
     NoData,
-    /// Reading failed before the first byte.
+    /// Reading failed before the first byte of a response.
     Receive(String),
-    /// The response exceeds a limit; the text says which.
+    /// The response exceeds a limit. Holds the message, which names the limit.
     LimitExceeded(&'static str),
 }
 
-/// Why a TLS handshake failed.
+/// Reason why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
-    /// The library's reason.
+    /// Reason that the TLS library gives.
     pub why: String,
-    /// Whether OpenSSL may succeed with this peer.
+    /// Whether OpenSSL might succeed with this peer.
     pub openssl_may_help: bool,
 }
 
-/// Whether this process or machine ran out of a resource.
+/// Whether `why` means that this process or machine ran out of a resource.
 pub fn is_shortage(why: Errno) -> bool {
     matches!(why, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
 }
 
 impl Fault {
-    /// The private key does not belong to the client certificate.
+    /// Fault for a private key that does not belong to the client certificate.
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL where that may help. `exec` replaces this process; it returns the
-    /// reason only if it cannot, and the reason is added to a failed handshake.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process. If it fails, it
+    /// returns the reason, which is added to the message of a failed handshake.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {
@@ -60,7 +61,7 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // A second opinion only: the first is complete without it.
+                // Ignore a failure to start OpenSSL. The result of rustls is complete without it.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

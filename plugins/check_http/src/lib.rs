@@ -1,10 +1,11 @@
-//! check_http: one HTTP(S) exchange, one line for Nagios. A drop-in for monitoring-plugins'
-//! check_http 2.3.3.
+//! check_http checks an HTTP or HTTPS server and prints one line for Nagios. It is a drop-in
+//! replacement for monitoring-plugins' check_http 2.3.3.
 //!
-//! [`run()`] parses the command line, runs the check and returns its result. `cli` alone knows
-//! options; `spec` holds them as checked types; `net` alone opens sockets; `http` works on any
-//! stream; `checks` and `pattern` are pure; `run` connects them. Imports go one way: `pattern`,
-//! `http`, `net`, `spec`, `checks`, `run`; `cli` only fills in a spec.
+//! [`run()`] parses the command line, runs the check and returns its result. Only `cli` knows the
+//! options, and `spec` holds their values as validated types. Only `net` opens sockets; `http`
+//! works on any stream. `checks` and `pattern` do no I/O. `run` combines these modules. In the
+//! order `pattern`, `http`, `net`, `spec`, `checks`, `run`, a module imports only earlier ones.
+//! `cli` builds a spec.
 
 mod checks;
 mod cli;
@@ -30,7 +31,7 @@ use run::exec;
 
 pub use command_line::command;
 
-/// Runs the check on rustls. check_http_openssl takes over for a peer that rustls refuses.
+/// Runs the check with rustls. For a peer that rustls refuses, executes check_http_openssl.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let run_start = std::time::Instant::now();
@@ -44,7 +45,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(run::run(context, &fallback))
 }
 
-/// Runs the check on OpenSSL.
+/// Runs the check with OpenSSL.
 #[cfg(feature = "openssl-tls")]
 pub fn run_openssl(argv: &[OsString]) -> Result<Outcome, Problem> {
     let spent = exec::spent();

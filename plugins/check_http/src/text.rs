@@ -1,28 +1,31 @@
-//! Bytes and system errors as text. What is unsafe in a text is cleaned when it is printed.
+//! Conversion of bytes and system errors to text. The text may contain unsafe characters until it
+//! is printed, which cleans it.
 
-/// Decodes UTF-8, or latin-1 if `bytes` are not valid UTF-8, so that no byte is lost.
+/// Decodes `bytes` as UTF-8. If they are not valid UTF-8, decodes them as Latin-1, which loses no
+/// byte.
 pub fn decode(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes)
         .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
 }
 
-/// Whether `hay` contains `needle`; always true for an empty needle.
+/// Whether `hay` contains `needle`. Always true for an empty needle.
 pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
     find(hay, needle).is_some()
 }
 
-/// Position of the first `needle` in `hay`.
+/// Returns the position of the first `needle` in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(hay, needle)
 }
 
-/// The system's text for an error, without the number that std appends.
+/// Returns the system's message for an error, without the error number that std appends.
 pub fn io_error(error: &std::io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// The system's text for an unusable file, or that of `safe_file`, which names the file.
+/// Returns the message for an unusable file: the system's message for an I/O error, else that of
+/// `safe_file`, which names the file.
 pub fn file_error(error: &safe_file::Error) -> String {
     match error {
         safe_file::Error::Io { why, .. } => io_error(why),
@@ -35,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn decodes_utf8_and_latin1() {
+    fn decodes_utf8_or_latin1() {
         assert_eq!(decode("é".as_bytes()), "é");
         assert_eq!(decode(b"caf\xe9"), "café");
     }

@@ -1,5 +1,5 @@
-//! check_http as Nagios runs it, against servers with all kinds of responses: exact exit code and
-//! text.
+//! Runs check_http as Nagios does, against servers with all kinds of responses, and compares the
+//! exit code and the exact output.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,7 +33,7 @@ fn expect(answer: &str, options: &[&str], code: i32, text: &str) {
     );
 }
 
-/// The line of a response of `bytes` bytes, with its perfdata.
+/// Returns the expected output for a response of `bytes` bytes, with its perfdata.
 fn line(state: &str, message: &str, bytes: usize) -> String {
     format!(
         "HTTP {state}: {message} - {bytes} bytes in T second response time \
@@ -42,7 +42,7 @@ fn line(state: &str, message: &str, bytes: usize) -> String {
 }
 
 #[test]
-fn status_codes_have_states() {
+fn maps_status_codes_to_states() {
     for (status, code, state) in [
         ("200 OK", 0, "OK"),
         ("302 Found", 0, "OK"),
@@ -60,7 +60,7 @@ fn status_codes_have_states() {
 }
 
 #[test]
-fn reports_every_finding_in_order() {
+fn reports_all_problems_in_order() {
     let url = "http://127.0.0.1:PORT/";
     let size = OK.len();
     let message = format!(
@@ -73,7 +73,7 @@ fn reports_every_finding_in_order() {
 }
 
 #[test]
-fn expected_strings_replace_the_rules_for_codes() {
+fn expect_option_ignores_the_status_code() {
     let answer = "HTTP/1.1 404 NF\r\n\r\n";
     expect(
         answer,
@@ -87,7 +87,7 @@ fn expected_strings_replace_the_rules_for_codes() {
 }
 
 #[test]
-fn perfdata_has_thresholds_and_limits() {
+fn prints_thresholds_and_limits_in_perfdata() {
     let expected = format!(
         "HTTP WARNING: HTTP/1.1 200 OK - {0} bytes in T second response time \
          |time=Ts;0.000000;20.000000;0.000000;21.000000 size={0}B;;;0;",
@@ -101,7 +101,7 @@ fn perfdata_has_thresholds_and_limits() {
 }
 
 #[test]
-fn sends_the_request_servers_know() {
+fn sends_same_request_as_monitoring_plugins() {
     let (_, requests) = check(
         &[OK],
         &["-H", "h", "-u", "/x", "-k", "X: y", "-a", "u:p", "-A", "agent", "-P", "q=1"],
@@ -114,7 +114,7 @@ fn sends_the_request_servers_know() {
 }
 
 #[test]
-fn shows_and_links_the_body_on_request() {
+fn prints_body_and_link_on_request() {
     let (run, _) = check(&[OK], &["-B", "-L", "-H", "h"]);
     assert!(
         run.text.starts_with("<A HREF=\"http://h:PORT/\" target=\"_blank\">HTTP OK: "),
@@ -145,7 +145,7 @@ fn follows_redirects_as_requested() {
 
 #[test]
 fn closed_port_is_critical() {
-    // Another test may listen by now on a port that was free a moment ago.
+    // Port 1 is closed. A port that was free a moment ago could be in use by another test.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";
@@ -177,7 +177,7 @@ fn connects_to_a_unix_socket() {
 }
 
 #[test]
-fn silent_server_ends_at_the_time_limit() {
+fn silent_server_times_out() {
     for steps in [
         vec![Step::Wait(Duration::from_secs(30))],
         vec![
@@ -202,7 +202,7 @@ fn silent_server_ends_at_the_time_limit() {
 }
 
 #[test]
-fn command_line_errors_are_unknown_and_one_line_on_stdout() {
+fn command_line_errors_are_unknown_on_stdout() {
     for (options, text) in [
         (&["--no-such-option"][..], "check_http: unrecognized option '--no-such-option'\n"),
         (&["-H"], "check_http: option requires an argument -- 'H'\n"),
@@ -221,7 +221,7 @@ fn command_line_errors_are_unknown_and_one_line_on_stdout() {
 }
 
 #[test]
-fn help_and_version_are_unknown() {
+fn help_and_version_exit_unknown() {
     let help = support::run(PROGRAM, &["--help"]);
     assert_eq!(help.code, Some(3));
     assert!(help.text.contains("Examples:") && help.text.lines().count() > 60);
@@ -231,7 +231,7 @@ fn help_and_version_are_unknown() {
 }
 
 #[test]
-fn finds_a_latin_1_string_as_bytes() {
+fn finds_latin_1_string() {
     let server = Server::answering(&[b"HTTP/1.1 200 OK\r\nX: y\r\n\r\ncaf\xe9 \xff\0"]);
     let string = std::ffi::OsString::from_vec(b"caf\xe9 \xff ".to_vec());
     let args: Vec<std::ffi::OsString> =
@@ -240,7 +240,7 @@ fn finds_a_latin_1_string_as_bytes() {
 }
 
 #[test]
-fn shows_a_missing_string_in_whole_characters() {
+fn shortens_missing_string_between_characters() {
     let complaint = |option: &str, shown: &str| {
         let what = if option == "-s" { "string" } else { "header" };
         line(
@@ -291,11 +291,11 @@ fn prints_details_below_the_result() {
     ] {
         assert!(lines.contains(&expected), "{expected}: {}", run.text);
     }
-    assert!(!run.text.contains("dXNlcjpzZWNyZXQ"), "the password stands there: {}", run.text);
+    assert!(!run.text.contains("dXNlcjpzZWNyZXQ"), "the password is visible: {}", run.text);
 }
 
 #[test]
-fn complete_response_on_an_open_connection_is_complete() {
+fn accepts_complete_response_on_open_connection() {
     for answer in [
         OK,
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n",
@@ -326,7 +326,7 @@ fn ignores_the_locale() {
 }
 
 #[test]
-fn quotes_a_proxy_that_refuses() {
+fn quotes_proxy_that_refuses_connect() {
     let server = Server::answering(&["HTTP/1.1 403 Forbidden\r\n\r\n"]);
     let run = server.run(
         PROGRAM,

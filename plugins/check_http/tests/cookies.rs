@@ -1,4 +1,5 @@
-//! --cookie-jar: a login that sets a cookie and redirects, in one run and over several.
+//! Tests of --cookie-jar. The server sets a cookie and redirects, as after a login, in one run and
+//! over several runs.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -32,7 +33,7 @@ fn cookie_lines(server: &Server) -> Vec<Option<String>> {
 }
 
 #[test]
-fn sends_a_cookie_to_the_target_of_a_redirect() {
+fn sends_cookie_to_redirect_target() {
     let server = Server::answering(&[&redirect("/in", "session=1; Path=/; HttpOnly"), PAGE]);
     let run =
         server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "-f", "follow", "--cookie-jar", ""]);
@@ -44,7 +45,7 @@ fn sends_a_cookie_to_the_target_of_a_redirect() {
 }
 
 #[test]
-fn cookie_never_goes_to_another_host() {
+fn withholds_cookie_from_other_hosts_and_paths() {
     for (location, cookie, expected) in [
         ("http://127.0.0.1:PORT/in", "session=1; Path=/", None),
         ("http://127.0.0.1:PORT/in", "session=1; Domain=127.0.0.1", None),
@@ -64,7 +65,7 @@ fn cookie_never_goes_to_another_host() {
 }
 
 #[test]
-fn jar_persists_and_is_private() {
+fn keeps_cookies_between_runs_in_private_file() {
     let folder = tempdir().unwrap();
     let jar = folder.path().join("jar");
     let jar_name = jar.to_str().unwrap();
@@ -87,12 +88,12 @@ fn jar_persists_and_is_private() {
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,
-        "nothing else is left in the folder"
+        "no temporary file is left in the folder"
     );
 }
 
 #[test]
-fn follows_a_redirect_to_itself_after_a_new_cookie() {
+fn follows_redirect_to_same_url_after_new_cookie() {
     let server = Server::answering(&[&redirect("/", "seen=1"), PAGE]);
     let options = ["-H", "127.0.0.1", "-p", "PORT", "-f", "follow"];
     let with = server.run(PROGRAM, &[&options[..], &["--cookie-jar", ""]].concat());
@@ -103,7 +104,7 @@ fn follows_a_redirect_to_itself_after_a_new_cookie() {
 }
 
 #[test]
-fn rejects_an_invalid_jar_before_connecting() {
+fn rejects_unusable_cookie_jars() {
     let server = Server::answering(&[PAGE]);
     let run = server.run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/"]);
     assert!(
@@ -113,7 +114,7 @@ fn rejects_an_invalid_jar_before_connecting() {
     );
     let nowhere = server
         .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
-    assert_eq!(nowhere.code, Some(0), "there was no cookie to keep: {}", nowhere.text);
+    assert_eq!(nowhere.code, Some(0), "there was no cookie to save: {}", nowhere.text);
     let setting = Server::answering(&["HTTP/1.1 200 OK\r\nSet-Cookie: a=1\r\n\r\n"]);
     let run = setting
         .run(PROGRAM, &["-H", "localhost", "-p", "PORT", "--cookie-jar", "/no/such/folder/jar"]);
@@ -139,7 +140,7 @@ fn verbose_output_hides_sent_cookies() {
 }
 
 #[test]
-fn jar_that_is_not_a_file_lasts_for_the_run_only() {
+fn keeps_cookies_in_memory_if_jar_is_not_a_file() {
     let folder = tempdir().unwrap();
     let fifo = folder.path().join("fifo");
     mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
@@ -158,9 +159,9 @@ fn jar_that_is_not_a_file_lasts_for_the_run_only() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// Another account replaces the jar by a link to our file while check_http runs.
+/// Another account replaces the jar with a link to a file of ours while check_http runs.
 #[test]
-fn does_not_follow_a_jar_that_becomes_a_link() {
+fn does_not_follow_jar_replaced_by_link() {
     let folder = tempdir().unwrap();
     let (jar, secret) = (folder.path().join("jar"), folder.path().join("secret"));
     fs::write(&secret, "secret").unwrap();
@@ -187,7 +188,7 @@ fn does_not_follow_a_jar_that_becomes_a_link() {
 }
 
 #[test]
-fn replaces_a_jar_behind_our_own_link() {
+fn follows_own_link_to_jar() {
     let folder = tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     fs::create_dir(path("elsewhere")).unwrap();

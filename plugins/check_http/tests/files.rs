@@ -1,4 +1,5 @@
-//! No file outlives the time limit, and no link leads elsewhere.
+//! Files named on the command line. None of them can block check_http beyond the time limit, and
+//! links from other accounts are refused.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -35,7 +36,7 @@ fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().flatten()
 }
 
-/// A TLS server that requests a client certificate, and all files a client needs.
+/// A TLS server that requires a client certificate, and all files that a client needs.
 struct Lab {
     authority: Certificate,
     certificate: Certificate,
@@ -55,7 +56,8 @@ impl Lab {
         self.folder.path().join(name).display().to_string()
     }
 
-    /// The options that name a file: `FILE` for the bad one, good ones beside it.
+    /// Returns command lines for all options that take a file. `FILE` stands for the file under
+    /// test. All other files are valid.
     fn options(&self) -> [String; 6] {
         let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
         [
@@ -72,7 +74,7 @@ impl Lab {
         self.check_reading(Stdio::null(), program, options)
     }
 
-    /// Checks the server. A check that hangs is killed.
+    /// Checks the server. Kills a check that hangs.
     fn check_reading(&self, stdin: impl Into<Stdio>, program: &str, options: &str) -> Run {
         let line = format!(
             "-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}",
@@ -82,7 +84,8 @@ impl Lab {
     }
 }
 
-/// Asserts UNKNOWN with `line` in its one line, within `limit` seconds.
+/// Asserts that the result is UNKNOWN within `limit` seconds, and one line that contains `text`.
+/// `line` is the command line.
 fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
     assert!(run.code == Some(3) && run.text.contains(text), "{line}: {run:?}");
     assert!(run.text.lines().count() == 1 && run.stderr.is_empty(), "{line}: {run:?}");
@@ -90,7 +93,7 @@ fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
 }
 
 #[test]
-fn refuses_everything_but_files_at_once() {
+fn refuses_special_files_without_blocking() {
     let lab = Lab::new();
     mkfifoat(CWD, lab.path("fifo"), Mode::RUSR | Mode::WUSR).unwrap();
     let _socket = UnixListener::bind(lab.path("socket")).unwrap();
@@ -116,7 +119,7 @@ fn refuses_everything_but_files_at_once() {
 }
 
 #[test]
-fn endless_input_ends_at_a_size() {
+fn limits_size_of_endless_input() {
     let lab = Lab::new();
     let text = " is larger than ";
     for program in programs() {
@@ -149,7 +152,7 @@ fn endless_input_ends_at_a_size() {
 }
 
 #[test]
-fn silent_input_ends_at_the_time_limit() {
+fn silent_input_times_out() {
     let lab = Lab::new();
     let text = " did not end in time";
     for program in programs() {
@@ -201,7 +204,7 @@ fn reads_standard_input_and_process_substitutions() {
     }
 }
 
-/// As Let's Encrypt's client keeps them: current names are links to numbered files.
+/// Let's Encrypt's client keeps certificates in numbered files and links to the current ones.
 #[test]
 fn follows_links_to_certificates() {
     let lab = Lab::new();
@@ -241,7 +244,7 @@ fn refuses_every_link_of(lab: &Lab, writer: &str) {
 }
 
 #[test]
-fn refuses_links_in_a_directory_that_all_can_write() {
+fn refuses_links_in_world_writable_directory() {
     let lab = Lab::new();
     fs::set_permissions(lab.folder.path(), Permissions::from_mode(0o1777)).unwrap();
     refuses_every_link_of(&lab, "every account");
@@ -249,13 +252,14 @@ fn refuses_links_in_a_directory_that_all_can_write() {
 
 #[test]
 #[ignore = "needs: root"]
-fn refuses_links_in_a_directory_of_another_account() {
+fn refuses_links_in_directory_of_another_account() {
     let lab = Lab::new();
     chown(lab.folder.path(), Some(65534), None).unwrap();
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// The formats of `openssl pkey` and of legacy keys, and certificates, which are rarely encrypted.
+/// Tests the key format of `openssl pkcs8`, the legacy key format, and certificates, which are
+/// rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
@@ -281,7 +285,7 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // In a terminal, where a prompt is possible; its lines end in CR LF.
+            // Run the check in a terminal too, where OpenSSL could prompt. Its lines end in CR LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port
@@ -299,7 +303,7 @@ fn refuses_encrypted_files_without_prompting() {
 }
 
 #[test]
-fn time_limit_starts_with_the_program_and_measurement_with_the_connection() {
+fn slow_file_counts_for_timeout_but_not_response_time() {
     let late = |limit: &[&str], server: &Server| {
         let (reader, mut writer) = std::io::pipe().unwrap();
         let slow = thread::spawn(move || {
@@ -324,7 +328,7 @@ fn time_limit_starts_with_the_program_and_measurement_with_the_connection() {
 }
 
 #[test]
-fn unix_socket_with_a_full_queue_ends_at_the_time_limit() {
+fn connect_to_unix_socket_with_full_queue_times_out() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("socket");
     let _listener = UnixListener::bind(&path).unwrap();
@@ -341,7 +345,7 @@ fn unix_socket_with_a_full_queue_ends_at_the_time_limit() {
     drop(queue);
 }
 
-/// Fills the queue with connections that are never accepted.
+/// Fills the queue of the socket with connections that the server never accepts.
 fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
     use rustix::net::{
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,

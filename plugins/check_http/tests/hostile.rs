@@ -1,4 +1,5 @@
-//! Hostile servers: always one result in time, in little memory, on one clean line.
+//! Hostile servers. Against every one of them, check_http prints one clean result within the time
+//! limit and in little memory.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,12 +16,12 @@ use support::{Server, Step};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
-/// Limit in seconds for checks that would never end.
+/// Time limit in seconds for checks that would never end.
 const SHORT: u64 = 3;
-/// Limit in seconds for checks that end by themselves, even on a busy machine.
+/// Time limit in seconds for checks that end by themselves, long enough for a busy machine.
 const LONG: u64 = 30;
 
-/// Runs check_http with this `-t` and returns exit code, text and peak memory in KiB.
+/// Runs check_http with `-t limit`. Returns its exit code, its output and its peak memory in KiB.
 fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, String, u64) {
     let port = server.port.to_string();
     let start = Instant::now();
@@ -37,7 +38,7 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        // Before its exec the child still has our memory.
+        // Before exec, the child process still has the memory of this test program.
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -99,7 +100,7 @@ fn limits_endless_responses() {
             3,
             "Failed to unchunk message body",
         ),
-        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim answers"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim responses"),
     ] {
         let (exit, output, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
         assert!(
@@ -112,7 +113,7 @@ fn limits_endless_responses() {
 
 #[test]
 fn limits_endless_redirects() {
-    // Each leads to a new path.
+    // Every redirect leads to a path other than the current one.
     let to =
         |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
     let answers: Vec<String> =
@@ -133,7 +134,7 @@ fn limits_endless_redirects() {
 }
 
 #[test]
-fn searches_a_large_body_to_its_end_in_little_memory() {
+fn searches_whole_large_body_in_little_memory() {
     let length = 40 << 20;
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", length + 6);
     let body = vec![b'x'; length];
@@ -150,7 +151,7 @@ fn searches_a_large_body_to_its_end_in_little_memory() {
 }
 
 #[test]
-fn searches_a_bomb_up_to_the_reported_limit() {
+fn searches_decompression_bomb_up_to_the_limit() {
     let plain = vec![b'x'; 200 << 20];
     let bomb = [
         &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3][..],
@@ -171,14 +172,14 @@ fn searches_a_bomb_up_to_the_reported_limit() {
     );
     assert!(
         exit == Some(2)
-            && output.contains("pattern not found (only its first 16 MiB are searched)"),
+            && output.contains("pattern not found (only the first 16 MiB were searched)"),
         "{output:.300}"
     );
     assert!(peak < 64 << 10, "{peak} KiB");
 }
 
 #[test]
-fn slow_response_ends_at_the_time_limit() {
+fn slow_response_times_out() {
     let drops =
         (0..100).flat_map(|_| [Step::Send(b"X".to_vec()), Step::Wait(Duration::from_millis(100))]);
     let steps = [Step::Receive, Step::Send(HEAD.into())].into_iter().chain(drops).collect();
@@ -187,14 +188,14 @@ fn slow_response_ends_at_the_time_limit() {
 }
 
 #[test]
-fn stalled_handshake_ends_at_the_time_limit() {
+fn stalled_handshake_times_out() {
     let server = Server::doing(vec![vec![Step::Wait(Duration::from_secs(30))]]);
     let (exit, output, _) = watched(&server, SHORT, &["-S"]);
     assert_eq!((exit, output.as_str()), (Some(2), "CRITICAL - Socket timeout after 3 seconds\n"));
 }
 
 #[test]
-fn invalid_handshake_is_critical_at_once() {
+fn invalid_handshake_is_critical() {
     let record = [&b"\x16\x03\x03\x40\x00\x02\xff\xff\xff"[..], &[0x55; 0x4000 - 4]].concat();
     let server = Server::doing(vec![vec![Step::Repeat(record)]]);
     let (exit, output, peak) = watched(&server, LONG, &["-C", "10"]);

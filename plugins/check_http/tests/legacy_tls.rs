@@ -1,4 +1,5 @@
-//! Peers that rustls refuses: check_http executes check_http_openssl, within the same time limit.
+//! Peers that rustls refuses. For them, check_http executes check_http_openssl within the same time
+//! limit.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +19,8 @@ use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
-/// Built in the same directory, where check_http looks first.
+/// Path of check_http_openssl. Cargo builds it in the directory of check_http, which check_http
+/// searches first.
 const OPENSSL_PROGRAM: &str = env!("CARGO_BIN_EXE_check_http_openssl");
 
 fn rsa(bits: u32) -> Certificate {
@@ -26,7 +28,7 @@ fn rsa(bits: u32) -> Certificate {
 }
 
 #[test]
-fn connects_to_every_peer_of_monitoring_plugins() {
+fn connects_to_legacy_peers() {
     let certificate = rsa(2048);
     for server in [
         &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
@@ -65,7 +67,7 @@ fn accepts_small_keys() {
 
 #[test]
 fn accepts_legacy_client_certificates() {
-    // Appliances make certificates of X.509 version 1, which rustls does not send.
+    // Some appliances create certificates of X.509 version 1, which rustls does not send.
     let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
     let ours = Certificate::bare("monitor");
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
@@ -78,7 +80,7 @@ fn accepts_legacy_client_certificates() {
 }
 
 #[test]
-fn leaves_a_process_substitution_to_the_program_that_reads_it() {
+fn lets_check_http_openssl_read_process_substitutions() {
     let server =
         TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0", "-Verify", "1"]);
     let ours = Certificate::new("monitor", 60);
@@ -92,7 +94,7 @@ fn leaves_a_process_substitution_to_the_program_that_reads_it() {
 }
 
 #[test]
-fn reports_errors_in_words() {
+fn reports_errors_without_openssl_details() {
     let server = TlsServer::new(&rsa(2048), &["-tls1_3"]);
     let refused = server.run(PROGRAM, &["-S1.1"]);
     assert_eq!(refused.code, Some(2));
@@ -101,8 +103,8 @@ fn reports_errors_in_words() {
 
 #[test]
 fn both_programs_share_the_time_limit() {
-    // A fatal alert after 4 s makes check_http execute check_http_openssl, which then hangs: 5 s in
-    // all.
+    // After 4 s, a fatal alert makes check_http execute check_http_openssl, which then hangs. The
+    // limit of 5 s applies to both programs together.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
     let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Send(alert)];
     let hangs = vec![Step::Wait(Duration::from_secs(30))];
@@ -123,8 +125,8 @@ fn check_http_openssl_runs_by_itself() {
 }
 
 #[test]
-fn openssl_decides_on_trust() {
-    // Unlike rustls, OpenSSL accepts a certificate as its own authority, and so does check_curl.
+fn openssl_has_the_last_word_on_trust() {
+    // Unlike rustls, OpenSSL accepts a certificate that is its own CA. check_curl does the same.
     let certificate = Certificate::new("h.example", 60);
     let server = TlsServer::new(&certificate, &[]);
     let trusted =
@@ -133,11 +135,11 @@ fn openssl_decides_on_trust() {
     let other_name =
         server.run(PROGRAM, &["-H", "x.example", "--ca-cert", &certificate.certificate()]);
     assert_eq!(other_name.code, Some(2), "{}", other_name.text);
-    assert!(other_name.text.contains("'x.example' is not to be trusted: "), "{}", other_name.text);
+    assert!(other_name.text.contains("'x.example' is not trusted: "), "{}", other_name.text);
 }
 
 #[test]
-fn honours_trust_stored_with_a_certificate() {
+fn honours_trust_settings_of_certificates() {
     let authority = Certificate::new("authority", 60);
     let server = TlsServer::new(&Certificate::signed("DNS:h.example", 60, &authority), &[]);
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! Options beyond monitoring-plugins' check_http 2.3.3: those of check_curl, and requested ones.
+//! Options that monitoring-plugins' check_http 2.3.3 does not have. Some come from check_curl, and
+//! users asked for others.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,7 +28,7 @@ fn ends(answer: &str, options: &[&str], code: i32, text: &str) {
 }
 
 #[test]
-fn unsatisfied_pattern_may_be_a_warning() {
+fn state_regex_sets_state_of_unsatisfied_pattern() {
     ends(
         OK,
         &["-r", "nope", "--state-regex", "warning"],
@@ -39,7 +40,7 @@ fn unsatisfied_pattern_may_be_a_warning() {
 }
 
 #[test]
-fn states_of_status_codes_are_configurable() {
+fn status_option_maps_codes_to_states() {
     let unauthorized = "HTTP/1.1 401 Unauthorized\r\n\r\n";
     ends(
         unauthorized,
@@ -71,13 +72,13 @@ fn match_all_requires_every_string_and_pattern() {
 }
 
 #[test]
-fn matches_headers_in_any_case() {
+fn header_regex_ignores_case() {
     ends(OK, &["--header-regex", "^server: *X"], 0, "HTTP OK");
     ends(OK, &["--header-regex", "^nope:"], 2, "header pattern not found");
 }
 
 #[test]
-fn expects_the_status_after_redirects() {
+fn expects_string_after_redirects() {
     let away = "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n";
     let options = ["-f", "sticky", "-e", "200", "--expect-after-redirects"];
     let (run, requests) = check(&[away, OK], &options);
@@ -91,7 +92,7 @@ fn expects_the_status_after_redirects() {
 }
 
 #[test]
-fn state_of_a_timeout_is_configurable() {
+fn timeout_result_sets_state_of_timeout() {
     let silent = || Server::doing(vec![vec![Step::Wait(Duration::from_secs(20))]]);
     for (state, code, word) in [("unknown", 3, "UNKNOWN"), ("1", 1, "WARNING"), ("OK", 0, "OK")] {
         let run = silent()
@@ -104,7 +105,7 @@ fn state_of_a_timeout_is_configurable() {
 }
 
 #[test]
-fn prints_perfdata_on_failures_on_request() {
+fn always_perfdata_prints_perfdata_without_response() {
     let run = support::run(PROGRAM, &["-I", "127.0.0.1", "-p", "1", "--always-perfdata"]);
     let expected =
         "HTTP CRITICAL - Unable to open TCP socket|time=Ts;;;0.000000;10.000000 size=0B;;;0;\n";
@@ -112,7 +113,7 @@ fn prints_perfdata_on_failures_on_request() {
 }
 
 #[test]
-fn sends_the_chosen_version_of_http() {
+fn sends_requested_http_version() {
     let (_, requests) = check(&[OK], &["--http-version", "1.1"]);
     assert!(
         requests[0].starts_with("GET / HTTP/1.1\r\n")
@@ -124,11 +125,11 @@ fn sends_the_chosen_version_of_http() {
             && requests[0].contains("\r\nHost: h:PORT\r\n")
     );
     let run = support::run(PROGRAM, &["-H", "h", "--http-version", "2"]);
-    assert!(run.code == Some(3) && run.text.contains("this program speaks 1.0 and 1.1"), "{run:?}");
+    assert!(run.code == Some(3) && run.text.contains("only 1.0 and 1.1 are supported"), "{run:?}");
 }
 
 #[test]
-fn sends_the_proxy_line_of_haproxy() {
+fn sends_haproxy_line() {
     let server = Server::answering(&[OK]);
     let run = server.run(
         PROGRAM,
@@ -159,7 +160,7 @@ fn reads_passwords_from_files() {
 }
 
 #[test]
-fn credentials_do_not_follow_to_another_host() {
+fn withholds_credentials_from_redirect_to_other_host() {
     let elsewhere = Server::answering(&[OK]);
     let away = format!("HTTP/1.1 302 F\r\nLocation: http://localhost:{}/\r\n\r\n", elsewhere.port);
     let (run, requests) = check(
@@ -200,7 +201,7 @@ fn connects_through_a_proxy() {
 }
 
 #[test]
-fn hosts_may_bypass_the_proxy() {
+fn noproxy_bypasses_proxy() {
     let server = Server::answering(&[OK]);
     let port = server.port.to_string();
     let run = support::run(
@@ -213,7 +214,7 @@ fn hosts_may_bypass_the_proxy() {
 
 #[test]
 fn decompresses_bodies_on_request() {
-    // "hello", compressed by gzip.
+    // The text "hello", compressed with gzip.
     let body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0";
     let answer = [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n", &body[..]].concat();
     let server = Server::answering(&[answer]);
@@ -246,5 +247,5 @@ fn checks_json_bodies() {
         "200 OK - JSON: not /status==\"down\" (\"up\") - ",
     );
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
-    assert!(run.code == Some(3) && run.text.contains("a text goes in quotes"), "{run:?}");
+    assert!(run.code == Some(3) && run.text.contains("put a string in quotes"), "{run:?}");
 }

@@ -1,4 +1,5 @@
-//! TLS against real servers: `openssl s_server` with certificates made for the test.
+//! TLS against real servers, which are run by `openssl s_server` with certificates created for each
+//! test.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,9 +34,9 @@ fn connects_with_tls_1_2_and_1_3() {
 }
 
 #[test]
-fn judges_a_certificate_by_its_days() {
+fn judges_certificate_by_days_until_expiry() {
     let server = TlsServer::new(&Certificate::new("h.example", 19), &[]);
-    // The nineteenth day ends with the second in which the certificate was made.
+    // One second after its creation, the certificate has only 18 full days left.
     for (days, code, start) in [
         ("10", 0, "OK - Certificate 'h.example' will expire on "),
         ("30", 1, "WARNING - Certificate 'h.example' expires in 1"),
@@ -48,7 +49,7 @@ fn judges_a_certificate_by_its_days() {
 }
 
 #[test]
-fn name_in_a_certificate_cannot_forge_a_result() {
+fn certificate_name_cannot_forge_a_result() {
     let server = TlsServer::new(&Certificate::new("a|b=1 <i>", 60), &[]);
     let run = server.run(PROGRAM, &["-C", "10"]);
     assert_eq!(run.code, Some(0), "{}", run.text);
@@ -77,7 +78,7 @@ fn judges_certificate_and_response_on_request() {
 }
 
 #[test]
-fn judges_a_certificate_without_a_response() {
+fn judges_certificate_without_response() {
     let certificate = Certificate::new("h.example", 5);
     let server = TlsServer::saying(&certificate, "HTTP/1.1 302 Moved\r\nServer: x\r\n\r\n");
     let options = ["-u", "/page", "-f", "follow", "--continue-after-certificate", "-C"];
@@ -103,7 +104,7 @@ fn prints_certificate_days_as_perfdata_on_request() {
         ),
     ] {
         let run = server.run(PROGRAM, options);
-        // The fifth day ends with the second in which the certificate was made.
+        // One second after its creation, the certificate has only 4 full days left.
         let text = run.text.replace("certificate_days=5", "certificate_days=4");
         assert!(run.code == Some(1) && text.ends_with(end), "{}", run.text);
     }
@@ -125,7 +126,7 @@ fn sends_sni_on_request() {
 }
 
 #[test]
-fn sends_a_client_certificate() {
+fn sends_client_certificate() {
     let server = TlsServer::new(&Certificate::new("h.example", 60), &["-Verify", "1"]);
     let ours = Certificate::new("monitor", 60);
     let with = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
@@ -142,7 +143,7 @@ fn sends_a_client_certificate() {
 }
 
 #[test]
-fn peer_without_tls_is_critical_at_once() {
+fn peer_without_tls_is_critical() {
     let steps = vec![
         Step::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         Step::Wait(Duration::from_secs(1)),
@@ -157,8 +158,8 @@ fn peer_without_tls_is_critical_at_once() {
 fn reports_that_check_http_openssl_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("check_http");
-    // In a process of its own: a fork of another test holds files that this one has open for
-    // writing (ETXTBSY).
+    // Let cp write the file. If this process wrote it, a fork of another test could inherit the
+    // open descriptor, and executing the file would fail (ETXTBSY).
     assert!(std::process::Command::new("cp").arg(PROGRAM).arg(&alone).status().unwrap().success());
     let server =
         TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);
@@ -196,7 +197,7 @@ fn verifies_chain_and_name_on_request() {
         let run = server.run(PROGRAM, refused);
         assert_eq!(run.code, Some(2), "{refused:?}: {}", run.text);
         assert!(
-            run.text.contains("is not to be trusted: ") && run.text.lines().count() == 1,
+            run.text.contains("is not trusted: ") && run.text.lines().count() == 1,
             "{}",
             run.text
         );
@@ -206,7 +207,7 @@ fn verifies_chain_and_name_on_request() {
 }
 
 #[test]
-fn judges_the_whole_chain_on_request() {
+fn judges_whole_chain_on_request() {
     let authority = Certificate::new("authority", 5);
     let certificate = Certificate::signed("DNS:h.example", 90, &authority);
     let server = TlsServer::new(&certificate, &["-cert_chain", &authority.certificate()]);

@@ -1,4 +1,4 @@
-//! The command line. The only module that uses clap; it returns checked values.
+//! Parses the command line and returns checked options. No other module uses clap.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -10,25 +10,27 @@ use plugin_kit::{Problem, Range};
 use policy::spell;
 use policy_file::Span;
 
-/// Report the state of the repairs themselves to Nagios.
+/// Report the state of repairs to Nagios.
 ///
-/// CRITICAL: a breaker is open, the fleet's budget is spent, or the ledger cannot be used, so that
-/// nothing is repaired. WARNING: repairs are paused, failed, have an outcome that nobody knows, or
-/// have nearly spent a budget.
+/// The state is CRITICAL if a breaker is open, the fleet has used up its budget, or the ledger
+/// cannot be used. Nothing is repaired while the ledger cannot be used. The state is WARNING if
+/// repairs are paused, have failed or have an unknown outcome, if an object has used up its budget,
+/// or if the fleet has nearly used up its budget.
 #[derive(Debug, Parser)]
 #[command(
     name = "check_repairs",
     version,
     max_term_width = 80,
-    after_help = "Ranges are [@]START:END, as all plugins have them; 3 alerts above 3.
+    after_help = "A RANGE is [@]START:END, as in all monitoring plugins; 3 alerts above 3.
 
 Examples:
   check_repairs -w 2 -c 10 --window 24h
   check_repairs --gate web1 -t 5"
 )]
 struct CheckRepairsArgs {
-    /// Failed repairs within the window: not healed, could not run, or healed
-    /// and relapsed. With --gate: seconds to its answer
+    /// Return WARNING if the number of failed repairs is outside this range. Repairs
+    /// that did not heal, could not run, or relapsed count as failed. With --gate,
+    /// check the seconds to the slowest answer instead
     #[arg(
         short,
         long,
@@ -37,7 +39,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     warning: Option<String>,
-    /// The same, for CRITICAL
+    /// Return CRITICAL if the number of failed repairs is outside this range. With
+    /// --gate, check the seconds to the slowest answer instead
     #[arg(
         short,
         long,
@@ -46,7 +49,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     critical: Option<String>,
-    /// Percentage used of the repairs that the fleet may start
+    /// Return WARNING if the used percentage of the fleet's budget is outside this
+    /// range
     #[arg(
         long,
         value_name = "RANGE",
@@ -55,7 +59,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_warning: String,
-    /// The same, for CRITICAL
+    /// Return CRITICAL if the used percentage of the fleet's budget is outside this
+    /// range
     #[arg(
         long,
         value_name = "RANGE",
@@ -64,7 +69,7 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_critical: String,
-    /// How far back repairs are counted
+    /// Count repairs from this long ago until now
     #[arg(
         long,
         value_name = "SPAN",
@@ -74,13 +79,13 @@ struct CheckRepairsArgs {
     )]
     window: String,
 
-    /// Check only the gate of this host: CRITICAL when it does not answer, WARNING
-    /// when a budget, full records or a hold refuses a repair now. A cooldown and
-    /// a running repair are reported as OK. Repeatable; HOST=ADDRESS when the
-    /// policy does not know the address
+    /// Check only the gate of this host. Return CRITICAL if it does not answer, and
+    /// WARNING if a budget, full records or a hold would refuse a repair now. A
+    /// cooldown or a running repair is OK. Can be repeated; use HOST=ADDRESS if the
+    /// policy has no address for the host
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<OsString>,
-    /// The rules
+    /// Read the policy from this file
     #[arg(
         long,
         value_name = "FILE",
@@ -89,7 +94,7 @@ struct CheckRepairsArgs {
     )]
     policy: PathBuf,
 
-    /// Seconds after which it gives up
+    /// Give up after this many seconds
     #[arg(
         short,
         long,
@@ -99,7 +104,7 @@ struct CheckRepairsArgs {
         help_heading = "How to run"
     )]
     timeout: u16,
-    /// Print every finding, with hosts and jobs; -vv also what is in order
+    /// Print every problem with its hosts and jobs; with -vv, also what is in order
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How to run")]
     verbose: u8,
 }
@@ -107,69 +112,70 @@ struct CheckRepairsArgs {
 /// The checked options.
 #[derive(Debug, Clone)]
 pub struct CheckOptions {
-    /// The subject of the check.
+    /// What to check: the ledger or gates.
     pub mode: CheckMode,
-    /// The policy's file.
+    /// Path of policy.json.
     pub policy: PathBuf,
-    /// The time limit of the whole check.
+    /// Time limit of the whole check.
     pub timeout: Duration,
-    /// The level of detail: 0 to 2.
+    /// Level of detail: 0 prints one line, 1 adds all problems, and 2 or more also what is in
+    /// order.
     pub verbose: u8,
 }
 
-/// The subject of the check.
+/// What to check.
 #[derive(Debug, Clone)]
 pub enum CheckMode {
-    /// The record of all repairs.
+    /// Check the record of all repairs.
     Ledger(LedgerCheck),
-    /// Whether gates answer and could repair.
+    /// Check whether gates answer and would run repairs.
     Gates(GatesCheck),
 }
 
 /// A check of the record of all repairs, with its thresholds.
 #[derive(Debug, Clone)]
 pub struct LedgerCheck {
-    /// The time back to which repairs are counted.
+    /// Time span, up to now, in which repairs are counted.
     pub window: Duration,
-    /// Of failed repairs.
+    /// Thresholds for the number of failed repairs.
     pub failed: Thresholds,
-    /// Of the used percentage of the fleet's budget.
+    /// Thresholds for the used percentage of the fleet's budget.
     pub budget: Thresholds,
 }
 
-/// A check of gates.
+/// A check of gates, with its thresholds.
 #[derive(Debug, Clone)]
 pub struct GatesCheck {
-    /// The hosts.
+    /// Hosts whose gates are checked.
     pub gates: Vec<GateHost>,
-    /// Of the seconds to the slowest answer.
+    /// Thresholds for the seconds to the slowest answer.
     pub seconds: Thresholds,
 }
 
 /// A host whose gate is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateHost {
-    /// Its name in Nagios, spelled.
+    /// Name of the host in Nagios, spelled by [`policy::spell`].
     pub host: String,
-    /// Its address, unless the policy has another.
+    /// Address from the command line, for a host whose address is not in the policy.
     pub address: Option<String>,
 }
 
-/// The ranges outside of which a value alerts.
+/// Threshold ranges for a value.
 #[derive(Debug, Clone, Copy)]
 pub struct Thresholds {
-    /// For WARNING.
+    /// Range for WARNING; `None` means that the value never causes a WARNING.
     pub warning: Option<Range>,
-    /// For CRITICAL.
+    /// Range for CRITICAL; `None` means that the value never causes a CRITICAL.
     pub critical: Option<Range>,
 }
 
-/// The definition, for man pages and completions.
+/// Returns the definition of the command line, from which manual page and completions are made.
 pub fn command() -> clap::Command {
     CheckRepairsArgs::command()
 }
 
-/// Reads the arguments after the program's name.
+/// Parses the arguments. `argv` does not contain the name of the program.
 pub fn read(argv: &[OsString]) -> Result<CheckOptions, Problem> {
     let name = OsString::from("check_repairs");
     let args = CheckRepairsArgs::try_parse_from(std::iter::once(&name).chain(argv))
@@ -181,7 +187,8 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
     let (warning, critical) =
         (range("--warning", args.warning)?, range("--critical", args.critical)?);
     let mode = if args.gate.is_empty() {
-        // One failure is worth a look. How many are CRITICAL depends on the size of the site.
+        // By default, warn about a single failure. When failures are CRITICAL depends on the
+        // size of the site, so there is no default for that.
         let warning = Some(warning.unwrap_or(Range::at_most(0.0)));
         let budget = Thresholds {
             warning: range("--budget-warning", Some(args.budget_warning))?,
@@ -189,7 +196,7 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         };
         let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
-            return Err("--window: nothing happens within no time: write 24h, say".into());
+            return Err("--window: must be longer than zero; use for example 24h".into());
         }
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })
@@ -219,7 +226,7 @@ fn gate(text: &str) -> Result<GateHost, String> {
         |word: &str| word.is_empty() || word.starts_with('-') || word.chars().any(char::is_control);
     if bad(host) || address.as_deref().is_some_and(bad) {
         return Err(format!(
-            "--gate '{}' is not a host: write its name in Nagios, or HOST=ADDRESS",
+            "--gate: '{}' is not a host; use the name of a host in Nagios, or HOST=ADDRESS",
             plugin_kit::clean(text)
         ));
     }
@@ -238,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_one_failure_by_default() {
+    fn warns_about_one_failure_by_default() {
         let failed = |text| match words(text).unwrap().mode {
             CheckMode::Ledger(check) => check.failed,
             CheckMode::Gates(_) => panic!("not the ledger"),
@@ -253,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_gates_with_and_without_address() {
+    fn parses_gates_with_and_without_address() {
         let mode = words("--gate web1 --gate web2=192.0.2.2").unwrap().mode;
         let CheckMode::Gates(GatesCheck { gates, .. }) = mode else { panic!("not gates") };
         assert_eq!(gates[0], GateHost { host: "web1".into(), address: None });
@@ -268,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn names_wrong_option() {
+    fn names_invalid_option() {
         for (text, wanted) in [
             ("-w many", "--warning: 'many'"),
             ("--budget-critical 9:1", "--budget-critical"),
@@ -289,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn defines_options_soundly_and_prints_help_of_80_columns() {
+    fn prints_help_within_80_columns() {
         command().debug_assert();
         for line in command().render_long_help().to_string().lines() {
             assert!(line.chars().count() <= 80, "{line}");

@@ -1,19 +1,19 @@
-//! Collects the state of the repairs from the ledger. The only module that reads it.
+//! Collects the state of repairs from the ledger. No other module reads the ledger.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, HeldBack, Ledger, Paused, Record, RefusalCount, RepairOutcome, relapsed};
-use policy::{FleetUsage, Limits};
+use ledger::{Filter, HeldBack, Ledger, Record, RefusalCount, RepairOutcome, relapsed};
+use policy::{FleetUsage, Limits, Reason};
 use policy_file::Config;
 
-/// Why the ledger cannot be read.
+/// The state of repairs could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// It cannot be used, so nothing is repaired: a measured fault.
+    /// The ledger cannot be used, so nothing is repaired. This is a fault to report.
     #[error("{0}")]
     Unusable(String),
-    /// This plugin has no descriptors or memory left, so it could not measure.
+    /// The plugin has run out of descriptors or memory, so the state is not known.
     #[error("{0}")]
     OutOfResources(String),
 }
@@ -28,31 +28,42 @@ impl From<ledger::Error> for CollectError {
     }
 }
 
-/// The state of the repairs, by the ledger.
+/// The state of repairs according to the ledger.
 #[derive(Debug, Default)]
 pub struct LedgerSummary {
-    /// The number of repairs of the window that healed.
+    /// Number of repairs within the window that healed the fault without a relapse.
     pub healed: u32,
-    /// The repairs of the window that did not help: not healed, could not run, or relapsed. The
-    /// newest first.
+    /// Repairs within the window that were not effective, because they did not heal, could not run
+    /// or relapsed. The newest comes first.
     pub failed: Vec<Record>,
-    /// The number of failed repairs that had healed before the fault relapsed.
+    /// Number of the failed repairs that healed a fault which then relapsed.
     pub relapsed: u32,
-    /// The repairs of the window whose outcome is unknown, or whose worker is dead.
+    /// Repairs within the window whose outcome is unknown, and repairs without an end whose worker
+    /// is dead.
     pub unknown: Vec<Record>,
-    /// The number of running repairs with a live worker.
+    /// Number of running repairs with a live worker.
     pub running: u32,
-    /// The refusals of the window, by object and reason.
+    /// Numbers of refusals within the window, by object and reason.
     pub refused: Vec<RefusalCount>,
-    /// The running and started repairs of the fleet.
+    /// Number of running and recently started repairs in the fleet.
     pub fleet: FleetUsage,
-    /// The objects that are not repaired because of their earlier repairs.
+    /// Objects that are not repaired because of an open breaker or a used-up budget.
     pub held_back: Vec<HeldBack>,
-    /// The pauses that hold.
-    pub pauses: Vec<Paused>,
+    /// Pauses in effect.
+    pub pauses: Vec<PausedScope>,
 }
 
-/// Reads the ledger. Before the first repair there is none, which is fine if its directory exists.
+/// A pause in effect.
+#[derive(Debug)]
+pub struct PausedScope {
+    /// What is paused: `everything`, a host or a service.
+    pub scope: String,
+    /// Who paused it, for how long and why.
+    pub reason: Reason,
+}
+
+/// Reads the ledger. There is no ledger before the first repair, which is fine if its directory
+/// exists.
 ///
 /// # Errors
 /// The ledger cannot be read, or this user cannot write it.
@@ -73,12 +84,13 @@ pub fn collect(
     }
 }
 
-/// This plugin runs as the user of the worker: if it cannot write the ledger, the worker cannot.
+/// Checks that this user can write the ledger. The plugin runs as the same user as the worker, so
+/// the worker can write the ledger only if the plugin can.
 fn writable(ledger: &Path) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(()),
         Some(file) => Err(CollectError::Unusable(format!(
-            "{} is not for this user to write; `repairctl doctor` as root names the fix",
+            "{} is not writable for this user; `repairctl doctor` as root names the fix",
             file.display()
         ))),
     }
@@ -88,8 +100,8 @@ fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
         _ => Err(CollectError::Unusable(format!(
-            "the directory of the ledger {} is not there; `repairctl doctor` as root names the \
-             fix",
+            "the directory of the ledger {} does not exist; `repairctl doctor` as root names \
+             the fix",
             path.display()
         ))),
     }
@@ -105,10 +117,14 @@ fn read(
     let records = ledger.repairs(&filter)?;
     let back = relapsed(&records, |record| limits(config, &record.repair).relapse);
     let running = ledger.running()?;
+    let pauses = ledger.pauses(now)?;
     let mut summary = LedgerSummary {
         refused: ledger.refusal_counts(&filter)?,
         fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
-        pauses: ledger.pauses(now)?,
+        pauses: pauses
+            .iter()
+            .map(|pause| PausedScope { scope: pause.scope(), reason: pause.as_reason(now) })
+            .collect(),
         held_back: ledger::held_back(ledger, &config.policy, now)?,
         running: count(running.iter().filter(|running| running.alive).count()),
         unknown: running
@@ -134,7 +150,7 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Returns the limits of a repair, or the defaults for one that the policy no longer has.
+/// Returns the limits of a repair, or the default limits if the policy does not have the repair.
 fn limits(config: &Config, repair: &str) -> Limits {
     let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(Limits::default, |rules| rules.limits)

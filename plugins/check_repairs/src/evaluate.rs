@@ -1,32 +1,32 @@
-//! Evaluates the state of the repairs, or of gates. Pure.
+//! Evaluates the state of repairs or of gates. This module does no I/O.
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use ledger::{HeldBack, Paused, Record};
+use ledger::{HeldBack, Record};
 use plugin_kit::{Number, Outcome, Perfdata, Range, State};
 use policy::{Policy, Reason, Rounded};
 use transport::{GateReason, Usage};
 
 use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
-use crate::collect::LedgerSummary;
+use crate::collect::{LedgerSummary, PausedScope};
 use crate::gate::GateReply;
 
-/// The prefix of the plugin's lines.
+/// Prefix of the first line of output.
 pub const NAME: &str = "REPAIRS";
 
-/// A fault, or a note on a gate.
+/// A problem, or a remark with the state OK.
 struct CheckFinding {
     state: State,
-    /// Its part of the first line.
+    /// Summary for the first line of output.
     text: String,
-    /// Lines for -v.
+    /// Additional lines for -v.
     detail: Vec<String>,
 }
 
-/// The limit of findings in the first line.
+/// Largest number of findings in the first line.
 const FIRST_LINE: usize = 3;
-/// The limit of lines that -v shows of one finding.
+/// Largest number of detail lines that -v prints for one finding.
 const DETAIL: usize = 20;
 
 /// Evaluates the record of all repairs.
@@ -59,11 +59,8 @@ pub fn ledger(
 pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
     let seconds = &check.seconds;
     let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();
-    let mut findings: Vec<CheckFinding> = replies
-        .iter()
-        .filter_map(unreached)
-        .chain(replies.iter().flat_map(kept_from_repairing))
-        .collect();
+    let mut findings: Vec<CheckFinding> =
+        replies.iter().filter_map(unreached).chain(replies.iter().flat_map(obstacles)).collect();
     let state = level(seconds, slowest.as_secs_f64());
     if state != State::Ok && replies.iter().all(|reply| reply.version.is_ok()) {
         findings.push(CheckFinding {
@@ -97,13 +94,13 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
     })
 }
 
-/// The repairs that would be refused now, and those whose records are nearly full. An obstacle of
-/// the whole host is one finding.
-fn kept_from_repairing(reply: &GateReply) -> Vec<CheckFinding> {
+/// Returns a finding for each repair that the gate would refuse now or whose records are nearly
+/// full. An obstacle that concerns the whole host is reported once.
+fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
         Err(why) => {
-            vec![(State::Warning, format!("the limits of its repairs are not known: {why}"))]
+            vec![(State::Warning, format!("cannot query the limits of its repairs: {why}"))]
         }
     };
     texts.dedup();
@@ -115,7 +112,8 @@ fn kept_from_repairing(reply: &GateReply) -> Vec<CheckFinding> {
     texts.into_iter().map(finding).collect()
 }
 
-/// Returns what refuses the repair now. A running repair and a cooldown are normal, so they are OK.
+/// Returns the reason for which the gate would refuse the repair now, if there is one. A running
+/// repair and a cooldown are normal, so their state is OK.
 fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
@@ -135,8 +133,8 @@ fn answered(reply: &GateReply) -> String {
     }
 }
 
-/// Returns the outcome with the worst finding first: the first line has a few of them, -v the
-/// details of all, -vv the good news as well.
+/// Builds the output. The worst findings come first, and the first line has only a few of them.
+/// `-v` adds the details of all findings, and `-vv` adds `fine` and `all`.
 fn outcome(
     mut findings: Vec<CheckFinding>,
     fine: &str,
@@ -166,7 +164,7 @@ fn outcome(
         lines.push(fine.to_owned());
         lines.extend(all.iter().cloned());
     }
-    // Text with names or from hosts stays in its line.
+    // Names and texts from hosts can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }
@@ -185,7 +183,7 @@ fn is_breaker(held: &&HeldBack) -> bool {
     matches!(held.reason, Reason::BreakerOpen { .. })
 }
 
-/// Repairs have stopped there, so the fault needs a person.
+/// Reports open breakers as CRITICAL, because the fault then needs a person.
 fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
     let open: Vec<&HeldBack> = all.iter().filter(is_breaker).collect();
     held_back(State::Critical, &open, |objects| format!("breaker open for {objects}"))
@@ -193,7 +191,7 @@ fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
 
 fn budgets(all: &[HeldBack]) -> Option<CheckFinding> {
     let spent: Vec<&HeldBack> = all.iter().filter(|held| !is_breaker(held)).collect();
-    held_back(State::Warning, &spent, |objects| format!("budget of {objects} spent"))
+    held_back(State::Warning, &spent, |objects| format!("budget used up for {objects}"))
 }
 
 fn held_back(
@@ -206,7 +204,7 @@ fn held_back(
     Some(CheckFinding { state, text: text(objects), detail })
 }
 
-/// Returns how many things there are beside the one that a text names.
+/// Returns ` and N more` for a list of `count` things of which a text names only the first.
 fn and_more(count: usize) -> String {
     if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
 }
@@ -249,46 +247,29 @@ fn fleet(
     };
     let text = format!("{started} of {count} repairs started in {}", Rounded(quota.per));
     let detail =
-        vec![format!("of all hosts together, {used:.0} % of what the policy allows{then}")];
+        vec![format!("all hosts together have used {used:.0} % of the fleet's budget{then}")];
     (state != State::Ok).then_some(CheckFinding { state, text, detail })
 }
 
 fn unknown(records: &[Record], window: Duration) -> Option<CheckFinding> {
     let first = records.first()?;
     let more = and_more(records.len());
-    let text = format!("outcome unknown for {}{more} in {}", object(first), Rounded(window));
+    let text = format!("outcome unknown for {}{more} in {}", first.object(), Rounded(window));
     Some(CheckFinding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 
-fn paused(pauses: &[Paused]) -> Option<CheckFinding> {
-    let first = pauses.first()?;
-    let more =
-        if pauses.len() > 1 { format!(", and {} more", pauses.len() - 1) } else { String::new() };
-    let text = format!("paused: {} by {} ({}){more}", scope(first), first.by, first.reason);
-    let line = |pause: &Paused| format!("{} by {}: {}", scope(pause), pause.by, pause.reason);
-    Some(CheckFinding { state: State::Warning, text, detail: pauses.iter().map(line).collect() })
-}
-
-fn scope(pause: &Paused) -> String {
-    match (&pause.host, &pause.service) {
-        (None, _) => "everything".into(),
-        (Some(host), None) => host.clone(),
-        (Some(host), Some(service)) => format!("{host}/{service}"),
-    }
-}
-
-fn object(record: &Record) -> String {
-    match &record.service {
-        Some(service) => format!("{}/{service}", record.host),
-        None => record.host.clone(),
-    }
+fn paused(pauses: &[PausedScope]) -> Option<CheckFinding> {
+    let lines: Vec<String> =
+        pauses.iter().map(|PausedScope { scope, reason }| format!("{scope}: {reason}")).collect();
+    let text = format!("{}{}", lines.first()?, and_more(lines.len()));
+    Some(CheckFinding { state: State::Warning, text, detail: lines })
 }
 
 fn job(record: &Record) -> String {
     let text = if record.ended.is_none() { "its worker is dead" } else { &record.text };
     format!(
         "{} with {}, job {}: {}: {text}",
-        object(record),
+        record.object(),
         record.repair,
         record.job,
         record.state().as_str()
@@ -352,7 +333,7 @@ mod tests {
     use transport::Obstacle;
 
     #[test]
-    fn warns_of_a_used_up_budget_and_not_of_a_repair_that_has_just_run() {
+    fn warns_about_used_up_budget_but_not_about_cooldown() {
         let usage = |reason, records| Usage {
             repair: "httpd".parse().unwrap(),
             records,

@@ -1,5 +1,5 @@
-//! Requests the version of gates, and what would keep them from repairing now. The only module that
-//! uses the network.
+//! Queries gates for their version, and for what would keep them from repairing now. No other
+//! module uses the network.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,34 +9,35 @@ use transport::{Answer, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
-/// Why a gate did not report what was requested.
+/// A gate did not report what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
-    /// There is no answer.
+    /// The gate did not answer.
     #[error(transparent)]
     NoAnswer(#[from] transport::Error),
-    /// The gate refuses the request, with this reason.
-    #[error("it refuses: {0}")]
+    /// The gate refused the request for this reason.
+    #[error("it refused the request: {0}")]
     Refused(String),
-    /// The answer does not fit the request.
-    #[error("it answered another question")]
+    /// The answer does not belong to the request.
+    #[error("its answer does not match the request")]
     OtherAnswer,
 }
 
 /// The answers of one gate.
 #[derive(Debug)]
 pub struct GateReply {
-    /// The host's name in Nagios.
+    /// Name of the host in Nagios.
     pub host: String,
-    /// Its version.
+    /// Version of the gate.
     pub version: Result<String, GateError>,
-    /// Time to that answer.
+    /// Time from the start of the connection to the answer with the version.
     pub took: Duration,
-    /// How much of its limits each repair has used.
+    /// How much of its limits each repair has used. Empty if the gate did not answer or does not
+    /// support the request.
     pub usage: Result<Vec<Usage>, GateError>,
 }
 
-/// Queries all gates at once, each until the deadline.
+/// Queries all gates in parallel until the deadline.
 pub fn query_all(gates: &[GateHost], config: &Config, deadline: Instant) -> Vec<GateReply> {
     thread::scope(|scope| {
         let threads: Vec<_> =
@@ -73,7 +74,7 @@ fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, GateError> 
 fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, GateError> {
     match gate.request(&Request::Usage, deadline)? {
         Answer::Usage(all) => Ok(all),
-        // Older gates do not know the request.
+        // Older gates do not support this request.
         Answer::Refused(refusal) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
         other => Err(unexpected(other)),
     }

@@ -1,8 +1,9 @@
-//! `check_repairs`: reports the state of the repairs themselves to Nagios. Open breakers, repairs
-//! that do not help, budgets near their end, jobs with an unknown outcome, pauses; or, with
-//! `--gate`, whether a host's gate answers and could repair now.
+//! `check_repairs` is a plugin that reports the state of repairs to Nagios: open breakers, failed
+//! repairs, budgets that are nearly used up, unknown outcomes and pauses. With `--gate`, it reports
+//! whether the gate of a host answers and would run a repair now.
 //!
-//! Only [`cli`] uses clap, only `collect` the ledger, only `gate` the network; `evaluate` is pure.
+//! Only [`cli`] uses clap, only `collect` uses the ledger and only `gate` uses the network.
+//! `evaluate` is pure.
 
 pub mod cli;
 mod collect;
@@ -20,11 +21,11 @@ use cli::{CheckMode, CheckOptions, LedgerCheck};
 use collect::CollectError;
 pub use evaluate::NAME;
 
-/// Reads the command line, collects and evaluates.
+/// Runs the plugin with these arguments, and returns its output and state.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let options = cli::read(argv)?;
-    // A policy that cannot be read is not a fault of the repairs: it may be the wrong file, or not
-    // readable for this user.
+    // A policy that cannot be read does not mean that repairs fail. It can be the wrong file, or a
+    // file that this user cannot read.
     let config = match policy_file::read(&options.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),
@@ -40,8 +41,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     })
 }
 
-/// Evaluates the ledger within the timeout: a dead disk or a lock that is never released may hang
-/// even a local file.
+/// Evaluates the ledger within the timeout. Even reading a local file can block, for example on a
+/// dead disk or a lock that is never released.
 fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> Outcome {
     let (path, policy, window) = (config.ledger.clone(), config.policy.clone(), check.window);
     let work = move || collect::collect(&config, window, SystemTime::now());
@@ -53,7 +54,7 @@ fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> 
             Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}"))
         }
         None => fault(format!(
-            "the ledger {} did not answer within {} s",
+            "the ledger {} could not be read within {} s",
             path.display(),
             options.timeout.as_secs()
         )),

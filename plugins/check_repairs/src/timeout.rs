@@ -1,11 +1,11 @@
-//! Runs work that may never end.
+//! Runs a function that may never return.
 
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Returns the result of `work`, or `None` after `timeout`. The work is abandoned then, and ends
-/// with the process.
+/// Runs `work` in a thread and returns its result. Returns `None` after `timeout`; the thread then
+/// goes on until the process ends.
 pub fn run<T: Send + 'static>(
     timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn abandons_work_at_the_timeout() {
+    fn returns_none_after_timeout() {
         assert_eq!(run(Duration::from_secs(10), || 7), Some(7));
         assert_eq!(run(Duration::from_millis(20), || thread::sleep(Duration::from_secs(60))), None);
     }

@@ -1,4 +1,4 @@
-//! The plugin on real ledgers in every state that it reports.
+//! Runs the plugin on real ledgers, in every state that it reports.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,7 +12,7 @@ use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A policy and a ledger that the plugin checks.
+/// A policy and a ledger for the plugin to check.
 struct Site {
     dir: TempDir,
     ledger: Box<dyn Ledger>,
@@ -68,10 +68,10 @@ impl Site {
         job
     }
 
-    /// A repair that began `minutes_ago` and took a minute.
+    /// Records a repair that started `minutes_ago` and took one minute.
     fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
-        self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "said the check").unwrap();
+        self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "the check is CRITICAL").unwrap();
     }
 }
 
@@ -83,7 +83,7 @@ fn ago(minutes: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(minutes * 60)
 }
 
-/// The code, the words of the first line before the perfdata, and the perfdata.
+/// Returns the exit code, the first line without perfdata, and the perfdata.
 fn parts((code, text): &(i32, String)) -> (i32, &str, &str) {
     let (words, perfdata) = text.lines().next().unwrap().split_once(" |").unwrap();
     (*code, words, perfdata)
@@ -119,7 +119,7 @@ fn reports_ok_with_all_counters() {
 }
 
 #[test]
-fn repairs_that_fail_are_counted_against_the_thresholds() {
+fn compares_number_of_failed_repairs_with_thresholds() {
     let mut site = Site::new();
     site.repair("web1", 300, RepairOutcome::NotHealed);
     site.repair("web2", 300, RepairOutcome::CouldNotRun);
@@ -127,7 +127,9 @@ fn repairs_that_fail_are_counted_against_the_thresholds() {
     assert_eq!(parts(&output).0, 1);
     assert!(output.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", output.1);
     assert!(
-        output.1.contains("\n  web1/HTTP with httpd, job job-00001: not-healed: said the check\n"),
+        output.1.contains(
+            "\n  web1/HTTP with httpd, job job-00001: not-healed: the check is CRITICAL\n"
+        ),
         "{}",
         output.1
     );
@@ -147,7 +149,7 @@ fn counts_a_relapsed_repair_as_failed() {
 }
 
 #[test]
-fn an_open_breaker_is_the_worst_and_comes_first() {
+fn reports_open_breaker_first() {
     let mut site = Site::new();
     for minutes in [50, 35, 20] {
         site.repair("web1", minutes, RepairOutcome::NotHealed);
@@ -161,8 +163,8 @@ fn an_open_breaker_is_the_worst_and_comes_first() {
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
         output.1.contains(
-            "web1/HTTP: the breaker is open, for 3 repairs of this incident did not \
-                         help: it closes after"
+            "web1/HTTP: the breaker is open because 3 repairs of this incident did not help: it \
+             closes after"
         ),
         "{}",
         output.1
@@ -170,7 +172,7 @@ fn an_open_breaker_is_the_worst_and_comes_first() {
 }
 
 #[test]
-fn warns_of_a_budget_before_and_when_it_is_spent() {
+fn alerts_when_fleet_budget_is_nearly_and_fully_used() {
     let mut site = Site::new();
     site.write_policy(&json!({"count": 4, "per": "1h"}));
     for n in 0..3 {
@@ -186,22 +188,22 @@ fn warns_of_a_budget_before_and_when_it_is_spent() {
 }
 
 #[test]
-fn warns_of_a_spent_budget_after_six_repairs_a_day() {
+fn warns_about_used_up_budget_of_object() {
     let mut site = Site::new();
     for n in 0..6 {
         site.repair("web1", 1200 - 180 * n, RepairOutcome::Healed);
     }
     let output = site.check("");
-    assert_eq!(parts(&output).1, "REPAIRS WARNING: budget of web1/HTTP spent");
+    assert_eq!(parts(&output).1, "REPAIRS WARNING: budget used up for web1/HTTP");
 }
 
 #[test]
-fn warns_of_an_unknown_outcome() {
+fn warns_about_unknown_outcome() {
     let mut site = Site::new();
     site.repair("web1", 100, RepairOutcome::Unknown);
     assert_eq!(parts(&site.check("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
 
-    // A worker that died holds its lock no more.
+    // Dropping the ledger releases the lock of the worker, as if the worker had died.
     let mut site = Site::new();
     site.begin("web2", 1, &granted());
     assert_eq!(site.check("").0, 0);
@@ -213,7 +215,7 @@ fn warns_of_an_unknown_outcome() {
 }
 
 #[test]
-fn a_pause_is_a_warning_as_long_as_it_holds() {
+fn warns_about_pause_until_it_ends() {
     let mut site = Site::new();
     let pause = |host: Option<&str>, until| Paused {
         host: host.map(str::to_owned),
@@ -234,7 +236,7 @@ fn a_pause_is_a_warning_as_long_as_it_holds() {
 }
 
 #[test]
-fn hostile_names_stay_in_their_line() {
+fn removes_control_characters_from_names() {
     let mut site = Site::new();
     let hostile = "web\x1b[31m|x=9;;; \nREPAIRS OK\u{202e}";
     for minutes in [50, 35, 20] {
@@ -273,7 +275,7 @@ fn reports_an_unreadable_ledger_as_critical() {
     fs::write(&path, vec![7; 8192]).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(site.check("").0, 2);
-    // None yet is nothing wrong; no place for one is.
+    // A missing ledger is fine before the first repair. A missing directory is not.
     fs::remove_file(&path).unwrap();
     assert_eq!(site.check("").0, 0);
     let elsewhere = fs::read_to_string(site.policy())
@@ -283,7 +285,8 @@ fn reports_an_unreadable_ledger_as_critical() {
     assert_eq!(site.check("").0, 2);
 }
 
-/// What root has left beside the ledger lets Nagios' user read, and not repair.
+/// If root has created files next to the ledger, Nagios' user can read the ledger but cannot
+/// repair.
 #[test]
 fn reports_a_read_only_ledger_as_critical() {
     use std::os::unix::fs::{PermissionsExt, chown};
@@ -296,8 +299,8 @@ fn reports_a_read_only_ledger_as_critical() {
     fs::read_dir(site.dir.path()).unwrap().for_each(|entry| of_nobody(&entry.unwrap().path()));
     of_nobody(site.dir.path());
     let plugin = site.dir.path().join("check_repairs");
-    // By a process of its own: what this one has open for writing, a fork of another test holds as
-    // well (ETXTBSY).
+    // Copy with cp(1). If this process wrote the file, a child that another test has just forked
+    // could still have it open for writing, and exec would fail with ETXTBSY.
     assert!(
         Command::new("cp")
             .arg(env!("CARGO_BIN_EXE_check_repairs"))
@@ -323,12 +326,14 @@ fn reports_a_read_only_ledger_as_critical() {
         let (code, text) = check();
         assert!(
             code == Some(2)
-                && text.contains(&format!("nothing is repaired: {} is not for", file.display())),
+                && text
+                    .contains(&format!("nothing is repaired: {} is not writable", file.display())),
             "{text}"
         );
         of_nobody(&file);
     }
-    // A backup by root makes such files, and gives them away a moment later.
+    // During a backup by root, SQLite creates these files and gives them to the owner a moment
+    // later.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();
@@ -341,7 +346,7 @@ fn reports_a_read_only_ledger_as_critical() {
         });
         assert_eq!(code, Some(0), "{text}");
     }
-    // A copy that an admin has put beside it is in nobody's way.
+    // A copy that an admin has made next to the ledger does no harm.
     fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before"))
         .unwrap();
     assert_eq!(check().0, Some(0), "{}", check().1);
@@ -365,7 +370,7 @@ fn reports_unknown_unless_a_fault_was_measured() {
 #[test]
 fn reports_a_silent_gate_as_critical_in_time() {
     let site = Site::new();
-    // Accepts and stays silent: only a deadline ends it.
+    // The peer accepts the connection but never answers, so only the deadline ends the check.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let policy = json!({
         "ledger": site.dir.path().join("ledger.sqlite"),

@@ -1,4 +1,4 @@
-//! Ends in the way its first argument names. The tests of `guard` run it.
+//! Exits in the way that the first argument names. The tests of `guard` run this program.
 
 use plugin_kit::{Outcome, Problem, State, guard};
 

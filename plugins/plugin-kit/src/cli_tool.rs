@@ -1,5 +1,5 @@
-//! Output and exit codes of a program that people and scripts run; [`guard()`](crate::guard()) is
-//! for those that Nagios runs.
+//! Output and exit codes of the programs that people and scripts run. Programs that Nagios runs
+//! use [`guard()`](crate::guard()) instead.
 
 use std::ffi::OsString;
 use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
@@ -9,20 +9,21 @@ use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
 use crate::text::printable;
 
-/// How a command ended, as its exit code. A [`Problem`] exits 3, as in a plugin.
+/// Result of a command. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
+/// plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ToolResult {
-    /// 0: done, no findings.
+    /// The command did its work and found nothing wrong.
     Fine = 0,
-    /// 1: done, with findings.
+    /// The command did its work and found something wrong.
     Wrong = 1,
-    /// 2: not done, or not completely.
+    /// The command could not do its work, or not all of it.
     Failed = 2,
 }
 
-/// Standard output for many lines. A closed pipe (`| head`) is not an error; a full disk is one,
-/// reported at the end.
+/// Buffered standard output. A closed pipe (`| head`) is not an error. Any other write error, such
+/// as a full disk, is reported when the command ends.
 #[derive(Debug)]
 pub struct Out {
     to: BufWriter<Stdout>,
@@ -37,33 +38,33 @@ impl Out {
         Out { to: BufWriter::new(stdout), failed: None, terminal }
     }
 
-    /// Writes one line as it is. Text from others has to go through [`clean`](crate::clean) first.
+    /// Writes one line unchanged. Pass untrusted text through [`clean`](crate::clean) first.
     pub fn line(&mut self, text: impl AsRef<str>) {
         self.bytes(text.as_ref().as_bytes());
         self.bytes(b"\n");
     }
 
-    /// Writes bytes as they are.
+    /// Writes bytes unchanged.
     pub fn bytes(&mut self, bytes: &[u8]) {
         if self.failed.is_none() {
             self.failed = self.to.write_all(bytes).err();
         }
     }
 
-    /// Flushes what was written so far.
+    /// Flushes everything written so far.
     pub fn flush(&mut self) {
         if self.failed.is_none() {
             self.failed = self.to.flush().err();
         }
     }
 
-    /// Whether stdout is a terminal. Tables and colours are for terminals only.
+    /// Whether stdout is a terminal. Only terminals get tables and colours.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
 
-    /// Whether colours may be used: on a terminal that is not `dumb`, without `NO_COLOR`
-    /// (<https://no-color.org>).
+    /// Whether to use colours: stdout is a terminal, `TERM` is not `dumb`, and `NO_COLOR` is unset
+    /// or empty (<https://no-color.org>).
     pub fn has_colour(&self) -> bool {
         let set = |name| std::env::var_os(name).unwrap_or_default();
         self.terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"
@@ -80,8 +81,8 @@ impl Out {
     }
 }
 
-/// Runs `run` on the arguments after the program's name and returns its exit code. A problem goes
-/// to standard error as `name: text` and exits 3. Help and version exit 0.
+/// Passes the arguments after the program's name to `run` and returns the exit code. A problem is
+/// printed to standard error as `name: text` and exits 3. Help and version exit 0.
 pub fn cli_tool(
     name: &'static str,
     run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,
@@ -100,7 +101,8 @@ pub fn cli_tool(
     match out.close().and(result) {
         Ok(result) => ExitCode::from(result as u8),
         Err(problem) => {
-            // A `|` is perfdata to Nagios alone, and a pipe in a command that is to be pasted.
+            // Keep every `|`: only Nagios reads perfdata after it, and a suggested command may
+            // contain a pipe.
             let _ = writeln!(io::stderr(), "{name}: {}", printable(&problem.to_string()));
             ExitCode::from(State::Unknown.code())
         }

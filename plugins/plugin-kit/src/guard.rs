@@ -1,4 +1,5 @@
-//! Output and exit of every plugin: one write and an exit code in 0..3, even after a panic.
+//! Ends every plugin with a single write to stdout and an exit code from 0 to 3, even after a
+//! panic.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -13,31 +14,31 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Why a program has no verdict. Every problem exits 3 (UNKNOWN): Nagios reads a code above 3 as
-/// CRITICAL.
+/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
+/// 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The text of `--help` or `--version`; printed as it is.
+    /// The text of `--help` or `--version`, which is printed unchanged.
     #[error("{0}")]
     HelpRequested(String),
-    /// The command line is wrong; one line, with the next step.
+    /// The command line is wrong. The text is one line and says what to do.
     #[error("{0}")]
     Usage(String),
-    /// Something outside the program is missing, unreadable or refused: a file, the ledger, a host.
+    /// A file, the ledger or a host is missing, unreadable or refuses access.
     #[error("{0}")]
     Failed(Box<dyn Error + Send + Sync>),
-    /// Something that should not happen on a working machine.
+    /// A failure that should not happen on a working machine.
     #[error("{0}")]
     Internal(String),
 }
 
 impl Problem {
-    /// The problem behind an error of any module; its text is what the program prints.
+    /// Wraps the error of any module. The program prints the error's text.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Problem {
         Problem::Failed(error.into())
     }
 
-    /// Turns clap's error into one line that ends in `after`. clap itself would exit 2, which
+    /// Converts clap's error to one line that ends with `after`. clap itself would exit 2, which
     /// Nagios reads as CRITICAL.
     pub fn misread(error: &clap::Error, after: &str) -> Problem {
         use clap::error::ErrorKind::{
@@ -57,11 +58,11 @@ impl Problem {
     }
 }
 
-/// Runs `run` on the arguments after the program's name and turns its result into one write to
-/// stdout and an exit code in 0..3. A problem is printed as `name: text`.
+/// Passes the arguments after the program's name to `run`, prints the result with one write to
+/// stdout and returns an exit code from 0 to 3. A problem is printed as `name: text`.
 ///
-/// A panic does the same through the panic hook, which also works with `panic = "abort"`. Help and
-/// version exit 3 (UNKNOWN), as those of all plugins.
+/// After a panic, the panic hook prints one line and exits 3. The hook also runs with `panic =
+/// "abort"`. Help and version exit 3 (UNKNOWN), as in every plugin.
 pub fn guard(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
@@ -69,8 +70,8 @@ pub fn guard(
     guarded(name, State::Unknown, run)
 }
 
-/// Does the same for an event handler, whose help and version exit 0: Nagios reads no state from
-/// it.
+/// Runs an event handler as [`guard()`] runs a plugin, but help and version exit 0, because Nagios
+/// does not read a state from an event handler.
 pub fn guard_handler(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
@@ -88,7 +89,7 @@ fn guarded(
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (text, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
-        // Not cleaned: it is our own text, and its `|` separates choices.
+        // Do not clean our own help text, which uses `|` between alternatives.
         Err(Problem::HelpRequested(text)) => (format!("{}\n", text.trim_end()).into_bytes(), help),
         Err(problem) => {
             let line = format!("{name}: {problem}");
@@ -99,21 +100,21 @@ fn guarded(
     ExitCode::from(state.code())
 }
 
-/// Makes every later panic one line on stdout and exit code 3 (UNKNOWN).
+/// Makes every later panic print one line to stdout and exit 3 (UNKNOWN).
 pub(crate) fn set_panic_hook(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| report_panic(name, info)));
 }
 
-/// Keeps the signals of resource limits from ending the program with exit code 153 or 152. std
-/// handles SIGPIPE.
+/// Catches the signals of resource limits, which a shell would report as exit code 152 or 153. std
+/// already ignores SIGPIPE.
 ///
-/// The signals are caught rather than ignored or blocked, because a program that we execute would
-/// inherit that.
+/// The signals are caught and not ignored or blocked, because programs that we execute would
+/// inherit the latter two.
 pub(crate) fn catch_limit_signals() {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);
-    // If a signal cannot be caught, everything else still works. A write beyond the limit then
-    // fails, and its error names the file.
+    // Failing to catch a signal does not affect anything else. With SIGXFSZ caught, a write beyond
+    // the size limit fails with an error that names the file.
     let _ = flag::register(SIGXFSZ, &CAUGHT);
     let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }
@@ -127,7 +128,7 @@ fn report_panic(name: &str, info: &PanicHookInfo<'_>) {
     ));
 }
 
-/// Prints `outcome` and exits, from any thread: after a panic or an interrupt.
+/// Prints `outcome` and exits. Works from any thread, after a panic or an interrupt.
 #[allow(
     clippy::exit,
     reason = "with panic = abort the hook is the last code to run; after a signal there is no \
@@ -138,7 +139,8 @@ pub fn end(outcome: &Outcome) -> ! {
     std::process::exit(i32::from(outcome.state().code()))
 }
 
-/// Ignores errors: with stdout closed or its disk full, the exit code still carries the result.
+/// Writes `bytes` to stdout and ignores errors. If stdout is closed or its disk is full, the exit
+/// code still carries the result.
 fn write_stdout(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());

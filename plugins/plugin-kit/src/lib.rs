@@ -1,9 +1,8 @@
-//! What every program that talks to Nagios shares: states, threshold ranges, perfdata, output and
-//! exit codes.
+//! Plugin states, threshold ranges, perfdata, output and exit codes for programs that Nagios runs.
 //!
-//! Nagios turns every exit code outside 0..3 into CRITICAL, and CRITICAL starts a repair. So
-//! [`guard()`] owns output and exit: even after a panic, one cleaned write to stdout and a code in
-//! 0..3. Nothing else here does I/O, save [`cli_tool()`].
+//! Nagios reads every exit code outside 0 to 3 as CRITICAL, and CRITICAL starts a repair. Therefore
+//! [`guard()`] controls output and exit: even after a panic, the program writes one cleaned text to
+//! stdout and exits with a code from 0 to 3. Only the modules `guard` and `cli_tool` do I/O.
 
 mod cli_tool;
 mod guard;

@@ -1,11 +1,11 @@
-//! The result of a plugin, typed until it is written.
+//! The result of a plugin. It keeps its parts as typed values until it is printed.
 
 use crate::perfdata::Perfdata;
 use crate::state::State;
 use crate::text::{clean, clean_lines};
 
-/// A state with its text and perfdata. [`Outcome::render`] cleans the text, so it may contain what
-/// a server sent.
+/// Result of a plugin, with its state, text and perfdata. The text may contain what a server sent,
+/// because [`Outcome::render`] cleans it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {
@@ -16,24 +16,25 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// An outcome with a complete first line: `HTTP OK: …`.
+    /// Creates an outcome. `line` is the whole first line of output, such as `HTTP OK: …`.
     pub fn new(state: State, line: impl Into<String>) -> Outcome {
         Outcome { state, lines: vec![line.into()], perfdata: Vec::new(), long: None }
     }
 
-    /// Adds a line of text, before the perfdata.
+    /// Adds a line of text below the existing lines. The perfdata still comes after all of them.
     pub fn line(mut self, line: impl Into<String>) -> Outcome {
         self.lines.push(line.into());
         self
     }
 
-    /// Adds a line of text above all others.
+    /// Adds a line of text above the existing lines.
     pub fn above(mut self, line: impl Into<String>) -> Outcome {
         self.lines.insert(0, line.into());
         self
     }
 
-    /// Adds a remark to the end of the first line, before its trailing blank if it has one.
+    /// Appends a remark to the first line. If that line ends with a blank, the blank stays at the
+    /// end.
     pub fn remark(mut self, text: &str) -> Outcome {
         if let Some(line) = self.lines.first_mut() {
             let blank = if line.ends_with(' ') { " " } else { "" };
@@ -42,39 +43,40 @@ impl Outcome {
         self
     }
 
-    /// Raises the state to `state` if that is worse.
+    /// Changes the state to `state` if that is worse than the current one.
     pub fn at_least(mut self, state: State) -> Outcome {
         self.state = self.state.worst(state);
         self
     }
 
-    /// Adds an item of perfdata. It follows the last line after a bare `|`: end that line with a
-    /// blank to get `text |perfdata`.
+    /// Adds an item of perfdata. The perfdata follows the last line after a `|` without blanks. To
+    /// get `text |perfdata`, end that line with a blank.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self
     }
 
-    /// Adds text of several lines below everything else, such as a body or details. A second call
-    /// adds below the first. Newlines and tabs stay; the rest is cleaned like a line, because
-    /// Nagios reads perfdata after a `|` here too.
+    /// Adds text of several lines, such as a response body, below the lines and the perfdata. Each
+    /// call adds below the text of earlier calls. Newlines and tabs are kept. Everything else is
+    /// cleaned as in a line, because Nagios also reads perfdata after a `|` in long output.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();
         self.long = Some(above + &text.into());
         self
     }
 
-    /// The first line, uncleaned.
+    /// Returns the first line, before cleaning.
     pub fn headline(&self) -> &str {
         self.lines.first().map_or("", String::as_str)
     }
 
-    /// The state, whose code is the exit code.
+    /// Returns the state, which decides the exit code.
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// The bytes for stdout: cleaned lines, perfdata after `|`, a final newline.
+    /// Returns the bytes to write to stdout: the cleaned lines, the perfdata after a `|` and the
+    /// long text. The output ends with a newline.
     pub fn render(&self) -> Vec<u8> {
         let lines: Vec<String> = self.lines.iter().map(|line| clean(line)).collect();
         let mut text = lines.join("\n");
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn newline_in_a_line_does_not_start_another() {
+    fn replaces_newline_within_a_line() {
         assert_eq!(Outcome::new(State::Critical, "a\nb|c").line("d").render(), b"a b/c\nd\n");
     }
 

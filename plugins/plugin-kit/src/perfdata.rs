@@ -1,29 +1,28 @@
-//! One item of performance data, typed until it is printed:
-//! `'label'=value[UOM];[warn];[crit];[min];[max]`.
+//! Performance data, in the format `'label'=value[UOM];[warn];[crit];[min];[max]`.
 
 use std::fmt;
 
 use crate::range::Range;
 
-/// A number as perfdata prints it, independent of the locale.
+/// A number in perfdata. Its format does not depend on the locale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
-    /// Printed with six decimals; `U` if it is not finite.
+    /// A decimal number, printed with six decimals. Infinite numbers and NaN are printed as `U`.
     Decimal(f64),
-    /// An integer that is never negative.
+    /// A number of things or bytes, never negative.
     Count(u64),
-    /// An integer.
+    /// An integer that can be negative.
     Integer(i64),
-    /// As a threshold: the range that alerts below this number, `30:`.
+    /// A threshold that alerts below this number, printed as `30:`.
     AtLeast(u32),
-    /// As a threshold: any range.
+    /// A threshold range.
     Range(Range),
 }
 
 impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // The guidelines' `U`: the value could not be determined.
+            // In the plugin guidelines, `U` means that the value could not be determined.
             Number::Decimal(n) if !n.is_finite() => f.write_str("U"),
             Number::Decimal(n) => write!(f, "{n:.6}"),
             Number::Count(n) => write!(f, "{n}"),
@@ -34,28 +33,28 @@ impl fmt::Display for Number {
     }
 }
 
-/// One labelled value. Thresholds and limits that are `None` print as empty fields.
+/// A labelled value with thresholds and limits. Those that are `None` are printed as empty fields.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
-    /// Name of the value. `=`, `|` and control characters are dropped; it is quoted where the
-    /// guidelines require it. An item with an empty label prints as an empty string.
+    /// Name of the value. Printing drops `=`, `|` and control characters and adds quotes where the
+    /// plugin guidelines require them. An item with an empty label is not printed.
     pub label: String,
-    /// Value in `unit`.
+    /// Measured value, in `unit`.
     pub value: Number,
     /// Unit of measurement: empty, `s`, `%`, `B` or `c`.
     pub unit: &'static str,
-    /// Warning threshold.
+    /// Warning threshold, in `unit`.
     pub warn: Option<Number>,
-    /// Critical threshold.
+    /// Critical threshold, in `unit`.
     pub crit: Option<Number>,
-    /// Smallest possible value.
+    /// Smallest possible value, in `unit`.
     pub min: Option<Number>,
-    /// Largest possible value.
+    /// Largest possible value, in `unit`.
     pub max: Option<Number>,
 }
 
 impl Perfdata {
-    /// An item without thresholds or limits.
+    /// Creates an item without thresholds and limits.
     pub fn new(label: impl Into<String>, value: Number, unit: &'static str) -> Perfdata {
         Perfdata { label: label.into(), value, unit, warn: None, crit: None, min: None, max: None }
     }
@@ -103,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn labels_cannot_break_out_of_their_field() {
+    fn quotes_and_cleans_labels() {
         let item = Perfdata::new("it's=a|b\n", Number::Count(1), "");
         assert_eq!(item.to_string(), "'it''sab'=1;;;;");
     }
 
     #[test]
-    fn not_a_number_is_printed_as_undetermined() {
+    fn prints_nan_as_undetermined() {
         assert_eq!(Perfdata::new("x", Number::Decimal(f64::NAN), "s").to_string(), "x=Us;;;;");
     }
 }

@@ -1,16 +1,16 @@
-//! Where our programs find each other.
+//! The paths under which one of our programs looks for another.
 
 use std::path::{Path, PathBuf};
 
-/// Where packages put programs that nobody runs by hand.
+/// Directory of the packaged programs that users do not run directly.
 pub const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     Some(path) => path,
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Returns the places of our program `name`, for the program `us`: beside it, in the libexec
-/// directory of its prefix, and in [`LIBEXEC`]. Anyone who can write beside it could replace it as
-/// well.
+/// Returns the paths at which our program `name` may be installed: the directory of the calling
+/// program `us`, the libexec directory of its prefix, and [`LIBEXEC`]. Searching the first two is
+/// safe, because anyone who can write to them can also replace the calling program.
 #[must_use]
 pub fn program_places(us: Option<&Path>, name: &str) -> Vec<PathBuf> {
     let beside = us.and_then(Path::parent);
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn looks_beside_the_program_and_in_libexec() {
+    fn looks_next_to_the_program_and_in_libexec() {
         let places = program_places(Some(Path::new("/opt/heal/bin/handle_repair")), "worker");
         assert_eq!(
             places,

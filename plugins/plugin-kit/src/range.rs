@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A threshold range, in the unit of the value it is compared with. It alerts outside its two ends,
-/// or inside with `@`; the ends themselves belong to the inside.
+/// A threshold range, in the unit of the value it is compared with. Values outside the range raise
+/// an alert; with `@`, values inside do. Both ends belong to the range.
 ///
 /// ```
 /// use plugin_kit::Range;
@@ -18,16 +18,16 @@ pub struct Range {
     alert_inside: bool,
 }
 
-/// Why a text is not a range.
+/// Error for a text that is not a threshold range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// An end is not a plain decimal number.
+    /// One end is not a plain decimal number. Holds the whole text and that end.
     #[error(
         "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
          ~:10 or @10:20)"
     )]
     NotANumber(String, String),
-    /// The start is above the end: no value could be inside.
+    /// The start is above the end, so no value can be inside.
     #[error("'{0}' is not a threshold range: its start is above its end")]
     Backwards(String),
 }
@@ -39,12 +39,12 @@ impl Range {
         value.is_nan() || (self.start <= value && value <= self.end) == self.alert_inside
     }
 
-    /// The range that alerts below 0 and above `end`.
+    /// Returns the range that alerts below 0 and above `end`.
     pub fn at_most(end: f64) -> Range {
         Range { start: 0.0, end, alert_inside: false }
     }
 
-    /// The upper end; infinite when it was left out.
+    /// Returns the upper end, which is infinite if the text has none.
     pub fn end(&self) -> f64 {
         self.end
     }
@@ -55,8 +55,8 @@ impl Range {
         Range { start: self.start * total / 100.0, end: self.end * total / 100.0, ..self }
     }
 
-    /// Rounds the ends to whole numbers so that the same counts alert. Unchanged if there is no
-    /// whole number between the ends.
+    /// Rounds both ends to whole numbers without changing which whole numbers raise an alert.
+    /// Returns the range unchanged if it contains no whole number.
     #[must_use]
     pub fn of_counts(self) -> Range {
         let (start, end) = (self.start.ceil(), self.end.floor());
@@ -65,7 +65,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// Prints the shortest form that parses to the same range.
+    /// Prints the shortest text that parses to this range.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.alert_inside { "@" } else { "" })?;
         match self.start {
@@ -80,8 +80,8 @@ impl fmt::Display for Range {
 impl FromStr for Range {
     type Err = BadRange;
 
-    /// `~` is minus infinity; a missing start is 0, a missing end infinity. An empty string is
-    /// `0:`, the traditional "no threshold".
+    /// Parses `[@]start:end`. `~` is minus infinity, a missing start is 0 and a missing end is
+    /// infinity. An empty string means `0:`, which plugins traditionally use for "no threshold".
     fn from_str(text: &str) -> Result<Range, BadRange> {
         let (alert_inside, ends) = match text.strip_prefix('@') {
             Some(rest) => (true, rest),
@@ -104,7 +104,7 @@ impl FromStr for Range {
     }
 }
 
-/// A finite decimal number. `str::parse` alone would also accept `inf` and `nan`.
+/// Parses a finite decimal number. `str::parse` alone would also accept `inf` and `nan`.
 fn decimal(word: &str) -> Option<f64> {
     let numeric =
         word.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b'+' | b'e' | b'E'));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_as_in_the_table_of_the_guidelines() {
+    fn alerts_as_the_plugin_guidelines_define() {
         for (text, inside, outside) in [
             ("10", vec![0.0, 10.0], vec![-0.1, 10.1]),
             ("10:", vec![10.0, 1e9], vec![9.9, -1.0]),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_texts_that_are_not_ranges() {
+    fn rejects_invalid_ranges() {
         for text in [
             "abc", "5;", "1,5", "nan", "inf", "0x10", "500ms", "1:2:3", "@", "~", "1 ", "20:10",
             "1:0", "-1",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_the_text_it_was_parsed_from() {
+    fn prints_parsed_ranges_unchanged() {
         for text in [
             "10", "10:", "~:10", "10:20", "@10", "@10:20", "~:", "@~:3", "-5:", "-5:-1", "1.5",
             "0:", "@0:",
@@ -167,14 +167,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn at_inverts_every_range(start in -1e6..1e6f64, width in 0.0..1e6f64, n in -3e6..3e6f64) {
+        fn at_sign_inverts_range(start in -1e6..1e6f64, width in 0.0..1e6f64, n in -3e6..3e6f64) {
             let plain = range(&format!("{start}:{}", start + width));
             let inverted = range(&format!("@{start}:{}", start + width));
             prop_assert_ne!(plain.alerts(n), inverted.alerts(n));
         }
 
         #[test]
-        fn the_ends_are_inside(start in -1e6..1e6f64, width in 0.0..1e6f64) {
+        fn includes_both_ends(start in -1e6..1e6f64, width in 0.0..1e6f64) {
             let read = range(&format!("{start}:{}", start + width));
             prop_assert!(!read.alerts(start) && !read.alerts(start + width));
         }

@@ -1,24 +1,24 @@
-//! The four states of a Nagios service and how two of them merge.
+//! The four states of a Nagios service.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The state of a service, as plugins report it. Deliberately not `Ord`: states are merged by
-/// [`State::worst`] only.
+/// The state of a service, as plugins report it. The type deliberately does not implement `Ord`:
+/// [`State::worst`] is the only way to compare two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Exit code 0.
+    /// The service works. Exit code 0.
     Ok,
-    /// Exit code 1.
+    /// The warning threshold was crossed. Exit code 1.
     Warning,
-    /// Exit code 2.
+    /// The critical threshold was crossed, or the service is down. Exit code 2.
     Critical,
-    /// Exit code 3: nothing could be measured, or the command line is wrong.
+    /// The plugin could not check the service, or its command line is wrong. Exit code 3.
     Unknown,
 }
 
 impl State {
-    /// The exit code of the plugin guidelines: 0 to 3.
+    /// Returns the exit code that the plugin guidelines define, from 0 to 3.
     pub fn code(self) -> u8 {
         match self {
             State::Ok => 0,
@@ -28,7 +28,7 @@ impl State {
         }
     }
 
-    /// The state for a plugin's exit code; `None` outside 0..=3.
+    /// Returns the state for a plugin's exit code, or `None` if the code is not between 0 and 3.
     pub fn from_code(code: i32) -> Option<State> {
         match code {
             0 => Some(State::Ok),
@@ -39,7 +39,7 @@ impl State {
         }
     }
 
-    /// The worse of two states in the order OK < UNKNOWN < WARNING < CRITICAL.
+    /// Returns the worse of two states. The order is OK < UNKNOWN < WARNING < CRITICAL.
     #[must_use]
     pub fn worst(self, other: State) -> State {
         if other.severity() > self.severity() { other } else { self }
@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Nagios' name of the state: `OK`, `WARNING`, `CRITICAL`, `UNKNOWN`.
+    /// Returns Nagios' name of the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Ok => "OK",
@@ -71,7 +71,7 @@ impl fmt::Display for State {
     }
 }
 
-/// A word that does not name a state.
+/// Error for a word that does not name a state. Holds the word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN")]
 pub struct UnknownState(pub String);
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_codes_are_those_of_the_guidelines() {
+    fn uses_names_and_codes_of_the_plugin_guidelines() {
         for (state, word, code) in [
             (State::Ok, "OK", 0),
             (State::Warning, "WARNING", 1),

@@ -1,25 +1,25 @@
-//! Cleans untrusted text for a line of plugin output.
+//! Cleaning of untrusted text before it is printed.
 
-/// Makes `text` safe in a line for Nagios: `|` would start perfdata, a newline another line, and
-/// control characters or bidirectional marks could disguise the output. `|` becomes `/`, the others
-/// become blanks.
+/// Makes `text` safe for a line of plugin output. `|`, which would start perfdata, becomes `/`.
+/// Newlines, which would start another line, become blanks. Control characters and bidirectional
+/// marks, which could disguise the output, become blanks as well.
 pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
 
-/// Makes `text` safe in a line for people or in JSON: like [`clean`], but keeps `|`.
+/// Makes `text` safe for a terminal or for JSON. Works like [`clean`] but keeps `|`.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
-/// Wraps a cleaned text that starts in column `margin` for a terminal with this many columns, and
-/// indents every row by `margin`. So the terminal wraps no row itself, and no text gets to the
-/// start of a row, where it could look like our own output.
+/// Wraps a cleaned text that starts in column `margin` of a terminal with `columns` columns.
+/// Indents every further row by `margin`. Untrusted text therefore never reaches the start of a
+/// row, where it could look like our own output.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
     for c in text.chars() {
-        // At most two columns for any other character.
+        // A character outside ASCII takes at most two columns.
         let width = if c.is_ascii() { 1 } else { 2 };
         if used + width > room {
             rows.push('\n');
@@ -32,7 +32,7 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     rows
 }
 
-/// Like [`clean`], but keeps tabs and newlines, with or without a carriage return.
+/// Cleans like [`clean`] but keeps tabs, newlines and carriage returns before a newline.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| {
         line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()
@@ -60,7 +60,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn removes_perfdata_lines_and_colours() {
+    fn replaces_pipes_newlines_and_escape_codes() {
         assert_eq!(clean("200 OK|time=9\n\x1b[31mCRITICAL"), "200 OK/time=9  [31mCRITICAL");
     }
 

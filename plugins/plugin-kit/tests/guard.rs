@@ -1,4 +1,5 @@
-//! `guard` in a process of its own: however that ends, one text on stdout and a code in 0..3.
+//! Runs `guard` in a separate process. However that process ends, it prints one text to stdout and
+//! exits with a code from 0 to 3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -11,7 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The example `ends`, which cargo builds beside this test.
+/// Returns the path of the example `ends`, which cargo builds together with this test.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();
@@ -25,7 +26,7 @@ fn run(program: &Path, how: impl Into<OsString>) -> (Option<i32>, String, String
 }
 
 #[test]
-fn every_end_has_its_code_and_prints_to_stdout_only() {
+fn prints_to_stdout_only_and_exits_with_the_right_code() {
     let ends = program();
     assert_eq!(run(&ends, "ok"), (Some(0), "fine\n".into(), String::new()));
     assert_eq!(run(&ends, "help"), (Some(3), "a|b\nc\n".into(), String::new()));
@@ -44,7 +45,7 @@ fn every_end_has_its_code_and_prints_to_stdout_only() {
 }
 
 #[test]
-fn exit_code_survives_an_unwritable_stdout() {
+fn keeps_exit_code_when_stdout_is_unwritable() {
     for (how, code) in [("ok", 0), ("critical", 2), ("usage", 3), ("panic", 3)] {
         let full = Command::new(program())
             .arg(how)
@@ -63,9 +64,9 @@ fn exit_code_survives_an_unwritable_stdout() {
     }
 }
 
-/// Releases are built with `panic = "abort"`, tests are not, so this builds the example anew.
+/// Builds the example again with `panic = "abort"`, as in releases. Tests are built without it.
 #[test]
-fn panic_that_aborts_is_unknown_too() {
+fn panic_with_abort_exits_unknown() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));
     let mut build = Command::new(env!("CARGO"));
     build.args([

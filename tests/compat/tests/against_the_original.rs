@@ -1,6 +1,7 @@
-//! Compares over 2,000 command lines with monitoring-plugins' check_http 2.3.3 (the original):
-//! request, exit code and text are the same, or `tests/quirks.md` names the difference. Fails
-//! without the original (Debian: monitoring-plugins-basic).
+//! Runs over 2,000 command lines with check_http and with monitoring-plugins' check_http 2.3.3 (the
+//! original). The requests, the exit code and the output must be the same, unless `tests/quirks.md`
+//! names the difference. The tests fail if the original (Debian package monitoring-plugins-basic)
+//! is not installed.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -22,7 +23,7 @@ use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// What a program did: exit code, text, requests.
+/// Exit code and output of a program, and the requests that it sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Did {
     code: Option<i32>,
@@ -47,9 +48,9 @@ fn unnamed(text: &str) -> String {
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// The part of the output to compare. Command line errors: the original prints getopt's on stderr
-/// and its own before its help, we print one line. The texts for an invalid pattern and for help
-/// are not compared.
+/// Returns the part of the output that is compared. For errors in the command line, this is one
+/// line: the original prints errors of getopt to stderr and its own errors before its help. The
+/// texts for invalid patterns and for help are not compared.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
@@ -65,7 +66,8 @@ fn comparable(run: &Run) -> String {
     if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
 }
 
-/// The unexpected difference of a case, if there is one.
+/// Describes the difference between the two programs in a case, unless it is an expected one. An
+/// expected difference that does not occur is reported as well.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (did(Path::new(ORIGINAL), case), did(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
@@ -81,7 +83,7 @@ fn difference(case: &Case, ours: &Path) -> Option<String> {
 }
 
 #[test]
-fn every_command_line_behaves_as_in_monitoring_plugins() {
+fn behaves_like_monitoring_plugins() {
     assert!(
         Path::new(ORIGINAL).is_file(),
         "{ORIGINAL} is missing: install monitoring-plugins-basic"
@@ -91,7 +93,7 @@ fn every_command_line_behaves_as_in_monitoring_plugins() {
     assert!(cases.len() > 2000, "{}", cases.len());
     let next = AtomicUsize::new(0);
     let red = Mutex::new(Vec::new());
-    // More threads than processors: a case mostly waits.
+    // Use more threads than there are processors, because a case mostly waits.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -112,7 +114,7 @@ fn quirks_are_listed_and_tested() {
     let used: BTreeSet<&str> = cases::all().iter().filter_map(|case| case.quirk).collect();
     let missing: Vec<_> = used.difference(&listed).collect();
     assert!(missing.is_empty(), "not in quirks.md: {missing:?}");
-    // A quirk without a case names a test.
+    // A quirk without a case must name a test instead.
     for name in listed.difference(&used) {
         let section = QUIRKS.split("### ").find(|section| section.starts_with(name)).unwrap();
         assert!(section.contains("Test: `"), "{name} names no test");

@@ -1,5 +1,6 @@
-//! Names resolve as in the rest of the system: in a mount namespace with its own nsswitch.conf,
-//! hosts and resolv.conf, and with a module that only glibc can load.
+//! Tests that host names resolve as in the rest of the system. The programs run in a mount
+//! namespace with its own nsswitch.conf, hosts and resolv.conf, and with a module that only glibc
+//! can load.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -22,11 +23,12 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
 by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
-/// Mounts one file over another for each pair of words up to `--`, then executes the rest.
+/// Shell script that mounts one file over another for each pair of arguments up to `--`, and then
+/// executes the remaining arguments.
 const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
     done; shift; exec \"$@\"";
 
-/// A system with its own configuration.
+/// A system with its own configuration of name resolution.
 struct System {
     folder: tempfile::TempDir,
 }
@@ -47,7 +49,7 @@ impl System {
         System { folder }
     }
 
-    /// Runs a program in it, with `-p` and the server's port.
+    /// Runs `program` in this system with `options`, `-p` and `port`.
     fn run(&self, program: &Path, options: &[&str], port: u16) -> Run {
         let mut words: Vec<OsString> =
             ["--mount", "sh", "-c", MOUNT, "sh"].map(OsString::from).to_vec();
@@ -68,12 +70,12 @@ fn both() -> [PathBuf; 2] {
     [ours(), PathBuf::from(ORIGINAL)]
 }
 
-/// A DNS server that does not exist.
+/// resolv.conf lines with a DNS server that does not exist.
 const NOBODY: &str = "127.0.0.78\noptions timeout:1 attempts:1";
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn names_resolve_as_nsswitch_says() {
+fn resolves_names_as_nsswitch_conf_specifies() {
     let server = Server::answering(&[PAGE]);
     for (nsswitch, name, code) in [
         ("files", "in-the-file.example", 0),
@@ -104,7 +106,7 @@ fn names_resolve_as_nsswitch_says() {
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn family_that_the_module_does_not_know_has_no_address() {
+fn module_without_ipv6_resolves_ipv4_only() {
     let server = Server::answering(&[PAGE]);
     let system = System::new("selfheal", NOBODY);
     for program in both() {
@@ -121,7 +123,7 @@ fn family_that_the_module_does_not_know_has_no_address() {
 
 #[test]
 #[ignore = "needs: root, util-linux, cc"]
-fn silent_dns_server_ends_at_the_time_limit() {
+fn silent_dns_server_times_out() {
     let silent = UdpSocket::bind("127.0.0.77:53").unwrap();
     for nsswitch in ["files dns", "selfheal dns"] {
         let system = System::new(nsswitch, "127.0.0.77");
@@ -134,7 +136,7 @@ fn silent_dns_server_ends_at_the_time_limit() {
         assert!(run.time < Duration::from_millis(4900), "{nsswitch}: {:?}", run.time);
     }
     silent.set_nonblocking(true).unwrap();
-    assert!(silent.recv(&mut [0; 512]).is_ok(), "it got no query");
+    assert!(silent.recv(&mut [0; 512]).is_ok(), "the DNS server received no query");
 }
 
 #[test]
@@ -163,5 +165,10 @@ fn checks_every_address_and_names_the_failed_ones() {
     );
     assert!(run.code == Some(2) && text.lines().next() == Some(&first), "{}", run.text);
     let run = system.run(&ours(), &["-H", "many.example"], one.port);
-    assert_eq!(run.code, Some(0), "one address that works is enough without it: {}", run.text);
+    assert_eq!(
+        run.code,
+        Some(0),
+        "without --all-addresses one working address is enough: {}",
+        run.text
+    );
 }

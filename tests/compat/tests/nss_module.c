@@ -1,4 +1,4 @@
-/* A module for nsswitch.conf(5) that knows one name. getaddrinfo(3) calls only this function. */
+/* A module for nsswitch.conf(5) that knows one name. getaddrinfo(3) only calls this function. */
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>

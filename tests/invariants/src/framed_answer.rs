@@ -1,24 +1,27 @@
-//! What a gate, or whoever took its place, wrote to stdout.
+//! Invariants of the parser for framed answers. Its input is the stdout of a gate, or of another
+//! program in its place.
 
 use transport::{Answer, JobState, Request, read_answer};
 
-use crate::gate_words::question;
+use crate::gate_words::server_request;
 use crate::text::{first_line, is_harmless};
 
-/// Longer is no message for a log.
+/// Maximum length of an error message in bytes. The message goes into a log.
 const LONGEST_WHY: usize = 1000;
 
-/// The first line is the question (`list` when it is none), the rest is what came. An answer that
-/// is believed is the only frame, fits the question, does not contradict itself, and holds no text
-/// that could do harm when it is shown.
+/// Checks the parser with a request and an output. The first line of `bytes` is the request, or
+/// `list` if it is not a valid one. The rest is the output.
+///
+/// An accepted answer comes from the only frame, matches the request and does not contradict
+/// itself. Its texts are safe to print.
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
-    let request = question(first).unwrap_or(Request::List);
+    let request = server_request(first).unwrap_or(Request::List);
     match read_answer(&request, stdout) {
         Ok(answer) => {
             fits(&request, &answer);
             assert!(texts(&answer).into_iter().all(is_harmless), "{answer:?}");
-            alone(&request, stdout, &answer);
+            check_frame(&request, stdout, &answer);
         }
         Err(why) => {
             let why = why.to_string();
@@ -49,11 +52,11 @@ fn fits(request: &Request, answer: &Answer) {
         (Request::Repair { job, .. } | Request::Status { job }, Answer::Refused(refusal)) => {
             assert!(
                 refusal.job.as_ref().is_none_or(|about| about == job),
-                "a refusal of another job"
+                "a refusal for another job"
             );
         }
         (_, Answer::Refused(refusal)) => {
-            assert_eq!(refusal.job, None, "a refusal of a job that was not asked for")
+            assert_eq!(refusal.job, None, "a refusal with a job, but none was requested")
         }
         _ => panic!("{answer:?} does not answer '{request}'"),
     }
@@ -107,16 +110,17 @@ fn texts(answer: &Answer) -> Vec<&str> {
     texts
 }
 
-/// It is the only frame, and whole; other lines around it change nothing.
-fn alone(request: &Request, stdout: &[u8], answer: &Answer) {
+/// Checks that `stdout` contains exactly one frame, that other lines do not change the answer, and
+/// that a second or a truncated frame is refused.
+fn check_frame(request: &Request, stdout: &[u8], answer: &Answer) {
     let frames: Vec<&[u8]> =
         stdout.split_inclusive(|b| *b == b'\n').filter(|line| line.starts_with(b"SHN1 ")).collect();
     let [frame] = frames.as_slice() else { panic!("{} frames", frames.len()) };
-    let believed = |stdout: &[u8]| read_answer(request, stdout);
-    assert_eq!(believed(&[b"a banner\n", stdout, b"\nand the rest"].concat()).as_ref(), Ok(answer));
-    assert!(believed(&[stdout, b"\n", frame].concat()).is_err(), "two frames were believed");
+    let read = |stdout: &[u8]| read_answer(request, stdout);
+    assert_eq!(read(&[b"a banner\n", stdout, b"\nand the rest"].concat()).as_ref(), Ok(answer));
+    assert!(read(&[stdout, b"\n", frame].concat()).is_err(), "two frames were accepted");
     for cut in [1, 2, frame.len() / 2] {
         let part = frame.get(..frame.len() - cut).unwrap_or_default();
-        assert!(believed(part).is_err(), "a frame without its last {cut} bytes was believed");
+        assert!(read(part).is_err(), "a frame without its last {cut} bytes was accepted");
     }
 }

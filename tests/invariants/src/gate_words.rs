@@ -1,68 +1,67 @@
-//! The words of a request, as sshd hands them to the gate.
+//! Invariants of the gate's request parser. Its input is the command that sshd passes to the gate.
 
 use policy::{JobId, RepairName};
 use repair_gate::request::{GateRequest, Job, Name, parse};
-use transport::Request as Question;
+use transport::Request;
 
 use crate::text::{holds, is_harmless};
 
-/// What the gate understands is exactly what was said, and exactly what a server can say; what it
-/// refuses, it refuses in one harmless sentence.
+/// Checks that the gate accepts exactly the requests that a server can send, parses them without
+/// loss, and refuses everything else with a text that is safe to print.
 pub fn gate_words(bytes: &[u8]) {
     match parse(Some(bytes)) {
         Ok(request) => {
-            let question = asked(&request);
-            assert_eq!(question.to_string().as_bytes(), bytes, "another request was understood");
-            assert!(bytes.len() <= 136, "longer than any request");
+            let sent = as_sent(&request);
+            assert_eq!(sent.to_string().as_bytes(), bytes, "parsed as another request");
+            assert!(bytes.len() <= 136, "longer than any valid request");
         }
         Err(refusal) => {
             assert!(is_harmless(&refusal.text) && !refusal.text.is_empty(), "{:?}", refusal.text);
             if let Some(job) = refusal.job {
                 assert!(
                     holds(bytes, job.as_str().as_bytes()),
-                    "the refusal is about a job that was not named: {job}"
+                    "the refusal names a job that is not in the request: {job}"
                 );
                 assert!(Job::new(job.as_str()).is_some());
             }
-            assert!(question(bytes).is_none(), "a server can say this");
+            assert!(server_request(bytes).is_none(), "refused a request that a server can send");
         }
     }
 }
 
-/// The same question in the server's types. Whatever name the gate takes, the server must know as
-/// one.
-fn asked(request: &GateRequest) -> Question {
+/// Converts a request to the server's type. Names that are valid for the gate must be valid for the
+/// server as well.
+fn as_sent(request: &GateRequest) -> Request {
     let name = |name: &Name| {
-        name.as_str().parse::<RepairName>().expect("a name for the gate is one for the server")
+        name.as_str().parse::<RepairName>().expect("the server accepts the gate's repair names")
     };
-    let job = |job: &Job| {
-        job.as_str().parse::<JobId>().expect("a job id for the gate is one for the server")
-    };
+    let job =
+        |job: &Job| job.as_str().parse::<JobId>().expect("the server accepts the gate's job IDs");
     match request {
-        GateRequest::Repair(of, id) => Question::Repair { name: name(of), job: job(id) },
-        GateRequest::Diagnose(of) => Question::Diagnose { name: name(of) },
-        GateRequest::Ready(of) => Question::Ready { name: name(of) },
-        GateRequest::Status(id) => Question::Status { job: job(id) },
-        GateRequest::Usage => Question::Usage,
-        GateRequest::List => Question::List,
-        GateRequest::Version => Question::Version,
+        GateRequest::Repair(of, id) => Request::Repair { name: name(of), job: job(id) },
+        GateRequest::Diagnose(of) => Request::Diagnose { name: name(of) },
+        GateRequest::Ready(of) => Request::Ready { name: name(of) },
+        GateRequest::Status(id) => Request::Status { job: job(id) },
+        GateRequest::Usage => Request::Usage,
+        GateRequest::List => Request::List,
+        GateRequest::Version => Request::Version,
     }
 }
 
-/// The question a server would send with these very words.
-pub(crate) fn question(bytes: &[u8]) -> Option<Question> {
+/// Returns the request for which a server would send exactly these bytes.
+pub(crate) fn server_request(bytes: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
     Some(match words.as_slice() {
         ["repair", name, job] => {
-            Question::Repair { name: name.parse().ok()?, job: job.parse().ok()? }
+            Request::Repair { name: name.parse().ok()?, job: job.parse().ok()? }
         }
-        ["diagnose", name] => Question::Diagnose { name: name.parse().ok()? },
-        ["ready", name] => Question::Ready { name: name.parse().ok()? },
-        ["status", job] => Question::Status { job: job.parse().ok()? },
-        ["usage"] => Question::Usage,
-        ["list"] => Question::List,
-        ["version"] => Question::Version,
+        ["diagnose", name] => Request::Diagnose { name: name.parse().ok()? },
+        ["ready", name] => Request::Ready { name: name.parse().ok()? },
+        ["status", job] => Request::Status { job: job.parse().ok()? },
+        ["usage"] => Request::Usage,
+        ["list"] => Request::List,
+        ["version"] => Request::Version,
         _ => return None,
     })
 }

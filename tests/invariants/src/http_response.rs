@@ -1,5 +1,5 @@
-//! What a web server, or anyone in its place, responds to check_http. The whole check runs,
-//! against a server on a unix socket in this very process.
+//! Invariants of check_http for any response of a web server or an attacker in its place. A whole
+//! check runs against a server in this process, which listens on a Unix socket.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,8 +14,8 @@ use rustix::net::{SendFlags, send};
 
 use crate::text::{holds, is_harmless};
 
-/// Command lines, by the first character of an input. Redirects stay at our socket; one to https is
-/// left out below, because TLS would follow.
+/// Options of check_http, selected by the first character of an input. Redirects stay on the Unix
+/// socket. Inputs with a redirect to https are skipped, because check_http would start TLS.
 const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'a', &[]),
     (b'b', &["-s", "needle"]),
@@ -30,13 +30,16 @@ const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'k', &["-H", "web1", "--invert-regex", "-r", "needle"]),
 ];
 
-/// Time for a check, with a large margin for a busy machine; without a limit it would be ten
-/// seconds.
+/// Time limit for one check, with a large margin for a busy machine. It is longer than `-t 4`, the
+/// timeout that the check itself has.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The first character chooses the options, the rest is the response. There is always a result, in
-/// time, in one line whose only `|` is ours. No response, or one that fails the options, is never
-/// OK; and how the network cuts an answer to pieces changes nothing.
+/// Checks the result of check_http. The first byte of the input selects the options, and the rest
+/// is the response.
+///
+/// Each check ends in time. Its output is a single line, except with `-v`, and its only `|` is the
+/// separator of the perfdata. A missing response, or one that does not satisfy the options, is
+/// never OK. The result does not depend on how the response is split into packets.
 pub fn http_response(bytes: &[u8]) {
     let Some((first, answer)) = bytes.split_first() else { return };
     let (letter, options) =
@@ -52,13 +55,13 @@ pub fn http_response(bytes: &[u8]) {
     if *letter == b'a' {
         let (begin, end) = answer.split_at(answer.len() / 2);
         let (in_pieces, other) = check(options, vec![begin.to_vec(), end.to_vec()]);
-        assert_eq!(in_pieces, state, "in pieces it is another result: {output:?} {other:?}");
+        assert_eq!(in_pieces, state, "the result in pieces differs: {output:?} {other:?}");
     }
 }
 
 fn one_verdict(letter: u8, output: &str) {
     assert!(output.ends_with('\n') && output.matches('|').count() <= 1, "{output:?}");
-    let (first, more) = output.split_once('\n').expect("it ends with a newline");
+    let (first, more) = output.split_once('\n').expect("the output ends with a newline");
     assert!(is_harmless(first) && !first.trim().is_empty(), "{output:?}");
     if letter == b'h' {
         assert!(more.lines().all(|line| is_harmless(&line.replace('\t', " "))), "{output:?}");
@@ -67,10 +70,11 @@ fn one_verdict(letter: u8, output: &str) {
     }
 }
 
-/// The check was OK, so the response must satisfy its options.
+/// Checks that the response satisfies the options, because the result of the check was OK.
 fn justified(letter: u8, answer: &[u8], output: &str) {
-    assert!(!answer.is_empty(), "no answer is OK: {output:?}");
-    // Chunks may cut a text to pieces, and NUL counts as a blank.
+    assert!(!answer.is_empty(), "OK without a response: {output:?}");
+    // In a chunked response the searched text can be split, so it need not occur in one piece.
+    // check_http also treats NUL as a blank.
     let whole = !holds(&answer.to_ascii_lowercase(), b"chunked");
     let has = |text: &str| holds(answer, text.as_bytes());
     match letter {
@@ -89,19 +93,20 @@ fn check(options: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
     let mut argv: Vec<OsString> = vec!["-I".into(), socket.into(), "-t".into(), "4".into()];
     argv.extend(options.iter().map(OsString::from));
     let start = Instant::now();
-    let outcome = check_http::run(&argv).unwrap_or_else(|problem| panic!("no verdict: {problem}"));
+    let outcome = check_http::run(&argv).unwrap_or_else(|problem| panic!("no result: {problem}"));
     assert!(start.elapsed() < LIMIT, "it took {:?}", start.elapsed());
-    (outcome.state(), String::from_utf8(outcome.render()).expect("what is printed is UTF-8"))
+    (outcome.state(), String::from_utf8(outcome.render()).expect("the output is UTF-8"))
 }
 
 struct Server {
-    /// The socket's file, which has no name any more: nothing is left behind, however this process
-    /// ends.
+    /// A descriptor of the socket file, whose name has been removed. So the file disappears with
+    /// this process, even if it crashes.
     file: OwnedFd,
+    /// The response, in the pieces in which it is sent. It stays in use until it is replaced.
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// One for the process. It sends the same response on every connection until it gets another.
+/// The only server of this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let path =
         std::env::temp_dir().join(format!("nagios-selfheal-invariants.{}", std::process::id()));
@@ -122,12 +127,12 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
 });
 
 fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
-    let mut heard = Vec::new();
+    let mut request = Vec::new();
     let mut piece = [0; 1024];
-    while !holds(&heard, b"\r\n\r\n") {
+    while !holds(&request, b"\r\n\r\n") {
         match stream.read(&mut piece) {
             Ok(count) if count > 0 => {
-                heard.extend_from_slice(piece.get(..count).unwrap_or_default())
+                request.extend_from_slice(piece.get(..count).unwrap_or_default())
             }
             _ => return,
         }
@@ -135,7 +140,7 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // The client may close early.
+            // The client may have closed the connection.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

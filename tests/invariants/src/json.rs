@@ -1,17 +1,17 @@
-//! A JSON text, looked at by other code than the readers'.
+//! A check of JSON texts that is independent of the tested parsers.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether no object of a valid JSON text holds a key twice. Readers that take the first and
-/// readers that take the last would believe two different files.
+/// Whether no object in a valid JSON text has the same key twice. With duplicate keys, a parser
+/// that uses the first value and one that uses the last would read different content.
 pub(crate) fn keys_are_unique(text: &[u8]) -> bool {
     serde_json::from_slice::<Unique>(text).is_ok()
 }
 
-/// Any value whose objects hold each key once.
+/// A JSON value of any type in which no object has duplicate keys.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {
@@ -31,7 +31,7 @@ impl<'de> Visitor<'de> for Unique {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
             if !seen.insert(key) {
-                return Err(A::Error::custom("a key is there twice"));
+                return Err(A::Error::custom("duplicate key"));
             }
             map.next_value::<Unique>()?;
         }

@@ -1,4 +1,4 @@
-//! known_hosts, which admins and programs have written to for years.
+//! Invariants of the parser for known_hosts files, which admins and many programs write.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use transport::known_hosts::{
 
 use crate::text::is_harmless;
 
-/// Made for these tests with ssh-keygen; the private half is gone.
+/// A public key that was generated with ssh-keygen for these tests. The private key was deleted.
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
 
@@ -18,8 +18,8 @@ static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     key.to_bytes().expect("our own key can be written")
 });
 
-/// Whatever stands in the file: only a key that is written there is trusted, a revoked one never,
-/// and no line hides another.
+/// Checks the lookup in a file with any content. Only a key in the file is trusted, a revoked key
+/// is always refused, and no line hides another one.
 pub fn known_hosts(bytes: &[u8]) {
     for port in [22, 2222] {
         let names = HostKeyNames::new("web1", "192.0.2.1", port);
@@ -36,18 +36,18 @@ pub fn known_hosts(bytes: &[u8]) {
                 || revoked.status() == HostKeyStatus::Known
         );
 
-        // The host's first name decides, so its key is good behind any other lines and before them,
-        // if not revoked.
+        // Keys under the host's first name take precedence. So a key that is recorded under this
+        // name is trusted, before or after any other lines, unless it is revoked.
         let own = if port == 22 { format!("web1 {KEY}\n") } else { format!("[web1]:2222 {KEY}\n") };
         for text in [[bytes, b"\n", own.as_bytes()].concat(), [own.as_bytes(), bytes].concat()] {
             assert_ne!(
                 read(&text, &names).check(&BLOB),
                 HostKeyCheck::Mismatch,
-                "another line hid the host's key"
+                "another line hides the host's key"
             );
         }
 
-        // The user's file and the system's are read as one.
+        // Two files give the same result as one file with the lines of both.
         let middle = bytes
             .iter()
             .skip(bytes.len() / 2)
@@ -68,22 +68,22 @@ fn read(bytes: &[u8], names: &HostKeyNames) -> RecordedHostKeys {
 }
 
 fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
-    let standing = found.status();
+    let status = found.status();
     let verdict = found.check(&BLOB);
     if verdict == HostKeyCheck::Trusted {
-        assert_eq!(standing, HostKeyStatus::Known);
-        assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, and not asked for");
-        // Bits that base64 does not use may be written in several ways; the bytes before them may
-        // not.
+        assert_eq!(status, HostKeyStatus::Known);
+        assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, but not negotiated");
+        // The last characters of base64 can contain unused bits, so the same key can have several
+        // forms. Compare only the characters before them.
         let base64 = KEY
             .split(' ')
             .nth(1)
             .and_then(|base64| base64.get(..base64.len() - 2))
             .unwrap_or_default();
-        assert!(crate::text::holds(bytes, base64.as_bytes()), "trusted, and not on file");
+        assert!(crate::text::holds(bytes, base64.as_bytes()), "trusted, but not in the file");
     }
-    assert!(found.algorithms().is_empty() || standing == HostKeyStatus::Known, "{standing:?}");
-    assert!(!found.is_empty() || standing == HostKeyStatus::Unknown, "{standing:?}");
+    assert!(found.algorithms().is_empty() || status == HostKeyStatus::Known, "{status:?}");
+    assert!(!found.is_empty() || status == HostKeyStatus::Unknown, "{status:?}");
     assert_eq!(found.name().is_some(), !found.describe().is_empty());
     if let Some(name) = found.name() {
         assert!(
@@ -93,18 +93,18 @@ fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
     }
     assert!(is_harmless(&found.describe()), "{:?}", found.describe());
     let lines = bytes.split(|b| *b == b'\n').count();
-    let place = match (&standing, &verdict) {
+    let place = match (&status, &verdict) {
         (HostKeyStatus::Revoked(place) | HostKeyStatus::AuthorityOnly(place), _)
         | (_, HostKeyCheck::Revoked(place)) => Some(place),
         _ => None,
     };
     for place in found.malformed().iter().chain(place) {
         let line = place.strip_prefix("f:").and_then(|number| number.parse::<usize>().ok());
-        assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "no such place: {place:?}");
+        assert!(line.is_some_and(|line| (1..=lines).contains(&line)), "no such line: {place:?}");
     }
 }
 
-/// The verdict without the place, which depends on how the lines are spread over files.
+/// Returns the kind of a verdict without its line number, which depends on the split into files.
 fn kind(verdict: &HostKeyCheck) -> &'static str {
     match verdict {
         HostKeyCheck::Trusted => "trusted",

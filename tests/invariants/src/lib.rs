@@ -1,8 +1,8 @@
-//! What holds for every input of the readers that a stranger, or a slip of the pen, can reach. Each
-//! function takes any bytes and panics when its invariant does not hold.
+//! Invariants of the parsers that read untrusted or hand-written input. Each function takes
+//! arbitrary bytes and panics if an invariant does not hold.
 //!
-//! Called in two ways: by the fuzz targets of `tests/fuzz` for as long as one likes (`make fuzz`),
-//! and by this crate's own test on the committed corpora and some mutations of them (`make test`).
+//! `make fuzz` calls these functions through the fuzz targets in `tests/fuzz`. `make test` calls
+//! them with the committed corpora and some mutations of these.
 
 mod framed_answer;
 mod gate_words;
@@ -20,10 +20,11 @@ pub use known_hosts::known_hosts;
 pub use policy_json::policy_json;
 pub use repairs_json::repairs_json;
 
-/// A fuzz target: its name, which is that of its file and of its corpus, and its invariants.
+/// A fuzz target: its name and the function that checks its invariants. The program in
+/// `fuzz_targets` and the directory in `corpus` have the same name.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All of them.
+/// All fuzz targets.
 pub const TARGETS: &[Target] = &[
     ("gate_words", gate_words),
     ("repairs_json", repairs_json),

@@ -1,4 +1,4 @@
-//! policy.json, which says what the Nagios server may have repaired.
+//! Invariants of the parser for policy.json, which defines the repairs of the Nagios server.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use crate::text::is_harmless;
 
 const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 86400);
 
-/// What is accepted says everything once, and leaves no repair without a check, a limit without a
-/// bound, or a place that depends on where the program was started.
+/// Checks an accepted policy. It has no duplicate keys, each rung is verified by a check, durations
+/// are bounded, and paths do not depend on the working directory.
 pub fn policy_json(bytes: &[u8]) {
     match parse(bytes, Path::new("policy.json")) {
         Ok(config) => {
-            assert!(keys_are_unique(bytes), "a key is there twice");
-            let whole: Value = serde_json::from_slice(bytes).expect("what is accepted is JSON");
+            assert!(keys_are_unique(bytes), "duplicate key");
+            let whole: Value = serde_json::from_slice(bytes).expect("an accepted file is JSON");
             let written = whole
                 .get("repairs")
                 .and_then(Value::as_object)
-                .expect("what is accepted has repairs");
-            assert_eq!(written.len(), config.policy.repairs.len(), "a repair was lost");
+                .expect("an accepted file has repairs");
+            assert_eq!(written.len(), config.policy.repairs.len(), "a repair is missing");
             for (name, rules) in &config.policy.repairs {
                 let ladder = written
                     .get(name.as_str())
                     .and_then(|repair| repair.get("ladder"))
                     .and_then(Value::as_array);
-                assert_eq!(ladder.map(Vec::len), Some(rules.ladder.len()), "a rung was lost");
+                assert_eq!(ladder.map(Vec::len), Some(rules.ladder.len()), "a rung is missing");
                 sound(rules);
             }
             let hosts = whole.get("hosts").and_then(Value::as_object);
             places(&config, hosts.into_iter().flat_map(serde_json::Map::keys).map(String::as_str));
         }
         Err(bad) => {
-            let said = bad.to_string();
-            assert!(said.starts_with("policy.json:") && is_harmless(&said), "{said:?}");
+            let text = bad.to_string();
+            assert!(text.starts_with("policy.json:") && is_harmless(&text), "{text:?}");
         }
     }
 }
@@ -46,7 +46,7 @@ fn sound(rules: &Rules) {
     assert!(!rules.ladder.is_empty() && rules.soft_attempt > 0, "{rules:?}");
     assert!(
         rules.on.iter().all(|state| !state.is_good()),
-        "a good state calls for a repair: {rules:?}"
+        "a good state triggers a repair: {rules:?}"
     );
     let limits = &rules.limits;
     let spans = [limits.cooldown, limits.window.per, limits.relapse, limits.healthy_for];
@@ -58,7 +58,7 @@ fn sound(rules: &Rules) {
                 && (1..=60).contains(&rung.good_results),
             "{rung:?}"
         );
-        assert!(!rung.verify.is_empty(), "a repair that is not checked: {rung:?}");
+        assert!(!rung.verify.is_empty(), "a rung without a check: {rung:?}");
         let acts = match &rung.act {
             Act::Local(argv) => {
                 assert!(argv.first().is_some_and(|program| program.starts_with('/')), "{rung:?}");
@@ -90,7 +90,7 @@ fn places<'a>(config: &Config, hosts: impl Iterator<Item = &'a str>) {
                 "{route:?}"
             );
             hops += 1;
-            assert!(hops < 10, "a chain of bastions without an end");
+            assert!(hops < 10, "an endless chain of jump hosts");
             hop = route.via;
         }
     }

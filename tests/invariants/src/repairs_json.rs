@@ -1,4 +1,4 @@
-//! repairs.json, which says what may be run on the repaired host.
+//! Invariants of the parser for repairs.json, which defines the commands that a gate may run.
 
 use std::time::Duration;
 
@@ -8,40 +8,36 @@ use serde_json::Value;
 use crate::json::keys_are_unique;
 use crate::text::is_harmless;
 
-/// More than a line of a log or a terminal should have to hold.
+/// Upper bound for the length of an error message in bytes. The message must fit into a log line.
 const LONGEST_COMPLAINT: usize = 1000;
 
-/// What is accepted says everything once, names programs by absolute paths, and is run as it is
-/// written.
+/// Checks that an accepted file has no duplicate or unknown keys and names programs by absolute
+/// paths, and that the commands in the result are the ones in the file.
 pub fn repairs_json(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let repairs = match parse(text) {
         Ok(repairs) => repairs,
         Err(bad) => {
-            let said = bad.to_string();
+            let text = bad.to_string();
             assert!(
-                said.starts_with(':') && is_harmless(&said) && said.len() < LONGEST_COMPLAINT,
-                "{said:?}"
+                text.starts_with(':') && is_harmless(&text) && text.len() < LONGEST_COMPLAINT,
+                "{text:?}"
             );
             return;
         }
     };
-    assert!(keys_are_unique(bytes), "a key is there twice");
-    let whole: Value = serde_json::from_str(text).expect("what is accepted is JSON");
+    assert!(keys_are_unique(bytes), "duplicate key");
+    let whole: Value = serde_json::from_str(text).expect("an accepted file is JSON");
     let written =
-        whole.get("repairs").and_then(Value::as_object).expect("what is accepted has repairs");
-    assert_eq!(
-        whole.as_object().map(serde_json::Map::len),
-        Some(1),
-        "an unknown key was passed over"
-    );
-    assert_eq!(written.len(), repairs.iter().count(), "a repair was lost");
+        whole.get("repairs").and_then(Value::as_object).expect("an accepted file has repairs");
+    assert_eq!(whole.as_object().map(serde_json::Map::len), Some(1), "an unknown key was ignored");
+    assert_eq!(written.len(), repairs.iter().count(), "a repair is missing");
     for (name, repair) in repairs.iter() {
-        let written = written.get(name.as_str()).expect("a repair has the name that is written");
+        let written = written.get(name.as_str()).expect("the repair is in the file");
         assert_eq!(
             written.get("run"),
             Some(&Value::from(repair.run.clone())),
-            "another command than the written one"
+            "the command differs from the file"
         );
         assert_eq!(written.get("as").and_then(Value::as_str), repair.user.as_deref());
         assert!(
@@ -65,7 +61,7 @@ fn sound(repair: &RepairDefinition) {
     );
     assert!(repair.diagnose.len() <= 8, "{repair:?}");
     if let Some(user) = &repair.user {
-        // sudoers(5): a word of capitals is an alias, `%` begins a group, `#` a number.
+        // In sudoers(5), a word in capitals is an alias, `%` begins a group and `#` a user ID.
         assert!(
             user.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)),
@@ -78,12 +74,12 @@ fn sound(repair: &RepairDefinition) {
     }
     for argv in [&repair.run].into_iter().chain(&repair.diagnose) {
         let program = argv.first().expect("a command has a program");
-        let parts =
-            program.strip_prefix('/').expect("a program is named by its absolute path").split('/');
+        let parts = program.strip_prefix('/').expect("a program has an absolute path").split('/');
         assert!(parts.clone().all(|part| !["", ".", ".."].contains(&part)), "{program:?}");
         for word in argv {
             assert!(!word.is_empty() && !word.chars().any(char::is_control), "{word:?}");
-            // What stands in a sudoers file, where these have a meaning and a blank ends a word.
+            // If the repair has a user, the command is also written to a sudoers file. These
+            // characters are special there.
             assert!(
                 repair.user.is_none()
                     || !word

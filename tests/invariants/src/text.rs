@@ -1,8 +1,8 @@
-//! Text that was made of foreign bytes and will be printed or logged.
+//! Checks of texts that contain untrusted bytes and are printed or logged.
 
-/// Whether `text` is one line that does nothing but stand there: no control characters (which end
-/// lines and begin escape sequences), nothing that reorders what is read (the marks of Unicode's
-/// bidirectional algorithm, UAX #9).
+/// Whether `text` is a single line that is safe to print. It must not contain control characters,
+/// which end lines and begin escape sequences, or marks of Unicode's bidirectional algorithm
+/// (UAX #9), which reorder text.
 pub(crate) fn is_harmless(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || reorders(c))
 }
@@ -12,12 +12,12 @@ fn reorders(c: char) -> bool {
         || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Whether `needle` stands in `hay`.
+/// Whether `hay` contains `needle`.
 pub(crate) fn holds(hay: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || hay.windows(needle.len()).any(|window| window == needle)
 }
 
-/// The first line of `bytes`, and what follows it.
+/// Splits `bytes` after the first line. Neither part contains that newline.
 pub(crate) fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, rest) = bytes.split_at(end);

@@ -1,5 +1,5 @@
-//! The invariants hold for the committed corpora, and for some thousands of mutations of them: the
-//! same ones in every run. More of them, found by looking at what they reach: `make fuzz`.
+//! Checks the invariants with the committed corpora and with thousands of mutations of them, which
+//! are the same in every run. `make fuzz` searches for more inputs, guided by coverage.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,14 +15,14 @@ use invariants::TARGETS;
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
 const MUTATIONS: u32 = 20_000;
-/// A slow machine tries fewer.
+/// Time limit for the mutations of one target. A slow machine tries fewer of them.
 const TIME_FOR_EACH: Duration = Duration::from_millis(2500);
 
-/// Runs one input; a failure shows it so that it can be put into a file. What did not hold is said
-/// above it.
+/// Runs an invariant with one input. On failure, the message contains the input in a form that can
+/// be copied into a file. The panic message of the invariant precedes it.
 fn hold(name: &str, invariant: fn(&[u8]), bytes: &[u8]) {
     let held = catch_unwind(AssertUnwindSafe(|| invariant(bytes)));
-    assert!(held.is_ok(), "{name} does not hold for b\"{}\"", bytes.escape_ascii());
+    assert!(held.is_ok(), "{name} fails for b\"{}\"", bytes.escape_ascii());
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
@@ -42,7 +42,7 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     corpus
 }
 
-/// Numbers that look like chance and are the same in every run (xorshift64*).
+/// A pseudo-random generator with a fixed seed (xorshift64*).
 struct Dice(u64);
 
 impl Dice {
@@ -59,7 +59,7 @@ impl Dice {
     }
 }
 
-/// What readers tend to trip over.
+/// Byte sequences that often break parsers.
 const WORDS: &[&[u8]] = &[
     b"\0",
     b"\n",
@@ -109,7 +109,7 @@ fn mutated(dice: &mut Dice, corpus: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn the_corpora_and_their_mutations_keep_the_invariants() {
+fn keeps_the_invariants_for_corpora_and_mutations() {
     for (name, invariant) in TARGETS {
         let corpus = corpus(name);
         corpus.iter().for_each(|bytes| hold(name, *invariant, bytes));
@@ -126,12 +126,12 @@ fn the_corpora_and_their_mutations_keep_the_invariants() {
             corpus.len(),
             start.elapsed()
         );
-        assert!(tried > 10, "{name}: {tried} mutations are not worth the name");
+        assert!(tried > 10, "{name}: only {tried} mutations were tried");
     }
 }
 
 #[test]
-fn every_target_has_its_program_and_its_corpus_and_the_other_way_round() {
+fn has_one_program_and_one_corpus_for_each_target() {
     let wanted = {
         let mut names: Vec<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
         names.sort();
@@ -152,7 +152,7 @@ fn every_target_has_its_program_and_its_corpus_and_the_other_way_round() {
             fs::read_to_string(Path::new(FUZZ).join(format!("fuzz_targets/{name}.rs"))).unwrap();
         assert!(
             program.contains(&format!("invariants::{name}(")),
-            "{name}.rs looks at something else"
+            "{name}.rs calls another function"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! A server waits longer for a repair than its gate does: by default, and in the files that are
-//! shipped.
+//! The server waits longer for a repair than the gate lets it run, both with the defaults and in
+//! the shipped configuration files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -10,10 +10,11 @@ use policy::Act;
 use repair_gate::config::{self, RepairDefinitions};
 use repair_gate::request::Name;
 
-/// Time to connect, and to carry an answer back.
+/// Time for connecting and for sending the answer.
 const WAY: Duration = Duration::from_secs(5);
 
-/// Checks each rung at a gate with these repairs, and returns how many there are.
+/// Compares the timeout of each rung that uses a gate with that of the gate. Returns the number of
+/// such rungs.
 fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
     let config = policy_file::parse(policy.as_bytes(), Path::new("policy.json")).unwrap();
     let rungs = config.policy.repairs.values().flat_map(|rules| rules.ladder.iter());
@@ -28,14 +29,14 @@ fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
 }
 
 #[test]
-fn the_servers_default_is_longer_than_the_gates() {
+fn waits_longer_than_the_gate_by_default() {
     let policy = r#"{"repairs": {"x": {"ladder": [{"ssh": "x"}], "verify": ["check_http"]}}}"#;
     let repairs = config::parse(r#"{"repairs": {"x": {"run": ["/bin/true"]}}}"#).unwrap();
     assert_eq!(compare(policy, &repairs), 1);
 }
 
 #[test]
-fn the_shipped_files_agree() {
+fn waits_longer_than_the_gate_in_the_shipped_files() {
     let shipped = |name: &str| {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config").join(name);
         fs::read_to_string(file).unwrap()

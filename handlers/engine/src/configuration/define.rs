@@ -1,4 +1,4 @@
-//! `define host { ... }`: the definitions of an object file, as they are written.
+//! Parses the definitions of an object file, `define host { ... }`, without applying templates.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,35 +7,31 @@ use std::rc::Rc;
 use super::lines::{logical, physical, stripped, without_comment};
 use super::value::{DirectiveValue, Location};
 
-/// The types of objects that are read.
+/// The types of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectType {
-    /// A command.
     Command,
-    /// A host.
     Host,
-    /// A group of hosts.
     HostGroup,
-    /// A service.
     Service,
-    /// A time period.
     TimePeriod,
-    /// All others.
+    /// Any other type. These definitions are not used.
     Other,
 }
 
-/// One definition: names of directives as Nagios' documentation writes them, those of custom
-/// variables in capitals.
+/// One definition of an object. Directives have the names of Nagios' documentation, and the names
+/// of custom variables are in capitals.
 #[derive(Debug, Clone)]
 pub struct Definition {
     pub kind: ObjectType,
-    /// Its `define` line.
+    /// Location of the `define` line.
     pub at: Location,
     pub values: Vec<(String, DirectiveValue)>,
 }
 
 impl Definition {
-    /// The value that counts: the last one; of a custom variable the first.
+    /// Returns the effective value of a directive. If a directive occurs more than once, this is
+    /// the last value. For a custom variable, it is the first one.
     pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
         let mut values =
             self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
@@ -47,11 +43,11 @@ impl Definition {
 #[derive(Debug, Default)]
 pub struct ObjectFile {
     pub definitions: Vec<Definition>,
-    /// `include_file=` and `include_dir=` lines.
+    /// The `include_file=` and `include_dir=` lines.
     pub includes: Vec<(String, DirectiveValue)>,
 }
 
-/// Whether a file begins with a definition, and so is not a main file.
+/// Returns whether a file begins with a definition, and so is not a main file.
 pub fn is_object_file(bytes: &[u8]) -> bool {
     let lines = logical(bytes);
     let first = lines
@@ -61,11 +57,11 @@ pub fn is_object_file(bytes: &[u8]) -> bool {
     first.is_some_and(|line| line.starts_with("define") && !line.contains('='))
 }
 
-/// Nagios writes its object cache without escaping what it unescaped when it read: `;` begins no
-/// comment there, and no line goes on in the next one.
+/// A text in the header of the object cache. Nagios writes the object cache without escapes, so a
+/// `;` does not begin a comment there, and a backslash does not join lines.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
 
-/// Reads an object file. Lines that are not understood are left to Nagios, which refuses them.
+/// Parses an object file. Skips invalid lines, because Nagios itself refuses them.
 pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     let head = bytes.get(..200.min(bytes.len())).unwrap_or_default();
     let is_cache = head.windows(CACHE_MARK.len()).any(|window| window == CACHE_MARK);
@@ -83,15 +79,15 @@ pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
     read
 }
 
-/// What a line of an object file completes.
+/// An item of an object file. The parser returns it after the last line of the item.
 pub enum Item {
-    /// A definition, at its `}`.
+    /// A definition, which ends with `}`.
     Definition(Definition),
     /// An `include_file=` or `include_dir=` line.
     Include(String, DirectiveValue),
 }
 
-/// Takes the lines of an object file, one by one.
+/// A parser that takes the lines of an object file one at a time.
 pub struct DefinitionParser {
     file: Rc<Path>,
     is_wanted: fn(&str) -> bool,
@@ -99,13 +95,14 @@ pub struct DefinitionParser {
 }
 
 impl DefinitionParser {
-    /// A parser for a file that keeps the directives for which `is_wanted` holds.
+    /// Creates a parser for a file. It keeps only the directives for which `is_wanted` returns
+    /// true.
     pub fn new(file: &Path, is_wanted: fn(&str) -> bool) -> DefinitionParser {
         DefinitionParser { file: file.into(), is_wanted, open: None }
     }
 
-    /// Takes the next line: its number from 1, its text without blanks around it, and the comment
-    /// that was cut off.
+    /// Parses the next line. `number` is the line number, from 1, `text` is the line without its
+    /// comment and surrounding blanks, and `cut` is the comment.
     pub fn line(&mut self, number: u32, text: &str, cut: Option<String>) -> Option<Item> {
         let at = || Location { file: Rc::clone(&self.file), line: number };
         if text.is_empty() || text.starts_with('#') {
@@ -143,12 +140,13 @@ fn kind(rest: &str) -> ObjectType {
     }
 }
 
-/// Whether this is the name of a custom variable.
+/// Returns whether this is the name of a custom variable.
 pub fn is_custom(name: &str) -> bool {
     name.starts_with('_')
 }
 
-/// Custom variables are the same in any case; some directives have older names.
+/// Returns the canonical name of a directive. Custom variables are case-insensitive, and some
+/// directives have older names.
 fn canonical(kind: ObjectType, name: &str) -> Cow<'_, str> {
     if is_custom(name) {
         return name.to_ascii_uppercase().into();

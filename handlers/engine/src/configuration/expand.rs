@@ -1,5 +1,5 @@
-//! Expands definitions to objects: lists of hosts and groups, `*` and `!`, and Nagios' treatment of
-//! duplicates.
+//! Expands definitions into objects. Resolves lists of hosts and host groups with `*` and `!`, and
+//! treats duplicate services in the same way as Nagios.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,49 +7,50 @@ use super::define::{Definition, ObjectType};
 use super::inherit::{MissingTemplates, ResolvedObject, Templates, items};
 use super::value::DirectiveValue;
 
-/// All objects that are read.
+/// All objects of a configuration.
 #[derive(Debug, Default)]
 pub struct Objects {
-    /// The command lines, by the name of their command.
+    /// The command lines, by command name.
     pub commands: BTreeMap<String, DirectiveValue>,
-    /// In the order of the files.
+    /// The hosts, in the order of the files.
     pub hosts: Vec<HostDefinition>,
-    /// In the order of the files; one definition may be on many hosts.
+    /// The service definitions, in the order of the files. One definition can apply to many hosts.
     pub services: Vec<ServiceDefinition>,
-    /// The time periods that have no gap.
+    /// The names of the time periods that cover the whole week.
     pub always: BTreeSet<String>,
-    /// Templates that are defined nowhere, at the `use` line.
+    /// The undefined templates, each with the location of its `use` line.
     pub missing: MissingTemplates,
 }
 
 impl Objects {
-    /// Returns the command line of an event handler: `name` or `name!argument!...`.
+    /// Returns the command line of an event handler, which is given as `name` or
+    /// `name!argument!...`.
     pub fn command(&self, handler: &str) -> Option<&DirectiveValue> {
         self.commands.get(handler.split('!').next()?)
     }
 }
 
-/// A host.
+/// A host of the configuration.
 #[derive(Debug, Clone)]
 pub struct HostDefinition {
-    /// Its name.
+    /// Name of the host.
     pub name: String,
-    /// The rest.
+    /// All directives of the host.
     pub object: ResolvedObject,
 }
 
-/// A service definition.
+/// A service of the configuration, on one or more hosts.
 #[derive(Debug, Clone)]
 pub struct ServiceDefinition {
-    /// Its description.
+    /// Description of the service.
     pub description: String,
-    /// The hosts it is on.
+    /// Names of the hosts that have this service.
     pub hosts: Vec<String>,
-    /// The rest.
+    /// All directives of the service.
     pub object: ResolvedObject,
 }
 
-/// Returns the objects of these definitions.
+/// Expands definitions into objects.
 pub fn expand(all: &[Definition]) -> Objects {
     let mut objects = Objects::default();
     for definition in all.iter().filter(|definition| definition.kind == ObjectType::Command) {
@@ -73,7 +74,7 @@ pub fn expand(all: &[Definition]) -> Objects {
     objects
 }
 
-/// Whether a time period covers the whole week.
+/// Returns whether a time period covers the whole week.
 fn has_no_gap(period: &ResolvedObject) -> bool {
     const DAYS: [&str; 7] =
         ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
@@ -93,9 +94,9 @@ fn registered(
     all.iter().filter(is_registered).map(|one| templates.fill(one, missing)).collect()
 }
 
-/// Of two services of one name on a host, the one that names the host goes before the one that
-/// names a group of it; of two that name the host the last one counts, of two that name groups the
-/// first (seen on Nagios 4.4.6).
+/// Assigns each service to its hosts. If two definitions give a host the same service, one that
+/// names the host takes precedence over one that names its group. Of two that name the host, the
+/// last one counts. Of two that name a group, the first one counts (observed in Nagios 4.4.6).
 fn place(objects: Vec<ResolvedObject>, groups: &HostGroups) -> Vec<ServiceDefinition> {
     let mut owners: HashMap<(String, String), (usize, bool)> = HashMap::new();
     for (index, object) in objects.iter().enumerate() {
@@ -148,7 +149,7 @@ impl HostGroups {
                 members.entry(group.to_owned()).or_default().insert(host.name.clone());
             }
         }
-        // Each round brings members one level up; there are no more levels than groups.
+        // Each round moves members up one level. There are at most as many levels as groups.
         for _ in 0..below.len() {
             let mut grown = false;
             for (name, parts) in &below {
@@ -166,7 +167,8 @@ impl HostGroups {
         HostGroups { hosts: all, members }
     }
 
-    /// The hosts of a service, and whether they are named and not only their groups.
+    /// Returns the hosts of a service. The value is true if the service names the host itself, and
+    /// false if it names only a group of the host.
     fn hosts_of(&self, service: &ResolvedObject) -> BTreeMap<String, bool> {
         let of_group =
             |name: &str| self.members.get(name).into_iter().flatten().cloned().collect::<Vec<_>>();
@@ -187,7 +189,7 @@ impl HostGroups {
     }
 }
 
-/// The names that a list selects: names, `*` for all, without those after a `!`.
+/// Returns the names that a list selects. `*` selects all names, and `!` excludes a name.
 fn chosen<'a>(
     list: impl Iterator<Item = &'a str>,
     all: &BTreeSet<String>,

@@ -1,5 +1,5 @@
-//! Templates: `use`, with several parents, `+` and `null`, as Nagios' "Object Inheritance"
-//! describes them.
+//! Applies templates: `use` with several parents, `+` and `null`, as described in "Object
+//! Inheritance" in the documentation of Nagios.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,57 +7,58 @@ use super::define::{Definition, ObjectType, is_custom};
 use super::lines::stripped;
 use super::value::{DirectiveValue, Location};
 
-/// Templates that are defined nowhere, at the `use` line.
+/// The undefined templates, each with the location of its `use` line.
 pub type MissingTemplates = BTreeSet<(Location, String)>;
 
-/// An object with all that its templates bring. Each value has the place where it is written, which
-/// may be in a template.
+/// An object with the values of its templates. Each value keeps its location, which can be in a
+/// template.
 #[derive(Debug, Clone)]
 pub struct ResolvedObject {
-    /// Its own definition.
+    /// Location of the definition of the object itself.
     pub at: Location,
     values: HashMap<String, DirectiveValue>,
 }
 
 impl ResolvedObject {
-    /// The value of a directive; `None` for `null`.
+    /// Returns the value of a directive; `None` if it is missing, empty or `null`.
     pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
         self.values.get(name).filter(|value| value.text != "null" && !value.text.is_empty())
     }
 
-    /// Its text.
+    /// Returns the text of a directive.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(|value| value.text.as_str())
     }
 
-    /// The value that turns off a switch which is on by default.
+    /// Returns the value of a switch if it is turned off.
     pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
         self.get(name).filter(|value| !value.is_on())
     }
 
-    /// The items of a comma-separated list.
+    /// Returns the items of a directive with a comma-separated list.
     pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
         items(self.text(name).unwrap_or_default())
     }
 }
 
-/// The items of a comma-separated list.
+/// Splits a comma-separated list into its items.
 pub fn items(list: &str) -> impl Iterator<Item = &str> {
     list.split(',').map(stripped).filter(|item| !item.is_empty())
 }
 
-/// Fills in templates of one kind.
+/// The templates of one type of object, by name.
 pub struct Templates<'a>(HashMap<&'a str, &'a Definition>);
 
 impl<'a> Templates<'a> {
-    /// The templates among these definitions.
+    /// Collects the templates among these definitions.
     pub fn new(kind: ObjectType, all: &'a [Definition]) -> Templates<'a> {
         let of_kind = all.iter().filter(|definition| definition.kind == kind);
         let named = |one: &'a Definition| Some((one.get("name")?.text.as_str(), one));
         Templates(of_kind.filter_map(named).collect())
     }
 
-    /// Returns the whole object. Templates that are defined nowhere go into `missing`.
+    /// Returns the object of a definition, with its templates applied. Adds undefined templates to
+    /// `missing`.
     pub fn fill(&self, definition: &Definition, missing: &mut MissingTemplates) -> ResolvedObject {
         let mut values = self.values(definition, &mut Vec::new(), missing);
         for value in values.values_mut() {
@@ -93,8 +94,9 @@ impl<'a> Templates<'a> {
     }
 }
 
-/// The values of a definition itself. The last one of a name counts; but of a custom variable that
-/// an object itself has several times the first one (seen on Nagios 4.4.6).
+/// Returns the values of a definition without its templates. If a name occurs more than once, the
+/// last value counts. For a custom variable of the object itself, however, the first one counts
+/// (observed in Nagios 4.4.6).
 fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
     let mut values: HashMap<String, DirectiveValue> = HashMap::new();
     for (name, value) in of.values.iter().cloned() {
@@ -110,8 +112,8 @@ fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, Directive
     values
 }
 
-/// The object's own value goes before that of its templates; a list that begins with `+` is added
-/// to theirs.
+/// Adds an inherited value. The object's own value takes precedence. If it is a list that begins
+/// with `+`, the inherited list is appended to it.
 fn inherit(values: &mut HashMap<String, DirectiveValue>, name: String, value: DirectiveValue) {
     if matches!(name.as_str(), "name" | "register" | "use") {
         return;

@@ -1,11 +1,12 @@
-//! Lines as Nagios reads them (`mmap_fgets_multiline` and `xodtemplate_process_config_file` of its
-//! core; seen on 4.4.6). Their bytes are spelled as names are, so no text is lost.
+//! Splits a configuration file into lines in the same way as Nagios (`mmap_fgets_multiline` and
+//! `xodtemplate_process_config_file` in Nagios Core 4.4.6). Lines are kept in the spelling of
+//! names, so no byte is lost.
 
 use policy::spell;
 
-/// The logical lines of a file with the number, from 1, of the physical line they begin on. A
-/// backslash at the end of a line goes on in the next one, without its leading blanks; two of them
-/// are one backslash.
+/// Returns the logical lines of a file, each with the number of its first physical line, from 1. A
+/// backslash at the end of a line joins it with the next line, without the leading blanks of that
+/// line. Two backslashes at the end stand for one backslash.
 pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
     let mut all = Vec::new();
     let mut open: Option<(u32, String)> = None;
@@ -27,14 +28,14 @@ pub fn logical(bytes: &[u8]) -> Vec<(u32, String)> {
     all
 }
 
-/// The lines of a file as they are, numbered from 1.
+/// Returns the physical lines of a file, numbered from 1.
 pub fn physical(bytes: &[u8]) -> impl Iterator<Item = (u32, String)> {
     let lines = bytes.split(|byte| *byte == b'\n');
     (1..).zip(lines.map(|line| spell(line.strip_suffix(b"\r").unwrap_or(line))))
 }
 
-/// A line of an object file without its comment, and the comment: from the first `;` that has no
-/// backslash before it.
+/// Splits a line of an object file into its text and its comment. A comment begins at the first `;`
+/// without a backslash before it.
 pub fn without_comment(line: &str) -> (String, Option<String>) {
     let mut before = None;
     for (at, c) in line.char_indices() {
@@ -51,7 +52,8 @@ fn unescaped(text: &str) -> String {
     stripped(text).replace(r"\;", ";")
 }
 
-/// A text without the blanks around it that Nagios strips: a no-break space is part of a name.
+/// Removes the blanks around a text that Nagios removes. A no-break space is part of a name and
+/// stays.
 pub fn stripped(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
@@ -70,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn joins_lines_after_a_backslash() {
+    fn joins_lines_at_a_backslash() {
         let lines = logical(b"a \\\n   b\\\r\n\tc\r\nd\\\\\n\\\ne");
         let texts: Vec<(u32, &str)> =
             lines.iter().map(|(number, text)| (*number, text.as_str())).collect();

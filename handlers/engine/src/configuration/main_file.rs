@@ -1,4 +1,4 @@
-//! The main file: nagios.cfg, naemon.cfg or icinga.cfg.
+//! Reads the main file: nagios.cfg, naemon.cfg or icinga.cfg.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,8 @@ use super::lines::logical;
 use super::object_cache::{ObjectCache, ObjectCacheError};
 use super::value::{DirectiveValue, Location, file_name, number};
 
-/// Where distributions and `make install` put the main file: Nagios 4, 3, Naemon, Icinga 1.
+/// The paths of the main file in distributions and after `make install`, for Nagios 4 and 3, Naemon
+/// and Icinga 1.
 const PLACES: [&str; 7] = [
     "/etc/nagios4/nagios.cfg",
     "/etc/nagios/nagios.cfg",
@@ -22,21 +23,23 @@ const PLACES: [&str; 7] = [
     "/usr/local/icinga/etc/icinga.cfg",
 ];
 
-/// The longest main file that root believes, in bytes; the one that is shipped has 45 KB.
+/// Maximum size of a main file that root reads, in bytes. The file that Nagios ships has 45 KB.
 const LONGEST: u64 = 16 << 20;
-/// The longest file of a configuration, in bytes: the object cache of 100,000 services has 200 MB.
+/// Maximum size of a configuration file, in bytes. The object cache of 100,000 services has 200 MB.
 const LONGEST_OF_ANY: u64 = 1 << 30;
 
-/// The directives of the main file; the last value of a name counts, as in Nagios.
+/// The directives of the main file. If a directive occurs more than once, the last value counts, as
+/// in Nagios.
 #[derive(Debug, Default)]
 pub struct MainFile {
     file: Option<Rc<Path>>,
     pub(super) directives: Vec<(String, DirectiveValue)>,
-    /// `$USERn$` of the resource files. Never shown: they hold passwords.
+    /// The values of `$USERn$` in the resource files. They contain passwords, so they are never
+    /// printed.
     pub(super) users: Vec<(String, String)>,
 }
 
-/// Why the main file cannot be used.
+/// The reason why the main file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {why}", path.display())]
 pub struct MainFileError {
@@ -45,11 +48,11 @@ pub struct MainFileError {
 }
 
 impl MainFile {
-    /// Reads the file that is named, or the one where distributions put it, without what it
-    /// includes; `None` if there is none.
+    /// Reads the main file at the path `named`, or at one of the usual paths, without the files
+    /// that it includes. Returns `None` if there is no main file.
     ///
     /// # Errors
-    /// It is not readable.
+    /// The file is not readable.
     pub fn find(named: Option<&Path>) -> Result<Option<MainFile>, MainFileError> {
         let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(None) };
         match read(&path) {
@@ -58,7 +61,8 @@ impl MainFile {
         }
     }
 
-    /// Reads the same file if root alone can change it: no other account says as which user to run.
+    /// Reads the main file like [`MainFile::find`], but only if no account except root can change
+    /// it. Otherwise another account could choose the user that a program runs as.
     pub fn of_root(named: Option<&Path>) -> Option<MainFile> {
         let path = std::path::absolute(named.map(Path::to_owned).or_else(find)?).ok()?;
         let (directory, name) = (Directory::open(path.parent()?).ok()?, path.file_name()?);
@@ -73,68 +77,70 @@ impl MainFile {
         MainFile { directives: directives(path, text), ..MainFile::at_path(path) }
     }
 
-    /// A file without directives.
+    /// Creates a main file without directives.
     pub(super) fn at_path(path: &Path) -> MainFile {
         MainFile { file: Some(path.into()), ..MainFile::default() }
     }
 
-    /// Its path; empty if there is no main file.
+    /// Returns the path of the file; empty if there is no main file.
     pub fn path(&self) -> &Path {
         self.file.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// The whole file, for what is missing in it; `None` if there is no main file.
+    /// Returns the location of the whole file, for messages about missing directives; `None` if
+    /// there is no main file.
     pub fn whole(&self) -> Option<Location> {
         self.file.as_ref().map(|file| Location { file: Rc::clone(file), line: 0 })
     }
 
-    /// The value of a directive.
+    /// Returns the value of a directive.
     pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
         self.directives.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Returns the value of a switch that is off.
+    /// Returns the value of a switch if it is turned off.
     pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
         self.get(name).filter(|value| !value.is_on())
     }
 
-    /// The text of a directive.
+    /// Returns the text of a directive.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).map(|value| value.text.as_str())
     }
 
-    /// The number of a directive, or Nagios' default.
+    /// Returns the number of a directive, or `default` if there is none.
     pub fn number(&self, name: &str, default: f64) -> f64 {
         self.text(name).and_then(number).unwrap_or(default)
     }
 
-    /// The user Nagios runs as.
+    /// Returns the user that Nagios runs as.
     pub fn user(&self) -> Option<&str> {
         self.text("nagios_user").or_else(|| self.text("naemon_user"))
     }
 
-    /// The group Nagios runs as.
+    /// Returns the group that Nagios runs as.
     pub fn group(&self) -> Option<&str> {
         self.text("nagios_group").or_else(|| self.text("naemon_group"))
     }
 
-    /// Reads the object cache that it names.
+    /// Reads the object cache that the main file names.
     ///
     /// # Errors
-    /// It names none, or that is not readable.
+    /// The main file names no object cache, or the object cache is not readable.
     pub fn objects(&self) -> Result<ObjectCache, ObjectCacheError> {
         let path = file_name(self.text("object_cache_file").ok_or(ObjectCacheError::NotSet)?);
         ObjectCache::read(&path).map_err(|why| ObjectCacheError::Unreadable { path, why })
     }
 
-    /// `text` with `$USERn$` filled in. For checks only, never shown.
+    /// Replaces `$USERn$` in `text`. The result can contain passwords. Use it only for checks and
+    /// never print it.
     pub fn with_users(&self, text: &str) -> String {
         let fill = |text: String, (name, value): &(String, String)| text.replace(name, value);
         self.users.iter().fold(text.to_owned(), fill)
     }
 }
 
-/// The directives of one file, in order.
+/// Parses the directives of one file, in order.
 pub fn directives(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
     let file: Rc<Path> = path.into();
     let lines = logical(text).into_iter();
@@ -147,20 +153,20 @@ pub fn directives(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
     lines.filter_map(directive).collect()
 }
 
-/// The main file where distributions put it; `None` if it is in none of these places.
+/// Returns the first of the usual paths of the main file that exists.
 pub fn find() -> Option<PathBuf> {
     PLACES.iter().map(PathBuf::from).find(|path| path.exists())
 }
 
-/// The places of [`find`], for messages.
+/// Returns the usual paths of the main file, for messages.
 pub fn places() -> String {
     PLACES.join(", ")
 }
 
-/// Reads a file of the configuration, or what comes through a pipe of ours.
+/// Reads a configuration file. The path can also name a pipe that this process has inherited.
 ///
 /// # Errors
-/// It is not readable, or too long.
+/// The file is not readable, or it is too long.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(safe_file::read(path, LONGEST_OF_ANY, None)?)
 }

@@ -1,6 +1,6 @@
-//! Nagios' configuration as it is written: the directives of its main file, and its objects with
-//! their templates filled in. Each value keeps its file and line. What only Nagios itself needs,
-//! such as contacts, is left out.
+//! Reads Nagios' configuration files: the directives of the main file, and the objects with their
+//! templates applied. Each value keeps its file and line. Objects that only Nagios needs, such as
+//! contacts, are left out.
 
 mod define;
 mod expand;
@@ -23,18 +23,18 @@ pub use value::{DirectiveValue, Location, number};
 
 use reader::ConfigurationReader;
 
-/// A configuration that was read.
+/// The content of the configuration files.
 #[derive(Debug)]
 pub struct Configuration {
-    /// The main file; empty if an object file or the object cache was named instead.
+    /// The main file. It is empty if an object file or the object cache was read instead.
     pub main: MainFile,
-    /// The objects.
+    /// The hosts, services and other objects.
     pub objects: Objects,
-    /// Files that could not be read, at the line that names them, and why.
+    /// The files that could not be read. Each has the location that names the file, and the reason.
     pub unreadable: Vec<(Location, String)>,
 }
 
-/// Reads a main file and the objects it names; or an object file, or the object cache.
+/// Reads a main file with all its object files, or a single object file, or the object cache.
 pub fn read(path: &Path) -> Configuration {
     let mut reader = ConfigurationReader::default();
     let mut main = MainFile::default();
@@ -44,8 +44,8 @@ pub fn read(path: &Path) -> Configuration {
         Ok(text) => main = reader.main_file(path, &text),
     }
     if reader.definitions.is_empty() && reader.unreadable.is_empty() {
-        let why =
-            "it defines nothing and names no file that does: this is no configuration of Nagios";
+        let why = "this is not a configuration of Nagios: it defines no objects and names no \
+                   object files";
         reader.fail(path, 0, why);
     }
     let objects = expand::expand(&reader.definitions);

@@ -1,6 +1,6 @@
-//! The object cache, read for a few directives only: the addresses of hosts, which the status file
-//! does not have, and who opted in. Nagios has filled in all templates there. Read line by line,
-//! for that of a large site has 200 MB.
+//! Reads addresses of hosts and the objects that opted in from the object cache. The status file
+//! has no addresses. In the cache, Nagios has already applied all templates. The cache of a large
+//! site has 200 MB, so it is read line by line.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufRead, BufReader};
@@ -11,31 +11,31 @@ use policy::spell;
 use super::define::{Definition, DefinitionParser, Item};
 use super::lines::stripped;
 
-/// The hosts of an object cache, by their spelled names.
+/// The hosts of an object cache, by the spelling of their names.
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
-    /// The hosts that opted in, themselves or with a service, each with the repairs it names.
+    /// The repairs of each host that opted in, itself or with one of its services.
     pub opted: BTreeMap<String, Vec<String>>,
 }
 
-/// Why there is no object cache.
+/// The reason why the object cache cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectCacheError {
-    /// The main file does not name it.
+    /// The main file does not set `object_cache_file`.
     #[error("no object_cache_file is set")]
     NotSet,
-    /// Missing, or not readable for us.
+    /// The object cache is missing or not readable.
     #[error("cannot read {}: {why}{}", path.display(), when_written(why))]
     Unreadable {
-        /// The file.
+        /// Path of the object cache.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         why: io::Error,
     },
 }
 
-/// When Nagios makes the file, where it is missing.
+/// Explains when Nagios writes the file, if the file is missing.
 fn when_written(why: &io::Error) -> &'static str {
     match why.kind() {
         io::ErrorKind::NotFound => "; Nagios writes it when it starts",
@@ -47,7 +47,7 @@ impl ObjectCache {
     /// Reads an object cache.
     ///
     /// # Errors
-    /// It is not readable.
+    /// The file is not readable.
     pub fn read(path: &Path) -> io::Result<ObjectCache> {
         ObjectCache::scan(path, BufReader::new(safe_file::open(path)?))
     }
@@ -71,7 +71,7 @@ impl ObjectCache {
     fn take(&mut self, definition: &Definition) {
         let text = |name| definition.get(name).map(|value| value.text.as_str());
         let Some(host) = text("host_name") else { return };
-        // Only hosts have an address.
+        // A contact can have an address too, but it has no host name.
         if let Some(address) = text("address") {
             self.addresses.insert(host.to_owned(), address.to_owned());
         }
@@ -83,7 +83,7 @@ impl ObjectCache {
         }
     }
 
-    /// The address of a host; `None` if there is no such host.
+    /// Returns the address of a host; `None` if there is no such host.
     pub fn address(&self, host: &str) -> Option<&str> {
         self.addresses.get(host).map(String::as_str)
     }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn spells_names_and_takes_the_first_repair() {
+    fn spells_names_and_uses_the_first_repair() {
         let text = b"define host {\n\thost_name\tGr\xf6\xdfe\n\taddress\tw\xe4b\n\t_REPAIR\tone\n\
                      \t_REPAIR\ttwo\n\t}\n";
         let objects = ObjectCache::scan(Path::new("objects.cache"), text.as_slice()).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_addresses_of_hosts_only() {
+    fn ignores_addresses_of_contacts() {
         let objects = scan(
             "define contact {\n\tcontact_name\tpager\n\taddress\t9\n\t}\n\n\
              define host {\n\thost_name\tweb 1\n\talias\tx\n\taddress\t192.0.2.1\n\t}\n\n\

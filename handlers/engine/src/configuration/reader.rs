@@ -1,4 +1,4 @@
-//! Reads a main file or an object file with all that it names.
+//! Reads a main file or an object file, and all files that it includes.
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
@@ -10,22 +10,22 @@ use super::lines::logical;
 use super::main_file::{self, MainFile, read};
 use super::value::Location;
 
-/// Reads files and collects their definitions.
+/// Reads configuration files and collects their definitions.
 #[derive(Debug, Default)]
 pub struct ConfigurationReader {
     pub definitions: Vec<Definition>,
     pub unreadable: Vec<(Location, String)>,
-    /// Directories and main files that were read: links may form cycles.
+    /// Directories and files that were read already, because symbolic links can form cycles.
     seen: HashSet<PathBuf>,
 }
 
 impl ConfigurationReader {
-    /// Notes what could not be read, at the line that names it.
+    /// Records a file that could not be read, with the location that names it.
     pub fn fail(&mut self, file: &Path, line: u32, why: &str) {
         self.unreadable.push((Location { file: file.into(), line }, why.to_owned()));
     }
 
-    /// Reads the text of the main file and all it names.
+    /// Parses the text of the main file and reads all files that it names.
     pub fn main_file(&mut self, path: &Path, text: &[u8]) -> MainFile {
         let mut main = MainFile::at_path(path);
         self.directives(path, text, &mut main);
@@ -34,7 +34,7 @@ impl ConfigurationReader {
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
-                // Often readable by Nagios alone; then $USERn$ is not known.
+                // Often only Nagios can read the resource files. $USERn$ is unknown then.
                 "resource_file" => {
                     main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
                 }
@@ -73,7 +73,7 @@ impl ConfigurationReader {
         }
     }
 
-    /// What was read; `None`, and a note, if it cannot be read.
+    /// Returns the successful result of a read. Records a failed one and returns `None`.
     fn noted<T>(&mut self, what: io::Result<T>, path: &Path, named: &Location) -> Option<T> {
         let note = |why: &io::Error| {
             self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
@@ -81,7 +81,7 @@ impl ConfigurationReader {
         what.inspect_err(note).ok()
     }
 
-    /// Reads the text of an object file and what it includes.
+    /// Parses the text of an object file and reads all files that it includes.
     pub fn object_text(&mut self, path: &Path, text: &[u8]) {
         let read = define::parse(path, text);
         self.definitions.extend(read.definitions);
@@ -101,7 +101,7 @@ impl ConfigurationReader {
         }
     }
 
-    /// All `.cfg` files of a directory and those below it.
+    /// Returns all `.cfg` files in a directory and its subdirectories.
     fn listed(&mut self, path: &Path, named: &Location) -> Vec<PathBuf> {
         if !self.is_new(path) {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! Compares our objects with those of Nagios.
+//! Compares the objects of this reader with those of Nagios.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -8,7 +8,7 @@ use std::process::Command;
 
 use super::*;
 
-/// A host or service, and the directives that lint checks.
+/// The directives that lint checks, for each host and service.
 type Directives = BTreeMap<String, BTreeMap<String, String>>;
 
 const SWITCHES: [&str; 2] = ["event_handler_enabled", "active_checks_enabled"];
@@ -28,7 +28,8 @@ fn all_directives(configuration: &Configuration) -> Directives {
     hosts.chain(services).map(|(name, object)| (name, directives(object))).collect()
 }
 
-/// Nagios writes all defaults into its cache.
+/// Returns the directives that lint checks. Missing ones get their defaults, because Nagios writes
+/// all defaults into its cache.
 fn directives(object: &ResolvedObject) -> BTreeMap<String, String> {
     let switches =
         SWITCHES.map(|name| (name, object.get(name).is_none_or(DirectiveValue::is_on).to_string()));
@@ -48,7 +49,7 @@ fn directives(object: &ResolvedObject) -> BTreeMap<String, String> {
 #[test]
 fn expands_objects_as_nagios_does() {
     let directory = tempfile::tempdir().unwrap();
-    // Nagios gives up root: its own user writes here.
+    // Nagios drops root privileges, and its user writes into this directory.
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     let place = |name: &str| directory.path().join(name);
     fs::create_dir_all(place("conf.d/below")).unwrap();
@@ -88,7 +89,7 @@ fn expands_objects_as_nagios_does() {
 }
 
 #[test]
-fn keeps_the_line_of_each_value() {
+fn records_the_line_of_each_value() {
     let ours = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/objects.cfg"));
     let heir = ours.objects.services.iter().find(|service| service.description == "heir").unwrap();
     let lines = ["retry_interval", "_REPAIR", "event_handler_enabled"]
@@ -104,7 +105,7 @@ fn keeps_the_line_of_each_value() {
 }
 
 #[test]
-fn reads_cyclic_directories_once_and_ends_cyclic_templates() {
+fn ends_at_cycles_of_directories_and_templates() {
     let directory = tempfile::tempdir().unwrap();
     let place = |name: &str| directory.path().join(name);
     fs::create_dir(place("conf.d")).unwrap();

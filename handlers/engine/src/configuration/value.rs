@@ -1,4 +1,4 @@
-//! A value of the configuration, and where it is written.
+//! Values of the configuration and their locations.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -8,17 +8,17 @@ use std::rc::Rc;
 
 use policy::unspell;
 
-/// A line of a file, counted from 1; line 0 is the whole file.
+/// A location in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// The file.
+    /// Path of the file.
     pub file: Rc<Path>,
-    /// The line.
+    /// Line, counted from 1; 0 stands for the whole file.
     pub line: u32,
 }
 
 impl fmt::Display for Location {
-    /// `file:line`, as compilers write it.
+    /// Writes `file:line`, like compilers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = plugin_kit::clean(&self.file.display().to_string());
         if self.line == 0 { write!(f, "{file}") } else { write!(f, "{file}:{}", self.line) }
@@ -28,34 +28,36 @@ impl fmt::Display for Location {
 /// The value of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectiveValue {
-    /// Without its comment, `\;` undone; spelled as [`policy::spell`] does.
+    /// Text without its comment, with `\;` unescaped, in the spelling of [`policy::spell`].
     pub text: String,
-    /// The comment that a `;` began, with the `;`.
+    /// The comment after the value, including its `;`.
     pub cut: Option<String>,
-    /// Where it is written.
+    /// Location of the value.
     pub at: Location,
-    /// Where the same definition writes it again, to no effect.
+    /// Location of another value for the same directive in the same definition. That value has no
+    /// effect.
     pub again: Option<Location>,
 }
 
 impl DirectiveValue {
-    /// Reads a switch as Nagios does: `atoi(value) > 0`.
+    /// Whether the value turns a switch on. Nagios computes this as `atoi(value) > 0`.
     pub fn is_on(&self) -> bool {
         number(&self.text).is_some_and(|number| number > 0.0)
     }
 
-    /// Returns the file that it names, which is relative to the directory of the file it is in.
+    /// Returns the value as a path. A relative path starts at the directory of the configuration
+    /// file.
     pub fn path(&self) -> PathBuf {
         self.at.file.parent().unwrap_or(Path::new("")).join(file_name(&self.text))
     }
 }
 
-/// The path that a spelled text names.
+/// Converts a path from its spelling.
 pub fn file_name(text: &str) -> PathBuf {
     OsString::from_vec(unspell(text)).into()
 }
 
-/// The number a value begins with, as atoi(3) and strtod(3) see it; `None` if there is none.
+/// Parses the number at the start of a value, like atoi(3) and strtod(3); `None` if there is none.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let end = text

@@ -1,51 +1,55 @@
-//! Parses a line of Nagios' log without copying: `[1700000000] SERVICE ALERT:
-//! web1;HTTP;CRITICAL;SOFT;3;output`.
+//! Parses lines of Nagios' log without copying, for example:
+//!
+//! ```text
+//! [1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;output
+//! ```
 
 use memchr::{memchr, memchr2};
 use policy::{ObjectState, StateType};
 
-/// A line of interest.
+/// A log line about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEntry<'a> {
-    /// Seconds since 1970.
+    /// Time of the line, in seconds since 1970.
     pub at: u64,
-    /// `host` or `host;service`, as it is written: any bytes.
+    /// Name of the object as it appears in the log, `host` or `host;service`, in any encoding.
     pub object: &'a [u8],
-    /// What happened to it.
+    /// The event that the line reports.
     pub event: LogEvent,
 }
 
-/// What happened.
+/// An event in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A change of state. Nagios calls the event handler for it.
+    /// A change of state, for which Nagios calls the event handler.
     Alert(StateChange),
-    /// The event handler was called; the same change stands in the log as an alert.
+    /// A call of the event handler. The log also contains an alert with the same change.
     HandlerCall(StateChange),
-    /// The present state, without a change: after a rotation of the log or a start.
+    /// The present state, which Nagios logs at its start and after a rotation of the log.
     State(ObjectState),
-    /// A downtime began, or one ended.
+    /// A downtime began (`true`) or ended (`false`).
     Downtime(bool),
-    /// It began to flap, or ended.
+    /// Flapping started (`true`) or stopped (`false`).
     Flapping(bool),
-    /// An acknowledgement of the problem, or its removal.
+    /// The problem was acknowledged (`true`), or the acknowledgement was removed (`false`).
     Acknowledged(bool),
-    /// A notification of the problem was sent.
+    /// Nagios sent a notification about the problem.
     Notified,
 }
 
-/// A state, its type and the number of the check.
+/// A change of state in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateChange {
-    /// The new state.
+    /// State after the change.
     pub state: ObjectState,
-    /// SOFT or HARD.
+    /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
-    /// From 1.
+    /// Number of the check attempt, from 1.
     pub attempt: u32,
 }
 
-/// Splits `[1700000000] ` from the rest; `None` if this is not a line of Nagios' log.
+/// Splits a log line into its time, in seconds since 1970, and the text after it. Returns `None` if
+/// the line does not begin with a time such as `[1700000000] `.
 pub fn timestamp(line: &[u8]) -> Option<(u64, &[u8])> {
     let rest = line.strip_prefix(b"[")?;
     let end = memchr(b']', rest.get(..21.min(rest.len()))?)?;
@@ -61,7 +65,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
 }
 
-/// Parses what follows the time; `None` for lines of no interest and for damaged ones.
+/// Parses the text after the time. Returns `None` for other kinds of lines and for damaged lines.
 pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (kind, rest) = text.split_at_checked(memchr(b':', text)?)?;
     let rest = rest.strip_prefix(b": ")?;
@@ -75,7 +79,7 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             None => (false, kind.strip_prefix(b"HOST ")?),
         },
     };
-    // A notification names its contact first.
+    // A notification names its contact before the object.
     let rest = if kind == b"NOTIFICATION" { field(rest)?.1 } else { rest };
     let (object, rest) = object(service, rest)?;
     let event = match kind {
@@ -88,7 +92,8 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             let (why, _) = field(rest)?;
             match state(service, why) {
                 Some(state) if !state.is_good() => LogEvent::Notified,
-                // `ACKNOWLEDGEMENT (CRITICAL)`; the others are recoveries, downtimes and flapping.
+                // For example `ACKNOWLEDGEMENT (CRITICAL)`. The other notifications are about
+                // recoveries, downtimes and flapping.
                 _ if why.starts_with(b"ACKNOWLEDGEMENT") => LogEvent::Acknowledged(true),
                 _ => return None,
             }
@@ -98,7 +103,8 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     Some(LogEntry { at, object, event })
 }
 
-/// `ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;...` and `REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP`
+/// Parses `ACKNOWLEDGE_SVC_PROBLEM;web1;HTTP;2;...`, `REMOVE_SVC_ACKNOWLEDGEMENT;web1;HTTP` and the
+/// same commands for hosts.
 fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let commands: [(&[u8], bool, bool); 4] = [
         (b"ACKNOWLEDGE_SVC_PROBLEM;", true, true),
@@ -109,12 +115,12 @@ fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (rest, service, on) = commands
         .into_iter()
         .find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
-    // Nothing need follow the name.
+    // The commands that remove an acknowledgement end with the name.
     let object = object(service, rest).map_or(rest, |(object, _)| object);
     Some(LogEntry { at, object, event: LogEvent::Acknowledged(on) })
 }
 
-/// The object in front, and what follows it.
+/// Splits a text after its first field, the host, or after the first two, host and service.
 fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = memchr(b';', text)?;
     if service {
@@ -128,7 +134,7 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// `CRITICAL;SOFT;3;...`
+/// Parses `CRITICAL;SOFT;3;...`.
 fn change(service: bool, text: &[u8]) -> Option<StateChange> {
     let (word, rest) = field(text)?;
     let state = state(service, word)?;
@@ -170,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_lines_of_interest() {
+    fn parses_lines_about_objects() {
         use StateType::{Hard, Soft};
         let critical = change(ObjectState::Critical, Soft, 3);
         for (line, object, event) in [

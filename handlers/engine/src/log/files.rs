@@ -1,4 +1,4 @@
-//! The files of the log, in order of time.
+//! Opens log files and sorts them by time.
 
 use std::cell::Cell;
 use std::collections::HashSet;
@@ -13,44 +13,44 @@ use safe_file::Input;
 use super::entry::timestamp;
 use super::lines::LogLines;
 
-/// A log, and the time of its first line.
+/// A log file and the time of its first line.
 #[derive(Debug)]
 pub struct LogFile {
-    /// The file.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its size as it is stored, in bytes.
+    /// Size on disk, in bytes.
     pub size: u64,
     first: u64,
 }
 
-/// Why a log cannot be read, or not to its end.
+/// The reason why a log cannot be read completely.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// Missing, not readable for us, or damaged.
+    /// The log is missing, not readable or damaged.
     #[error("{path}: {why}")]
     Unreadable {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         why: io::Error,
     },
-    /// Truncated; the part before counts.
+    /// The log is truncated. The part before the error is used.
     #[error("{path}: {why}")]
     Broken {
-        /// The file.
+        /// Path of the log.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         why: io::Error,
     },
-    /// No line begins as those of Nagios' log do.
+    /// No line begins with a time.
     #[error(
-        "{0} is no log of Nagios: no line begins with [seconds since 1970]; see log_file and \
-         log_archive_path in nagios.cfg"
+        "{0} is not a log of Nagios: no line begins with a time such as [1700000000]; see log_file \
+         and log_archive_path in nagios.cfg"
     )]
     NoLog(PathBuf),
 }
 
-/// Counts the bytes that are read.
+/// Counts the bytes that are read from a file.
 struct CountingReader {
     file: Input,
     count: Rc<Cell<u64>>,
@@ -64,8 +64,8 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the logs in order of their first time, and those that cannot be read. A log that is
-/// named twice is read once; empty ones are left out.
+/// Returns the logs in the order of their first lines, and an error for each unreadable log.
+/// Repeated paths and empty logs are skipped.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
@@ -83,7 +83,7 @@ pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     (logs, bad)
 }
 
-/// The number of lines in which a first time is searched.
+/// Number of lines that are searched for the first time.
 const SEARCHED: usize = 1000;
 
 fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
@@ -101,18 +101,18 @@ fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
     if is_empty { Ok(None) } else { Err(LogError::NoLog(path.to_owned())) }
 }
 
-/// Each log is read more than once.
+/// Opens a log and checks that it is a regular file, which can be read more than once.
 fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
-    let why = "a log is read more than once: write what comes through a pipe to a file first";
+    let why = "not a regular file, and a log is read more than once; save the data to a file first";
     if input.is_regular()? { Ok(input) } else { Err(io::Error::other(why)) }
 }
 
-/// Opens a log, unpacking it if it begins as gzip does (RFC 1952). `count` grows by the bytes that
-/// are read of the file.
+/// Opens a log. Decompresses it if it begins with the magic bytes of gzip (RFC 1952). Every read
+/// adds the number of bytes read from the file to `count`.
 ///
 /// # Errors
-/// It is not readable, or not a regular file.
+/// The file is not readable, or it is not a regular file.
 pub fn open(path: &Path, count: Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
     let mut begin = Vec::new();
     plain(path)?.take(2).read_to_end(&mut begin)?;

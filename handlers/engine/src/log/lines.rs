@@ -1,30 +1,31 @@
-//! The lines of a log of any length, one at a time, in one buffer.
+//! Reads the lines of a log one at a time, in constant memory.
 
 use std::io::{self, BufReader, Read};
 
 use crate::lines::read_line;
 
-/// Size of the buffer and the longest line, in bytes. Nagios cuts its lines far below that; a
-/// longer one is skipped.
+/// Size of the buffer and maximum length of a line, in bytes. Longer lines are skipped. The lines
+/// that Nagios writes are much shorter.
 const SIZE: usize = 256 * 1024;
 
-/// The lines of a log.
+/// Reads the lines of a log.
 pub struct LogLines<R> {
     file: BufReader<R>,
     line: Vec<u8>,
 }
 
 impl<R: Read> LogLines<R> {
-    /// Creates the reader of this file.
+    /// Creates a reader for this file.
     pub fn new(file: R) -> LogLines<R> {
         LogLines { file: BufReader::with_capacity(SIZE, file), line: Vec::new() }
     }
 
-    /// Returns the next line without its end; `None` after the last one. A last line without an
-    /// end counts: Nagios may be writing it, but a rotated log may end like that.
+    /// Returns the next line without its line end, or `None` after the last line. A last line
+    /// without a line end is returned too. Nagios may still be writing it, but a rotated log can
+    /// also end like this.
     ///
     /// # Errors
-    /// Those of reading.
+    /// The file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             match read_line(&mut self.file, &mut self.line, SIZE)? {
@@ -51,7 +52,7 @@ mod tests {
         all
     }
 
-    /// Returns a few bytes at a time.
+    /// A reader that returns at most the given number of bytes at a time.
     struct Trickle<'a>(&'a [u8], usize);
 
     impl Read for Trickle<'_> {
@@ -65,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_a_line_that_is_too_long() {
+    fn skips_overlong_lines() {
         let text = [b"a\n".as_slice(), &vec![b'x'; 3 * SIZE + 7], b"\nb\n\nc"].concat();
         assert_eq!(lines(text.as_slice()), [b"a".as_slice(), b"b", b"", b"c"]);
         assert!(lines(vec![b'x'; 2 * SIZE].as_slice()).is_empty());
@@ -73,7 +74,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_the_same_lines_in_reads_of_any_size(
+        fn finds_the_same_lines_with_short_reads(
             text in "[a\n]{0,200}",
             step in 1_usize..9,
         ) {

@@ -1,4 +1,4 @@
-//! Nagios' log: current and archived, packed or not.
+//! Reads Nagios' log: the current file and the archives, which can be compressed.
 
 mod entry;
 mod files;

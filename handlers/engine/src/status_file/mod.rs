@@ -1,6 +1,7 @@
-//! Nagios' status file: all its hosts and services as Nagios sees them. Read as bytes, block by
-//! block, in constant memory: the file of a large site is tens of megabytes, and its text is
-//! anything that plugins have printed.
+//! Reads Nagios' status file, which holds the status of every host and service.
+//!
+//! The file is read as bytes, because the output of plugins can have any encoding. It is read block
+//! by block in constant memory, because the file of a large site has tens of megabytes.
 
 mod field;
 mod object;
@@ -19,47 +20,47 @@ use crate::lines::read_line;
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
-/// Why the status file cannot be used. Nothing is repaired then.
+/// The reason why the status file cannot be used. Nothing is repaired then.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusFileError {
-    /// Missing, or not readable for us.
+    /// The file is missing or not readable.
     #[error("cannot read Nagios' status file {path}: {why}; see status_file in nagios.cfg")]
     Unreadable {
-        /// The file.
+        /// Path of the status file.
         path: PathBuf,
-        /// The system's error.
+        /// Error of the operating system.
         why: io::Error,
     },
-    /// Another file, or an empty one.
+    /// The file is empty, or it is not a status file.
     #[error(
-        "{0} is no status file of Nagios: it does not say when it was written; see status_file in \
-         nagios.cfg"
+        "{0} is not a status file of Nagios: it does not contain the time when it was written; see \
+         status_file in nagios.cfg"
     )]
     Foreign(PathBuf),
-    /// The object of the event is not in it.
-    #[error("Nagios' status file {path} does not know {object}; is it the file of this Nagios?")]
+    /// The file does not contain the object of the event.
+    #[error("Nagios' status file {path} does not contain {object}; is it the file of this Nagios?")]
     NoSuchObject {
-        /// The file.
+        /// Path of the status file.
         path: PathBuf,
-        /// The object.
+        /// Name of the object, for example `web1/HTTP`.
         object: String,
     },
 }
 
-/// One object of the file, and what else matters for a decision about it.
+/// The part of the status file that a decision about one object needs.
 #[derive(Debug)]
 pub struct ObjectReport {
-    /// Nagios itself.
+    /// The status of Nagios itself.
     pub program: ProgramStatus,
-    /// The object; `None` if the file does not show it.
+    /// The object; `None` if the file does not contain it.
     pub object: Option<ObjectStatus>,
-    /// Its host, or itself; `None` if the file does not show it.
+    /// The host of a service, or the host itself; `None` if the file does not contain it.
     pub host: Option<ObjectStatus>,
-    /// The number of objects with a repair that are in trouble, and of all with a repair.
+    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
 }
 
-/// Reads what the file says of a host, or of one service of it, by their spelled names.
+/// Finds a host, or one of its services, in the status file. The names are given in their spelling.
 ///
 /// # Errors
 /// The file is not readable.
@@ -82,10 +83,10 @@ pub fn find(
     Ok(ObjectReport { program, object: found, host: its_host, share })
 }
 
-/// Returns the services of a host; `None` if the file does not show the host itself.
+/// Returns the services of a host; `None` if the file does not contain the host.
 ///
 /// # Errors
-/// The file cannot be read, or is not a status file.
+/// The file is not readable, or it is not a status file.
 pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFileError> {
     let host = unspell(host);
     let (mut is_known, mut services) = (false, Vec::new());
@@ -100,10 +101,10 @@ pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFi
     Ok(is_known.then_some(services))
 }
 
-/// Reads the file as [`scan`] does.
+/// Opens the status file and passes its objects to `each`, like [`scan`].
 ///
 /// # Errors
-/// The file is not readable.
+/// The file is not readable or is truncated.
 pub fn read(
     path: &Path,
     each: impl FnMut(&ObjectStatus),
@@ -113,11 +114,11 @@ pub fn read(
     scan(BufReader::new(file), each).map_err(unreadable)
 }
 
-/// Passes every host and service to `each`, in the order of the file: Nagios writes all hosts
-/// before the services.
+/// Passes every host and service to `each`, in the order of the file. Nagios writes all hosts
+/// before the services. Returns the status of Nagios itself.
 ///
 /// # Errors
-/// Those of reading, and the file ends in the middle of a block. All other content is accepted.
+/// The file cannot be read, or it ends in the middle of a block. Any other content is accepted.
 pub fn scan(
     mut file: impl BufRead,
     mut each: impl FnMut(&ObjectStatus),
@@ -154,13 +155,14 @@ pub fn scan(
     Ok(program)
 }
 
-/// Nagios writes the file anew beside the old one, so it never ends like this by itself.
+/// Error text for a file that ends in the middle of a block. Nagios never leaves such a file,
+/// because it writes a new file and renames it over the old one.
 const TRUNCATED: &str = "it is truncated: it ends in the middle of an object";
 
-/// No field that matters is longer, in bytes; what a line has beyond it is skipped.
+/// Maximum length of a line, in bytes; the rest is skipped. The fields that are read are shorter.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// The kind of block a line stands in.
+/// The kind of block that a line belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Block {
     Other,

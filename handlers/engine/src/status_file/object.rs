@@ -6,51 +6,52 @@ use policy::{ObjectNow, ObjectState, StateType, spell};
 
 use super::field::{number, split, time};
 
-/// A host, or a service of it, as Nagios sees it.
+/// The status of a host or service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectStatus {
     is_service: bool,
     digit: u8,
-    /// The host's name.
+    /// Name of the host.
     pub host: Vec<u8>,
     service: Vec<u8>,
     has_custom_repair: bool,
-    /// The repair it opts in to by `_REPAIR`; empty when it does not.
+    /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
-    /// SOFT or HARD.
+    /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
-    /// The number of the check attempt, from 1.
+    /// Number of the check attempt, from 1.
     pub attempt: u32,
-    /// `max_check_attempts`.
+    /// The value of `max_check_attempts`.
     pub max_attempts: u32,
-    /// When it was checked last; 1970 when never.
+    /// Time of the last check; the epoch if there was none.
     pub last_check: SystemTime,
-    /// When it is to be checked next; 1970 when that is not planned.
+    /// Time of the next scheduled check; the epoch if none is scheduled.
     pub next_check: SystemTime,
-    /// When its state last changed, SOFT or HARD; 1970 when never.
+    /// Time of the last change of state, SOFT or HARD; the epoch if there was none.
     pub last_change: SystemTime,
-    /// When it last went from one HARD state to another; 1970 when never.
+    /// Time of the last change from one HARD state to another; the epoch if there was none.
     pub last_hard_change: SystemTime,
-    /// When it was last checked and OK or UP; 1970 when never.
+    /// Time of the last check with the result OK or UP; the epoch if there was none.
     pub last_good: SystemTime,
-    /// Constant over one incident; 0 when there is none.
+    /// Problem ID, which stays the same until the object recovers; 0 if there is no problem.
     pub problem_id: u64,
-    /// Somebody has acknowledged the problem.
+    /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
-    /// Nagios sees it flapping.
+    /// Whether Nagios considers the object flapping.
     pub flapping: bool,
-    /// How many downtimes it is in; those of its host do not count.
+    /// Number of active downtimes of the object itself, without those of its host.
     pub downtime: u32,
-    /// Whether Nagios calls its event handler.
+    /// Whether the event handler of the object is enabled.
     pub event_handler_enabled: bool,
-    /// The line of `event_handler_enabled`, from 1; 0 if the file does not say it.
+    /// Line of the field `event_handler_enabled`, from 1; 0 if the field is missing.
     pub event_handler_line: u32,
-    /// Whether an external command has changed one of its settings since Nagios read them.
+    /// Whether an external command has changed a setting of the object since Nagios read the
+    /// configuration.
     pub is_modified: bool,
 }
 
 impl ObjectStatus {
-    /// An object without a name.
+    /// Creates an empty object.
     pub(super) fn nothing() -> ObjectStatus {
         ObjectStatus {
             is_service: false,
@@ -77,7 +78,7 @@ impl ObjectStatus {
         }
     }
 
-    /// Resets it for the next block; the texts keep their capacity.
+    /// Resets the object for the next block. The texts keep their capacity.
     pub(super) fn clear(&mut self, is_service: bool) {
         let [host, service, repair] =
             [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
@@ -87,7 +88,7 @@ impl ObjectStatus {
         *self = ObjectStatus { is_service, host, service, repair, ..ObjectStatus::nothing() };
     }
 
-    /// Takes in a field, which is written in this line.
+    /// Stores a field from the given line.
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
         let Some((name, value)) = split(field) else { return };
         let flag = value == b"1";
@@ -113,8 +114,8 @@ impl ObjectStatus {
                 (self.event_handler_enabled, self.event_handler_line) = (flag, line)
             }
             b"modified_attributes" => self.is_modified = value != b"0",
-            // A custom variable: whether it was changed, then its value. Of two of one name the
-            // first counts, as for the macro.
+            // A custom variable is written as "changed;value". If it occurs twice, the first one
+            // counts, as in the macro.
             b"_REPAIR" if !self.has_custom_repair => {
                 self.has_custom_repair = true;
                 let after =
@@ -125,22 +126,22 @@ impl ObjectStatus {
         }
     }
 
-    /// The service's description; `None` when it is a host.
+    /// Returns the description of the service; `None` for a host.
     pub fn service(&self) -> Option<&[u8]> {
         self.is_service.then_some(&self.service)
     }
 
-    /// Whether it is this host, or this service of it.
+    /// Whether this object is the given host, or the given service of that host.
     pub fn is(&self, host: &[u8], service: Option<&[u8]>) -> bool {
         self.host == host && self.service() == service
     }
 
-    /// The repair it opts in to, spelled.
+    /// Returns the name of the repair in its spelling.
     pub fn repair_name(&self) -> String {
         spell(&self.repair)
     }
 
-    /// Its state at the last check.
+    /// Returns the state at the last check.
     pub fn state(&self) -> ObjectState {
         match (self.is_service, self.digit) {
             (true, 0) => ObjectState::Ok,
@@ -153,14 +154,15 @@ impl ObjectStatus {
         }
     }
 
-    /// The result before the last one, if it was the same; the file has no other.
+    /// Returns the previous result if it was the same as the last one; otherwise `None`. The file
+    /// does not contain a previous result that was different.
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
     }
 
-    /// Returns what a decision wants to know of it. `state` is its state where that counts, and
-    /// `host_downtime` the number of downtimes of its host.
+    /// Returns the condition of the object for a decision. `state` is its state if that is up to
+    /// date, and `host_downtime` is the number of downtimes of its host.
     pub fn object_now(&self, state: Option<ObjectState>, host_downtime: u32) -> ObjectNow {
         ObjectNow {
             state,
@@ -171,17 +173,17 @@ impl ObjectStatus {
         }
     }
 
-    /// Whether it opts in to a repair.
+    /// Whether the object opted in to a repair.
     pub fn has_repair(&self) -> bool {
         !self.repair.is_empty()
     }
 
-    /// Whether it counts for the share of objects in trouble.
+    /// Whether the object counts as in trouble: it is CRITICAL, DOWN or UNREACHABLE.
     pub fn in_trouble(&self) -> bool {
         matches!(self.state(), ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable)
     }
 
-    /// Adds it to the objects in trouble and to all, if it has a repair.
+    /// Adds the object to the counts of objects in trouble and of all objects, if it opted in.
     pub(crate) fn count_in(&self, (troubled, all): &mut (u32, u32)) {
         *troubled += u32::from(self.has_repair() && self.in_trouble());
         *all += u32::from(self.has_repair());

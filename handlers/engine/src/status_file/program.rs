@@ -1,24 +1,24 @@
-//! Nagios itself in the status file.
+//! The blocks about Nagios itself in the status file.
 
 use std::time::{Duration, SystemTime};
 
 use super::field::{split, time};
 
-/// What the file says of Nagios itself.
+/// The status of Nagios itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramStatus {
-    /// When the file was written; 1970 when it does not say.
+    /// Time when the file was written; the epoch if the field is missing.
     pub written: SystemTime,
-    /// When Nagios was started.
+    /// Time when Nagios was started; the epoch if the field is missing.
     pub started: SystemTime,
-    /// Whether event handlers are called at all.
+    /// Whether event handlers are enabled globally.
     pub event_handlers: bool,
-    /// The line of `enable_event_handlers`, from 1; 0 if the file does not say it.
+    /// Line of the field `enable_event_handlers`, from 1; 0 if the field is missing.
     pub event_handlers_line: u32,
 }
 
 impl ProgramStatus {
-    /// A program of which nothing is known.
+    /// Creates an empty status.
     pub(super) fn nothing() -> ProgramStatus {
         ProgramStatus {
             written: SystemTime::UNIX_EPOCH,
@@ -28,12 +28,12 @@ impl ProgramStatus {
         }
     }
 
-    /// Age of the file at `now`; zero if it was written later.
+    /// Returns the age of the file at `now`; zero if the file was written later.
     pub fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.written).unwrap_or_default()
     }
 
-    /// Takes in a field, which is written in this line.
+    /// Stores a field from the given line.
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
         match split(field) {
             Some((b"created", value)) => self.written = time(value),

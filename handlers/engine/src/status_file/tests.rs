@@ -1,4 +1,4 @@
-//! Reads sample status files.
+//! Tests with sample status files.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// A status file of blocks, each a line of its kind and its fields.
+/// Builds a status file. Each line of `blocks` holds the kind of a block and its fields.
 pub fn status_file(blocks: &str) -> String {
     let blocks = blocks.lines().filter_map(|line| line.split_once(' '));
     blocks
@@ -70,7 +70,7 @@ fn reads_every_host_and_service() {
     );
     assert!(http.event_handler_enabled && http.repair == b"httpd" && !disk.has_repair());
     assert_eq!((http.is_modified, http.event_handler_line), (true, 29));
-    // Nothing of one block is left in the next one.
+    // No value of a block is carried over to the next block.
     assert_eq!(
         (disk.state(), disk.last_check, disk.event_handler_enabled),
         (ObjectState::Ok, at(0), false)
@@ -79,7 +79,7 @@ fn reads_every_host_and_service() {
 }
 
 #[test]
-fn takes_the_first_of_two_repairs_as_the_macro_does() {
+fn uses_the_first_of_two_repairs_like_the_macro() {
     let repair = |second: &str| {
         let text = file().replace("_REPAIR=0;httpd", second);
         objects(text.as_bytes()).0[1].repair_name()
@@ -89,19 +89,19 @@ fn takes_the_first_of_two_repairs_as_the_macro_does() {
 }
 
 #[test]
-fn knows_a_second_equal_result_by_the_time_of_the_change() {
+fn infers_the_previous_result_from_the_time_of_the_change() {
     let before = |change: &str| {
         let text = file()
             .replace("last_check=990", &format!("last_check=990\n\tlast_state_change={change}"));
         objects(text.as_bytes()).0[1].result_before()
     };
     assert_eq!(before("989"), Some(ObjectState::Critical));
-    // The check that changed it was the last one; an unknown time is not a second result.
+    // In the first case the last check changed the state. In the others the time is unknown.
     assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
 }
 
 #[test]
-fn skips_the_rest_of_a_long_line_in_constant_memory() {
+fn skips_the_rest_of_long_lines() {
     let long = format!(
         "servicestatus {{\n\tplugin_output={}\n\tcurrent_state=2\n\t}}\n",
         "x".repeat(300_000)
@@ -116,7 +116,7 @@ fn skips_the_rest_of_a_long_line_in_constant_memory() {
 
 proptest! {
     #[test]
-    fn any_file_is_read_or_refused(
+    fn reads_or_refuses_any_file(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         cut in 0..file().len(),
     ) {

@@ -1,5 +1,5 @@
-//! The part that acts, started by `handle_repair`: see `handle_repair::worker`. It starts itself
-//! once more as the supervisor of a `local` rung.
+//! The worker, which `handle_repair` starts to run a repair: see `handle_repair::worker`. For a
+//! `local` rung the worker starts this program again as the supervisor of the rung.
 
 use std::env;
 use std::ffi::OsString;

@@ -9,7 +9,7 @@ fn read_text(text: &str) -> Result<Invocation, String> {
 }
 
 #[test]
-fn a_call_as_commands_cfg_makes_it() {
+fn parses_call_of_commands_cfg() {
     let call = read_text(
         "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
          --host-state UP \
@@ -28,7 +28,7 @@ fn a_call_as_commands_cfg_makes_it() {
 }
 
 #[test]
-fn empty_and_unexpanded_macros_are_not_given() {
+fn ignores_empty_and_unexpanded_macros() {
     let call = read_text(
         "CRITICAL SOFT 3 --host web1 --address '' --service HTTP --max-attempts \
          $MAXSERVICEATTEMPTS$ --host-state '' \
@@ -47,7 +47,7 @@ fn empty_and_unexpanded_macros_are_not_given() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn names_the_rejected_argument() {
     for (text, wanted) in [
         ("CRITICAL SOFT --host web1", "<ATTEMPT>"),
         ("CRITICAL SOFT 3 4 --host web1", "'4'"),
@@ -79,7 +79,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn place_holders_are_filled_once_and_within_their_word() {
+fn fills_placeholders_once_without_splitting_words() {
     let call =
         read_text("CRITICAL SOFT 3 --host {address} --address 192.0.2.1 --service a'b").unwrap();
     let argv = ["{host}:{address}", "-r", "{2,3}{", "{service}"].map(str::to_owned);
@@ -87,7 +87,7 @@ fn place_holders_are_filled_once_and_within_their_word() {
 }
 
 #[test]
-fn spells_names_of_any_bytes_and_fills_in_the_bytes() {
+fn escapes_names_for_display_and_passes_their_bytes_to_commands() {
     let word = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
     let read_host = |host: &[u8]| {
         let argv = ["CRITICAL", "HARD", "4", "--service"].map(OsString::from);
@@ -101,7 +101,7 @@ fn spells_names_of_any_bytes_and_fills_in_the_bytes() {
     let filled = [b"w\xe4b1".as_slice(), br"-r \x41", b"Gr\xf6\xdfe C:\\xfade {host}"];
     assert_eq!(call.fill(&argv), filled.map(word));
     assert_eq!(call.filled_text(&argv), r"w\xE4b1 -r \x41 Gr\xF6\xDFe C:\x5Cxfade {host}");
-    // What could end a line or a word is refused in any spelling.
+    // A character that could end a line or a field is refused in every encoding.
     for hostile in [b"w\n1".as_slice(), "w\u{9b}1".as_bytes(), b"w\xe4;1", b"w\xe4\x7f"] {
         let refusal = read_host(hostile).unwrap_err().to_string();
         assert!(refusal.contains("--host") && !refusal.contains(char::is_control), "{refusal}");
@@ -110,7 +110,7 @@ fn spells_names_of_any_bytes_and_fills_in_the_bytes() {
 }
 
 #[test]
-fn help_fits_the_terminal() {
+fn help_fits_80_columns() {
     let help = command().render_long_help().to_string();
     for line in help.lines() {
         assert!(line.chars().count() <= 80, "{line}");
@@ -119,7 +119,7 @@ fn help_fits_the_terminal() {
 
 proptest! {
     #[test]
-    fn no_argument_panics(
+    fn never_panics_on_random_arguments(
         words in prop::collection::vec(prop::collection::vec(1_u8.., 0..12), 0..8),
     ) {
         let argv: Vec<OsString> = words.into_iter().map(OsString::from_vec).collect();

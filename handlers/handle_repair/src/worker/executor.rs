@@ -1,4 +1,4 @@
-//! Executes rungs: at gates, and by programs of this server. Records and shows the steps.
+//! Runs rungs at gates and on this server, and records and displays their steps.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,30 +17,30 @@ use super::verify::{self, CheckResult};
 use super::{hints, reserve};
 use crate::cli::Mode;
 
-/// How often a gate is asked for the state of a job.
+/// Pause between two queries for the state of a job at a gate.
 pub const POLL: Duration = Duration::from_secs(1);
-/// The longest that a gate runs a repair: repairs.json allows an hour, and stopping it takes some
-/// seconds.
+/// Longest time for which a gate runs a repair. The limit in repairs.json is one hour, and stopping
+/// the repair takes some seconds more.
 pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
-/// How many lines of evidence a comment has; the ledger has all of them.
+/// Maximum number of evidence lines in a Nagios comment. The ledger stores all lines.
 const EVIDENCE_LINES: usize = 5;
 
-/// Executes the rungs of one job.
+/// Executes the rungs of one job at gates and on this server.
 pub struct LiveExecutor<'a> {
     job: &'a RepairJob<'a>,
     ledger: &'a mut dyn Ledger,
     progress: ProgressView,
-    /// One login to each host serves the whole ladder.
+    /// Open connections by host, `None` being the event's host. All rungs of the ladder share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// A host that could not be reached for evidence is not tried again for the repair that
-    /// follows.
+    /// The host that could not be reached to collect evidence. The first rung then fails with this
+    /// error, without another attempt to connect.
     unreached: Option<(Option<String>, Error)>,
-    /// What could not be recorded or reported.
+    /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,
 }
 
 impl<'a> LiveExecutor<'a> {
-    /// An executor for a job that begins now.
+    /// Creates the executor of a job. The times that it displays count from this call.
     pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
@@ -53,10 +53,10 @@ impl<'a> LiveExecutor<'a> {
         }
     }
 
-    /// Records how the repair ended, which frees the host.
+    /// Records the outcome of the repair, which releases the reservation of the host.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
         if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
-            self.warnings.push(format!("warning: how it ended is not on record: {why}"));
+            self.warnings.push(format!("warning: cannot record how the repair ended: {why}"));
         }
     }
 
@@ -76,7 +76,7 @@ impl<'a> LiveExecutor<'a> {
                 Some(gate) => gate,
                 None => self.connect(at, deadline)?,
             };
-            // A gate that failed to answer is not asked again over the same connection.
+            // After an error the connection is dropped, and the next request opens a new one.
             let answer = gate.request_with_progress(request, deadline, &mut |line| {
                 progress.show("output", line);
             })?;
@@ -85,9 +85,10 @@ impl<'a> LiveExecutor<'a> {
         })
     }
 
-    /// After a cut or a silence only the gate knows the state of the job: query it until the job
-    /// has ended, or the time has. A job that still runs keeps its host, until the gate has stopped
-    /// it. "No such job" is believed only when it is the last word: a gate may be slow to begin.
+    /// Queries the gate for the state of a job after its connection was cut or timed out, until the
+    /// job has ended or the deadline has passed. While the gate reports that the job is running,
+    /// the host stays reserved, at most for [`LONGEST_AT_GATE`]. The gate may start the job late,
+    /// so "no such job" counts only if it is still the answer at the deadline.
     fn query_state(
         &mut self,
         at: Option<&str>,
@@ -103,13 +104,14 @@ impl<'a> LiveExecutor<'a> {
             let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     has_begun = true;
-                    (Attempt::Unknown(format!("{lost}; the gate says it still runs")), longest)
+                    (Attempt::Unknown(format!("{lost}; the gate reports it as running")), longest)
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
-                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => {
-                    (Attempt::NotRun(format!("{lost}; the gate says it never began")), deadline)
-                }
-                // Twice the same: there is no gate, and there will be none in a moment.
+                Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
+                    Attempt::NotRun(format!("{lost}; the gate reports that it never began")),
+                    deadline,
+                ),
+                // Both requests found no gate on the host, so further queries are pointless.
                 Err(why) if lost.is_without_gate() && why.is_without_gate() => {
                     return Attempt::NotRun(why.to_string());
                 }
@@ -129,11 +131,11 @@ fn not_run(why: &Error) -> Attempt {
     Attempt::NotRun(format!("{why}{later}"))
 }
 
-/// Why a gate has to be asked for the state of a job.
+/// The reason why the state of a job has to be queried from its gate.
 enum Lost<'a> {
-    /// No answer came.
+    /// The gate did not answer.
     Answer(&'a Error),
-    /// The gate answers that it runs.
+    /// The gate answered that the job is running.
     Sight(String),
 }
 
@@ -159,15 +161,15 @@ fn judge(answer: Answer) -> Attempt {
             match report.state {
                 JobState::Done => Attempt::Ran(text),
                 JobState::Failed => Attempt::Failed(text),
-                // Stopping a command stops nothing that it has set going elsewhere: systemd may
-                // still be starting the unit.
+                // Work that the command started elsewhere continues after the command was
+                // stopped. For example, systemd may still be starting the unit.
                 JobState::Timeout | JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
         Answer::Refused(refusal) => {
             let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
             match refusal.reason {
-                // This host merely has no such repair; it may have the next one.
+                // The host does not offer this repair, but it may offer the one of the next rung.
                 GateReason::UnknownRepair => Attempt::NotRun(text),
                 _ => Attempt::Refused(text),
             }
@@ -176,7 +178,7 @@ fn judge(answer: Answer) -> Attempt {
     }
 }
 
-/// A job's report as one line.
+/// Formats the report of a job as one line.
 pub fn described(report: &JobReport) -> String {
     let how = match (report.state, report.exit, report.signal) {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
@@ -281,12 +283,12 @@ impl Executor for LiveExecutor<'_> {
         match end {
             RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),
-            // Stopping it here stops nothing that it has set going elsewhere.
+            // Work that the program started elsewhere may continue.
             RungEnd::TimedOut => {
                 Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
             }
             RungEnd::Lost => Attempt::Unknown(format!(
-                "the supervisor of {program} was killed, so how it ended is not known"
+                "the supervisor of {program} was killed, so the outcome is unknown"
             )),
             RungEnd::Exit(_) | RungEnd::Signal(_) => {
                 let fix =
@@ -308,7 +310,7 @@ impl Executor for LiveExecutor<'_> {
     fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str) {
         self.progress.show(kind.as_str(), text);
         if let Err(why) = self.ledger.step(self.job.id, SystemTime::now(), kind, rung, text) {
-            self.warnings.push(format!("warning: not on record: {why}"));
+            self.warnings.push(format!("warning: cannot record a step: {why}"));
         }
     }
 }

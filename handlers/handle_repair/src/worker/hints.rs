@@ -1,16 +1,16 @@
-//! What to do when a program that is well known as a `local` rung reports why it cannot do its
-//! work.
+//! Fixes for known error messages of programs that are often used as a `local` rung.
 
-/// A program, what it prints, and what fixes that.
+/// Pairs of a program and its error message, with the fix.
 const KNOWN: [(&str, &str, &str); 2] = [
-    // The host's key is not among those of the user it runs as.
+    // The user that runs cf-runagent has not accepted the host's key.
     (
         "cf-runagent",
         "TRUST FAILED, server presented untrusted key",
         "once you have compared web1.pub, the host's ppkeys/localhost.pub, as nagios: cf-key \
          --trust-key nagios@ADDRESS:web1.pub",
     ),
-    // The other way round, cf-serverd hangs up without a word; its log says TRUST FAILED.
+    // The host has not accepted the key of the user that runs cf-runagent. cf-serverd then closes
+    // the connection without an error, and only its log contains TRUST FAILED.
     (
         "cf-runagent",
         "Connection unexpectedly closed (SSL_read)",
@@ -19,8 +19,8 @@ const KNOWN: [(&str, &str, &str); 2] = [
     ),
 ];
 
-/// The next step, when this line is known of a program in `argv`, which may be run by sudo or the
-/// like.
+/// Returns the fix if `line` is a known error message of a program in `argv`. Any word of `argv`
+/// can be the program, because sudo or a similar wrapper may come first.
 pub fn about(argv: &[String], line: &str) -> Option<&'static str> {
     let runs = |program: &str| argv.iter().any(|word| word.rsplit('/').next() == Some(program));
     KNOWN

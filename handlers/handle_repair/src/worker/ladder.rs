@@ -1,7 +1,7 @@
-//! The ladder: each rung acts, settles, is verified by its real check, and only then is the next
-//! one tried.
+//! Climbs the ladder. Each rung acts, waits its settle time and is verified by a check. The next
+//! rung is tried only if the fault is still there.
 //!
-//! Pure but for the [`Executor`] it is given.
+//! All side effects are left to an [`Executor`].
 
 use std::time::Duration;
 
@@ -11,99 +11,99 @@ use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
 
-/// How long collecting evidence may hold up a repair, once the host is reached.
+/// Time limit for collecting evidence, counted from the moment the host is reached.
 pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 
-/// How long, after a rung's own time, a lost answer is asked for.
+/// Time after the timeout of a rung during which the worker queries the gate for a lost answer.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// The pause between two results when several good ones in a row are wanted.
+/// Pause between two checks if the policy requires several good results in a row.
 pub const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 
-/// What acting came to.
+/// Result of running the repair of a rung, before its check. Each variant holds a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attempt {
-    /// It ran and says it succeeded.
+    /// The repair ran and reported success.
     Ran(String),
-    /// It ran and failed.
+    /// The repair ran and failed.
     Failed(String),
-    /// It is certain that nothing was run.
+    /// The repair certainly did not run.
     NotRun(String),
-    /// The gate refuses: in maintenance, busy, cooling down, not to be trusted. A stronger rung
-    /// would be the wrong answer to that.
+    /// The gate refused the repair, for example because the host is in maintenance, busy or cooling
+    /// down. A stronger rung would be the wrong reaction to a refusal.
     Refused(String),
-    /// It may have run.
+    /// The repair may have run.
     Unknown(String),
-    /// It may have run, and no gate has said a word about it.
+    /// The repair may have run, but no gate has confirmed that it did.
     NoAnswer(String),
 }
 
-/// Why a decision has nothing to go by.
+/// The reason why the information for a decision is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKnown {
     /// The ledger cannot be read.
     #[error(transparent)]
     Ledger(#[from] ledger::Error),
-    /// The engine does not answer.
+    /// The monitoring engine does not answer.
     #[error(transparent)]
     Engine(#[from] engine::Error),
 }
 
-/// Why the first rung is not even taken.
+/// The reason why a climb ended before its first rung.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
     /// The repair is not wanted any more.
     #[error("{0}")]
     NotWanted(Reason),
-    /// Whether it is still wanted could not be found out.
+    /// The program could not find out whether the repair is still wanted.
     #[error(transparent)]
     NotKnown(#[from] NotKnown),
 }
 
-/// What the ladder needs of the world.
+/// The side effects of a climb. Tests replace them.
 pub trait Executor {
-    /// Records what the gate finds before anything is changed, because a restart destroys evidence,
-    /// and returns its first lines. A host that cannot be reached for that is not tried again for
-    /// the rung itself.
+    /// Records the output of the gate's `diagnose` commands before anything is changed, because a
+    /// restart destroys evidence. Returns the first lines. If the host cannot be reached, the first
+    /// rung does not try to connect again.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
-    /// Checks once more that the repair is still wanted: since the event others may have had their
-    /// turn first, and collecting evidence and earlier rungs took their time.
+    /// Checks that the repair is still wanted. Since the event, other repairs may have run, and
+    /// collecting evidence and the earlier rungs took time.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
-    /// Records that a rung is about to be taken. After an error it is not taken: later nobody would
-    /// know that it may have run.
+    /// Records that a rung is about to run. After an error the rung must not run, because nothing
+    /// would later show that it may have.
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
-    /// Requests a repair from a gate: the host's own, or that of the host `at`.
+    /// Requests a repair from the gate of the host `at`, or of the event's host if `at` is `None`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
     -> Attempt;
     /// Runs a program on this server.
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt;
-    /// Waits.
+    /// Waits until the service has settled.
     fn settle(&mut self, span: Duration);
-    /// Runs the check that proves the repair.
+    /// Runs the check that verifies the repair.
     fn verify(&mut self, rung: &Rung) -> CheckResult;
-    /// Records and shows a step, of the rung with this number if it belongs to one.
+    /// Records and displays a step. `rung` is the number of its rung, counted from 1.
     fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str);
 }
 
-/// How the climb ended.
+/// The result of a climb.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
-    /// The verdict.
+    /// Outcome for the ledger.
     pub outcome: RepairOutcome,
-    /// Reason, for people.
+    /// The reason for the outcome, as a message.
     pub text: String,
-    /// The rungs that ran, or may have, in order: `rung 2 of 3 (ssh restart)`. The last one is what
-    /// healed, if one did.
+    /// The rungs that ran or may have run, in order, for example `rung 2 of 3 (ssh restart)`. After
+    /// a successful repair the last one is the rung that healed.
     pub tried: Vec<String>,
-    /// The first lines of what was found before anything was changed.
+    /// First lines of the evidence that was collected before the first rung.
     pub evidence: Vec<String>,
 }
 
-/// Climbs until a rung is verified, or none is left, or going on would be wrong. Before each rung
-/// it looks once more whether the repair is still wanted.
+/// Climbs the ladder until the check of a rung is OK, no rung is left, or another rung would be
+/// wrong. Checks before each rung that the repair is still wanted.
 ///
 /// # Errors
-/// When the first rung is not even taken.
+/// The repair was called off before the first rung.
 pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<Ending, CalledOff> {
     let evidence = collect_evidence(rules, executor);
     let (mut ran, mut tried, mut last) = (false, Vec::new(), String::new());
@@ -120,7 +120,7 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
         }
         if let Err(why) = executor.begin(number, rung, &format!("rung {number} of {of}: {act}")) {
             let text =
-                format!("rung {number} of {of} cannot be put on record, so it is not taken: {why}");
+                format!("rung {number} of {of} cannot be recorded, so it was not run: {why}");
             return Ok(Ending { outcome: unhealed(ran), text, tried, evidence });
         }
         let attempt = take(rung, job, number, executor);
@@ -138,8 +138,8 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
-/// The end of a climb whose rung `number` is not wanted any more, after the rung `before`. If the
-/// engine sees a recovery, the check says whether the repair is the reason.
+/// Ends a climb whose rung `number` is not wanted any more. If the reason is a recovery that the
+/// engine saw, the check of the previous rung, `before`, decides whether the repair has healed.
 fn stop(
     why: &CalledOff,
     number: u32,
@@ -153,10 +153,10 @@ fn stop(
             return (RepairOutcome::Healed, check.text);
         }
     }
-    (unhealed(ran), format!("rung {number} was not taken: {why}"))
+    (unhealed(ran), format!("rung {number} was not run: {why}"))
 }
 
-/// What follows from one rung.
+/// Whether the climb ends or continues after a rung. Both variants hold a message.
 enum NextStep {
     End(RepairOutcome, String),
     Rung(String),
@@ -189,8 +189,9 @@ impl Attempt {
     }
 }
 
-/// The check decides, never the exit status, in both directions. An inconclusive check ends the
-/// climb: a stronger rung must not be reached because a check is broken.
+/// Runs the check of a rung and decides what follows. Only the check decides whether a rung
+/// succeeded or failed, never its exit status. An inconclusive check ends the climb, because a
+/// broken check must not lead to a stronger rung.
 fn judge(
     attempt: &Attempt,
     number: u32,
@@ -206,26 +207,26 @@ fn judge(
         Attempt::Ran(_) | Attempt::Unknown(_) | Attempt::NoAnswer(_) => rung.settle,
     };
     let check = verified(number, rung, settle, executor);
-    let both = format!("{text}; its check says: {}", check.text);
+    let both = format!("{text}; the check reports: {}", check.text);
     match (check.state, attempt) {
-        // What no gate says it has run has not healed anything.
+        // A repair that no gate has confirmed does not count as the reason for a recovery.
         (_, Attempt::NoAnswer(_)) => {
-            let checked = format!("{text}; its check is {}: {}", check.state, check.text);
+            let checked = format!("{text}; the check is {}: {}", check.state, check.text);
             NextStep::End(RepairOutcome::Unknown, checked)
         }
         (State::Ok, _) => NextStep::End(RepairOutcome::Healed, check.text),
         (State::Unknown, _) => {
-            let inconclusive = format!("{text}; its check cannot tell: {}", check.text);
+            let inconclusive = format!("{text}; the check is inconclusive: {}", check.text);
             NextStep::End(RepairOutcome::Unknown, inconclusive)
         }
-        // Nobody may repair again on top of a repair that perhaps still runs.
+        // The repair may still be running, so no further rung may start.
         (_, Attempt::Unknown(_)) => NextStep::End(RepairOutcome::Unknown, both),
         (_, Attempt::Failed(_)) => NextStep::Rung(both),
         _ => NextStep::Rung(check.text),
     }
 }
 
-/// Evidence is collected at the gate of the first rung.
+/// Collects evidence at the gate of the first rung. A `local` rung has no gate and no evidence.
 fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
     let first = rules.ladder.first();
     let at_gate = first.and_then(|rung| Some((rung.act.at_gate()?, rung.timeout)));
@@ -233,7 +234,7 @@ fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
     collected.unwrap_or_default()
 }
 
-/// What a rung does, for the record.
+/// Names the repair of a rung in messages and in the ledger.
 fn name_of(act: &Act) -> String {
     match act {
         Act::Ssh { repair, at: None } => format!("ssh {repair}"),
@@ -242,7 +243,7 @@ fn name_of(act: &Act) -> String {
     }
 }
 
-/// The job of one rung: to a gate every rung is a job of its own, and it runs a job only once.
+/// Returns the job ID of one rung. A gate runs each job ID only once, so every rung needs its own.
 pub fn rung_job(job: &str, number: u32) -> Result<JobId, BadName> {
     format!("{job}-{number}").parse()
 }
@@ -257,8 +258,8 @@ fn take(rung: &Rung, job: &JobId, number: u32, executor: &mut dyn Executor) -> A
     }
 }
 
-/// Runs the rung's check, as often in a row as the policy wants it to be OK; the first result that
-/// is not ends it.
+/// Runs the check of a rung until it was OK `good_results` times in a row. Stops at the first
+/// result that is not OK.
 fn verified(
     number: u32,
     rung: &Rung,

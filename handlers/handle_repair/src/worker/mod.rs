@@ -1,5 +1,5 @@
-//! The worker: reserves a repair, climbs its ladder, records and notifies, in this order. It
-//! outlives the handler, and Nagios' timeout.
+//! The worker reserves a repair, climbs its ladder, records the outcome and notifies Nagios, in
+//! this order. It keeps running after the handler has ended, so Nagios' timeout does not stop it.
 
 mod executor;
 mod hints;
@@ -31,12 +31,12 @@ use ladder::Ending;
 pub use recovery::close as close_abandoned;
 use repair_job::RepairJob;
 
-/// Runs one call. In the background nobody reads what is printed, so syslog gets it as well.
+/// Runs the worker. The output also goes to syslog, because in the background nobody reads stdout.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
     let called = invocation.options.seen.unwrap_or(now);
-    // The worker outlives its caller, and must not hold a directory of theirs.
+    // The worker runs after its caller has ended and must not keep that directory busy.
     let _ = std::env::set_current_dir("/");
     let told = match load(&invocation, argv) {
         Ok(config) if invocation.options.mode == Mode::DryRun => {
@@ -59,7 +59,7 @@ fn load(invocation: &Invocation, argv: &[OsString]) -> Result<Config, Problem> {
     Ok(config)
 }
 
-/// Reports what would happen: reads the ledger and writes nothing.
+/// Reports what would happen. Opens the ledger read-only and writes nothing.
 fn rehearse(
     invocation: &Invocation,
     config: &Config,
@@ -112,7 +112,7 @@ fn repair(
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-/// Refuses a repair whose effect could not be verified, before it is begun.
+/// Refuses a repair if the verify command of a rung cannot be found.
 fn verifiable(invocation: &Invocation, config: &Config, name: &RepairName) -> Result<(), Problem> {
     let rungs = config.policy.repairs.get(name).into_iter().flat_map(|rules| &rules.ladder);
     for rung in rungs {
@@ -122,9 +122,9 @@ fn verifiable(invocation: &Invocation, config: &Config, name: &RepairName) -> Re
     Ok(())
 }
 
-/// Climbs the ladder, records how it ended and notifies Nagios, in this order: Nagios answers at
-/// once, and its next call must find the record. The repair is over by then: what goes wrong while
-/// recording or notifying is reported, and changes nothing about the verdict.
+/// Climbs the ladder, records the outcome and notifies Nagios, in this order. Nagios reacts
+/// immediately, and its next call of the handler must find the record. Errors while recording or
+/// notifying become warnings and do not change the verdict, because the repair is over by then.
 fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &Rules) -> Outcome {
     let begun = Instant::now();
     let event = &job.invocation.event;
@@ -150,16 +150,16 @@ fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &
     executor.warnings.into_iter().fold(verdict, Outcome::line)
 }
 
-/// Ctrl-C ends the wait and not the repair, which runs at its host, or here in a process group of
-/// its own.
+/// Makes Ctrl-C end the wait but not the repair. The repair runs on its host, or on this server in
+/// a process group of its own.
 fn on_interrupt(job: &RepairJob<'_>) {
     let text = format!(
-        "UNKNOWN {}: not waited for any longer; what has begun goes on, and the next call or sweep \
-         puts on record what is known of it (job {})",
+        "UNKNOWN {}: interrupted; a repair that has begun goes on, and the next call or sweep \
+         records its outcome (job {})",
         job.invocation.event.object(),
         job.id
     );
-    // Where it cannot be caught the wait ends without a word.
+    // Without a signal handler, Ctrl-C ends the wait without a message.
     let _ = ctrlc::set_handler(move || {
         plugin_kit::end(&Outcome::new(State::Unknown, text.as_str()));
     });

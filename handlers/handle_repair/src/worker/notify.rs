@@ -1,4 +1,4 @@
-//! Notifies the monitoring engine of how a repair ended.
+//! Notifies the monitoring engine of the outcome of a repair.
 
 use std::time::Instant;
 
@@ -14,7 +14,8 @@ use super::reserve::ENGINE_TIMEOUT;
 use crate::cli::{Invocation, Mode};
 use crate::verdict::Verdict;
 
-/// Notifies the engine of an ended repair: a comment, and a forced check or the watching service.
+/// Notifies the engine of the outcome. Adds a comment, and either forces a check or submits a
+/// result for the service that watches repairs.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {
@@ -34,7 +35,8 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
     }
 }
 
-/// Nothing could be decided: in the background a comment is the only sign that people see.
+/// Reports an error that prevented a decision. Only in the background, where a comment in Nagios is
+/// the only sign of the error that an admin sees.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

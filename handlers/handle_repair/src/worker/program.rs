@@ -1,4 +1,4 @@
-//! Runs a program of this server: no shell, a clean environment, a limit.
+//! Runs a program on this server, without a shell, with a clean environment and a time limit.
 
 use std::ffi::OsStr;
 use std::io::{self, PipeReader, PipeWriter, Read};
@@ -13,19 +13,19 @@ use plugin_kit::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
 use transport::OutputLines;
 
-/// How much of a program's output is kept: its first line is what matters.
+/// Bytes of a program's output that are kept. Only the first line is used.
 pub const KEPT: usize = 8192;
 
-/// How a program ended.
+/// Exit status and output of a program.
 pub struct ProgramEnd {
-    /// `None` when it was stopped at its limit.
+    /// Exit status; `None` if the program was stopped at its time limit.
     pub status: Option<ExitStatus>,
-    /// The first line it printed, cleaned; `no output` when there is none.
+    /// First line of stdout without control characters, or `no output` if that line is empty.
     pub line: String,
 }
 
-/// Runs a program to its end or its limit, and leaves none of its children behind at the limit. Its
-/// stderr is dropped.
+/// Runs a program until it ends. At the time limit, kills the program with its process group.
+/// Discards stderr.
 pub fn run(
     program: &Path,
     arguments: &[impl AsRef<OsStr>],
@@ -36,13 +36,13 @@ pub fn run(
     let mut command = Command::new(program);
     clean_room(&mut command).args(arguments).process_group(0);
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(writer).spawn()?;
-    // It holds our copy of the writing end, and the pipe would never end.
+    // Closes the command's copy of the write end. Otherwise the reader never sees the end.
     drop(command);
     let status = wait(&mut child, deadline, &mut || ())?;
     Ok(ProgramEnd { status, line: output.first_line(&mut |_| ()) })
 }
 
-/// Gives a command nothing of our environment and none of our directories.
+/// Gives a command a fixed environment and `/` as its working directory.
 pub fn clean_room(command: &mut Command) -> &mut Command {
     command
         .env_clear()
@@ -50,7 +50,7 @@ pub fn clean_room(command: &mut Command) -> &mut Command {
         .current_dir("/")
 }
 
-/// What a program prints.
+/// The output of a program, which a thread reads from a pipe.
 pub struct CapturedOutput {
     reader: JoinHandle<Vec<u8>>,
     lines: Receiver<String>,
@@ -58,12 +58,12 @@ pub struct CapturedOutput {
 }
 
 impl CapturedOutput {
-    /// Returns the end to write to as well.
+    /// Creates the pipe and starts the reader. Also returns the write end, for the program.
     ///
-    /// A thread of its own reads: a child that fills the pipe must not stop us from watching the
-    /// clock. It is not joined when the program is stopped, for a grandchild may hold the pipe for
-    /// ever. It is there before the program is: where there is no room for it, nothing has been
-    /// run.
+    /// The output is read in a separate thread, so that a child that fills the pipe does not
+    /// keep the caller from enforcing the time limit. The thread is not joined after the program
+    /// was stopped, because a grandchild may keep the pipe open indefinitely. The thread is started
+    /// before the program, so that nothing has run if no thread can be created.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
         let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());
@@ -71,12 +71,13 @@ impl CapturedOutput {
         Ok((CapturedOutput { reader, lines, pipe }, writer))
     }
 
-    /// Passes the lines that have come since the last call to `watch`.
+    /// Calls `watch` with each line that has arrived since the last call.
     pub fn show(&self, watch: &mut dyn FnMut(&str)) {
         self.lines.try_iter().for_each(|line| watch(&line));
     }
 
-    /// Returns the first line, cleaned, once the program has ended; `no output` when there is none.
+    /// Returns the first line without control characters, or `no output` if it is empty. Call this
+    /// once the program has ended.
     pub fn first_line(self, watch: &mut dyn FnMut(&str)) -> String {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {
@@ -95,15 +96,15 @@ impl CapturedOutput {
     }
 }
 
-/// Lets cat(1) read on for a daemon that a program has left behind: it would be killed when it next
-/// prints into a pipe that nobody reads.
+/// Starts a cat(1) that keeps reading the pipe. A daemon that a program left behind would be killed
+/// by SIGPIPE when it writes to a pipe without a reader.
 pub fn keep_reading(pipe: impl Into<Stdio>) {
     let mut cat = Command::new("/bin/cat");
     clean_room(&mut cat).process_group(0).stdin(pipe);
     let _ = cat.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-/// Reads to the end, keeps the beginning, and tells each line as it comes.
+/// Reads `output` to its end, sends each line to `tell`, and returns the first [`KEPT`] bytes.
 fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
     let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
     while let Ok(n @ 1..) = output.read(&mut buffer) {
@@ -117,7 +118,7 @@ fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
 }
 
 /// Waits for a child that leads a process group, and kills the group at the deadline. The pauses
-/// grow: most checks end within milliseconds, repairs take seconds.
+/// between polls grow, because most checks end within milliseconds and repairs take seconds.
 pub fn wait(
     child: &mut Child,
     deadline: Instant,
@@ -141,7 +142,7 @@ pub fn wait(
     }
 }
 
-/// `exit 1` or `signal 9`, for people.
+/// Formats an exit status, for example as `exit 1` or `signal 9`.
 pub fn how(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit {code}"),

@@ -1,5 +1,4 @@
-//! What a person sees who waits for a repair: a row for each thing that happens, when it happens.
-//! On a terminal only.
+//! Progress output of `--foreground`: one row for each step as it happens, if stderr is a terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -7,14 +6,14 @@ use std::time::Instant;
 use plugin_kit::{clean, wrapped};
 use rustix::termios::tcgetwinsize;
 
-/// Where no width is known.
+/// Width in columns if the terminal does not report one.
 const USUAL_COLUMNS: usize = 80;
-/// The columns in front of the text: elapsed time and word.
+/// Columns before the text, for the elapsed time and the kind of step.
 const MARGIN: usize = 26;
-/// The ledger has all of a text; on the screen a few rows are enough.
+/// Maximum number of characters of a text that are displayed. The ledger stores the whole text.
 const LONGEST: usize = 1000;
 
-/// The terminal of a person, if one watches.
+/// Displays progress on the terminal. Displays nothing in the background or without a terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct ProgressView {
     begun: Instant,
@@ -22,12 +21,12 @@ pub struct ProgressView {
 }
 
 impl ProgressView {
-    /// For a repair that began at `begun`, with somebody who waits for it or not.
+    /// Creates the view of a repair that began at `begun`.
     pub fn new(begun: Instant, foreground: bool) -> ProgressView {
         ProgressView { begun, watched: foreground && stderr().is_terminal() }
     }
 
-    /// Shows what happened and how long after the beginning.
+    /// Displays a step with the time since the repair began.
     pub fn show(&self, what: &str, text: &str) {
         if self.watched {
             let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
@@ -39,7 +38,8 @@ impl ProgressView {
     }
 }
 
-/// Returns the rows of one text. No host can write at the beginning of a row.
+/// Formats one step as rows of at most `columns` columns. The text comes from a host and stays
+/// right of the margin, so a host cannot forge a step.
 fn rows(seconds: f64, what: &str, text: &str, columns: usize) -> String {
     let kept: String = clean(text).chars().take(LONGEST).collect();
     format!("{seconds:8.2} s  {what:<12}  {}\n", wrapped(&kept, columns, MARGIN))
@@ -52,12 +52,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_text_is_one_row() {
+    fn formats_short_text_as_one_row() {
         assert_eq!(rows(1.5, "ran", "exit 0", 80), "    1.50 s  ran           exit 0\n");
     }
 
     #[test]
-    fn padding_does_not_bring_a_text_to_the_beginning_of_a_row() {
+    fn padded_text_cannot_forge_a_row() {
         let forged = format!("x{}    9.00 s  verified   OK: all is well", " ".repeat(56));
         let shown = rows(1.0, "output", &forged, 80);
         assert_eq!(shown.lines().count(), 2);
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_leaves_its_columns(text in "\\PC*|.{0,300}", columns in 0..300usize) {
+        fn keeps_every_text_right_of_the_margin(text in "\\PC*|.{0,300}", columns in 0..300usize) {
             let shown = rows(1.0, "output", &text, columns);
             prop_assert!(!shown.replace('\n', "").contains(char::is_control));
             for (n, row) in shown.lines().enumerate() {

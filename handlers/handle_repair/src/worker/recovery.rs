@@ -1,7 +1,10 @@
-//! Repairs whose worker died: killed with Nagios, for lack of memory, or by a reboot. None of them
-//! is repeated by itself. Each keeps its host and its slots until it is known to have ended: a
-//! rung of this server has a supervisor, whose lock and processes the ledger sees, and of any other
-//! rung the gate is queried. The record says what is known, and the next decision counts it.
+//! Closes repairs whose worker died, for example in a reboot, by the OOM killer or together with
+//! Nagios.
+//!
+//! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
+//! has certainly ended. For a `local` rung, the ledger checks the lock and the processes of the
+//! supervisor. For an `ssh` rung, the worker queries the gate. The outcome is then recorded and
+//! counts in later decisions.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,11 +18,11 @@ use super::executor::{self, LONGEST_AT_GATE, POLL};
 use super::ladder::rung_job;
 use crate::cli::Invocation;
 
-/// How long a gate may take to answer: another repair waits for it.
+/// Timeout for an answer from a gate. It is short because another repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Ends the record of every repair of the event's host that has lost its worker, once it is known
-/// that nothing of it runs any more. Until then it keeps its host.
+/// Records the end of each repair on the event's host whose worker died, unless the repair may
+/// still be running. In that case the host stays reserved.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -40,7 +43,7 @@ pub fn close(
                 end(ledger, &record, &job, RepairOutcome::Unknown, &text)?
             }
             Remains::NeverBegan(text) => {
-                // The last rung never began: the rungs before it did.
+                // The last rung never began, but an earlier rung may have run.
                 let has_run = steps.iter().any(|step| step.kind.may_have_run());
                 let outcome =
                     if has_run { RepairOutcome::Unknown } else { RepairOutcome::CouldNotRun };
@@ -51,9 +54,10 @@ pub fn close(
     Ok(())
 }
 
-const ENDLESS: &str = "the gate reports that it runs, longer than a gate lets a repair run";
+const ENDLESS: &str = "the gate reports it as running, for longer than a gate allows";
 
-/// The repair may have ended long before anybody looked: then its cooldown does not begin now.
+/// Records the end of a repair. The cooldown is counted from the deadline of its last rung if that
+/// has passed, because the repair may have ended long ago.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,
@@ -71,15 +75,15 @@ fn end(
     }
 }
 
-/// What is left of the rung that a dead worker had begun.
+/// State of the last rung of a worker that died.
 enum Remains {
-    /// It runs.
+    /// The rung is still running.
     Running,
-    /// Whether it runs cannot be found out now.
+    /// The gate cannot be queried or gave no usable answer.
     NotKnown(String),
-    /// It has ended, or will not be begun.
+    /// The rung has ended.
     Ended(String),
-    /// It was never begun.
+    /// The rung never began.
     NeverBegan(String),
 }
 
@@ -90,22 +94,23 @@ fn remains_of(
     config: &Config,
 ) -> Remains {
     if record.rungs == 0 {
-        return Remains::NeverBegan("nothing had been asked of a gate yet".into());
+        return Remains::NeverBegan("no rung had begun".into());
     }
     if let Some(ended) = ended_on_record(record, steps) {
         return ended;
     }
     let Some(host) = &record.gate else {
-        // Its supervisor and its processes would have kept the job alive.
-        return Remains::Ended("its rung ran on this server, and nothing of it is left".into());
+        // While a supervisor or a process of the rung lives, the ledger does not report the job as
+        // abandoned.
+        return Remains::Ended("its rung ran on this server, and no process of it is left".into());
     };
     let Ok(job) = rung_job(&record.job, record.rungs) else {
-        return Remains::NeverBegan("its rung has no job".into());
+        return Remains::NeverBegan("its rung has no valid job ID".into());
     };
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
-        Err(why) => return Remains::NotKnown(format!("its gate cannot be asked: {why}")),
+        Err(why) => return Remains::NotKnown(format!("its gate cannot be queried: {why}")),
     };
     let status = Request::Status { job };
     let mut answer = gate.request(&status, deadline);
@@ -116,10 +121,10 @@ fn remains_of(
     match answer {
         Ok(Answer::Job(report)) if report.state == JobState::Running => Remains::Running,
         Ok(Answer::Job(report)) => {
-            Remains::Ended(format!("the gate says: {}", executor::described(&report)))
+            Remains::Ended(format!("the gate reports: {}", executor::described(&report)))
         }
         answer if has_no_such_job(&answer) => {
-            Remains::NeverBegan("the gate says it never began".into())
+            Remains::NeverBegan("the gate reports that it never began".into())
         }
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
@@ -129,7 +134,7 @@ fn remains_of(
     }
 }
 
-/// What the record says of the last rung, if the worker lived to see its end.
+/// Returns the recorded result of the last rung, if the worker still recorded one.
 fn ended_on_record(record: &Record, steps: &[Step]) -> Option<Remains> {
     let number = record.rungs;
     let mut of_rung = steps.iter().rev().filter(|step| step.rung == Some(number));
@@ -144,13 +149,13 @@ fn ended_on_record(record: &Record, steps: &[Step]) -> Option<Remains> {
     })
 }
 
-/// When no gate runs any more what was begun last.
+/// Returns the time at which the last rung must have ended at its gate.
 fn longest_at_gate(steps: &[Step], now: SystemTime) -> SystemTime {
     let age = begun_for(steps, now).unwrap_or_default();
     now + LONGEST_AT_GATE.saturating_sub(age)
 }
 
-/// How long ago the last rung was begun.
+/// Returns the time since the last rung began, or `None` if none has begun.
 fn begun_for(steps: &[Step], now: SystemTime) -> Option<Duration> {
     let begun = steps.iter().rev().find(|step| step.kind == StepKind::Begun)?;
     Some(now.duration_since(begun.at).unwrap_or_default())
@@ -160,7 +165,7 @@ fn has_no_such_job(answer: &Result<Answer, transport::Error>) -> bool {
     matches!(answer, Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob)
 }
 
-/// Whether the last rung was begun just before the worker died: a gate may be slow to begin.
+/// Whether the last rung began so recently that its gate may not have started the job yet.
 fn is_recent(steps: &[Step]) -> bool {
     begun_for(steps, SystemTime::now()).is_some_and(|age| age < PATIENCE)
 }

@@ -1,4 +1,4 @@
-//! One job of the worker.
+//! The repair that a worker runs.
 
 use std::time::SystemTime;
 
@@ -7,14 +7,14 @@ use policy_file::Config;
 
 use crate::cli::Invocation;
 
-/// A repair that is to be reserved, or has been.
+/// A repair, before or after its reservation.
 pub struct RepairJob<'a> {
-    /// The call that wants it.
+    /// Command line that requested the repair.
     pub invocation: &'a Invocation,
-    /// The policy.
+    /// The parsed policy.json.
     pub config: &'a Config,
-    /// Its identity.
+    /// Job ID, assigned by the handler.
     pub id: &'a JobId,
-    /// When Nagios saw the fault.
+    /// Time at which Nagios saw the fault. Only results of later checks can show a recovery.
     pub called: SystemTime,
 }

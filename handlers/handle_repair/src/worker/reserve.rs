@@ -1,4 +1,4 @@
-//! The reservation: what a decision needs, and the right to repair.
+//! Gathers the history for a decision, and reserves a repair.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,8 +14,8 @@ use super::verify;
 use crate::cli::Invocation;
 use crate::handler::nothing_run;
 
-/// Gathers everything a decision needs to know now, from the ledger and the monitoring engine.
-/// Without a ledger nothing is on record yet.
+/// Gathers the history that a decision needs, from the ledger and the monitoring engine. Without a
+/// ledger file, the recorded history is empty.
 pub fn history(
     ledger: Option<&mut dyn Ledger>,
     invocation: &Invocation,
@@ -27,7 +27,7 @@ pub fn history(
     Ok(ledger::gather(ledger, &invocation.event, &horizon, SystemTime::now(), observed)?)
 }
 
-/// Reserves the repair; the reason why not otherwise.
+/// Reserves the repair, or returns the reason why it must not run.
 pub fn reserve<'a>(
     ledger: &mut dyn Ledger,
     job: &RepairJob<'a>,
@@ -39,7 +39,7 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // Read before the ledger is locked: it can be large, and others wait.
+        // The status file can be large, so it is read before the ledger is locked.
         observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };
     let granted = ledger.reserve(&claim, &SystemTime::now, &|known| decide(event, policy, known));
@@ -52,12 +52,12 @@ pub fn reserve<'a>(
     )
 }
 
-/// How long the monitoring engine may take to answer or to take a report. A Nagios that does not
-/// read its command file may be starting, or have many writers.
+/// Timeout for the monitoring engine to answer or to accept a report. Nagios does not read its
+/// command file while it starts, and may be slow if there are many writers.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What the engine shows, where the policy names a source. If that cannot be read nothing is
-/// repaired: an acknowledgement could not be seen.
+/// Returns the state that the engine reports, or `None` if the policy names no status file. An
+/// error prevents the repair, because the fault may have been acknowledged.
 fn observe(
     invocation: &Invocation,
     config: &Config,
@@ -67,7 +67,8 @@ fn observe(
     NagiosFiles::new(config).observe(&invocation.event, called, deadline)
 }
 
-/// The longest a whole ladder can take; after it a repair whose worker is dead is over.
+/// Returns the longest time that a whole ladder can take. After this time, a repair whose worker
+/// died counts as ended.
 fn lease(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (verify::limit(rung) + ladder::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules

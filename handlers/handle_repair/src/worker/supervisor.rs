@@ -1,8 +1,9 @@
-//! The supervisor of a `local` rung: this program once more, in the session of the rung.
+//! The supervisor of a `local` rung, a second process of this program that leads the rung's
+//! session.
 //!
-//! It holds the lock of the job, keeps the deadline and kills what is left of the session, also
-//! when the worker has died. A lock that the rung's program inherits would not do: sudo(8) closes
-//! it, and a daemon that the program starts would keep it.
+//! The supervisor holds the lock of the job and kills the session at the deadline, even if the
+//! worker has died. The rung's program cannot hold the lock itself: sudo(8) closes inherited
+//! descriptors, and a daemon that the program starts would keep the lock.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -19,25 +20,25 @@ use rustix::process::{Pid, getppid};
 
 use super::program::{self, CapturedOutput};
 
-/// The first argument of a supervisor. The second is the limit in milliseconds; the program and its
+/// First argument of the supervisor. The time limit in milliseconds, the program and the program's
 /// arguments follow.
 pub const SUPERVISE: &str = "--supervise";
 
-/// How much later than the supervisor the worker enforces the limit: the supervisor may hang.
+/// Time after the limit at which the worker kills a supervisor that hangs.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
-/// How a program of a `local` rung ended.
+/// The end of a program that was run as a `local` rung.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RungEnd {
-    /// With this exit code.
+    /// The program ended with this exit code.
     Exit(i32),
-    /// By this signal.
+    /// This signal ended the program.
     Signal(i32),
-    /// Its session was killed at the limit.
+    /// The supervisor killed the session at the time limit.
     TimedOut,
-    /// It was not started, for this reason.
+    /// The program was not started, for this reason.
     NotStarted(String),
-    /// Its supervisor was killed.
+    /// The supervisor was killed, so the end of the program is unknown.
     Lost,
 }
 
@@ -54,7 +55,7 @@ impl fmt::Display for RungEnd {
 }
 
 impl RungEnd {
-    /// Reads what [`fmt::Display`] writes, which is the supervisor's report to the worker.
+    /// Parses the supervisor's report to the worker, in the format of [`fmt::Display`].
     fn read(report: &str) -> RungEnd {
         let number = |word: &str| report.strip_prefix(word).and_then(|rest| rest.parse().ok());
         if let Some(why) = report.strip_prefix("not started: ") {
@@ -69,11 +70,11 @@ impl RungEnd {
     }
 }
 
-/// Runs a program under a supervisor. Returns its end and the first line it printed once nothing of
-/// its session is left, or once it has ended by itself. `lock` is the lock of the job.
+/// Runs a program under a supervisor, and returns its end and the first line of its output. Waits
+/// until the program has ended by itself or its session is empty. `lock` is the lock of the job.
 ///
 /// # Errors
-/// Nothing was run.
+/// The supervisor could not be started, so nothing was run.
 pub fn run(
     lock: &File,
     argv: &[OsString],
@@ -83,14 +84,14 @@ pub fn run(
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
     let (mut report, report_writer) = io::pipe()?;
-    // The program that runs, even if an upgrade has replaced its file.
+    // Starts the program that is running, even if an upgrade has replaced its file.
     let mut command = Command::new("/proc/self/exe");
     program::clean_room(&mut command).arg0("repair_worker");
     command.arg(SUPERVISE).arg(limit.as_millis().to_string()).args(argv);
     command.stdin(lock.try_clone()?).stdout(writer).stderr(report_writer);
     let mut supervisor = command.spawn()?;
     drop(command);
-    // From here on something may run, and errors must not claim otherwise.
+    // The program may be running now, so a later error must not claim that nothing was run.
     let waited = program::wait(&mut supervisor, deadline + SECOND_GUARD, &mut || {
         output.show(watch);
     });
@@ -105,8 +106,8 @@ pub fn run(
     Ok((end, output.first_line(watch)))
 }
 
-/// Waits until the session of a rung is empty, or is given up. Killing it fails for programs of other
-/// users, as sudo runs them; these are waited for.
+/// Waits until the session of a rung is empty, or no longer counts as running. Programs that sudo
+/// runs as another user cannot be killed, so this function waits for them.
 fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
@@ -120,8 +121,8 @@ fn wait_for_session(lock: &File, deadline: Instant) {
     }
 }
 
-/// Supervises one program: `argv` are the words after [`SUPERVISE`]. Stdin is the lock of the job,
-/// stdout takes the program's output and stderr the report.
+/// Supervises one program. `argv` holds the arguments after [`SUPERVISE`]. Stdin is the lock of the
+/// job, the program's output goes to stdout and the report to stderr.
 pub fn main(argv: &[OsString]) -> ExitCode {
     let end = supervise(argv).unwrap_or_else(|why| RungEnd::NotStarted(why.to_string()));
     let _ = writeln!(io::stderr(), "{end}");
@@ -142,7 +143,7 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     end
 }
 
-/// Returns once the program has ended by itself, or once nothing of its session is left.
+/// Returns once the program has ended by itself, or once its session is empty.
 fn supervise_until(
     deadline: Instant,
     session: &RungSession,
@@ -152,7 +153,7 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // In a group of its own: a script that signals its group does not mean us.
+    // A process group of its own, because a script may signal its whole group.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);
@@ -162,9 +163,9 @@ fn supervise_until(
             && end.is_none()
         {
             match status.code() {
-                // What a program that has ended leaves behind is a daemon.
+                // After a normal end, the remaining processes are daemons and may keep running.
                 Some(code) => return Ok(output.ended(RungEnd::Exit(code))),
-                // What a program that was killed leaves behind is its work.
+                // After a signal, the remaining processes are still part of the repair.
                 None => end = Some(RungEnd::Signal(status.signal().unwrap_or_default())),
             }
         }
@@ -182,8 +183,8 @@ fn supervise_until(
     }
 }
 
-/// The pipe to which the program prints. The worker reads it. A program that prints must not die
-/// when the worker has died, so from then on we read.
+/// The pipe for the program's output. Normally the worker reads it. If the worker dies, the
+/// supervisor reads it, because otherwise SIGPIPE would kill the program.
 struct HeldOutput {
     pipe: File,
     worker: Option<Pid>,
@@ -192,7 +193,7 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // Opening a pipe there opens its other end: proc_pid_fd(5).
+        // For a pipe, this opens the other end: proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }
@@ -207,7 +208,7 @@ impl HeldOutput {
         }
     }
 
-    /// What the program has left running may print as well.
+    /// Keeps the pipe open for daemons that the program has left behind, and returns `end`.
     fn ended(self, end: RungEnd) -> RungEnd {
         if self.is_drained {
             program::keep_reading(self.pipe);
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_is_read_as_it_was_written() {
+    fn parses_every_report_that_it_writes() {
         for end in [
             RungEnd::Exit(0),
             RungEnd::Exit(255),

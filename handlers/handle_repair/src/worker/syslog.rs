@@ -1,5 +1,5 @@
-//! One line to syslog (RFC 3164, as `/dev/log` reads it), so that a repair in the background leaves
-//! a trace that does not depend on the ledger.
+//! Logs to syslog in the format of RFC 3164, which `/dev/log` reads. A repair in the background
+//! thus leaves a trace that does not depend on the ledger.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -8,7 +8,7 @@ use plugin_kit::clean;
 /// Facility daemon (3), severity notice (5).
 const PRIORITY: u8 = 3 * 8 + 5;
 
-/// Logs a line; without a syslog it is lost.
+/// Logs one line. Ignores errors: without a syslog daemon the line is lost.
 pub fn log(line: &str) {
     let message = format!("<{PRIORITY}>nagios-selfheal[{}]: {}", std::process::id(), clean(line));
     let _ = UnixDatagram::unbound().and_then(|socket| {

@@ -1,4 +1,4 @@
-//! The check that proves a repair: a plugin, whose exit code is a Nagios state.
+//! Runs the check that verifies a repair. It is a Nagios plugin, so its exit code is a state.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -17,53 +17,54 @@ use crate::handler::listed;
 /// The result of a verify command.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
-    /// Its exit code as a state. UNKNOWN also when it could not be run or did not end.
+    /// The exit code as a state. UNKNOWN if the command could not be run, was stopped at its time
+    /// limit, or ended with a signal or another exit code.
     pub state: State,
-    /// Its first line.
+    /// First line of the output, or the reason for UNKNOWN.
     pub text: String,
 }
 
-/// Why a verify command cannot be run.
+/// The reason why the program of a verify command was not found.
 #[derive(Debug, thiserror::Error)]
 pub enum NotFound {
-    /// The command has no words.
-    #[error("there is no verify command")]
+    /// The command is empty.
+    #[error("the verify command is empty")]
     Empty,
-    /// A command with a slash is not there.
-    #[error("there is no {0}")]
+    /// The program is given as a path, and no file exists at this path.
+    #[error("the verify command {0} does not exist")]
     NoFile(String),
-    /// A command without a slash is in no plugin directory.
+    /// The program is given as a name, and no plugin directory contains it.
     #[error("the verify command '{program}' is in none of {}", listed(.places))]
     Nowhere {
-        /// The command.
+        /// Name of the program.
         program: String,
-        /// The plugin directories.
+        /// The plugin directories, in the order of the search.
         places: Vec<PathBuf>,
     },
-    /// A place that cannot be looked into: the program may be there.
+    /// A path cannot be examined, so the program may be there.
     #[error("{place}: {why}")]
     Unreadable {
-        /// The place.
+        /// The path.
         place: PathBuf,
-        /// The system's reason.
+        /// Error of the system call.
         why: io::Error,
     },
 }
 
-/// How long a verify command may take: plugins end themselves after ten seconds, and none needs
-/// longer than the repair.
+/// Returns the time limit of a rung's verify command: the timeout of the rung, but at least 15
+/// seconds, because plugins have a timeout of ten seconds of their own.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
 
-/// Where verify commands are looked for: among our own programs first.
+/// Returns the directories in which verify commands are searched, this program's own one first.
 pub fn places(config: &Config) -> Vec<PathBuf> {
     let us = std::env::current_exe().ok();
     config.plugin_places(us.as_deref().and_then(Path::parent))
 }
 
-/// Runs a verify command: its exit code is a Nagios state. Any other code proves nothing,
-/// neither health nor fault.
+/// Runs a verify command. An exit code that is not a Nagios state counts as UNKNOWN, because it
+/// shows neither a recovery nor a fault.
 pub fn verify(argv: &[OsString], plugin_path: &[PathBuf], limit: Duration) -> CheckResult {
     let unknown = |text| CheckResult { state: State::Unknown, text };
     let (program, arguments) = match find(argv, plugin_path) {
@@ -88,8 +89,8 @@ pub fn verify(argv: &[OsString], plugin_path: &[PathBuf], limit: Duration) -> Ch
     }
 }
 
-/// The program of a command and its arguments. A name without a slash is looked for in the plugin
-/// directories alone, never in `PATH`.
+/// Returns the path of a command's program, and its arguments. A name without a slash is searched
+/// only in the plugin directories, never in `PATH`.
 pub fn find<'a, W: AsRef<OsStr>>(
     argv: &'a [W],
     plugin_path: &[PathBuf],
@@ -111,8 +112,8 @@ pub fn find<'a, W: AsRef<OsStr>>(
     Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
-/// Whether there is such a file. A place that cannot be looked into is an error, for the program
-/// may be there.
+/// Whether `place` is a regular file. If that cannot be found out, this is an error, because the
+/// program may be there.
 fn is_file(place: &Path) -> Result<bool, NotFound> {
     match fs::metadata(place) {
         Ok(found) => Ok(found.is_file()),
@@ -134,13 +135,13 @@ mod tests {
     }
 
     #[test]
-    fn the_exit_code_is_the_state_and_the_first_line_the_text() {
+    fn returns_exit_code_as_state_and_first_line_as_text() {
         let long = Duration::from_secs(60);
         let warning = check("echo 'HTTP WARNING: slow |time=1s'; echo more; exit 1", long);
         assert_eq!((warning.state, warning.text.as_str()), (State::Warning, "HTTP WARNING: slow"));
         let silent = check("echo; exit 0", long);
         assert_eq!((silent.state, silent.text.as_str()), (State::Ok, "no output"));
-        // Codes that are no state, signals, and what cannot be run prove nothing.
+        // Other exit codes, signals and programs that cannot be run give UNKNOWN.
         assert_eq!(check("exit 42", long).state, State::Unknown);
         assert_eq!(check("kill -9 $$", long).state, State::Unknown);
         assert_eq!(verify(&["/nonexistent".into()], &[], long).state, State::Unknown);
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_why_a_place_cannot_be_looked_into() {
+    fn reports_error_for_unreadable_path() {
         let name = "x".repeat(300);
         for (argv, places) in
             [(name.clone(), vec!["/usr/bin".into()]), (format!("/usr/bin/{name}"), vec![])]
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_hangs_is_stopped_with_its_children() {
+    fn kills_hanging_command_with_its_children() {
         let begun = Instant::now();
         let stopped = check("sleep 60 & sleep 60", Duration::from_millis(200));
         assert_eq!(stopped.state, State::Unknown);
@@ -166,14 +167,14 @@ mod tests {
     }
 
     #[test]
-    fn a_child_that_keeps_the_output_open_holds_nothing_up() {
+    fn does_not_wait_for_child_that_keeps_stdout_open() {
         let begun = Instant::now();
         assert_eq!(check("echo ok; sleep 60 & exit 0", Duration::from_secs(55)).state, State::Ok);
         assert!(begun.elapsed() < Duration::from_secs(50));
     }
 
     #[test]
-    fn a_flood_of_output_is_bounded() {
+    fn limits_the_output_that_it_keeps() {
         let flooded =
             check("head -c 5000000 /dev/zero | tr '\\0' x; exit 0", Duration::from_secs(30));
         assert_eq!((flooded.state, flooded.text.len()), (State::Ok, program::KEPT));

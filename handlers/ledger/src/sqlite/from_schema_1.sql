@@ -1,5 +1,5 @@
--- Fills the tables of schema 2 from those of schema 1, which have been renamed to old_*. All of it is
--- one transaction.
+-- Fills the tables of schema 2 from the tables of schema 1, which migrate.rs has renamed to old_*.
+-- Everything runs in one transaction.
 INSERT INTO repair
     SELECT job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), repair, problem, event,
         reserved, lease_until, rung,
@@ -13,7 +13,8 @@ INSERT INTO repair
         SELECT old_repair.*, coalesce(begun.rung, 0) AS rung,
             substr(begun.text, instr(begun.text, ': ') + 2) AS act
         FROM old_repair LEFT JOIN (
-            -- Schema 1 has a step 'run' for every rung: 'rung 2 of 3: ssh restart at web2'.
+            -- Schema 1 has one step 'run' for each rung, with a text like
+            -- 'rung 2 of 3: ssh restart at web2'.
             SELECT job, count(*) AS rung, max(rowid), text
             FROM old_step WHERE what = 'run' GROUP BY job
         ) AS begun USING (job)

@@ -1,4 +1,4 @@
-//! The history a decision needs, read from the ledger. Times become ages.
+//! Reads the history for a decision from the ledger, and converts times to ages.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,14 +8,15 @@ use policy::{
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::TOLERATED;
+use super::CLOCK_TOLERANCE;
 use super::row::{bytes, millis, span_millis, time};
 use crate::RepairOutcome;
 
-/// Whether the worker of a job lives.
+/// A function that returns whether any process of a job is alive.
 pub(super) type Alive<'a> = &'a dyn Fn(&str) -> bool;
 
-/// What is known at `now` of the event's object and of the fleet, as far back as `horizon`.
+/// Reads the history of the event's object and of the fleet, as far back as `horizon`. Ages are
+/// relative to `now`.
 pub(super) fn read(
     store: &Connection,
     alive: Alive<'_>,
@@ -39,12 +40,13 @@ pub(super) fn read(
     })
 }
 
-/// A time that lies ahead counts as just now: that makes nothing bolder.
+/// Returns the time that has passed since `at`. A time in the future counts as `now`, which never
+/// allows a repair that would otherwise be refused.
 fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
 
-/// The host and service of an event, as the ledger keeps them.
+/// Returns the host and service of an event in the form in which the ledger stores them.
 pub(super) fn object(event: &Event) -> (Vec<u8>, Vec<u8>) {
     (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }
@@ -67,7 +69,8 @@ fn paused(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Resul
         .optional()
 }
 
-/// An admin who has closed the breaker wants the event, and the problem, to be answered again.
+/// Returns the job that has answered this event since the last reset. Only jobs after the reset
+/// count, because an admin who resets the breaker wants the event to be answered again.
 fn same_event(
     store: &Connection,
     event: &Event,
@@ -77,6 +80,7 @@ fn same_event(
     answered(store, event, Some(&event.change()), reset, now)
 }
 
+/// Returns the job that has answered this problem since the last reset.
 fn same_problem(
     store: &Connection,
     event: &Event,
@@ -86,8 +90,8 @@ fn same_problem(
     answered(store, event, None, reset, now)
 }
 
-/// The newest job after `since` for this problem, at this event if one is given; what could not be
-/// run has answered nothing.
+/// Returns the newest job after `since` for the problem of this event. If `at` is given, only jobs
+/// for that state, type and attempt count. A job that could not run has not answered anything.
 fn answered(
     store: &Connection,
     event: &Event,
@@ -116,12 +120,12 @@ fn answered(
         .optional()
 }
 
-/// The newest reset of the object, or of its whole host. One that lies ahead does not count: it
-/// would hide every repair until then.
+/// Returns the time of the newest reset of the object or its host. A reset in the future is
+/// ignored, because it would hide every repair until then.
 fn last_reset(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Option<i64>> {
     let (host, service) = object(event);
     let sql = "SELECT max(at) FROM reset WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3";
-    store.query_row(sql, params![host, service, millis(now + TOLERATED)], |row| row.get(0))
+    store.query_row(sql, params![host, service, millis(now + CLOCK_TOLERANCE)], |row| row.get(0))
 }
 
 fn ahead(
@@ -134,7 +138,7 @@ fn ahead(
         .query_row(
             "SELECT job, max(coalesce(ended, reserved)) AS newest FROM repair \
              WHERE host = ?1 AND service = ?2 HAVING newest > ?3",
-            params![host, service, millis(now + TOLERATED)],
+            params![host, service, millis(now + CLOCK_TOLERANCE)],
             |row| Ok((row.get(0)?, time(row.get(1)?).duration_since(now).unwrap_or_default())),
         )
         .optional()
@@ -147,8 +151,8 @@ struct Unended {
     reserved: i64,
 }
 
-/// By the record, and by the kernel where the time of the lease is over: the clock may have been
-/// set, or the whole machine have slept, with the worker still at work.
+/// Returns the repairs that count as running: those within their lease, and those with a live
+/// process. The worker can outlive its lease if the clock was set or the machine was suspended.
 fn unended(
     store: &Connection,
     alive: Alive<'_>,
@@ -172,8 +176,7 @@ fn running(unended: &[Unended], event: &Event, now: SystemTime) -> Option<(Strin
     Some((here.job.clone(), age(here.reserved, now)))
 }
 
-/// The signs of trouble of one object: its repairs, and the refusals that hold an incident
-/// together.
+/// The repairs of one object, and the refusals that show how long its incident lasted.
 #[derive(Default)]
 struct Trouble {
     repairs: Vec<PastRepair>,
@@ -181,7 +184,8 @@ struct Trouble {
 }
 
 impl Trouble {
-    /// Reads back in time until the incident is over and no quota counts any more.
+    /// Reads from the newest record back in time, until the start of the incident is found and no
+    /// older repair counts against a quota.
     fn read(
         store: &Connection,
         event: &Event,
@@ -220,9 +224,9 @@ impl Trouble {
     }
 }
 
-/// A repair whose worker died has no end: its lease is the latest it can have worked, and nobody
-/// knows what it did. The repairs of one object do not overlap, so they end in the order in which
-/// they were reserved, of which there is an index.
+/// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
+/// end, so it counts as ended when its lease ends. The repairs of one object do not overlap, so
+/// they end in the order in which they were reserved, and there is an index for that order.
 const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
     WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
 
@@ -241,21 +245,21 @@ fn past_repair(row: &Row<'_>, now: SystemTime) -> rusqlite::Result<PastRepair> {
     })
 }
 
-/// The refusals of one object, without those of a call that Nagios merely repeated: these are not a
-/// sign of new trouble.
+/// The refusals of one object, except those with the reason `same-event`. If Nagios repeats an
+/// event, that is not a sign of new trouble.
 struct Refusals<'a> {
     store: &'a Connection,
     event: &'a Event,
 }
 
 impl Refusals<'_> {
-    /// The newest one between two times, both excluded.
+    /// Returns the time of the newest refusal between two times, both exclusive.
     fn newest_between(&self, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
         self.one("SELECT max(at)", after, before)
     }
 
-    /// Goes from `since` back to `until` by refusals that follow each other within less than
-    /// `quiet`, and returns those it needs: about one for each `quiet`.
+    /// Returns a chain of refusals that leads from `since` back towards `until` in steps shorter
+    /// than `quiet`. Each step is as long as possible, so the chain has few elements.
     fn chain(&self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         while let Some(at) = self.one(

@@ -1,6 +1,6 @@
-//! Locks beside the ledger, all of the kernel, which frees them when their holder dies, however it
-//! dies: one that handlers queue on, one for each job while its worker lives, and one for the only
-//! sweep.
+//! The lock files next to the ledger. The kernel releases a lock when the process that holds it
+//! dies. Processes hold the decision lock while they decide, a worker holds the lock of its job,
+//! and the sweep lock lets only one sweep run at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -16,19 +16,21 @@ use rustix::io::Errno;
 
 use crate::{Error, RungSession};
 
-/// How long a reservation waits for one that does not end; each holds the lock for a few
-/// milliseconds.
+/// Time after which a reservation gives up if another process holds the lock without progress. A
+/// reservation normally holds the lock for a few milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// The right to decide. Handlers queue for it in the kernel, which wakes one at a time.
+/// The lock that a process must hold while it decides. Handlers queue for it in the kernel, which
+/// wakes one at a time.
 #[derive(Debug)]
 pub(super) struct DecisionLock {
     locked: File,
 }
 
 impl DecisionLock {
-    /// Waits for our turn: a thousand handlers may stand in the queue. However long it is, we wait
-    /// as long as it moves on.
+    /// Acquires the lock. A thousand handlers can be waiting for it, so this waits as long as the
+    /// lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it for more
+    /// than [`LOCK_WAIT`].
     pub(super) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -60,8 +62,9 @@ impl DecisionLock {
         }
     }
 
-    /// Shows the others that the queue moves on, by the time of the file.
-    pub(super) fn moves_on(&self) {
+    /// Updates the modification time of the lock file, which shows waiting processes that the lock
+    /// is in use and not stuck.
+    pub(super) fn show_progress(&self) {
         let _ = self.locked.set_modified(SystemTime::now());
     }
 
@@ -71,8 +74,9 @@ impl DecisionLock {
     }
 }
 
-/// The lock of a living worker, and of the supervisor of its local rung. Nagios' service manager
-/// may kill a worker with Nagios; the next worker then sees it.
+/// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
+/// service manager can kill a worker together with Nagios. The next worker notices this because the
+/// lock is free.
 #[derive(Debug)]
 pub(super) struct WorkerLock {
     path: PathBuf,
@@ -81,9 +85,9 @@ pub(super) struct WorkerLock {
 }
 
 impl WorkerLock {
-    /// Held from before the job is on record.
+    /// Acquires the lock of a job, before the job is recorded.
     pub(super) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
-        let path = place(ledger, job.as_str());
+        let path = lock_path(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
         make_directory(directory_of(&path)).map_err(unusable)?;
         let file = private_file(&path).map_err(unusable)?;
@@ -91,7 +95,7 @@ impl WorkerLock {
         Ok(WorkerLock { path, locked: file, is_shared: false })
     }
 
-    /// Returns another handle on this lock, which holds it as well.
+    /// Returns another handle to the lock file. The lock is held until both handles are closed.
     pub(super) fn share(&mut self) -> Result<File, Error> {
         self.is_shared = true;
         let unusable = |why| Error::Directory { path: self.path.clone(), why };
@@ -100,7 +104,8 @@ impl WorkerLock {
 }
 
 impl Drop for WorkerLock {
-    /// Leaves the file to a supervisor that may still hold the lock; [`forget`] removes it later.
+    /// Removes the lock file, unless the lock was shared with a supervisor that may still hold it.
+    /// [`forget`] removes the file later in that case.
     fn drop(&mut self) {
         if !self.is_shared {
             let _ = fs::remove_file(&self.path);
@@ -108,8 +113,8 @@ impl Drop for WorkerLock {
     }
 }
 
-/// Whether anything of a job still lives: its worker, the supervisor of its local rung, or a
-/// process of that rung. When that cannot be found out, it does.
+/// Whether any process of a job is alive: its worker, the supervisor of its local rung, or a
+/// process of that rung. Returns `true` if that cannot be determined.
 pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
     match open_lock(ledger, job) {
         Ok(file) => file.try_lock_shared().is_err() || is_session_running(&file),
@@ -117,14 +122,15 @@ pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
     }
 }
 
-/// Opens the lock file of a job for a look. A pipe in its place is not waited for.
+/// Opens the lock file of a job for reading. Does not block if the path is a FIFO.
 fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
-    options.open(place(ledger, job))
+    options.open(lock_path(ledger, job))
 }
 
-/// Returns the job of a worker that lives, of any version of these programs.
+/// Returns the ID of a job that is still alive, if there is one. Older versions use the same lock
+/// files.
 pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
     let directory = jobs_directory(ledger);
     let unusable = |why| Error::Directory { path: directory.clone(), why };
@@ -141,10 +147,10 @@ pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
     Ok(None)
 }
 
-/// Removes what a dead worker left.
+/// Removes the lock file of a job whose processes are all dead.
 pub(super) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
-        let _ = fs::remove_file(place(ledger, job));
+        let _ = fs::remove_file(lock_path(ledger, job));
     }
 }
 
@@ -152,14 +158,15 @@ fn is_session_running(lock: &File) -> bool {
     RungSession::recorded(lock).map_or(true, |session| session.is_some_and(|one| one.is_running()))
 }
 
-/// Returns the session of a job that nobody keeps the time of any more.
+/// Returns the recorded session of a job whose worker and supervisor are dead. No process enforces
+/// the deadline of such a session.
 pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
     let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;
     RungSession::recorded(&file).ok()?
 }
 
-/// Takes the lock of the only sweep; `None` while another one has it.
+/// Takes the sweep lock. Returns `None` while another sweep holds it.
 pub(super) fn sweep(ledger: &Path) -> Result<Option<File>, Error> {
     let path = ledger.with_added_extension("sweep");
     let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -175,16 +182,17 @@ fn jobs_directory(ledger: &Path) -> PathBuf {
     ledger.with_added_extension("jobs")
 }
 
-fn place(ledger: &Path, job: &str) -> PathBuf {
+fn lock_path(ledger: &Path, job: &str) -> PathBuf {
     jobs_directory(ledger).join(job)
 }
 
-/// The directory a file is in.
+/// Returns the directory that contains `path`.
 pub(super) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// For us alone.
+/// Opens a file for reading and writing, and creates it with mode 0600 if it does not exist.
+/// Rejects symbolic links, files that are not regular and files with several hard links.
 pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
@@ -193,7 +201,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     if !found.is_file() || found.nlink() > 1 {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,
-            "it is not a plain file, or has another name as well",
+            "it is not a regular file, or has more than one hard link",
         ));
     }
     Ok(file)
@@ -215,13 +223,13 @@ fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
-/// What open(2) says of a link that is not followed does not help.
+/// Replaces the error of open(2) for a symbolic link, which does not explain the problem.
 fn no_link(why: io::Error) -> io::Error {
     match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
         || why.kind() == ErrorKind::NotADirectory
     {
         true => {
-            io::Error::new(ErrorKind::InvalidInput, "no link may be here, only what was made here")
+            io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link, or of the wrong type")
         }
         false => why,
     }

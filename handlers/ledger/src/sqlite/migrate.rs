@@ -1,4 +1,4 @@
-//! Brings a ledger of an older version to the current schema: once, with a copy kept beside it.
+//! Migrates a ledger of an older version to the current schema, and keeps a copy next to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -25,34 +25,34 @@ const SET_ASIDE: &str = "
     DROP INDEX refusal_by_object;";
 const FROM_SCHEMA_1: &str = include_str!("from_schema_1.sql");
 
-/// Brings a ledger of schema 1 to the current one, in place: a program of the older version that
-/// has the file open can reserve nothing in it any more.
+/// Migrates a ledger from schema 1 to the current schema. The file is changed in place, so a
+/// program of the older version that has it open can no longer reserve repairs in it.
 ///
 /// # Errors
-/// [`Error::WorkerAtWork`] while a worker of the older version is repairing. After any error the
-/// ledger is as it was.
+/// [`Error::WorkerAtWork`] while a worker of the older version is repairing. The ledger is
+/// unchanged after any error.
 pub(super) fn from_schema_1(store: &mut Connection, path: &Path) -> Result<(), Error> {
-    // No program, of any version, reserves a repair while we hold this.
-    let turn = DecisionLock::acquire(path)?;
+    // No program of any version reserves a repair while we hold this lock.
+    let lock = DecisionLock::acquire(path)?;
     if schema::check(store, path)? == Schema::Current {
         return Ok(());
     }
     if let Some(job) = locks::any_alive(path)? {
         return Err(Error::WorkerAtWork { path: path.to_owned(), job });
     }
-    // A ledger that this user cannot write is not worth a copy.
+    // Check that we can write the ledger before we copy it.
     store.execute_batch("BEGIN IMMEDIATE; ROLLBACK").map_err(store_error(path))?;
     back_up(store, path)?;
-    turn.moves_on();
+    lock.show_progress();
     change(store).map_err(store_error(path))
 }
 
-/// Copies the ledger, and makes the copy durable before the ledger is changed.
+/// Copies the ledger and flushes the copy to disk, so that it is safe before the ledger is changed.
 fn back_up(store: &Connection, path: &Path) -> Result<(), Error> {
     let copy = schema::backup(path, 1);
     let draft = copy.with_added_extension("new");
     let unusable = |why| Error::Directory { path: draft.clone(), why };
-    // An earlier attempt may have left one.
+    // An earlier attempt that was killed can have left a draft.
     let _ = fs::remove_file(&draft);
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     drop(new.map_err(unusable)?);
@@ -72,7 +72,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
     let name =
         draft.to_str().ok_or_else(|| unusable(io::Error::from(ErrorKind::InvalidFilename)))?;
     store.execute("VACUUM INTO ?1", [name]).map_err(store_error(draft))?;
-    // SQLite does not copy this setting; without it readers would hold up reservations.
+    // VACUUM INTO does not copy the journal mode. Without a write-ahead log, readers would block
+    // reservations.
     let copied = Connection::open(draft).map_err(store_error(draft))?;
     copied.execute_batch(WAL).map_err(store_error(draft))?;
     copied.close().map_err(|(_, why)| store_error(draft)(why))
@@ -80,7 +81,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
 
 fn change(store: &mut Connection) -> rusqlite::Result<()> {
     store.execute_batch(WAL)?;
-    // Within a transaction this switch does nothing; with it, every dropped row would be looked up.
+    // Without foreign keys, SQLite does not look up references to every dropped row. This pragma
+    // has no effect within a transaction, so it comes first.
     store.pragma_update(None, "foreign_keys", false)?;
     let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SET_ASIDE)?;

@@ -1,4 +1,5 @@
-//! The ledger of one monitoring server: a SQLite file, one immediate transaction per reservation.
+//! The ledger of one monitoring server in a SQLite file. Each reservation is one immediate
+//! transaction.
 
 mod history;
 mod locks;
@@ -19,32 +20,34 @@ use rusqlite::{Connection, Params, Row};
 use crate::Error;
 use locks::WorkerLock;
 
-/// With a write-ahead log readers never hold up a reservation. Set once, it stays with the file.
+/// With a write-ahead log, readers never block a reservation. SQLite stores this setting in the
+/// file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
 
-/// How long refusals are kept; repairs are kept for ever.
+/// Time for which refusals are kept. Repairs are kept forever.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Clocks of one machine are corrected by less than this.
-const TOLERATED: Duration = Duration::from_secs(5);
+/// Tolerance for corrections of the system clock. A recorded time further in the future means that
+/// the clock was set back.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {
     store: Connection,
     path: PathBuf,
-    /// The name of this server, for the record.
+    /// Host name of this server, which is stored with each reservation.
     server: String,
-    /// Locks of our own running jobs.
+    /// Locks of the running jobs that were reserved through this ledger.
     held: HashMap<JobId, WorkerLock>,
 }
 
-/// Names the file in an error of SQLite.
+/// Returns a function that adds `path` to an error of SQLite.
 fn store_error(path: &Path) -> impl Fn(rusqlite::Error) -> Error + '_ {
     |why| Error::Store { path: path.to_owned(), why }
 }
 
 impl SqliteLedger {
-    /// Names the ledger in an error of SQLite.
+    /// Adds the path of the ledger to an error of SQLite.
     fn named<T>(&self, result: rusqlite::Result<T>) -> Result<T, Error> {
         result.map_err(store_error(&self.path))
     }

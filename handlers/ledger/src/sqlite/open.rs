@@ -1,4 +1,4 @@
-//! Opening the ledger, or saying why it cannot be trusted.
+//! Opens the ledger, or reports why it cannot be trusted.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,11 +17,11 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// How long somebody may look, all queries together.
-const LOOKING: Duration = Duration::from_secs(100);
+/// Total time limit for the queries of a ledger that was opened for reading only.
+const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
-    /// Opens the ledger for writing; the first repair creates it, mode 0600.
+    /// Opens the ledger for writing. Creates it with mode 0600 if it does not exist.
     pub fn open(path: &Path) -> Result<SqliteLedger, Error> {
         match fs::symlink_metadata(path) {
             Err(why) if why.kind() == ErrorKind::NotFound => {
@@ -31,7 +31,7 @@ impl SqliteLedger {
             _ => {}
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // A reservation must survive a power cut: that costs one fsync.
+        // A reservation must survive a power failure. This costs one fsync(2).
         ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
@@ -45,14 +45,15 @@ impl SqliteLedger {
             _ => {}
         }
         let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-        let until = Instant::now() + LOOKING;
+        let until = Instant::now() + READ_TIME_LIMIT;
         let is_late = move || Instant::now() >= until;
         ledger.store.progress_handler(10_000, Some(is_late)).map_err(store_error(path))?;
         Ok(ledger)
     }
 
-    /// What keeps this user from writing the ledger, though it may read it: its directory, or a
-    /// file beside it that somebody else has left. Then nothing is repaired.
+    /// Returns the file or directory that keeps this user from writing the ledger, if there is one.
+    /// This is its directory, the ledger itself, or a file next to it that another account has
+    /// created. Nothing is repaired in that case.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
@@ -64,13 +65,13 @@ impl SqliteLedger {
         });
         let places: Vec<PathBuf> =
             std::iter::once(directory_of(path).to_owned()).chain(beside).collect();
-        patiently(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
+        retry(|| places.iter().find(|place| closed(place)).cloned(), Option::is_some)
     }
 
     fn connect(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
         let closed = |tried: &Result<_, Error>| tried.as_ref().is_err_and(is_closed);
-        patiently(|| SqliteLedger::connect_once(path, access), closed)
-            .map_err(|error| explained(error, path))
+        retry(|| SqliteLedger::connect_once(path, access), closed)
+            .map_err(|error| with_system_error(error, path))
     }
 
     fn connect_once(path: &Path, access: OpenFlags) -> Result<SqliteLedger, Error> {
@@ -97,8 +98,8 @@ fn is_closed(error: &Error) -> bool {
     why.sqlite_error_code() == Some(ErrorCode::CannotOpen)
 }
 
-/// Replaces SQLite's "cannot open" with the system's reason.
-fn explained(error: Error, file: &Path) -> Error {
+/// Replaces SQLite's "cannot open" with the error of the system call.
+fn with_system_error(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
     }
@@ -109,14 +110,17 @@ fn explained(error: Error, file: &Path) -> Error {
     }
 }
 
-/// A backup by root's sqlite3(1) makes SQLite's files beside a ledger anew, and SQLite gives them
-/// to the ledger's owner in a second step: what is closed to us may be open in a moment.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time for which an inaccessible file is tried again. When root makes a backup with sqlite3(1),
+/// SQLite creates its files next to the ledger as root and only then gives them to the owner of the
+/// ledger.
+const RETRY_TIME: Duration = Duration::from_secs(1);
 
-fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
-    let until = Instant::now() + PATIENCE;
+/// Calls `attempt` again until `is_closed` returns `false` for the result, for at most
+/// [`RETRY_TIME`].
+fn retry<T>(attempt: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
+    let until = Instant::now() + RETRY_TIME;
     loop {
-        let seen = look();
+        let seen = attempt();
         if !is_closed(&seen) || Instant::now() >= until {
             return seen;
         }
@@ -124,8 +128,8 @@ fn patiently<T>(look: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     }
 }
 
-/// Makes a whole ledger beside the place and links it there, so that nobody ever meets half of one
-/// and of two first repairs one wins.
+/// Creates a complete ledger under a temporary name and links it to `path`. No process ever sees an
+/// incomplete ledger, and if two processes create one at the same time, one of them wins.
 fn create(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
@@ -135,8 +139,9 @@ fn create(path: &Path) -> Result<(), Error> {
         std::thread::current().id()
     ));
     private_file(&draft).map_err(unusable)?;
-    let written =
-        write_schema(&draft).map_err(store_error(path)).map_err(|error| explained(error, &draft));
+    let written = write_schema(&draft)
+        .map_err(store_error(path))
+        .map_err(|error| with_system_error(error, &draft));
     let made = written.and_then(|()| match fs::hard_link(&draft, path) {
         Err(why) if why.kind() != ErrorKind::AlreadyExists => Err(unusable(why)),
         _ => Ok(()),
@@ -155,7 +160,8 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
     store.close().map_err(|(_, why)| why)
 }
 
-/// History that somebody else could write or delete could make a repair bolder than the policy.
+/// Checks that only root and we can write the ledger. A forged history could allow repairs that the
+/// policy forbids.
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
@@ -172,8 +178,8 @@ fn check_owner(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Who may delete a history may begin a new one. In a directory with the sticky bit nobody deletes
-/// what is another's.
+/// Checks that no other account can replace the ledger. An account that can delete the history can
+/// start an empty one. In a directory with the sticky bit, only the owner of a file can delete it.
 fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };

@@ -1,4 +1,4 @@
-//! Rows of the tables as records: times, names and words.
+//! Converts rows of the tables to records: times, names and words.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,22 +19,24 @@ pub(super) const RESET: &str = "SELECT at, host, service, by_whom, reason FROM r
 
 pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
 
-/// How a text is read: by [`strict`] or by [`lossy`].
+/// A function that reads a text column, which is [`strict`] or [`lossy`].
 pub(super) type ReadText = fn(&Row<'_>, usize) -> Result<String>;
 
-/// Reads what is acted on: a text that is not UTF-8 is damage, and an error.
+/// Reads a text on which a decision depends. Fails if it is not UTF-8, because then the ledger is
+/// damaged.
 pub(super) fn strict(row: &Row<'_>, column: usize) -> Result<String> {
     let bytes = row.get_ref(column)?.as_bytes()?.to_vec();
     let damaged = |why| Error::FromSqlConversionFailure(column, Type::Blob, Box::new(why));
     String::from_utf8(bytes).map_err(damaged)
 }
 
-/// Reads what is only shown: one damaged text must not hide all the others.
+/// Reads a text that is only displayed. Replaces bytes that are not UTF-8, so that one damaged text
+/// does not hide all other records.
 pub(super) fn lossy(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
 
-/// Reads the name of a host or service, spelled: any bytes are a name.
+/// Reads the name of a host or service and spells it. A name can consist of any bytes.
 pub(super) fn name(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(spell(row.get_ref(column)?.as_bytes()?))
 }
@@ -98,17 +100,17 @@ pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {
     })
 }
 
-/// The bytes of a spelled name; none at all where there is no name.
+/// Returns the bytes of a spelled name, or no bytes for `None`.
 pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
     unspell(name.unwrap_or_default())
 }
 
-/// An empty text stands for none.
+/// Returns `None` for an empty text.
 pub(super) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Milliseconds since 1970; a clock before that counts as 1970.
+/// Returns the milliseconds since 1970 (UTC), and 0 for an earlier time.
 pub(super) fn millis(at: SystemTime) -> i64 {
     span_millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
 }

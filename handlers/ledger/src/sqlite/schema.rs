@@ -1,4 +1,4 @@
-//! The schema of the file: which one it has, and whether it is ours.
+//! Writes the schema of the ledger, and checks which schema a file has.
 
 use std::path::{Path, PathBuf};
 
@@ -7,27 +7,27 @@ use rusqlite::{Connection, ErrorCode};
 use super::store_error;
 use crate::Error;
 
-/// Marks a SQLite file as ours ("SHL1"), see SQLite's `PRAGMA application_id`.
+/// Marks a SQLite file as a ledger ("SHL1"), see SQLite's `PRAGMA application_id`.
 const APPLICATION_ID: i64 = 0x5348_4c31;
-/// The schema this program reads and writes.
+/// Number of the schema that this program reads and writes, in SQLite's `PRAGMA user_version`.
 const CURRENT: i64 = 2;
 const CURRENT_SQL: &str = include_str!("schema.sql");
 const FIRST_SQL: &str = include_str!("schema_1.sql");
 
-/// A schema that this program can use or bring to its own.
+/// A schema that this program can use or migrate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Schema {
-    /// The schema of this program.
+    /// The current schema.
     Current,
-    /// Schema 1, of versions before 1.0.
+    /// Schema 1, which versions before 1.0 wrote.
     First,
 }
 
 /// Returns the schema of a file.
 ///
 /// # Errors
-/// When it is not a ledger, or a newer one. An empty file is not a ledger either: anyone who emptied
-/// it has also emptied the history.
+/// If the file is not a ledger, or a newer version wrote it. An empty file is not a ledger, because
+/// emptying the file must not erase the history.
 pub(super) fn check(store: &Connection, path: &Path) -> Result<Schema, Error> {
     let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
         Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
@@ -48,14 +48,14 @@ pub(super) fn check(store: &Connection, path: &Path) -> Result<Schema, Error> {
     }
 }
 
-/// Writes the tables of the current schema, and marks the file.
+/// Creates the tables of the current schema, and marks the file as a ledger.
 pub(super) fn write(store: &Connection) -> rusqlite::Result<()> {
     store.execute_batch(CURRENT_SQL)?;
     store.pragma_update(None, "application_id", APPLICATION_ID)?;
     store.pragma_update(None, "user_version", CURRENT)
 }
 
-/// The copy of a ledger of this schema, which the migration to a newer one keeps beside it.
+/// Returns the path of the copy that a migration from `schema` keeps next to the ledger.
 pub(super) fn backup(path: &Path, schema: i64) -> PathBuf {
     path.with_added_extension(format!("schema-{schema}"))
 }
@@ -69,9 +69,10 @@ fn newer(path: &Path, found: i64) -> Error {
     Error::Newer { path: path.to_owned(), found, known: CURRENT, backup }
 }
 
-/// Whether the file has exactly these tables and indexes: a view in place of a table, or a trigger
-/// on one, would run its author's code in every query of ours. SQLite keeps each statement as it
-/// was given (<https://sqlite.org/schematab.html>).
+/// Whether the file has exactly the tables and indexes of `wanted`. A view in place of a table, or
+/// a trigger, would run code of its author in our queries. SQLite stores the text of each statement
+/// with its comments (<https://sqlite.org/schematab.html>), so a change to a comment inside a
+/// statement changes the schema.
 fn is_exactly(store: &Connection, wanted: &str) -> rusqlite::Result<bool> {
     let sql =
         "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT GLOB 'sqlite_stat?'";
@@ -89,7 +90,7 @@ mod tests {
     use crate::{RepairOutcome, StepKind};
 
     #[test]
-    fn every_word_of_an_enum_may_be_stored() {
+    fn schema_allows_every_outcome_and_step_kind() {
         let is_allowed = |word: &str| CURRENT_SQL.contains(&format!("'{word}'"));
         for outcome in RepairOutcome::ALL {
             assert!(is_allowed(outcome.as_str()), "schema.sql does not allow {outcome:?}");

@@ -1,6 +1,9 @@
--- Schema 2. Times are milliseconds since 1970 (UTC). Names of hosts and services are the bytes that
--- the monitoring engine gives; the empty service stands for the host itself. What no program fills
--- or reads yet (site, server, repair_group, observed) is here so that it needs no other schema.
+-- Schema 2. Times are milliseconds since 1970 (UTC). Names of hosts and services are stored as the
+-- bytes that the monitoring engine uses. An empty service means the host itself. The schema already
+-- contains a few things that no program reads yet (site, server, repair_group, observed), so that a
+-- later version can use them without a migration.
+--
+-- Do not change comments inside a statement: schema.rs compares whole statements with the file.
 CREATE TABLE repair (
     job         TEXT PRIMARY KEY,
     site        TEXT NOT NULL,              -- the servers that share one guard
@@ -26,7 +29,7 @@ CREATE INDEX repair_by_time ON repair (reserved);
 CREATE INDEX repair_by_end ON repair (ended) WHERE ended IS NOT NULL;
 CREATE INDEX repair_running ON repair (reserved) WHERE ended IS NULL;
 
--- The groups of a repair's host at the time of its reservation.
+-- The groups to which the host of a repair belonged at the time of the reservation.
 CREATE TABLE repair_group (
     name     TEXT NOT NULL,
     reserved INTEGER NOT NULL,
@@ -61,7 +64,7 @@ CREATE INDEX refusal_by_time ON refusal (at);
 CREATE INDEX refusal_by_object ON refusal (host, service, at);
 CREATE INDEX refusal_by_job ON refusal (job);
 
--- Empty host and service: the whole system; empty service: the whole host.
+-- An empty service pauses the whole host. An empty host and service pause all repairs.
 CREATE TABLE pause (
     host    BLOB NOT NULL,
     service BLOB NOT NULL,
@@ -72,7 +75,7 @@ CREATE TABLE pause (
     PRIMARY KEY (host, service)
 ) STRICT;
 
--- Breakers that an admin has closed by hand.
+-- Breakers that an admin has reset.
 CREATE TABLE reset (
     id      INTEGER PRIMARY KEY,
     at      INTEGER NOT NULL,

@@ -1,4 +1,4 @@
--- Times are milliseconds since 1970 (UTC). An event of a host has the empty string as its service.
+-- Schema 1. Times are milliseconds since 1970 (UTC). An empty service means the host itself.
 CREATE TABLE repair (
     job         TEXT PRIMARY KEY,
     host        TEXT NOT NULL,
@@ -37,7 +37,7 @@ CREATE TABLE refusal (
 CREATE INDEX refusal_by_time ON refusal (at);
 CREATE INDEX refusal_by_object ON refusal (host, service, at);
 
--- Empty host and service: the whole system; empty service: the whole host.
+-- An empty service pauses the whole host. An empty host and service pause all repairs.
 CREATE TABLE pause (
     host    TEXT NOT NULL,
     service TEXT NOT NULL,

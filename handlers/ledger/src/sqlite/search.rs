@@ -1,4 +1,4 @@
-//! Questions of people: which repairs, which refusals, in what time.
+//! Queries of repairs and refusals for display, with a filter.
 
 use rusqlite::params_from_iter;
 use rusqlite::types::Value;
@@ -53,8 +53,8 @@ fn limit(filter: &Filter<'_>) -> String {
     filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default()
 }
 
-/// The terms of a WHERE clause and the values they wait for, in order. No value is ever part of the
-/// text.
+/// The terms of a WHERE clause, and the values for their placeholders in the same order. Values
+/// never become part of the SQL text.
 #[derive(Default)]
 struct WhereClause {
     terms: Vec<String>,

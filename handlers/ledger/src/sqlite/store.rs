@@ -1,4 +1,4 @@
-//! The interface of the ledger on SQLite.
+//! Implements the [`Ledger`] trait on SQLite.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -13,7 +13,7 @@ use super::row::{
     PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
     refusal, reset, span_millis, step, strict,
 };
-use super::{REFUSALS_KEPT, SqliteLedger, TOLERATED, history};
+use super::{CLOCK_TOLERANCE, REFUSALS_KEPT, SqliteLedger, history};
 use crate::{
     Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
     RungSession, RungStart, Running, Step, StepKind, SweepLock,
@@ -26,14 +26,13 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // Handlers queue here, in the kernel and in order; SQLite waits by sleeping and trying
-        // again.
-        let _turn = DecisionLock::acquire(&self.path)?;
+        // Handlers queue for this lock in the kernel, in order. SQLite would sleep and try again.
+        let _decision_lock = DecisionLock::acquire(&self.path)?;
         let lock = WorkerLock::acquire(&self.path, claim.job)?;
         let path = &self.path;
         let decided = (|| {
-            // Immediate: the write lock is taken before the history is read, so no one decides on
-            // what we are about to change.
+            // An immediate transaction takes the write lock before it reads the history. No other
+            // process can then decide on a history that we are about to change.
             let transaction =
                 self.store.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let now = clock();
@@ -152,8 +151,8 @@ impl Ledger for SqliteLedger {
         let mut running = Vec::new();
         for record in self.rows(&sql, (), |row| record(row, strict))? {
             let alive = self.is_alive(&record.job);
-            // A worker lets go of its lock once its end is on record: a free lock may mean that it
-            // ended since we read.
+            // A worker releases its lock after it has recorded the end. If the lock is free, the
+            // repair can have ended after we read the table.
             if alive || !self.has_ended(&record.job)? {
                 running.push(Running { record, alive });
             }
@@ -179,7 +178,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error> {
-        // Job IDs are of an alphabet without the wildcards of GLOB.
+        // Job IDs contain only these characters. None of them is a wildcard of GLOB.
         if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Ok(Vec::new());
         }
@@ -291,7 +290,7 @@ impl Ledger for SqliteLedger {
             "{RESET} WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3 \
              ORDER BY at DESC LIMIT 1"
         );
-        let keys = params![host, service, millis(now + TOLERATED)];
+        let keys = params![host, service, millis(now + CLOCK_TOLERANCE)];
         Ok(self.rows(&sql, keys, reset)?.pop())
     }
 
@@ -307,7 +306,7 @@ impl SqliteLedger {
     }
 }
 
-/// The site of a ledger that serves one server.
+/// Value of the column `site`. A ledger serves one server, so all rows have the same site.
 const SITE: &str = "main";
 
 fn insert_repair(

@@ -1,5 +1,5 @@
-//! A ledger in a directory of its own, and events that ask it.
-#![allow(dead_code, reason = "each test program uses its own part")]
+//! Creates ledgers in temporary directories, and events and reservations for them.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};

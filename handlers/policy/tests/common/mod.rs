@@ -1,5 +1,5 @@
-//! Rules, events and histories to decide on.
-#![allow(dead_code, reason = "each test program uses its own part")]
+//! Sample rules, events and histories.
+#![allow(dead_code, reason = "each test program uses only some of these functions")]
 
 use std::time::Duration;
 
@@ -27,7 +27,8 @@ pub fn policy_of(rules: Rules) -> Policy {
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// An event written as Nagios' log writes it: `CRITICAL;SOFT;3/4`.
+/// Parses an event such as `CRITICAL;SOFT;3/4`: the format of Nagios' log plus the maximum number of
+/// attempts.
 pub fn event(text: &str) -> Event {
     let mut fields = text.split(';');
     let mut next = || fields.next().unwrap();
@@ -42,7 +43,7 @@ pub fn event(text: &str) -> Event {
     }
 }
 
-/// Decides without an engine.
+/// Decides without an observation of the engine.
 pub fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
     policy::decide(event, policy, &recorded.clone().into())
 }
@@ -51,7 +52,7 @@ pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
     code(&decide(event, &policy(), recorded))
 }
 
-/// The verdict when the engine shows this and nothing is on record.
+/// Decides with this observation of the engine and an empty ledger.
 pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
     let observed = Some(Observation { object, share });
     code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
@@ -72,7 +73,8 @@ pub const STILL_CRITICAL: ObjectNow = ObjectNow {
     host_downtime: false,
 };
 
-/// A history of repairs that ended so many seconds ago, the newest first.
+/// Creates a history of repairs, newest first. Each is given by the seconds since its end and its
+/// outcome.
 pub fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
     let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
         job: "j".into(),

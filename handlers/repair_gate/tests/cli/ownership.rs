@@ -38,7 +38,7 @@ fn a_file_or_directory_that_others_can_write_is_refused_with_the_fix() {
 fn does_not_advise_to_close_a_shared_directory_like_tmp() {
     let lab = GateLab::new();
     lab.chmod("etc", 0o1777);
-    refused(&lab, "config", "(mode 1777): keep what the gate needs elsewhere");
+    refused(&lab, "config", "(mode 1777): keep the files of the gate elsewhere");
 }
 
 #[test]

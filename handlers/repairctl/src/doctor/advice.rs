@@ -1,4 +1,4 @@
-//! The texts of the fixes.
+//! The texts of the fixes that doctor prints.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,18 +13,18 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// What the half that prints a fix has read itself.
+/// The data for the texts of fixes. Root's process has read all of them itself.
 pub struct FixContext<'a> {
     /// The account Nagios runs as.
     pub account: &'a Account,
-    /// The policy's place, and the options of the command line.
+    /// The paths that the command line names.
     pub site: &'a Context,
     /// The policy; absent if it cannot be used.
     pub config: Option<&'a Config>,
 }
 
 impl Fix {
-    /// Returns the text for a person; `host` is the one that the finding is about.
+    /// Returns the text of the fix. `host` is the host of the finding, or `None` for this server.
     pub fn text(&self, host: Option<&str>, context: &FixContext<'_>) -> String {
         match self {
             Fix::Server(fix) => context.on_server(fix).to_string(),
@@ -44,64 +44,69 @@ impl FixContext<'_> {
             RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
             Init => ours("init").into(),
             AddFirstRepair => {
-                Advice::then("name what is to be repaired, here httpd", ours("init --repair httpd"))
+                Advice::then("add a repair, for example httpd", ours("init --repair httpd"))
             }
             EnterDirectories(file) => self.enter_directories(file),
             OwnPolicy if roots_alone(policy) => {
                 let policy = path(policy);
                 let line = format!("chown root:{group} {policy} && chmod 640 {policy}");
-                Advice::then("see that its content is right, then", Paste::here(line))
+                Advice::then("check its content, then", Paste::here(line))
             }
-            OwnPolicy => {
-                format!("move the policy to a directory of root's, for group {group}, mode 640")
-                    .into()
-            }
-            CorrectPolicy => "correct the policy there".into(),
+            OwnPolicy => format!(
+                "move the policy to a directory that only root can change, with group {group} and \
+                 mode 640"
+            )
+            .into(),
+            CorrectPolicy => "correct this mistake in the policy".into(),
             NameNagiosCfg => "name it with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // Nagios makes the file anew. Root itself touches nothing in Nagios' directories.
+            // After the restart Nagios creates a new file. Root must not change files in
+            // directories of Nagios, so the command deletes the old one as Nagios' user.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
                     path(&place)
                 ))
                 .into(),
-                _ => format!("let {user} use it: look at its owner and mode").into(),
+                _ => format!("let {user} use it; check its owner and mode").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
             CorrectHost => "correct its name".into(),
             EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
             EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
             RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
-            MatchNagiosCfg => "name the same file in the policy as in nagios.cfg".into(),
-            InstallVerify => "install it, or name its place in plugin_path".into(),
+            MatchNagiosCfg => "use the same file in the policy as in nagios.cfg".into(),
+            InstallVerify => "install it, or add its directory to plugin_path".into(),
             InstallLocalRung => "install it, or make it executable".into(),
-            InstallWorker => "install the package nagios-selfheal anew".into(),
+            InstallWorker => "reinstall the package nagios-selfheal".into(),
             MakeKey { host } => self.make_key(host),
             OwnKey { host } => match self.place(&SiteFile::Key(host.clone())) {
                 Some(key) if roots_alone(&key) => {
                     Paste::here(format!("chown {user} {0} && chmod 600 {0}", path(&key))).into()
                 }
-                _ => format!("give the key to {user}, mode 0600; its directory should be root's")
-                    .into(),
+                _ => format!(
+                    "move the key to a directory that only root can change, with owner {user} and \
+                     mode 0600"
+                )
+                .into(),
             },
-            PassphraseFile => {
-                "give its passphrase in a file of mode 0600, as ssh.passphrase_file".into()
-            }
-            NamePrivateKey => "name the private key itself as ssh.key".into(),
+            PassphraseFile => "put its passphrase into a file of mode 0600, and set \
+                               ssh.passphrase_file to that file"
+                .into(),
+            NamePrivateKey => "set ssh.key to the private key".into(),
             MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
                 self.for_ledger(fix)
             }
-            CorrectLedger => "see what the message says".into(),
+            CorrectLedger => "follow the message above".into(),
             SetCommandFile => "set command_file in the policy to that of nagios.cfg".into(),
-            NameStatusFile => "name the status_file of nagios.cfg in the policy".into(),
+            NameStatusFile => "set status_file in the policy to that of nagios.cfg".into(),
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
                       restart Nagios"
                 .into(),
-            AddRepair => "the policy has no such repair: add it there, or correct the name".into(),
+            AddRepair => "the policy has no such repair; add it, or correct the name".into(),
             EnableSweep => Paste::here(format!("systemctl enable --now {SWEEP_TIMER}")).into(),
             AddSweepTimer => format!(
-                "install the package nagios-selfheal, or let cron run as {user}: {}",
+                "install the package nagios-selfheal, or run this from cron as {user}: {}",
                 site.repairctl("sweep")
             )
             .into(),
@@ -112,7 +117,7 @@ impl FixContext<'_> {
     fn for_ledger(&self, fix: &ServerFix) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         let directory = self.place(&SiteFile::Ledger).and_then(|file| Some(file.parent()?.into()));
-        let Some::<PathBuf>(directory) = directory else { return "see the policy first".into() };
+        let Some::<PathBuf>(directory) = directory else { return "fix the policy first".into() };
         let is_roots = roots_alone(&directory);
         let directory = path(&directory);
         let make = format!("install -d -o {user} -g {group} -m 750 {directory}");
@@ -121,7 +126,8 @@ impl FixContext<'_> {
             ServerFix::MakeLedgerDirectory => {
                 Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
             }
-            // In a directory of that user root follows no link, and modes are left to that user.
+            // Nagios' user can put links into this directory. So chown, which runs as root, must
+            // not follow links (-h), and chmod runs as Nagios' user.
             ServerFix::OwnLedger => Paste::here(format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"
@@ -129,15 +135,14 @@ impl FixContext<'_> {
             .into(),
             ServerFix::MigrateLedger => Paste::here(self.site.repairctl("ledger migrate")).into(),
             ServerFix::SetLedgerAside if is_roots => Advice::then(
-                "put a copy of it back, or begin with an empty history",
+                "restore a backup, or start with an empty history",
                 Paste::here(format!("mv {directory} {directory}.damaged && {make}")),
             ),
             ServerFix::SetLedgerAside => {
-                "put a copy of it back, or move it away: repairs begin with an empty history then"
-                    .into()
+                "restore a backup, or move it away; repairs then start with an empty history".into()
             }
             _ => Advice::then(
-                "see that its history is right, then",
+                "check its history, then",
                 Paste::here(format!(
                     "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
                      g-w,o= {directory}"
@@ -156,29 +161,29 @@ impl FixContext<'_> {
         }
     }
 
-    /// Returns the command that lets Nagios' user enter a directory that only root can change;
-    /// `None` if that user can enter it.
+    /// Returns the command that lets Nagios' user enter a directory. Returns `None` if the user can
+    /// already enter it, or if accounts other than root can change it.
     fn open(&self, directory: &Path) -> Option<String> {
         let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
         let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };
         (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
     }
 
-    /// Makes a key where the policy names it, as `init` does beside the policy.
+    /// Returns the command that creates the private key at the path that the policy has.
     fn make_key(&self, host: &str) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         match self.place(&SiteFile::Key(host.to_owned())) {
             Some(key) if roots_alone(&key) => {
                 let key = path(&key);
                 Advice::then(
-                    "its public half then belongs on the hosts",
+                    "create a key (its public half must then go onto the hosts)",
                     Paste::here(format!(
                         "ssh-keygen -q -t ed25519 -N '' -C nagios-selfheal -f {key} && chown \
                          {user}:{group} {key} {key}.pub"
                     )),
                 )
             }
-            _ => "name another place as ssh.key, in a directory of root's".into(),
+            _ => "set ssh.key to a path in a directory that only root can change".into(),
         }
     }
 
@@ -198,13 +203,13 @@ impl FixContext<'_> {
                 path(&file)
             ))
             .into(),
-            _ => format!("set {name}={value} there, and restart Nagios").into(),
+            _ => format!("set {name}={value} in nagios.cfg, and restart Nagios").into(),
         }
     }
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // A name that could pass for an option is left for the reader to fill in.
+        // A name that starts with `-` could pass for an option. Leave it to the reader to fill in.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -217,12 +222,12 @@ impl FixContext<'_> {
                 Advice::then("unless ssh_config names another source of host keys", trust())
             }
             NewHostKey => Advice::then(
-                format!("give it new host keys, there `{}`; then", gate_setup::NEW_HOST_KEYS),
+                format!("create new host keys on {host} (`{}`); then", gate_setup::NEW_HOST_KEYS),
                 trust(),
             ),
             CorrectAddress => format!(
-                "correct its address in Nagios, or give hosts.{host}.address in the policy; look \
-                 after name resolution here"
+                "correct its address in Nagios, or set hosts.{host}.address in the policy; check \
+                 name resolution on this server"
             )
             .into(),
             InstallGate => Advice::then(
@@ -253,7 +258,7 @@ impl FixContext<'_> {
             )
             .into(),
             ReadSshdLog => format!("look at sshd's log on {host}").into(),
-            ReadLog => format!("look at the system's log on {host}").into(),
+            ReadLog => format!("look at the system log of {host}").into(),
             CheckGate => {
                 Paste::on(host, format!("{GATE} check && {}", gate_setup::renew_sudoers())).into()
             }
@@ -262,11 +267,11 @@ impl FixContext<'_> {
                     .into()
             }
             NameRepair => Advice::then(
-                format!("name it in /etc/nagios-selfheal/repairs.json on {host}, then"),
+                format!("add it to /etc/nagios-selfheal/repairs.json on {host}, then"),
                 renew(),
             ),
             EndHold => {
-                Advice::then("when the work there is done", Paste::on(host, format!("rm {HOLD}")))
+                Advice::then("when the maintenance is done", Paste::on(host, format!("rm {HOLD}")))
             }
             ManyRequests => format!(
                 "wait; if you did not request these repairs, look for the client in the system \
@@ -276,7 +281,8 @@ impl FixContext<'_> {
             OpenKnownHosts => self.open_known_hosts(name),
             UseOpenSsh => r#"set "transport": "openssh" for this host in the policy"#.into(),
             OpenPort => {
-                "start sshd there, open the firewall, or correct ssh.port in the policy".into()
+                "start sshd on the host, open the firewall, or correct ssh.port in the policy"
+                    .into()
             }
             KeyFirst => "fix the key first (see 'this server' above)".into(),
             StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
@@ -286,7 +292,7 @@ impl FixContext<'_> {
         }
     }
 
-    /// The command that puts everything onto the host that is missing there.
+    /// Returns the command that installs everything that is missing on the host.
     fn set_up(&self, host: &str) -> Paste {
         let line = self.site.repairctl_with_nagios(&format!("init --target {host}"));
         Paste::as_yourself(format!("sudo {line}"))
@@ -297,13 +303,13 @@ impl FixContext<'_> {
         let ours: Vec<&PathBuf> =
             files.iter().filter(|file| file.exists() && roots_alone(file)).collect();
         if ours.is_empty() {
-            return "let Nagios' user read that file".into();
+            return "let Nagios' user read known_hosts".into();
         }
         let quoted: Vec<String> = ours.iter().map(|file| path(file)).collect();
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the place of a file by what root itself has read.
+    /// Returns the path of a file, from files that root itself has read.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -328,8 +334,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether no other account can lead a command of root on `path` elsewhere: none can change a
-/// directory above it.
+/// Whether a command that root runs on `path` cannot be redirected to another file: only root can
+/// change the directories above it, and `path` is not a link.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))
@@ -341,7 +347,7 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// Returns the unit by which systemd runs Nagios here.
+/// Returns the name of the systemd unit that runs Nagios on this server.
 fn nagios_unit() -> Option<&'static str> {
     const DIRECTORIES: [&str; 4] = [
         "/etc/systemd/system",

@@ -9,23 +9,23 @@ use crate::object::name_parser;
 /// The arguments of `doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-As root, run the checks as Nagios' user, with Nagios' HOME, PATH and ssh-agent:
-what works for root proves nothing. Each host's gate is queried; nothing is
-changed.
+If root starts doctor, the checks run as Nagios' user, with Nagios' HOME, PATH
+and ssh-agent, because a check that works for root proves nothing. doctor
+queries the gate of each host and changes nothing.
 
-Each check is ok, WRONG or a note; the fix follows on its own line.
-Exit code 1 when something is wrong; notes alone end as 0.
+Each check is ok, WRONG or a note; the fix follows on its own line. The exit
+code is 1 if something is wrong. Notes do not change it.
 
 Examples:
   sudo repairctl doctor
   sudo repairctl doctor web1 web2
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct DoctorArgs {
-    /// Hosts to check, by their names in Nagios [default: those that opted in,
-    /// and those of the policy]
+    /// Hosts to check, by their names in Nagios [default: all that opted in,
+    /// and all of the policy]
     #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
-    /// How many hosts are checked at the same time
+    /// Check up to N hosts at the same time
     #[arg(long, value_name = "N", default_value = "8")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     pub jobs: u16,
@@ -35,7 +35,7 @@ pub struct DoctorArgs {
     /// Nagios' main configuration [default: where distributions put it]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// The user Nagios runs as [default: as its configuration says]
+    /// The user Nagios runs as [default: nagios_user of nagios.cfg]
     #[arg(long, value_name = "USER")]
     pub nagios_user: Option<String>,
 }

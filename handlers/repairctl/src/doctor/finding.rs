@@ -15,11 +15,11 @@ use crate::ui::tone::Tone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DoctorVerdict {
-    /// As it should be.
+    /// The check found no problem.
     Ok,
-    /// Worth a look; repairs work.
+    /// Something to look at. Repairs still work.
     Note,
-    /// Repairs fail.
+    /// A problem with which repairs fail.
     Wrong,
 }
 
@@ -28,36 +28,36 @@ pub enum DoctorVerdict {
 pub struct DoctorFinding {
     /// The name of the check, one or two words.
     pub check: Cow<'static, str>,
-    /// Its verdict.
+    /// Whether the check passed.
     pub verdict: DoctorVerdict,
-    /// The details.
+    /// What the check found.
     pub text: String,
-    /// How to fix the problem; absent when there is none.
+    /// How to fix the problem; absent if there is no problem.
     pub fix: Option<Fix>,
 }
 
-/// What errors say elsewhere.
+/// A hint at the end of some error messages. doctor removes it, because it prints the fix itself.
 const SEE_DOCTOR: &str = "; `repairctl doctor` as root names the fix";
 
-/// Returns the result of a check that found everything as it should be.
+/// Returns the result of a check that found no problem.
 pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
     let text: String = text.into();
     let (check, text) = (check.into(), text.replace(SEE_DOCTOR, ""));
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
-/// Returns the result of a check that found a reason for repairs to fail.
+/// Returns the result of a check that found a problem with which repairs fail.
 pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     let fix = Some(fix.into());
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }
 }
 
-/// Returns the result of a check that found something worth a look, with which repairs work.
+/// Returns the result of a check that found something to look at. Repairs still work.
 pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }
 
-/// Returns [`ok`] with this text, or [`wrong`] when there are reasons for it.
+/// Returns [`ok`] with `text` if `reasons` is empty, otherwise [`wrong`] with the reasons.
 pub fn ok_unless(
     check: &'static str,
     text: String,
@@ -67,8 +67,8 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns the text of an error without its consequence, as no repair was requested here, and
-/// without its command: the fix has it, on a line that is not wrapped.
+/// Returns the text of an error without "nothing was run", since doctor requests no repair, and
+/// without the command in it. The fix contains the command, on a line that is not wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));
@@ -77,7 +77,8 @@ pub fn cause(error: &transport::Error) -> String {
 }
 
 impl DoctorFinding {
-    /// Returns the lines for people: the finding, and below it the fix.
+    /// Returns the finding as text, followed by a line with the fix. `about` is the host of the
+    /// finding, or `None` for this server.
     pub fn lines(&self, about: Option<&str>, context: &FixContext<'_>, out: &Out) -> Vec<String> {
         let (word, tone) = match self.verdict {
             DoctorVerdict::Ok => ("ok   ", Tone::Good),
@@ -91,7 +92,7 @@ impl DoctorFinding {
         std::iter::once(found).chain(fix).collect()
     }
 
-    /// Returns the finding for programs; `about` is its host, absent for this server.
+    /// Returns the finding as JSON. `about` is the host of the finding, or `None` for this server.
     pub fn json(&self, about: Option<&str>, context: &FixContext<'_>) -> Value {
         let DoctorFinding { check, verdict, text, fix } = self;
         let fix = fix.as_ref().map(|fix| fix.text(about, context));
@@ -99,7 +100,7 @@ impl DoctorFinding {
     }
 }
 
-/// The columns in front of the text: verdict and check.
+/// Width of the columns in front of the text, verdict and check.
 const MARGIN: usize = 22;
 
 fn columns() -> usize {
@@ -107,7 +108,7 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns a text from outside on one line. It cannot pass for a fix.
+/// Returns an untrusted text on one line, without any "fix:" that could pass for a fix of doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

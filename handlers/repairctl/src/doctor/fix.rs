@@ -1,7 +1,8 @@
-//! How to fix each problem: in words, and as a command to paste where one will do. The half that
-//! collects findings names the fix. The half that prints it makes the text, from a template and
-//! from data of its own. Of the data that Nagios' user can forge, only names of hosts get into a
-//! command, quoted.
+//! The fix of each problem. A fix is text, a command to paste, or both.
+//!
+//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
+//! process makes the text from a template and from data that it read itself. Nagios' user can forge
+//! findings, but the only data that commands take from a finding are names of hosts, in quotes.
 
 use std::fmt;
 
@@ -9,25 +10,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::paste::Paste;
 
-/// The package's timer.
+/// The systemd timer of the package that starts the sweep.
 pub const SWEEP_TIMER: &str = "repairctl-sweep.timer";
-/// The job for cron(8), where no systemd runs.
+/// The file for cron(8) that starts the sweep on systems without systemd.
 pub const CRON_FILE: &str = "/etc/cron.d/repairctl-sweep";
-/// The package's example of it.
+/// The example of [`CRON_FILE`] that the package installs.
 pub const CRON_EXAMPLE: &str = "/usr/share/doc/nagios-selfheal/examples/repairctl-sweep";
 
-/// How to fix a problem; each variant is one text.
+/// How to fix a problem. Each variant stands for one text; see [`Fix::text`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
-    /// A fix on this server.
+    /// A problem of this server.
     Server(ServerFix),
-    /// A fix for the host that the finding is about.
+    /// A problem of the host that the finding is about.
     Host(HostFix),
 }
 
-/// A fix on this server, or in its files.
+/// The fixes for problems of this server and its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the texts say it")]
+#[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum ServerFix {
     RunAsRoot,
     Init,
@@ -66,26 +67,26 @@ pub enum ServerFix {
     AddSweepJob,
 }
 
-/// A file that this server's half of a repair needs.
+/// A file on this server that repairs need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SiteFile {
-    /// policy.json.
+    /// The policy, policy.json.
     Policy,
-    /// The private key for this host.
+    /// The private key for the host with this name.
     Key(String),
-    /// The ledger.
+    /// The ledger's database file.
     Ledger,
-    /// The pipe that Nagios reads commands from.
+    /// Nagios' `command_file`, a pipe from which it reads commands.
     CommandFile,
-    /// The file that Nagios writes its status to.
+    /// Nagios' `status_file`.
     StatusFile,
-    /// The file that Nagios writes its objects to.
+    /// Nagios' `object_cache_file`.
     ObjectCache,
 }
 
-/// A fix for one host: there, or in the data that this server has of it.
+/// The fixes for problems of a host, either on the host or in the data about it on this server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the texts say it")]
+#[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {
     Trust,
     TrustUnlessConfigured,
@@ -124,8 +125,8 @@ impl From<HostFix> for Fix {
     }
 }
 
-/// What to do: in words, by a command, or both. A command ends the text, so that it can be selected
-/// with the rest of the line.
+/// An instruction in words, as a command, or both. The command comes last, which makes it easy to
+/// select up to the end of the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     words: String,
@@ -151,7 +152,7 @@ impl From<String> for Advice {
 }
 
 impl Advice {
-    /// What to do first, in words, and the command that follows.
+    /// Creates an instruction in words that is followed by a command.
     pub fn then(words: impl Into<String>, command: Paste) -> Advice {
         Advice { words: words.into(), command: Some(command) }
     }

@@ -1,4 +1,4 @@
-//! Checks one host: the route to its gate, and the gate's answers. Nothing is changed there.
+//! Checks one host: the route to its gate, and the gate's answers. Changes nothing on the host.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -13,21 +13,21 @@ use super::fix::HostFix;
 
 /// Time for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The largest clock skew, in seconds, with which logs and records are easy to compare.
+/// The largest clock skew, in seconds, with which the logs of two machines are easy to compare.
 const SKEW: u64 = 60;
 
 /// A host to be checked.
 #[derive(Debug)]
 pub struct Target {
-    /// The route to its gate.
+    /// The route to the host's gate.
     pub route: HostRoute,
-    /// The repairs its gate must offer.
+    /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether one of them is enough: nothing says which ones it must offer.
+    /// Whether one of `needs` is enough, because no object or ladder requires a certain repair.
     pub any: bool,
 }
 
-/// Runs all checks, until one shows that the others would fail.
+/// Runs the checks in order. Stops as soon as one shows that all others would fail.
 pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
@@ -45,9 +45,9 @@ pub fn examine(target: &Target) -> Vec<DoctorFinding> {
 fn host_key(route: &HostRoute) -> DoctorFinding {
     let host = &route.host;
     match probe::negotiated(route) {
-        Ok(types) => ok("known host", format!("{types} of {host} is on file")),
+        Ok(types) => ok("known host", format!("{types} key of {host} is recorded")),
         Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
-            ok("known host", "by the certificate of its authority")
+            ok("known host", "by its certificate authority")
         }
         Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)
@@ -116,7 +116,8 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Reports records that soon keep a repair from running. Older gates do not report their use.
+/// Adds a note for each kind of record that is nearly full and will soon prevent repairs. Older
+/// gates do not answer this request.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -140,7 +141,7 @@ fn login_failure(why: &Error) -> DoctorFinding {
         | Error::Passphrase { .. } => {
             return wrong("login", "no login without a usable key", HostFix::KeyFirst);
         }
-        // Anyone on the network can show another key and offer other algorithms.
+        // An attacker in the network can show a different key or offer different algorithms.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
             ("known host", HostFix::Replace)
         }
@@ -174,7 +175,7 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
         return ok("repairs", format!("the gate offers {has}"));
     }
     let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
-    let text = format!("the gate offers {has}; the policy also asks for {}", names.join(", "));
+    let text = format!("the gate offers {has}; the policy also requires {}", names.join(", "));
     let fix = HostFix::NameRepair;
     match target.any && missing.len() < target.needs.len() {
         true => note("repairs", text, fix),
@@ -182,7 +183,7 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns whether the gate answered, so that further requests make sense.
+/// Checks one repair. Returns whether the gate answered; if not, further requests make no sense.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,
@@ -222,12 +223,12 @@ fn ready(
     answered
 }
 
-/// Quotes the gate's sentence: a host that was broken into may write anything.
+/// Returns the gate's sentence in quotes, because a compromised host can send any text.
 fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 
-/// Returns the fix. The gate chooses among ours, and writes none.
+/// Returns the fix for a refusal. The gate sends only the reason and never the text of a fix.
 fn refusal_fix(reason: GateReason) -> HostFix {
     match reason {
         GateReason::Config => HostFix::CheckGate,
@@ -241,9 +242,9 @@ fn clock(time: i64) -> DoctorFinding {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let skew = now.abs_diff(u64::try_from(time).unwrap_or_default());
     if skew <= SKEW {
-        return ok("clock", format!("within {} s of ours", skew.max(1)));
+        return ok("clock", format!("within {} s of this server's clock", skew.max(1)));
     }
-    note("clock", format!("{skew} s off ours"), HostFix::KeepTime)
+    note("clock", format!("{skew} s off this server's clock"), HostFix::KeepTime)
 }
 
 #[cfg(test)]
@@ -251,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn blames_the_name_when_resolution_times_out() {
+    fn suggests_correcting_the_address_when_name_resolution_times_out() {
         let late = |phase| Error::Timeout { host: "web1".into(), phase, within: LIMIT };
         assert_eq!(port_fix(&late(Phase::Resolve)), HostFix::CorrectAddress);
         assert_eq!(port_fix(&late(Phase::Connect)), HostFix::OpenPort);

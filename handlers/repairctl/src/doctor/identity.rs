@@ -1,5 +1,5 @@
-//! Checks the account that doctor runs as. A check that succeeds for root, with root's HOME, groups
-//! and agent, proves nothing about a repair.
+//! Checks the account that doctor runs as. Repairs run as Nagios' user, so a check that succeeds
+//! with root's HOME, groups and agent proves nothing about them.
 
 use std::fs;
 
@@ -8,13 +8,13 @@ use privsep::Account;
 use super::finding::{DoctorFinding, ok, wrong};
 use super::fix::ServerFix;
 
-/// Checks the account, and reports its HOME.
+/// Checks that this process runs as Nagios' user, and reports its HOME.
 pub fn check(account: &Account) -> DoctorFinding {
     let uid = rustix::process::geteuid().as_raw();
     if uid != account.uid {
         let text = format!(
-            "this runs as uid {uid}, but Nagios runs as {} (uid {}): what follows is not what it \
-             meets",
+            "running as uid {uid}, but Nagios runs as {} (uid {}); the results below do not apply \
+             to Nagios",
             account.name, account.uid
         );
         return wrong("user", text, ServerFix::RunAsRoot);
@@ -22,10 +22,10 @@ pub fn check(account: &Account) -> DoctorFinding {
     let home = std::env::var_os("HOME");
     let home = match &home {
         Some(home) if fs::read_dir(home).is_err() => {
-            format!("with HOME={}, which it cannot read and repairs do not use", home.display())
+            format!("with HOME={}, which it cannot read; repairs do not use it", home.display())
         }
         Some(home) => format!("with HOME={}", home.display()),
-        None => "without a HOME, which repairs do not use".to_owned(),
+        None => "without a HOME; repairs do not use it".to_owned(),
     };
     ok("user", format!("{}, {home}", account.name))
 }

@@ -1,4 +1,4 @@
-//! `repairctl doctor`: checks everything between Nagios and the gates, as the user Nagios runs as.
+//! `repairctl doctor`: checks the whole chain from Nagios to the gates, as the user Nagios runs as.
 
 mod advice;
 pub mod args;
@@ -31,10 +31,10 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// Findings of this server (`None`), then of each host.
+/// The findings of this server (with `None`), followed by those of each host.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
-/// Time for all hosts together; each has a deadline of its own.
+/// Time for the checks of all hosts. Each host has a shorter deadline of its own.
 const WITHIN: Duration = Duration::from_secs(3600);
 
 impl Split for DoctorArgs {
@@ -75,7 +75,7 @@ impl Split for DoctorArgs {
             findings.extend(unknown_hosts(self, config, objects));
         }
         if targets.is_empty() && config.is_ok() {
-            let text = "none: neither Nagios' objects nor the policy name one to be repaired";
+            let text = "none: neither Nagios' objects nor the policy name a host to repair";
             findings.push(wrong("hosts", text, ServerFix::OptIn));
         }
         let mut checks = vec![(None, findings)];
@@ -144,7 +144,7 @@ fn nagios_config(
     findings
 }
 
-/// Reports hosts of the command line that neither Nagios nor the policy knows.
+/// Reports each host of the command line that is neither in Nagios' objects nor in the policy.
 fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
@@ -156,8 +156,8 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Returns the hosts to check: those of the command line; or all that opted in, that a ladder
-/// names, or that the policy has, except for hosts that are only jump hosts.
+/// Returns the hosts to check. These are the hosts of the command line. Without any, they are the
+/// hosts that opted in and all hosts of the policy and its ladders, except for pure jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
@@ -200,7 +200,7 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
-/// Whether this finding says that no object opted in, as far as is known.
+/// Whether this finding reports that no object is known to have opted in.
 fn is_unused(finding: &DoctorFinding) -> bool {
     finding.check == server::OPTED_IN && finding.verdict != DoctorVerdict::Ok
 }
@@ -231,10 +231,11 @@ fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out:
     let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
         (0, notes) => {
-            // Gates that answer repair nothing before Nagios calls for it.
+            // Even if every gate answers, nothing is repaired before an object opts in.
             let unused = checks.iter().flat_map(|(_, findings)| findings).any(is_unused);
-            let works = if unused { "nothing asks for a repair yet" } else { "repairs work" };
-            (format!("{all}: {works}; {notes} worth a look"), Tone::Uneasy)
+            let works = if unused { "nothing has opted in yet" } else { "repairs work" };
+            let noun = if notes == 1 { "note" } else { "notes" };
+            (format!("{all}: {works}; {notes} {noun}"), Tone::Uneasy)
         }
         (wrong, _) => (format!("{all}: {wrong} wrong"), Tone::Bad),
     };

@@ -1,4 +1,4 @@
-//! Checks many hosts at the same time, reports them in order, and shows the progress.
+//! Checks several hosts at the same time, reports them in order, and shows the progress.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
@@ -9,7 +9,8 @@ use std::thread;
 use super::finding::DoctorFinding;
 use super::host::{self, Target};
 
-/// Examines all of them, `jobs` at a time. Each has its own deadline, so this ends.
+/// Checks all hosts, up to `jobs` of them at a time, and calls `report` in the order of `targets`.
+/// The checks of each host end at a deadline.
 pub fn examine(
     targets: &[Target],
     jobs: usize,

@@ -1,4 +1,4 @@
-//! Checks this server: everything that a repair needs before the gate of a host.
+//! Checks this server: everything that a repair needs before it reaches the gate of a host.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -21,10 +21,11 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// Nagios writes its status every few seconds; older than this, it does not run.
+/// Age of the status file above which Nagios is considered stopped. Nagios writes the file every
+/// few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
-/// Reports a policy that Nagios' user may use and this one, root, may not.
+/// Reports a policy that Nagios' user accepts but root does not, because a group can write it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     match context.config() {
         Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
@@ -34,7 +35,7 @@ pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     }
 }
 
-/// Checks the programs that verify, the local rungs and the worker.
+/// Checks that this user can run the verify commands, the local rungs and the worker.
 pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
@@ -57,7 +58,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let mut findings =
         vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| rung.act.program().is_some()) {
-        let text = "all can be run".into();
+        let text = "all are executable".into();
         findings.push(ok_unless("local rungs", text, local, ServerFix::InstallLocalRung));
     }
     let places = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
@@ -81,7 +82,7 @@ fn not_runnable(program: &Path) -> String {
     format!("{} cannot be run by this user", program.display())
 }
 
-/// Checks each private key once, for any number of hosts that use it.
+/// Checks each private key once, even if several hosts use it.
 pub fn keys<'a>(routes: impl Iterator<Item = &'a HostRoute>) -> Vec<DoctorFinding> {
     let mut seen = BTreeSet::new();
     let mut findings = Vec::new();
@@ -111,26 +112,26 @@ fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     }
 }
 
-/// Checks the ledger.
+/// Checks that this user can open the ledger, and can create it if it does not exist.
 pub fn ledger(config: &Config) -> DoctorFinding {
     let path = &config.ledger;
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let text = format!("{} is not there, or not this user's to write", directory.display());
+        let text = format!("{} is missing or not writable by this user", directory.display());
         let fix = match directory.try_exists() {
             Err(_) => ServerFix::EnterDirectories(SiteFile::Ledger),
             Ok(_) => ServerFix::MakeLedgerDirectory,
         };
         return wrong("ledger", text, fix);
     }
-    // Left by root before the directory was given to this user, it keeps that user out.
+    // Root may have created files here before the directory was given to this user.
     if let Some(file) = ledger::unwritable(path) {
-        let text = format!("{} is not this user's to write", file.display());
+        let text = format!("{} is not writable by this user", file.display());
         return wrong("ledger", text, ServerFix::OwnLedger);
     }
     match ledger::open_read_only(path) {
         Err(ledger::Error::Missing(_)) => {
-            ok("ledger", format!("none yet: the first repair makes {}", path.display()))
+            ok("ledger", format!("none yet; the first repair creates {}", path.display()))
         }
         Err(why) => wrong("ledger", why.to_string(), ledger_fix(&why)),
         Ok(_) => ok("ledger", path.display().to_string()),
@@ -151,8 +152,8 @@ fn ledger_fix(why: &ledger::Error) -> ServerFix {
 pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
     let mut findings = vec![match &config.command_file {
         None => {
-            let text = "none in the policy: Nagios is not told of repairs, and a recovery is seen \
-                        at the next check";
+            let text = "none in the policy; repairs are not reported to Nagios, which sees a \
+                        recovery only at its next check";
             note("command file", text, ServerFix::SetCommandFile)
         }
         Some(file) => match command_file::open(file) {
@@ -172,12 +173,12 @@ fn pipe_fix(file: &Path) -> ServerFix {
         Ok(true) if access(file, Access::WRITE_OK).is_err() => {
             ServerFix::ReadNagiosFile(SiteFile::CommandFile)
         }
-        // Nagios makes the pipe when it starts, and reads it while it runs.
+        // Nagios creates the pipe when it starts, and reads it while it runs.
         Ok(_) => ServerFix::StartNagios,
     }
 }
 
-/// Checks that Nagios writes its status where the policy says.
+/// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
     match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
         Err(why) => {
@@ -213,18 +214,19 @@ fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix
     }
 }
 
-/// Checks the settings of nagios.cfg without which Nagios never calls, or hears of no repair.
+/// Checks the settings of nagios.cfg that control whether Nagios calls event handlers and accepts
+/// external commands.
 pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
     let mut add = |text: &str, fix| findings.push(wrong("nagios.cfg", text, fix));
     let is = |name: &str, value: &str| main.text(name) == Some(value);
     if is("enable_event_handlers", "0") {
-        let text = "enable_event_handlers=0: no repair is ever called for";
+        let text = "enable_event_handlers=0: Nagios never calls the event handler";
         add(text, ServerFix::EnableEventHandlers);
     }
     if let Some(config) = config {
         if config.command_file.is_some() && is("check_external_commands", "0") {
-            let text = "check_external_commands=0: Nagios does not hear of repairs";
+            let text = "check_external_commands=0: Nagios ignores the reports about repairs";
             add(text, ServerFix::EnableExternalCommands);
         }
         for (name, ours) in
@@ -240,19 +242,19 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     }
     let timeout = main.text("event_handler_timeout").and_then(|seconds| seconds.parse().ok());
     if timeout.is_some_and(|seconds: u32| seconds < 5) {
-        let text = "event_handler_timeout is below 5 s: on a busy server the handler may be \
-                    killed before it has begun";
+        let text = "event_handler_timeout is below 5 s: on a busy server Nagios may kill the \
+                    handler before it has started a repair";
         add(text, ServerFix::RaiseHandlerTimeout);
     }
     if findings.is_empty() {
         let path = main.path().display();
-        let text = format!("{path}: event handlers are on (repairctl lint reads the objects)");
+        let text = format!("{path}: event handlers are on (repairctl lint checks the objects)");
         findings.push(ok("nagios.cfg", text));
     }
     findings
 }
 
-/// Reports objects that cannot be read: who opted in is then not known.
+/// Reports that Nagios' objects cannot be read. It is then unknown which objects opted in.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {
@@ -263,10 +265,11 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// The check of who opted in.
+/// The name of the check whether any object opted in.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that some object opted in, with repairs that the policy has.
+/// Checks that at least one object opted in, and that the policy has every repair that objects
+/// name.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
@@ -278,7 +281,6 @@ pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     if all.is_empty() {
         return note(OPTED_IN, "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
     }
-    let ok =
-        format!("something on {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
+    let ok = format!("objects of {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
     ok_unless(OPTED_IN, ok, unknown, ServerFix::AddRepair)
 }

@@ -1,4 +1,4 @@
-//! Checks that a sweep runs regularly: without one, an object that missed its repair stays broken.
+//! Checks that a sweep runs regularly. Without it, an object that missed its repair stays broken.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,24 +8,25 @@ use policy_file::Config;
 use super::finding::{DoctorFinding, note, ok};
 use super::fix::{CRON_FILE, SWEEP_TIMER, ServerFix};
 
-/// Checks the timer or the job; `None` for a policy with which nothing can be swept.
+/// Checks the systemd timer or the cron job. Returns `None` if the policy has no status file, which
+/// the sweep needs.
 pub fn check(config: &Config) -> Option<DoctorFinding> {
     config.status_file.as_ref()?;
     if Path::new(CRON_FILE).exists() {
         return Some(ok("sweep", CRON_FILE));
     }
     let off = |why: &str, fix| {
-        Some(note("sweep", format!("{why}: what missed its repair stays broken"), fix))
+        Some(note("sweep", format!("{why}; objects that miss their repair stay broken"), fix))
     };
     // sd_booted(3)
     if !Path::new("/run/systemd/system").exists() {
         return off("no job runs repairctl sweep", ServerFix::AddSweepJob);
     }
     match (systemctl("is-enabled").as_str(), systemctl("is-active").as_str()) {
-        // Without a bus, which a minimal system lacks, only root is told whether it is active.
+        // On a minimal system without D-Bus, only root can query whether the timer is active.
         ("enabled", "active" | "") => Some(ok("sweep", SWEEP_TIMER)),
         ("disabled", "active") => {
-            off(&format!("{SWEEP_TIMER} ends with the next boot"), ServerFix::EnableSweep)
+            off(&format!("{SWEEP_TIMER} will not start at boot"), ServerFix::EnableSweep)
         }
         ("" | "not-found", _) => {
             off(&format!("there is no {SWEEP_TIMER}"), ServerFix::AddSweepTimer)
@@ -34,7 +35,7 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
     }
 }
 
-/// Returns the word that systemctl(1) prints about the timer; nothing if it cannot tell.
+/// Returns the state of the timer as systemctl(1) prints it, or an empty string if systemctl fails.
 fn systemctl(verb: &str) -> String {
     let mut command = Command::new("/usr/bin/systemctl");
     let done = command.args([verb, SWEEP_TIMER]).stdin(Stdio::null()).output();

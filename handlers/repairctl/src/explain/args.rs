@@ -6,25 +6,25 @@ use crate::object::name_parser;
 
 /// The arguments of `explain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Ends as 1 when it is broken and would not be repaired.
+#[command(after_help = "Exit codes: 1 if the object is broken and would not be repaired.
 
 Examples:
   Why is web1 not repaired?       repairctl explain web1 HTTP
   What if it were down?           repairctl explain web1 HTTP --state CRITICAL
-  What at its second failure?     repairctl explain web1 HTTP \\
+  And at its second failure?      repairctl explain web1 HTTP \\
                                       --state 'CRITICAL;SOFT;2'")]
 pub struct ExplainArgs {
     /// The host's name in Nagios
     #[arg(value_parser = name_parser())]
     pub host: String,
-    /// The service's description; without it, the host itself
+    /// The service's description; without it, explain the host itself
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// As if it were in this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as
-    /// Nagios' log writes it [default: as the status file says]
+    /// Assume this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as in Nagios'
+    /// log [default: the state in the status file]
     #[arg(long, value_name = "STATE")]
     pub state: Option<String>,
-    /// As if its _REPAIR named this one [default: as the status file says]
+    /// Assume that _REPAIR is NAME [default: as in the status file]
     #[arg(long, value_name = "NAME")]
     pub repair: Option<String>,
     /// Print JSON

@@ -1,4 +1,4 @@
-//! `repairctl explain`: what would happen to an object now, and why.
+//! `repairctl explain`: shows what would happen to an object now, and why.
 
 pub mod args;
 mod next;
@@ -30,26 +30,26 @@ use next::{NextAttempt, Waiting};
 use no_action::NoAction;
 use observed::ObservedObject;
 
-/// The answer of the command.
+/// The result of `explain`.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// The state of the object, for people; `None` without a status file.
+    /// Describes the state of the object; `None` without a status file.
     state: Option<String>,
     prediction: Prediction,
-    /// For an object that is well: whether it will be repaired when it breaks.
+    /// The prediction for a broken state, if the object is in a good state now.
     if_broken: Option<Prediction>,
-    /// What triggers the next attempt; `None` for a state that is only supposed.
+    /// What triggers the next attempt; `None` with `--state`, which assumes a state.
     next: Option<NextAttempt>,
 }
 
-/// The decision about one call.
+/// The decision that handle_repair would make about an event.
 #[derive(Serialize, Deserialize)]
 struct Prediction {
     event: String,
     in_trouble: bool,
     repair: Option<String>,
     no_action: Option<NoAction>,
-    /// The decision's own values, each under its name.
+    /// The values that the decision depends on, each with its name.
     because: Vec<(String, String)>,
 }
 
@@ -117,8 +117,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// What triggers the next attempt. A repair that nothing triggers would not be run, even if
-/// the decision allows it.
+/// Returns what triggers the next attempt. Sets `no_action` of the prediction if the decision
+/// allows a repair but the sweep would not offer the object.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -134,7 +134,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // These end after a time without a fault, and there is one.
+            // An open breaker and a used up incident budget end after a time without a fault. While
+            // the object is broken, this time is unknown.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)
@@ -157,8 +158,8 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// What the ledger and the status file know. The real state says nothing about one that is only
-/// supposed.
+/// Collects the history of the object from the ledger and the status file. Leaves out the present
+/// state if `--state` assumes another one.
 fn history(
     ledger: Option<&mut dyn Ledger>,
     call: &Invocation,
@@ -185,7 +186,7 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
         headline(&format!("  if it were {}", broken.event), broken, out);
     }
     out.line("");
-    let unknown = "as given: without status_file in the policy nobody knows how it is now";
+    let unknown = "as given; the current state is unknown, as the policy has no status_file";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));

@@ -10,28 +10,30 @@ use super::no_action::NoAction;
 use crate::sweep::eligibility::{Ineligible, MissedRepair};
 use crate::ui::time;
 
-/// The next attempt.
+/// The next attempt to repair an object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NextAttempt {
-    /// What triggers it, or why nothing does.
+    /// What triggers the attempt, or why nothing triggers one.
     pub trigger: String,
-    /// When, as far as that is known.
+    /// Time of the attempt, if it is known.
     pub at: Option<SystemTime>,
 }
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// Nobody knows its state.
+    /// The state of the object is unknown.
     NotKnown,
-    /// It is in order, or not in a state that is repaired, or Nagios has still to confirm the
-    /// fault.
+    /// A check result. The object is in a good state, in a state that is not repaired, or in a SOFT
+    /// state.
     Result(&'a ObjectReport, &'a ObjectStatus),
-    /// Its fault is confirmed: Nagios calls no handler again while it stays so.
+    /// A sweep. The fault is HARD, and Nagios does not call the handler again until the state
+    /// changes.
     Sweep(&'a ObjectReport, &'a ObjectStatus, Result<MissedRepair, Ineligible>),
 }
 
 impl NextAttempt {
-    /// `rules` are those of its repair, and `refused` why nothing would be done now.
+    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
+    /// the reason why an attempt would do nothing now.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,
@@ -43,7 +45,7 @@ impl NextAttempt {
         };
         match waiting {
             Waiting::NotKnown => NextAttempt::never(
-                "the next change of its state in Nagios; how it is now is not known",
+                "the next change of its state in Nagios; its current state is unknown",
             ),
             Waiting::Result(report, object) => {
                 off(&report.program, object).unwrap_or_else(|| after_result(object, rules))
@@ -57,14 +59,14 @@ impl NextAttempt {
         NextAttempt { trigger: trigger.into(), at: None }
     }
 
-    /// For people.
+    /// Returns the trigger and the time as text.
     pub fn text(&self) -> String {
         let at = self.at.map(|at| format!(", at {}", time::shown(at))).unwrap_or_default();
         format!("{}{at}", self.trigger)
     }
 }
 
-/// Nothing is tried where Nagios calls no handler.
+/// Returns why nothing is tried if event handlers are off, for all objects or for this one.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";
@@ -74,12 +76,13 @@ fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
         .then(|| NextAttempt::never("nothing: its event handler is off in Nagios"))
 }
 
-/// Whether the file says that Nagios does not call its event handler.
+/// Whether the status file states that the object's event handler is off.
 fn is_switched_off(object: &ObjectStatus) -> bool {
     !object.event_handler_enabled && object.event_handler_line > 0
 }
 
-/// Nagios calls the handler at each SOFT result and when the state gets HARD.
+/// Returns the next call of the handler. Nagios calls it at each SOFT result and when the state
+/// becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
     let first = if soft > 0 { format!("from SOFT {soft} on, and ") } else { String::new() };
@@ -90,7 +93,8 @@ fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
             let due = (next >= soft && object.next_check > SystemTime::UNIX_EPOCH)
                 .then_some(object.next_check);
             let (attempt, of) = (next.max(soft), object.max_attempts);
-            NextAttempt { trigger: format!("Nagios' result at attempt {attempt} of {of}"), at: due }
+            let trigger = format!("Nagios' check result at attempt {attempt} of {of}");
+            NextAttempt { trigger, at: due }
         }
         (false, StateType::Hard) => NextAttempt::never("the next change of its state in Nagios"),
     }
@@ -121,10 +125,10 @@ fn by_sweep(
         (_, Some(refused)) if refused.allowed_at.is_some() => {
             ("the first sweep after that time".to_owned(), refused.allowed_at)
         }
-        (_, Some(_)) => ("the first sweep after this has ended".to_owned(), None),
+        (_, Some(_)) => ("the first sweep once this has ended".to_owned(), None),
         (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
         (Err(Ineligible::TriedLately { left, .. }), None) => {
-            ("the first sweep after a pause".to_owned(), now.checked_add(*left))
+            ("the first sweep after the waiting time".to_owned(), now.checked_add(*left))
         }
         (Err(why @ (Ineligible::NotCheckedYet | Ineligible::NotCheckedSince(_))), None) => {
             (format!("the first sweep after Nagios' next check; {why}"), checked)
@@ -133,8 +137,8 @@ fn by_sweep(
     NextAttempt { trigger, at }
 }
 
-/// Whether it is a confirmed fault that these rules repair: Nagios does not call for it again while
-/// it stays so.
+/// Whether only a sweep can start the repair of this object. That is so for a HARD fault that the
+/// rules repair, because Nagios does not call the handler again until the state changes.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
     let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
     is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())

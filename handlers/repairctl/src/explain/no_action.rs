@@ -1,4 +1,4 @@
-//! Why nothing would be done.
+//! The decision to do nothing.
 
 use std::time::SystemTime;
 
@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// Why nothing would be done.
 #[derive(Serialize, Deserialize)]
 pub struct NoAction {
-    /// The code of the reason.
+    /// The code of the reason, for example `cooling-down`.
     pub code: String,
-    /// The reason, for people.
+    /// The reason in words.
     pub text: String,
-    /// Whether it is in order.
+    /// Whether the reason is that the object is in a good state.
     pub recovered: bool,
-    /// When the reason will have passed, if time alone ends it; two of them start anew with every
-    /// sign of trouble.
+    /// When a repair is allowed again, if this depends on time alone. For an open breaker and a
+    /// used up incident budget, the time starts again with every new fault.
     pub allowed_at: Option<SystemTime>,
 }

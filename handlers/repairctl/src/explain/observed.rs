@@ -1,4 +1,4 @@
-//! What Nagios' status file says of the object, and the call that Nagios would make for it.
+//! The state of an object in Nagios' status file, and how Nagios would call handle_repair for it.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -12,37 +12,39 @@ use policy::{ObjectState, Rounded, StateType};
 use super::args::ExplainArgs;
 use crate::object::Object;
 
-/// The object of the command line as the status file shows it.
+/// The object of the command line, with its state from the status file.
 pub struct ObservedObject<'a> {
-    /// The command line, which may suppose another state.
+    /// The command line, which can assume another state with `--state`.
     pub args: &'a ExplainArgs,
-    /// The policy's file.
+    /// Path of the policy.
     pub policy: &'a Path,
-    /// Nagios' status file, if the policy names one.
+    /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,
-    /// What the status file says; `None` if the policy names none.
+    /// The content of the status file, or `None` if the policy names no status file.
     pub report: Option<ObjectReport>,
 }
 
 impl ObservedObject<'_> {
-    /// The object; `None` if Nagios does not know it, or there is no status file.
+    /// Returns the object's status, or `None` if Nagios does not know the object or the policy
+    /// names no status file.
     pub fn object(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.object.as_ref()
     }
 
-    /// Its host, or itself; `None` if Nagios does not know it, or there is no status file.
+    /// Returns the status of the service's host, or of the object itself if it is a host. Returns
+    /// `None` if Nagios does not know the host or the policy names no status file.
     pub fn host(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.host.as_ref()
     }
 
-    /// Its state, for people; `None` if there is no status file.
+    /// Describes the object's state, or returns `None` if the policy names no status file.
     pub fn state(&self, now: SystemTime) -> Option<String> {
         let report = self.report.as_ref()?;
         let age = Rounded(report.program.age(now));
         let Some(object) = &report.object else {
             return Some(format!(
-                "Nagios' status file, {age} old, does not show it: is the name right? as given, \
-                 then"
+                "as given; Nagios' status file, {age} old, does not have this object; check the \
+                 name"
             ));
         };
         let repair = match object.has_repair() {
@@ -68,7 +70,8 @@ impl ObservedObject<'_> {
         ))
     }
 
-    /// The call for the state that was given, or for the present one.
+    /// Returns the call that Nagios would make for the state given with `--state`, or else for the
+    /// present state.
     pub fn call(&self) -> Result<Invocation, Problem> {
         match (&self.args.state, self.object()) {
             (Some(text), _) => self.call_for(event_words(text)?),
@@ -86,14 +89,14 @@ impl ObservedObject<'_> {
         let known = match self.status_file {
             Some(file) => {
                 let services = status_file::services(file, &self.args.host).unwrap_or_default();
-                format!("{}. Is the name right?", object.is_unknown(services.as_deref()))
+                format!("{}; correct the name", object.is_unknown(services.as_deref()))
             }
-            None => "how it is now is not known: the policy has no \"status_file\"".to_owned(),
+            None => "the state is unknown: the policy has no \"status_file\"; add it".to_owned(),
         };
-        format!("{known} Else say what to suppose: --state CRITICAL --repair NAME")
+        format!("{known}, or assume a state with --state CRITICAL --repair NAME")
     }
 
-    /// The call for the first state in which it would be repaired.
+    /// Returns the call that Nagios would make for a HARD fault of the object.
     pub fn call_if_broken(&self) -> Result<Invocation, Problem> {
         let state = match self.args.service {
             Some(_) => ObjectState::Critical,
@@ -103,7 +106,8 @@ impl ObservedObject<'_> {
         self.call_for([state.to_string(), StateType::Hard.to_string(), attempts.to_string()])
     }
 
-    /// The words with which Nagios would call, read as handle_repair reads them.
+    /// Builds the arguments that Nagios would pass to handle_repair, and parses them as
+    /// handle_repair does.
     fn call_for(&self, event: [String; 3]) -> Result<Invocation, Problem> {
         let args = self.args;
         let object = self.object();
@@ -111,8 +115,8 @@ impl ObservedObject<'_> {
         let of_object = || object.map(ObjectStatus::repair_name);
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
-        // The status file has no state before this one; one that has been HARD for more than one
-        // check was the same before.
+        // The status file does not contain the previous state. A state that has been HARD for more
+        // than one check was the previous state as well.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
@@ -129,7 +133,7 @@ impl ObservedObject<'_> {
         }
         if let Some(object) = object {
             number("--max-attempts", object.max_attempts.into());
-            // A state that is only supposed is another problem than the present one.
+            // An assumed state belongs to a different problem than the present state.
             let is_real = args.state.is_none() && !object.state().is_good();
             let id = if is_real { object.problem_id } else { 0 };
             number("--problem-id", id);
@@ -145,7 +149,7 @@ impl ObservedObject<'_> {
     }
 }
 
-/// `CRITICAL`, or `CRITICAL;SOFT;2`.
+/// Parses `CRITICAL` or `CRITICAL;SOFT;2` into state, state type and attempt.
 fn event_words(text: &str) -> Result<[String; 3], Problem> {
     let words: Vec<String> = text.split(';').map(|word| word.trim().to_uppercase()).collect();
     match <[String; 3]>::try_from(words) {

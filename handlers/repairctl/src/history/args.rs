@@ -9,29 +9,29 @@ use crate::object::name_parser;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d
-  What needed people this month?         repairctl history --since 2026-11-01 \\
+  What was not healed this month?        repairctl history --since 2026-11-01 \\
                                              --outcome not-healed
-  Why does it refuse to repair web1?     repairctl history web1 --refused")]
+  Why was web1 not repaired?             repairctl history web1 --refused")]
 pub struct HistoryArgs {
-    /// Only this host and its services
+    /// List only this host and its services
     #[arg(value_parser = name_parser())]
     pub host: Option<String>,
-    /// Only this service of it
+    /// List only this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// Only from then on: 90m, 7d, 2026-11-01, "2026-11-01 14:30"
+    /// List records since this time: 90m, 7d, 2026-11-01, "2026-11-01 14:30"
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Only before then
+    /// List records before this time
     #[arg(long, value_name = "TIME")]
     pub until: Option<String>,
-    /// Only repairs that ended so
+    /// List only repairs with this outcome
     #[arg(long, value_name = "OUTCOME", conflicts_with = "refused")]
     pub outcome: Option<OutcomeArg>,
-    /// List what was refused, and why, instead of what was repaired
+    /// List refusals with their reasons instead of repairs
     #[arg(long)]
     pub refused: bool,
-    /// List at most N, the newest ones; 0 for all
+    /// List only the N newest records; 0 lists all
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON
@@ -39,23 +39,23 @@ pub struct HistoryArgs {
     pub json: bool,
 }
 
-/// How a repair ended, as it is asked for.
+/// The outcome of a repair, as a value of `--outcome`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum OutcomeArg {
-    /// A rung ran and its check is good
+    /// A rung ran and its check is OK
     Healed,
-    /// The ladder is spent and the fault is still there
+    /// All rungs were tried and the fault is still there
     NotHealed,
     /// No rung could be run
     CouldNotRun,
-    /// It may have run, nobody knows how it ended
+    /// A rung may have run, but its result is unknown
     Unknown,
-    /// It has not ended
+    /// The repair has not ended yet
     Running,
 }
 
 impl OutcomeArg {
-    /// The state of such repairs in the ledger.
+    /// Returns the state that the ledger has for repairs with this outcome.
     pub fn state(self) -> RepairState {
         match self {
             OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),

@@ -25,7 +25,7 @@ use args::{HistoryArgs, OutcomeArg};
 pub struct HistoryData {
     repairs: Vec<Record>,
     refusals: Vec<Refusal>,
-    /// All refusals by object and reason, not only those that are listed.
+    /// The number of refusals of each object and reason. `--limit` does not restrict them.
     counts: Vec<RefusalCount>,
 }
 
@@ -47,7 +47,7 @@ impl Split for HistoryArgs {
         } else {
             data.repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
         }
-        // A person sees the refusals counted below the repairs; programs request them.
+        // The text output counts the refusals below the repairs. JSON has them only with --refused.
         if self.refused || (self.outcome.is_none() && !self.json) {
             let all = Filter { limit: None, ..filter };
             data.counts = ledger.refusal_counts(&all).map_err(Problem::failed)?;
@@ -76,15 +76,15 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        let text = "--since is not before --until: no time lies between them";
+        let text = "--since is not before --until; exchange the two times";
         return Err(Problem::Usage(text.into()));
     }
     let limit = (args.limit > 0).then_some(args.limit);
     Ok(Filter { which, since, until, state: args.outcome.map(OutcomeArg::state), limit })
 }
 
-const NO_REPAIR: &str = "No repair of that kind is on record.";
-const NO_REFUSAL: &str = "No refusal of that kind is on record; they are kept for 90 days.";
+const NO_REPAIR: &str = "No matching repair is on record.";
+const NO_REFUSAL: &str = "No matching refusal is on record. Refusals are kept for 90 days.";
 
 fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount], out: &mut Out) {
     if args.json {
@@ -115,10 +115,10 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     }
 }
 
-/// Prints what else is on record.
+/// Prints whether there may be more repairs than listed, and the number of refusals.
 fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
     if args.limit > 0 && listed == args.limit as usize {
-        out.line(format!("The newest {listed}; --limit 0 lists all."));
+        out.line(format!("These are the newest {listed}; --limit 0 lists all."));
     }
     if !refused.is_empty() {
         out.line(format!("Refused: {} (see --refused).", reasons(refused)));
@@ -149,11 +149,11 @@ fn list_refusals(args: &HistoryArgs, refusals: &[Refusal], counts: &[RefusalCoun
     table.write_or(NO_REFUSAL, out);
     if out.is_terminal() && !counts.is_empty() {
         let total: u32 = counts.iter().map(|count| count.count).sum();
-        out.line(format!("{total} in all: {}.", reasons(counts)));
+        out.line(format!("{total} in total: {}.", reasons(counts)));
     }
 }
 
-/// The counts by reason, the most frequent first: `8 cooling-down, 4 same-event`.
+/// Returns the counts by reason, the most frequent first: `8 cooling-down, 4 same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
     let mut sums = BTreeMap::<&str, u32>::new();
     for count in counts {
@@ -165,7 +165,7 @@ fn reasons(counts: &[RefusalCount]) -> String {
     plugin_kit::clean(&texts.collect::<Vec<_>>().join(", "))
 }
 
-/// Returns the outcome of a repair, coloured by how good it is.
+/// Returns the outcome of a repair as a coloured cell.
 pub fn outcome(record: &Record) -> Cell {
     let tone = match record.state() {
         RepairState::Running => Tone::Plain,
@@ -176,7 +176,7 @@ pub fn outcome(record: &Record) -> Cell {
     Cell::toned(record.state().as_str(), tone)
 }
 
-/// Returns a repair for programs: times in UTC, spans in seconds.
+/// Returns a repair as JSON, with times in UTC and durations in seconds.
 pub fn repair_json(record: &Record) -> Value {
     json!({
         "job": record.job,

@@ -1,11 +1,11 @@
-//! `repairctl ledger`.
+//! The arguments of `repairctl ledger`.
 
 use clap::{Args, Subcommand};
 
 /// The arguments of `ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
-    /// What to do with it
+    /// What to do with the ledger
     #[command(subcommand)]
     pub action: LedgerAction,
 }
@@ -13,10 +13,10 @@ pub struct LedgerArgs {
 /// What to do with the ledger.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum LedgerAction {
-    /// Bring a ledger of an older version to this version's schema
+    /// Migrate a ledger of an older version to the schema of this version
     #[command(
-        after_help = "The first repair after an upgrade does the same, and so does the package.
-A copy of the ledger as it was stays beside it.
+        after_help = "The package also migrates the ledger, and so does the first repair after an
+upgrade. A copy of the old ledger is kept next to the new one.
 
 Exit codes: 2 while a worker of the older version is still repairing."
     )]

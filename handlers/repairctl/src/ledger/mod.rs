@@ -1,4 +1,4 @@
-//! `repairctl ledger`: looks after the ledger itself.
+//! `repairctl ledger`: maintains the ledger.
 
 pub mod args;
 
@@ -12,17 +12,17 @@ use crate::context::Context;
 use crate::split::{CommandResult, Split};
 use args::{LedgerAction, LedgerArgs};
 
-/// A ledger with millions of rows is written anew.
+/// Time for a migration, which rewrites the ledger. A ledger can have millions of rows.
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What the migration came to.
+/// The result of a migration.
 #[derive(Serialize, Deserialize)]
 pub enum Migration {
-    /// There is no ledger before the first repair.
+    /// There is no ledger, because no repair has run yet.
     NoLedger,
-    /// The ledger has this version's schema already.
+    /// The ledger already has the schema of this version.
     Current,
-    /// The ledger was migrated; its copy is here.
+    /// The ledger was migrated. Holds the path of the copy of the old ledger.
     Done(PathBuf),
     /// A worker of the older version is still repairing.
     Waiting(String),
@@ -56,15 +56,17 @@ impl Split for LedgerArgs {
     fn show(&self, migration: Migration, context: &Context, out: &mut Out) -> CommandResult {
         let path = context.config()?.ledger.display();
         let (line, result) = match migration {
-            Migration::NoLedger => (format!("{path}: there is none yet"), ToolResult::Fine),
+            Migration::NoLedger => (format!("{path}: no ledger yet"), ToolResult::Fine),
             Migration::Current => {
-                (format!("{path}: has this version's schema already"), ToolResult::Fine)
+                (format!("{path}: already has the schema of this version"), ToolResult::Fine)
             }
             Migration::Done(copy) => {
                 let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());
                 (text, ToolResult::Fine)
             }
-            Migration::Waiting(why) => (format!("{why}; run this again then"), ToolResult::Failed),
+            Migration::Waiting(why) => {
+                (format!("{why}; run this again after the job has ended"), ToolResult::Failed)
+            }
         };
         out.line(line);
         Ok(result)

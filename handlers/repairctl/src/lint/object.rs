@@ -3,7 +3,7 @@
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
-use policy::{RepairName, Rules, spell};
+use policy::{RepairName, Rules, object_name, spell};
 
 use super::arguments;
 use super::check_http::{RefusedWord, refused};
@@ -31,9 +31,7 @@ impl ObjectLinter<'_> {
         hosts: &[String],
         service: Option<&str>,
     ) -> bool {
-        let label = |host: &String| {
-            service.map_or_else(|| host.clone(), |service| format!("{host}/{service}"))
-        };
+        let label = |host: &String| object_name(host, service);
         let subject = LintedObject { kind, object, labels: hosts.iter().map(label).collect() };
         let repair = object.get("_REPAIR");
         self.named_twice(&subject, repair);

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use engine::configuration::{Configuration, Location};
 use plugin_kit::LIBEXEC;
+use policy::object_name;
 use policy_file::{BadPolicy, Config, WatchService};
 
 use super::finding::{Findings, error};
@@ -98,7 +99,7 @@ fn check_repairs(
     let WatchService { host, service } = watch;
     let mut services = configuration.objects.services.iter();
     let known = services.find(|one| one.description == *service && one.hosts.contains(host));
-    let label = format!("{host}/{service}");
+    let label = object_name(host, Some(service));
     match known {
         None => {
             let text = "check_repairs names a service that Nagios does not know: escalations go \

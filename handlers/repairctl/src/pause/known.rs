@@ -1,4 +1,4 @@
-//! Whether Nagios knows an object: a pause of a mistyped name pauses nothing.
+//! Checks that Nagios knows an object, since a pause of a mistyped name has no effect.
 
 use engine::configuration::{self, MainFile};
 use engine::status_file;
@@ -7,18 +7,19 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::object::Object;
 
-/// Why a name is not known to be one of Nagios'.
+/// Why an object is not known to exist in Nagios.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
-    /// Nagios' objects are known, and this is not one of them.
+    /// Nagios has no such object.
     #[error("{0}")]
     NotThere(String),
-    /// The status file cannot be read, and neither can the objects.
+    /// Neither the status file nor the object cache can be read.
     #[error("{0}")]
     NotLookedUp(String),
 }
 
-/// Looks in Nagios' status file, or else in its objects, where one of them can be read.
+/// Looks up the object in Nagios' status file. If that file cannot be read, looks in the object
+/// cache. Returns `Ok` if the policy names no status file and the object cache cannot be read.
 pub fn check(
     context: &Context,
     config: &Config,
@@ -30,7 +31,7 @@ pub fn check(
     let unread = match &config.status_file {
         Some(file) => match status_file::services(file, host) {
             Ok(services) => return judge(&object, services.as_deref()),
-            Err(why) => Some(format!("whether Nagios knows {object} was not looked up: {why}")),
+            Err(why) => Some(format!("could not check whether Nagios knows {object}: {why}")),
         },
         None => None,
     };
@@ -48,8 +49,8 @@ fn judge(object: &Object<'_>, services: Option<&[String]>) -> Result<(), Unknown
     Err(UnknownObject::NotThere(object.is_unknown(services)))
 }
 
-/// Returns the services of a host by the object cache, if that can be read; `Some(None)` for a host
-/// that is not in it.
+/// Returns the services of a host that the object cache lists, or `Some(None)` if it does not list
+/// the host. Returns `None` if the object cache cannot be read.
 fn services_in_objects(context: &Context, host: &str) -> Option<Option<Vec<String>>> {
     let main = MainFile::find(context.nagios_cfg.as_deref()).ok()??;
     let read = configuration::read(main.text("object_cache_file")?.as_ref());

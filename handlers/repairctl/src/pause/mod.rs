@@ -1,4 +1,4 @@
-//! `repairctl pause`, `resume` and `status`.
+//! `repairctl pause`, `resume` and `status`: set, end and list pauses.
 
 pub mod args;
 mod known;
@@ -28,7 +28,7 @@ use text::{describe, scope, scope_of};
 pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
-    /// The reason why it may pause nothing.
+    /// Why the pause possibly has no effect; absent if Nagios knows its object.
     warning: Option<String>,
 }
 
@@ -77,9 +77,9 @@ impl Split for PauseArgs {
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         out.line(format!("{scope}: {}", describe(&made.paused, now)));
         if let Some(earlier) = made.replaced {
-            out.line(format!("In place of: {}", describe(&earlier, now)));
+            out.line(format!("Replaces: {}", describe(&earlier, now)));
         }
-        out.line("What is running goes on to its end.");
+        out.line("Running repairs continue.");
         let Some(warning) = made.warning else { return Ok(ToolResult::Fine) };
         out.flush();
         let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(&warning));
@@ -88,7 +88,7 @@ impl Split for PauseArgs {
 }
 
 impl Split for ResumeArgs {
-    /// The pause that was ended, and those that still hold.
+    /// The pause that was ended, and the pauses that still hold.
     type Data = (Option<Paused>, Vec<Paused>);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
@@ -96,7 +96,7 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // Before there is a ledger there is no pause, and resuming is not a reason to create one.
+        // Without a ledger there is no pause. Do not create a ledger just to find that out.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
@@ -141,7 +141,7 @@ impl Split for StatusArgs {
     }
 }
 
-/// Returns the end of a pause of this span.
+/// Returns the end of a pause that lasts for `span`, the value of `--for`.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;

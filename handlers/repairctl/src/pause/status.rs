@@ -1,5 +1,5 @@
-//! The state of all repairs: pauses, running jobs, use of the fleet's limits, open breakers,
-//! unknown outcomes.
+//! The output of `repairctl status`: pauses, running jobs, usage of the fleet limits, open breakers
+//! and unknown outcomes.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// How long an unknown outcome is shown.
+/// Time for which `status` shows an unknown outcome.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of all repairs at one moment.
@@ -31,32 +31,33 @@ pub struct RepairStatus {
     trouble: FleetTrouble,
     pauses: Vec<Paused>,
     running: Vec<Running>,
-    /// The number of running repairs by the fleet's count.
+    /// The number of running repairs that count for the fleet limit.
     busy: u32,
-    /// The number of repairs that began within the fleet's time, and the age of the first of them.
+    /// The number of repairs that were started within `fleet.started.per`, and the time since the
+    /// first of them.
     started: (u32, Duration),
     breakers: Vec<OpenBreaker>,
     unknown: Vec<Record>,
 }
 
-/// What is known of Nagios' objects with a repair.
+/// The number of objects in trouble, if it is known. Only objects with a repair count.
 #[derive(Serialize, Deserialize)]
 enum FleetTrouble {
     /// The policy names no status file.
     NotKnown,
-    /// Why the status file cannot be used.
+    /// The reason why the status file cannot be used.
     Unreadable(String),
-    /// The number of objects in trouble, and of all, by a status file of this age.
+    /// The number of objects in trouble, the number of all objects, and the age of the status file.
     Share { troubled: u32, all: u32, age: Duration },
 }
 
-/// An object whose repairs do not help.
+/// An object whose breaker is open because its repairs do not help.
 #[derive(Serialize, Deserialize)]
 struct OpenBreaker {
     host: String,
     service: Option<String>,
     ineffective: u32,
-    /// When it closes, if there is no more trouble until then.
+    /// Time until the breaker closes if the fault does not return.
     left: Duration,
 }
 
@@ -108,10 +109,10 @@ impl RepairStatus {
         !self.pauses.is_empty()
     }
 
-    /// For people.
+    /// Returns the status as a table for text output.
     pub fn table(&self, context: &Context, config: &Config) -> Table {
         let limits = &config.policy.fleet;
-        let mut table = Table::new(["WHAT", "HOW IT STANDS"]);
+        let mut table = Table::new(["WHAT", "STATE"]);
         let mut row =
             |what: &str, text: String, tone| table.row([Cell::from(what), Cell::toned(text, tone)]);
         for pause in &self.pauses {
@@ -121,7 +122,7 @@ impl RepairStatus {
         if !self.is_paused() {
             row("repairs", "on: nothing is paused".into(), Tone::Good);
         }
-        let busy = format!("{} of {} at once", self.busy, limits.running);
+        let busy = format!("{} of at most {}", self.busy, limits.running);
         row("running", busy, tone(self.busy, limits.running));
         for running in &self.running {
             let tone = if running.alive { Tone::Plain } else { Tone::Uneasy };
@@ -152,7 +153,7 @@ impl RepairStatus {
         let Running { record, alive } = running;
         let dead = match alive {
             true => "",
-            false => ", but its worker is dead: the next call or sweep asks its gate",
+            false => ", but its worker is dead; the next event or sweep queries its gate",
         };
         let since = time::span(self.ago(record.reserved));
         let Record { job, repair, .. } = record;
@@ -162,13 +163,13 @@ impl RepairStatus {
     fn trouble(&self, limit: u32) -> (String, Tone) {
         match &self.trouble {
             FleetTrouble::NotKnown => {
-                ("not known: the policy has no status_file".into(), Tone::Faint)
+                ("unknown: the policy has no status_file".into(), Tone::Faint)
             }
-            FleetTrouble::Unreadable(why) => (format!("not known: {why}"), Tone::Bad),
+            FleetTrouble::Unreadable(why) => (format!("unknown: {why}"), Tone::Bad),
             FleetTrouble::Share { troubled, all, age } => {
                 let text = format!(
-                    "{troubled} of {all} objects with a repair, {} ago; above {limit} %, unless it \
-                     is one alone, nothing is repaired",
+                    "{troubled} of {all} objects with a repair, {} ago; above {limit} % nothing is \
+                     repaired, unless only one object is in trouble",
                     Rounded(*age)
                 );
                 (text, Tone::Plain)
@@ -178,7 +179,7 @@ impl RepairStatus {
 
     fn started(&self, quota: &Quota) -> String {
         let (started, oldest) = self.started;
-        let text = format!("{started} of {} within {}", quota.count, Rounded(quota.per));
+        let text = format!("{started} of at most {} in {}", quota.count, Rounded(quota.per));
         let left = Rounded(quota.per.saturating_sub(oldest));
         if started < quota.count { text } else { format!("{text}; allowed again in {left}") }
     }
@@ -187,7 +188,7 @@ impl RepairStatus {
         self.now.duration_since(at).unwrap_or_default()
     }
 
-    /// For programs.
+    /// Returns the status as JSON.
     pub fn json(&self, context: &Context, config: &Config) -> Value {
         let fleet = &config.policy.fleet;
         let pauses = self.pauses.iter().map(|pause| {
@@ -237,7 +238,7 @@ fn tone(used: u32, allowed: u32) -> Tone {
     if used >= allowed { Tone::Uneasy } else { Tone::Plain }
 }
 
-/// The open breakers.
+/// Returns all open breakers.
 fn open_breakers(
     ledger: &mut dyn Ledger,
     config: &Config,

@@ -1,4 +1,4 @@
-//! Pauses and their objects in words.
+//! Describes pauses and their scopes in words.
 
 use std::time::SystemTime;
 
@@ -7,32 +7,25 @@ use plugin_kit::{Problem, clean};
 
 use crate::object::Object;
 
-/// Returns the object of a command: `everything`, `web1` or `web1/HTTP`.
+/// Returns the scope of a command: `everything`, `web1` or `web1/HTTP`.
 ///
 /// # Errors
-/// When a name is empty: a script whose variable was empty does not mean everything.
+/// A name is empty. A script with an empty variable must not pause everything.
 pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
     if host == Some("") || service == Some("") {
         return Err(Problem::Usage(
-            "a name is empty: leave it out to mean everything; nothing was changed".into(),
+            "a name is empty; omit it to select everything; nothing was changed".into(),
         ));
     }
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))
 }
 
-/// Returns the object of a pause.
+/// Returns the scope of a pause, safe to print on a terminal.
 pub fn scope_of(paused: &Paused) -> String {
-    scope(paused.host.as_deref(), paused.service.as_deref()).unwrap_or_default()
+    clean(&paused.scope())
 }
 
 /// Describes a pause: `paused by alice for another 2 h: migration`.
 pub fn describe(paused: &Paused, now: SystemTime) -> String {
-    let left = match paused.until {
-        Some(until) => {
-            let left = until.duration_since(now).unwrap_or_default();
-            format!("for another {}", policy::Rounded(left))
-        }
-        None => "until it is resumed".to_owned(),
-    };
-    format!("paused by {} {left}: {}", clean(&paused.by), clean(&paused.reason))
+    clean(&paused.as_reason(now).to_string())
 }

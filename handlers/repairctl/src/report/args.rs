@@ -13,16 +13,16 @@ use clap::{ArgGroup, Args};
   A mail every Monday:    repairctl report --since 7d --text | mail -s Week ops"
 )]
 pub struct ReportArgs {
-    /// The month to tell of: 2026-11 [default: this month]
+    /// Report on this month: 2026-11 [default: the current month]
     #[arg(long, value_name = "YYYY-MM", conflicts_with = "since")]
     pub month: Option<String>,
-    /// Tell of the time from then on: 7d, 2026-11-01
+    /// Report on the period since this time: 7d, 2026-11-01
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Write one self-contained page here; - is standard output
+    /// Write a self-contained HTML page to FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Print text, for a mail
+    /// Print plain text, for a mail
     #[arg(long)]
     pub text: bool,
 }

@@ -1,4 +1,4 @@
-//! The figures of a report, computed from the records. Pure.
+//! Computes the figures of a report from the records, without any I/O.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -12,72 +12,74 @@ use super::period::{Parts, Periods};
 /// The records of one period.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodRecord {
-    /// The repairs, the newest first.
+    /// The repairs, newest first.
     pub repairs: Vec<Record>,
-    /// For each of them: whether it healed a fault that relapsed.
+    /// For each element of `repairs`, whether it healed a fault that relapsed.
     pub relapsed: Vec<bool>,
-    /// The refusals, counted by object and reason.
+    /// The number of refusals for each object and reason.
     pub refusals: Vec<RefusalCount>,
 }
 
 /// All figures of a report.
 #[derive(Debug)]
 pub struct Figures {
-    /// The period and the one before.
+    /// The period of the report and the period before it.
     pub periods: Periods,
-    /// The time of the computation.
+    /// When the report was made.
     pub made: SystemTime,
     /// The counts of the period.
     pub now: RepairCounts,
     /// The counts of the period before.
     pub before: RepairCounts,
-    /// The parts of the period.
+    /// The parts of the period, for example its days.
     pub parts: Parts,
-    /// The counts of each part.
+    /// The counts of each part of the period.
     pub trend: Vec<RepairCounts>,
-    /// Each host, the one with the most repairs first.
+    /// The figures of each host, sorted by number of repairs.
     pub hosts: Vec<HostFigures>,
-    /// Each object that was repaired, the worst first.
+    /// The figures of each repaired object. Those with the most escalated and relapsed repairs come
+    /// first.
     pub objects: Vec<ObjectFigures>,
-    /// Each reason with its refusals now and before, the most frequent first.
+    /// Each reason with its number of refusals in this period and in the period before, most
+    /// frequent first.
     pub reasons: Vec<(String, u32, u32)>,
-    /// The refusals of breakers, by object.
+    /// The number of refusals because of an open breaker, for each object.
     pub stopped: Vec<RefusalCount>,
-    /// The repairs that were escalated, the newest first.
+    /// The repairs that were escalated, newest first.
     pub escalated: Vec<Record>,
 }
 
-/// Repairs, counted by outcome.
+/// The number of repairs for each outcome.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RepairCounts {
-    /// A rung ran and the check is good.
+    /// Repairs after which the check was OK.
     pub healed: u32,
-    /// The fault is still there.
+    /// Repairs after which the fault was still there.
     pub not_healed: u32,
-    /// Nothing was run.
+    /// Repairs of which no rung could be run.
     pub could_not_run: u32,
-    /// The outcome is not known.
+    /// Repairs with an unknown outcome.
     pub unknown: u32,
-    /// Not ended yet.
+    /// Repairs that have not ended yet.
     pub running: u32,
-    /// Healed, and the fault relapsed.
+    /// Healed repairs whose fault relapsed. They also count as `healed`.
     pub relapsed: u32,
-    /// Healed in a SOFT state without a relapse: Nagios notified nobody.
+    /// Repairs that healed a SOFT fault without a relapse, so that Nagios notified nobody.
     pub pages_saved: u32,
-    /// Refused.
+    /// Events for which a repair was refused.
     pub refused: u32,
-    /// The duration of each healing, the shortest first.
+    /// The duration of each healed repair, shortest first.
     pub times: Vec<Duration>,
 }
 
 /// The figures of one host.
 #[derive(Debug)]
 pub struct HostFigures {
-    /// Its name in Nagios.
+    /// The host's name in Nagios.
     pub host: String,
-    /// Healed and escalated repairs, for each part.
+    /// The numbers of healed and of escalated repairs in each part of the period.
     pub parts: Vec<(u32, u32)>,
-    /// All parts together.
+    /// The counts of the whole period.
     pub sum: RepairCounts,
 }
 
@@ -88,7 +90,7 @@ pub struct ObjectFigures {
     pub host: String,
     /// The service's description; absent for the host itself.
     pub service: Option<String>,
-    /// Its repairs and refusals.
+    /// The repairs and refusals of the whole period.
     pub sum: RepairCounts,
 }
 
@@ -123,30 +125,32 @@ impl RepairCounts {
         self.healed + self.escalated() + self.running
     }
 
-    /// Returns the number of repairs that were escalated: people had to go on.
+    /// Returns the number of escalated repairs: not healed, could not run, or of unknown outcome.
     pub fn escalated(&self) -> u32 {
         self.not_healed + self.could_not_run + self.unknown
     }
 
-    /// Returns the percentage that was healed of those that ended; `None` if none has ended.
+    /// Returns the percentage of ended repairs that healed the fault. Returns `None` if no repair
+    /// has ended.
     pub fn healed_share(&self) -> Option<f64> {
         let ended = self.healed + self.escalated();
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns the time within which this part of the healings, 0 to 1, was done (nearest rank).
+    /// Returns a percentile of the times to heal, by nearest rank. `part` is between 0 and 1.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
 
-/// Returns a quantile by nearest rank; `sorted` is in ascending order.
+/// Returns a quantile by nearest rank. `sorted` must be in ascending order, and `part` between 0
+/// and 1.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "a rank within a list"
+        reason = "the rank is not larger than the list"
     )]
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
@@ -191,7 +195,7 @@ impl Figures {
     }
 }
 
-/// Whether people had to go on with it.
+/// Whether the repair ended without healing the fault. Every such repair is escalated.
 fn is_escalated(record: &Record) -> bool {
     record.outcome.is_some_and(|how| how != RepairOutcome::Healed)
 }
@@ -226,7 +230,8 @@ fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
     hosts
 }
 
-/// Returns the objects, the worst first: by escalated and relapsed repairs, then by all repairs.
+/// Returns the objects, worst first. Sorts them by the number of escalated and relapsed repairs,
+/// then by the number of all repairs.
 fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
     let mut objects: HashMap<(&str, Option<&str>), RepairCounts> = HashMap::new();
     for (record, relapsed) in recorded.each() {
@@ -266,7 +271,8 @@ fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)>
     reasons
 }
 
-/// Returns classes of durations: from, to (absent in the last), and the number of healings.
+/// Sorts durations into classes for a histogram. Returns the start, the end and the count of each
+/// class. The last class has no end.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
     let edges: Vec<Duration> = EDGES.into_iter().map(Duration::from_secs).collect();
@@ -287,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn returns_quantiles_that_occurred() {
+    fn quantiles_are_elements_of_the_list() {
         let times = seconds(&[1, 2, 3, 4, 100]);
         assert_eq!(quantile(&times, 0.5), Some(Duration::from_secs(3)));
         assert_eq!(quantile(&times, 0.9), Some(Duration::from_secs(100)));

@@ -1,4 +1,4 @@
-//! Replaces a file atomically: a web server may be serving it.
+//! Replaces a file atomically, because a web server may be serving it at that moment.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -11,13 +11,13 @@ use safe_file::Directory;
 use crate::paste::{Paste, path, program};
 use crate::sudo;
 
-/// Why a file is not replaced.
+/// Why a file was not replaced.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
-    /// A directory, a link or a device has this name.
-    #[error("not a regular file; name another one")]
+    /// The path is a directory, a link or a device.
+    #[error("not a regular file; choose another path")]
     NotRegular,
-    /// Another account can change the directory, so root does not write there.
+    /// Another account can change the directory, so root does not write into it.
     #[error("{why}{}", by_owner(why, to))]
     Directory { why: safe_file::Error, to: PathBuf },
     /// A system call failed.
@@ -25,7 +25,9 @@ pub enum ReplaceError {
     Io(#[from] io::Error),
 }
 
-/// Says how the directory's owner writes the file, while root makes the page.
+/// Returns a command to append to an error message. In this command root makes the page, and the
+/// owner of the directory writes it. Returns an empty string if the owner is root or has no
+/// account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
@@ -47,7 +49,10 @@ fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     format!("; or, {}", Paste::here(format!("{page} | {write}")))
 }
 
-/// Replaces the file, or makes it. Refuses to replace anything but a regular file.
+/// Replaces a regular file, or creates it.
+///
+/// # Errors
+/// The path is not a regular file, or its directory is not safe to write to.
 pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let to = std::path::absolute(to)?;
     if !rustix::process::geteuid().is_root() {
@@ -57,12 +62,13 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let name = to.file_name().unwrap_or_default();
     let (opened, owner) =
         match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
-            // The caller of sudo gains nothing where they can write themselves.
+            // The caller of sudo may own the directory. They gain nothing from a file that they
+            // could write themselves.
             (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
             (opened, _) => (opened, None),
         };
     let directory = opened.map_err(|why| ReplaceError::Directory { why, to: to.clone() })?;
-    // No other account can put a link in the way there.
+    // No other account can replace the file with a link between this check and the write.
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
     Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
 }
@@ -75,7 +81,7 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Replaces the file by its path; its mode is 0644 less the umask.
+/// Replaces the file without root's checks of the directory. The umask applies to its mode, 0644.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));

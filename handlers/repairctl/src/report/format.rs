@@ -1,8 +1,12 @@
-//! Numbers, times and reasons in words, the same on the page and in the mail.
+//! Formats numbers, times and reasons, both for the page and for the mail.
 
 use std::time::Duration;
 
-/// Formats a number: `4,712`.
+use policy::ReasonCode;
+
+use crate::ui::time::span;
+
+/// Formats a number with commas between the thousands: `4,712`.
 pub fn number(n: impl ToString) -> String {
     let digits = n.to_string();
     let mut text = String::new();
@@ -15,13 +19,13 @@ pub fn number(n: impl ToString) -> String {
     text
 }
 
-/// Formats a number of things: `1 repair`, `2 repairs`.
+/// Formats a number with a noun: `1 repair`, `2 repairs`.
 pub fn count(n: impl ToString, what: &str) -> String {
     let n = number(n);
     format!("{n} {what}{}", if n == "1" { "" } else { "s" })
 }
 
-/// Formats a percentage: `94 %`, or `-` for none. Less than 100 % is never rounded to 100 %.
+/// Formats a percentage: `94 %`, or `-` for `None`. Never rounds up to 100 %.
 pub fn percent(share: Option<f64>) -> String {
     match share {
         None => "-".into(),
@@ -30,36 +34,18 @@ pub fn percent(share: Option<f64>) -> String {
     }
 }
 
-/// Formats a change: `+12 %`, `-3 %`, `as many`; empty when there was nothing before.
+/// Formats a change: `+12 %`, `-3 %`, `unchanged`. Returns an empty string if `before` is zero.
 pub fn change(now: u32, before: u32) -> String {
     let change = 100.0 * (f64::from(now) - f64::from(before)) / f64::from(before);
     match before {
         0 => String::new(),
-        _ if now == before => "as many".into(),
+        _ if now == before => "unchanged".into(),
         _ if change > 999.0 => format!("{:.0} times", f64::from(now) / f64::from(before)),
         _ => format!("{change:+.0} %"),
     }
 }
 
-/// Formats a duration: `0.4 s`, `12 s`, `3.5 min`, `2 h`.
-pub fn span(span: Duration) -> String {
-    let seconds = span.as_secs_f64();
-    let short = |value: f64, unit: &str| {
-        let tenths = format!("{value:.1}");
-        match tenths.strip_suffix(".0") {
-            Some(whole) => format!("{whole} {unit}"),
-            None if value < 9.95 => format!("{tenths} {unit}"),
-            None => format!("{value:.0} {unit}"),
-        }
-    };
-    match seconds {
-        s if s < 59.5 => short(s, "s"),
-        s if s < 3570.0 => short(s / 60.0, "min"),
-        s => short(s / 3600.0, "h"),
-    }
-}
-
-/// Formats a duration, or `-` for none.
+/// Formats a duration, or `-` for `None`.
 pub fn span_or_dash(value: Option<Duration>) -> String {
     value.map_or_else(|| "-".into(), span)
 }
@@ -81,7 +67,7 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
-/// Cuts a text to `length` characters; `mark` shows that something is missing.
+/// Cuts a text to `length` characters. If it was longer, `mark` is the last character.
 pub fn cut(text: &str, length: usize, mark: char) -> String {
     match text.chars().count() > length {
         true => text.chars().take(length - 1).chain([mark]).collect(),
@@ -89,29 +75,12 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// Explains a reason on record. An unknown one is shown as it is.
+/// Describes the code of a reason. Shows a code itself that this version does not know.
 pub fn reason(code: &str) -> String {
-    match code {
-        "acknowledged" => "acknowledged: somebody was at it",
-        "already-running" => "a repair was running on the host",
-        "breaker-open" => "breaker open: repairs did not help",
-        "cooling-down" => "cooling down after a repair",
-        "fleet-running" => "as many repairs running as may",
-        "fleet-share" => "too much in trouble: cause elsewhere",
-        "fleet-started" => "as many repairs started as may",
-        "flapping" => "flapping",
-        "host-downtime" => "the host was in downtime",
-        "host-not-up" => "the host was not up",
-        "incident-budget" => "the incident had had its repairs",
-        "paused" => "paused",
-        "recovered" => "recovered by itself",
-        "same-event" => "the same event again",
-        "same-problem" => "the same problem again",
-        "service-downtime" => "the service was in downtime",
-        "window-budget" => "the object had had its repairs",
-        other => return other.replace('-', " "),
+    match ReasonCode::from_word(code) {
+        Some(known) => known.about().trim_end_matches('.').to_owned(),
+        None => code.replace('-', " "),
     }
-    .into()
 }
 
 #[cfg(test)]
@@ -123,7 +92,7 @@ mod tests {
         assert_eq!([7, 312, 5000, 1_234_567].map(number), ["7", "312", "5,000", "1,234,567"]);
         assert_eq!(
             [(112, 100), (97, 100), (5, 5), (5, 0), (30, 1)].map(|(n, b)| change(n, b)),
-            ["+12 %", "-3 %", "as many", "", "30 times"]
+            ["+12 %", "-3 %", "unchanged", "", "30 times"]
         );
         assert_eq!(
             [Some(99.98), Some(100.0), Some(94.4), None].map(percent),

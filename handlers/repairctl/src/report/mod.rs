@@ -1,4 +1,5 @@
-//! `repairctl report`: the repairs of a month, as a page or a mail.
+//! `repairctl report`: summarizes the repairs of a month or another period, as an HTML page or as
+//! text for a mail.
 
 pub mod args;
 mod figures;
@@ -32,7 +33,7 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// The records of the period, and of the one before it.
+    /// The records of the period, and of the period before it.
     type Data = (PeriodRecord, PeriodRecord);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
@@ -81,7 +82,8 @@ fn read(
     })
 }
 
-/// Returns the policy's limit, or the default for a repair that the policy no longer has.
+/// Returns `relapse` of the policy for a repair, or the default if the repair is no longer in the
+/// policy.
 fn relapse(record: &Record, config: &Config) -> Duration {
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(|| Limits::default().relapse, |rules| rules.limits.relapse)
@@ -95,7 +97,7 @@ fn write_page(page: &str, to: &Path, out: &mut Out) -> Result<(), Problem> {
     file::replace(to, page.as_bytes())
         .map_err(|why| Problem::failed(PageError { path: to.to_owned(), why }))?;
     if out.is_terminal() {
-        out.line(format!("{} is written.", plugin_kit::clean(&to.display().to_string())));
+        out.line(format!("Wrote {}.", plugin_kit::clean(&to.display().to_string())));
     }
     Ok(())
 }

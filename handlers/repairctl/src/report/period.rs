@@ -1,4 +1,4 @@
-//! The period of a report, the one before it, and the parts into which charts divide it.
+//! The period of a report, the period that it is compared with, and its parts for the charts.
 
 use std::time::SystemTime;
 
@@ -12,23 +12,23 @@ use crate::ui::time::{self, BadTime};
 /// Why the options do not name a period.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
-    /// Not a year and a month.
-    #[error("'{}' is not a month: write it like 2026-11", .0.escape_debug())]
+    /// The value of `--month` is not a year and a month.
+    #[error("'{}' is not a month; write it as 2026-11", .0.escape_debug())]
     NoMonth(String),
-    /// A month of the future.
+    /// The month is in the future.
     #[error("{} has not begun yet", .0.strftime("%B %Y"))]
     FutureMonth(Date),
-    /// A time of the future.
-    #[error("'{0}' has not come yet")]
+    /// The value of `--since` is in the future.
+    #[error("'{0}' is in the future")]
     FutureTime(String),
-    /// Neither a time nor a span.
+    /// The value of `--since` is neither a time nor a duration.
     #[error(transparent)]
     NoTime(#[from] BadTime),
-    /// Outside the calendar, or without a midnight.
+    /// jiff cannot represent a date of the period.
     #[error(transparent)]
     Calendar(#[from] jiff::Error),
-    /// The first part of the period would begin before the calendar does.
-    #[error("the calendar does not go back so far")]
+    /// The first part of the period would start before the earliest date of jiff.
+    #[error("the period starts before the earliest supported date")]
     TooEarly,
 }
 
@@ -38,29 +38,29 @@ impl From<BadPeriod> for Problem {
     }
 }
 
-/// A span of time with its name.
+/// A period of time with a name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Period {
-    /// Its beginning.
+    /// Start of the period.
     pub from: SystemTime,
-    /// Its end, exclusive.
+    /// End of the period, exclusive.
     pub until: SystemTime,
-    /// `November 2026`, `the time since 2026-11-17 08:00`.
+    /// Name for titles: `November 2026`, `the period since 2026-11-17 08:00`.
     pub name: String,
 }
 
-/// A period and the one that it is compared with.
+/// A period and the period that it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Periods {
     /// The period of the report.
     pub now: Period,
-    /// The period it is compared with.
+    /// The period that `now` is compared with.
     pub before: Period,
 }
 
 impl Periods {
-    /// Returns a month, `2026-11`, compared with the month before. A month that is not over yet is
-    /// compared with the same span of the month before.
+    /// Returns a month, written as `2026-11`, and the month before it. For a month that is not over
+    /// yet, the other period is the same part of the month before.
     pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, BadPeriod> {
         let today = zoned(now)?;
         let first = match text {
@@ -79,7 +79,7 @@ impl Periods {
         let (before, now_name, before_name) = if until < over {
             let elapsed = until.duration_since(from).unwrap_or_default();
             let before_until = (before_from + elapsed).min(from);
-            (before_until, format!("{name} so far"), format!("as much of {name_before}"))
+            (before_until, format!("{name} so far"), format!("the same part of {name_before}"))
         } else {
             (from, name.to_string(), name_before.to_string())
         };
@@ -89,7 +89,7 @@ impl Periods {
         })
     }
 
-    /// Returns the time since `text`, compared with the same span before it.
+    /// Returns the period since the time `text`, and the period of the same length before it.
     pub fn since(text: &str, now: SystemTime) -> Result<Periods, BadPeriod> {
         let from = time::read(text, now)?;
         let length =
@@ -98,8 +98,12 @@ impl Periods {
         let shown = time::shown(from);
         let minute = shown.get(..16).unwrap_or(&shown);
         Ok(Periods {
-            now: Period { from, until: now, name: format!("the time since {minute}") },
-            before: Period { from: before, until: from, name: "as long a time before".into() },
+            now: Period { from, until: now, name: format!("the period since {minute}") },
+            before: Period {
+                from: before,
+                until: from,
+                name: "the same length of time before".into(),
+            },
         })
     }
 }
@@ -127,11 +131,11 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
 /// One part of a period.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Its beginning.
+    /// Start of the part.
     pub from: SystemTime,
-    /// Its name in a table: `2026-11-03`, `2026-11-03 14:00`.
+    /// Name of the part in a table: `2026-11-03`, `2026-11-03 14:00`.
     pub name: String,
-    /// Its name on an axis; empty where it would be too close to its neighbours.
+    /// Label of the part on an axis. Empty if it would be too close to the other labels.
     pub tick: String,
 }
 
@@ -145,8 +149,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Divides a period into hours up to three days, days up to a hundred, weeks up to eleven
-    /// years, then months, and years after 45 of them: at most 600 parts.
+    /// Divides a period into at most 600 parts. The parts are hours if the period is up to three
+    /// days long, days up to 100 days, weeks up to eleven years, months up to 45 years, and years
+    /// beyond that.
     pub fn of(period: &Period) -> Result<Parts, BadPeriod> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
@@ -174,7 +179,7 @@ impl Parts {
         Ok(Parts { unit, parts })
     }
 
-    /// Returns the index of the part that holds a time.
+    /// Returns the index of the part that contains the time `at`.
     pub fn index(&self, at: SystemTime) -> usize {
         self.parts.partition_point(|part| part.from <= at).saturating_sub(1)
     }
@@ -188,7 +193,7 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
         "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
-    // The first day of a month, and midnight, are marked with the date.
+    // Midnight and the first day of a month get the date as label.
     let tick = match unit {
         "hour" if at.hour() == 0 => "%b %-d",
         "day" if at.day() == 1 => "%b 1",
@@ -217,14 +222,14 @@ mod tests {
         );
         let running = Periods::of_month(None, at("2026-11-11")).unwrap();
         assert_eq!((running.now.until, running.before.until), (at("2026-11-11"), at("2026-10-11")));
-        assert_eq!(running.before.name, "as much of October 2026");
+        assert_eq!(running.before.name, "the same part of October 2026");
         for bad in ["2026", "2026-13", "2026-1", "+026-01", "x", "2027-01"] {
             assert!(Periods::of_month(Some(bad), at("2026-11-24")).is_err(), "{bad}");
         }
     }
 
     #[test]
-    fn divides_a_period_into_parts_that_a_chart_can_show() {
+    fn divides_periods_into_parts_that_fit_a_chart() {
         let now = at("2026-11-24");
         for (since, unit, count) in [
             ("1d", "hour", 24),
@@ -235,7 +240,7 @@ mod tests {
             ("1900-01-01", "year", 127),
         ] {
             let parts = Parts::of(&Periods::since(since, now).unwrap().now).unwrap();
-            // A week, or a day, may be cut at its beginning.
+            // The first week or day can start before the period, which adds a part.
             assert!(
                 parts.unit == unit && (count..=count + 1).contains(&parts.parts.len()),
                 "{since}: {parts:?}"

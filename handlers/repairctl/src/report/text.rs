@@ -1,4 +1,4 @@
-//! A report as text of 78 columns, for a mail.
+//! The report as plain text for a mail, at most 78 columns wide.
 
 use plugin_kit::clean;
 
@@ -8,7 +8,7 @@ use crate::object::Object;
 use crate::ui::time;
 
 const WIDTH: usize = 78;
-/// The longest bar, in columns.
+/// Length of the longest bar, in columns.
 const BAR: u32 = 40;
 
 /// Returns the lines of the report.
@@ -19,7 +19,7 @@ pub fn lines(figures: &Figures) -> Vec<String> {
         String::new(),
     ];
     if figures.is_empty() {
-        lines.push("Nothing was repaired, and nothing refused.".into());
+        lines.push("Nothing was repaired or refused.".into());
         return lines;
     }
     lines.extend(headline(figures));
@@ -42,15 +42,15 @@ fn headline(figures: &Figures) -> Vec<String> {
         row("", "now".into(), "before".into(), String::new()),
         counted("repairs", now.repairs(), before.repairs()),
         counted("healed", now.healed, before.healed),
-        row("  of those that ended", share, before_share, String::new()),
+        row("  of completed repairs", share, before_share, String::new()),
         counted("escalated", now.escalated(), before.escalated()),
-        counted("healed, but relapsed", now.relapsed, before.relapsed),
+        counted("healed, then relapsed", now.relapsed, before.relapsed),
         counted("pages saved (1)", now.pages_saved, before.pages_saved),
         counted("refused", now.refused, before.refused),
-        row("half of the healings within", median, before_median, String::new()),
+        row("median time to heal", median, before_median, String::new()),
         String::new(),
         format!("  before: {}", figures.periods.before.name),
-        "  (1) healed while SOFT, which Nagios tells nobody of, and not relapsed".into(),
+        "  (1) healed while SOFT, before Nagios notified anyone, and not relapsed".into(),
     ]
 }
 
@@ -70,12 +70,12 @@ fn times(now: &RepairCounts) -> Vec<String> {
     }
     let classes = distribution(&now.times);
     let most = classes.iter().map(|class| class.2).max().unwrap_or(0);
-    let mut lines = section("Time to heal, from the call to the good check");
+    let mut lines = section("Time to heal, from the event handler call to the OK check");
     lines.extend(classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
         format!("  {:<16}{:>8}  {}", time_class(*from, *to), number(*n), bar(*n, most))
     }));
     let [half, most] = [0.5, 0.9].map(|part| span_or_dash(now.percentile(part)));
-    lines.push(format!("  half within {half}, nine of ten within {most}"));
+    lines.push(format!("  50 % within {half}, 90 % within {most}"));
     lines
 }
 
@@ -103,8 +103,8 @@ fn refusals(figures: &Figures) -> Vec<String> {
     }
     let mut lines = section("Refused");
     for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        let (why, now, before) = (cut(&reason(why), 40, '~'), number(*now), number(*before));
-        lines.push(format!("  {why:<40}{now:>8}{before:>10} before"));
+        let (why, now, before) = (cut(&reason(why), 52, '~'), number(*now), number(*before));
+        lines.push(format!("  {why:<52}{now:>7}{before:>10} before"));
     }
     lines
 }
@@ -121,7 +121,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
     }
     if figures.escalated.len() > LISTED {
         let others = "repairctl history --outcome not-healed";
-        lines.push(format!("  the newest {LISTED}; the others: {others}"));
+        lines.push(format!("  only the newest {LISTED}; for more: {others}"));
     }
     lines
 }

@@ -19,11 +19,11 @@ use args::ResetArgs;
 /// The result of `reset`.
 #[derive(Serialize, Deserialize)]
 pub struct ResetResult {
-    /// Whether anything is on record for the object; nothing was reset otherwise.
+    /// Whether anything is on record for the object. If not, nothing was reset.
     is_known: bool,
-    /// What held objects back before: the object and the reason.
+    /// The objects whose repairs were held back before the reset, each with the reason.
     before: Vec<(String, String)>,
-    /// What still does.
+    /// The objects whose repairs are still held back after the reset, each with the reason.
     after: Vec<(String, String)>,
 }
 
@@ -37,12 +37,12 @@ impl Split for ResetArgs {
     fn collect(&self, context: &Context) -> Result<ResetResult, Problem> {
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            let why = "nothing was reset; say why repairs may help again";
+            let why = "nothing was reset; give the reason why repairs can help again";
             return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let config = context.config()?;
         let nothing = ResetResult { is_known: false, before: Vec::new(), after: Vec::new() };
-        // Before there is a ledger there is no breaker, and a reset is no reason to create one.
+        // Without a ledger there is no breaker. Do not create a ledger just to find that out.
         if context.ledger(config)?.is_none() {
             return Ok(nothing);
         }
@@ -67,11 +67,11 @@ impl Split for ResetArgs {
         let scope = Object { host: &self.host, service: self.service.as_deref() }.to_string();
         if !result.is_known {
             out.line(format!(
-                "{scope}: nothing is on record, so nothing was reset: is the name right?"
+                "{scope}: nothing is on record, so nothing was reset; check the name"
             ));
             return Ok(ToolResult::Wrong);
         }
-        out.line(format!("{scope}: reset; the repairs before now no longer count"));
+        out.line(format!("{scope}: reset; earlier repairs no longer count"));
         for (object, reason) in &result.before {
             out.line(format!("{}: it was held back: {}", clean(object), clean(reason)));
         }
@@ -93,7 +93,8 @@ impl ResetArgs {
         Ok(!ledger.repairs(&filter)?.is_empty())
     }
 
-    /// Objects that this reset covers and that are held back, with the reason.
+    /// Returns the objects in the scope of this reset whose repairs are held back, each with the
+    /// reason.
     fn held_back(
         &self,
         ledger: &mut dyn Ledger,

@@ -5,7 +5,8 @@ use clap::Args;
 /// The arguments of `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The job, as history and comments in Nagios name it; its beginning is enough
+    /// ID of the job, from history or from a comment in Nagios; its first
+    /// characters are enough
     pub job: String,
     /// Print JSON
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `repairctl show`: everything that is on record of one repair.
+//! `repairctl show`: prints everything that is on record about one repair.
 
 pub mod args;
 
@@ -18,14 +18,14 @@ use crate::ui::time;
 use crate::ui::tone::Tone;
 use args::ShowArgs;
 
-/// Why the argument does not name a single job.
+/// Why the argument does not identify one job.
 #[derive(Debug, thiserror::Error)]
 enum JobMatchError {
-    /// No job on record begins with it.
-    #[error("no job begins with '{}' (see 'repairctl history')", .0.escape_debug())]
+    /// No job ID on record starts with the argument.
+    #[error("no job ID starts with '{}' (see 'repairctl history')", .0.escape_debug())]
     Unknown(String),
-    /// Several jobs begin with it.
-    #[error("'{prefix}' begins more than one job: {jobs}; write more of it")]
+    /// The IDs of several jobs start with the argument.
+    #[error("several job IDs start with '{prefix}': {jobs}; give more of the ID")]
     Ambiguous { prefix: String, jobs: String },
 }
 
@@ -96,7 +96,7 @@ fn print_record(record: &Record, steps: &[Step], out: &mut Out) {
         ("event", format!("{}{problem}", record.event)),
         ("began", time::shown(record.reserved)),
         ("ended", ended),
-        ("in short", record.text.clone()),
+        ("summary", record.text.clone()),
     ] {
         if !text.is_empty() {
             let name = Tone::Faint.paint(&format!("{name:<8}"), out);
@@ -135,8 +135,8 @@ fn steps_table(record: &Record, steps: &[Step]) -> Table {
     table
 }
 
-/// Returns the lines of a step's text. The output of diagnostics is on record in one line, with
-/// ` / ` between its lines.
+/// Returns the lines of a step's text. The ledger keeps the output of diagnostics in one line, with
+/// ` / ` in place of each line break.
 fn text_lines(step: &Step) -> Vec<String> {
     match step.kind {
         StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::status_snapshot::ObjectKey;
 use ledger::RepairOutcome;
 use plugin_kit::{Out, ToolResult, clean};
-use policy::{RepairName, spell};
+use policy::{RepairName, object_name, spell};
 use serde_json::{Value, json};
 
 use super::candidate::Candidate;
@@ -218,9 +218,6 @@ impl<'a> SweepReport<'a> {
 
 /// Formats an object as `host/service` or `host`, safe to print on a terminal.
 fn object(key: &ObjectKey) -> String {
-    let name = |bytes: &[u8]| clean(&spell(bytes));
-    match &key.1 {
-        Some(service) => format!("{}/{}", name(&key.0), name(service)),
-        None => name(&key.0),
-    }
+    let service = key.1.as_ref().map(|service| spell(service));
+    clean(&object_name(&spell(&key.0), service.as_deref()))
 }

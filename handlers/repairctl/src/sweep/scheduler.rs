@@ -114,9 +114,7 @@ impl<'a> Scheduler<'a> {
         }
         let mut pauses = self.ledger.pauses(now)?.into_iter();
         if let Some(pause) = pauses.find(|pause| pause.host.is_none()) {
-            let left = pause.until.map(|until| until.duration_since(now).unwrap_or_default());
-            let paused = Reason::Paused { by: pause.by, reason: pause.reason, left };
-            return Ok(Some(paused.to_string()));
+            return Ok(Some(pause.as_reason(now).to_string()));
         }
         self.recover_dead_workers()?;
         let (mut busy, mut room) = self.room(now)?;

@@ -5,18 +5,19 @@ use std::fmt::{Display, Write};
 use plugin_kit::Out;
 use serde_json::{Value, json};
 
-/// The version of the form. It grows when a key goes or changes its meaning; new keys may come at
-/// any time.
+/// The version of the JSON format. It increases when a key is removed or changes its meaning. New
+/// keys can appear without a new version.
 const VERSION: u32 = 1;
 
-/// The form of all output of `--json`, for the manual page. A test compares it with the output.
-pub const FORM: &str = r#"Every command with --json prints one object. Its "version" is 1: it grows
-when a key goes or changes its meaning, so ignore keys that you do not know.
-What is not known or does not apply is null. Times are in UTC, as in
-2026-11-24T03:12:44Z; spans are in seconds. Names of hosts and services are
-UTF-8; a byte of a name that is not is spelled \xF6, and a backslash that would
-begin such a spelling is spelled \x5C. The commands for people print names the
-same way, and take them as they are printed.
+/// The format of all `--json` output, for the manual page. A test compares it with the output.
+pub const FORM: &str = r#"Every command with --json prints one object. Its "version" is 1. The
+version increases when a key is removed or changes its meaning. New keys can
+appear without a new version, so ignore keys that you do not know. A value that
+is unknown or does not apply is null. Times are in UTC, for example
+2026-11-24T03:12:44Z. Durations are in seconds. Names of hosts and services are
+UTF-8. A byte that is not valid UTF-8 is written as \xF6. A backslash that would
+look like such an escape is written as \x5C. The text output escapes names in
+the same way, and all commands accept names in this form.
 
 A REPAIR is {job, host, service, repair, event, problem, began, ended, seconds,
 rungs, outcome, text}.
@@ -38,7 +39,8 @@ rungs, outcome, text}.
            notifications_saved, objects: [{host, service, incidents, repairs,
            refused, notifications, saved}]}
   replay --decisions
-           the same on the last line; on each line before it a decision:
+           the object of replay on the last line, and before it one line for
+           each decision:
            {version, at, host, service, event, decision, repair, reason, text}
   show     {version, steps: [{at, after_seconds, step, rung, text}]} and the
            keys of a REPAIR
@@ -51,12 +53,12 @@ rungs, outcome, text}.
   sweep    {version, ended, why, not_offered, still_running, objects: [{host,
            service, outcome, code, text, missed, job}]}"#;
 
-/// Prints the output of a command: its members, and the version of the form.
+/// Prints the output of a command as one object, made of its members and the version.
 pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// Prints the same on one line, for a command that prints several objects.
+/// Prints an object with its version on one line, for a command that prints several objects.
 pub fn print_line(members: Value, out: &mut Out) {
     out.line(text(versioned(members)));
 }
@@ -65,8 +67,8 @@ fn versioned(members: Value) -> Value {
     merged(members, json!({ "version": VERSION }))
 }
 
-/// Returns one object with the members of both; those of `more` win. If one of them is not an
-/// object, returns `value`.
+/// Returns an object with the members of both values. If both have a key, `more` wins. Returns
+/// `value` unchanged if either of them is not an object.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);
@@ -74,8 +76,9 @@ pub fn merged(mut value: Value, more: Value) -> Value {
     value
 }
 
-/// Returns JSON for a terminal: characters that act on it or disguise a text are escaped, which is
-/// the same to a program. JSON itself requires that of ASCII only (RFC 8259, 7).
+/// Returns JSON that is safe to show on a terminal. Escapes the characters that control a terminal
+/// or disguise a text, which does not change the value. JSON itself requires this only for the
+/// control characters of ASCII (RFC 8259, section 7).
 fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());
@@ -97,7 +100,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn escapes_what_acts_on_a_terminal() {
+    fn escapes_characters_that_control_a_terminal() {
         assert_eq!(
             text(json!(["\u{9b}31m\u{7f}", "\u{202e}é|"])),
             r#"["\u009b31m\u007f","\u202eé|"]"#
@@ -106,8 +109,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn means_the_same(said in any::<String>()) {
-            let value = json!({ &said: [said] });
+        fn escaping_keeps_the_value(string in any::<String>()) {
+            let value = json!({ &string: [string] });
             let pretty = text(format_args!("{value:#}"));
             prop_assert_eq!(serde_json::from_str::<Value>(&pretty).unwrap(), value);
             prop_assert!(!pretty.replace('\n', "").contains(char::is_control));

@@ -1,4 +1,4 @@
-//! What a person sees and writes: tables, colours, JSON, times, questions.
+//! Output for the terminal and input from it: tables, colours, JSON, times, questions.
 
 pub mod json;
 pub mod question;

@@ -1,18 +1,18 @@
-//! Asks the person at the terminal. Without a terminal there is no answer.
+//! Asks questions on the terminal.
 
 use std::io::{self, BufRead, IsTerminal};
 
 use plugin_kit::{Out, Problem};
 
-/// Shows the output so far and the question, and reads one line. Without a line, as after Ctrl-D,
-/// the answer is empty.
+/// Flushes the output, prints the question, and reads one line. The answer is empty if the input
+/// ends, for example after Ctrl-D.
 ///
 /// # Errors
-/// There is no terminal; the error says what to do `instead`.
+/// Standard input is not a terminal. The error ends with `instead`, which names another way.
 pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Problem> {
     if !io::stdin().is_terminal() {
         out.flush();
-        return Err(Problem::Usage(format!("nobody is there to ask: {instead}")));
+        return Err(Problem::Usage(format!("standard input is not a terminal: {instead}")));
     }
     out.bytes(question.as_bytes());
     out.bytes(b" ");
@@ -24,7 +24,7 @@ pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Probl
     })
 }
 
-/// Asks a question that only `yes` agrees to; see [`ask`].
+/// Asks a yes/no question with [`ask`]. Returns whether the answer is `yes`.
 pub fn agrees(question: &str, instead: &str, out: &mut Out) -> Result<bool, Problem> {
     Ok(ask(&format!("{question} (yes/no)"), instead, out)?.eq_ignore_ascii_case("yes"))
 }

@@ -1,4 +1,4 @@
-//! Tables: columns on a terminal, lines with tabs when piped.
+//! Tables, with aligned columns on a terminal and with tabs between the cells in a pipe.
 
 use std::io::{Write, stderr};
 
@@ -6,10 +6,11 @@ use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
 
-/// The widest column, in characters: one long name does not push the others off the screen.
+/// The maximum width of a column, in characters. It keeps the other columns on the screen when a
+/// name is long.
 const WIDEST: usize = 60;
 
-/// Rows under headings. Cells are cleaned when they are added.
+/// A table with headings. Control characters are removed from the text of each cell.
 #[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
@@ -24,12 +25,12 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Creates a cell of this tone.
+    /// Creates a cell with a colour.
     pub fn toned(text: impl AsRef<str>, tone: Tone) -> Cell {
         Cell { text: clean(text.as_ref()), tone }
     }
 
-    /// Returns its text, in its tone when `out` may use colours.
+    /// Returns the text of the cell, coloured if `out` supports colours.
     pub fn paint(&self, out: &Out) -> String {
         self.tone.paint(&self.text, out)
     }
@@ -52,7 +53,7 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Writes the table; one without rows says `nothing`.
+    /// Writes the table. If it has no rows, writes the sentence `nothing` with [`state_empty`].
     pub fn write_or(&self, nothing: &str, out: &mut Out) {
         if !self.rows.is_empty() || !out.is_terminal() {
             self.write(out);
@@ -62,8 +63,7 @@ impl Table {
         }
     }
 
-    /// Writes the table: columns for people, lines with tabs for programs, both with their
-    /// headings.
+    /// Writes the headings and the rows, in columns on a terminal and with tabs otherwise.
     pub fn write(&self, out: &mut Out) {
         if !out.is_terminal() {
             out.line(self.headings.join("\t"));
@@ -100,8 +100,8 @@ impl Table {
     }
 }
 
-/// Says that there is `nothing`: to people on standard output, beside data for programs on standard
-/// error.
+/// Writes the sentence `nothing`, which states that there are no results. A person gets it on
+/// standard output. If the output is for a program, it goes to standard error.
 pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
     if is_for_people {
         return out.line(nothing);

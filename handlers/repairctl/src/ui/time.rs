@@ -1,4 +1,4 @@
-//! Times as people write and read them: local times, and spans back from now.
+//! Formats times for output, and parses the times that a user enters.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use plugin_kit::Problem;
 use policy_file::Span;
 
-/// A text that [`read`] does not take for a time.
+/// A text that [`read`] cannot parse as a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "'{}' is not a time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
@@ -27,7 +27,7 @@ impl From<BadTime> for Problem {
 pub fn shown(at: SystemTime) -> String {
     match Timestamp::try_from(at) {
         Ok(at) => at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string(),
-        Err(_) => "a time beyond all calendars".to_owned(),
+        Err(_) => "time out of range".to_owned(),
     }
 }
 
@@ -38,8 +38,8 @@ pub fn rfc3339(at: SystemTime) -> String {
         .unwrap_or_default()
 }
 
-/// Reads a time in the past as people write it, `7d` (that long ago), `2026-11-01` or
-/// `2026-11-01 14:30` (local time), or as [`rfc3339`] does.
+/// Parses a time in the past. Accepts `7d` (seven days before `now`), local times such as
+/// `2026-11-01` and `2026-11-01 14:30`, and the output of [`rfc3339`].
 pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     if let Ok(Span(ago)) = text.parse::<Span>() {
         return Ok(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));
@@ -53,11 +53,20 @@ pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     at.map(SystemTime::from).map_err(|_| BadTime(text.to_owned()))
 }
 
-/// Formats a span for people: `0.4 s`, `75 s`, `12 min`, `3.5 h`.
+/// Formats a duration: `0.4 s`, `12 s`, `3.5 min`, `2 h`.
 pub fn span(span: Duration) -> String {
-    if span < Duration::from_secs(60) {
-        format!("{:.1} s", span.as_secs_f64())
-    } else {
-        policy::Rounded(span).to_string()
+    let seconds = span.as_secs_f64();
+    let short = |value: f64, unit: &str| {
+        let tenths = format!("{value:.1}");
+        match tenths.strip_suffix(".0") {
+            Some(whole) => format!("{whole} {unit}"),
+            None if value < 9.95 => format!("{tenths} {unit}"),
+            None => format!("{value:.0} {unit}"),
+        }
+    };
+    match seconds {
+        s if s < 59.5 => short(s, "s"),
+        s if s < 3570.0 => short(s / 60.0, "min"),
+        s => short(s / 3600.0, "h"),
     }
 }

@@ -1,24 +1,24 @@
-//! Colours, where the terminal may show them.
+//! Colours for the terminal.
 
 use plugin_kit::Out;
 
 /// The importance of a text, shown as a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// No colour.
+    /// The default colour of the terminal.
     Plain,
-    /// As it should be.
+    /// Green: no problem.
     Good,
-    /// Worth a look.
+    /// Yellow: something to look at.
     Uneasy,
-    /// Wrong.
+    /// Red: a problem.
     Bad,
-    /// Of less importance.
+    /// Dimmed: less important.
     Faint,
 }
 
 impl Tone {
-    /// SGR parameters (ECMA-48).
+    /// Returns the parameter of the SGR control sequence (ECMA-48).
     fn sgr(self) -> Option<&'static str> {
         match self {
             Tone::Plain => None,
@@ -29,7 +29,7 @@ impl Tone {
         }
     }
 
-    /// Returns `text`, in this tone when `out` may use colours.
+    /// Returns `text`, in this colour if `out` supports colours.
     pub fn paint(self, text: &str, out: &Out) -> String {
         match self.sgr().filter(|_| out.has_colour()) {
             Some(sgr) => format!("\x1b[{sgr}m{text}\x1b[0m"),

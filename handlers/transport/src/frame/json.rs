@@ -1,11 +1,11 @@
-//! The JSON of a frame. Unknown members and unknown values are errors: what is not understood is
-//! not believed.
+//! The JSON of a frame. Unknown members and values are errors, so an answer that is only partly
+//! understood is refused.
 
 use serde::Deserialize;
 
 use crate::answer::{GateReason, JobState, Obstacle, Report};
 
-/// The JSON of a frame, by its member `answer`.
+/// The JSON object of a frame. Its member `answer` names the kind.
 #[derive(Deserialize)]
 #[serde(tag = "answer", rename_all = "lowercase")]
 pub(super) enum Frame {

@@ -1,10 +1,10 @@
-//! Reads the framed answer: which bytes from a host are believed. Pure; a hostile host may send
-//! anything.
+//! Parses the framed answer in the output of a host. The parser does no I/O, and a hostile host may
+//! send it anything.
 //!
-//! A gate answers with exactly one line, `SHN1 ` and one JSON object. Other lines (a banner, output
-//! of an rc file, the repair's output as it comes) are skipped; the gate ends what an rc file has
-//! left without a newline. Two frames, an unknown shape, or an
-//! answer to another request are not an answer.
+//! A gate answers with exactly one line: `SHN1 ` and one JSON object. Other lines are skipped. They
+//! can be a banner, output of an rc file or live output of the repair. If the output of an rc file
+//! does not end with a newline, the gate adds one before the answer. Two frames, an unknown format
+//! or an answer to another request are errors.
 
 mod json;
 
@@ -15,18 +15,19 @@ use crate::answer::{Answer, Diagnosis, GateRefusal, JobReport, JobState, Obstacl
 use crate::request::Request;
 use crate::text::{clean, quoted};
 
-/// The prefix of the one line of a gate's answer.
+/// The prefix of the line with a gate's answer.
 pub(crate) const FRAME: &[u8] = b"SHN1 ";
 
-/// Why output is not an answer: one line for a message, cleaned and short.
+/// The reason why output is not a valid answer. Its text is one short line without control
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidAnswer(String);
 
-/// Finds the one frame in a gate's stdout and reads it as the answer to `request`.
+/// Finds the frame in a gate's stdout and parses it as the answer to `request`.
 ///
 /// # Errors
-/// There is no frame, or more than one, or it is not an answer to this request.
+/// Stdout has no frame or more than one, or the frame does not answer this request.
 pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, InvalidAnswer> {
     find(request, stdout).map_err(InvalidAnswer)
 }
@@ -37,13 +38,13 @@ fn find(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     let (first, second) = (frames.next(), frames.next());
     match (first, second) {
         (Some(frame), None) => parse(request, frame),
-        (Some(_), Some(_)) => Err("it holds more than one frame".into()),
+        (Some(_), Some(_)) => Err("it contains more than one frame".into()),
         (None, _) if stdout.is_empty() => Err("it is empty".into()),
         (None, _) => Err(format!("it is not framed: {}", quoted(stdout))),
     }
 }
 
-/// Whether a whole frame has arrived, so that nothing more has to be waited for.
+/// Whether a complete frame has arrived.
 pub(crate) fn has_frame(stdout: &[u8]) -> bool {
     stdout
         .split_inclusive(|b| *b == b'\n')
@@ -72,7 +73,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
-        _ => Err("it answers another question".into()),
+        _ => Err("it answers another request".into()),
     }
 }
 
@@ -96,7 +97,7 @@ fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
 fn job_report(frame: JobFrame, requested: &JobId) -> Result<JobReport, String> {
     same("job", requested.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
-        return Err("it contradicts itself: done, but not with exit code 0".into());
+        return Err("its state is 'done', but it did not exit with code 0".into());
     }
     duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
@@ -152,8 +153,8 @@ fn version(text: String) -> Result<Answer, String> {
 }
 
 fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
-    // A gate that could not make out the job cannot name it; one that names another job answers
-    // somebody else.
+    // A gate that could not parse the job ID leaves it out. A refusal with another job's ID answers
+    // somebody else's request.
     let job = match (request, frame.job) {
         (Request::Repair { job, .. } | Request::Status { job }, Some(given)) => {
             same("job", job.as_str(), &given)?;
@@ -161,7 +162,7 @@ fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
         }
         (_, Some(given)) => {
             return Err(format!(
-                "it is about job {}, and no job was asked for",
+                "it is about job {}, but no job was requested",
                 quoted(given.as_bytes())
             ));
         }
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_member_of_a_job() {
+    fn parses_all_members_of_a_job() {
         let Ok(Answer::Job(report)) = read_answer(&request(), &line(REPORT)) else { panic!() };
         assert_eq!((report.state, report.exit, report.signal), (JobState::Failed, None, Some(9)));
         assert_eq!(
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_answer_of_the_contract() {
+    fn parses_every_kind_of_answer() {
         let list = r#"{"answer":"list","host":"h","repairs":["a","b"]}"#;
         assert_eq!(
             read_answer(&Request::List, &line(list)),
@@ -262,8 +263,8 @@ mod tests {
         else {
             panic!()
         };
-        let nearly = "a has used 900 of its 1000 records, beyond which it is refused; one is free \
-                      again in 60 s";
+        let nearly = "a has used 900 of its 1000 records and is refused when all are used; the \
+                      next one is freed in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(
@@ -273,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_state_of_a_job_and_every_reason_of_a_refusal() {
+    fn parses_every_job_state_and_refusal_reason() {
         for state in ["failed", "timeout", "running", "unknown"] {
             let json = REPORT
                 .replace("failed", state)
@@ -304,8 +305,8 @@ mod tests {
 
     #[test]
     fn refuses_answer_to_another_request() {
-        assert!(why_not(&status(), REPORT).contains("another question"));
-        assert!(why_not(&Request::List, REPORT).contains("another question"));
+        assert!(why_not(&status(), REPORT).contains("another request"));
+        assert!(why_not(&Request::List, REPORT).contains("another request"));
         assert!(
             why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002")
         );
@@ -313,11 +314,11 @@ mod tests {
         let refused =
             r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
         assert!(why_not(&request(), refused).contains("job-00002"));
-        assert!(why_not(&Request::List, refused).contains("no job was asked for"));
+        assert!(why_not(&Request::List, refused).contains("no job was requested"));
     }
 
     #[test]
-    fn refuses_what_it_does_not_understand() {
+    fn refuses_unknown_members_and_invalid_values() {
         for (from, to) in [
             ("\"failed\"", "\"better\""),
             ("\"failed\"", "\"done\""),
@@ -345,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_exactly_one_whole_frame_at_the_start_of_a_line() {
+    fn accepts_exactly_one_complete_frame_at_the_start_of_a_line() {
         let frame = line(REPORT);
         let ok = |bytes: &[u8]| read_answer(&request(), bytes).is_ok();
         assert!(ok(&[b"motd\n".as_slice(), &frame, b"bye"].concat()));

@@ -1,20 +1,21 @@
-//! Removes a host from known_hosts. Pure: text in, text out.
+//! Removes a host from the text of a known_hosts file. This module does no I/O.
 
 use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// The number, from 1, of a line that covers the name by a pattern for other hosts as well.
+/// The number, counted from 1, of a line that matches the name by a pattern for several hosts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {0} covers the name by a pattern that is for other hosts too")]
+#[error("line {0} matches the name by a pattern that also matches other hosts")]
 pub struct SharedLine(pub usize);
 
-/// Returns `text` without the keys that are recorded under exactly these names. Other names of the
-/// same line keep it; comments, lines with a marker (`@revoked`, `@cert-authority`) and every other
-/// byte stay.
+/// Returns `text` without the keys that are recorded under exactly these names.
+///
+/// If a line has other names as well, it is kept for them. Comments, lines with a marker
+/// (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
 ///
 /// # Errors
-/// A line cannot be removed without removing it for other hosts.
+/// A line matches one of the names by a pattern, so other hosts would lose their key as well.
 pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
     let mut kept = Vec::with_capacity(text.len());
     for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {
@@ -27,8 +28,8 @@ pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
     Ok(kept)
 }
 
-/// Returns the rest of a line, which may be empty, or `None` if a pattern for other names as well
-/// covers this one.
+/// Removes a name from a line and returns the rest, which is empty if no other name is left.
+/// Returns `None` if a pattern for other names still matches this one.
 fn without(line: Vec<u8>, name: &str) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(&line);
     let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));
@@ -91,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_hashed_name_but_never_a_wildcard() {
+    fn removes_hashed_names_but_no_wildcards() {
         let hashed = |name: &str| {
             let salt = vec![7; 20];
             let mac = Hmac::<Sha1>::new_from_slice(&salt)

@@ -1,4 +1,4 @@
-//! The known_hosts files of a route.
+//! Reads the known_hosts files of a route.
 
 use std::io::{self, ErrorKind};
 
@@ -10,10 +10,10 @@ use super::recorded::{HostKeyStatus, RecordedHostKeys};
 use crate::error::Error;
 use crate::route::{address_and_port, known_hosts_files};
 
-/// The limit of bytes of known_hosts: 10,000 hosts take 5 MB.
+/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts has 5 MB.
 const LONGEST: u64 = 64 << 20;
 
-/// Reads the keys that the files of a route record for its host.
+/// Reads the host's keys from the known_hosts files of its route. Missing files are skipped.
 pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     let mut texts = Vec::new();
     for file in &route.known_hosts {
@@ -35,8 +35,8 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     })
 }
 
-/// Returns the host key algorithms to offer, best first and with commas, or why there is no use in
-/// connecting.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. The
+/// error explains why no connection to the host can succeed.
 pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Result<String, Error> {
     let host = route.host.clone();
     match recorded.status() {
@@ -47,7 +47,7 @@ pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Resu
         HostKeyStatus::Unknown => {
             let mut files = known_hosts_files(route);
             if let Some(place) = recorded.malformed().first() {
-                files.push_str(&format!(" ({place} names it, but holds no key that can be read)"));
+                files.push_str(&format!(" ({place} names the host, but has no valid key)"));
             }
             return Err(Error::HostKeyUnknown { host, files });
         }
@@ -59,7 +59,7 @@ pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Resu
             host,
             address: address_and_port(route),
             wanted: recorded.describe(),
-            detail: "the built-in SSH knows no such type".into(),
+            detail: "the built-in SSH supports none of the recorded types".into(),
         });
     }
     Ok(algorithms.join(","))

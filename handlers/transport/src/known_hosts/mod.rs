@@ -1,8 +1,8 @@
-//! The host keys that known_hosts files record, by the rules of sshd(8), "SSH_KNOWN_HOSTS FILE
-//! FORMAT".
+//! Host keys in known_hosts files, by the rules of sshd(8), section "SSH_KNOWN_HOSTS FILE FORMAT".
 //!
-//! libssh2's own reader does not know wildcards, ignores `@revoked` and `@cert-authority` and gives
-//! up a whole file for one malformed line, so only ssh-key's types and these rules are used.
+//! This module replaces libssh2's own parser and only borrows types from the crate ssh-key. That
+//! parser does not support wildcards, ignores `@revoked` and `@cert-authority`, and rejects a whole
+//! file because of a single malformed line.
 
 mod edit;
 mod files;

@@ -1,4 +1,4 @@
-//! Reads the lines of known_hosts that concern a host. Pure: text and names in, keys out.
+//! Finds the lines for a host in the text of known_hosts files. This module does no I/O.
 
 use ssh_key::PublicKey;
 use ssh_key::known_hosts::{HostPatterns, Marker};
@@ -6,16 +6,16 @@ use ssh_key::known_hosts::{HostPatterns, Marker};
 use super::patterns::HostKeyNames;
 use super::recorded::{RecordedHostKeys, RecordedKey};
 
-/// One file of host keys.
+/// The text of one known_hosts file.
 pub struct KnownHostsText<'a> {
-    /// The file's name, for messages.
+    /// Path of the file for messages.
     pub name: &'a str,
-    /// Its content.
+    /// Content of the file. It need not be UTF-8.
     pub text: &'a [u8],
 }
 
-/// Reads the lines that concern `names`. A malformed line is skipped, as ssh does, but reported if
-/// it names the host.
+/// Collects the keys that the files record under `names`. Malformed lines are skipped, as ssh does,
+/// but the result reports those that name the host.
 pub fn look_up(files: &[KnownHostsText<'_>], names: &HostKeyNames) -> RecordedHostKeys {
     let mut recorded = RecordedHostKeys::default();
     let mut ranked: Vec<(usize, RecordedKey)> = Vec::new();
@@ -50,12 +50,13 @@ fn read_line(
     recorded.lines += 1;
     let patterns: HostPatterns = field.parse().ok()?;
     let is_revoked = marker == Some(Marker::Revoked);
-    // A line that excludes the host by name does not cover it by its address.
+    // If a line excludes one name of the host, it does not apply to the host's other names either.
     if !is_revoked && names.any_excluded(&patterns) {
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // A revoked key stays revoked, even if it is badly written.
+    // In a @revoked line, accept a key with wrong inner lengths. The key must stay revoked even if
+    // the line is badly written.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;
@@ -69,8 +70,8 @@ fn read_line(
     Some(())
 }
 
-/// Returns a key and its bytes as a host sends them. ssh-key accepts some wrong lengths inside;
-/// unless `lenient`, the text must be the only way to write this key.
+/// Parses a key and also returns it in the SSH wire format. ssh-key accepts some wrong inner
+/// lengths. Unless `lenient` is set, the text must be the canonical form of the key.
 fn read_key(
     kind: Option<&str>,
     base64: Option<&str>,
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
     use crate::known_hosts::recorded::{HostKeyCheck, HostKeyStatus};
 
-    // Made for these tests with ssh-keygen; their private halves were deleted.
+    // Generated with ssh-keygen for these tests. The private keys were deleted.
     const A: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDVqgG9+kZw/ERPDjZtHHoHo0BTdwmDNx1CzKsBoJ9he";
     const B: &str =
@@ -163,7 +164,7 @@ mod tests {
             HostKeyCheck::Revoked("known_hosts:1".into())
         );
         assert_eq!(checked(&format!("@revoked db1 {A}\nweb1 {A}"), A), HostKeyCheck::Trusted);
-        // Another key of the host is still good, and only its type is offered.
+        // Another key of the same host is still trusted.
         let two = super::tests::on_file(
             &format!("web1 {A}\nweb1 {B}\n@revoked web1 {A}"),
             "web1",
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn does_not_take_certificate_authority_for_host_key() {
+    fn does_not_trust_the_key_of_a_certificate_authority_as_a_host_key() {
         assert_eq!(checked(&format!("@cert-authority web1 {A}"), A), HostKeyCheck::Mismatch);
         assert_eq!(
             checked(&format!("@cert-authority web1 {A}\nweb1 {B}"), A),
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn treats_key_with_wrong_inner_length_as_malformed_but_revocable() {
+    fn ignores_keys_with_a_wrong_inner_length_unless_they_are_revoked() {
         let wrong = A.replacen("NTE5AAAAI", "NTE5AA8AI", 1);
         assert!(wrong != A && PublicKey::from_openssh(&wrong).is_ok());
         let on_file = on_file(&format!("web1 {wrong}"), "web1", "192.0.2.1", 22);
@@ -247,7 +248,7 @@ mod tests {
         }
 
         #[test]
-        fn reads_any_bytes(bytes: Vec<u8>) {
+        fn does_not_panic_on_any_input(bytes: Vec<u8>) {
             let names = HostKeyNames::new("web1", "192.0.2.1", 22);
             let _ = look_up(&[KnownHostsText { name: "f", text: &bytes }], &names).status();
         }

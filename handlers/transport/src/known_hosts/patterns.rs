@@ -1,4 +1,4 @@
-//! The names that a host's keys are recorded under, and the patterns of a line that cover them.
+//! The names under which a host's keys are recorded, and the host patterns of a known_hosts line.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -6,14 +6,15 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names that a host's keys may be recorded under, in the order of the lookup: the first one
-/// that has a key decides. A key revoked under any of them is refused.
+/// The names under which a host's keys may be recorded, in the order of the lookup. Only the keys
+/// of the first name that has any are used. A key that is revoked under any of the names is
+/// refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 
 impl HostKeyNames {
-    /// Returns, as ssh does, Nagios' name of the host, then the address. If the port is not the
-    /// standard one, both come as `[name]:port`, and only then without it. Names are compared in
+    /// Builds the names as ssh does: Nagios' name of the host, then its address. If the port is not
+    /// 22, both names in the form `[name]:port` come before the plain ones. Names are compared in
     /// lower case.
     pub fn new(host: &str, address: &str, port: u16) -> HostKeyNames {
         let plain = [host.to_lowercase(), address.to_lowercase()];
@@ -21,8 +22,8 @@ impl HostKeyNames {
         HostKeyNames(with_port.chain(plain.iter().cloned()).collect())
     }
 
-    /// Returns the first name that a line of known_hosts can hold unchanged: without a blank, comma
-    /// or wildcard.
+    /// Returns the first name that can be written to known_hosts unchanged, that is, one without a
+    /// blank, comma or wildcard.
     pub fn to_record(&self) -> Option<&str> {
         let plain = |c: char| {
             c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%' | '[' | ']')
@@ -30,7 +31,7 @@ impl HostKeyNames {
         self.0.iter().map(String::as_str).find(|name| name.chars().all(plain))
     }
 
-    /// Returns the index of the first name that the patterns cover.
+    /// Returns the index of the first name that the patterns match.
     pub(super) fn rank(&self, patterns: &HostPatterns) -> Option<usize> {
         self.0.iter().position(|name| covers(patterns, name))
     }
@@ -46,12 +47,12 @@ impl HostKeyNames {
     }
 }
 
-/// Whether a host field covers a name: a hashed one, or a list with a matching pattern and without
-/// a matching negated one.
+/// Whether the host field of a line matches a name. A field is either a hashed name or a list of
+/// patterns. A list matches if one of its patterns does and none of its negated patterns.
 pub(super) fn covers(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::HashedName { salt, hash } => {
-            // HMAC takes keys of any length, so this cannot fail.
+            // HMAC accepts keys of any length, so this cannot fail.
             Hmac::<Sha1>::new_from_slice(salt)
                 .is_ok_and(|mac| mac.chain_update(name).verify_slice(hash).is_ok())
         }

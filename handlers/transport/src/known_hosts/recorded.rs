@@ -1,13 +1,13 @@
-//! The recorded keys of one host, and their comparison with a key that it shows.
+//! The recorded keys of one host, and their comparison with the key that the host sends.
 
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 
-/// A host key with the line that records it.
+/// A host key, and the line that records it.
 #[derive(Debug, Clone)]
 pub(super) struct RecordedKey {
     pub(super) key: PublicKey,
     pub(super) blob: Vec<u8>,
-    /// File and line.
+    /// File and line number, for example `known_hosts:3`.
     pub(super) place: String,
 }
 
@@ -15,7 +15,7 @@ pub(super) struct RecordedKey {
 #[derive(Debug, Clone, Default)]
 pub struct RecordedHostKeys {
     pub(super) keys: Vec<RecordedKey>,
-    /// The name they are recorded under.
+    /// The name under which `keys` are recorded, or `None` if there are no keys.
     pub(super) name: Option<String>,
     pub(super) revoked: Vec<RecordedKey>,
     pub(super) authority: Option<String>,
@@ -23,34 +23,34 @@ pub struct RecordedHostKeys {
     pub(super) lines: usize,
 }
 
-/// What is recorded of a host.
+/// What the known_hosts files contain for a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum HostKeyStatus {
-    /// At least one usable key.
+    /// At least one key is recorded and not revoked.
     Known,
-    /// No key.
+    /// No key is recorded.
     Unknown,
-    /// Only revoked keys, here.
+    /// Only revoked keys are recorded. The string is the file and line of a `@revoked` entry.
     Revoked(String),
-    /// Only a certificate authority, here.
+    /// A certificate authority is recorded, but no key. The string is its file and line.
     AuthorityOnly(String),
 }
 
-/// A key that a host shows, compared with the recorded ones.
+/// The result of comparing the key that a host sends with the recorded keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum HostKeyCheck {
-    /// It is recorded, byte for byte.
+    /// The key is recorded, byte for byte.
     Trusted,
-    /// It is not recorded.
+    /// The key is not recorded.
     Mismatch,
-    /// It is revoked, here.
+    /// The key is revoked. The string is the file and line of the `@revoked` entry.
     Revoked(String),
 }
 
 impl RecordedHostKeys {
-    /// Returns what is known before the host is connected to.
+    /// Returns what the files contain for the host. No connection to the host is needed.
     pub fn status(&self) -> HostKeyStatus {
         let revoked = |key: &&RecordedKey| self.revoked_at(&key.blob).is_some();
         match (self.keys.first(), &self.authority) {
@@ -63,7 +63,7 @@ impl RecordedHostKeys {
         }
     }
 
-    /// Compares the key that a host shows.
+    /// Compares the key that the host sent, in the SSH wire format, with the recorded keys.
     pub fn check(&self, shown: &[u8]) -> HostKeyCheck {
         match self.revoked_at(shown) {
             Some(place) => HostKeyCheck::Revoked(place.to_owned()),
@@ -76,9 +76,11 @@ impl RecordedHostKeys {
         self.revoked.iter().find(|key| key.blob == blob).map(|key| key.place.as_str())
     }
 
-    /// Returns the host key algorithms to negotiate: those of the recorded keys that are not
-    /// revoked, so that a host with keys of several types shows one that can be compared. RSA only
-    /// with SHA-2 (RFC 8332): SHA-1 is broken.
+    /// Returns the host key algorithms to negotiate, in order of preference.
+    ///
+    /// Only the types of recorded keys that are not revoked are included. Otherwise a host with
+    /// keys of several types could send one that is not recorded. RSA is used only with SHA-2
+    /// (RFC 8332), because SHA-1 is broken.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let usable = |key: &&RecordedKey| self.revoked_at(&key.blob).is_none();
         let mut names: Vec<_> = self
@@ -101,25 +103,24 @@ impl RecordedHostKeys {
         names.into_iter().copied().collect()
     }
 
-    /// Lists the keys for a message: type and fingerprint.
+    /// Lists the types and fingerprints of the keys for a message.
     pub fn describe(&self) -> String {
         let shown: Vec<_> = self.keys.iter().map(|key| describe(&key.key)).collect();
         shown.join(", ")
     }
 
-    /// Returns the name that the keys are recorded under, with its port if that is not the standard
-    /// one.
+    /// Returns the name under which the keys are recorded. It includes the port if that is not 22.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
-    /// Returns file and line of each key.
+    /// Returns the file and line of each recorded key.
     pub fn places(&self) -> impl Iterator<Item = &str> {
         self.keys.iter().map(|key| key.place.as_str())
     }
 
-    /// Returns the recorded keys other than `keys`, and the revoked ones: type, fingerprint and
-    /// place.
+    /// Returns the recorded keys that are not in `keys` or that are revoked. Each one is described
+    /// by its type, fingerprint, file and line.
     pub fn besides<'a>(&'a self, keys: &'a [&[u8]]) -> impl Iterator<Item = String> + 'a {
         let is_other = |key: &&RecordedKey| {
             !keys.contains(&key.blob.as_slice()) || self.revoked_at(&key.blob).is_some()
@@ -130,17 +131,18 @@ impl RecordedHostKeys {
             .map(|key| format!("{} ({})", describe(&key.key), key.place))
     }
 
-    /// Returns file and line of the `@revoked` line of the first revoked key.
+    /// Returns the file and line of a `@revoked` entry for one of the recorded keys, if there is
+    /// one.
     pub fn any_revoked(&self) -> Option<&str> {
         self.keys.iter().find_map(|key| self.revoked_at(&key.blob))
     }
 
-    /// Returns file and line of the lines that name this host but hold no readable key.
+    /// Returns the file and line of each entry that names this host but has no valid key.
     pub fn malformed(&self) -> &[String] {
         &self.malformed
     }
 
-    /// Whether the files hold no line of any host.
+    /// Whether the files contain no entry at all, not even for other hosts.
     pub fn is_empty(&self) -> bool {
         self.lines == 0
     }
@@ -157,7 +159,7 @@ fn negotiated(algorithm: &Algorithm) -> &'static [&'static str] {
     }
 }
 
-/// Returns type and fingerprint of a key in the form that a host sends.
+/// Returns the type and fingerprint of a key that is in the SSH wire format.
 pub(crate) fn describe_blob(blob: &[u8]) -> String {
     PublicKey::from_bytes(blob)
         .map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))

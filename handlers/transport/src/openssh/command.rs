@@ -1,4 +1,5 @@
-//! The command line of `ssh`: no prompts, no forwarding, no shared connections, no new host keys.
+//! The command line of `ssh`. It disables prompts, forwarding and connection sharing, and accepts
+//! no new host keys.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,8 @@ use crate::request::Request;
 use crate::text::clean;
 use crate::{key, route};
 
-/// Options that a configuration file cannot change: the command line comes first (ssh_config(5)).
+/// Options of every run. A configuration file cannot change them, because the command line takes
+/// precedence (ssh_config(5)).
 const FIXED: &[&str] = &[
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -40,7 +42,7 @@ pub(super) struct SshCommand {
 }
 
 impl SshCommand {
-    /// Checks the route, its files and those of its jump hosts.
+    /// Checks the route, its jump hosts and the files of all of them.
     pub(super) fn new(program: PathBuf, route: &HostRoute) -> Result<SshCommand, Error> {
         let options = checked_options(&program, route, route.config.as_deref())?;
         Ok(SshCommand { program, route: route.clone(), options })
@@ -54,16 +56,16 @@ impl SshCommand {
         &self.route
     }
 
-    /// Returns the command for one request. It logs to its standard input, and has `mark` printed
-    /// once it has logged in.
+    /// Returns the command for one request. ssh writes its log to its standard input, and prints
+    /// `mark` to stdout once it has logged in.
     pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
-            // ssh closes every other descriptor that it inherits, so it opens its end of the log by
-            // the name of its stdin. It does not read that (-n), and our own /proc/PID/fd may be
-            // closed to it (PR_SET_DUMPABLE).
+            // ssh closes every inherited descriptor except the standard streams. So its end of the
+            // log pipe is its stdin, which ssh does not read (-n) and can open by this name. Our
+            // own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
@@ -73,16 +75,17 @@ impl SshCommand {
         command
     }
 
-    /// The program that ssh calls with `-c` and a local command. `echo` prints it without a shell;
-    /// only the commands of a jump host and of a configuration need one.
+    /// Returns the program that ssh runs with `-c` and a local command. `/bin/echo` prints the
+    /// local command, which includes the mark, without a shell. Only the ProxyCommand of a jump
+    /// host and the commands in a configuration file need a shell.
     fn shell(&self) -> &'static str {
         let is_needed = self.route.config.is_some() || self.route.via.is_some();
         if is_needed { "/bin/sh" } else { "/bin/echo" }
     }
 }
 
-/// The options for a route, once its names, key and host keys are in order. The configuration file
-/// of the first route holds for its jump hosts, too.
+/// Checks the names, the key and the host keys of a route and returns the options for it. The
+/// configuration file of the first route also applies to its jump hosts.
 fn checked_options(
     program: &Path,
     route: &HostRoute,
@@ -100,22 +103,22 @@ fn checked_options(
     options(program, route, config, alias.as_deref(), jump_host)
 }
 
-/// Returns the name under which ssh is to look up the host's key: the one it is recorded under, by
-/// the rules of the built-in backend.
+/// Returns the name under which ssh must look up the host's key. This is the name of the record
+/// that the libssh2 backend would use.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
-        // A configuration may name other sources of host keys (KnownHostsCommand,
-        // VerifyHostKeyDNS).
+        // The configuration file may name other sources of host keys, such as KnownHostsCommand
+        // or VerifyHostKeyDNS.
         Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
         recorded => recorded?,
     };
-    // ssh looks under one name only and would not see a key revoked under the other.
+    // ssh looks up a single name. It would miss that a key is revoked under another one.
     if let Some(place) = recorded.any_revoked() {
         return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
     }
     match recorded.status() {
         HostKeyStatus::Known => Ok(recorded.name().map(str::to_owned)),
-        // A certificate is for a name, never for a port.
+        // Certificates contain names without a port.
         HostKeyStatus::AuthorityOnly(_) => Ok(Some(route.host.to_lowercase())),
         HostKeyStatus::Unknown if has_config => Ok(None),
         HostKeyStatus::Unknown | HostKeyStatus::Revoked(_) => {
@@ -124,7 +127,8 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
     }
 }
 
-/// The options that every request has. A jump host comes with its own.
+/// Returns the options for every request over a route. `jump_host` is the next hop with its own
+/// options.
 fn options(
     program: &Path,
     route: &HostRoute,
@@ -170,13 +174,14 @@ fn alias_option(alias: &str) -> Result<String, Error> {
         return Err(Error::BadTarget {
             what: "host name",
             shown: clean(alias),
-            why: "it holds a quote, and ssh cannot look it up",
+            why: "it contains a quote or a backslash, so ssh cannot look it up",
         });
     }
     Ok(format!("HostKeyAlias=\"{alias}\""))
 }
 
-/// `ssh -W` through the jump host. ssh has a shell exec it, after it has expanded '%'.
+/// Returns the ProxyCommand, an `ssh -W` through the jump host. ssh expands '%' in the command and
+/// then runs it with a shell, so both kinds of characters are escaped.
 fn proxy_command(
     program: &Path,
     route: &HostRoute,
@@ -195,17 +200,17 @@ fn proxy_command(
     Ok(quoted.join(" "))
 }
 
-/// Returns a path that ssh takes literally: it expands '%', '~' and '${' in many options, and
-/// splits at blanks and quotes in some.
+/// Returns a path as text if ssh takes it literally. ssh expands '%', '~' and '${' in many options
+/// and splits some options at blanks and quotes.
 fn plain(path: &Path) -> Result<&str, Error> {
     let bad =
         |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };
-    let text = path.to_str().ok_or_else(|| bad("ssh needs it in UTF-8"))?;
+    let text = path.to_str().ok_or_else(|| bad("it is not valid UTF-8"))?;
     if !text.starts_with('/') {
         return Err(bad("it must be absolute"));
     }
     if text.contains(|c: char| c.is_control() || matches!(c, '%' | '~' | '$' | '"' | '\'' | '\\')) {
-        return Err(bad("it holds a character that ssh expands"));
+        return Err(bad("it contains a control character or one that ssh expands"));
     }
     Ok(text)
 }
@@ -227,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_blanks_of_files_and_lets_ssh_expand_nothing() {
+    fn quotes_blanks_in_paths_and_refuses_characters_that_ssh_expands() {
         let words = options(SSH.as_ref(), &route(), None, Some("web1"), None).unwrap();
         assert!(
             words.contains(&"/etc/k y".into())
@@ -246,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_command_of_jump_host_for_the_shell_and_for_ssh() {
+    fn quotes_the_proxy_command_for_the_shell_and_for_ssh() {
         let words = vec!["it's".into(), "100%".into()];
         let command = proxy_command(SSH.as_ref(), &route(), &route(), words).unwrap();
         assert!(command.starts_with(r"'/usr/bin/ssh' 'it'\''s' '100%%' "), "{command}");

@@ -1,5 +1,7 @@
-//! The backend of the `ssh` program, for what libssh2 cannot do: certificates, security keys,
-//! ProxyJump and the rest of ssh_config. Same requests, same framed answers, same deadline.
+//! The backend that runs the `ssh` program.
+//!
+//! It supports certificates, security keys, ProxyJump and everything else in ssh_config that
+//! libssh2 lacks. Requests, framed answers and deadlines are those of the libssh2 backend.
 
 mod command;
 mod outcome;
@@ -17,16 +19,16 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::request::Request;
 
-/// A gate behind the `ssh` program, which logs in anew for each request.
+/// A gate that is reached by the `ssh` program. Each request runs `ssh` and logs in again.
 pub struct OpenSshGate {
     command: SshCommand,
 }
 
 impl OpenSshGate {
-    /// Checks the route and its files. The first request connects.
+    /// Checks the route and its files. No connection is made before the first request.
     ///
-    /// Without a configuration file in the route, ssh reads none at all, and only the host keys and
-    /// certificate authorities in the known_hosts files of the route count.
+    /// If the route has no configuration file, ssh reads none at all. It then trusts only the host
+    /// keys and certificate authorities in the known_hosts files of the route.
     ///
     /// # Errors
     /// The route or one of its files cannot be used, or no key of the host is recorded.
@@ -34,10 +36,11 @@ impl OpenSshGate {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// The same with another program, by its absolute path.
+    /// Does the same as [`OpenSshGate::new`], but runs `program`, an absolute path, instead of
+    /// `/usr/bin/ssh`.
     ///
     /// # Errors
-    /// Those of [`OpenSshGate::new`].
+    /// The same errors as [`OpenSshGate::new`].
     pub fn with_program(
         route: &HostRoute,
         program: impl Into<PathBuf>,

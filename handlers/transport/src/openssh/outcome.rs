@@ -1,7 +1,9 @@
-//! Interprets a run of `ssh` by three facts: whether it had logged in, the framed answer and the
-//! exit code. A peer that has proved nothing can put whole lines into its text (RFC 4253, 11.1), so
-//! that is quoted, and interpreted for one thing only: whether another try is worth while when
-//! nothing was run.
+//! Interprets a run of `ssh`.
+//!
+//! Only three facts count: whether ssh had logged in, the framed answer and the exit code. An
+//! unauthenticated peer can put whole lines into ssh's output (RFC 4253, 11.1). So messages only
+//! quote that output. It is interpreted for a single purpose: if ssh did not log in, to decide
+//! whether to retry.
 
 use policy_file::HostRoute;
 
@@ -13,10 +15,10 @@ use crate::request::Request;
 use crate::route::address_and_port;
 use crate::text::quoted;
 
-/// How a line of ssh's log for debugging begins.
+/// The prefix of the debug lines in ssh's log.
 const DEBUG: &str = "debug1: ";
 
-/// Returns the answer, or why there is none.
+/// Returns the gate's answer, or an error that explains why there is none.
 pub(super) fn answer(
     mut outcome: SshOutcome,
     route: &HostRoute,
@@ -33,8 +35,8 @@ pub(super) fn answer(
     }
     let detail = ending(&outcome);
     if !outcome.logged_in && ended_before_version(&outcome) {
-        let said = greeting(&outcome.log).map(|said| format!("it says, unverified: {said}"));
-        let detail = said.unwrap_or_else(|| detail + &outcome.response.stderr_excerpt());
+        let text = greeting(&outcome.log).map(|text| format!("it sent, unverified: {text}"));
+        let detail = text.unwrap_or_else(|| detail + &outcome.response.stderr_excerpt());
         return Err(Error::TurnedAway { host, detail });
     }
     if !outcome.logged_in {
@@ -44,7 +46,7 @@ pub(super) fn answer(
             detail: detail + &outcome.response.stderr_excerpt(),
         });
     }
-    // ssh's own failures end with 255; a gate never does.
+    // ssh exits with 255 for its own failures. A gate never exits with 255.
     if outcome.exit_code() == Some(255) {
         return Err(Error::Cut {
             host,
@@ -56,11 +58,13 @@ pub(super) fn answer(
     outcome.response.answer(&host, request, phase)
 }
 
-/// Whether the connection ended before the host had sent its version. Behind a jump host or a
-/// ProxyCommand every failure on the way looks like this to ssh; what failed is then on stderr.
+/// Whether the connection ended before the host had sent its version.
+///
+/// With a jump host or a ProxyCommand, ssh logs the same lines for every failure on the way. Those
+/// failures are excluded by their message on stderr.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // The first for a socket, the second for a ProxyCommand.
+    // ssh logs the first line for a socket and the second for a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -71,22 +75,22 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
     was_reset || (is_connected && !logged("debug1: Remote protocol version ") && !is_on_the_way)
 }
 
-/// Returns what the host wrote instead of its version, on one line and in quotes. ssh logs such
-/// lines only for debugging, since 8.0 with a number.
+/// Returns the text that the host sent instead of its version, on one line and in quotes. ssh logs
+/// the lines of this text at debug level. Since version 8.0 it numbers them.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
-    let said: Vec<&str> = lines.filter_map(greeting_line).collect();
-    (!said.is_empty()).then(|| quoted(said.join(" / ").as_bytes()))
+    let text: Vec<&str> = lines.filter_map(greeting_line).collect();
+    (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the host's part of such a line.
+/// Returns the text that the host sent before its version, if this debug line contains it.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));
     numbered.or_else(|| line.strip_prefix("ssh_exchange_identification: "))
 }
 
-/// Returns the lines of ssh's log without those for debugging.
+/// Returns the lines of ssh's log without empty and debug lines.
 fn messages(log: &str) -> impl Iterator<Item = &str> {
     log.lines().filter(|line| !line.trim().is_empty() && !line.starts_with(DEBUG))
 }
@@ -98,7 +102,7 @@ fn ending(outcome: &SshOutcome) -> String {
     let lines: Vec<&str> = messages(&outcome.log).collect();
     match lines.rchunks(2).next() {
         Some(last) => {
-            format!("{how} and says, unverified: {}", quoted(last.join(" / ").as_bytes()))
+            format!("{how} and logged, unverified: {}", quoted(last.join(" / ").as_bytes()))
         }
         None => how,
     }
@@ -109,8 +113,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_what_the_host_wrote_in_the_log_of_any_ssh() {
-        for (log, said) in [
+    fn finds_the_text_of_the_host_in_logs_of_old_and_new_ssh() {
+        for (log, text) in [
             ("debug1: kex_exchange_identification: banner line 0: a: b\r\ndebug1: x", "\"a: b\""),
             (
                 "debug1: kex_exchange_identification: banner line 0: a\n\
@@ -122,7 +126,7 @@ mod tests {
                 "\"Exceeded MaxStartups\"",
             ),
         ] {
-            assert_eq!(greeting(log).as_deref(), Some(said), "{log}");
+            assert_eq!(greeting(log).as_deref(), Some(text), "{log}");
         }
         let reset = "debug1: kex_exchange_identification: write: Connection reset by peer";
         assert_eq!(greeting(reset), None);

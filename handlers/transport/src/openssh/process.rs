@@ -1,5 +1,5 @@
-//! Runs `ssh` once: in its own process group, within the deadline, and with its log apart from the
-//! host's output.
+//! Runs `ssh` once, in a process group of its own and within the deadline. Its log goes to a
+//! separate pipe, so it does not mix with the output of the host.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -20,23 +20,24 @@ use crate::error::{Error, Phase};
 use crate::request::Request;
 use crate::response_buffer::{GRACE, ResponseBuffer};
 
-/// The bytes of the log that are kept; ssh writes a few KiB.
+/// The number of bytes of the log that are kept. ssh usually writes a few KiB.
 const MAX_LOG: usize = 64 * 1024;
 
 /// The result of a run of `ssh`.
 pub(super) struct SshOutcome {
     pub(super) response: ResponseBuffer,
-    /// The log of ssh itself. Anyone on the network can have put lines into it.
+    /// The log of ssh itself. Anyone on the network can inject lines into it.
     pub(super) log: String,
+    /// The exit status of ssh, or `None` if it had to be killed.
     pub(super) status: Option<ExitStatus>,
-    /// The deadline ended it.
+    /// Whether the deadline passed before an answer arrived.
     pub(super) timed_out: bool,
-    /// The host has proved its key and accepted ours, so the request may have been sent.
+    /// Whether ssh may have logged in, in which case the request may have been sent.
     pub(super) logged_in: bool,
 }
 
 impl SshOutcome {
-    /// `None` if ssh was killed.
+    /// Returns the exit code of ssh, or `None` if a signal ended it.
     pub(super) fn exit_code(&self) -> Option<i32> {
         self.status.and_then(|status| status.code())
     }
@@ -54,11 +55,11 @@ pub(super) fn run(
     let (process, mut streams) = start(command, request, &mark)?;
     let timed_out = streams.read(deadline, progress);
     let status = process.end(if timed_out { Duration::ZERO } else { GRACE });
-    // What was written until ssh was ended shows whether it had logged in.
+    // Read the last output of ssh. It may contain the mark, which shows that ssh had logged in.
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
-    // A log that was not kept to its end may have held the mark.
+    // If the log was truncated, the missing part may have contained the mark.
     let logged_in = response.remove_mark(&mark) || log.contains(&mark) || logged.len() == MAX_LOG;
     Ok(SshOutcome { response, log, status, timed_out, logged_in })
 }
@@ -97,16 +98,18 @@ fn local(why: String) -> Error {
     Error::Local { why }
 }
 
-/// Returns a random word, which nobody on the network knows. ssh has it printed once it has logged
-/// in, and waits for that before it sends the request (ssh_config(5), LocalCommand). Its stdout is
-/// empty before. If ssh cannot run the command, it logs the word.
+/// Returns a random word that nobody on the network can guess.
+///
+/// ssh runs a LocalCommand that prints this mark once it has logged in, and sends the request only
+/// after that command has ended (ssh_config(5)). Until then ssh's stdout is empty. If ssh cannot
+/// run the LocalCommand, it logs the command line, which includes the mark.
 fn mark() -> io::Result<String> {
     let mut random = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
     Ok(format!("{:016x}", u64::from_ne_bytes(random)))
 }
 
-/// The output streams of ssh, and what was read from them.
+/// The output streams of ssh and the bytes read from them.
 struct SshStreams {
     stdout: SshStream,
     stderr: SshStream,
@@ -116,8 +119,9 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads until the output ends, or for a moment longer than the answer, but never beyond the
-    /// deadline. Returns whether the deadline came before an answer.
+    /// Reads until stdout and stderr end, but not longer than [`GRACE`] after the answer or the end
+    /// of stdout, and not beyond the deadline. Returns whether the deadline passed before an answer
+    /// arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {
@@ -149,7 +153,7 @@ fn wait(streams: &[&SshStream], left: Duration) {
     let mut watched: Vec<_> =
         open.map(|stream| PollFd::from_borrowed_fd(stream.file.as_fd(), PollFlags::IN)).collect();
     let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-    // Even after an interrupt the streams and the deadline are checked again.
+    // Ignore errors such as EINTR. The caller checks the streams and the deadline again anyway.
     let _ = poll(&mut watched, Some(&timeout));
 }
 
@@ -164,8 +168,8 @@ impl SshStream {
         Ok(SshStream { file: File::from(fd), ended: false })
     }
 
-    /// Takes the bytes that are there, but no more than a pipe holds: a host that never stops
-    /// writing must not keep us from the deadline.
+    /// Reads the available bytes, at most as many as a pipe holds (64 KiB). Without this limit, a
+    /// host that never stops writing could keep us from checking the deadline.
     fn drain(&mut self, mut take: impl FnMut(&[u8])) {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..4 {
@@ -183,13 +187,14 @@ impl SshStream {
     }
 }
 
-/// A running ssh. Its whole process group is killed when this is dropped.
+/// A running ssh. Dropping it kills the whole process group.
 struct SshProcess {
     child: Child,
 }
 
 impl SshProcess {
-    /// Waits `patience` for its end, then kills it.
+    /// Waits up to `patience` for ssh to exit, then kills its process group. Returns `None` if ssh
+    /// had not exited by itself.
     fn end(mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
         while Instant::now() < until {
@@ -204,7 +209,7 @@ impl SshProcess {
 
 impl Drop for SshProcess {
     fn drop(&mut self) {
-        // The group outlives its leader when a ProxyCommand does.
+        // Kill the group even if ssh has exited, because a ProxyCommand may still be running.
         if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::KILL);
         }

@@ -1,6 +1,7 @@
-//! Logs in with an ssh-agent. libssh2 talks to the agent without any timeout, so it does so in a
-//! thread of its own, which is abandoned if the agent (or a person who has to confirm) does not
-//! answer.
+//! Logs in with an ssh-agent.
+//!
+//! libssh2 has no timeout for the agent. So the login runs in a separate thread, which is abandoned
+//! if the agent (or a person who has to confirm the use of the key) does not answer.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -17,21 +18,22 @@ use super::connection::{Connection, Ssh2Failure};
 use crate::error::{Error, Phase};
 use crate::{key, known_hosts};
 
-/// The limit of keys to offer: an sshd disconnects after six (sshd_config(5), MaxAuthTries).
+/// Maximum number of keys to offer. By default sshd disconnects after six attempts (sshd_config(5),
+/// MaxAuthTries).
 const TRIES: usize = 5;
 
-/// The result of a login with an agent that works.
+/// The result of a login attempt with a working agent.
 pub(crate) enum AgentLogin {
-    /// Logged in.
+    /// The host accepted a key.
     LoggedIn,
-    /// The host refused all of these keys.
+    /// The host refused all keys. The string lists them for a message.
     Refused(String),
-    /// The connection failed.
+    /// The connection to the host failed.
     Failed(Ssh2Failure),
 }
 
-/// Logs in with the key whose public half is in `KEY.pub`; without such a file, with the agent's
-/// keys in turn.
+/// Logs in with the key whose public half is in `KEY.pub`. If that file does not exist, tries the
+/// agent's keys one after another.
 pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<AgentLogin, Error> {
     let wanted = public_half(route)?;
     let (session, user, socket) =
@@ -41,7 +43,8 @@ pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<A
     thread::Builder::new()
         .name("ssh-agent".into())
         .spawn(move || {
-            // libssh2 waits for the host here; the watchdog ends that.
+            // The calls in this thread block until the host answers or the watchdog shuts down the
+            // socket.
             session.set_blocking(true);
             let result = sign(&session, &user, socket.as_deref(), wanted.as_deref());
             session.set_blocking(false);
@@ -66,7 +69,7 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
     let file = PathBuf::from(file);
     let text = match safe_file::read(&file, key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        // Without it the agent would offer the host every key it holds.
+        // Without the public half, the agent would offer every one of its keys to the host.
         read => {
             read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?
         }
@@ -76,14 +79,17 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
     blob.map(Some).map_err(|e| Error::KeyFileFormat { file, why: e.to_string() })
 }
 
-/// Connects to the agent. If libssh2 cannot, it closes the socket at once and again when the agent
-/// is freed; by then the number may be that of another thread's file. So this tries the socket
-/// first, and does not free an agent that cannot be connected to.
+/// Connects to the agent.
+///
+/// If libssh2 fails to connect, it closes its socket immediately and a second time when the agent
+/// is freed. By then another thread may have opened a file with the same descriptor number. So this
+/// function first tries to connect to the socket itself, and leaks an agent that libssh2 could not
+/// connect to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
-    let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK names none")?;
+    let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;
     let unreachable =
-        |why: &dyn Display| format!("its socket {} cannot be reached: {why}", socket.display());
+        |why: &dyn Display| format!("cannot connect to its socket {}: {why}", socket.display());
     UnixStream::connect(&socket).map_err(|why| unreachable(&why))?;
     let mut agent = session.agent().map_err(|why| unreachable(&why))?;
     agent.set_identity_path(&socket).map_err(|why| unreachable(&why))?;
@@ -134,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn closes_no_file_of_another_thread_without_an_agent() {
+    fn does_not_close_files_of_other_threads_without_an_agent() {
         let session = Session::new().unwrap();
         thread::scope(|scope| {
             let others = scope.spawn(|| {

@@ -1,5 +1,5 @@
-//! A libssh2 session without blocking: poll(2) drives every step until it is done or the deadline
-//! has passed.
+//! A non-blocking libssh2 session. Each call is repeated after poll(2) until it is done or the
+//! deadline has passed.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::deadline::RequestDeadline;
 use crate::error::{Error, Phase};
 use crate::text::clean;
 
-/// Error numbers of libssh2.h that need handling of their own.
+/// The error numbers of libssh2.h that this crate handles specially.
 pub(crate) mod code {
     pub(crate) const SOCKET_SEND: i32 = -7;
     pub(crate) const SOCKET_DISCONNECT: i32 = -13;
@@ -32,14 +32,16 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
-/// The limit of bytes from a host before the login: keys and a banner are a few KiB.
+/// The number of bytes that a host may send before the login. The key exchange and a banner take a
+/// few KiB.
 const LOGIN_LIMIT: usize = 1024 * 1024;
-/// The limit of bytes from a host for one request, most of it stderr that is read and discarded.
+/// The number of bytes that a host may send during one request. Most of them are for stderr, which
+/// is read and discarded.
 const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
 /// The number of unanswered keepalive requests after which a connection counts as cut.
 const MAX_UNANSWERED: u32 = 4;
 
-/// A session on a socket, with the deadline of the current request.
+/// An SSH session over a relayed socket, and the deadline of the current request.
 pub(crate) struct Connection {
     pub(crate) session: Session,
     socket: UnixStream,
@@ -84,7 +86,7 @@ impl Connection {
         self.deadline.host()
     }
 
-    /// Begins a new request, with its own deadline.
+    /// Prepares the connection for a new request with its own deadline.
     pub(crate) fn begin(&mut self, deadline: Instant) {
         self.deadline = RequestDeadline::new(self.deadline.host(), deadline);
         self.watchdog.arm(deadline);
@@ -92,12 +94,12 @@ impl Connection {
         self.allow(REQUEST_LIMIT);
     }
 
-    /// Whether the connection was closed because the host sent too much.
+    /// Whether the relay closed the connection because the host sent too much.
     fn flooded(&self) -> bool {
         self.limit.reached()
     }
 
-    /// Returns the first bytes from the host.
+    /// Returns the first bytes that the host sent. They are not verified.
     pub(crate) fn head(&self) -> Vec<u8> {
         self.limit.head()
     }
@@ -105,22 +107,22 @@ impl Connection {
     /// Whether either side has closed the connection.
     fn ended(&self) -> bool {
         let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
-        // Earlier bytes may still be unread, so a read would not show it.
+        // poll(2) reports a hangup even while received bytes are still unread. A read does not.
         matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
     }
 
-    /// Resets the byte allowance of the host.
+    /// Sets the number of bytes that the host may still send.
     pub(crate) fn allow(&self, bytes: usize) {
         self.limit.allow(bytes);
     }
 
-    /// Ends the deadline: the request is answered, and the connection may be idle.
+    /// Removes the deadline after an answer, so the connection can be idle until the next request.
     pub(crate) fn rest(&self) {
         self.watchdog.disarm();
     }
 
-    /// Repeats one libssh2 call until it is done. The inner error is for the caller to interpret;
-    /// the outer one is a timeout or a cut connection.
+    /// Repeats one libssh2 call until it is done. The outer error is a timeout or a cut connection.
+    /// The inner one is any other failure, which the caller has to interpret.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
@@ -130,7 +132,8 @@ impl Connection {
             match step(&mut self.session) {
                 Err(e) if again(&e) => self.wait(phase, None)?,
                 Err(e) => {
-                    // A socket that the watchdog has shut looks like a cut connection.
+                    // After the watchdog has shut down the socket, libssh2 reports a cut
+                    // connection. Report a timeout instead.
                     self.deadline.left(phase)?;
                     return Ok(Err(Ssh2Failure::new(&e)));
                 }
@@ -159,22 +162,24 @@ impl Connection {
                 Ok(())
             }
             Err(Errno::INTR) => Ok(()),
-            // A repair may have been requested by now: this must not claim that nothing was run.
-            Err(e) => Err(self.cut(phase, &format!("it cannot be watched any more: {e}"))),
+            // A repair may already have been requested, so this must not be `Error::Local`, which
+            // claims that nothing was run.
+            Err(e) => Err(self.cut(phase, &format!("poll failed: {e}"))),
         }
     }
 
-    /// Sends a keepalive request, for a long repair is as silent as a host that went away, and
-    /// gives up on a host that does not answer these.
+    /// Sends a keepalive request, or gives up on a host that has left [`MAX_UNANSWERED`] of them
+    /// unanswered. Without keepalives, a long silent repair looks like a dead link.
     fn keep_alive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
         if !matches!(phase, Phase::Query | Phase::Repair) {
             return Ok(());
         }
         let silence = self.keepalive * (MAX_UNANSWERED + 1);
         if self.last_activity.elapsed() >= silence {
-            return Err(self.cut(phase, &format!("it gave no sign of life for {silence:?}")));
+            return Err(self.cut(phase, &format!("no data received for {silence:?}")));
         }
-        // libssh2 sends it when its interval is over. A partly sent packet must be finished first.
+        // libssh2 sends nothing before the keepalive interval is over. If the session waits to
+        // write, a partly sent packet must be finished first.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }
@@ -182,11 +187,11 @@ impl Connection {
     }
 
     pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
-        let detail = if self.flooded() { "it sent more than any host has to say" } else { detail };
+        let detail = if self.flooded() { "it sent more data than allowed" } else { detail };
         Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
     }
 
-    /// Returns the error for a failure without special meaning in its phase.
+    /// Converts a failure that has no special meaning in `phase` into an error.
     pub(crate) fn error(&self, phase: Phase, failure: &Ssh2Failure) -> Error {
         let ended = self.ended()
             || matches!(
@@ -198,8 +203,8 @@ impl Connection {
             )
             || failure.text.starts_with("Waiting for");
         if ended && phase == Phase::Handshake && !self.flooded() {
-            let said = kexinit::greeting(&self.head());
-            let detail = said.map(|said| format!("it says, unverified: {said}"));
+            let text = kexinit::greeting(&self.head());
+            let detail = text.map(|text| format!("it sent, unverified: {text}"));
             let detail = detail.unwrap_or_else(|| failure.text.clone());
             return Error::TurnedAway { host: self.host().into(), detail };
         }
@@ -213,15 +218,16 @@ impl Connection {
         &self.socket
     }
 
-    /// Leaves the session to a thread that may never release it: from now on it is not used here.
+    /// Marks the session as lost to a thread that may hold its lock for ever. The connection no
+    /// longer calls libssh2 after that, not even when it is dropped.
     pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
     }
 }
 
 impl Drop for Connection {
-    /// libssh2 frees a session only after it has closed its channels, and waits for that if it can.
-    /// On a shut socket it cannot, so this never waits for the host.
+    /// Shuts down the socket before the session is freed. Otherwise libssh2 would first close the
+    /// session's channels and wait for the host.
     fn drop(&mut self) {
         if !self.abandoned {
             let _ = self.session.disconnect(None, "done", None);
@@ -241,8 +247,8 @@ impl Ssh2Failure {
         Ssh2Failure { number: number(error), text: clean(error.message()) }
     }
 
-    /// Whether the host refuses a key. Of the calls that fail with the second number, only waiting
-    /// for a reply has to do with the connection.
+    /// Whether the host refused a key. libssh2 also uses `PUBLICKEY_UNVERIFIED` if the connection
+    /// fails while it waits for the reply.
     pub(crate) fn is_refusal(&self) -> bool {
         self.number == code::AUTHENTICATION_FAILED
             || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))
@@ -255,7 +261,7 @@ impl std::fmt::Display for Ssh2Failure {
     }
 }
 
-/// Whether the call has only to be repeated once the host has answered.
+/// Whether libssh2 wants the call repeated once the socket is ready.
 pub(crate) fn again(error: &ssh2::Error) -> bool {
     number(error) == code::AGAIN
 }

@@ -1,4 +1,4 @@
-//! Executes one request over a logged-in session, and reads its output.
+//! Sends one request over a logged-in session and reads the output of the gate.
 
 use std::io::{ErrorKind, Read};
 use std::time::Instant;
@@ -12,7 +12,7 @@ use crate::request::Request;
 use crate::response_buffer::{GRACE, ResponseBuffer};
 use crate::text::quoted;
 
-/// Executes a request, and returns its answer.
+/// Sends a request and returns the gate's answer.
 pub(crate) fn exec(
     connection: &mut Connection,
     request: &Request,
@@ -22,7 +22,8 @@ pub(crate) fn exec(
     let mut channel = open(connection)?;
     send(connection, &mut channel, request, phase)?;
     let response = receive(connection, &mut channel, phase, progress)?;
-    // The host's reply is not waited for: the session is reused or dropped, and neither needs it.
+    // Do not wait for the host to confirm the close. The session is either reused or dropped, and
+    // neither needs the confirmation.
     let _ = channel.close();
     response.answer(connection.host(), request, phase)
 }
@@ -47,7 +48,7 @@ fn send(
 ) -> Result<(), Error> {
     let words = request.to_string();
     match connection.drive(phase, |_| channel.exec(&words))? {
-        // A command that reads its standard input must find its end.
+        // Without an EOF, a command that reads its standard input would wait for ever.
         Ok(()) => connection
             .drive(phase, |_| channel.send_eof())?
             .map_err(|e| connection.error(phase, &e)),
@@ -60,7 +61,8 @@ fn send(
     }
 }
 
-/// Reads both streams to their end, in any order: a full window would stop both sides.
+/// Reads stdout and stderr alternately to their end. If one of them were left unread, its window
+/// would fill up and block the command.
 fn receive(
     connection: &mut Connection,
     channel: &mut Channel,
@@ -82,8 +84,8 @@ fn receive(
                 return Ok(response);
             }
             Ok(()) => {}
-            // A whole answer over the checked connection is the answer, however the connection
-            // ends.
+            // A complete answer over an authenticated connection counts, even if the connection
+            // fails afterwards.
             Err(_) if response.answered() => return Ok(response),
             Err(e) => {
                 connection.deadline.left(phase)?;
@@ -102,7 +104,7 @@ fn receive(
     }
 }
 
-/// Takes the bytes that have arrived. The error is the reason why the connection ended.
+/// Moves the received bytes into `response`. The error is the reason why the connection ended.
 fn drain(
     response: &mut ResponseBuffer,
     channel: &mut Channel,
@@ -129,9 +131,10 @@ fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], St
     }
 }
 
-/// Returns how the command ended, in words and as its exit status. The status may come after the
-/// end of the output, so the close of the channel is waited for a little. libssh2 returns 0 when
-/// there is no exit status.
+/// Returns how the command ended, as text for a message and as an exit status.
+///
+/// The status can arrive after the end of the output, so this waits up to [`GRACE`] for the channel
+/// to close. Exit status 0 is treated as unknown, because libssh2 returns 0 if the host sent none.
 fn ending(
     connection: &mut Connection,
     channel: &mut Channel,

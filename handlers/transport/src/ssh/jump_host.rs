@@ -1,6 +1,7 @@
-//! A tunnel through a jump host (RFC 4254, 7.2, direct-tcpip), in a session of its own, whose host
-//! key is checked like any other. The jump host sees only the encrypted session with the host
-//! behind it.
+//! A tunnel through a jump host (direct-tcpip, RFC 4254, 7.2).
+//!
+//! The connection to the jump host is a separate SSH session, and its host key is checked like that
+//! of any other host. The jump host sees only the encrypted session with the target host.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -13,17 +14,18 @@ use super::relay::Remote;
 use crate::error::{Error, Phase};
 use crate::route::address_and_port;
 
-/// The limit of bytes from a jump host: several times that of the host behind it.
+/// The number of bytes that a jump host may send, several times the limit for the target host.
 const TUNNEL_LIMIT: usize = 256 * 1024 * 1024;
 
-/// A channel through a jump host, with the session it belongs to.
+/// A channel through a jump host, and the session that carries the channel.
 pub(super) struct Tunnel {
     channel: Channel,
     jump_host: Connection,
 }
 
 impl Tunnel {
-    /// Connects to the address of a route as the jump host sees it, which is logged in to.
+    /// Opens a channel through `jump_host`, which is already logged in, to the address of `route`.
+    /// The jump host resolves that address.
     pub(super) fn open(mut jump_host: Connection, route: &HostRoute) -> Result<Tunnel, Error> {
         let opened = jump_host.drive(Phase::Connect, |session| {
             session.channel_direct_tcpip(&route.address, route.port, None)
@@ -36,8 +38,8 @@ impl Tunnel {
             }
             _ => jump_host.error(Phase::Connect, &e),
         })?;
-        // From now on the watchdog of the connection behind it ends the tunnel, by shutting its
-        // side.
+        // From here on, the watchdog of the connection to the target host ends the tunnel by
+        // shutting down its own socket.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);
         Ok(Tunnel { channel, jump_host })

@@ -1,22 +1,25 @@
-//! Reads what a host offers at the beginning of a key exchange (RFC 4253, 7.1) from its first
-//! bytes, which are not yet encrypted. libssh2 has the same error for "nothing in common" and for
-//! "the connection ended", and never reports the offer.
+//! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1)
+//! from its first, still unencrypted bytes.
+//!
+//! libssh2 never reports the offered lists. It also returns the same error if there is no common
+//! algorithm and if the connection ended.
 
 use crate::text::quoted;
 
-/// The number of first bytes to keep: more than any host's lists of algorithms.
+/// The number of first bytes to keep. The algorithm lists of every host are shorter.
 pub(super) const HEAD: usize = 16 * 1024;
 
-/// SSH_MSG_KEXINIT.
+/// Message number of SSH_MSG_KEXINIT.
 const KEXINIT: u8 = 20;
-/// The message number and the cookie before the lists.
+/// Bytes before the lists: the message number and the cookie.
 const PREFIX: usize = 1 + 16;
 
-/// Our lists: a name for messages, the algorithms, and the index of the host's list to compare.
+/// The lists that we offer. Each entry has a name for messages, the algorithms separated by commas,
+/// and the index of the host's list to compare with.
 pub(super) type OfferedLists<'a> = [(&'static str, &'a str, usize)];
 
-/// Returns, in words, the first of our lists that has nothing in common with the host's; `None` if
-/// all have, or if its lists never came.
+/// Describes, for a message, the first list of the host that has no algorithm in common with ours.
+/// Returns `None` if each list has one, or if the host's lists did not arrive in full.
 pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<String> {
     let offered = lists(head)?;
     ours.iter().find_map(|(what, ours, index)| {
@@ -26,13 +29,14 @@ pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<Strin
     })
 }
 
-/// Returns the host key algorithms that the host offers; `None` if its lists never came.
+/// Returns the host key algorithms that the host offers, or `None` if its lists did not arrive in
+/// full.
 pub(crate) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
 
-/// Returns the name-lists in their order: key exchange, host keys, ciphers up and down, MACs up and
-/// down, and so on.
+/// Returns the ten name-lists in the order of RFC 4253, 7.1: key exchange, host keys, ciphers to
+/// and from the host, MACs to and from the host, and so on.
 fn lists(head: &[u8]) -> Option<Vec<String>> {
     let packet = after_banner(head)?;
     let (length, packet) = packet.split_first_chunk::<4>()?;
@@ -51,16 +55,17 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
-/// Returns what a host wrote instead of its version, on one line and in quotes (RFC 4253, 4.2);
-/// `None` if it wrote nothing.
+/// Returns the text that a host sent instead of its version (RFC 4253, 4.2), on one line and in
+/// quotes, or `None` if it sent none.
 pub(super) fn greeting(head: &[u8]) -> Option<String> {
     let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-    let said: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
-    let is_refusal = !said.is_empty() && !said.iter().any(|line| line.starts_with(b"SSH-"));
-    is_refusal.then(|| quoted(&said.join(b" / ".as_slice())))
+    let text: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
+    let is_refusal = !text.is_empty() && !text.iter().any(|line| line.starts_with(b"SSH-"));
+    is_refusal.then(|| quoted(&text.join(b" / ".as_slice())))
 }
 
-/// Skips the line that begins with "SSH-" and other lines before it (RFC 4253, 4.2).
+/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may
+/// precede that one.
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;
     loop {
@@ -98,7 +103,7 @@ mod tests {
     const OFFER: [&str; 10] = ["k1,k2", "h1,h2", "c1", "c2", "m1", "m2", "none", "none", "", ""];
 
     #[test]
-    fn names_list_without_a_common_algorithm() {
+    fn names_the_list_without_a_common_algorithm() {
         let ours = |kex, key| [("key exchanges", kex, 0), ("host keys", key, 1)];
         assert_eq!(disagreement(&head(&OFFER), &ours("k2", "h9,h2")), None);
         assert_eq!(
@@ -112,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_lists_that_never_came_whole() {
+    fn ignores_truncated_lists() {
         let whole = head(&OFFER);
         for end in 0..whole.len() {
             assert_eq!(disagreement(&whole[..end], &[("host keys", "x", 1)]), None, "{end}");
@@ -122,7 +127,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_any_bytes(bytes: Vec<u8>) {
+        fn does_not_panic_on_any_input(bytes: Vec<u8>) {
             let head = [b"SSH-2.0-x\n".as_slice(), &bytes].concat();
             let _ = disagreement(&head, &[("host keys", "x", 1)]);
         }

@@ -1,4 +1,5 @@
-//! The built-in backend: libssh2, strict host keys, one deadline.
+//! The built-in backend, based on libssh2. It refuses unrecorded host keys and applies one deadline
+//! to each whole request.
 
 mod agent;
 pub(crate) mod connection;
@@ -20,22 +21,22 @@ use crate::error::{Error, Phase};
 use crate::gate::Gate;
 use crate::request::Request;
 
-/// A logged-in connection to a gate. Dropping it never waits for the host.
+/// A logged-in connection to a gate. Dropping the connection never waits for the host.
 pub(crate) struct SshGate {
     route: HostRoute,
-    /// `None` after the first request without an answer: what the host sends next would answer an
-    /// unknown request.
+    /// `None` after a request has failed. On such a connection the next answer could belong to the
+    /// failed request.
     connection: Option<Connection>,
-    /// Whether it has served a request, so that it may have died since.
+    /// Whether the connection has served a request. It may have died while idle since then.
     used: bool,
 }
 
 impl SshGate {
-    /// Connects and logs in. Every step, from name lookup to login, is over by `deadline`.
+    /// Connects and logs in. All steps, from the name lookup to the login, end by `deadline`.
     ///
     /// # Errors
-    /// Nothing has been run on the host. A host whose key is not exactly a recorded one is not
-    /// talked to.
+    /// Nothing has been run on the host. No login is attempted at a host whose key is not recorded
+    /// byte for byte.
     pub(crate) fn connect(route: &HostRoute, deadline: Instant) -> Result<SshGate, Error> {
         let connection = session::log_in(route, RequestDeadline::new(&route.host, deadline))?;
         connection.rest();
@@ -55,7 +56,8 @@ impl Gate for SshGate {
             self.connection.take().ok_or_else(|| Error::UsedUp { host: host.clone() })?;
         connection.begin(deadline);
         let answer = match exec::exec(&mut connection, request, progress) {
-            // The connection ended while it was idle; nothing of this request was sent.
+            // The connection ended while it was idle. The request was not sent, so it can be sent
+            // over a new connection.
             Err(Error::Cut { phase: Phase::Open, .. }) if self.used => {
                 connection = session::log_in(&self.route, RequestDeadline::new(host, deadline))?;
                 exec::exec(&mut connection, request, progress)?

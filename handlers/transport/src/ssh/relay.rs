@@ -1,7 +1,7 @@
-//! Relays bytes between libssh2 and the network, and counts those that come.
+//! Relays bytes between libssh2 and the network and counts the received bytes.
 //!
-//! libssh2 keeps every packet it does not know, and reads as long as bytes come: without a limit
-//! any host could fill this machine's memory, even before its key is checked.
+//! libssh2 stores every packet that it does not know and keeps reading while bytes arrive. Without
+//! a limit, any host could fill the memory of the Nagios server, even before its key is checked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +17,7 @@ use rustix::net::sockopt;
 use super::kexinit::HEAD;
 use crate::error::Error;
 
-/// The interval of [`Remote::idle`] calls.
+/// Time without activity after which the relay calls [`Remote::idle`].
 const TICK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// The remote end of a relay: a TCP connection, or a channel through a jump host.
@@ -26,7 +26,7 @@ pub(super) trait Remote: Read + Write + Send + 'static {
     fn fd(&self) -> BorrowedFd<'_>;
     /// Called before each wait.
     fn before_wait(&self) {}
-    /// Called when nothing has happened for a while.
+    /// Called after each [`TICK`] without activity.
     fn idle(&self) {}
 }
 
@@ -35,30 +35,31 @@ impl Remote for TcpStream {
         self.as_fd()
     }
 
-    /// Nagle's algorithm at the host and our delayed acknowledgement would stall each other for 40
-    /// ms. The kernel forgets this after a while (tcp(7)), so it is set each time.
+    /// Enables quick acknowledgements. Otherwise Nagle's algorithm on the host and our delayed
+    /// acknowledgement stall each other for 40 ms. The option is not permanent (tcp(7)), so it is
+    /// set before each wait.
     fn before_wait(&self) {
         let _ = sockopt::set_tcp_quickack(self, true);
     }
 }
 
-/// The number of bytes that a host may still send, and the first bytes that it sent. The relay's
-/// thread and the connection share it.
+/// The number of bytes that a host may still send, and the first bytes that it sent. Shared between
+/// the relay's thread and the connection.
 #[derive(Clone, Default)]
 pub(super) struct ReceiveLimit(Arc<(AtomicUsize, Mutex<Vec<u8>>)>);
 
 impl ReceiveLimit {
-    /// Resets the byte allowance.
+    /// Sets the number of bytes that the host may still send.
     pub(super) fn allow(&self, bytes: usize) {
         self.0.0.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the host has used up its allowance.
+    /// Whether the host has sent as many bytes as it may.
     pub(super) fn reached(&self) -> bool {
         self.0.0.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns the first bytes from the host.
+    /// Returns the first bytes that the host sent, at most [`HEAD`].
     pub(super) fn head(&self) -> Vec<u8> {
         self.0.1.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -72,10 +73,11 @@ impl ReceiveLimit {
     }
 }
 
-/// Returns a socket that is relayed to `remote` until either end closes or the limit is reached.
+/// Starts a relay to `remote` and returns the local socket. The relay runs until either end closes
+/// or the limit is reached.
 pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStream, Error> {
     let failed = |e: io::Error| Error::Local {
-        why: format!("no socket or thread to carry the connection: {e}"),
+        why: format!("cannot create a socket or thread for the connection: {e}"),
     };
     let (ours, local) = UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).and_then(|()| local.set_nonblocking(true)).map_err(failed)?;
@@ -86,8 +88,10 @@ pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStr
     Ok(ours)
 }
 
-/// Both ends, with the bytes that one end has sent and the other has not taken yet. No more is read
-/// for an end until it has taken these.
+/// Both ends of a relay, and the bytes in transit.
+///
+/// `up` holds bytes for the remote end and `down` bytes for the local one. More is read from one
+/// end only after the other has accepted all bytes in transit.
 struct Relay<R> {
     remote: R,
     local: UnixStream,
@@ -106,7 +110,8 @@ impl<R: Remote> Relay<R> {
         }
     }
 
-    /// Moves the bytes that can be moved, and returns whether there were any; `None` at the end.
+    /// Moves bytes in both directions without blocking. Returns whether any were moved, or `None`
+    /// if an end has closed or the limit is reached.
     fn step(&mut self) -> Option<bool> {
         let mut moved = false;
         if self.up.is_empty() {
@@ -145,7 +150,8 @@ impl<R: Remote> Relay<R> {
     }
 }
 
-/// Returns whether bytes came; `None` at the end.
+/// Appends available bytes to `into`. Returns whether there were any, or `None` at the end of the
+/// stream.
 fn read(from: &mut impl Read, buffer: &mut [u8], into: &mut Vec<u8>) -> Option<bool> {
     match from.read(buffer) {
         Ok(0) => None,
@@ -158,7 +164,8 @@ fn read(from: &mut impl Read, buffer: &mut [u8], into: &mut Vec<u8>) -> Option<b
     }
 }
 
-/// Returns whether bytes were taken; `None` when the other end is closed.
+/// Writes the bytes in `from` and removes the written ones. Returns whether any were written, or
+/// `None` if the other end has closed.
 fn write(to: &mut impl Write, from: &mut Vec<u8>) -> Option<bool> {
     if from.is_empty() {
         return Some(false);
@@ -193,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn relays_bytes_and_the_end_both_ways() {
+    fn relays_bytes_in_both_directions_and_the_close() {
         let (mut local, mut host, _) = relayed(usize::MAX);
         let much: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         thread::scope(|scope| {

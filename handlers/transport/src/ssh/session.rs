@@ -1,5 +1,5 @@
-//! Logs in along a route: checks the local files before the network, and the host's key before it
-//! uses ours.
+//! Logs in to the host of a route. The local files are checked before the network is used, and the
+//! host's key is verified before our key is used.
 
 use policy_file::HostRoute;
 use ssh2::MethodType;
@@ -15,8 +15,10 @@ use crate::known_hosts::{self, HostKeyCheck, RecordedHostKeys};
 use crate::resolve;
 use crate::route::{self, address_and_port, known_hosts_files};
 
-/// The fastest first: curve25519 takes a third of the time of the others. No SHA-1, no CBC. libssh2
-/// adds the markers of strict key exchange and of RFC 8308 itself.
+/// Key exchange algorithms, the fastest first. curve25519 takes a third of the time of the others.
+///
+/// None of the lists here contains SHA-1 or CBC. libssh2 itself adds the markers for strict key
+/// exchange and RFC 8308.
 const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,\
                    ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,\
                    diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\
@@ -26,7 +28,7 @@ const CIPHERS: &str = "aes128-gcm@openssh.com,aes256-gcm@openssh.com,\
 const MACS: &str =
     "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512";
 
-/// Connects and logs in.
+/// Checks the files of a route, connects, verifies the host's key and logs in.
 pub(crate) fn log_in(route: &HostRoute, deadline: RequestDeadline) -> Result<Connection, Error> {
     route::check(route)?;
     let recorded = known_hosts::read(route)?;
@@ -42,7 +44,8 @@ pub(crate) fn log_in(route: &HostRoute, deadline: RequestDeadline) -> Result<Con
     Ok(connection)
 }
 
-/// Connects without sending anything. A jump host on the way is logged in to.
+/// Opens a connection to the host of a route without sending anything to it. If the route has a
+/// jump host, this function logs in to the jump host first.
 pub(crate) fn connect(route: &HostRoute, deadline: RequestDeadline) -> Result<Connection, Error> {
     match &route.via {
         None => {
@@ -56,7 +59,7 @@ pub(crate) fn connect(route: &HostRoute, deadline: RequestDeadline) -> Result<Co
     }
 }
 
-/// Agrees on keys. `host_keys` are the host key algorithms to offer.
+/// Performs the key exchange. `host_keys` lists the host key algorithms to offer.
 pub(crate) fn handshake(
     connection: &mut Connection,
     route: &HostRoute,
@@ -68,7 +71,7 @@ pub(crate) fn handshake(
         wanted: host_keys.into(),
         detail,
     };
-    // libssh2 fails with -33 when it knows none of the names, and then keeps its default list.
+    // If libssh2 supports none of the names, it fails with -33 and keeps its default list.
     let session = &connection.session;
     session
         .method_pref(MethodType::HostKey, host_keys)
@@ -107,7 +110,7 @@ fn check_host_key(
         return Err(Error::Protocol {
             host,
             phase: Phase::Handshake,
-            detail: "it showed no host key".into(),
+            detail: "it sent no host key".into(),
         });
     };
     match recorded.check(shown) {
@@ -159,7 +162,7 @@ fn login_error(
             Error::Passphrase {
                 file,
                 why: format!(
-                    "its passphrase is not the one on file, or the key is damaged ({failure})"
+                    "the passphrase in its file is wrong, or the key is damaged ({failure})"
                 ),
             }
         }

@@ -1,7 +1,8 @@
-//! Enforces the deadline of a connection from outside.
+//! Shuts down the socket of a connection at its deadline.
 //!
-//! libssh2's own timeout is per call and adds up, and one call may go on for as long as a host
-//! keeps sending; only shutting the socket ends that.
+//! libssh2's own timeout applies to each call, so the timeouts of several calls add up. A single
+//! call can also go on for as long as the host keeps sending. Only shutting down the socket ends
+//! such a call.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -11,7 +12,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 
-/// Shuts a socket when the deadline passes. Dropping it leaves the socket alone.
+/// Shuts down a socket when the deadline passes. Dropping the watchdog does not touch the socket.
 pub(crate) struct Watchdog {
     state: Arc<(Mutex<WatchdogState>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -41,7 +42,7 @@ impl Watchdog {
         self.set(WatchdogState::Armed(deadline));
     }
 
-    /// Removes the deadline, between two requests.
+    /// Removes the deadline while the connection is idle between two requests.
     pub(crate) fn disarm(&self) {
         self.set(WatchdogState::Disarmed);
     }

@@ -1,5 +1,8 @@
-//! A real sshd for one test: own directory, own keys, a free port of loopback, one forced command.
-//! A missing sshd is a failed test. It runs as the user who runs the tests, and that user logs in.
+//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free port
+//! of loopback.
+//!
+//! sshd runs as the user who runs the tests, and the tests log in as that user. If sshd is not
+//! installed, the test fails.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +25,7 @@ pub use testkit::free_port;
 use testkit::set_mode;
 use transport::{Answer, Error, Request};
 
-/// A well-behaved gate, as small as it can be. It notes every call in the file `requests`.
+/// Shell script of a minimal gate that answers every request.
 pub const GOOD_GATE: &str = r#"
 set -f; set -- $SSH_ORIGINAL_COMMAND
 case "$1" in
@@ -39,7 +42,7 @@ version) printf 'SHN1 {"answer":"version","host":"t","version":"0.1.0"}\n';;
 esac
 "#;
 
-/// What the sshd of a test is to be like.
+/// Configuration of the sshd that a test starts.
 pub struct Plan {
     host_keys: Vec<&'static str>,
     user_key: &'static str,
@@ -65,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// Runs in this network namespace, at this address.
+    /// Runs sshd in a network namespace, at an address in it.
     pub fn inside(mut self, namespace: &str, address: &str) -> Plan {
         self.namespace = Some(namespace.into());
         self.address = address.into();
@@ -87,19 +90,20 @@ impl Plan {
         self
     }
 
-    /// Options of the authorized_keys line, before `command=`.
+    /// Sets the options before `command=` in the authorized_keys line.
     pub fn options(mut self, options: &str) -> Plan {
         self.options = options.into();
         self
     }
 
-    /// Further lines of sshd_config.
+    /// Adds lines to sshd_config.
     pub fn config(mut self, lines: &str) -> Plan {
         self.config = lines.into();
         self
     }
 
-    /// The body of the forced command, for sh.
+    /// Sets the shell script that runs as the forced command. Before it runs, each request is
+    /// appended to the file `requests`.
     pub fn gate(mut self, script: &str) -> Plan {
         self.gate = script.into();
         self
@@ -120,12 +124,12 @@ impl Plan {
         fs::write(at("gate"), script).unwrap();
         set_mode(at("gate"), 0o755);
         let public = fs::read_to_string(at("user.pub")).unwrap();
-        // Not every login shell replaces itself with its last command.
+        // Without exec, some login shells keep running as the parent of the gate.
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
-            // sshd's privilege separation insists on it, and a machine without a running sshd has
-            // none.
+            // sshd needs this directory for privilege separation. It does not exist if the system's
+            // sshd is not running.
             fs::create_dir_all("/run/sshd").unwrap();
         }
         for _ in 0..5 {
@@ -145,7 +149,7 @@ impl Plan {
         let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
         let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
         if let Some(namespace) = &self.namespace {
-            // ip becomes sshd, so the process is the same.
+            // ip replaces itself with sshd, so the child's process ID is that of sshd.
             command.args(["netns", "exec", namespace, sshd]);
         }
         let mut child = command
@@ -163,7 +167,7 @@ impl Plan {
                 return None;
             }
             if let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
-                // Only a banner is sshd: the port may be somebody else's.
+                // Another process may have taken the port, so check for the banner of sshd.
                 socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 let mut banner = [0; 4];
                 if socket.read_exact(&mut banner).is_ok() && &banner == b"SSH-" {
@@ -181,21 +185,25 @@ impl Plan {
         let dir = dir.display();
         let keys: String =
             self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
-        // The first value of an option counts, so a test's own lines come first; but of MaxStartups
-        // it is the last. Password root is
-        // '*', not '!', which sshd takes for locked without PAM. SHLVL keeps bash from reading the
-        // user's .bashrc, as it does below sshd.
+        // sshd uses the first value of an option, so the test's own lines come before the defaults.
+        // Only for MaxStartups the last value counts. With UsePAM off, sshd refuses an account
+        // whose password field begins with '!' as locked. The field of root must be '*' instead.
+        // SHLVL keeps bash from reading the user's .bashrc, which it otherwise does when sshd
+        // starts it.
         format!(
-            "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\nStrictModes no\n\
+            "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\n\
+             StrictModes no\n\
              PermitRootLogin forced-commands-only\nPasswordAuthentication \
              no\nKbdInteractiveAuthentication no\n\
-             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\nSetEnv SHLVL=9\n",
+             AuthorizedKeysFile {dir}/authorized_keys\nLogLevel DEBUG1\nUseDNS no\n\
+             SetEnv SHLVL=9\n",
             self.config, self.address
         )
     }
 }
 
-/// Makes a key pair; "rsa", "ecdsa", "ed25519", or "rsa-pem" for the format of old.
+/// Generates a key pair. `kind` is a key type of ssh-keygen. The suffix "-pem" selects the older
+/// PEM format for the private key.
 pub fn keygen(kind: &str, passphrase: &str, file: &Path) {
     let (kind, format) = kind.strip_suffix("-pem").map_or((kind, None), |kind| (kind, Some("PEM")));
     let mut command = Command::new("ssh-keygen");
@@ -217,7 +225,7 @@ pub fn keygen(kind: &str, passphrase: &str, file: &Path) {
     );
 }
 
-/// A running sshd; stopped when dropped, and its log printed when the test failed.
+/// A running sshd. Dropping it stops sshd and, if the test failed, prints its log.
 pub struct Sshd {
     dir: TempDir,
     pub port: u16,
@@ -231,12 +239,12 @@ impl Sshd {
         self.dir.path().join(name)
     }
 
-    /// Type and base64 of one of its host keys.
+    /// Returns the type and base64 of the host key of this kind.
     pub fn host_key(&self, kind: &str) -> String {
         public_key(&self.path(&format!("host_{kind}.pub")))
     }
 
-    /// A route to it, with all its host keys recorded under the name `web1`.
+    /// Returns a route to this sshd, with all its host keys recorded under the name `web1`.
     pub fn route(&self) -> HostRoute {
         let lines: String = self
             .host_keys
@@ -246,7 +254,7 @@ impl Sshd {
         self.route_with(&lines)
     }
 
-    /// A route to it, with these lines recorded.
+    /// Returns a route to this sshd and writes `known_hosts` to the file of the route.
     pub fn route_with(&self, known_hosts: &str) -> HostRoute {
         fs::write(self.path("known_hosts"), known_hosts).unwrap();
         HostRoute {
@@ -258,7 +266,7 @@ impl Sshd {
         }
     }
 
-    /// The forced command's calls so far.
+    /// Returns the requests that the forced command has received so far.
     pub fn requests(&self) -> Vec<String> {
         fs::read_to_string(self.path("requests"))
             .unwrap_or_default()
@@ -267,7 +275,7 @@ impl Sshd {
             .collect()
     }
 
-    /// The sshd that listens.
+    /// Returns the process ID of the listening sshd.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -276,7 +284,7 @@ impl Sshd {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the forced command has written this file, and returns its content.
+    /// Waits until the forced command has written a whole line to this file, and returns the text.
     pub fn wait_for(&self, name: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(60) {
@@ -299,12 +307,12 @@ impl Drop for Sshd {
     }
 }
 
-/// Type and base64 of a public key file.
+/// Returns the type and base64 in a public key file.
 pub fn public_key(file: &Path) -> String {
     fs::read_to_string(file).unwrap().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// The user who runs the tests, who is also the one who logs in.
+/// Returns the name of the user who runs the tests and logs in to sshd.
 pub fn me() -> String {
     let id = Command::new("id").arg("-un").output().unwrap();
     String::from_utf8(id.stdout).unwrap().trim().to_owned()
@@ -322,12 +330,12 @@ pub fn repair() -> Request {
     }
 }
 
-/// A deadline for what should simply work, on a slow machine too.
+/// Returns a deadline that is far enough away even for a slow machine.
 pub fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
 
-/// Connects and sends one request, both within `limit`, and returns how long that took.
+/// Connects and sends one request, both within `limit`. Returns the result and the elapsed time.
 pub fn send(
     route: &HostRoute,
     request: &Request,
@@ -340,12 +348,12 @@ pub fn send(
     (answer, begun.elapsed())
 }
 
-/// The same route by the `ssh` program.
+/// Returns the same route with the backend that runs `ssh`.
 pub fn by_openssh(route: HostRoute) -> HostRoute {
     HostRoute { backend: Backend::OpenSsh, ..route }
 }
 
-/// The error of a conversation that must fail.
+/// Sends a request that must fail and returns the error.
 pub fn fails(route: &HostRoute, request: &Request) -> Error {
     match send(route, request, Duration::from_secs(60)).0 {
         Err(error) => error,

@@ -1,11 +1,11 @@
-//! An attacker on the network who answers in place of a host, or is in between.
+//! Simulates an attacker on the network who answers in place of a host or cuts connections to it.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// Listens on a free port of loopback and sends these bytes to every client, after its version
-/// line.
+/// Starts a server on loopback and returns its port. The server waits for the version line of each
+/// client and then sends `bytes`.
 pub fn peer(bytes: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -15,20 +15,22 @@ pub fn peer(bytes: Vec<u8>) -> u16 {
             let _ = BufReader::new(&socket).read_line(&mut line);
             let _ = socket.write_all(&bytes);
             let _ = socket.shutdown(Shutdown::Write);
-            // Until the other side has read it all and hung up.
+            // Wait until the client has read everything and closed the connection.
             let _ = socket.read_to_end(&mut Vec::new());
         }
     });
     port
 }
 
-/// An unencrypted SSH_MSG_DISCONNECT, which both sides may send at any time (RFC 4253, 11.1).
+/// Returns an unencrypted SSH_MSG_DISCONNECT packet, which each side may send at any time (RFC
+/// 4253, 11.1).
 pub fn disconnect(reason: &str) -> Vec<u8> {
     let mut payload = vec![1, 0, 0, 0, 2];
     payload.extend(u32::try_from(reason.len()).unwrap().to_be_bytes());
     payload.extend(reason.as_bytes());
     payload.extend([0; 4]);
-    // RFC 4253, 6: at least four bytes of padding, and a multiple of eight in all.
+    // A packet has at least four bytes of padding, and its length is a multiple of eight (RFC 4253,
+    // 6).
     let padding = 4 + (8 - (4 + 1 + payload.len() + 4) % 8) % 8;
     let length = u32::try_from(1 + payload.len() + padding).unwrap();
     let mut packet = length.to_be_bytes().to_vec();
@@ -38,7 +40,8 @@ pub fn disconnect(reason: &str) -> Vec<u8> {
     packet
 }
 
-/// Listens, carries one connection to this port, and cuts it after `bytes` bytes from there.
+/// Starts a proxy for one connection to `port` on loopback and returns the port of the proxy. It
+/// closes the connection after it has relayed `bytes` bytes from the server.
 pub fn cut_after(bytes: usize, port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = listener.local_addr().unwrap().port();

@@ -1,4 +1,5 @@
-//! Judges the age of a document (-M): the time since it was modified, by the server's own clock.
+//! Judges the age of a document (-M), which is the time since its last modification by the server's
+//! own clock.
 
 use plugin_kit::State;
 
@@ -6,14 +7,14 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Ages up to two days are shown in hours.
+/// Largest age in seconds that is printed in hours; older documents are printed in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
-/// Tolerance in seconds before a date counts as in the future.
+/// Seconds by which a date may lie in the future.
 const MAX_AHEAD: i64 = 30;
 
-/// What is wrong with the age of a document, if anything. `max_age` is in seconds.
+/// Returns the problem with the age of a document, if there is one. `max_age` is in seconds.
 pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
-    // Of several the last counts, as in monitoring-plugins.
+    // As in monitoring-plugins, the last of several headers counts.
     let last = |name: &str| {
         head.values(name).pop().filter(|value| !value.is_empty()).map(|value| text::decode(&value))
     };
@@ -23,7 +24,7 @@ pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // Filters may know the width, which is that of monitoring-plugins.
+    // monitoring-plugins pads the date to this width too. Existing filters may match the padding.
     let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn judges_age_by_the_servers_clock() {
+    fn judges_age_by_server_clock() {
         for (modified, text) in [
             ("", "Document modification date unknown"),
             ("Last-Modified: Sun, 06 Nov 1994 08:48:07 GMT", "Last modified 0:01:30 ago"),
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn without_the_servers_date_the_age_is_unknown() {
+    fn missing_date_header_is_unknown() {
         assert_eq!(judge(&ResponseHead::new(b"HTTP/1.1 200 OK\r\n"), 1).unwrap().0, State::Unknown);
     }
 }

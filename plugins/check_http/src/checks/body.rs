@@ -1,4 +1,4 @@
-//! Judges header and body: age, texts, patterns, JSON, size, completeness.
+//! Judges the header and the body: age, strings, patterns, JSON, size and completeness.
 
 use plugin_kit::State;
 
@@ -8,11 +8,11 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// A text that was not found is shown up to this length.
+/// Number of bytes that are printed of a string that was not found.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
-/// What is wrong with a response, in the order of monitoring-plugins.
+/// Returns the problems of a response, in the order in which monitoring-plugins lists them.
 pub fn findings(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -52,7 +52,8 @@ pub fn findings(
     found
 }
 
-/// Adds the texts and patterns that the body should contain and does not, or the other way round.
+/// Adds the expected strings and patterns that the body lacks, and with --invert-regex the patterns
+/// that it contains.
 fn search(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -61,7 +62,7 @@ fn search(
 ) {
     let want = &spec.response;
     let searched = response.searched.map_or(String::new(), |limit| {
-        format!(" (only its first {} MiB are searched)", limit >> 20)
+        format!(" (only the first {} MiB were searched)", limit >> 20)
     });
     let matches = &response.matches;
     for (string, _) in want.strings.iter().zip(&matches.strings).filter(|(_, found)| !**found) {
@@ -80,7 +81,8 @@ fn search(
 }
 
 fn shortened(text: &[u8]) -> String {
-    // Not within a character: the rest would not be UTF-8, and the text be decoded as latin-1.
+    // Do not cut within a character. The text would not be valid UTF-8 any more and be decoded as
+    // Latin-1.
     let end =
         std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {

@@ -1,4 +1,4 @@
-//! Judges how long a certificate remains valid (-C). Pure: the time is an argument.
+//! Judges how long a certificate remains valid (-C). The current time is an argument.
 
 use plugin_kit::State;
 use x509_cert::der::asn1::AnyRef;
@@ -10,26 +10,26 @@ use crate::date;
 use crate::spec::CertificateDays;
 use crate::text;
 
-/// Why a certificate cannot be read.
+/// Reason why a certificate cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCertificate {
-    /// The server sent none.
-    #[error("it sent none")]
+    /// The server did not send a certificate.
+    #[error("the server sent none")]
     Missing,
-    /// It is not valid DER.
+    /// The certificate is not valid DER.
     #[error(transparent)]
     Der(#[from] der::Error),
-    /// Its end is not a date.
-    #[error("its end is no date")]
+    /// The end of the validity is not a date.
+    #[error("its expiry date is invalid")]
     Date,
 }
 
 /// The parts of a certificate that -C needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerCertificate {
-    /// First common name of its subject.
+    /// First common name of the subject, if it has one.
     pub common_name: Option<String>,
-    /// End of its validity, in seconds since 1970.
+    /// End of the validity, in seconds since 1970.
     pub not_after: i64,
 }
 
@@ -37,7 +37,7 @@ impl PeerCertificate {
     /// Parses a certificate in DER.
     pub fn parse(der: &[u8]) -> Result<PeerCertificate, BadCertificate> {
         let (not_after, subject) = end_and_subject(der)?;
-        // A name in an unknown encoding must not hide the days.
+        // Accept a subject in an unknown encoding, because the expiry date is still useful.
         let subject = RdnSequence::from_der(subject).unwrap_or_default();
         let names = subject.0.iter().flat_map(|part| part.0.iter());
         let common_name = names
@@ -49,8 +49,8 @@ impl PeerCertificate {
         Ok(PeerCertificate { common_name, not_after })
     }
 
-    /// Parses the peer's own certificate, which is the first; or, of the whole chain, the one that
-    /// expires first.
+    /// Parses the peer's own certificate, which is the first of `chain`. If `whole` is set, returns
+    /// the certificate of the chain that expires first.
     pub fn parse_chain(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, BadCertificate> {
         let first = PeerCertificate::parse(chain.first().ok_or(BadCertificate::Missing)?)?;
         let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::parse(der));
@@ -60,12 +60,12 @@ impl PeerCertificate {
         })
     }
 
-    /// Days until it expires; negative afterwards.
+    /// Returns the days until the certificate expires. The number is negative after the expiry.
     pub fn days_left(&self, now: i64) -> i64 {
         self.not_after.saturating_sub(now) / 86400
     }
 
-    /// State and text, in the words of monitoring-plugins.
+    /// Returns the state of this certificate and a message, worded as in monitoring-plugins.
     pub fn judge(&self, days: CertificateDays, now: i64) -> (State, String) {
         let name = self.common_name.as_deref().unwrap_or("Unknown CN");
         let left = self.not_after.saturating_sub(now);
@@ -95,8 +95,9 @@ impl PeerCertificate {
     }
 }
 
-/// End of validity and subject (RFC 5280, section 4.1). Nothing else is parsed: a device without a
-/// set clock makes certificates that start before 1970, which the library rejects.
+/// Returns the end of the validity and the subject (RFC 5280, section 4.1). Nothing else is parsed,
+/// because devices whose clock is not set create certificates that start before 1970, which the
+/// library rejects.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
@@ -117,7 +118,7 @@ fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     })
 }
 
-/// Decodes a name in any encoding certificates have used; BMPString is UTF-16.
+/// Decodes a name in any of the encodings that certificates use. BMPString is UTF-16.
 fn name_of(tag: Tag, bytes: &[u8]) -> String {
     if tag == Tag::BmpString {
         let units: Vec<u16> = bytes
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn judges_as_in_the_table_of_monitoring_plugins() {
+    fn judges_expiry_like_monitoring_plugins() {
         for (left, warning, critical, state, text) in [
             (172_799, 1, 0, State::Warning, "expires in 1 day(s) (DATE)."),
             (86_400, 30, 1, State::Critical, "expires in 1 day(s) (DATE)."),
@@ -165,7 +166,7 @@ mod tests {
         assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
-    /// Tag, length and content, of less than 128 bytes.
+    /// Encodes a tag, the length and a content of less than 128 bytes.
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()
@@ -190,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_any_validity() {
+    fn parses_expiry_from_1966_to_9999() {
         for (begin, end, not_after) in [
             ("691231000000Z", "350101000000Z", 2_051_222_400),
             ("500101000000Z", "491231235959Z", 2_524_607_999),

@@ -1,4 +1,4 @@
-//! Results without a response. Pure.
+//! Builds the result of a check that got no response.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::http::redirect::BadRedirect;
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 
-/// The result of a fault.
+/// Returns the result for a fault.
 pub fn fault(spec: &CheckSpec, target: &HttpTarget, fault: &Fault, elapsed: Duration) -> Outcome {
     let outcome = described(spec, target, fault);
     if spec.output.always_perfdata {
@@ -21,7 +21,7 @@ pub fn fault(spec: &CheckSpec, target: &HttpTarget, fault: &Fault, elapsed: Dura
     }
 }
 
-/// The result of a redirect that is not followed.
+/// Returns the result for a redirect that cannot be followed.
 pub fn redirect(spec: &CheckSpec, why: &BadRedirect) -> Outcome {
     let state = why.state();
     Outcome::new(state, linked(spec, format!("HTTP {state} - {why}")))
@@ -46,15 +46,15 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
             })
             .line(NO_SOCKET)
         }
-        // CRITICAL would get a healthy server repaired.
+        // CRITICAL would start a repair of a healthy server.
         Fault::OutOfResources(why) => {
-            let advice = "the server was not looked at; raise this plugin's limits";
+            let advice = "the server was not checked; raise this plugin's limits";
             Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))
         }
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),
         Fault::Untrusted(TlsFault { why, .. }) => {
             let name = target.name();
-            critical(format!("CRITICAL - Certificate of '{name}' is not to be trusted: {why}"))
+            critical(format!("CRITICAL - Certificate of '{name}' is not trusted: {why}"))
         }
         Fault::ClientCertificate(what) => critical(format!("CRITICAL - {what}")),
         Fault::File(why) => outcome(State::Unknown, format!("HTTP UNKNOWN - {why}")),

@@ -1,14 +1,14 @@
-//! Checks a JSON body, and turns its numbers into performance data. Pure.
+//! Checks a JSON body and converts its numbers to performance data.
 
 use plugin_kit::{Number, Perfdata};
 use serde_json::Value;
 
 use crate::spec::json_assertion::JsonAssertion;
 
-/// Limit of a body that is parsed: the parsed document takes many times its size.
+/// Largest body that is parsed, in bytes. The parsed document takes many times as much memory.
 const MAX_JSON: usize = 1 << 20;
 
-/// One complaint for each assertion that does not hold.
+/// Returns a message for each assertion that does not hold.
 pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
     if assertions.is_empty() {
         return Vec::new();
@@ -19,7 +19,7 @@ pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
             let failed = assertions.iter().filter(|assertion| !assertion.holds(&document));
             failed.map(|assertion| {
                 let found =
-                    document.pointer(&assertion.pointer).map_or("nothing there".to_owned(), shown);
+                    document.pointer(&assertion.pointer).map_or("no such value".to_owned(), shown);
                 format!("JSON: not {} ({found})", assertion.text)
             })
         }
@@ -27,7 +27,7 @@ pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
     }
 }
 
-/// The numbers at these pointers. Other values are left out.
+/// Returns the numbers at `pointers` as performance data. Leaves out other values.
 pub fn perfdata(body: &[u8], pointers: &[String]) -> Vec<Perfdata> {
     let Some(document) =
         Some(pointers).filter(|pointers| !pointers.is_empty()).and_then(|_| parse(body).ok())
@@ -54,7 +54,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|why| format!("JSON: {why}"))
 }
 
-/// The start of a value.
+/// Returns the start of a value, for a message.
 fn shown(value: &Value) -> String {
     const ENOUGH: usize = 40;
     let text = value.to_string();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_assertions_that_do_not_hold() {
+    fn reports_failed_assertions() {
         for holds in [
             "/status==\"up\"",
             "/status",
@@ -94,7 +94,7 @@ mod tests {
         }
         assert_eq!(complain("/status==\"down\""), ["JSON: not /status==\"down\" (\"up\")"]);
         assert_eq!(complain("/queue/depth<5"), ["JSON: not /queue/depth<5 (17)"]);
-        assert_eq!(complain("/nope"), ["JSON: not /nope (nothing there)"]);
+        assert_eq!(complain("/nope"), ["JSON: not /nope (no such value)"]);
         assert_eq!(complain("/status<5"), ["JSON: not /status<5 (\"up\")"]);
         assert!(
             complaints(b"<html>", &["/x".parse().unwrap()])[0].starts_with("JSON: expected value")
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn turns_numbers_into_perfdata() {
+    fn converts_numbers_to_perfdata() {
         let pointers = ["/queue/depth", "/queue/age", "/status", "/nope"].map(str::to_owned);
         let items: Vec<String> =
             perfdata(BODY, &pointers).iter().map(Perfdata::to_string).collect();

@@ -1,8 +1,8 @@
-//! The result as an HTML link (-L).
+//! Formats the result as an HTML link (-L).
 
 use crate::spec::CheckSpec;
 
-/// Makes a line a link to the first URL of the check, if the spec says so.
+/// Turns `line` into a link to the first URL of the check if -L is given.
 pub fn linked(spec: &CheckSpec, line: String) -> String {
     if spec.output.link {
         format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", spec.target.display_url())

@@ -1,4 +1,5 @@
-//! Compares what was observed with the spec. Pure: no clock, no network, no files.
+//! Compares the response with the spec and builds the result. These modules use no clock, no
+//! network and no files.
 
 pub mod age;
 pub mod body;

@@ -1,4 +1,4 @@
-//! Performance data: times, sizes, days of certificates.
+//! Performance data: times, sizes and the days until a certificate expires.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::spec::{CertificateDays, CheckSpec};
 /// Durations of the phases of the last exchange.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PhaseTimes {
-    /// From the start of the check to its result.
+    /// Time from the start of the check to its result.
     pub total: Duration,
-    /// Name lookup and connect.
+    /// Time for name lookup and connect.
     pub connect: Duration,
-    /// TLS handshake, if there was one.
+    /// Time for the TLS handshake, or `None` without TLS.
     pub tls: Option<Duration>,
 }
 
-/// The items for a response.
+/// Returns the performance data for a response.
 pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> Vec<Perfdata> {
     let mut items = vec![time(spec, times), size(spec, response)];
     if spec.output.extended {
         let mut part = |label: &str, time: Option<Duration>| {
-            // Without TLS its item stays in place, empty.
+            // Without TLS, keep an empty item in the place of time_ssl.
             let label = if time.is_some() { label } else { "" };
             let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
             item.max = limit(spec);
@@ -40,13 +40,13 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
-/// The items without a response: time and size.
+/// Returns the performance data of a check without a response: the time and a size of 0.
 pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
     let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
     [time(spec, times), size(spec, &Response::default())]
 }
 
-/// The days until a certificate expires.
+/// Returns the performance data item for the days until a certificate expires.
 pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
     let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
     item.warn = Some(Number::AtLeast(thresholds.warning));
@@ -55,7 +55,7 @@ pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
 }
 
 fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
-    // Only the end of a range is printed; an open one is 0, as in monitoring-plugins.
+    // Like monitoring-plugins, print only the end of a range, and 0 if the range has no end.
     let end = |range: Range| {
         Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0))
     };

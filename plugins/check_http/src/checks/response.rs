@@ -1,4 +1,4 @@
-//! Judges a response.
+//! Judges a response and builds the result of the check.
 
 use plugin_kit::{Outcome, State};
 
@@ -11,16 +11,16 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// What a response means.
+/// Verdict on a response.
 #[derive(Debug)]
 pub enum ResponseVerdict {
-    /// The check is done.
+    /// The check ends with this outcome.
     Done(Outcome),
-    /// It is a redirect to follow.
+    /// The response is a redirect that has to be followed.
     Follow,
 }
 
-/// Judges a response. `certificates` is the worst state of the certificates.
+/// Judges a response. `certificates` is the worst state of the certificates that were checked.
 pub fn judge(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -50,7 +50,7 @@ pub fn judge(
             return ResponseVerdict::Done(done(State::Critical, line));
         }
     };
-    // After the status line: that one counts even if the body is invalid.
+    // Check this only after the status line, which counts even if the body is invalid.
     if response.meta.end == BodyEnd::BadChunks {
         let line = "HTTP UNKNOWN: Failed to unchunk message body".into();
         return ResponseVerdict::Done(done(State::Unknown, line));
@@ -79,7 +79,7 @@ pub fn judge(
     ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long))
 }
 
-/// The body for -B. Nagios keeps 8 KB of it.
+/// Returns the body for -B. Nagios keeps only 8 KB of it.
 fn shown_body(response: &Response) -> String {
     match response.body.get(..MAX_KEPT - 1) {
         Some(start) if response.body.len() >= MAX_KEPT => {

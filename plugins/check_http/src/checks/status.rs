@@ -7,20 +7,20 @@ use crate::http::response::ResponseHead;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// The default of -e.
+/// Default value of -e.
 const ANY_HTTP_1: &[u8] = b"HTTP/1.";
 
-/// What a status line means.
+/// Verdict on a status line.
 pub enum StatusVerdict {
-    /// It contains an expected string; the text says which.
+    /// The line contains one of the strings of -e. Holds the message, which quotes them.
     Expected(String),
-    /// Its code has this state.
+    /// The status code has this state.
     State(State),
-    /// It is a redirect to follow.
+    /// The response is a redirect that has to be followed.
     Follow,
-    /// It contains no expected string, not even `HTTP/1.`.
+    /// The line contains none of the strings of -e, or without -e no `HTTP/1.`.
     Unexpected,
-    /// Its code is missing or unknown; the text names the part.
+    /// The status code is missing or unknown. Holds the end of the message's `Invalid Status`.
     Invalid(&'static str),
 }
 

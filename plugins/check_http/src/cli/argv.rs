@@ -1,60 +1,61 @@
-//! Parses the command line like getopt_long, and normalises it for clap: `--long=value`, operands
-//! last.
+//! Parses the command line as getopt_long does, and normalises it for clap to `--long=value` words
+//! with the operands last.
 //!
-//! Existing command lines rely on getopt's rules: bundled flags, unique prefixes of long names, a
-//! value in the next word even if it starts with a dash, an optional value only when attached. Does
-//! not know what the options mean.
+//! Existing command lines rely on getopt's rules: Flags can be bundled. A unique prefix of a long
+//! name is enough. A value can be the next word, even if it starts with a dash. An optional value
+//! must be attached. This module does not know what the options mean.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-/// Whether an option has a value.
+/// How an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueSyntax {
-    /// A flag.
+    /// The option is a flag without a value.
     Nothing,
-    /// With a value, attached or in the next word.
+    /// The value is attached or is the next word.
     Value,
-    /// With an optional value, which is attached: `-S1.2`, `--ssl=1.2`.
+    /// The value is optional and must be attached: `-S1.2`, `--ssl=1.2`.
     Attached,
 }
 
 /// The syntax of an option.
 #[derive(Debug, Clone)]
 pub struct OptionSyntax {
-    /// Letter of the short form.
+    /// Letter of the short form, if the option has one.
     pub short: Option<char>,
-    /// Long names without dashes, the canonical one first.
+    /// Long names without dashes. The first one is the canonical name, the others are aliases.
     pub long: Vec<String>,
-    /// Whether it has a value.
+    /// How the option takes a value.
     pub takes: ValueSyntax,
 }
 
-/// Why a command line is invalid, in the words of getopt.
+/// Error in a command line. The messages are those of getopt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgument {
-    /// An unknown long option, and a suggestion.
+    /// The long option is unknown. Holds its name and a suggestion, which may be empty.
     #[error("unrecognized option '--{0}'{1}")]
     Unrecognized(String, String),
-    /// An unknown letter.
+    /// The letter of a short option is unknown.
     #[error("invalid option -- '{0}'")]
     Invalid(char),
-    /// A prefix of several long options.
+    /// The name is a prefix of several long options. Holds the name and those options.
     #[error("option '--{0}' is ambiguous; possibilities:{1}")]
     Ambiguous(String, String),
-    /// A flag with a value.
+    /// The flag was given a value.
     #[error("option '--{0}' doesn't allow an argument")]
     NoValueAllowed(String),
-    /// A long option at the end of the line, without its value.
+    /// The long option is the last word and lacks its value.
     #[error("option '--{0}' requires an argument")]
     LongNeedsValue(String),
-    /// The same for a letter.
+    /// The short option is the last word and lacks its value.
     #[error("option requires an argument -- '{0}'")]
     ShortNeedsValue(char),
 }
 
-/// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its errors list
-/// them. A prefix that is unique among these keeps its meaning despite newer options.
+/// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its error messages
+/// list them. A prefix that is unique among these names stays valid even if one of our additional
+/// options starts with it, too.
 const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method IP-address url \
                            port authorization \
     proxy-authorization hostname header-string string expect regex ereg eregi linespan \
@@ -62,12 +63,13 @@ const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method 
     continue-after-certificate useragent header no-body max-age content-type pagesize \
     invert-regex use-ipv4 use-ipv6 extended-perfdata show-body max-redirs";
 
-/// Legacy spellings, replaced wherever they are a whole word, even the value of another option.
+/// Legacy spellings of options. As in monitoring-plugins, they are replaced wherever they are a
+/// whole word, even where that word is the value of another option.
 const OLD_FORMS: [(&str, &str); 5] =
     [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 
-/// Normalises the arguments after the program's name to `--long=value` words in their order, then
-/// `--` and the operands.
+/// Normalises the arguments after the program's name. Returns the options as `--long=value` words
+/// in their original order, then `--` and the operands.
 pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = vec![OsString::from("--")];
@@ -115,7 +117,8 @@ fn long_option(
     }
 }
 
-/// The option of a long name or of a unique prefix of one.
+/// Finds the option with the long name `name`, or with a long name of which `name` is a unique
+/// prefix. Returns its canonical name and how it takes a value.
 fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax), BadArgument> {
     let all = || {
         known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))
@@ -143,7 +146,7 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
     }
 }
 
-/// Suggests the option that has the same letters, ignoring case, dashes and underscores.
+/// Suggests an option whose name differs from `name` only in case, dashes and underscores.
 fn alike(name: &str, known: &[OptionSyntax]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
     let mut all = known.iter().flat_map(|option| &option.long);
@@ -152,7 +155,8 @@ fn alike(name: &str, known: &[OptionSyntax]) -> String {
         .unwrap_or_default()
 }
 
-/// Parses `-vkX`: flags, the last of which may have the rest or the next word as its value.
+/// Parses bundled short options such as `-vkX`. The last of them can take a value, which is the
+/// rest of the word or the next word.
 fn short_options(
     letters: &[u8],
     words: &mut impl Iterator<Item = OsString>,
@@ -225,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn follows_getopt() {
+    fn normalises_words_like_getopt() {
         for (words, expected) in [
             (&["-H", "h", "extra", "-v"][..], "--hostname=h --verbose -- extra"),
             (&["-vHh"], "--verbose --hostname=h --"),
@@ -245,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn prefix_that_is_unique_among_old_options_stays_unique() {
+    fn accepts_prefixes_that_monitoring_plugins_accepts() {
         assert_eq!(read(&["--st=x"]).as_deref(), Ok("--string=x --"));
         assert_eq!(read(&["--sta=x"]).as_deref(), Ok("--status=x --"));
         assert_eq!(read(&["--ver"]).as_deref(), Ok("--verbose --"));

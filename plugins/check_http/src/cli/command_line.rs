@@ -1,4 +1,5 @@
-//! Parses the command line into options. Their values stay text until `convert`.
+//! Parses the command line into options. The values of the options stay text; the module `convert`
+//! parses them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -13,43 +14,44 @@ use super::options::Cli;
 use crate::deadline;
 use crate::spec::parse;
 
-/// The command line as clap knows it, for manual pages and completions.
+/// Returns the clap command, for manual pages and shell completions.
 pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The options, and what depends on their order.
+/// The options, and the facts that depend on their order on the command line.
 #[derive(Debug)]
 pub struct ParsedOptions {
-    /// The options.
+    /// Options as clap parsed them.
     pub cli: Cli,
-    /// The options as normalised words, with --extra-opts resolved.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "for check_http_openssl only"))]
+    /// Options as normalised words. The options from the files of --extra-opts are included.
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
     pub words: Vec<OsString>,
-    /// For each -H: whether an option that implies TLS follows it, and so resets its port to 443.
+    /// For each -H, whether an option that implies TLS follows it. Such an option resets the port
+    /// to 443.
     pub tls_after_hostname: Vec<bool>,
-    /// Whether -6 is after -4: the last one counts.
+    /// Whether -6 comes after -4, or is the only one of the two. The last one counts.
     pub ipv6_last: bool,
-    /// -r and -R, in order.
+    /// Values of -r and -R, in the order of the command line.
     pub patterns: Vec<PatternOption>,
 }
 
 /// A regular expression and the flags that apply to it.
 #[derive(Debug)]
 pub struct PatternOption {
-    /// The expression.
+    /// Text of the expression, as typed.
     pub text: OsString,
-    /// Whether this or an earlier one is -R.
+    /// Whether this option or an earlier one is -R.
     pub ignore_case: bool,
-    /// Whether -l is before it.
+    /// Whether -l comes before this option.
     pub linespan: bool,
 }
 
-/// Parses the arguments after the program's name, in a run that started at `run_start`.
+/// Parses the arguments after the program's name. The run started at `run_start`.
 pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
-            "Could not parse arguments: -H NAME or -I ADDRESS is needed, --help tells more".into(),
+            "Could not parse arguments: give -H NAME or -I ADDRESS; see --help".into(),
         ));
     }
     let mut command = command();
@@ -86,12 +88,14 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // The process ends soon, and dropping clap's tables would cost an eighth of the whole run.
+    // Leak clap's tables: the process ends soon, and dropping them would take an eighth of the
+    // whole run time.
     std::mem::forget((command, matches, known));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
-/// When a run with these words must end. Errors in them are reported later.
+/// Returns when a run with the command line `line` must end. Ignores errors in `line`, which are
+/// reported later.
 fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
@@ -103,7 +107,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // It is resolved by now; what is left, such as a prefix of it, is an error.
+        // --extra-opts has been resolved already. A prefix of it must be an unknown option.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
@@ -124,7 +128,7 @@ fn known(command: &clap::Command) -> Vec<OptionSyntax> {
         .collect()
 }
 
-/// Positions of an option on the line.
+/// Returns all positions of an option on the command line.
 fn positions(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
     matches.indices_of(id).map(Iterator::collect).unwrap_or_default()
 }
@@ -146,7 +150,7 @@ fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
         .collect()
 }
 
-/// The first line of clap's error. The words are normalised already, so there are few left.
+/// Returns the first line of clap's error. `argv` has reported most errors before clap runs.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();
@@ -162,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn last_of_repeated_options_counts() {
+    fn uses_the_last_of_repeated_options() {
         let cli = parsed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
         assert_eq!(cli.hostname, ["a", "b"]);
         assert_eq!(cli.url, "/y");
@@ -181,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_apply_to_later_patterns() {
+    fn applies_flags_to_later_patterns() {
         let patterns = parsed("-r a -R b -l -r c").patterns;
         let seen: Vec<_> = patterns
             .iter()
@@ -191,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn knows_whether_a_tls_option_follows() {
+    fn detects_tls_options_after_hostname() {
         assert_eq!(parsed("-H h:8080 -S").tls_after_hostname, [true]);
         assert_eq!(parsed("-S -H h:8443").tls_after_hostname, [false]);
         assert_eq!(parsed("-S1.2+ -H h:8443 -C 5 -H h").tls_after_hostname, [true, false]);
     }
 
     #[test]
-    fn help_fits_eighty_columns_and_names_every_option() {
+    fn help_fits_eighty_columns_and_lists_every_option() {
         let Err(Problem::HelpRequested(help)) = parse(&["-h".into()], Instant::now()) else {
             panic!("no help")
         };

@@ -1,4 +1,4 @@
-//! Converts options to a [`CheckSpec`], or reports the first invalid one.
+//! Converts the options to a [`CheckSpec`], or reports the first invalid value.
 
 use std::ffi::{OsStr, OsString};
 use std::mem;
@@ -66,7 +66,7 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
     })
 }
 
-/// Parses the value of an option, if it is given.
+/// Parses the value of an option if the option is given.
 fn given<T>(
     value: &Option<OsString>,
     parse: impl FnOnce(&OsStr) -> Result<T, Problem>,
@@ -193,14 +193,14 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     })
 }
 
-/// What the -H options say.
+/// Combined values of all -H options.
 #[derive(Default)]
 struct HostOption {
-    /// Name of the last.
+    /// Name in the last -H.
     name: Option<String>,
-    /// Port of the last that has one.
+    /// Port in the last -H that has a port.
     port: Option<u16>,
-    /// Whether a TLS option follows that one.
+    /// Whether a TLS option follows the -H with that port.
     tls_after_port: bool,
 }
 
@@ -255,7 +255,7 @@ fn patterns(options: &ParsedOptions) -> Result<Vec<Pattern>, Problem> {
     for option in &options.patterns {
         patterns.push(pattern(&option.text, option.ignore_case, option.linespan)?);
     }
-    // Like in monitoring-plugins, an empty one in last place means no pattern.
+    // As in monitoring-plugins, an empty last pattern means no pattern at all.
     if options.patterns.last().is_some_and(|option| option.text.is_empty()) {
         patterns.clear();
     }
@@ -267,7 +267,7 @@ fn pattern(text: &OsStr, ignore_case: bool, linespan: bool) -> Result<Pattern, P
         .map_err(|why| Problem::Usage(format!("Could Not Compile Regular Expression: {why}")))
 }
 
-/// Without --match-all, only the last of a repeated option counts.
+/// Returns all values of a repeated option with --match-all, else only the last one.
 fn last_or_all<T>(mut values: Vec<T>, all: bool) -> Vec<T> {
     if !all {
         values.drain(..values.len().saturating_sub(1));

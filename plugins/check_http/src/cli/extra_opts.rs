@@ -1,7 +1,7 @@
-//! `--extra-opts=[SECTION][@FILE]`: options from an ini file, inserted before the command line so
-//! that the line takes precedence.
+//! Implements `--extra-opts=[SECTION][@FILE]`, which inserts options from an ini file before the
+//! command line. Options on the command line come later and therefore take precedence.
 //!
-//! The file format and the search path are those of monitoring-plugins, found by running it.
+//! The file format and the search path are those of monitoring-plugins, as observed by running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,11 +29,11 @@ const STANDARD_PATHS: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// Limit of a file.
+/// Largest ini file that is read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// Replaces every --extra-opts by the options of its file. `takes_value` tells whether a long
-/// option has a value, `deadline` when a run with the other words must end.
+/// Replaces every --extra-opts with the options from its file. `takes_value` returns whether a long
+/// option takes a value. `deadline` returns when a run with the remaining words must end.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,
@@ -110,7 +110,8 @@ fn standard_file() -> Result<PathBuf, Problem> {
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// The options of all sections of this name; `None` if there is none. An error is a line number.
+/// Returns the options from all sections named `wanted`, or `None` if there is no such section. The
+/// error is the number of the invalid line.
 fn section_of(
     content: &[u8],
     wanted: &str,
@@ -139,7 +140,7 @@ fn section_of(
                     found.get_or_insert_default();
                 }
             }
-            // Sections of other programs are not checked.
+            // Do not validate the sections of other programs.
             _ if any_section && !inside => {}
             line => {
                 let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
@@ -153,7 +154,7 @@ fn section_of(
     Ok(found)
 }
 
-/// Converts `key=value` to a word of a command line. A flag has an empty value.
+/// Converts `key=value` from an ini file to a word of a command line. Flags have an empty value.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_the_file_come_first() {
+    fn inserts_options_of_the_file_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();

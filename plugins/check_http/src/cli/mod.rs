@@ -1,4 +1,4 @@
-//! The command line. Only this folder knows options.
+//! The command line. No other module knows the options.
 
 mod argv;
 pub mod command_line;

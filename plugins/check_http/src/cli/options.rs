@@ -1,21 +1,21 @@
-//! The options: names, values and help texts.
+//! Names, values and help texts of the options.
 
 use std::ffi::OsString;
 
 use clap::{ArgAction, Parser};
 
-const WHERE: &str = "Where to connect";
-const ASK: &str = "What to ask";
+const CONNECTION: &str = "Connection";
+const REQUEST: &str = "Request";
 const TLS: &str = "TLS and certificates";
-const EXPECT: &str = "What to expect";
+const EXPECT: &str = "Expectations";
 const LIMITS: &str = "Limits";
 const OUTPUT: &str = "Output";
 
-/// Every option, as typed.
+/// The options as typed on the command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "check_http",
-    about = "Checks an HTTP or HTTPS server and says in one line how it is.",
+    about = "Check an HTTP or HTTPS server and print its state in one line.",
     override_usage = "check_http -H NAME | -I ADDRESS [-p PORT] [-u PATH] [options]\n       \
                       check_http -H NAME | -I ADDRESS -C DAYS[,DAYS] [options]",
     after_help = EXAMPLES,
@@ -26,235 +26,238 @@ const OUTPUT: &str = "Output";
 )]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Cli {
-    /// Name of the site (its Host header), and where to connect unless -I says otherwise; an IPv6
-    /// address goes in brackets.
-    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = WHERE)]
+    /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
+    /// in brackets.
+    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = CONNECTION)]
     pub hostname: Vec<OsString>,
 
-    /// Address or name to connect to; a value that begins with / is a unix socket.
-    #[arg(short = 'I', long = "IP-address", value_name = "ADDRESS", help_heading = WHERE)]
+    /// Connect to this address or name. A value that starts with / is the path of a Unix socket.
+    #[arg(short = 'I', long = "IP-address", value_name = "ADDRESS", help_heading = CONNECTION)]
     pub address: Option<OsString>,
 
-    /// Port [default: 80, with TLS 443].
-    #[arg(short, long, value_name = "PORT", help_heading = WHERE)]
+    /// Connect to this port [default: 80, or 443 with TLS].
+    #[arg(short, long, value_name = "PORT", help_heading = CONNECTION)]
     pub port: Option<OsString>,
 
-    /// Check every address of the name, each for itself: the worst result counts, and names its
-    /// address.
-    #[arg(long, help_heading = WHERE)]
+    /// Check every address of the name separately. The worst result counts and names its address.
+    #[arg(long, help_heading = CONNECTION)]
     pub all_addresses: bool,
 
     /// Use IPv4 only.
-    #[arg(short = '4', long = "use-ipv4", help_heading = WHERE)]
+    #[arg(short = '4', long = "use-ipv4", help_heading = CONNECTION)]
     pub ipv4: bool,
 
     /// Use IPv6 only.
-    #[arg(short = '6', long = "use-ipv6", help_heading = WHERE)]
+    #[arg(short = '6', long = "use-ipv6", help_heading = CONNECTION)]
     pub ipv6: bool,
 
-    /// Connect from this address.
-    #[arg(long, value_name = "ADDRESS", help_heading = WHERE)]
+    /// Connect from this local address.
+    #[arg(long, value_name = "ADDRESS", help_heading = CONNECTION)]
     pub source_address: Option<OsString>,
 
-    /// Ask through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT
-    #[arg(short = 'x', long, value_name = "URL", help_heading = WHERE)]
+    /// Send requests through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT
+    #[arg(short = 'x', long, value_name = "URL", help_heading = CONNECTION)]
     pub proxy: Option<OsString>,
 
-    /// With -x: hosts and domains to ask without it; * is all.
-    #[arg(long, value_name = "NAME,...", help_heading = WHERE)]
+    /// With -x: connect to these hosts and domains without the proxy; * means all.
+    #[arg(long, value_name = "NAME,...", help_heading = CONNECTION)]
     pub noproxy: Option<OsString>,
 
-    /// Begin with the PROXY line (version 1) that servers behind HAProxy expect.
-    #[arg(long, help_heading = WHERE)]
+    /// Send the PROXY line (version 1) first, which servers behind HAProxy expect.
+    #[arg(long, help_heading = CONNECTION)]
     pub haproxy_protocol: bool,
 
-    /// Path to ask for, sent as it is; a whole URL asks a plain proxy.
-    #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = ASK)]
+    /// Request this path, sent unchanged. If -I is a plain HTTP proxy, give a whole URL.
+    #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = REQUEST)]
     #[arg(default_value = "/", hide_default_value = true)]
     pub url: OsString,
 
-    /// Method, sent as it is [default: GET, with -P POST]. With -S and -H, CONNECT or
-    /// CONNECT:METHOD goes through the proxy at -I and -p.
-    #[arg(short = 'j', long, value_name = "METHOD", help_heading = ASK)]
+    /// Use this method, sent unchanged [default: GET, or POST with -P]. With -S and -H, CONNECT or
+    /// CONNECT:METHOD opens a tunnel through the proxy at -I and -p.
+    #[arg(short = 'j', long, value_name = "METHOD", help_heading = REQUEST)]
     pub method: Option<OsString>,
 
-    /// Body to send, URL-encoded already.
-    #[arg(short = 'P', long, value_name = "TEXT", help_heading = ASK)]
+    /// Send this body, which must already be URL-encoded.
+    #[arg(short = 'P', long, value_name = "TEXT", help_heading = REQUEST)]
     pub post: Vec<OsString>,
 
-    /// Content-Type of the body of -P [default: application/x-www-form-urlencoded].
-    #[arg(short = 'T', long, value_name = "TYPE", help_heading = ASK)]
+    /// Send this Content-Type with -P [default: application/x-www-form-urlencoded].
+    #[arg(short = 'T', long, value_name = "TYPE", help_heading = REQUEST)]
     pub content_type: Option<OsString>,
 
-    /// One more header line, sent as it is; repeat for more. 'Host: x' replaces ours.
-    #[arg(short = 'k', long, value_name = "LINE", help_heading = ASK)]
+    /// Send this header line unchanged. Repeat for more lines. 'Host: x' replaces the default Host
+    /// header.
+    #[arg(short = 'k', long, value_name = "LINE", help_heading = REQUEST)]
     pub header: Vec<OsString>,
 
-    /// User-Agent to send.
-    #[arg(short = 'A', long, value_name = "TEXT", help_heading = ASK)]
+    /// Send this User-Agent.
+    #[arg(short = 'A', long, value_name = "TEXT", help_heading = REQUEST)]
     pub useragent: Option<OsString>,
 
-    /// Name and password for Basic authentication.
-    #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = ASK)]
+    /// Send this name and password as Basic authentication.
+    #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
     pub authorization: Option<OsString>,
 
-    /// Name and password for a proxy's Basic authentication.
-    #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = ASK)]
+    /// Send this name and password to the proxy as Basic authentication.
+    #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
     pub proxy_authorization: Option<OsString>,
 
-    /// As -a, read from the first line of a file: no other user sees it in a list of processes.
-    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    /// Like -a, but read the first line of this file, so that other users do not see the password
+    /// in the process list.
+    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub authorization_file: Option<OsString>,
 
-    /// As -b, read from the first line of a file.
-    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    /// Like -b, but read the first line of this file.
+    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub proxy_authorization_file: Option<OsString>,
 
-    /// Take compressed bodies (gzip, deflate) and look at what is in them.
-    #[arg(long, help_heading = ASK)]
+    /// Accept compressed bodies (gzip, deflate) and check their decompressed content.
+    #[arg(long, help_heading = REQUEST)]
     pub enable_automatic_decompression: bool,
 
-    /// Keep cookies over redirects and runs, in this file of Netscape's form; '' keeps them for
-    /// this run alone.
-    #[arg(long, value_name = "FILE", help_heading = ASK)]
+    /// Keep cookies across redirects and runs in this file (Netscape format). '' keeps them for
+    /// this run only.
+    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub cookie_jar: Option<OsString>,
 
-    /// Speak this version of HTTP: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
-    #[arg(long, value_name = "VERSION", help_heading = ASK)]
+    /// Use this HTTP version: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
+    #[arg(long, value_name = "VERSION", help_heading = REQUEST)]
     pub http_version: Option<OsString>,
 
-    /// Do not read the body: stop after the headers (the method stays).
-    #[arg(short = 'N', long, help_heading = ASK)]
+    /// Stop reading after the headers. The method does not change.
+    #[arg(short = 'N', long, help_heading = REQUEST)]
     pub no_body: bool,
 
-    /// Use TLS; VERSION 1, 1.1, 1.2 or 1.3 asks for that one alone, with + also for newer ones.
-    /// Attach it: -S1.2 or --ssl=1.2+.
+    /// Use TLS. VERSION 1, 1.1, 1.2 or 1.3 allows only that version; a + also allows newer ones.
+    /// Attach the value: -S1.2 or --ssl=1.2+.
     #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
 
-    /// Name the site of -H in the TLS handshake; servers of several sites need it.
+    /// Send the name of -H in the TLS handshake (SNI). Servers that host several sites need it.
     #[arg(long, help_heading = TLS)]
     pub sni: bool,
 
-    /// Check the certificate alone: WARNING from this many days before its end, CRITICAL from CRIT
-    /// days (default 0).
+    /// Check only the certificate: WARNING if it expires within DAYS days, CRITICAL if it expires
+    /// within CRIT days [default: 0].
     #[arg(short = 'C', long, value_name = "DAYS[,CRIT]", help_heading = TLS)]
     pub certificate: Option<OsString>,
 
-    /// With -C: check the page, too.
+    /// With -C: check the response as well.
     #[arg(long, help_heading = TLS)]
     pub continue_after_certificate: bool,
 
-    /// With -C: judge the certificate of the chain that ends first, not only the server's own.
+    /// With -C: check the certificate of the chain that expires first, not only the server's own.
     #[arg(long, help_heading = TLS)]
     pub certificate_chain: bool,
 
-    /// With -C: add the days the certificate is still good for to the performance data.
+    /// With -C: add the days until the certificate expires to the performance data.
     #[arg(long, help_heading = TLS)]
     pub certificate_perfdata: bool,
 
-    /// Client certificate and its chain, PEM.
+    /// Authenticate with the client certificate and chain in this file (PEM).
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
     pub client_cert: Option<OsString>,
 
-    /// Key of the client certificate, PEM.
+    /// Use the private key in this file for the client certificate (PEM).
     #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
     pub private_key: Option<OsString>,
 
-    /// Verify chain and name of the server's certificate (implies -S and --sni).
+    /// Verify the chain and the name of the server's certificate (implies -S and --sni).
     #[arg(short = 'D', long, help_heading = TLS)]
     pub verify_cert: bool,
 
-    /// Verify against the authorities of this file, PEM (implies -D).
+    /// Verify against the CA certificates in this file (PEM, implies -D).
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     pub ca_cert: Option<OsString>,
 
-    /// Texts of which one must stand in the status line; then its code is not looked at [default:
+    /// Expect one of these strings in the status line; the status code is then ignored [default:
     /// HTTP/1.].
     #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
     pub expect: Option<OsString>,
 
-    /// With -e and -f follow: expect it of the answer behind the redirects.
+    /// With -e and -f follow: apply -e to the response after the last redirect.
     #[arg(long, help_heading = EXPECT)]
     pub expect_after_redirects: bool,
 
-    /// What status codes are, the first that fits: 401=ok,4xx=critical.
+    /// Map status codes to states; the first match applies: 401=ok,4xx=critical.
     #[arg(long, value_name = "CODE=STATE,...", help_heading = EXPECT)]
     pub status: Option<OsString>,
 
-    /// Text that must stand in the headers.
+    /// Expect this string in the headers.
     #[arg(short = 'd', long, value_name = "TEXT", help_heading = EXPECT)]
     pub header_string: Option<OsString>,
 
-    /// Regular expression that must match the headers, whatever the case of letters.
+    /// Expect the headers to match this regular expression, ignoring case.
     #[arg(long, value_name = "REGEX", help_heading = EXPECT)]
     pub header_regex: Option<OsString>,
 
-    /// Text that must stand in the body.
+    /// Expect this string in the body.
     #[arg(short, long, value_name = "TEXT", help_heading = EXPECT)]
     pub string: Vec<OsString>,
 
-    /// POSIX extended regular expression that must match the body.
+    /// Expect the body to match this POSIX extended regular expression.
     #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", help_heading = EXPECT)]
     pub regex: Vec<OsString>,
 
-    /// The same, whatever the case of letters.
+    /// Like -r, but ignore case.
     #[arg(short = 'R', long, value_name = "REGEX", help_heading = EXPECT)]
     pub eregi: Vec<OsString>,
 
-    /// Let the regular expressions that follow match across lines.
+    /// Let the regular expressions after this option match across lines.
     #[arg(short, long, help_heading = EXPECT)]
     #[arg(action = ArgAction::Count, overrides_with = "linespan")]
     pub linespan: u8,
 
-    /// The regular expression must not match.
+    /// Expect the regular expression not to match.
     #[arg(long, help_heading = EXPECT)]
     pub invert_regex: bool,
 
-    /// Every -s, -r and -R must hold, not only the last of each.
+    /// Check every -s, -r and -R, not only the last of each.
     #[arg(long, help_heading = EXPECT)]
     pub match_all: bool,
 
-    /// State when a regular expression is not satisfied: critical or warning [default: critical].
+    /// Return this state if a regular expression is not satisfied: critical or warning [default:
+    /// critical].
     #[arg(long, value_name = "STATE", help_heading = EXPECT)]
     pub state_regex: Option<OsString>,
 
-    /// What must hold in a body of JSON: a pointer alone, or compared: '/status=="up"',
+    /// Expect a JSON body in which this pointer exists or this comparison holds: '/status=="up"',
     /// '/queue/depth<20'. Repeat for more.
     #[arg(long, value_name = "POINTER[OP VALUE]", help_heading = EXPECT)]
     pub json: Vec<OsString>,
 
-    /// CRITICAL when the page was last modified longer ago (10s, 10m, 10h, 10d).
+    /// Return CRITICAL if the page was last modified longer ago than AGE (10s, 10m, 10h, 10d).
     #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
     pub max_age: Option<OsString>,
 
-    /// WARNING when fewer or more bytes than this came, headers included.
+    /// Return WARNING if the response, including headers, has fewer than MIN or more than MAX
+    /// bytes.
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
-    /// What a redirect (3xx) is: ok, warning, critical, unknown; or follow it: follow, sticky (keep
-    /// the address), stickyport (and the port) [default: ok].
+    /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it: follow, sticky
+    /// (keep the address), stickyport (keep address and port) [default: ok].
     #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
     pub onredirect: Option<OsString>,
 
-    /// Follow this many redirects at most [default: 15].
+    /// Follow at most this many redirects [default: 15].
     #[arg(long, value_name = "COUNT", help_heading = EXPECT)]
     pub max_redirs: Option<OsString>,
 
-    /// WARNING when the whole run takes seconds outside this range.
+    /// Return WARNING if the run time in seconds is outside this range.
     #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
     pub warning: Option<OsString>,
 
-    /// CRITICAL when the whole run takes seconds outside this range.
+    /// Return CRITICAL if the run time in seconds is outside this range.
     #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
     pub critical: Option<OsString>,
 
-    /// CRITICAL when it is not done after this many seconds; 0: wait for ever [default: 10].
+    /// Stop after this many seconds and return CRITICAL; 0 means no limit [default: 10].
     #[arg(short, long, value_name = "SECONDS", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
-    /// State when the time is up [default: critical].
+    /// Return this state after a timeout [default: critical].
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
@@ -262,11 +265,11 @@ pub struct Cli {
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
 
-    /// Add the number at this place of a body of JSON to the performance data. Repeat for more.
+    /// Add the number at this pointer in a JSON body to the performance data. Repeat for more.
     #[arg(long, value_name = "POINTER", help_heading = OUTPUT)]
     pub json_perfdata: Vec<OsString>,
 
-    /// Print performance data when no page came, too.
+    /// Print performance data even if no response arrives.
     #[arg(long, help_heading = OUTPUT)]
     pub always_perfdata: bool,
 
@@ -278,16 +281,17 @@ pub struct Cli {
     #[arg(short = 'L', long, help_heading = OUTPUT)]
     pub link: bool,
 
-    /// No HTML (undoes -L).
+    /// Print plain text (undoes -L).
     #[arg(short = 'n', long, overrides_with = "link", help_heading = OUTPUT)]
     pub nohtml: bool,
 
-    /// Print the conversation below the result.
+    /// Print the request and the response below the result.
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
-    /// Put the options of an ini file's section in front of this line [default: section check_http
-    /// of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard input.
+    /// Insert options from a section of an ini file before the command line [default: section
+    /// check_http of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard
+    /// input.
     #[arg(long, value_name = "[SECTION][@FILE]", help_heading = OUTPUT)]
     pub extra_opts: Option<OsString>,
 
@@ -309,11 +313,11 @@ Examples:
   check_http -H www.example.org -w 1 -c 5
       WARNING after one second, CRITICAL after five
   check_http -H www.example.org -I 192.0.2.7 -S --sni -u /login -s 'Sign in'
-      that site on one of its servers, by TLS, with this text on its page
+      check this site on one of its servers, over TLS, and expect this text
   check_http -H www.example.org --sni -C 30,7
-      WARNING 30 days, CRITICAL 7 days before the certificate ends
+      WARNING 30 days and CRITICAL 7 days before the certificate expires
   check_http -H www.example.org -f follow -e ' 200 '
-      expects 200 at once: with -e no redirect is followed
+      expect 200 from the first response: with -e no redirect is followed
 
-Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also help, version and
-errors in the command line). A RANGE is [@]START:END, as in 5, 1:5 or @0:1.";
+Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for help, version and
+command line errors). A RANGE is [@]START:END, for example 5, 1:5 or @0:1.";

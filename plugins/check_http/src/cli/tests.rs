@@ -1,4 +1,4 @@
-//! Command lines and their specs.
+//! Tests that convert command lines to check specs.
 
 use std::ffi::OsString;
 use std::time::Instant;
@@ -21,7 +21,7 @@ fn address_and_ports(words: &str) -> (String, u16, u16) {
 }
 
 #[test]
-fn ports_follow_the_order_of_the_line() {
+fn derives_ports_from_the_order_of_options() {
     assert_eq!(address_and_ports("-H h"), ("h".into(), 80, 80));
     assert_eq!(address_and_ports("-H h:8080"), ("h".into(), 8080, 8080));
     assert_eq!(address_and_ports("-H h:8080 -p 90"), ("h".into(), 90, 8080));
@@ -35,7 +35,7 @@ fn ports_follow_the_order_of_the_line() {
 }
 
 #[test]
-fn reports_errors_in_the_words_of_monitoring_plugins() {
+fn reports_errors_like_monitoring_plugins() {
     for (words, complaint) in [
         ("-H h -p abc", "Invalid port number - abc"),
         ("-H h -p 99999", "Invalid port number - 99999"),
@@ -53,7 +53,7 @@ fn reports_errors_in_the_words_of_monitoring_plugins() {
 }
 
 #[test]
-fn tls_versions_are_exact() {
+fn limits_tls_to_the_given_version() {
     use TlsVersion::{V1_0, V1_2, V1_3};
     for (words, expected) in [
         ("-H h -S", (None, None)),
@@ -70,7 +70,7 @@ fn tls_versions_are_exact() {
 }
 
 #[test]
-fn critical_range_beyond_the_timeout_extends_it() {
+fn extends_timeout_to_critical_range() {
     let seconds = |words: &str| spec(words).unwrap().timeout.map(|limit| limit.as_secs());
     assert_eq!(seconds("-H h"), Some(10));
     assert_eq!(seconds("-H h -c 20"), Some(21));
@@ -80,7 +80,7 @@ fn critical_range_beyond_the_timeout_extends_it() {
 }
 
 #[test]
-fn parses_codes_and_states() {
+fn parses_status_codes_and_states() {
     let read = spec("-H h --status 401=ok,4xx=CRITICAL,503=1 --timeout-result unknown").unwrap();
     let expected = [(401, 401, State::Ok), (400, 499, State::Critical), (503, 503, State::Warning)];
     assert_eq!(
@@ -102,14 +102,14 @@ fn parses_codes_and_states() {
 }
 
 #[test]
-fn last_text_counts_or_all_do() {
+fn match_all_keeps_every_string_and_pattern() {
     assert_eq!(spec("-H h -s a -s b").unwrap().response.strings, [b"b".to_vec()]);
     let all = spec("-H h -s a -s b -r c -R d --match-all").unwrap().response;
     assert_eq!((all.strings.len(), all.patterns.len()), (2, 2));
 }
 
 #[test]
-fn parses_proxy_and_its_exceptions() {
+fn parses_proxy_and_noproxy() {
     let proxy = |words: &str| spec(&format!("-H h {words}")).map(|spec| spec.proxy.unwrap());
     let read =
         proxy("-x http://u:p%40q@proxy.example:3128/ --noproxy localhost,.inside.example").unwrap();

@@ -1,7 +1,7 @@
-//! Decompresses bodies: gzip (RFC 1952) and deflate (RFC 1950), up to a limit, because a small body
-//! can expand to a huge one.
+//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format. A limit is necessary,
+//! because a small body can expand to a huge one.
 //!
-//! Tolerant of broken servers: checksums and lengths of gzip are not verified.
+//! Checksums and lengths of gzip are not verified, because some servers send wrong ones.
 
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
@@ -9,10 +9,10 @@ use miniz_oxide::inflate::{
 
 use crate::http::response::ResponseHead;
 
-/// The request's header line.
+/// Header line that a request needs to get a compressed body.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
-/// The body cannot be decompressed.
+/// Error for a body that cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;
@@ -20,13 +20,14 @@ pub struct DamagedBody;
 /// A decompressed body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decompressed {
-    /// The body, or its start up to the limit.
+    /// Decompressed bytes, up to the limit.
     pub body: Vec<u8>,
-    /// Whether the limit cut it.
+    /// Whether the limit cut the body.
     pub cut: bool,
 }
 
-/// Decompresses the body if the header says that it is compressed.
+/// Decompresses `body` if Content-Encoding says that it is compressed. Returns `None` if it does
+/// not.
 pub fn decompress(
     head: &ResponseHead,
     body: &[u8],
@@ -49,7 +50,8 @@ pub fn decompress(
     }
 }
 
-/// "deflate" means zlib format, but some servers send raw deflate (RFC 9110, section 8.4.1.2).
+/// Decompresses the coding `deflate`, which means the zlib format. Some servers send raw deflate
+/// data instead (RFC 9110, section 8.4.1.2), so both formats are tried.
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
         Err(why) if why.status != TINFLStatus::HasMoreOutput => {
@@ -59,7 +61,7 @@ fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     }
 }
 
-/// The data after a gzip header.
+/// Returns the data after the header of a gzip file.
 fn deflated(gzip: &[u8]) -> Option<&[u8]> {
     const CHECKSUM: u8 = 2;
     const EXTRA: u8 = 4;
@@ -115,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn cuts_a_bomb_at_the_limit() {
+    fn stops_decompression_at_the_limit() {
         assert_eq!(
             plain("gzip", &gzip(0, b"", &[0; 105]), 100),
             Ok(Some(Decompressed { body: vec![0; 100], cut: true }))

@@ -1,44 +1,45 @@
-//! Removes the framing of a response's body. Pure.
+//! Removes the framing of a response body.
 
-/// How a body is delimited, and how much of it is still to come.
+/// How a body is delimited, and how much of it is missing so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// By its length: the number of bytes still to come.
+    /// The header announced the length. Holds the number of bytes that have not arrived yet.
     Length(u64),
-    /// In chunks (RFC 9112, section 7.1).
+    /// The body is sent in chunks (RFC 9112, section 7.1).
     Chunked(ChunkState),
-    /// By the end of the connection.
+    /// The body ends with the connection.
     UntilClose,
 }
 
 /// Position in a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
-    /// In the line with the size: its start.
+    /// In the line with the size of a chunk. Holds the part of the line that has arrived.
     Size(Vec<u8>),
-    /// In the data: the number of bytes still to come.
+    /// In the data of a chunk. Holds the number of bytes that have not arrived yet.
     Data(u64),
     /// In the line end after the data.
     DataEnd,
-    /// In the trailer after the last chunk: the bytes so far of this line, and of all lines.
+    /// In the trailer after the last chunk. Holds the number of bytes that have arrived of the
+    /// current line and of the whole trailer.
     Trailer(usize, usize),
     /// After the trailer.
     Done,
 }
 
-/// The chunks are invalid.
+/// Error for invalid chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid chunks")]
 pub struct BadChunk;
 
-/// Limit of a size line with its extensions, and of a trailer.
+/// Largest size line, including chunk extensions, and largest trailer, in bytes.
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Passes the part of the body in `bytes` to `body`.
+    /// Removes the framing from `bytes` and passes the rest, which belongs to the body, to `body`.
     ///
-    /// Bytes beyond the announced length are kept: servers count wrong, and users search for what
-    /// they see.
+    /// Bytes beyond the announced length are kept. Some servers announce a wrong length, and users
+    /// expect to find all the text that they see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -62,8 +63,8 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Whether the connection may end here: the body is complete, except perhaps for the blank line
-    /// after the last chunk.
+    /// Whether the body is complete if the connection ends at this point. The trailer and the blank
+    /// line after the last chunk may be missing.
     pub fn may_end(&self) -> bool {
         match self {
             Framing::Length(left) => *left == 0,
@@ -109,7 +110,7 @@ impl ChunkState {
                     return Err(BadChunk);
                 }
             }
-            // An extra blank line before a chunk.
+            // Ignore an extra blank line before a chunk.
             ChunkState::Size(line) if line.trim_ascii().is_empty() => line.clear(),
             ChunkState::Size(line) => {
                 *self = match size(line)? {
@@ -140,7 +141,7 @@ impl ChunkState {
     }
 }
 
-/// The size at the start of a chunk's line, which extensions may follow.
+/// Parses the size of a chunk from its size line, which can also contain extensions.
 fn size(line: &[u8]) -> Result<u64, BadChunk> {
     let digits = line.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_hexdigit) {
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_chunks_as_servers_send_them() {
+    fn reads_chunks_and_rejects_invalid_ones() {
         for text in [
             "5\r\nhello\r\n0\r\n\r\n",
             "5;name=value\r\nhello\r\n0\r\n\r\n",
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_chunk_lines() {
+    fn limits_size_line_and_trailer() {
         assert_eq!(unchunk(&"1".repeat(MAX_CHUNK_LINE + 1)).0, Err(BadChunk));
         let trailer = "X: y\r\n".repeat(MAX_CHUNK_LINE);
         assert_eq!(unchunk(&format!("0\r\n{trailer}")).0, Err(BadChunk));
@@ -201,7 +202,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_the_same_in_pieces(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
+        fn reads_same_body_from_pieces(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
             let new = || Framing::Chunked(ChunkState::Size(Vec::new()));
             let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));

@@ -1,5 +1,5 @@
-//! HTTP over any stream of bytes: requests, responses, redirects, cookies, decompression. Knows no
-//! sockets and no options.
+//! HTTP over any stream of bytes: requests, responses, redirects, cookies and decompression. These
+//! modules know neither sockets nor command line options.
 
 pub mod connection;
 pub mod cookies;

@@ -1,5 +1,5 @@
-//! The target of a redirect (RFC 3986, section 5, on the URLs of RFC 9110), and whether it is a new
-//! one. Pure.
+//! Resolves the target of a redirect (RFC 3986, section 5, with the URLs of RFC 9110) and detects
+//! loops.
 
 use plugin_kit::State;
 
@@ -10,47 +10,48 @@ use crate::text;
 /// How to treat a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnRedirect {
-    /// As a result with this state.
+    /// Report this state and do not follow the redirect.
     State(State),
-    /// Follow it to its host and port.
+    /// Follow the redirect to its host and port.
     Follow,
-    /// Follow it, but keep the address.
+    /// Follow the redirect, but connect to the same address as before.
     Sticky,
-    /// Follow it, but keep address and port.
+    /// Follow the redirect, but connect to the same address and port as before.
     StickyPort,
 }
 
-/// Why a redirect is not followed; the URL or text it is about comes last.
+/// Reason why a redirect cannot be followed. The last field of a variant holds the URL or the
+/// status line for the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRedirect {
-    /// It leads to where it came from.
+    /// The redirect leads to its own target.
     #[error("redirection creates an infinite loop - {0}")]
     Loop(String),
-    /// It exceeds the limit of redirects.
+    /// The redirect exceeds the maximum number of redirects.
     #[error("maximum redirection depth {0} exceeded - {1}")]
     TooMany(u32, String),
-    /// It has no Location header.
+    /// The response has no Location header.
     #[error("Could not find redirect location - {0}")]
     NoLocation(String),
-    /// Its Location header is empty.
+    /// The Location header is empty.
     #[error("Empty redirect location")]
     EmptyLocation,
-    /// Its scheme is neither http nor https.
-    #[error("Redirection to something else than HTTP - {0}")]
+    /// The scheme is neither http nor https.
+    #[error("Redirection to a scheme other than HTTP - {0}")]
     OtherScheme(String),
-    /// Its URL has no host.
+    /// The URL has no host.
     #[error("Redirection without a host - {0}")]
     NoHost(String),
-    /// Its port is above 65535.
+    /// The port is above 65535.
     #[error("Redirection to port above 65535 - {0}")]
     PortTooLarge(String),
-    /// Its port is not a number.
-    #[error("Redirection to something that is no port - {0}")]
+    /// The port is not a number.
+    #[error("Redirection to an invalid port - {0}")]
     InvalidPort(String),
 }
 
 impl BadRedirect {
-    /// The state of a check that ends with it.
+    /// Returns the state of a check that ends with this redirect.
     pub fn state(&self) -> State {
         match self {
             BadRedirect::Loop(_) => State::Critical,
@@ -60,11 +61,12 @@ impl BadRedirect {
     }
 }
 
-/// Returns the target that the redirect in `head` leads from `target` to.
+/// Returns the target of the redirect in `head`, which is the response of `target`.
 ///
-/// A redirect to its own target never ends, unless we have something new to send there: a `cookie`
-/// that came with it. If the address is pinned to another than the name's, it is followed: users of
-/// -I reach what is behind a balancer's first response that way.
+/// A redirect to its own target is normally a loop. It is followed if the response set a new
+/// cookie, because the next request sends the cookie and can get another response. It is also
+/// followed if the address is pinned to something other than the host name, because users of -I
+/// get past the first response of a load balancer that way.
 pub fn next(
     target: &HttpTarget,
     head: &ResponseHead,
@@ -75,8 +77,8 @@ pub fn next(
     let location =
         location.ok_or_else(|| BadRedirect::NoLocation(text::decode(&head.status_line)))?;
     let next = resolve(target, &location, how)?;
-    // A path relative to the current folder is not a loop for monitoring-plugins: it ends at the
-    // limit, as a WARNING.
+    // monitoring-plugins does not detect a loop if the location is relative to the current folder.
+    // It follows the redirect up to the limit and returns WARNING.
     if next == *target && next.name() == next.address && !new_cookie && !is_relative_path(&location)
     {
         return Err(BadRedirect::Loop(next.display_url()));
@@ -104,7 +106,7 @@ fn resolve(
         if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // Even the same host may have another address than that of -I: only sticky keeps it.
+        // The host may have an address other than that of -I, and only sticky keeps the latter.
         let address =
             if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
         let host = Some(target.name().to_owned());
@@ -136,13 +138,14 @@ fn resolve(
     })
 }
 
-/// Whether a location is relative to the current folder: without a scheme and a leading slash.
+/// Whether a location is relative to the current folder. It then has neither a scheme nor a leading
+/// slash.
 fn is_relative_path(location: &[u8]) -> bool {
     scheme(location).is_none() && location.first() != Some(&b'/')
 }
 
-/// Makes a location fit for a request line: without its fragment (RFC 9110, section 10.2.2), blanks
-/// and control characters percent-encoded.
+/// Prepares a location for a request line. Removes the fragment (RFC 9110, section 10.2.2) and
+/// percent-encodes blanks and control characters.
 fn sendable(location: &[u8]) -> Vec<u8> {
     let location = location.split(|byte| *byte == b'#').next().unwrap_or_default();
     let mut out = Vec::with_capacity(location.len());
@@ -156,7 +159,8 @@ fn sendable(location: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Splits a reference after its `scheme:`.
+/// Splits a reference into its scheme and the part after the colon. Returns `None` without a
+/// scheme.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     let end =
         location.iter().position(|byte| !byte.is_ascii_alphanumeric() && !b"+-.".contains(byte))?;
@@ -165,10 +169,11 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
 }
 
-/// Host and port of an authority; the error still needs the URL.
+/// Returns the host and the port of an authority. The error is a function that takes the URL for
+/// the message.
 fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String) -> BadRedirect> {
     let default = if tls { 443 } else { 80 };
-    // An IPv6 address has brackets here, so at most one colon follows it.
+    // In a URL, an IPv6 address is in brackets, so only the part after them can contain a port.
     let mut ports = authority.rsplit(']').next().unwrap_or_default().split(':').skip(1);
     let (port, more) = (ports.next(), ports.next());
     match HttpTarget::split_host(authority).filter(|_| more.is_none()) {
@@ -183,7 +188,7 @@ fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String)
     }
 }
 
-/// Resolves a reference without scheme and host against `base` (RFC 3986, section 5.2).
+/// Resolves a reference without a scheme and a host against `base` (RFC 3986, section 5.2).
 fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     let path_of = |url: &[u8]| url.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec();
     match reference.first() {
@@ -200,7 +205,7 @@ fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Removes dot segments: `/a/./b/../c` becomes `/a/c` (RFC 3986, section 5.2.4).
+/// Removes dot segments (RFC 3986, section 5.2.4): `/a/./b/../c` becomes `/a/c`.
 fn without_dots(url: &[u8]) -> Vec<u8> {
     let end = url.iter().position(|byte| *byte == b'?').unwrap_or(url.len());
     let (path, query) = url.split_at(end);
@@ -296,10 +301,10 @@ mod tests {
         for (location, complaint) in [
             ("", "Empty redirect location"),
             ("http://h:99999/", "Redirection to port above 65535 - http://h:99999/"),
-            ("ftp://x/", "Redirection to something else than HTTP - ftp://x/"),
+            ("ftp://x/", "Redirection to a scheme other than HTTP - ftp://x/"),
             ("http:///x", "Redirection without a host - http:///x"),
-            ("http://h:80:1/x", "Redirection to something that is no port - http://h:80:1/x"),
-            ("http://h:a/x", "Redirection to something that is no port - http://h:a/x"),
+            ("http://h:80:1/x", "Redirection to an invalid port - http://h:80:1/x"),
+            ("http://h:a/x", "Redirection to an invalid port - http://h:a/x"),
         ] {
             assert_eq!(to(location, OnRedirect::Follow), Err(complaint.to_owned()), "{location}");
         }
@@ -311,7 +316,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_location_leaves_the_request_line_intact(location in "[ -~]{0,30}") {
+        fn location_cannot_break_the_request_line(location in "[ -~]{0,30}") {
             let head = ResponseHead::new(format!("HTTP/1.1 302 F\r\nLocation: \
             {location}\r\n").as_bytes());
             if let Ok(target) = next(&target(), &head, OnRedirect::Follow, false) {

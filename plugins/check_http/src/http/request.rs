@@ -1,71 +1,69 @@
-//! The bytes of a request, in the order and spelling of monitoring-plugins' check_http: servers,
-//! their filters and their logs know them.
+//! Builds requests. The order and the spelling of the header lines are those of monitoring-plugins'
+//! check_http, because the filters of servers and the readers of their logs rely on them.
 
 use super::decompression;
 use super::target::HttpTarget;
 
-/// What a request contains.
+/// Contents of a request, from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct RequestSpec {
-    /// Method, if not the default (-j).
+    /// Method (-j), or `None` for the default.
     pub method: Option<Vec<u8>>,
-    /// User-Agent (-A).
+    /// Value of the User-Agent header (-A).
     pub useragent: Vec<u8>,
-    /// Further header lines (-k).
+    /// Additional header lines (-k).
     pub headers: Vec<Vec<u8>>,
     /// `user:password` for the site (-a).
     pub authorization: Option<Vec<u8>>,
     /// `user:password` for a proxy (-b).
     pub proxy_authorization: Option<Vec<u8>>,
-    /// Body (-P).
+    /// Body of the request (-P).
     pub post: Option<Vec<u8>>,
-    /// Content-Type of the body, if not the default (-T).
+    /// Content-Type of the body (-T), or `None` for the default.
     pub content_type: Option<Vec<u8>>,
     /// Whether to stop reading after the header (-N).
     pub no_body: bool,
     /// Whether to accept compressed bodies and decompress them.
     pub compressed: bool,
-    /// Version of HTTP; `None`: 1.1 with a host name, else 1.0.
+    /// HTTP version. `None` means 1.1 with a host name and 1.0 without one.
     pub version: Option<HttpVersion>,
 }
 
-/// A version of HTTP.
+/// An HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
-    /// HTTP/1.0
     V1_0,
-    /// HTTP/1.1
     V1_1,
 }
 
-/// A request ready to send, and what to keep of its response.
+/// A request that is ready to send, and options for its response.
 #[derive(Debug)]
 pub struct HttpRequest {
-    /// The whole request.
+    /// Bytes of the whole request.
     pub bytes: Vec<u8>,
-    /// Its method: a response to HEAD has no body.
+    /// Method of the request. The response to HEAD has no body.
     pub method: Vec<u8>,
-    /// Whether to stop reading after the header.
+    /// Whether to stop reading after the header of the response.
     pub head_only: bool,
-    /// Whether to keep the body instead of only searching it.
+    /// Whether to keep the body of the response, in addition to searching it.
     pub keep_body: bool,
-    /// Limit of the decompressed body, if it is to be decompressed.
+    /// Largest decompressed body, in bytes, or `None` to leave bodies compressed.
     pub decompress: Option<usize>,
 }
 
-/// The way of a request to its target.
+/// The route that a request takes to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestRoute {
-    /// Straight to the target, or to a proxy that the user addresses like a target.
+    /// Directly to the target. The target can be a proxy that the user named with -I.
     Direct,
-    /// Through a tunnel, which a proxy opens.
+    /// Through a tunnel that a proxy opens.
     Tunnel,
-    /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
+    /// Through a proxy that needs the whole URL (RFC 9112, section 3.2.2).
     Proxy,
 }
 
 impl RequestSpec {
-    /// The request for display, with its credentials hidden.
+    /// Returns a copy for display, in which the credentials are hidden.
     pub fn without_secrets(&self) -> RequestSpec {
         let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
         RequestSpec {
@@ -75,7 +73,7 @@ impl RequestSpec {
         }
     }
 
-    /// The method, or the default: POST with a body, else GET.
+    /// Returns the method, or the default, which is POST with a body and GET without one.
     pub fn method(&self) -> &[u8] {
         match &self.method {
             Some(method) => method,
@@ -85,8 +83,9 @@ impl RequestSpec {
     }
 }
 
-/// Builds the request for `target`. Without credentials, header lines that contain some are left
-/// out, too. `cookies` is the value of the Cookie header, empty for none.
+/// Builds the request for `target`. If `with_credentials` is not set, header lines of -k that
+/// contain credentials are left out as well. `cookies` is the value of the Cookie header, or empty
+/// for no such header.
 pub fn build(
     request: &RequestSpec,
     target: &HttpTarget,
@@ -137,7 +136,7 @@ pub fn build(
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
     }
-    // Not through a tunnel: the proxy's credentials are not for the site.
+    // Inside a tunnel the site reads the request, and must not get the credentials of the proxy.
     if route == RequestRoute::Proxy || (with_credentials && route == RequestRoute::Direct) {
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }
@@ -152,7 +151,8 @@ pub fn build(
     out
 }
 
-/// Builds the request for a tunnel to `target`, without anything that is for the site only.
+/// Builds the CONNECT request for a tunnel to `target`. Leaves out everything that is meant only
+/// for the site.
 pub fn build_connect(request: &RequestSpec, target: &HttpTarget) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
     let authority = format!("{}:{}", target.name(), target.virtual_port);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_the_order_of_lines() {
+    fn sends_lines_in_the_order_of_monitoring_plugins() {
         let mut request = request(&["Host: a", "X: 1", "Host: b"]);
         request.post = Some(b"q=1".into());
         let expected = "POST /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\n\
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_name_it_is_http_1_0() {
+    fn uses_http_1_0_without_host_name() {
         let target = HttpTarget { host: None, ..target() };
         let text = built(&RequestSpec::default(), &target, RequestRoute::Direct);
         assert!(text.starts_with("GET /x y HTTP/1.0\r\n") && !text.contains("Host"));
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn another_host_gets_no_credentials() {
+    fn sends_no_credentials_to_other_hosts() {
         let request = request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]);
         let sent = build(&request, &target(), RequestRoute::Direct, false, "");
         assert_eq!(
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_one_line() {
+    fn sends_all_cookies_in_one_line() {
         let request = request(&["X: 1"]);
         let sent = build(&request, &target(), RequestRoute::Direct, false, "a=b; c=d");
         let text = text::decode(&sent);
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn proxy_gets_the_whole_url() {
+    fn sends_whole_url_to_proxy() {
         let request =
             RequestSpec { proxy_authorization: Some(b"p:q".into()), ..RequestSpec::default() };
         let text = text::decode(&build(&request, &target(), RequestRoute::Proxy, false, ""));
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn tunnel_keeps_secrets_of_both_sides_apart() {
+    fn tunnel_separates_secrets_of_proxy_and_site() {
         let mut request = request(&["Cookie: s", "X: 1"]);
         request.proxy_authorization = Some(b"p:q".into());
         let target = HttpTarget { tunnel: true, ..target() };
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn encodes_base64_as_in_the_rfc() {
+    fn encodes_base64_as_in_rfc_4648() {
         for (plain, coded) in [
             ("", ""),
             ("f", "Zg=="),

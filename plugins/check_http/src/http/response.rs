@@ -1,5 +1,5 @@
-//! Responses as they occur in the field: where the head ends, what it contains, how long the body
-//! is. Pure.
+//! Parses response heads, and finds out how a body is delimited. Tolerates the deviations from the
+//! RFCs that occur in the field.
 
 use std::time::Duration;
 
@@ -8,58 +8,58 @@ use crate::fault::Fault;
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
-/// Limit of a body that is kept to be shown or read as JSON, plus one byte that tells that there is
-/// more.
+/// Number of bytes that are kept of a body that is printed or parsed as JSON. One byte more than
+/// the limit of 1 MiB is kept, which shows that the body is longer.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// Limit of a compressed body, and of what it decompresses to.
+/// Number of bytes that are kept of a compressed body, and of its decompressed content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
-/// A response.
+/// A response, with the results of searching its body.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// Its head, and what was measured.
+    /// Head of the response, and measurements.
     pub meta: ResponseMeta,
-    /// The body without its framing, if it is kept: at most [`MAX_KEPT`] bytes, or the limit for a
-    /// decompressed one.
+    /// Body without its framing, or empty if it is not kept. It has at most [`MAX_KEPT`] bytes, or
+    /// for a request with decompression at most the limit of decompression.
     pub body: Vec<u8>,
-    /// Which texts and patterns the body contains.
+    /// Which strings and patterns the body contains.
     pub matches: BodyMatches,
-    /// If only the start of a compressed body was searched, the limit.
+    /// Number of bytes that were searched, if the limit of decompression cut the body.
     pub searched: Option<usize>,
-    /// The body is compressed and cannot be decompressed.
+    /// Whether the body is compressed but cannot be decompressed.
     pub damaged: bool,
 }
 
-/// What is known of a response besides its body.
+/// Head of a response and measurements of the exchange.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
     /// Status line and header.
     pub head: ResponseHead,
-    /// Number of bytes received, framing included.
+    /// Number of bytes received, including head and framing.
     pub received: u64,
     /// How the body ended.
     pub end: BodyEnd,
     /// Whether the body is chunked.
     pub chunked: bool,
-    /// Time the sending took.
+    /// Duration of sending the request.
     pub sending: Duration,
-    /// Time from the end of sending to the first byte.
+    /// Time from the end of sending to the first byte of the response.
     pub first_byte: Duration,
-    /// Time from the end of sending to the last byte.
+    /// Time from the end of sending to the last byte of the response.
     pub last_byte: Duration,
-    /// Why the response could not be read.
+    /// Reason why the response could not be read, if that failed.
     pub fault: Option<Fault>,
 }
 
 /// How a body ended.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub enum BodyEnd {
-    /// Complete.
+    /// The body is complete.
     #[default]
     Complete,
     /// This many bytes of the announced length are missing.
     Short(u64),
-    /// Within a chunk, or the chunks are invalid.
+    /// The chunks are invalid, or the body ended within a chunk.
     BadChunks,
 }
 
@@ -68,12 +68,12 @@ pub enum BodyEnd {
 pub struct ResponseHead {
     /// First line, without trailing blanks.
     pub status_line: Vec<u8>,
-    /// The lines after it, up to the blank line.
+    /// Lines between the status line and the blank line.
     pub header: Vec<u8>,
 }
 
-/// Length of the head in `bytes`, its blank line included. Lines may end in a bare newline. The
-/// first `from` bytes are known not to contain the end.
+/// Returns the length of the head in `bytes`, including the blank line. Lines can end in a newline
+/// without a carriage return. The caller knows that the first `from` bytes do not contain the end.
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(2);
     loop {
@@ -98,21 +98,22 @@ impl ResponseHead {
         ResponseHead { status_line, header }
     }
 
-    /// The status code, if it is the second word of the line.
+    /// Returns the status code, if the second word of the status line is one.
     pub fn code(&self) -> Option<u16> {
         let after = self.status_line.split(|byte| *byte == b' ').nth(1)?;
         let digits = after.split(|byte| !byte.is_ascii_digit()).next()?;
         if digits.len() == 3 { text::decode(digits).parse().ok() } else { None }
     }
 
-    /// Whether this is an interim response, which the final one follows (RFC 9110, section 15.2).
-    /// 101 is final: the protocol changes.
+    /// Whether this is an interim response, after which the final response follows (RFC 9110,
+    /// section 15.2). 101 is final, because the protocol changes after it.
     pub fn is_interim(&self) -> bool {
         self.status_line.starts_with(b"HTTP/")
             && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
     }
 
-    /// The values of a header field. Ignores the case of its name and joins folded lines.
+    /// Returns all values of the header field `name`. Ignores the case of names and joins folded
+    /// lines.
     pub fn values(&self, name: &str) -> Vec<Vec<u8>> {
         let mut found: Vec<Vec<u8>> = Vec::new();
         let mut inside = false;
@@ -137,7 +138,7 @@ impl ResponseHead {
         found
     }
 
-    /// How the body is delimited (RFC 9112, section 6.3).
+    /// Returns how the body is delimited (RFC 9112, section 6.3).
     pub fn framing(&self, method: &[u8]) -> Framing {
         if method == b"HEAD"
             || self
@@ -159,13 +160,14 @@ impl ResponseHead {
             [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
                 text::decode(one).parse().map_or(Framing::UntilClose, Framing::Length)
             }
-            // None, or several that differ: the body ends with the connection.
+            // Without a length, or with different lengths, the body ends with the connection.
             _ => Framing::UntilClose,
         }
     }
 }
 
-/// Replaces NUL by a blank, as monitoring-plugins does: no argument can contain NUL.
+/// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
+/// contain NUL, so a blank lets it match.
 pub fn blank_nuls(bytes: &mut [u8]) {
     // `contains` is many times faster than the loop.
     if bytes.contains(&0) {
@@ -179,7 +181,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn head_ends_at_a_blank_line_of_either_kind() {
+    fn finds_end_of_head_with_either_line_ending() {
         for (text, end) in [
             ("a\r\n\r\nb", Some(5)),
             ("a\n\nb", Some(3)),
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn status_code_follows_the_first_blank() {
+    fn parses_status_code() {
         for (line, code) in [
             ("HTTP/1.1 200 OK", Some(200)),
             ("HTTP/1.1 200OK", Some(200)),
@@ -212,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_header_values_in_any_case_and_folded() {
+    fn finds_header_values_in_any_case_and_joins_folded_lines() {
         let head = ResponseHead::new(
             b"HTTP/1.1 200 OK\r\nlocation:\r\n /a\r\nX: y\r\n z\r\nLOCATION : /b\r\nnocolon\r\n",
         );
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn framing_follows_the_rfc() {
+    fn determines_framing_as_in_rfc_9112() {
         let chunked = Framing::Chunked(ChunkState::Size(Vec::new()));
         for (status, method, header, framing) in [
             (200, "GET", "Content-Length: 5", Framing::Length(5)),

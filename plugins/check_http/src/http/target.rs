@@ -1,67 +1,68 @@
-//! The target of a request: scheme, host, address, port and path.
+//! The target of a request, with its scheme, host, address, port and path.
 
 use std::borrow::Cow;
 
 use crate::text;
 
-/// The target of a request. A redirect makes a new one.
+/// The target of a request. Each redirect leads to another target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Default))]
 pub struct HttpTarget {
-    /// Whether TLS is used.
+    /// Whether to use TLS.
     pub tls: bool,
-    /// Host name for the Host header and SNI. Without one the request is HTTP/1.0.
+    /// Host name for the Host header and SNI. If it is absent, the request uses HTTP/1.0.
     pub host: Option<String>,
-    /// Name or address to connect to. A path (it starts with `/`) is a unix socket.
+    /// Name or address to connect to. A value that starts with `/` is the path of a Unix socket.
     pub address: String,
     /// Port to connect to.
     pub port: u16,
-    /// Port in the Host header.
+    /// Port for the Host header.
     pub virtual_port: u16,
     /// Path and query, as sent in the request line.
     pub url: Vec<u8>,
-    /// Whether address and port are those of a proxy, which connects to host and virtual port.
+    /// Whether `address` and `port` belong to a proxy, which opens a tunnel to `host` and
+    /// `virtual_port`.
     pub tunnel: bool,
 }
 
 impl HttpTarget {
-    /// Path of the unix socket to connect to, if it is one.
+    /// Returns the path of the Unix socket to connect to, if the target has one.
     pub fn socket_path(&self) -> Option<&str> {
         Some(self.address.as_str()).filter(|address| address.starts_with('/'))
     }
 
-    /// The host name, or the address without one.
+    /// Returns the host name, or the address if there is no host name.
     pub fn name(&self) -> &str {
         self.host.as_deref().unwrap_or(&self.address)
     }
 
-    /// The same target with a host: its address if it has no name.
+    /// Returns the target with a host. If there is no host name, the address becomes the host.
     pub fn with_host(&self) -> HttpTarget {
         HttpTarget { host: Some(self.name().to_owned()), ..self.clone() }
     }
 
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     pub fn scheme(&self) -> &'static str {
         if self.tls { "https" } else { "http" }
     }
 
-    /// The URL for messages, always with a port.
+    /// Returns the URL for messages, which always contains the port.
     pub fn display_url(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
         let (scheme, host) = (self.scheme(), bracketed(self.name()));
         format!("{scheme}://{host}:{port}{}", text::decode(&self.url))
     }
 
-    /// Value of the Host header, with the port if it is not the scheme's default. `None` without a
-    /// host name.
+    /// Returns the value of the Host header, or `None` without a host name. The value contains the
+    /// port if it is not the default of the scheme.
     pub fn host_header(&self) -> Option<String> {
         let host = bracketed(self.host.as_deref()?);
         let (port, default) = (self.virtual_port, if self.tls { 443 } else { 80 });
         Some(if port == default { host.into_owned() } else { format!("{host}:{port}") })
     }
 
-    /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. A bare IPv6 address (two colons or more) has no
-    /// port. `None` if the port is invalid.
+    /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. An IPv6 address without brackets has two colons or
+    /// more and therefore no port. Returns `None` if the port is invalid.
     pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
         let end_of_name = match text.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(bracket) => bracket + 2,
@@ -97,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn splits_hosts_at_the_right_colon() {
+    fn splits_host_and_port() {
         for (text, expected) in [
             ("h", Some(("h", None))),
             ("h:80", Some(("h", Some(80)))),

@@ -1,4 +1,4 @@
-//! The network: name resolution, sockets, TLS, proxy tunnels.
+//! Name resolution, sockets, TLS and proxy tunnels.
 
 pub mod resolve;
 pub mod socket;

@@ -1,7 +1,7 @@
-//! Resolves names as the rest of the system does, within the deadline.
+//! Resolves host names as the rest of the system does, within the deadline.
 //!
-//! A static musl program knows /etc/hosts and DNS only. If nsswitch.conf names more, `getent` is
-//! run, which loads glibc's modules (sss, mdns, myhostname, …).
+//! A program that is linked statically with musl only knows /etc/hosts and DNS. If nsswitch.conf
+//! lists other sources, we run `getent`, which loads glibc's modules (sss, mdns, myhostname, …).
 
 use std::io::Read;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -17,20 +17,21 @@ use crate::text;
 
 const NOT_KNOWN: &str = "Name or service not known";
 const TRY_AGAIN: &str = "Temporary failure in name resolution";
-/// Limit of a system file; lists of blocked hosts have some MiB.
+/// Largest system file that is read, in bytes. /etc/hosts files that block hosts can have several
+/// MiB.
 const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
-/// A family of addresses.
+/// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4 (-4)
+    /// IPv4 only (-4).
     V4,
-    /// IPv6 (-6)
+    /// IPv6 only (-6).
     V6,
 }
 
-/// The addresses of `name`, in the system's order of preference.
+/// Returns the addresses of `name` in the system's order of preference.
 pub fn addresses(
     name: &str,
     port: u16,
@@ -67,8 +68,8 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work`, which may block beyond the deadline, in a thread. After the deadline the thread is
-/// abandoned.
+/// Runs `work`, which can block beyond the deadline, in a thread. Abandons the thread when the
+/// deadline has passed.
 fn within<T: Send + 'static>(
     deadline: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,
@@ -76,7 +77,7 @@ fn within<T: Send + 'static>(
     let left = deadline.left()?.unwrap_or(Duration::MAX);
     let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-        // Fails after the deadline, when the receiver is gone.
+        // Sending fails after the deadline, because the receiver no longer exists.
         let _ = sender.send(work());
     });
     thread.map_err(|why| Fault::OutOfResources(text::io_error(&why)))?;
@@ -102,7 +103,7 @@ fn look_up(
     }
 }
 
-/// What resolves names, in order. All but `Getent` start with /etc/hosts.
+/// Sources for the addresses of a name, in order. All but `Getent` start with /etc/hosts.
 #[derive(Debug, PartialEq, Eq)]
 enum LookupOrder {
     Libc,
@@ -115,13 +116,14 @@ fn lookup_order(deadline: &Deadline) -> LookupOrder {
     read("/etc/nsswitch.conf", deadline).map_or(LookupOrder::Libc, |text| parse_nsswitch(&text))
 }
 
-/// Reads a system file, if it is text.
+/// Reads a system file. Returns `None` if it is unreadable or not UTF-8.
 fn read(path: &str, deadline: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// What an nsswitch.conf(5) means for a program that knows files and DNS only, in this order.
-/// Without a line for hosts there is no glibc, or one with its default.
+/// Returns the lookup order that corresponds to an nsswitch.conf(5). Our own lookup only knows
+/// /etc/hosts, then DNS. If there is no `hosts:` line, the system has no glibc, or a glibc that
+/// uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()
@@ -130,7 +132,8 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["files", "dns"] => LookupOrder::Libc,
-        // There is no rule between them: what they find is what the system finds.
+        // No rule in brackets comes between `files` and `dns`, so a name that our own lookup finds
+        // has the addresses that the system would find.
         ["files", "dns", ..] => LookupOrder::LibcThenGetent,
         ["files"] => LookupOrder::FilesThenGetent,
         ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,
@@ -138,14 +141,15 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     }
 }
 
-/// Looks a name up in /etc/hosts. It cannot block, so it needs no thread, which would cost a fifth
-/// of a run.
+/// Looks a name up in /etc/hosts. This cannot block and therefore needs no thread, which would take
+/// a fifth of the run time.
 fn hosts(name: &str, port: u16, deadline: &Deadline) -> Option<Vec<SocketAddr>> {
     let found = hosts_in(&read("/etc/hosts", deadline)?, name, port);
     Some(found).filter(|found| !found.is_empty())
 }
 
-/// Parses hosts(5): an address and its names, up to a `#`.
+/// Parses a hosts(5) file and returns the addresses of `name`. A line has an address and its names,
+/// and `#` starts a comment.
 fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let matching = lines.filter(|line| {
@@ -158,7 +162,7 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
             found.push(address);
         }
     }
-    // IPv6 first, as getaddrinfo sorts them (RFC 6724).
+    // Put IPv6 first, as getaddrinfo does (RFC 6724).
     found.sort_by_key(SocketAddr::is_ipv4);
     found
 }
@@ -166,7 +170,7 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
 fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     match (name, port).to_socket_addrs() {
         Ok(found) => Ok(found.collect()),
-        // std hides getaddrinfo's code; these are the texts of glibc and musl for EAI_AGAIN.
+        // std hides getaddrinfo's error code. glibc and musl print EAI_AGAIN with these texts.
         Err(why)
             if ["Temporary failure", "Try again"]
                 .iter()
@@ -196,10 +200,10 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     let Ok(mut child) = child else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
-        // Unreadable output counts as no address.
+        // If the output is unreadable, treat it as containing no addresses.
         let _ = stdout.take(64 << 10).read_to_string(&mut text);
     }
-    // Exit code 2 of getent(1): the name is unknown. Others: the lookup failed.
+    // getent(1) exits 2 if the name is unknown. Other codes than 0 and 2 mean a failed lookup.
     let looked_up = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
     let found = parse_getent(&text, port);
     if found.is_empty() {
@@ -209,8 +213,9 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     }
 }
 
-/// Parses the output of `getent ahosts`: address, socket type, name. It lists each address once per
-/// type, and with ahostsv6 also IPv4 addresses mapped to IPv6.
+/// Parses the output of `getent ahosts`. Each line has an address, a socket type and a name.
+/// getent lists each address once per socket type. `getent ahostsv6` also lists IPv4 addresses
+/// mapped to IPv6.
 fn parse_getent(text: &str, port: u16) -> Vec<SocketAddr> {
     let streams = text.lines().filter(|line| line.split_whitespace().nth(1) == Some("STREAM"));
     let addresses =
@@ -230,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_getent_only_where_it_knows_more() {
+    fn runs_getent_only_for_other_sources() {
         for (hosts, expected) in [
             ("hosts: files dns", LookupOrder::Libc),
             ("passwd: files\nhosts:\tfiles dns # sss", LookupOrder::Libc),
@@ -248,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_hosts() {
+    fn parses_hosts_file() {
         let text = "127.0.0.1 localhost # a LOCALHOST\n::1\tip6 localhost\n\
                     10.0.0.1 x.example x\nrubbish x\n127.0.0.1 LocalHost\n";
         let of = |texts: &[&str]| {
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_output_of_getent() {
+    fn parses_getent_output() {
         let text = "::1             STREAM localhost\n::1             DGRAM  \n\
                     127.0.0.1       STREAM \nrubbish\n::ffff:1.2.3.4 STREAM x\n";
         let expected: Vec<SocketAddr> =
@@ -269,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_lookup_ends_at_the_deadline() {
+    fn abandons_lookup_at_the_deadline() {
         let deadline =
             Deadline::start(Instant::now(), Duration::ZERO, Some(Duration::from_millis(50)));
         let result = within(&deadline, || std::thread::sleep(Duration::from_secs(60)));
@@ -278,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_need_no_lookup_and_keep_their_family() {
+    fn checks_family_of_literal_addresses() {
         let deadline = Deadline::start(Instant::now(), Duration::ZERO, None);
         assert_eq!(addresses("::1", 80, None, &deadline), Ok(vec!["[::1]:80".parse().unwrap()]));
         assert_eq!(

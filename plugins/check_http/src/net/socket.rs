@@ -1,4 +1,4 @@
-//! TCP and unix sockets that never block beyond the deadline.
+//! TCP and Unix sockets that never block beyond the deadline.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ use crate::fault::{Fault, is_shortage};
 use crate::http::connection::stream::ByteStream;
 use crate::text;
 
-/// Time after which the next address is tried in parallel (RFC 8305, section 8).
+/// Delay before a connection to the next address is attempted in parallel (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connected socket with a deadline.
@@ -29,8 +29,8 @@ pub struct Socket {
 impl ByteStream for Socket {}
 
 impl Socket {
-    /// Connects to the first of `addresses` that accepts, trying the next after a short delay.
-    /// `source` is the address to connect from.
+    /// Tries `addresses` in turn, each a short delay after the previous one, and returns the first
+    /// connection that succeeds. `source` is the local address to connect from.
     pub fn connect_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
@@ -69,7 +69,7 @@ impl Socket {
         }
     }
 
-    /// Connects to a unix socket.
+    /// Connects to the Unix socket at `path`.
     pub fn connect_path(path: &str, deadline: &Deadline) -> Result<Socket, Fault> {
         let left = deadline.left()?;
         let connect = || {
@@ -80,7 +80,8 @@ impl Socket {
                 SocketFlags::CLOEXEC,
                 None,
             )?;
-            // The time connect waits while the queue is full (unix(7)), which poll does not report.
+            // This limits how long connect waits while the server's queue is full (unix(7)). poll
+            // does not report that the queue has room again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
@@ -89,7 +90,7 @@ impl Socket {
         connect().map_err(|why| if why == Errno::AGAIN { Fault::Timeout } else { unconnected(why) })
     }
 
-    /// The line of the PROXY protocol, version 1, which servers behind HAProxy expect.
+    /// Returns the line of the PROXY protocol, version 1, which servers behind HAProxy expect.
     pub fn proxy_line(&self) -> String {
         let end = |address: Result<net::SocketAddrAny, Errno>| {
             address.ok().and_then(|end| SocketAddr::try_from(end).ok())
@@ -136,12 +137,13 @@ impl Write for Socket {
     }
 }
 
-/// Starts to connect. Once the socket is writable, its error tells the result.
+/// Starts to connect. When the socket becomes writable, SO_ERROR holds the result.
 fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // Small writes must not wait for the peer's delayed acknowledgement, 40 ms each.
+    // With Nagle's algorithm, every small write could wait 40 ms for the peer's delayed
+    // acknowledgement.
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(source) = source {
         net::bind(&fd, &SocketAddr::new(source, 0))?;
@@ -152,7 +154,8 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and returns its index; `None` after the limit or an interrupt.
+/// Waits until one of `fds` is ready and returns its index. Returns `None` after the time limit or
+/// an interrupt.
 fn wait(
     fds: &[OwnedFd],
     flags: PollFlags,
@@ -160,7 +163,7 @@ fn wait(
 ) -> Result<Option<usize>, Errno> {
     let mut polled: Vec<PollFd<'_>> =
         fds.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), flags)).collect();
-    // A limit that overflows a timespec means no limit.
+    // Treat a limit that overflows a timespec as no limit.
     let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
     match poll(&mut polled, limit.as_ref()) {
         Err(Errno::INTR) => Ok(None),
@@ -168,7 +171,8 @@ fn wait(
     }
 }
 
-/// Alternates IPv6 and IPv4, starting with the family the system prefers (RFC 8305, section 4).
+/// Alternates IPv6 and IPv4 addresses, starting with the family of the system's first choice
+/// (RFC 8305, section 4).
 fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (same, other): (Vec<_>, Vec<_>) =
@@ -180,7 +184,8 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     mixed
 }
 
-/// The fault for a failed connect. A shortage on our side says nothing about the server.
+/// Returns the fault for a failed connect. A shortage of resources on this machine says nothing
+/// about the server.
 fn unconnected(why: Errno) -> Fault {
     if is_shortage(why) {
         Fault::OutOfResources(glibc_text(why))
@@ -189,7 +194,8 @@ fn unconnected(why: Errno) -> Fault {
     }
 }
 
-/// glibc's text of an error, which existing notifications and filters know. musl's texts differ.
+/// Returns glibc's message for an error. Existing notifications and filters match these messages,
+/// and musl's are different.
 fn glibc_text(why: Errno) -> String {
     let known = match why {
         Errno::CONNREFUSED => "Connection refused",
@@ -219,13 +225,13 @@ mod tests {
     }
 
     #[test]
-    fn reports_own_shortage_as_unknown() {
+    fn reports_lack_of_resources_as_unknown() {
         assert_eq!(unconnected(Errno::MFILE), Fault::OutOfResources("Too many open files".into()));
         assert_eq!(unconnected(Errno::CONNREFUSED), Fault::Connect("Connection refused".into()));
     }
 
     #[test]
-    fn alternates_families() {
+    fn alternates_address_families() {
         let of = |texts: &[&str]| {
             texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>()
         };
@@ -244,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn silent_peer_ends_at_the_deadline() {
+    fn read_from_silent_peer_times_out() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let deadline = deadline(Duration::from_secs(1));
         let mut socket =

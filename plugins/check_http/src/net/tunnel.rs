@@ -1,4 +1,4 @@
-//! Tunnels through a proxy: CONNECT (RFC 9110, section 9.3.6) and the proxy's response.
+//! Opens tunnels through a proxy with CONNECT (RFC 9110, section 9.3.6).
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -9,20 +9,20 @@ use crate::http::response::{ResponseHead, head_end};
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// Limit of the header of a proxy's response.
+/// Largest header of a proxy's response, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 
-/// Makes the proxy at the other end of `socket` connect to `target`.
+/// Asks the proxy at the other end of `socket` to connect to `target`.
 pub fn open(socket: &mut Socket, request: &RequestSpec, target: &HttpTarget) -> Result<(), Fault> {
     socket.write_all(&build_connect(request, target)).map_err(|why| interrupted(&why))?;
     let mut response = Vec::new();
-    // Byte by byte: what follows the blank line is not the proxy's.
+    // Read byte by byte, because the bytes after the blank line come from the target.
     let mut byte = [0];
     while head_end(&response, response.len().saturating_sub(4)).is_none() {
         match socket.read(&mut byte) {
             Ok(0) => break,
             Ok(_) if response.len() < MAX_HEADER => response.extend_from_slice(&byte),
-            Ok(_) => return Err(refused("it never ends its answer")),
+            Ok(_) => return Err(refused("the header of its response is too large")),
             Err(why) => return Err(interrupted(&why)),
         }
     }
@@ -38,7 +38,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// monitoring-plugins reports a refused tunnel as a failed handshake; the proxy's reason follows.
+/// Returns the fault for a refused tunnel. Like monitoring-plugins, reports it as a failed TLS
+/// handshake, and adds the proxy's reason.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

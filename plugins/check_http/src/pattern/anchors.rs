@@ -1,17 +1,19 @@
-//! `^` and `$` in a pattern that spans lines.
+//! Gives `^` and `$` their meaning in a pattern that spans lines (-l).
 //!
-//! As in glibc, which monitoring-plugins' check_http uses and users of -l rely on: a match begins
-//! and ends at the end of a line only where the text does, but next to a newline that is part of
-//! the match, `^` and `$` match at every line.
+//! The meaning is that of glibc, which monitoring-plugins' check_http uses and users of -l rely on.
+//! `^` and `$` normally match only at the start and the end of the whole text. Next to a newline
+//! that belongs to the match, they match at every line.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-/// Moves the anchors that cannot be next to a newline of the same match to the ends of the text.
+/// Lets an anchor match only at the start or end of the text, unless the same match can contain a
+/// newline next to the anchor.
 pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }
 
-/// `before` and `after` tell whether the pattern can match a newline there.
+/// Does the work of [`spanning`] for a part of the pattern. `before` and `after` are set if the
+/// pattern can match a newline before or after this part.
 fn narrowed(hir: Hir, before: bool, after: bool) -> Hir {
     match hir.into_kind() {
         HirKind::Look(Look::StartLF) if !before => Hir::look(Look::Start),

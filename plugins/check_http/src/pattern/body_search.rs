@@ -1,19 +1,19 @@
-//! Searches a body for texts and patterns while it arrives. Pure.
+//! Searches a body for strings and patterns while it arrives.
 
 use super::matcher::PatternMatcher;
 use super::posix::Pattern;
 use crate::text;
 
-/// Which of the texts and patterns a body contains.
+/// Result of a search: which of the strings and patterns the body contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BodyMatches {
-    /// One entry for each text, in order.
+    /// Whether the body contains each string, in the order of the command line.
     pub strings: Vec<bool>,
-    /// One entry for each pattern, in order.
+    /// Whether each pattern matches, in the order of the command line.
     pub patterns: Vec<bool>,
 }
 
-/// Searches a body.
+/// A search in progress for strings and patterns in a body.
 #[derive(Debug)]
 pub struct BodySearch<'w> {
     strings: Vec<Needle<'w>>,
@@ -21,7 +21,7 @@ pub struct BodySearch<'w> {
 }
 
 impl<'w> BodySearch<'w> {
-    /// Starts with an empty body.
+    /// Starts a search for `strings` and `patterns`.
     pub fn new(strings: &'w [Vec<u8>], patterns: &'w [Pattern]) -> BodySearch<'w> {
         let strings = strings
             .iter()
@@ -30,7 +30,7 @@ impl<'w> BodySearch<'w> {
         BodySearch { strings, patterns: patterns.iter().map(PatternMatcher::new).collect() }
     }
 
-    /// Takes the next piece of the body.
+    /// Searches the next piece of the body.
     pub fn feed(&mut self, piece: &[u8]) {
         self.strings
             .iter_mut()
@@ -39,7 +39,7 @@ impl<'w> BodySearch<'w> {
         self.patterns.iter_mut().for_each(|pattern| pattern.feed(piece));
     }
 
-    /// Ends the body and returns what it contains.
+    /// Ends the search at the end of the body and returns its result.
     pub fn end(self) -> BodyMatches {
         BodyMatches {
             strings: self.strings.into_iter().map(|needle| needle.found).collect(),
@@ -48,7 +48,8 @@ impl<'w> BodySearch<'w> {
     }
 }
 
-/// A text to find, and the end of the body so far, which may be the start of that text.
+/// A string to find. `tail` is the end of the body so far, which may contain the start of the
+/// string.
 #[derive(Debug)]
 struct Needle<'w> {
     text: &'w [u8],
@@ -77,7 +78,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn finds_texts_across_pieces(
+        fn finds_strings_across_pieces(
             text in "[ab]{0,5}",
             pieces in proptest::collection::vec("[ab]{0,6}", 0..6),
         ) {

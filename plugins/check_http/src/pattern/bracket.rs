@@ -1,13 +1,13 @@
-//! Bracket expressions: `[abc]`, `[^a-z]`, `[[:digit:]_]` (POSIX.1-2017 XBD 9.3.5, in the C
-//! locale).
+//! Parses bracket expressions such as `[abc]`, `[^a-z]` and `[[:digit:]_]` (POSIX.1-2017 XBD 9.3.5,
+//! in the C locale).
 
 use regex_syntax::hir::{ClassBytes, ClassBytesRange};
 
 use super::cursor::Cursor;
 use super::error::BadPattern;
 
-/// Parses the expression after its `[` up to its `]`: the bytes it lists, and whether it matches
-/// all others instead (`[^`).
+/// Parses the expression between `[` and `]`. Returns the listed bytes, and whether the expression
+/// starts with `^` and therefore matches all other bytes.
 pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPattern> {
     let negated = cursor.take(b'^');
     let mut class = ClassBytes::empty();
@@ -38,7 +38,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPa
     }
 }
 
-/// A single byte, or `[=x=]` or `[.x.]`, which mean `x` in the C locale.
+/// Parses an element that starts with `byte`. This is a single byte, or `[=x=]` or `[.x.]`, which
+/// both mean `x` in the C locale.
 fn element(cursor: &mut Cursor<'_>, byte: u8) -> Result<u8, BadPattern> {
     let Some(mark @ (b'=' | b'.')) = cursor.peek().filter(|_| byte == b'[') else {
         return Ok(byte);
@@ -50,7 +51,8 @@ fn element(cursor: &mut Cursor<'_>, byte: u8) -> Result<u8, BadPattern> {
     }
 }
 
-/// The end of a range, after its `-`. A `-` before `]` is itself a character.
+/// Parses `-` and the end of a range. Returns `None` if no range follows. A `-` before `]` is an
+/// ordinary character.
 fn range_end(cursor: &mut Cursor<'_>) -> Result<Option<u8>, BadPattern> {
     match cursor.rest {
         [b'-', b']', ..] => Ok(None),
@@ -63,7 +65,7 @@ fn range_end(cursor: &mut Cursor<'_>) -> Result<Option<u8>, BadPattern> {
     }
 }
 
-/// Consumes up to and including `mark]`, and returns the bytes before it.
+/// Consumes everything up to and including `mark]`, and returns the bytes before `mark]`.
 fn until<'p>(cursor: &mut Cursor<'p>, mark: u8) -> Result<&'p [u8], BadPattern> {
     let end = cursor
         .rest
@@ -75,7 +77,7 @@ fn until<'p>(cursor: &mut Cursor<'p>, mark: u8) -> Result<&'p [u8], BadPattern> 
     Ok(name)
 }
 
-/// A class of the C locale by its name.
+/// Returns the character class `name` of the C locale.
 pub(super) fn named(name: &str) -> Option<ClassBytes> {
     let ranges: &[(u8, u8)] = match name {
         "alpha" => &[(b'A', b'Z'), (b'a', b'z')],
@@ -95,7 +97,7 @@ pub(super) fn named(name: &str) -> Option<ClassBytes> {
     Some(class(ranges))
 }
 
-/// The class of these ranges.
+/// Returns the class that contains `ranges`.
 pub(super) fn class(ranges: &[(u8, u8)]) -> ClassBytes {
     ClassBytes::new(ranges.iter().map(|(start, end)| ClassBytesRange::new(*start, *end)))
 }

@@ -1,8 +1,8 @@
-//! Why a pattern is invalid.
+//! Errors in patterns.
 
-/// Why a pattern is invalid.
+/// Reason why a pattern is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message says what it is")]
+#[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadPattern {
     #[error("( without )")]
     OpenGroup,
@@ -24,6 +24,6 @@ pub enum BadPattern {
     OpenEscape,
     #[error("back-references such as \\1 are not supported")]
     BackReference,
-    #[error("too big")]
+    #[error("pattern is too large")]
     TooBig,
 }

@@ -1,4 +1,5 @@
-//! Matches a text piece by piece, so that only its latest piece is in memory.
+//! Matches a pattern against a text that arrives in pieces. Only the latest piece has to be in
+//! memory.
 
 use regex_automata::Input;
 use regex_automata::hybrid::LazyStateID;
@@ -6,7 +7,7 @@ use regex_automata::hybrid::dfa::Cache;
 
 use super::posix::Pattern;
 
-/// Searches a text for a pattern.
+/// A search in progress for a pattern in a text.
 #[derive(Debug)]
 pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
@@ -18,22 +19,22 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// No further text can produce a match.
+    /// No text that follows can produce a match.
     Impossible,
 }
 
 impl<'p> PatternMatcher<'p> {
-    /// Starts with an empty text.
+    /// Starts a search for `pattern`.
     pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // Cannot fail: no byte makes this automaton quit, and its cache may be cleared any number
-        // of times.
+        // This cannot fail. No byte makes this automaton quit, and its cache may be cleared any
+        // number of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);
         PatternMatcher { pattern, cache, progress }
     }
 
-    /// Takes the next piece of the text.
+    /// Searches the next piece of the text.
     pub fn feed(&mut self, piece: &[u8]) {
         let MatchProgress::At(mut state) = self.progress else { return };
         let mut at = 0;
@@ -65,7 +66,7 @@ impl<'p> PatternMatcher<'p> {
         self.progress = MatchProgress::At(state);
     }
 
-    /// Ends the text and returns whether the pattern matched anywhere in it.
+    /// Ends the search at the end of the text. Returns whether the pattern matched anywhere in it.
     pub fn end(mut self) -> bool {
         match self.progress {
             MatchProgress::Matched => true,

@@ -1,9 +1,9 @@
-//! POSIX extended regular expressions as users of check_http write them, on bytes and in linear
-//! time; and the search for texts and patterns in a body.
+//! POSIX extended regular expressions, and the search for strings and patterns in a body. Patterns
+//! match bytes, in linear time.
 //!
-//! The grammar is POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C locale. It is
-//! translated to regex-syntax' own form and run by regex-automata. Back-references cannot be
-//! matched in linear time and are rejected.
+//! The grammar is that of POSIX.1-2017 XBD 9.4 with the GNU escapes (`\b`, `\w`, …), in the C
+//! locale. A pattern is translated to the syntax tree of regex-syntax, and regex-automata runs it.
+//! Back-references are rejected, because they cannot be matched in linear time.
 
 mod anchors;
 pub mod body_search;

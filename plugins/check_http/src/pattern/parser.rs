@@ -1,4 +1,4 @@
-//! The grammar of patterns, translated to regex-syntax' own form.
+//! Parses a pattern into the syntax tree of regex-syntax.
 
 use regex_syntax::hir::{Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
@@ -6,12 +6,12 @@ use super::bracket;
 use super::cursor::Cursor;
 use super::error::BadPattern;
 
-/// RE_DUP_MAX of glibc, which monitoring-plugins uses: the largest count in `{n}`.
+/// Largest count in `{n}`. This is RE_DUP_MAX of glibc, which monitoring-plugins uses.
 const MAX_COUNT: u32 = 0x7fff;
-/// Limit of nested groups, because the parser recurses into them.
+/// Maximum depth of nested groups. The parser is recursive, so more could overflow its stack.
 const MAX_DEPTH: u32 = 200;
 
-/// A pattern, how far it is parsed, and the flags it is compiled with.
+/// The state of the parser, and the flags of the pattern.
 pub(super) struct PatternParser<'p> {
     cursor: Cursor<'p>,
     ignore_case: bool,
@@ -24,7 +24,7 @@ impl<'p> PatternParser<'p> {
         PatternParser { cursor: Cursor { rest: pattern }, ignore_case, linespan, depth: 0 }
     }
 
-    /// Parses `one|another`, which is a whole pattern or a group.
+    /// Parses alternatives such as `one|another`, in a group or at the top level.
     pub(super) fn alternatives(&mut self) -> Result<Hir, BadPattern> {
         let mut branches = vec![self.branch()?];
         while self.cursor.take(b'|') {
@@ -39,7 +39,7 @@ impl<'p> PatternParser<'p> {
             if next == b'|' || (next == b')' && self.depth > 0) {
                 break;
             }
-            // glibc refuses to repeat what matches a position instead of text.
+            // Like glibc, refuse to repeat an atom that matches a position instead of text.
             let anchor = matches!(
                 self.cursor.rest,
                 [b'^' | b'$', ..] | [b'\\', b'b' | b'B' | b'<' | b'>' | b'`' | b'\'', ..]
@@ -110,7 +110,8 @@ impl<'p> PatternParser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// Like [`PatternParser::class`], but without `linespan` a negated class excludes newlines.
+    /// Returns a class like [`PatternParser::class`]. Without `linespan`, a negated class does not
+    /// match newlines.
     fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;
         if negated && !self.linespan {
@@ -134,7 +135,7 @@ impl<'p> PatternParser<'p> {
         }
     }
 
-    /// Parses a count after its `{`: `n}`, `n,}`, `,m}` or `n,m}`.
+    /// Parses the rest of a count after `{`, which is `n}`, `n,}`, `,m}` or `n,m}`.
     fn count(&mut self) -> Result<(u32, Option<u32>), BadPattern> {
         let min = self.number()?;
         let bounds = if self.cursor.take(b',') {

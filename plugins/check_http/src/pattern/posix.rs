@@ -1,4 +1,4 @@
-//! Compiled patterns.
+//! Compiles patterns.
 
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson;
@@ -12,16 +12,17 @@ use super::prefilter::Prefilter;
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) dfa: DFA,
-    /// Where a match may start, if that is known; other text is skipped.
+    /// Filter that skips text in which no match can start, if the pattern allows one.
     pub(super) prefilter: Option<Box<Prefilter>>,
 }
 
-/// Limit of a compiled pattern, so that `(a{999}){999}` is an error instead of all memory.
+/// Largest compiled pattern, in bytes. Without a limit, `(a{999}){999}` would use all memory.
 const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
-    /// `$` match at every line (POSIX' REG_NEWLINE); with it, see `anchors`.
+    /// `$` match at every line, as with REG_NEWLINE of POSIX. The module `anchors` explains their
+    /// meaning with `linespan`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
         let lines = PatternParser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };

@@ -1,23 +1,24 @@
-//! Skips text in which no match can start.
+//! Filters that skip text in which no match can start.
 
 use memchr::memchr2;
 use memchr::memmem::Finder;
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
 
-/// What every match starts with.
+/// A filter that knows the start of every match.
 #[derive(Debug)]
 pub(super) enum Prefilter {
-    /// This text.
+    /// Every match starts with this text.
     Text(Finder<'static>),
-    /// One of these two bytes.
+    /// Every match starts with one of these two bytes.
     Either(u8, u8),
-    /// One of the bytes whose entry is true.
+    /// Every match starts with a byte whose entry is true.
     Bytes([bool; 256]),
 }
 
 impl Prefilter {
-    /// The prefilter of a pattern that starts with one of a few texts and has no look-around.
+    /// Returns the prefilter of a pattern. Returns `None` unless every match starts with one of a
+    /// few texts and the pattern has no look-around.
     pub(super) fn of(hir: &Hir) -> Option<Box<Prefilter>> {
         if !hir.properties().look_set().is_empty() {
             return None;
@@ -38,10 +39,10 @@ impl Prefilter {
         }))
     }
 
-    /// The first position in `text` where a match may start; more text may follow.
+    /// Returns the first position in `text` where a match can start. More text may follow later.
     pub(super) fn find(&self, text: &[u8]) -> usize {
         match self {
-            // A match may start in the last bytes.
+            // The last bytes of `text` can be the start of a match that continues in later text.
             Prefilter::Text(finder) => finder
                 .find(text)
                 .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),

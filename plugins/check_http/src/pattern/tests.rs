@@ -1,4 +1,4 @@
-//! What patterns match, and which are rejected.
+//! Tests of what patterns match, and of which patterns are rejected.
 
 use proptest::prelude::*;
 use regex_automata::Input;
@@ -85,12 +85,12 @@ fn rejects_invalid_patterns() {
 }
 
 #[test]
-fn catastrophic_pattern_is_linear() {
+fn matches_in_linear_time() {
     assert!(!matches("(a*)*(a|aa)+$b", &"a".repeat(100_000)));
 }
 
 #[test]
-fn anchors_match_at_lines_within_a_match_only() {
+fn linespan_anchors_match_at_newlines_within_the_match() {
     for (pattern, found) in [
         ("^foo", true),
         ("^bar", false),
@@ -116,7 +116,7 @@ fn anchors_match_at_lines_within_a_match_only() {
 
 proptest! {
     #[test]
-    fn finds_the_same_in_pieces(
+    fn matches_in_pieces_as_in_whole_text(
         pattern in "[ab^$.*+?()|\\\\<bn]{1,8}",
         text in "[ab\n ]{0,20}",
         cut in 0usize..20,

@@ -1,4 +1,5 @@
-//! --all-addresses: checks every address of a name in parallel and combines the results.
+//! Implements --all-addresses, which checks every address of a name in parallel and combines the
+//! results.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use super::check::{CheckRun, FinishedRun, MAX_PARALLEL, OpensslFallback};
 use super::connect::CheckContext;
 use crate::net::resolve;
 
-/// An address, the duration of its check, and its result.
+/// An address, the duration of its check and the result of the check.
 type AddressResult = (IpAddr, Duration, Outcome);
 
-/// Checks every address. `None` if there is only one, which is checked like any other.
+/// Checks every address of the name. Returns `None` if there are fewer than two addresses; the
+/// caller then runs a normal check.
 pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> Option<Outcome> {
     let spec = context.spec;
     if spec.target.socket_path().is_some() {
@@ -36,8 +38,8 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
     Some(combine(results.collect()))
 }
 
-/// Runs the checks in up to [`MAX_PARALLEL`] threads. The fallback to another program has to wait
-/// until all of them are done.
+/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. Only then can the
+/// caller fall back to check_http_openssl, which replaces the process.
 fn run_each<'a>(
     context: CheckContext<'a>,
     name: &'a str,
@@ -61,7 +63,7 @@ fn run_each<'a>(
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(runs)) => runs,
-                // No thread could be started.
+                // The thread could not be started, so check its addresses in this thread.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });
@@ -69,8 +71,8 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results: the worst, and of equal ones the slowest. Its line names its address, and
-/// lines below it the others that are not OK.
+/// Combines the results into the worst one. Among equally bad results, the slowest one counts. The
+/// first line names all addresses that are not OK, and the lines below it describe the other ones.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));
@@ -106,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn worst_result_counts_and_names_its_address() {
+    fn reports_worst_result_with_its_address() {
         let all = vec![
             result("::1", 1, State::Ok, "fine "),
             result("192.0.2.7", 2, State::Critical, "refused"),
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn shows_the_slowest_if_all_are_ok() {
+    fn reports_slowest_address_if_all_are_ok() {
         let outcome = combine(vec![
             result("::1", 5, State::Ok, "slow "),
             result("127.0.0.1", 1, State::Ok, "quick "),

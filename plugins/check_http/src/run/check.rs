@@ -1,4 +1,4 @@
-//! One check: connects, sends the request, follows redirects, and judges the response.
+//! Runs one check: connects, sends the request, follows redirects and judges the response.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -21,29 +21,29 @@ use crate::pattern::body_search::BodySearch;
 use crate::spec::CertificateSpec;
 use crate::text;
 
-/// Limit of addresses that are checked in parallel.
+/// Maximum number of addresses that are checked in parallel.
 pub(super) const MAX_PARALLEL: usize = 16;
 
-/// Replaces this process by check_http_openssl, given the time spent so far. Returns the reason if
-/// it cannot.
+/// Function that replaces this process with check_http_openssl. Its argument is the time spent so
+/// far. It returns only if that fails, with the reason.
 pub type OpensslFallback<'a> = dyn Fn(Duration) -> String + 'a;
 
-/// A check, from the first connection to the last response.
+/// A check in progress, from the first connection to the last response.
 pub(super) struct CheckRun<'a> {
     context: CheckContext<'a>,
-    /// Results of the certificates so far.
+    /// Results of the certificates that were checked so far.
     certificates: Vec<(State, String)>,
-    /// Days until the first of them expires.
+    /// Days until the first of these certificates expires.
     days: Option<i64>,
     cookie_jar: Option<CookieJar>,
-    /// What -v prints.
+    /// Output of -v.
     log: String,
 }
 
-/// A check that is done.
+/// A finished check.
 pub(super) struct FinishedRun<'a> {
     check: CheckRun<'a>,
-    /// Last target.
+    /// Target of the last request.
     target: HttpTarget,
     result: Result<Outcome, Fault>,
     /// Duration of the check.
@@ -51,7 +51,8 @@ pub(super) struct FinishedRun<'a> {
 }
 
 impl FinishedRun<'_> {
-    /// The result, or that of check_http_openssl where it may succeed with the peer.
+    /// Returns the result. If check_http_openssl might succeed with the peer, executes that program
+    /// instead of returning.
     pub(super) fn outcome(self, fallback: &OpensslFallback<'_>) -> Outcome {
         let context = self.check.context;
         let outcome = self.result.unwrap_or_else(|fault| {
@@ -62,10 +63,10 @@ impl FinishedRun<'_> {
     }
 }
 
-/// The result of one request.
+/// Result of one request.
 enum Visit {
     Done(Outcome),
-    /// A redirect, and whether a new cookie came with it.
+    /// The response is a redirect. The flag says whether it set a new cookie.
     Redirected(ResponseHead, bool),
 }
 
@@ -75,13 +76,13 @@ impl<'a> CheckRun<'a> {
         CheckRun { context, certificates: Vec::new(), days: None, cookie_jar, log: String::new() }
     }
 
-    /// Runs the check.
+    /// Runs the check to its end.
     pub(super) fn run(mut self) -> FinishedRun<'a> {
         let (target, result) = self.follow();
         FinishedRun { target, result, elapsed: self.context.deadline.elapsed(), check: self }
     }
 
-    /// Follows redirects to the final response. Returns the last target, too.
+    /// Follows redirects to the final response. Returns the last target and the result.
     fn follow(&mut self) -> (HttpTarget, Result<Outcome, Fault>) {
         let spec = self.context.spec;
         let mut target = spec.target.clone();
@@ -166,7 +167,7 @@ impl<'a> CheckRun<'a> {
     fn http_request(&self, target: &HttpTarget, cookies: &str) -> HttpRequest {
         let spec = self.context.spec;
         let (want, output) = (&spec.response, &spec.output);
-        // Parallel checks share the memory of one.
+        // Checks that run in parallel share the memory limit of a single check.
         let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
         let keep_body = json || output.body || output.verbose;
@@ -180,8 +181,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Whether credentials may be sent to `target`: only to the host the user gave them for, and
-    /// not over plain HTTP if that one uses TLS.
+    /// Whether credentials may be sent to `target`. They go only to the host for which the user
+    /// gave them, and not over plain HTTP if the first request uses TLS.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
         let spec = self.context.spec;
         let origin = &spec.target;
@@ -195,7 +196,7 @@ impl<'a> CheckRun<'a> {
         self.certificates.iter().fold(State::Ok, |worst, (state, _)| worst.worst(*state))
     }
 
-    /// The result without a response.
+    /// Returns the result of a check that ends after the certificates, without a request.
     fn certificates_only(&mut self, spec: CertificateSpec) -> Outcome {
         let mut results = std::mem::take(&mut self.certificates).into_iter();
         let (state, mut line) = results.next().unwrap_or((State::Unknown, String::new()));
@@ -206,7 +207,8 @@ impl<'a> CheckRun<'a> {
         results.fold(outcome, |outcome, (state, line)| outcome.line(line).at_least(state))
     }
 
-    /// Adds the results of certificates above the outcome, and the log of -v below.
+    /// Adds the results of the certificates above the outcome and the log of -v below it, and saves
+    /// the cookie jar.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
         let certificate = self.context.spec.certificate.filter(|spec| spec.perfdata);

@@ -1,4 +1,4 @@
-//! Connects to a target: TCP or unix socket, tunnel, TLS.
+//! Connects to a target through a TCP or Unix socket, a proxy tunnel and TLS.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -16,31 +16,31 @@ use crate::spec::CheckSpec;
 use crate::spec::proxy::Proxy;
 use crate::text;
 
-/// What every part of a check needs.
+/// Parameters that all parts of a check share.
 #[derive(Clone, Copy)]
 pub struct CheckContext<'a> {
-    /// What to check.
+    /// Specification of the check.
     pub spec: &'a CheckSpec,
     /// Time limit of the run.
     pub deadline: &'a Deadline,
-    /// TLS library.
+    /// Handshake function of the TLS library in use.
     pub handshake: Handshake,
-    /// The one address to use for a name (--all-addresses).
+    /// A host name and the only address to use for it (--all-addresses).
     pub pinned: Option<(&'a str, IpAddr)>,
 }
 
-/// An open connection.
+/// An open connection to a target, ready for a request.
 pub(super) struct OpenConnection {
     pub(super) stream: Box<dyn ByteStream>,
-    /// The peer's certificates in DER, its own first; empty without TLS.
+    /// Certificate chain of the peer in DER, with its own certificate first. Empty without TLS.
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) times: PhaseTimes,
-    /// Version and cipher of TLS, if it is used.
+    /// Negotiated TLS version and cipher, or `None` without TLS.
     pub(super) agreed: Option<String>,
 }
 
 impl<'a> CheckContext<'a> {
-    /// Opens a connection to `target`.
+    /// Opens a connection to `target`, including the tunnel and TLS if the target needs them.
     pub(super) fn connect(&self, target: &HttpTarget) -> Result<OpenConnection, Fault> {
         let spec = self.spec;
         let start = self.deadline.elapsed();
@@ -90,7 +90,7 @@ impl<'a> CheckContext<'a> {
         })
     }
 
-    /// The way of a request to `target`.
+    /// Returns the route that a request to `target` takes.
     pub(super) fn route(&self, target: &HttpTarget) -> RequestRoute {
         match self.proxy(target) {
             Some(_) if target.tls => RequestRoute::Tunnel,
@@ -100,7 +100,8 @@ impl<'a> CheckContext<'a> {
         }
     }
 
-    /// The name and port to connect to for `target`: its own or those of a proxy.
+    /// Returns the name and port to connect to for `target`. These are the target's own or those of
+    /// the proxy.
     pub(super) fn peer<'t>(&self, target: &'t HttpTarget) -> (&'t str, u16)
     where
         'a: 't,
@@ -109,7 +110,7 @@ impl<'a> CheckContext<'a> {
             .map_or((&target.address, target.port), |proxy| (&proxy.address, proxy.port))
     }
 
-    /// The proxy for `target`, if there is one.
+    /// Returns the proxy for `target`, if requests to it use one.
     fn proxy(&self, target: &HttpTarget) -> Option<&'a Proxy> {
         let proxy = self.spec.proxy.as_ref();
         proxy.filter(|proxy| !target.tunnel && !proxy.bypasses(target.name()))

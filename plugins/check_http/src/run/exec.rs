@@ -1,22 +1,22 @@
-//! Replaces check_http by check_http_openssl, which runs the same check on OpenSSL for peers that
+//! Replaces check_http with check_http_openssl, which repeats the check with OpenSSL for peers that
 //! rustls refuses.
 
 use std::time::Duration;
 #[cfg(feature = "rustls")]
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Environment variable with the time that check_http has spent, in microseconds.
+/// Environment variable that passes on the time check_http has spent, in microseconds.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
 #[cfg(feature = "rustls")]
 const PROGRAM: &str = "check_http_openssl";
-/// Where packages install it, unless they set another directory at build time.
+/// Directory in which packages install check_http_openssl. Another one can be set at build time.
 #[cfg(feature = "rustls")]
 const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     Some(directory) => directory,
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Executes check_http_openssl with the same arguments. Returns only if that fails, with the
+/// Executes check_http_openssl with the arguments `argv`. Returns only if that fails, with the
 /// reason.
 #[cfg(feature = "rustls")]
 pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
@@ -36,7 +36,7 @@ fn candidates() -> Vec<PathBuf> {
     beside.chain([LIBEXEC.into()]).map(|folder| folder.join(PROGRAM)).collect()
 }
 
-/// The time that check_http had spent when it executed this program.
+/// Returns the time that check_http had spent when it executed this program.
 #[cfg(feature = "openssl-tls")]
 pub fn spent() -> Duration {
     let micros = std::env::var(SPENT).ok().and_then(|text| text.parse().ok());

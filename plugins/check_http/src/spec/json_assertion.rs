@@ -1,25 +1,26 @@
-//! Conditions on a JSON document: `/status=="up"`. Pure.
+//! Conditions on a JSON document, such as `/status=="up"`.
 
 use std::cmp::Ordering;
 use std::str::FromStr;
 
 use serde_json::Value;
 
-/// A condition on a value in a document, which a JSON pointer (RFC 6901) names.
+/// A condition on the value at a JSON pointer (RFC 6901).
 #[derive(Debug, Clone)]
 pub struct JsonAssertion {
-    /// The condition as it was typed.
+    /// The condition as typed on the command line.
     pub text: String,
-    /// Pointer to the value.
+    /// JSON pointer to the value.
     pub pointer: String,
-    /// What the value is compared with; without it, the value has to exist.
+    /// Comparison that must hold. If it is absent, the value only has to exist.
     condition: Option<(Comparison, Value)>,
 }
 
-/// Whether a comparison accepts this order; `None`: the values are not comparable.
+/// Function that returns whether a comparison accepts an order of the two values. The order is
+/// `None` if the values are not comparable.
 type Comparison = fn(Option<Ordering>) -> bool;
 
-/// Operators, the longer ones first: `<=` is not `<`.
+/// The operators. Longer ones come first, so that `<=` is not parsed as `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("==", |order| order == Some(Ordering::Equal)),
     ("!=", |order| order != Some(Ordering::Equal)),
@@ -29,15 +30,15 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", |order| order == Some(Ordering::Greater)),
 ];
 
-/// Why a text is not an assertion.
+/// Error in the text of an assertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "each variant's message says what it is")]
+#[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadAssertion {
-    #[error("a JSON pointer begins with /")]
+    #[error("a JSON pointer starts with /")]
     Pointer,
     #[error("compare with ==, !=, <, <=, > or >=")]
     Operator,
-    #[error("a text goes in quotes: \"up\"")]
+    #[error("put a string in quotes: \"up\"")]
     Value,
 }
 
@@ -75,7 +76,8 @@ impl JsonAssertion {
     }
 }
 
-/// Numbers and texts are ordered; other values are equal or not comparable.
+/// Returns the order of two values. Numbers and strings have an order. Other values are equal or
+/// not comparable.
 fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
     match (found, wanted) {
         (Value::Number(found), Value::Number(wanted)) => {

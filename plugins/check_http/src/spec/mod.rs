@@ -1,4 +1,4 @@
-//! What a check has to do, as types that cannot hold an invalid value.
+//! The specification of a check. Its types cannot hold an invalid value.
 
 pub mod json_assertion;
 pub mod parse;
@@ -19,106 +19,106 @@ use crate::pattern::posix::Pattern;
 use json_assertion::JsonAssertion;
 use proxy::Proxy;
 
-/// Everything about one run.
+/// Specification of a check, built from the command line.
 #[derive(Debug)]
 pub struct CheckSpec {
-    /// First target.
+    /// Target of the first request.
     pub target: HttpTarget,
-    /// Family of addresses, if limited.
+    /// Address family to use (-4, -6), or `None` for both.
     pub family: Option<Family>,
-    /// How to use TLS, if the target does.
+    /// TLS options, for targets that use TLS.
     pub tls: TlsSpec,
-    /// What the request contains.
+    /// Contents of the request.
     pub request: RequestSpec,
-    /// What the response must be.
+    /// Expectations of the response.
     pub response: ResponseSpec,
     /// How to treat a redirect.
     pub redirect: OnRedirect,
-    /// Limit of redirects.
+    /// Maximum number of redirects to follow.
     pub max_redirects: u32,
-    /// What to check about certificates (-C).
+    /// Checks of the certificate (-C), if requested.
     pub certificate: Option<CertificateSpec>,
-    /// Range of the run time in seconds; outside is WARNING.
+    /// Range of the run time in seconds. A run time outside it is WARNING.
     pub warning: Option<Range>,
-    /// Range of the run time in seconds; outside is CRITICAL.
+    /// Range of the run time in seconds. A run time outside it is CRITICAL.
     pub critical: Option<Range>,
-    /// Limit of the run time; `None`: no limit.
+    /// Limit of the run time, or `None` for no limit.
     pub timeout: Option<Duration>,
-    /// State after the timeout.
+    /// State to return after a timeout.
     pub timeout_state: State,
-    /// Address to connect from, if not the system's choice.
+    /// Local address to connect from, or `None` for the system's choice.
     pub source: Option<IpAddr>,
     /// Whether to send HAProxy's PROXY line first.
     pub haproxy: bool,
     /// Whether to check every address of the name.
     pub all_addresses: bool,
-    /// Cookies, if they are kept.
+    /// Cookie jar, if cookies are kept.
     pub cookie_jar: Option<CookieJar>,
     /// HTTP proxy (-x).
     pub proxy: Option<Proxy>,
-    /// What to print.
+    /// Output options.
     pub output: OutputSpec,
 }
 
-/// What the response must be.
+/// Expectations of the response.
 #[derive(Debug)]
 pub struct ResponseSpec {
-    /// Strings of which the status line must contain one, separated by commas (-e).
+    /// Comma-separated strings (-e). The status line must contain one of them.
     pub expect: Option<Vec<u8>>,
-    /// Whether redirects are followed before `expect` applies.
+    /// Whether `expect` applies only to the response after the last redirect.
     pub expect_after_redirects: bool,
-    /// States of status codes; the first rule that matches applies (--status).
+    /// States of status codes (--status). The first matching rule applies.
     pub status_rules: Vec<StatusRule>,
-    /// Text that the header must contain (-d).
+    /// String that the header must contain (-d).
     pub header_string: Option<Vec<u8>>,
     /// Pattern that must match the header (--header-regex).
     pub header_pattern: Option<Pattern>,
-    /// Texts that the body must contain (-s): the last, or all with --match-all.
+    /// Strings that the body must contain (-s): the last one, or all with --match-all.
     pub strings: Vec<Vec<u8>>,
-    /// Patterns for the body (-r, -R): the last, or all with --match-all.
+    /// Patterns for the body (-r, -R): the last one, or all with --match-all.
     pub patterns: Vec<Pattern>,
-    /// State if the body does not satisfy a pattern.
+    /// State to return if the body does not satisfy a pattern.
     pub pattern_state: State,
     /// Whether the patterns must not match.
     pub invert_pattern: bool,
     /// Conditions on a JSON body (--json).
     pub json: Vec<JsonAssertion>,
-    /// JSON pointers to numbers for performance data (--json-perfdata).
+    /// JSON pointers to numbers for the performance data (--json-perfdata).
     pub json_perfdata: Vec<String>,
-    /// Limit of the age in seconds (-M).
+    /// Maximum age of the page in seconds (-M).
     pub max_age: Option<u64>,
-    /// Limits of the size (-m).
+    /// Limits of the size of the response (-m).
     pub size: SizeLimits,
 }
 
 /// The state of a range of status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusRule {
-    /// First code.
+    /// First code of the range.
     pub first: u16,
-    /// Last code.
+    /// Last code of the range, inclusive.
     pub last: u16,
-    /// Their state.
+    /// State of the codes in the range.
     pub state: State,
 }
 
-/// Limits of the number of bytes; 0 means no limit.
+/// Limits of the size of a response in bytes, including its headers. 0 means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SizeLimits {
-    /// Minimum.
+    /// Smallest size that is OK.
     pub min: u64,
-    /// Maximum.
+    /// Largest size that is OK.
     pub max: u64,
 }
 
-/// What to check about certificates.
+/// Checks of the server's certificate (-C).
 #[derive(Debug, Clone, Copy)]
 pub struct CertificateSpec {
-    /// Days until a certificate expires.
+    /// Thresholds in days until the certificate expires.
     pub days: CertificateDays,
-    /// Whether to check the whole chain instead of the server's own certificate.
+    /// Whether to check all certificates of the chain, not only the server's own.
     pub whole_chain: bool,
-    /// Whether to check the response, too.
+    /// Whether to check the response as well.
     pub then_response: bool,
     /// Whether to print the days as performance data.
     pub perfdata: bool,
@@ -127,24 +127,24 @@ pub struct CertificateSpec {
 /// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateDays {
-    /// WARNING from this number of days on.
+    /// At most this many days left is WARNING.
     pub warning: u32,
-    /// CRITICAL from this number of days on.
+    /// At most this many days left is CRITICAL.
     pub critical: u32,
 }
 
-/// What to print besides the result.
+/// Output options: what to print in addition to the result.
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct OutputSpec {
-    /// Performance data of each phase (-E).
+    /// Whether to print performance data for each phase (-E).
     pub extended: bool,
-    /// The body (-B).
+    /// Whether to print the body (-B).
     pub body: bool,
-    /// The result as a link (-L).
+    /// Whether to print the result as an HTML link (-L).
     pub link: bool,
-    /// The conversation (-v).
+    /// Whether to print the request and the response (-v).
     pub verbose: bool,
-    /// Performance data without a response, too.
+    /// Whether to print performance data even without a response (--always-perfdata).
     pub always_perfdata: bool,
 }

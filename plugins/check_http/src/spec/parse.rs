@@ -1,4 +1,4 @@
-//! Parses single values, and reports an invalid one in the words of monitoring-plugins.
+//! Parsers for the values of single options. Their error messages are those of monitoring-plugins.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -16,7 +16,7 @@ use crate::http::request::HttpVersion;
 use crate::http::target::HttpTarget;
 use crate::net::tls::TlsVersion;
 
-/// Limit of a file with a name and a password.
+/// Largest file with a name and a password that is read, in bytes.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
 /// Reports an invalid value as `what - value`.
@@ -24,7 +24,8 @@ pub fn usage(what: &str, value: &OsStr) -> Problem {
     Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
 }
 
-/// Reports an unusable file. monitoring-plugins has words for a missing or forbidden one only.
+/// Reports an unusable file. monitoring-plugins has a message only for a missing file and for one
+/// that may not be read.
 pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
     match why.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
@@ -34,7 +35,7 @@ pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
     }
 }
 
-/// A name or an address, which DNS and the Host header require to be text.
+/// Parses a value that must be valid UTF-8, such as a host name, an address or a URL.
 pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
     value
         .to_str()
@@ -42,7 +43,8 @@ pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
         .ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
 }
 
-/// A whole number. Like monitoring-plugins, ignores blanks around it and reads nothing as 0.
+/// Parses a whole number. Like monitoring-plugins, ignores surrounding blanks and reads an empty
+/// value as 0.
 fn integer(text: &OsStr) -> Option<u64> {
     match text.to_str()?.trim() {
         "" => Some(0),
@@ -51,8 +53,8 @@ fn integer(text: &OsStr) -> Option<u64> {
     }
 }
 
-/// The time limit, 10 seconds by default; 0 means none. A critical range that ends later extends
-/// it, because otherwise no run could exceed the range.
+/// Parses the time limit. The default is 10 seconds, and 0 means no limit. A critical range with a
+/// later end extends the limit, because otherwise no run could exceed the range.
 pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
     let seconds = match text {
         None => 10,
@@ -67,7 +69,8 @@ pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<D
     Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
-/// The oldest and the newest version of TLS: `1.2`, `1.2+`, or nothing for any.
+/// Parses `1.2`, `1.2+` or an empty value, which allows every version. Returns the oldest and the
+/// newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
@@ -78,7 +81,8 @@ pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>)
         "1.3" => TlsVersion::V1_3,
         old @ ("2" | "3") => {
             return Err(Problem::Usage(format!(
-                "SSL protocol version {old} is not supported: it is broken, no library speaks it"
+                "SSL protocol version {old} is not supported: it is insecure and no library \
+                 implements it"
             )));
         }
         _ => {
@@ -92,7 +96,7 @@ pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>)
     Ok((Some(exact), Some(exact).filter(|_| !word.ends_with('+'))))
 }
 
-/// A state by name or exit code.
+/// Parses the name or the exit code of a state.
 pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
     let word = text.to_string_lossy().to_ascii_uppercase();
     let by_code = || word.parse().ok().and_then(State::from_code);
@@ -102,7 +106,7 @@ pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
         .ok_or_else(|| usage(&format!("Invalid {option} option"), text))
 }
 
-/// Rules for status codes: `401=ok,4xx=critical`.
+/// Parses rules for status codes, such as `401=ok,4xx=critical`.
 pub fn status_rules(text: &OsStr) -> Result<Vec<StatusRule>, Problem> {
     let rule = |item: &str| {
         let (codes, to) = item.split_once('=')?;
@@ -123,23 +127,23 @@ pub fn status_rules(text: &OsStr) -> Result<Vec<StatusRule>, Problem> {
         .collect()
 }
 
-/// A version of HTTP.
+/// Parses an HTTP version.
 pub fn http_version(text: &OsStr) -> Result<HttpVersion, Problem> {
     match text.to_str() {
         Some("1.0") => Ok(HttpVersion::V1_0),
         Some("1.1") => Ok(HttpVersion::V1_1),
-        _ => Err(usage("Invalid http-version option, this program speaks 1.0 and 1.1", text)),
+        _ => Err(usage("Invalid http-version option, only 1.0 and 1.1 are supported", text)),
     }
 }
 
-/// An address to connect from.
+/// Parses the local address to connect from.
 pub fn source(text: &OsStr) -> Result<IpAddr, Problem> {
     text.to_str()
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| usage("Invalid source address", text))
 }
 
-/// `user:password` as typed, or the first line of a file. Never part of a message.
+/// Returns `user:password` as typed or from the first line of a file. Messages never contain it.
 pub fn credentials(
     typed: Option<OsString>,
     file: Option<OsString>,
@@ -157,7 +161,7 @@ pub fn credentials(
     Ok(pair.filter(|pair| !pair.is_empty()))
 }
 
-/// Days until a certificate expires: `30` or `30,7`.
+/// Parses thresholds in days until a certificate expires: `30` or `30,7`.
 pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     let number = |word: &str| {
         let days = integer(OsStr::new(word)).and_then(|days| u32::try_from(days).ok());
@@ -168,7 +172,7 @@ pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     Ok(CertificateDays { warning: number(warning)?, critical: number(critical)? })
 }
 
-/// An age in seconds: `90`, `90s`, `10m`, `10h`, `10d`.
+/// Parses an age: `90`, `90s`, `10m`, `10h` or `10d`. Returns it in seconds.
 pub fn age(text: &OsStr) -> Result<u64, Problem> {
     let read = || {
         let word = text.to_str()?.trim();
@@ -185,8 +189,8 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// Limits of the size: `MIN` or `MIN:MAX`. Like in monitoring-plugins, a later `MIN` keeps the MAX
-/// of an earlier `MIN:MAX`.
+/// Parses limits of the size: `MIN` or `MIN:MAX`. As in monitoring-plugins, a later `MIN` keeps the
+/// `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
@@ -202,13 +206,13 @@ pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     Ok(size)
 }
 
-/// A threshold range.
+/// Parses a threshold range.
 pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
-    // Arguments of Nagios' commands keep their blanks: `!5 !10`.
+    // Nagios does not trim the arguments of a check command: `!5 !10` has a blank after the 5.
     text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 
-/// How to treat a redirect.
+/// Parses how to treat a redirect.
 pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
     Ok(match text.as_bytes() {
         b"ok" => OnRedirect::State(State::Ok),
@@ -222,14 +226,14 @@ pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
     })
 }
 
-/// The limit of redirects.
+/// Parses the maximum number of redirects to follow.
 pub fn max_redirects(text: &OsStr) -> Result<u32, Problem> {
     integer(text)
         .and_then(|count| u32::try_from(count).ok())
         .ok_or_else(|| usage("Invalid max_redirs count", text))
 }
 
-/// The state if a pattern is not satisfied.
+/// Parses the state to return if a pattern is not satisfied.
 pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
     match text.to_string_lossy().to_ascii_lowercase().as_str() {
         "critical" => Ok(State::Critical),
@@ -238,12 +242,14 @@ pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
     }
 }
 
-/// The method to send. What follows a colon is for the other end of a tunnel.
+/// Returns the method to send. It ends before a colon, which starts the method for use inside a
+/// tunnel.
 pub fn outer_method(method: &OsStr) -> Vec<u8> {
     method.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
 }
 
-/// The method within the tunnel of `CONNECT` (GET) or `CONNECT:POST`; `None` for other methods.
+/// Returns the method to use inside a tunnel: GET for `CONNECT`, POST for `CONNECT:POST`. Returns
+/// `None` for methods other than CONNECT.
 pub fn inner_method(method: &OsStr) -> Option<&[u8]> {
     match method.as_bytes().strip_prefix(b"CONNECT")? {
         b"" | b":" => Some(b"GET"),
@@ -251,7 +257,7 @@ pub fn inner_method(method: &OsStr) -> Option<&[u8]> {
     }
 }
 
-/// A port.
+/// Parses a port.
 pub fn port(text: &OsStr) -> Result<u16, Problem> {
     let given = Some(text).filter(|text| !text.is_empty());
     given
@@ -260,12 +266,12 @@ pub fn port(text: &OsStr) -> Result<u16, Problem> {
         .ok_or_else(|| usage("Invalid port number", text))
 }
 
-/// A condition on a JSON body.
+/// Parses a condition on a JSON body.
 pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
 }
 
-/// A proxy: `[http://][USER:PASSWORD@]HOST[:PORT]`, and the hosts that bypass it.
+/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
 pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     let invalid = || usage("Invalid proxy, write [http://][user:password@]host[:port]", url);
     let typed = text("proxy", url)?;
@@ -283,7 +289,7 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
         address: HttpTarget::without_brackets(&host).to_owned(),
-        // The default of curl.
+        // 1080 is curl's default port for proxies.
         port: port.unwrap_or(1080),
         authorization: user.map(percent_decoded),
         bypass: bypass
@@ -294,7 +300,7 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     })
 }
 
-/// Decodes `%40` to `@` (RFC 3986, section 2.1). An invalid escape stays as it is.
+/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
 fn percent_decoded(text: &str) -> Vec<u8> {
     let mut parts = text.split('%');
     let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
@@ -318,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_minimum_keeps_an_earlier_maximum() {
+    fn minimum_alone_keeps_earlier_maximum() {
         assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), SizeLimits { min: 5, max: 20 });
         assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), SizeLimits { min: 10, max: 20 });
     }

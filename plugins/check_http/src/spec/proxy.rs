@@ -1,15 +1,14 @@
-//! HTTP proxies and the hosts that bypass them.
+//! The HTTP proxy of -x, and the hosts that bypass it.
 
-/// An HTTP proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
-    /// Name or address.
+    /// Host name or address of the proxy.
     pub address: String,
-    /// Port.
+    /// Port of the proxy.
     pub port: u16,
-    /// `user:password`, if its URL contains them.
+    /// `user:password`, if the URL of the proxy contains them.
     pub authorization: Option<Vec<u8>>,
-    /// Hosts and domains that bypass it; `*` means all.
+    /// Hosts and domains that bypass the proxy. `*` means all hosts.
     pub bypass: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
-//! A scripted server on its own socket, and a program that runs against it.
-#![allow(dead_code, reason = "each test program uses its part")]
+//! A scripted HTTP server, and functions that run a program against it.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -8,20 +8,20 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// One step of what a server does with a connection.
+/// A step of the script that a server runs on a connection.
 #[derive(Clone)]
 pub enum Step {
-    /// Reads the request, body included.
+    /// Read a request, including its body.
     Receive,
-    /// Sends this.
+    /// Send these bytes.
     Send(Vec<u8>),
-    /// Sends this again and again, until the client closes.
+    /// Send these bytes repeatedly until the client closes the connection.
     Repeat(Vec<u8>),
-    /// Waits.
+    /// Wait this long.
     Wait(Duration),
 }
 
-/// Stands for the server's port in a response or an argument.
+/// Placeholder for the server's port in responses and arguments.
 const PORT: &str = "PORT";
 
 pub struct Server {
@@ -30,20 +30,22 @@ pub struct Server {
 }
 
 impl Server {
-    /// Sends the first of `answers` on the first connection, and so on; the last one on all others.
-    /// Closes after each.
+    /// Starts a server that sends the first of `answers` on the first connection, the second on the
+    /// next one, and so on. All further connections get the last of `answers`. The server closes
+    /// each connection after its answer.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
     }
 
-    /// Like `answering`, on another address.
+    /// Starts a server like [`Server::answering`], but on another address.
     pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
         let steps =
             answers.iter().map(|answer| vec![Step::Receive, Step::Send(answer.as_ref().to_vec())]);
         Server::listening(address, steps.collect())
     }
 
-    /// Runs one list of steps per connection; the last one for all others.
+    /// Starts a server that runs the first of `lists` on the first connection, and so on. All
+    /// further connections run the last of `lists`.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
         Server::listening("127.0.0.1", lists)
     }
@@ -64,7 +66,7 @@ impl Server {
         Server { port, requests }
     }
 
-    /// The requests as text, with the port masked.
+    /// Returns the requests as text, in which `PORT` replaces the port.
     pub fn requests(&self) -> Vec<String> {
         let port = self.port.to_string();
         let requests = self.requests.lock().unwrap();
@@ -74,7 +76,8 @@ impl Server {
             .collect()
     }
 
-    /// Runs `program` against this server. `PORT` in an argument becomes the port.
+    /// Runs `program` against this server. Replaces `PORT` in arguments with the port, and the port
+    /// in the output with `PORT`.
     pub fn run<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[S]) -> Run {
         let port = self.port.to_string();
         let args: Vec<_> = args.iter().map(|arg| with_port(arg.as_ref(), &port)).collect();
@@ -117,7 +120,7 @@ fn serve(mut connection: TcpStream, steps: &[Step], requests: &Mutex<Vec<Vec<u8>
             return;
         }
     }
-    // Unread input would turn the close into a reset.
+    // Read the remaining input. Otherwise closing the connection would reset it.
     let _ = connection.shutdown(std::net::Shutdown::Write);
     let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
     let _ = connection.read_to_end(&mut Vec::new());
@@ -156,25 +159,25 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// How a program ended.
+/// Result of running a program.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
-    /// Its exit code; `None` when a signal killed it.
+    /// Exit code, or `None` if a signal killed the program.
     pub code: Option<i32>,
-    /// Standard output, times masked.
+    /// Standard output, in which `T` replaces measured times.
     pub text: String,
     /// Standard error.
     pub stderr: String,
-    /// Duration.
+    /// Duration of the run.
     pub time: Duration,
 }
 
-/// Runs a program with Nagios' environment, which is almost empty.
+/// Runs a program with an almost empty environment, like that of Nagios.
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
     run_reading(Stdio::null(), program, args)
 }
 
-/// Like [`run`], with this standard input.
+/// Runs a program like [`run`], with `stdin` as its standard input.
 pub fn run_reading<S: AsRef<OsStr>>(
     stdin: impl Into<Stdio>,
     program: impl AsRef<OsStr>,
@@ -196,7 +199,7 @@ pub fn run_reading<S: AsRef<OsStr>>(
     }
 }
 
-/// Replaces every measured time by `T`.
+/// Replaces every measured time in `text` with `T`.
 pub fn masked(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;

@@ -1,5 +1,5 @@
-//! Pipes as shells make them: standard input and process substitutions.
-#![allow(dead_code, reason = "each test program uses its part")]
+//! Pipes like those that a shell creates for standard input and process substitutions.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// What the other end of a pipe does.
+/// Behaviour of the writing end of a pipe.
 #[derive(Clone, Copy)]
 pub enum Other<'a> {
     Silent,
@@ -15,7 +15,8 @@ pub enum Other<'a> {
     Says(&'a str),
 }
 
-/// A pipe, and its other end if that stays open.
+/// Returns the reading end of a pipe. Also returns the writing end if the caller has to keep it
+/// open.
 pub fn pipe_from(other: Other<'_>) -> (PipeReader, Option<PipeWriter>) {
     let (reader, mut writer) = pipe().unwrap();
     match other {
@@ -31,7 +32,7 @@ pub fn pipe_from(other: Other<'_>) -> (PipeReader, Option<PipeWriter>) {
     (reader, None)
 }
 
-/// The name of a pipe that every child inherits, like `<(...)` of a shell.
+/// Returns the path of a pipe, like `<(...)` in a shell. Every child process inherits the pipe.
 pub fn substitution(reader: &PipeReader) -> String {
     fcntl_setfd(reader, FdFlags::empty()).unwrap();
     format!("/dev/fd/{}", reader.as_raw_fd())

@@ -1,5 +1,5 @@
-//! `openssl s_server`, and certificates for it.
-#![allow(dead_code, reason = "each test program uses its part")]
+//! TLS servers, which are run by `openssl s_server`, and certificates for them.
+#![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::ffi::OsStr;
 use std::net::TcpStream;
@@ -11,7 +11,7 @@ use testkit::free_port;
 
 use super::support::{self, Run};
 
-/// A self-signed certificate and its key, in files that are removed with it.
+/// A self-signed certificate and its key. Dropping the value removes their files.
 pub struct Certificate {
     folder: tempfile::TempDir,
 }
@@ -43,7 +43,7 @@ impl Certificate {
         certificate
     }
 
-    /// One without extensions, so of X.509 version 1 (with OpenSSL up to 3.1).
+    /// Creates a certificate without extensions. OpenSSL up to 3.1 then uses X.509 version 1.
     pub fn bare(name: &str) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let config = certificate.file("config");
@@ -68,7 +68,8 @@ impl Certificate {
         certificate
     }
 
-    /// One that `authority` signs, for the name or address in `subject` (`DNS:name`, `IP:address`).
+    /// Creates a certificate that `authority` signs, for the name or address in `subject`
+    /// (`DNS:name`, `IP:address`).
     pub fn signed(subject: &str, days: u32, authority: &Certificate) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let made = Command::new("openssl")
@@ -109,7 +110,7 @@ pub struct TlsServer {
 
 impl TlsServer {
     pub fn new(certificate: &Certificate, options: &[&str]) -> TlsServer {
-        // A free port may be taken the next moment: then try another.
+        // Another process may take the free port before the server binds it. Try again.
         for _ in 0..20 {
             let port = free_port();
             let mut child = Command::new("openssl")
@@ -137,7 +138,7 @@ impl TlsServer {
         panic!("no TLS server with {options:?}");
     }
 
-    /// A server that sends another certificate to clients that name it.
+    /// Starts a server that sends the certificate `other` to clients that send `name` in SNI.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
         TlsServer::new(
             certificate,
@@ -145,7 +146,7 @@ impl TlsServer {
         )
     }
 
-    /// A server that responds to a request for /page with exactly this text.
+    /// Starts a server that responds to a request for /page with exactly the text `answer`.
     pub fn saying(certificate: &Certificate, answer: &str) -> TlsServer {
         std::fs::write(certificate.file("page"), answer).unwrap();
         TlsServer::new(certificate, &["-HTTP"])

@@ -1,4 +1,4 @@
-//! Checks of a response.
+//! Cases for the checks of a response: strings, sizes, ages, thresholds and timeouts.
 
 use super::{Case, PAGE, quirk, with};
 
@@ -41,7 +41,7 @@ pub fn page_checks() -> Vec<Case> {
         ));
     }
     cases.extend(quirk(
-        "page-size-typos",
+        "invalid-page-size",
         with(
             PAGE.as_bytes(),
             &["-m :", "-m 1:", "-m :60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"],
@@ -76,7 +76,7 @@ pub fn ages() -> Vec<Case> {
     cases.extend(with(b"HTTP/1.1 200 OK\r\nDate: xx\r\nLast-Modified: yy\r\n\r\n", &["-M 5"]));
     let other_form = b"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nLast-Modified: \
     Sun Nov  6 08:49:37 1994\r\n\r\n";
-    cases.extend(quirk("all-forms-of-dates", with(other_form, &["-M 60"])));
+    cases.extend(quirk("date-formats", with(other_form, &["-M 60"])));
     let dated = |line: &str, words: &[&str]| {
         let answer =
             format!("HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n{line}\r\n\r\nx");
@@ -94,15 +94,15 @@ pub fn ages() -> Vec<Case> {
         cases.extend(dated(line, &["-M 60", "-M 10d -s zz -m 1:2", "-M 1 -e 200"]));
     }
     cases.extend(quirk(
-        "all-forms-of-dates",
+        "date-formats",
         dated("Last-Modified: Sun, 6 Nov 1994 08:49:37 GMT", &["-M 60"]),
     ));
     cases.extend(quirk(
-        "all-forms-of-dates",
+        "date-formats",
         dated("Last-Modified: Sun, 06 Nov 1994 24:49:37 GMT", &["-M 60"]),
     ));
     cases.extend(quirk(
-        "all-forms-of-dates",
+        "date-formats",
         dated("Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT+1", &["-M 60"]),
     ));
     cases.extend(quirk("empty-dates", dated("Last-Modified:\r\nX: y", &["-M 60"])));
@@ -110,12 +110,10 @@ pub fn ages() -> Vec<Case> {
         "empty-dates",
         with(b"HTTP/1.1 200 OK\r\nDate:\r\nX: y\r\n\r\nx", &["-M 60"]),
     ));
+    cases
+        .extend(quirk("blank-before-colon", dated(&format!("Last-Modified : {good}"), &["-M 60"])));
     cases.extend(quirk(
-        "blank-before-a-colon",
-        dated(&format!("Last-Modified : {good}"), &["-M 60"]),
-    ));
-    cases.extend(quirk(
-        "max-age-typos",
+        "invalid-max-age",
         with(PAGE.as_bytes(), &["-M x", "-M 1.5h", "-M m", "-M -5", "-M 1w", "-M 5_m", "-M ''"]),
     ));
     cases
@@ -159,7 +157,7 @@ pub fn limits() -> Vec<Case> {
         ],
     ));
     cases.extend(quirk(
-        "threshold-typos",
+        "invalid-thresholds",
         with(
             PAGE.as_bytes(),
             &[

@@ -1,4 +1,4 @@
-//! Command lines: requests, targets, usage errors.
+//! Cases for the command line: requests, targets and usage errors.
 
 use super::{Case, PAGE, quirk, with};
 
@@ -87,7 +87,7 @@ pub fn requests() -> Vec<Case> {
         "invalid-port",
         with(PAGE.as_bytes(), &["-H h:abc", "-H h:65536", "-H [::1]x", "-H h:_80"]),
     ));
-    cases.extend(quirk("details-below-the-result", with(PAGE.as_bytes(), &["-v", "-v -v -H h"])));
+    cases.extend(quirk("details-below-result", with(PAGE.as_bytes(), &["-v", "-v -v -H h"])));
     cases
 }
 
@@ -213,7 +213,7 @@ pub fn usage() -> Vec<Case> {
         ),
     ));
     cases.extend(quirk(
-        "complaints-name-their-program",
+        "one-line-errors",
         with(
             PAGE.as_bytes(),
             &[
@@ -229,18 +229,18 @@ pub fn usage() -> Vec<Case> {
         ),
     ));
     cases.extend(quirk(
-        "only-what-counts-is-checked",
+        "overridden-values",
         with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"]),
     ));
     cases.extend(quirk(
-        "dashes-as-numbers",
+        "invalid-numbers",
         with(
             PAGE.as_bytes(),
             &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"],
         ),
     ));
-    cases.extend(quirk("proxy-is-an-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
-    cases.extend(quirk("tls-versions-are-exact", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
-    cases.extend(quirk("old-ssl-is-unknown", with(PAGE.as_bytes(), &["-S2 -t 1", "-S3 -t 1"])));
+    cases.extend(quirk("proxy-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
+    cases.extend(quirk("exact-tls-versions", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));
+    cases.extend(quirk("old-ssl-versions", with(PAGE.as_bytes(), &["-S2 -t 1", "-S3 -t 1"])));
     cases
 }

@@ -1,5 +1,5 @@
-//! Command lines and the server's responses. A case that is meant to differ names its quirk in
-//! `tests/quirks.md`.
+//! The cases: command lines with the responses of the server. If the programs are meant to differ
+//! in a case, it names the quirk from `tests/quirks.md`.
 
 mod checks;
 mod command_lines;
@@ -7,20 +7,20 @@ mod patterns;
 mod redirects;
 mod responses;
 
-/// One command line (after `-I 127.0.0.1 -p PORT`, unless it starts with `alone`) and the
-/// responses.
+/// A command line and the responses of the server.
 pub struct Case {
-    /// Words of the command line.
+    /// Words of the command line. They follow `-I 127.0.0.1 -p PORT`, unless the first word is
+    /// `alone`.
     pub args: Vec<String>,
-    /// Response on each connection.
+    /// Responses, one for each connection. The last one is sent on all further connections.
     pub answers: Vec<Vec<u8>>,
-    /// Name of the difference it shows, if it is meant to differ.
+    /// Name of the quirk, if the programs are meant to differ.
     pub quirk: Option<&'static str>,
 }
 
 /// A small response.
 const PAGE: &str = "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\nhi";
-/// A body of several lines.
+/// A response with a body of several lines.
 const LINES: &str = "HTTP/1.1 200 OK\r\nServer: x\r\n\r\nhi\nHI\na b\n\ncHi_x";
 
 fn case(args: &[&str], answers: &[&[u8]]) -> Case {
@@ -28,7 +28,7 @@ fn case(args: &[&str], answers: &[&[u8]]) -> Case {
     Case { args, answers: answers.iter().map(|answer| answer.to_vec()).collect(), quirk: None }
 }
 
-/// Splits at blanks; `_` becomes a blank, `''` an empty word.
+/// Splits a command line at blanks. In a word, `_` stands for a blank, and `''` is an empty word.
 fn line(words: &str) -> Vec<String> {
     words
         .split(' ')
@@ -48,7 +48,7 @@ fn quirk(name: &'static str, mut cases: Vec<Case>) -> Vec<Case> {
     cases
 }
 
-/// Every case.
+/// Returns all cases.
 pub fn all() -> Vec<Case> {
     let parts = [
         command_lines::requests(),

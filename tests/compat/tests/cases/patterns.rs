@@ -1,4 +1,4 @@
-//! Regular expressions.
+//! Cases for regular expressions.
 
 use super::{Case, LINES, PAGE, quirk, with};
 
@@ -146,6 +146,6 @@ pub fn patterns() -> Vec<Case> {
         ],
     ));
     cases.extend(quirk("back-references", with(PAGE.as_bytes(), &["-r (h)\\1"])));
-    cases.extend(quirk("escaped-letter-without-case", with(PAGE.as_bytes(), &["-R h\\i"])));
+    cases.extend(quirk("escaped-letters-ignore-case", with(PAGE.as_bytes(), &["-R h\\i"])));
     cases
 }

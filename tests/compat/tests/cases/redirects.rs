@@ -1,4 +1,4 @@
-//! Redirects.
+//! Cases for redirects.
 
 use super::{Case, PAGE, case, line, quirk, with};
 
@@ -42,39 +42,42 @@ pub fn redirects() -> Vec<Case> {
             }
         }
         let quirks = [
-            ("fragments-stay-here", "/f#part"),
+            ("fragments-are-not-sent", "/f#part"),
             ("dot-segments", "../c"),
-            ("relative-to-a-query", "?x=y"),
-            ("ipv6-in-a-location", "http://[::1]:PORT/"),
+            ("query-in-relative-redirects", "?x=y"),
+            ("ipv6-in-location", "http://[::1]:PORT/"),
             ("other-schemes", "ftp://x/"),
-            ("blanks-in-a-location", "/sp ace"),
-            ("users-in-a-location", "http://user:pw@localhost:PORT/"),
+            ("blanks-in-location", "/sp ace"),
+            ("user-in-location", "http://user:pw@localhost:PORT/"),
             ("query-without-path", "http://localhost:PORT?q"),
             ("dot-segments", "./x"),
             ("other-schemes", "mailto:x@y"),
             ("other-schemes", "http:/x"),
-            ("blanks-in-a-location", "/a\tb"),
-            ("blanks-in-a-location", "/caf\u{e9}"),
-            ("blanks-in-a-location", "\"/q\""),
-            ("slashes-in-a-location", "http://localhost:PORT//a//b"),
-            ("slashes-in-a-location", "//localhost:PORT/x"),
-            ("location-without-a-host", "http://"),
-            ("location-without-a-host", "http://:PORT/"),
+            ("blanks-in-location", "/a\tb"),
+            ("blanks-in-location", "/caf\u{e9}"),
+            ("blanks-in-location", "\"/q\""),
+            ("double-slash-in-location", "http://localhost:PORT//a//b"),
+            ("double-slash-in-location", "//localhost:PORT/x"),
+            ("location-without-host", "http://"),
+            ("location-without-host", "http://:PORT/"),
             ("invalid-port", "http://localhost:PORT:1/"),
         ];
         for (name, location) in quirks {
-            let before =
-                if name == "relative-to-a-query" { "-u /dir/page?q=a/b" } else { "-H localhost" };
+            let before = if name == "query-in-relative-redirects" {
+                "-u /dir/page?q=a/b"
+            } else {
+                "-H localhost"
+            };
             cases.extend(quirk(name, vec![follow(location, &format!("{before} -f {how}"))]));
         }
     }
     for (location, how) in
         [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")]
     {
-        cases.extend(quirk("hosts-in-a-location", vec![follow(location, &format!("-f {how}"))]));
+        cases.extend(quirk("host-names-in-location", vec![follow(location, &format!("-f {how}"))]));
     }
     cases.extend(quirk(
-        "stickyport-is-shown",
+        "stickyport-in-messages",
         vec![follow("http://localhost:1/", "-f stickyport --max-redirs 0")],
     ));
     cases.extend(quirk(
@@ -122,7 +125,7 @@ pub fn redirects() -> Vec<Case> {
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
         cases.push(case(&["-f", "warning"], &answers));
     }
-    // A path relative to the current folder that leads to itself, again and again.
+    // A path relative to the current folder that redirects to itself without end.
     for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
         cases.extend(with(
             to(location).as_bytes(),

@@ -1,4 +1,4 @@
-//! Responses, complete and broken.
+//! Cases for complete and broken responses.
 
 use super::{Case, PAGE, case, quirk, with};
 
@@ -74,11 +74,11 @@ pub fn status_lines() -> Vec<Case> {
         vec![case(&[], &[b"HTTP/1.1\r\n\r\n"]), case(&[], &[b"HTTP/1.1 \r\n\r\n"])],
     ));
     cases.extend(quirk(
-        "interim-answers",
+        "interim-responses",
         vec![case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"])],
     ));
     cases.extend(quirk(
-        "cleaned-text",
+        "cleaned-output",
         vec![
             case(&[], &[b"HTTP/1.1 200 a|b\x1b[3m\r\n\r\n"]),
             case(&[], &[b"HTTP/1.1 200\tOK\r\n\r\n"]),
@@ -87,8 +87,8 @@ pub fn status_lines() -> Vec<Case> {
             case(&["-s", "cut through the letter a \u{fc}\u{fc}\u{fc}"], &[PAGE.as_bytes()]),
         ],
     ));
-    cases.extend(quirk("last-line-ends", vec![case(&["-e", "x", "-B"], &[PAGE.as_bytes()])]));
-    cases.extend(quirk("link-is-closed", vec![case(&["-L", "-e", "x"], &[PAGE.as_bytes()])]));
+    cases.extend(quirk("final-newline", vec![case(&["-e", "x", "-B"], &[PAGE.as_bytes()])]));
+    cases.extend(quirk("closed-link", vec![case(&["-L", "-e", "x"], &[PAGE.as_bytes()])]));
     cases
 }
 
@@ -213,17 +213,17 @@ pub fn chunks() -> Vec<Case> {
         let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
         cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
     }
-    // A truncated head announces chunks that never come.
+    // A truncated head announces chunks that never arrive.
     for cut in ["", "\r\n", "\r\nA: b", "\r\nA: b\r\n", "\r\n\r"] {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
         cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));
     }
     cases.extend(quirk(
-        "chunks-by-newline",
+        "chunk-lines-with-bare-newline",
         with(format!("{head}5\nhello\n0\n\n").as_bytes(), &["", "-s hello"]),
     ));
     cases.extend(quirk(
-        "chunk-size-and-blank",
+        "blank-after-chunk-size",
         with(format!("{head}5 \r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"]),
     ));
     cases.extend(quirk(
@@ -232,7 +232,7 @@ pub fn chunks() -> Vec<Case> {
     ));
     for size in ["0x5", "+5"] {
         cases.extend(quirk(
-            "chunk-sizes-are-plain",
+            "chunk-size-with-prefix",
             with(format!("{head}{size}\r\nhello\r\n0\r\n\r\n").as_bytes(), &["-s hello"]),
         ));
     }
@@ -243,15 +243,15 @@ pub fn chunks() -> Vec<Case> {
         ));
     }
     cases.extend(quirk(
-        "head-has-no-body",
+        "responses-without-body",
         with(format!("{head}5\r\nhel").as_bytes(), &["-j HEAD"]),
     ));
     for status in ["101 X", "204 X", "304 X"] {
         let answer = format!("HTTP/1.1 {status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
-        cases.extend(quirk("head-has-no-body", with(answer.as_bytes(), &[""])));
+        cases.extend(quirk("responses-without-body", with(answer.as_bytes(), &[""])));
     }
     cases.extend(quirk(
-        "last-line-ends",
+        "final-newline",
         with(format!("{head}2\r\nhi\r\n0\r\n\r\n").as_bytes(), &["-e x -B"]),
     ));
     let other = |coding: &str| {
@@ -263,7 +263,10 @@ pub fn chunks() -> Vec<Case> {
         "Transfer-Encoding:\r\n chunked",
         "Transfer-Encoding:\tchunked",
     ] {
-        cases.extend(quirk("what-is-chunked", with(other(coding).as_bytes(), &["-s hello_world"])));
+        cases.extend(quirk(
+            "detection-of-chunks",
+            with(other(coding).as_bytes(), &["-s hello_world"]),
+        ));
     }
     cases
 }

@@ -1,15 +1,15 @@
 use super::*;
 use std::collections::VecDeque;
 
-/// A world that answers as it was told, and remembers what was asked of it.
+/// A mock executor that returns scripted results and records the calls.
 #[derive(Default)]
 struct Scripted {
     attempts: VecDeque<Attempt>,
     checks: VecDeque<State>,
-    asked: Vec<String>,
-    /// What is found when it looks once more, before each rung.
+    calls: Vec<String>,
+    /// Results of `still_wanted` before each rung. `None` means that the repair is wanted.
     hindrances: VecDeque<Option<Reason>>,
-    /// So many rungs can be put on record.
+    /// Number of rungs that can be recorded before the ledger fails; `None` for any number.
     room: Option<usize>,
 }
 
@@ -35,21 +35,21 @@ impl Executor for Scripted {
     }
 
     fn ssh(&mut self, name: &RepairName, _: Option<&str>, job: &JobId, _: Duration) -> Attempt {
-        self.asked.push(format!("ssh {name} {job}"));
+        self.calls.push(format!("ssh {name} {job}"));
         self.attempts.pop_front().unwrap()
     }
 
     fn local(&mut self, argv: &[String], _: Duration) -> Attempt {
-        self.asked.push(format!("local {}", argv.join(" ")));
+        self.calls.push(format!("local {}", argv.join(" ")));
         self.attempts.pop_front().unwrap()
     }
 
     fn settle(&mut self, span: Duration) {
-        self.asked.push(format!("settle {}", span.as_secs()));
+        self.calls.push(format!("settle {}", span.as_secs()));
     }
 
     fn verify(&mut self, rung: &Rung) -> CheckResult {
-        self.asked.push(format!("verify {}", rung.verify.join(" ")));
+        self.calls.push(format!("verify {}", rung.verify.join(" ")));
         CheckResult { state: self.checks.pop_front().unwrap(), text: "the check's line".into() }
     }
 
@@ -87,10 +87,10 @@ fn run_with(
     let ending = climb(rules, &"job-00001".parse().unwrap(), &mut executor).unwrap();
     assert!(
         executor.attempts.is_empty() && executor.checks.is_empty(),
-        "not asked for all that was expected: {:?}",
-        executor.asked
+        "unused results; calls: {:?}",
+        executor.calls
     );
-    (ending, executor.asked)
+    (ending, executor.calls)
 }
 
 fn text(text: &str) -> String {
@@ -98,22 +98,22 @@ fn text(text: &str) -> String {
 }
 
 #[test]
-fn the_first_rung_that_verifies_ends_the_climb() {
-    let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Ok]);
+fn ends_after_first_rung_whose_check_is_ok() {
+    let (ending, calls) = run([Attempt::Ran(text("ok"))], [State::Ok]);
     assert_eq!((ending.outcome, ending.text.as_str()), (RepairOutcome::Healed, "the check's line"));
-    assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+    assert_eq!(calls, ["ssh soft job-00001-1", "settle 2", "verify check"]);
 }
 
 #[test]
-fn what_is_not_called_for_any_more_is_not_begun() {
+fn runs_nothing_if_repair_is_not_wanted_any_more() {
     let hindrances = [Some(Reason::Flapping)].into();
     let mut executor = Scripted { hindrances, ..Scripted::default() };
     let called_off = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor);
     assert!(matches!(called_off, Err(CalledOff::NotWanted(Reason::Flapping))));
-    assert!(executor.asked.is_empty());
+    assert!(executor.calls.is_empty());
 }
 
-/// The end of a climb that finds this after its first rung, which did not help.
+/// Climbs a ladder whose first rung fails its check and whose second rung is not wanted any more.
 fn hindered(hindrance: Reason, checks: &[State]) -> (Ending, Vec<String>) {
     let mut executor = Scripted {
         attempts: [Attempt::Ran(text("ok"))].into(),
@@ -122,22 +122,22 @@ fn hindered(hindrance: Reason, checks: &[State]) -> (Ending, Vec<String>) {
         ..Scripted::default()
     };
     let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor).unwrap();
-    assert!(executor.checks.is_empty(), "{:?}", executor.asked);
-    (ending, executor.asked)
+    assert!(executor.checks.is_empty(), "{:?}", executor.calls);
+    (ending, executor.calls)
 }
 
 #[test]
-fn a_stronger_rung_is_not_taken_when_something_speaks_against_it_meanwhile() {
+fn skips_second_rung_if_repair_is_not_wanted_any_more() {
     for hindrance in [Reason::Acknowledged, Reason::ServiceDowntime, Reason::HostDowntime] {
-        let (ending, asked) = hindered(hindrance.clone(), &[State::Critical]);
+        let (ending, calls) = hindered(hindrance.clone(), &[State::Critical]);
         assert_eq!(ending.outcome, RepairOutcome::NotHealed);
-        assert_eq!(ending.text, format!("rung 2 was not taken: {hindrance}"));
-        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+        assert_eq!(ending.text, format!("rung 2 was not run: {hindrance}"));
+        assert_eq!(calls, ["ssh soft job-00001-1", "settle 2", "verify check"]);
     }
 }
 
 #[test]
-fn a_recovery_between_two_rungs_is_checked() {
+fn verifies_recovery_between_two_rungs() {
     let recovered = Reason::Recovered(policy::ObjectState::Ok);
     let (ending, _) = hindered(recovered.clone(), &[State::Critical, State::Ok]);
     assert_eq!((ending.outcome, ending.text.as_str()), (RepairOutcome::Healed, "the check's line"));
@@ -147,37 +147,37 @@ fn a_recovery_between_two_rungs_is_checked() {
 }
 
 #[test]
-fn what_cannot_be_put_on_record_is_not_begun() {
+fn runs_no_rung_that_cannot_be_recorded() {
     let climbed = |room, attempts: &[Attempt]| {
         let checks = attempts.iter().map(|_| State::Critical).collect();
         let attempts = attempts.to_vec().into();
         let mut executor = Scripted { room: Some(room), attempts, checks, ..Scripted::default() };
         let ending = climb(&rules(), &"job-00001".parse().unwrap(), &mut executor).unwrap();
         assert!(ending.text.contains("/var/lib/ledger"), "{}", ending.text);
-        (ending.outcome, executor.asked.len())
+        (ending.outcome, executor.calls.len())
     };
     assert_eq!(climbed(0, &[]), (RepairOutcome::CouldNotRun, 0));
     assert_eq!(climbed(1, &[Attempt::Ran(text("ok"))]), (RepairOutcome::NotHealed, 3));
 }
 
 #[test]
-fn a_rung_that_succeeds_but_does_not_verify_hands_on() {
-    let (ending, asked) =
+fn tries_next_rung_if_check_still_fails() {
+    let (ending, calls) =
         run([Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))], [State::Critical, State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
     assert_eq!(ending.tried, ["rung 1 of 2 (ssh soft)", "rung 2 of 2 (local /bin/hard)"]);
-    assert_eq!(asked[3], "local /bin/hard");
+    assert_eq!(calls[3], "local /bin/hard");
 }
 
 #[test]
-fn several_good_results_in_a_row_can_be_asked_for() {
+fn requires_as_many_good_results_as_the_policy_says() {
     let mut rules = rules();
     rules.ladder.iter_mut().for_each(|rung| rung.good_results = 2);
     let ran = || Attempt::Ran(text("ok"));
-    let (ending, asked) = run_with(&rules, [ran()], [State::Ok, State::Ok]);
+    let (ending, calls) = run_with(&rules, [ran()], [State::Ok, State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
     assert_eq!(
-        asked,
+        calls,
         ["ssh soft job-00001-1", "settle 2", "verify check", "settle 1", "verify check"]
     );
     let (ending, _) =
@@ -189,7 +189,7 @@ fn several_good_results_in_a_row_can_be_asked_for() {
 }
 
 #[test]
-fn a_warning_is_not_healed() {
+fn warning_does_not_count_as_healed() {
     let (ending, _) = run(
         [Attempt::Ran(text("ok")), Attempt::Ran(text("ok"))],
         [State::Warning, State::Critical],
@@ -198,40 +198,40 @@ fn a_warning_is_not_healed() {
 }
 
 #[test]
-fn a_check_that_cannot_tell_does_not_lead_to_a_stronger_rung() {
-    let (ending, asked) = run([Attempt::Ran(text("ok"))], [State::Unknown]);
+fn ends_climb_after_inconclusive_check() {
+    let (ending, calls) = run([Attempt::Ran(text("ok"))], [State::Unknown]);
     assert_eq!(ending.outcome, RepairOutcome::Unknown);
-    assert!(!asked.iter().any(|step| step.starts_with("local")));
+    assert!(!calls.iter().any(|step| step.starts_with("local")));
 }
 
 #[test]
-fn a_rung_that_failed_is_checked_at_once_before_the_next_one() {
+fn checks_failed_rung_without_settle_time() {
     let failed = || Attempt::Failed(text("exit 1"));
-    let (ending, asked) = run([failed(), failed()], [State::Critical, State::Critical]);
+    let (ending, calls) = run([failed(), failed()], [State::Critical, State::Critical]);
     assert_eq!(
         (ending.outcome, ending.text.as_str()),
-        (RepairOutcome::NotHealed, "exit 1; its check says: the check's line")
+        (RepairOutcome::NotHealed, "exit 1; the check reports: the check's line")
     );
-    assert_eq!(asked.iter().filter(|step| *step == "settle 0").count(), 2);
+    assert_eq!(calls.iter().filter(|step| *step == "settle 0").count(), 2);
     let (ending, _) = run([failed()], [State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
 }
 
 #[test]
-fn a_gate_that_means_no_ends_the_climb() {
-    let (ending, asked) = run([Attempt::Refused(text("held for maintenance"))], []);
+fn ends_climb_if_gate_refuses() {
+    let (ending, calls) = run([Attempt::Refused(text("held for maintenance"))], []);
     assert_eq!(
         (ending.outcome, ending.text.as_str()),
         (RepairOutcome::CouldNotRun, "held for maintenance")
     );
-    assert_eq!(asked.len(), 1);
+    assert_eq!(calls.len(), 1);
     let (ending, _) =
         run([Attempt::Failed(text("exit 1")), Attempt::Refused(text("busy"))], [State::Critical]);
     assert_eq!(ending.outcome, RepairOutcome::NotHealed);
 }
 
 #[test]
-fn when_nothing_could_run_that_is_said() {
+fn reports_that_no_rung_could_run() {
     let (ending, _) =
         run([Attempt::NotRun(text("refused")), Attempt::NotRun(text("no such program"))], []);
     assert_eq!(
@@ -242,20 +242,20 @@ fn when_nothing_could_run_that_is_said() {
 }
 
 #[test]
-fn after_an_unknown_outcome_nothing_more_is_tried() {
-    let (ending, asked) = run([Attempt::Unknown(text("cut"))], [State::Critical]);
+fn ends_climb_after_unknown_outcome() {
+    let (ending, calls) = run([Attempt::Unknown(text("cut"))], [State::Critical]);
     assert_eq!(ending.outcome, RepairOutcome::Unknown);
-    assert!(!asked.iter().any(|step| step.starts_with("local")));
+    assert!(!calls.iter().any(|step| step.starts_with("local")));
     let (ending, _) = run([Attempt::Unknown(text("cut"))], [State::Ok]);
     assert_eq!(ending.outcome, RepairOutcome::Healed);
 }
 
 #[test]
-fn what_no_gate_says_it_has_run_has_not_healed_anything() {
+fn outcome_is_unknown_if_no_gate_confirms_the_repair() {
     for state in [State::Ok, State::Critical, State::Unknown] {
-        let (ending, asked) = run([Attempt::NoAnswer(text("cut"))], [state]);
-        let said = format!("cut; its check is {state}: the check's line");
-        assert_eq!((ending.outcome, ending.text), (RepairOutcome::Unknown, said));
-        assert_eq!(asked, ["ssh soft job-00001-1", "settle 2", "verify check"]);
+        let (ending, calls) = run([Attempt::NoAnswer(text("cut"))], [state]);
+        let expected = format!("cut; the check is {state}: the check's line");
+        assert_eq!((ending.outcome, ending.text), (RepairOutcome::Unknown, expected));
+        assert_eq!(calls, ["ssh soft job-00001-1", "settle 2", "verify check"]);
     }
 }

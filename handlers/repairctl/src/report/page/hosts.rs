@@ -1,5 +1,5 @@
-//! Repairs over time: all hosts together and, below, on the same time axis, the hosts with the most
-//! repairs.
+//! The chart of repairs over time. A panel on top shows all hosts together. Below it, the hosts
+//! with the most repairs have a row each, on the same time axis.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
@@ -7,19 +7,20 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// The number of hosts with a row of their own; a table has all.
+/// The maximum number of hosts in the chart. A table below it lists all hosts.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
 const LEFT: f64 = 180.0;
 const RIGHT: f64 = 130.0;
-/// The upper edge of the panel of all hosts.
+/// Upper edge of the panel that shows all hosts together.
 const TOP: f64 = 18.0;
 const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;
 const ROW: f64 = 28.0;
 
-/// Counts above and below a baseline, on one scale.
+/// A common scale for bars above and below a baseline. `unit` is the length of one count, in
+/// pixels.
 struct Scale {
     up: u32,
     down: u32,
@@ -27,14 +28,14 @@ struct Scale {
 }
 
 impl Scale {
-    /// Creates a scale with room for every count.
+    /// Creates a scale on which every bar fits into `height`.
     fn whole(height: f64, counts: &[(u32, u32)]) -> Scale {
         let most = |side: fn(&(u32, u32)) -> u32| counts.iter().map(side).max().unwrap_or(0);
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Creates a scale with room for all but the few longest bars, which would make dashes of the
-    /// others. Those are cut, and show their number.
+    /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
+    /// Bars that do not fit are cut off and labelled with their number.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
@@ -54,7 +55,7 @@ impl Scale {
         f64::from(self.up) * self.unit
     }
 
-    /// Returns the length of a bar; even the shortest one can be seen.
+    /// Returns the length of a bar in pixels. Even the shortest bar is visible.
     fn length(&self, n: u32, longest: u32) -> f64 {
         if n == 0 { 0.0 } else { (f64::from(n.min(longest)) * self.unit).max(1.5) }
     }
@@ -66,8 +67,8 @@ pub fn chart(figures: &Figures) -> String {
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
     let name = format!("Repairs per {} and host", figures.parts.unit);
-    let about = "Bars above a line are healed faults, bars below it escalated ones. The \
-                 tables below have every number.";
+    let about = "Bars above a line show healed faults, bars below it escalated repairs. The \
+                 tables below contain all numbers.";
     let mut chart = Chart::new(WIDTH, height, &name, about);
     all_hosts(&mut chart, figures);
     time_axis(&mut chart, &figures.parts.parts, height - 8.0);
@@ -90,7 +91,7 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
             let repairs: u32 =
                 figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
             let (hosts, repairs) = (count(rest, "host"), count(repairs, "repair"));
-            format!(" The other {hosts} had {repairs}: see the table.")
+            format!(" The other {hosts} had {repairs} (see the table).")
         }
     };
     let key = |class: &str| {
@@ -101,8 +102,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     };
     format!(
         "Repairs per {unit}. {} healed, above the line</span> \
-         {} escalated, below it</span><br>The rows of the hosts share one scale: \
-         the longest bars are {} and {}, and one that is cut says its number.{rest}",
+         {} escalated, below it</span><br>All host rows use the same scale. The longest bars are \
+         {} and {}. A longer bar is cut off and shows its number.{rest}",
         key("healed"),
         key("escalated"),
         count(scale.up, "healed fault"),
@@ -110,7 +111,7 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     )
 }
 
-/// Returns the left edge and the width of a part.
+/// Returns the left edge and the width of part `n` of `of` parts, in pixels.
 #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;
@@ -170,7 +171,7 @@ fn bars(
     }
 }
 
-/// Draws the axis between the panel and the rows, with marks down to the last row.
+/// Draws the time axis between the panel and the rows, with vertical lines down to the last row.
 fn time_axis(chart: &mut Chart, parts: &[Part], bottom: f64) {
     let y = TOP + PANEL;
     for (n, part) in parts.iter().enumerate().filter(|(_, part)| !part.tick.is_empty()) {

@@ -1,14 +1,14 @@
-//! Texts as HTML.
+//! Escapes text for HTML.
 
 use super::super::format::cut;
 
-/// Returns a text from outside as HTML, cleaned of characters that could disguise it.
+/// Escapes an untrusted text for HTML. Also removes characters that could disguise the text.
 pub fn escape(text: &str) -> String {
     let text = plugin_kit::clean(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// Returns the same, cut to at most `length` characters.
+/// Cuts a text to at most `length` characters and escapes it for HTML.
 pub fn shorten(text: &str, length: usize) -> String {
     escape(&cut(text, length, '…'))
 }

@@ -1,5 +1,5 @@
-//! The report as one page without scripts, network access or other files. Charts are SVG in the
-//! page, and each of their numbers is in a table as well.
+//! The report as a single HTML page without scripts, network access or other files. The charts are
+//! inline SVG. Each number in a chart is also in a table.
 
 mod hosts;
 mod html;
@@ -14,16 +14,17 @@ use super::format::{change, count, number, percent, span_or_dash};
 use crate::ui::time;
 use html::escape;
 
-/// Returns the whole page.
+/// Returns the report as an HTML document.
 pub fn page(figures: &Figures) -> String {
     let title = format!("Repairs in {}", escape(&figures.periods.now.name));
     let body: String = match figures.is_empty() {
-        true => "<p class=\"lead\">Nothing was repaired, and nothing refused.</p>".into(),
+        true => "<p class=\"lead\">Nothing was repaired or refused.</p>".into(),
         false => sections(figures).concat(),
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Even if a hostile name were markup, the browser would load and run nothing.
+    // Even if a hostile name got into the page as markup, the browser would not load or run
+    // anything.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -65,7 +66,7 @@ fn section(title: &str, body: &str) -> String {
     format!("<section>\n<h2>{title}</h2>\n{body}</section>\n")
 }
 
-/// Returns the period in three sentences.
+/// Returns up to three sentences that summarize the period.
 fn lead(figures: &Figures) -> String {
     let now = &figures.now;
     let hosts = count(figures.hosts.len(), "host");
@@ -76,9 +77,9 @@ fn lead(figures: &Figures) -> String {
     if let (Some(share), Some(median)) = (now.healed_share(), now.percentile(0.5)) {
         let _ = write!(
             text,
-            " {} of those that ended healed the fault, half of them within {}.",
+            " {} of the completed repairs healed the fault, half of them within {}.",
             percent(Some(share)),
-            super::format::span(median)
+            crate::ui::time::span(median)
         );
     }
     if now.escalated() > 0 {
@@ -91,7 +92,7 @@ fn were(n: u32) -> String {
     format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
 }
 
-/// Returns the headline numbers, each with its value before.
+/// Returns the most important numbers, each with its value in the period before.
 fn tiles(figures: &Figures) -> String {
     let (now, before) = (&figures.now, &figures.before);
     let counted = |n: u32, b: u32| {
@@ -108,10 +109,10 @@ fn tiles(figures: &Figures) -> String {
         )
     };
     let [share, share_before] = [now, before].map(|all| percent(all.healed_share()));
-    let healed = format!("{share} of those that ended; before: {share_before}");
+    let healed = format!("{share} of completed repairs; before: {share_before}");
     let [median, median_before] = [now, before].map(|all| span_or_dash(all.percentile(0.5)));
     let medians = (median, format!("before: {median_before}"));
-    let slow = format!("nine of ten within {}", span_or_dash(now.percentile(0.9)));
+    let slow = format!("90 % within {}", span_or_dash(now.percentile(0.9)));
     let [failed, not_run, unknown] = [now.not_healed, now.could_not_run, now.unknown].map(number);
     let escalated = format!("{failed} not healed, {not_run} could not run, {unknown} unknown");
     let relapsed = format!("{} more relapsed", number(now.relapsed));
@@ -124,11 +125,11 @@ fn tiles(figures: &Figures) -> String {
         tile("Median time to heal", medians, &slow),
     ];
     format!(
-        "<dl class=\"tiles\">\n{}</dl>\n<p class=\"note\">A page counts as saved when the fault \
-                                                         was healed while its state was SOFT, \
-         of which Nagios notifies nobody, and the same service was not repaired again soon after \
-         (within the policy's <code>relapse</code>). \
-         What was healed after HARD had already been told, and does not count.</p>\n",
+        "<dl class=\"tiles\">\n{}</dl>\n\
+         <p class=\"note\">A page counts as saved if the fault was healed while its state was \
+         SOFT, before Nagios notified anyone, and if the same service was not repaired again \
+         within the policy's <code>relapse</code>. A fault that was healed in a HARD state does \
+         not count, because Nagios had already notified.</p>\n",
         tiles.concat()
     )
 }

@@ -1,8 +1,8 @@
-//! The shapes of the charts.
+//! Draws the shapes of the charts as SVG.
 
 use std::fmt::Write;
 
-/// A chart. Coordinates are CSS pixels from its upper left corner.
+/// A chart. All coordinates are CSS pixels from the upper left corner.
 pub struct Chart {
     width: f64,
     height: f64,
@@ -11,14 +11,14 @@ pub struct Chart {
     shapes: String,
 }
 
-/// The part of a text that is at its coordinates.
+/// The point of a text that lies at its coordinates (`text-anchor` of SVG).
 #[derive(Clone, Copy)]
 pub enum Anchor {
-    /// Its beginning.
+    /// The text starts at the coordinates.
     Start,
-    /// Its middle.
+    /// The text is centred on the coordinates.
     Middle,
-    /// Its end.
+    /// The text ends at the coordinates.
     End,
 }
 
@@ -33,13 +33,14 @@ impl Anchor {
 }
 
 impl Chart {
-    /// Creates an empty chart. A screen reader reads `name` and `about`; both are HTML.
+    /// Creates an empty chart. `name` and `about` are for screen readers. Both are HTML that the
+    /// caller has escaped.
     pub fn new(width: f64, height: f64, name: &str, about: &str) -> Chart {
         let (name, about) = (name.to_owned(), about.to_owned());
         Chart { width, height, name, about, shapes: String::new() }
     }
 
-    /// Draws a filled rectangle; the mouse shows its title.
+    /// Draws a filled rectangle. The browser shows `title`, which is HTML, under the mouse pointer.
     pub fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -56,7 +57,7 @@ impl Chart {
         );
     }
 
-    /// Draws a dot; the mouse shows its title.
+    /// Draws a dot. The browser shows `title`, which is HTML, under the mouse pointer.
     pub fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -65,7 +66,7 @@ impl Chart {
         );
     }
 
-    /// Draws a text, which is HTML.
+    /// Draws a text. `text` is HTML that the caller has escaped.
     pub fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
         let anchor = anchor.as_str();
         let _ = writeln!(
@@ -75,8 +76,8 @@ impl Chart {
         );
     }
 
-    /// Returns the chart with its caption, which is HTML. On a narrow screen it scrolls sideways,
-    /// by keyboard as well.
+    /// Returns the chart as HTML, with a caption that is HTML as well. On a narrow screen the
+    /// reader can scroll the chart sideways, also with the keyboard.
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
         format!(
@@ -89,7 +90,7 @@ impl Chart {
     }
 }
 
-/// Returns up to about five round numbers from 0 to at least `most`.
+/// Returns about five round numbers for an axis, from 0 to `most` or slightly more.
 pub fn ticks(most: u32) -> Vec<u32> {
     let steps = (0..9).flat_map(|power| [1, 2, 5].map(|n| n * 10_u32.pow(power)));
     let step = steps.into_iter().find(|step| most.div_ceil(*step) <= 4).unwrap_or(u32::MAX);
@@ -101,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn draws_few_round_numbers_on_axes() {
+    fn labels_axes_with_few_round_numbers() {
         assert_eq!(ticks(1), [0, 1]);
         assert_eq!(ticks(7), [0, 2, 4, 6, 8]);
         assert_eq!(ticks(198), [0, 50, 100, 150, 200]);

@@ -3,13 +3,15 @@
 use ledger::Record;
 
 use super::super::figures::Figures;
-use super::super::format::{change, count, number, reason, span, span_or_dash};
+use crate::ui::time::span;
+
+use super::super::format::{change, count, number, reason, span_or_dash};
 use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;
 
-/// Returns a table of HTML cells. Headings that start with `#` are of numbers, those with `@` of
-/// times.
+/// Returns an HTML table. The cells are HTML that the caller has escaped. A heading that starts
+/// with `#` marks a column of numbers, and one that starts with `@` a column of times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
         Some('#') => " class=\"n\"",
@@ -42,7 +44,8 @@ fn folded(title: &str, body: &str) -> String {
     format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
 }
 
-/// Returns a bar for a cell, as long as the share of `n` in `most`; another cell has the number.
+/// Returns a bar for a table cell. Its length is the share of `n` in `most`. Another cell contains
+/// the number.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
     format!(
@@ -51,7 +54,7 @@ fn bar(class: &str, n: u32, most: u32) -> String {
     )
 }
 
-/// Returns the table of the parts of the period.
+/// Returns the table with a row for each part of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
     let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
@@ -68,7 +71,7 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns the table of the hosts.
+/// Returns the table with a row for each host.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
         let numbers =
@@ -81,7 +84,7 @@ pub fn hosts(figures: &Figures) -> String {
     folded(&title, &table("Repairs per host", &headings, rows))
 }
 
-/// Returns the table of the objects that caused the most work.
+/// Returns the table of the 15 worst objects.
 pub fn offenders(figures: &Figures) -> String {
     let worst = || figures.objects.iter().take(15);
     let most = worst().map(|object| object.sum.repairs()).max().unwrap_or(1);
@@ -95,17 +98,17 @@ pub fn offenders(figures: &Figures) -> String {
     });
     let headings = [
         "Object",
-        "Healed, and escalated below",
+        "Healed (top), escalated (bottom)",
         "#Repairs",
         "#Healed",
         "#Escalated",
         "#Relapsed",
         "#Refused",
     ];
-    table("Most escalated or relapsed, then most repaired", &headings, rows)
+    table("Sorted by escalated and relapsed repairs, then by all repairs", &headings, rows)
 }
 
-/// Returns the table of the reasons of refusals.
+/// Returns the table of refusals by reason.
 pub fn reasons(figures: &Figures) -> String {
     let most = figures.reasons.first().map_or(1, |reason| reason.1);
     let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
@@ -117,12 +120,11 @@ pub fn reasons(figures: &Figures) -> String {
             change(*now, *before),
         ]
     });
-    let all =
-        format!("{}; the record keeps refusals for 90 days", count(figures.now.refused, "refusal"));
+    let all = format!("{}; refusals are kept for 90 days", count(figures.now.refused, "refusal"));
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
-/// Returns the table of the objects whose breaker refused repairs.
+/// Returns the table of objects for which an open breaker refused repairs.
 pub fn stopped(figures: &Figures) -> String {
     if figures.stopped.is_empty() {
         return "<p>Nothing: no breaker refused a repair.</p>\n".into();
@@ -138,7 +140,8 @@ pub fn stopped(figures: &Figures) -> String {
         ]
     });
     let objects = count(figures.stopped.len(), "object");
-    let caption = format!("{} more of {objects} whose repairs did not help", count(all, "repair"));
+    let repairs = count(all, "repair");
+    let caption = format!("{repairs} refused for {objects} whose repairs did not help");
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 

@@ -1,9 +1,11 @@
-//! Durations of healings: their distribution, and how they changed.
+//! Charts of the time to heal, as a histogram and over time.
 
 use std::time::Duration;
 
 use super::super::figures::{Figures, distribution};
-use super::super::format::{count, number, span, span_or_dash, time_class};
+use crate::ui::time::span;
+
+use super::super::format::{count, number, span_or_dash, time_class};
 use super::svg::{Anchor, Chart};
 
 const WIDTH: f64 = 460.0;
@@ -12,8 +14,8 @@ const ROW: f64 = 22.0;
 /// Draws both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
-        "<p>From the call of the event handler to the good check: half within {}, nine of ten \
-         within {}.</p>\n\
+        "<p>Time from the call of the event handler to the OK check: 50 % within {}, 90 % within \
+         {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
         span_or_dash(figures.now.percentile(0.5)),
         span_or_dash(figures.now.percentile(0.9)),
@@ -32,22 +34,22 @@ fn histogram(figures: &Figures) -> String {
     let (left, right) = (110.0, 60.0);
     #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
     let height = classes.len() as f64 * ROW + 8.0;
-    let about = "One bar for each class of times, with its count.";
-    let mut chart = Chart::new(WIDTH, height, "How often healing took how long", about);
+    let about = "One bar for each range of times, with the number of repairs.";
+    let mut chart = Chart::new(WIDTH, height, "Distribution of the time to heal", about);
     let mut y = 4.0;
     for (from, to, n) in classes {
         let name = time_class(*from, *to);
         let length = f64::from(*n) / f64::from(most) * (WIDTH - left - right);
         chart.text("tick", Anchor::End, left - 8.0, y + 15.0, &name);
         if *n > 0 {
-            let title = format!("{name}: {}", count(*n, "healing"));
+            let title = format!("{name}: {}", count(*n, "healed fault"));
             chart.bar("healed", left, y + 3.0, length.max(1.5), ROW - 6.0, &title);
         }
         chart.text("number", Anchor::Start, left + length + 6.0, y + 15.0, &number(*n));
         y += ROW;
     }
     chart.line("axis", (left, 2.0), (left, height - 2.0));
-    chart.figure("How many healings took how long")
+    chart.figure("Healed faults by time to heal")
 }
 
 const TICKS: [u64; 9] =
@@ -57,8 +59,8 @@ fn log(time: Duration) -> f64 {
     time.as_secs_f64().max(0.001).log10()
 }
 
-/// Draws the median of each part and the range from the tenth to the ninetieth percentile, on a
-/// logarithmic scale.
+/// Draws the median of each part of the period and the range from the 10th to the 90th percentile,
+/// on a logarithmic scale.
 fn trend(figures: &Figures) -> String {
     let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
     let all = &figures.now.times;
@@ -69,7 +71,7 @@ fn trend(figures: &Figures) -> String {
     let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
     let unit = figures.parts.unit;
     let about = format!(
-        "A dot for the median of each {unit}, a line from the tenth to the ninetieth percentile."
+        "A dot for the median of each {unit}, and a line from the 10th to the 90th percentile."
     );
     let mut chart = Chart::new(WIDTH, height, &format!("Time to heal per {unit}"), &about);
     for tick in TICKS
@@ -101,6 +103,6 @@ fn trend(figures: &Figures) -> String {
     }
     chart.line("axis", (left, height - bottom), (WIDTH - right, height - bottom));
     chart.figure(&format!(
-        "Per {unit}: the median, and the line within which eight of ten lie (logarithmic)"
+        "Per {unit}: the median, and a line from the 10th to the 90th percentile (logarithmic)"
     ))
 }

@@ -1,12 +1,13 @@
-//! The buffers ureq works on. Bytes from the peer are read into them directly, without another
+//! The buffers that ureq works on. Bytes from the peer are read directly into them, which saves a
 //! copy.
 
 use ureq::unversioned::transport::Buffers;
 
-/// Size for ureq's own request, which has one line and three headers and is not sent.
+/// Size of the output buffer, in bytes. ureq writes its own request there, which has one line and
+/// three headers and is not sent.
 const OUTPUT: usize = 1 << 10;
 
-/// Input for ureq, and an output that is discarded.
+/// The input buffer for ureq, and an output buffer whose content is discarded.
 #[derive(Debug)]
 pub(super) struct ConnectionBuffers {
     bytes: Vec<u8>,
@@ -14,12 +15,12 @@ pub(super) struct ConnectionBuffers {
     filled: usize,
     output: Vec<u8>,
     progress: bool,
-    /// Number of input bytes since the start.
+    /// Number of input bytes since the connection was opened.
     pub(super) total_input: usize,
 }
 
 impl ConnectionBuffers {
-    /// Allocates nothing yet.
+    /// Creates empty buffers without allocating memory.
     pub(super) fn new() -> ConnectionBuffers {
         ConnectionBuffers {
             bytes: Vec::new(),
@@ -31,7 +32,7 @@ impl ConnectionBuffers {
         }
     }
 
-    /// Space for at least `size` more bytes of input.
+    /// Returns space for at least `size` more bytes of input.
     pub(super) fn room(&mut self, size: usize) -> &mut [u8] {
         if self.consumed == self.filled {
             (self.consumed, self.filled) = (0, 0);

@@ -1,4 +1,4 @@
-//! Sends a request and reads its response, with ureq as the client.
+//! Sends a request and reads its response, using ureq as the HTTP client.
 
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use crate::http::request::HttpRequest;
 use crate::http::response::{BodyEnd, MAX_KEPT, Response, ResponseMeta, blank_nuls};
 use crate::pattern::body_search::BodySearch;
 
-/// Sends `request` and reads the response, which `search` sees while it arrives.
+/// Sends `request` and reads the response. `search` searches the body while it arrives.
 pub fn exchange(
     stream: Box<dyn ByteStream>,
     request: HttpRequest,
@@ -70,8 +70,8 @@ pub fn exchange(
     Ok(response)
 }
 
-/// Like monitoring-plugins, does not count blank lines before a body as part of it: `-l -r '^<'`
-/// relies on that.
+/// Removes newlines from the start of the first piece of a body. monitoring-plugins ignores blank
+/// lines before the body, and a check such as `-l -r '^<'` relies on that.
 fn without_leading_newlines(piece: &mut [u8]) -> &mut [u8] {
     let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     piece.get_mut(newlines..).unwrap_or_default()
@@ -82,7 +82,7 @@ fn keep(body: &mut Vec<u8>, piece: &[u8], limit: usize) {
     body.extend_from_slice(piece.get(..room).unwrap_or(piece));
 }
 
-/// Runs ureq on `transport` and passes the body to `take` piece by piece.
+/// Runs ureq on `transport` and passes each piece of the body to `take`.
 fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
     let config = Config::builder()
         .http_status_as_error(false)
@@ -92,7 +92,7 @@ fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result
         .build();
     let connector = OpenConnector(Mutex::new(Some(transport)));
     let agent = Agent::with_parts(config, connector, NoResolver);
-    // The URL does not matter: the transport is connected and sends our own bytes.
+    // The URL is irrelevant, because the transport is already connected and sends our own request.
     let response = agent.get("http://peer/").call()?;
     let mut body = response.into_body().into_reader();
     let mut piece = vec![0; PIECE];
@@ -108,7 +108,7 @@ fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result
     }
 }
 
-/// A connector that returns a transport which is already connected.
+/// A connector that returns an already connected transport.
 #[derive(Debug)]
 struct OpenConnector(Mutex<Option<RawTransport>>);
 
@@ -124,7 +124,7 @@ impl Connector<()> for OpenConnector {
     }
 }
 
-/// A resolver without results, because the transport is already connected.
+/// A resolver that returns no address, because the transport is already connected.
 #[derive(Debug)]
 struct NoResolver;
 

@@ -1,10 +1,9 @@
-//! One request and its response over an open connection.
+//! Sends one request over an open connection and reads the response.
 //!
-//! ureq is the client, over a transport of ours. Users search the status line, the header and the
-//! byte count as they arrived, and requests have to stay byte for byte what servers and their
-//! filters know. So the transport writes our request, keeps the raw header and the raw count,
-//! removes the framing of the body more tolerantly than ureq would, and passes ureq a header that
-//! it accepts.
+//! ureq is the HTTP client and runs on our own transport. The transport sends our own request,
+//! because servers and their filters rely on its exact bytes. It keeps the raw head and the number
+//! of received bytes, because users check them as they arrived. It removes the framing of the body
+//! more tolerantly than ureq does, and gives ureq a header that ureq accepts.
 
 mod buffers;
 pub mod exchange;

@@ -1,11 +1,11 @@
-//! The stream of bytes that an exchange runs over.
+//! The stream over which a request and its response are exchanged.
 
 use std::fmt::Debug;
 use std::io::{Read, Write};
 
-/// A connected stream of bytes: a socket, or TLS on one.
+/// A connected stream of bytes, which is a socket or a TLS connection.
 pub trait ByteStream: Read + Write + Send + Sync + Debug {
-    /// Sends the protocol's closing message, if it has one. Errors are ignored: the peer may be
-    /// gone.
+    /// Sends the closing message of the protocol, if there is one. Ignores errors, because the peer
+    /// may have closed the connection already.
     fn close(&mut self) {}
 }

@@ -1,4 +1,5 @@
-//! The transport below ureq: sends our request as it is and keeps the response as it arrived.
+//! The transport that ureq runs on. It sends our request unchanged and keeps the response as it
+//! arrived.
 
 use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,17 +15,17 @@ use crate::http::request::HttpRequest;
 use crate::http::response::{BodyEnd, ResponseHead, ResponseMeta, head_end};
 use crate::text;
 
-/// Size of the first read. Most responses are small, and touching a page of memory costs as much
-/// as a read.
+/// Size of the first read, in bytes. Most responses are small, and touching a page of memory costs
+/// as much as a read.
 pub(super) const PIECE: usize = 4 << 10;
-/// Size of further reads, once one of [`PIECE`] was full.
+/// Size of later reads, in bytes, after a read filled [`PIECE`].
 pub(super) const LARGE_PIECE: usize = 32 << 10;
-/// Limit of the header, far above what servers need.
+/// Largest head of a response, in bytes. Servers need far less.
 const MAX_HEAD: usize = 1 << 20;
-/// Limit of interim responses (1xx).
+/// Maximum number of interim responses (1xx).
 const MAX_INTERIM: u32 = 100;
 
-/// Whether a response can start with `bytes`.
+/// Whether `bytes` can be the start of a response.
 fn may_be_head(bytes: &[u8]) -> bool {
     bytes.iter().zip(b"HTTP/").all(|(byte, expected)| byte == expected)
 }
@@ -36,17 +37,17 @@ pub(super) struct RawTransport {
     request: HttpRequest,
     meta: Arc<Mutex<ResponseMeta>>,
     buffers: ConnectionBuffers,
-    /// Bytes that ureq must not see as they are: headers and chunks.
+    /// Buffer for heads and chunks, which ureq must not see unchanged.
     raw: Vec<u8>,
-    /// The header so far.
+    /// Part of the current head that has arrived.
     head: Vec<u8>,
-    /// Number of interim responses.
+    /// Number of interim responses so far.
     interim: u32,
     framing: Option<Framing>,
-    /// Size of the next read.
+    /// Size of the next read, in bytes.
     piece: usize,
     ended: bool,
-    /// When the request had been sent.
+    /// When the whole request had been sent.
     sent: Option<Instant>,
 }
 
@@ -76,10 +77,14 @@ impl RawTransport {
     }
 
     /// Reads until there is input for ureq or the response ends. Returns whether there is input.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the response cannot be read or exceeds a limit.
     fn advance(&mut self) -> Result<bool, Fault> {
         let before = self.buffers.total_input;
         while self.buffers.total_input == before && !self.ended {
-            // Without chunks, the body is read right into ureq's buffer.
+            // A body without chunks is read directly into ureq's buffer.
             let direct = matches!(self.framing, Some(Framing::Length(_) | Framing::UntilClose));
             let count = self.receive(direct)?;
             let raw = std::mem::take(&mut self.raw);
@@ -102,7 +107,8 @@ impl RawTransport {
         Ok(self.buffers.total_input > before)
     }
 
-    /// Reads from the peer into ureq's buffer or into `raw`. Returns the count, 0 at the end.
+    /// Reads from the peer, into ureq's buffer if `direct` is set, else into `raw`. Returns the
+    /// number of bytes, which is 0 at the end.
     fn receive(&mut self, direct: bool) -> Result<usize, Fault> {
         let result = if direct {
             self.stream.read(self.buffers.room(self.piece))
@@ -123,10 +129,10 @@ impl RawTransport {
                 Ok(count)
             }
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
-            // A broken connection ends the response; the framing knows whether it was complete.
+            // A broken connection ends the response. The framing shows whether it is complete.
             Err(_) if meta.received > 0 => Ok(0),
-            // The peer closed the connection, or refuses us after the handshake, as TLS 1.3 does
-            // without a client certificate.
+            // The peer closed the connection, or rejected us after the handshake. With TLS 1.3, a
+            // peer rejects a missing client certificate only then.
             Err(why)
                 if matches!(
                     why.kind(),
@@ -147,8 +153,8 @@ impl RawTransport {
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
-            // Something else follows the interim response, so that was the final one, however the
-            // network split it.
+            // The bytes after the interim response are not another response, so the interim
+            // response was the final one. These bytes can arrive in a later read than the head.
             let rest = std::mem::take(&mut self.head);
             let head = self.meta().head.clone();
             self.begin_body(head, &rest);
@@ -171,13 +177,13 @@ impl RawTransport {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // The final response follows. If the peer closes or sends something else instead, this
-            // one was final.
+            // Keep this interim response in case the peer sends no other response after it. Then
+            // this one counts as final.
             self.meta().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {
                 return Err(Fault::LimitExceeded(
-                    "More than 100 interim answers (1xx) came before the answer",
+                    "More than 100 interim responses (1xx) before the final response",
                 ));
             }
             self.head = rest;
@@ -235,8 +241,8 @@ impl Transport for RawTransport {
             return Ok(());
         }
         let start = Instant::now();
-        // Other errors are ignored: a peer may respond and close before it has read everything,
-        // and its response explains more than the error.
+        // Ignore errors other than a timeout. A peer can respond and close the connection before it
+        // has read the whole request, and its response explains more than the error.
         match self.stream.write_all(&self.request.bytes).and_then(|()| self.stream.flush()) {
             Err(why) if why.kind() == ErrorKind::TimedOut => {
                 self.meta().fault = Some(Fault::Timeout);
@@ -252,7 +258,7 @@ impl Transport for RawTransport {
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         self.advance().map_err(|fault| {
             self.meta().fault = Some(fault);
-            // A placeholder: `exchange` reports the fault instead.
+            // ureq needs some error. `exchange` reports the fault instead of it.
             ureq::Error::Io(ErrorKind::Other.into())
         })
     }

@@ -1,8 +1,8 @@
-//! Which cookies a server may set, where they are sent, and when they expire (RFC 6265 with the
-//! rules of its successor draft). Pure.
+//! Decides which cookies a server may set, to which targets they are sent and when they expire
+//! (RFC 6265 with the rules of its successor draft).
 //!
-//! There is no list of public suffixes: a domain of a single label is rejected, one like `co.uk` is
-//! not.
+//! There is no list of public suffixes. A cookie for a domain of a single label is rejected, but
+//! one for `co.uk` is not.
 
 use std::net::IpAddr;
 
@@ -10,40 +10,40 @@ use crate::date;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// A cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// Host that set it, or the domain it is for: lower case, without a leading dot.
+    /// Domain of the cookie, which is the host that set it or the value of the Domain attribute. In
+    /// lower case, without a leading dot.
     pub domain: String,
-    /// Whether it is sent to hosts below the domain, too.
+    /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path it is for, with everything below.
+    /// Path of the cookie, which includes everything below it.
     pub path: String,
-    /// Whether it is sent over TLS only.
+    /// Whether the cookie is sent over TLS only.
     pub secure: bool,
-    /// Whether it is hidden from scripts; kept for other readers of the file.
+    /// Whether the cookie is hidden from scripts. Kept for other programs that read the file.
     pub http_only: bool,
-    /// Expiry in seconds since 1970; `None`: at the end of the session.
+    /// Expiry in seconds since 1970. `None` means the end of the session.
     pub expires: Option<i64>,
-    /// Name, not empty.
+    /// Name of the cookie, which is not empty.
     pub name: String,
-    /// Value, as received.
+    /// Value of the cookie, as received.
     pub value: String,
 }
 
-/// Limit of name and value together (RFC 6265, section 6.1).
+/// Largest sum of the lengths of name and value, in bytes (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
-    /// Parses a Set-Cookie header from `target`. `None` if it is invalid or `target` may not set
-    /// this cookie.
+    /// Parses a Set-Cookie header from `target`. Returns `None` if the header is invalid or if
+    /// `target` may not set this cookie.
     pub fn parse(header: &[u8], target: &HttpTarget, now: i64) -> Option<Cookie> {
         let text = std::str::from_utf8(header).ok()?;
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        // A tab would start another column of the file; other control characters are never
-        // legitimate.
+        // A tab would start another column of the cookie file. Other control characters are never
+        // valid in a cookie.
         if name.is_empty()
             || name.len() + value.len() > MAX_COOKIE
             || text.chars().any(char::is_control)
@@ -82,7 +82,7 @@ impl Cookie {
         cookie.may_be_set_by(target).then_some(cookie)
     }
 
-    /// Applies a Domain attribute. `None` if the host is outside that domain.
+    /// Applies a Domain attribute. Returns `None` if the host is not in that domain.
     fn set_domain(&mut self, value: &str, host: &str) -> Option<()> {
         let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
         if domain.is_empty() || domain == host {
@@ -97,8 +97,8 @@ impl Cookie {
         Some(())
     }
 
-    /// Whether `target` may set it: not over plain HTTP if it is secure, and not against the prefix
-    /// of its name.
+    /// Whether `target` may set this cookie. A secure cookie cannot be set over plain HTTP, and a
+    /// `__Secure-` or `__Host-` prefix of the name restricts the attributes.
     fn may_be_set_by(&self, target: &HttpTarget) -> bool {
         let host_only = !self.subdomains && self.path == "/";
         (target.tls || !self.secure)
@@ -106,7 +106,7 @@ impl Cookie {
             && ((self.secure && host_only) || !self.name.starts_with("__Host-"))
     }
 
-    /// Whether it is sent to `target`.
+    /// Whether the cookie is sent to `target`.
     pub fn is_for(&self, target: &HttpTarget, now: i64) -> bool {
         let host = host_of(target);
         let host_matches =
@@ -117,12 +117,12 @@ impl Cookie {
             && !self.is_expired(now)
     }
 
-    /// Whether it has expired.
+    /// Whether the cookie has expired.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether it replaces `other`.
+    /// Whether the cookie replaces `other`.
     pub fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name
             && self.domain == other.domain
@@ -131,18 +131,18 @@ impl Cookie {
     }
 }
 
-/// The host that a target's cookies belong to.
+/// Returns the host to which the cookies of a target belong.
 fn host_of(target: &HttpTarget) -> String {
     HttpTarget::without_brackets(target.name()).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether `host` is a name below `domain`; an address never is (RFC 6265, section 5.1.3).
+/// Whether `host` is a name below `domain`. An address never is (RFC 6265, section 5.1.3).
 fn is_below(host: &str, domain: &str) -> bool {
     host.parse::<IpAddr>().is_err()
         && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// The folder of the requested path (section 5.1.4).
+/// Returns the folder of the requested path (RFC 6265, section 5.1.4).
 fn default_path(url: &[u8]) -> String {
     let path = path_of(url);
     let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
@@ -150,7 +150,7 @@ fn default_path(url: &[u8]) -> String {
     if folder.starts_with(b"/") { text::decode(folder) } else { "/".to_owned() }
 }
 
-/// Whether `requested` is `path` or below it (section 5.1.4).
+/// Whether `requested` is `path` or below it (RFC 6265, section 5.1.4).
 fn covers(path: &str, requested: &[u8]) -> bool {
     requested
         .strip_prefix(path.as_bytes())
@@ -161,7 +161,7 @@ fn path_of(url: &[u8]) -> &[u8] {
     url.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
-/// Parses Max-Age; a number that overflows means for ever.
+/// Parses Max-Age. A number that overflows means that the cookie never expires.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_stays_with_its_host_or_domain() {
+    fn sends_cookie_only_to_its_host_or_domain() {
         for (header, from, to, expected) in [
             ("a=b", "http://www.x.org/", "http://www.x.org/", true),
             ("a=b", "http://www.x.org/", "http://WWW.x.org./", true),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_stays_below_its_path() {
+    fn sends_cookie_only_below_its_path() {
         for (header, from, to, expected) in [
             ("a=b", "http://h/dir/page", "http://h/dir/other?q=/", true),
             ("a=b", "http://h/dir/page", "http://h/dirt", false),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn secure_cookie_needs_tls_both_ways() {
+    fn sets_and_sends_secure_cookie_only_over_tls() {
         for (header, from, to, expected) in [
             ("a=b; Secure", "https://h/", "https://h/", true),
             ("a=b; Secure", "https://h/", "http://h/", false),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_expires() {
+    fn parses_expiry_of_cookies() {
         for (header, expires) in [
             ("a=b", None),
             ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),
@@ -282,7 +282,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cookie_never_reaches_another_host(header in "[ -~]{0,40}", domain in "[a-z.]{0,12}") {
+        fn never_sends_cookie_to_another_host(header in "[ -~]{0,40}", domain in "[a-z.]{0,12}") {
             let header = format!("a=b; Domain={domain}; {header}");
             prop_assert!(!is_sent(&header, "https://www.x.org/", "https://y.net/"));
         }

@@ -1,5 +1,5 @@
-//! The cookie jar of --cookie-jar, in Netscape's file format, which curl and wget read and write,
-//! too.
+//! The cookie jar of --cookie-jar. Its file has Netscape's format, which curl and wget also read
+//! and write.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -13,7 +13,7 @@ use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// The cookies of a run, and the file that keeps them, if any.
+/// The cookies of a run, and the file that keeps them if there is one.
 #[derive(Debug, Clone, Default)]
 pub struct CookieJar {
     cookies: Vec<Cookie>,
@@ -21,11 +21,11 @@ pub struct CookieJar {
     changed: bool,
 }
 
-/// A jar cannot be read.
+/// Error for a cookie jar that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the cookie jar {} cannot be read: {}; name another file, or '' to keep cookies for this run \
-     alone",
+    "the cookie jar {} cannot be read: {}; pass another file, or '' to keep cookies for this run \
+     only",
     file.display(),
     text::file_error(why)
 )]
@@ -34,19 +34,19 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Limit of a file.
+/// Largest file that is read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
-/// Limit of cookies in a jar.
+/// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
-/// Limit of the Cookie header, above which servers reject a request.
+/// Largest Cookie header, in bytes. Servers reject requests with a larger one.
 const MAX_HEADER: usize = 8 << 10;
-/// Starts the line of a cookie that is hidden from scripts.
+/// Prefix of a line with a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
-    /// Opens the jar at `file`. A missing file is an empty jar, and created when there is a cookie
-    /// to keep. With an empty name, or if it is not a regular file (/dev/null), cookies are kept
-    /// for this run only.
+    /// Opens the jar in `file`. A missing file counts as an empty jar and is created when there is
+    /// a cookie to save. If the name is empty or the file is not a regular file, such as /dev/null,
+    /// cookies are kept for this run only.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
         let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
@@ -64,20 +64,21 @@ impl CookieJar {
         if !input.is_regular().map_err(bad)? {
             return Ok(CookieJar::default());
         }
-        // Follow a link now, so that saving replaces this target even if the link changes.
+        // Resolve symbolic links before reading. Saving then replaces the file that was read, even
+        // if a link has changed in between.
         let file = safe_file::resolve(file).map_err(bad)?;
         let content = input.read_all().map_err(bad)?;
         Ok(CookieJar { cookies: parse(&text::decode(&content)), file: Some(file), changed: false })
     }
 
-    /// Stores the cookies of Set-Cookie headers from `target`. Returns whether any is new or
-    /// changed.
+    /// Stores the cookies from the Set-Cookie headers of `target`. Returns whether a cookie is new
+    /// or has changed.
     pub fn store(&mut self, headers: &[Vec<u8>], target: &HttpTarget, now: i64) -> bool {
         let mut changed = false;
         for cookie in headers.iter().filter_map(|header| Cookie::parse(header, target, now)) {
             let full = self.cookies.len() >= MAX_COOKIES;
             match self.cookies.iter_mut().find(|old| cookie.replaces(old)) {
-                // Plain HTTP must not replace a secure cookie.
+                // A response over plain HTTP must not replace a secure cookie.
                 Some(old) if old.secure && !target.tls => {}
                 Some(old) => {
                     changed |= *old != cookie;
@@ -94,11 +95,12 @@ impl CookieJar {
         changed
     }
 
-    /// Value of the Cookie header for a request to `target`; empty without cookies for it.
+    /// Returns the value of the Cookie header for a request to `target`, which is empty if there
+    /// are no cookies for it.
     pub fn header(&self, target: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(target, now)).collect();
-        // Longest path first (RFC 6265, section 5.4).
+        // Cookies with longer paths come first (RFC 6265, section 5.4).
         fitting.sort_by_key(|cookie| std::cmp::Reverse(cookie.path.len()));
         let mut header = String::new();
         for cookie in fitting {
@@ -111,8 +113,8 @@ impl CookieJar {
         header
     }
 
-    /// Writes the jar back if it has changed. The file is replaced atomically, and no other user
-    /// can read it.
+    /// Saves the jar if it has changed. Replaces the file atomically, with permissions that let no
+    /// other user read it.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
@@ -125,7 +127,7 @@ impl CookieJar {
                 fs::rename(&beside, file)
             });
         written.inspect_err(|why| {
-            // A file that already existed is not ours to remove.
+            // If the temporary file already existed, we did not create it and must not remove it.
             if why.kind() != ErrorKind::AlreadyExists {
                 let _ = fs::remove_file(&beside);
             }
@@ -151,13 +153,13 @@ impl CookieJar {
     }
 }
 
-/// Parses a file. Invalid lines are ignored, as in curl and wget.
+/// Parses a cookie file. Ignores invalid lines, as curl and wget do.
 fn parse(text: &str) -> Vec<Cookie> {
     text.lines().filter_map(parse_line).take(MAX_COOKIES).collect()
 }
 
-/// Parses `domain subdomains path secure expires name value`, separated by tabs. An expiry of 0 is
-/// the end of the session.
+/// Parses the columns `domain subdomains path secure expires name value`, separated by tabs. An
+/// expiry of 0 means the end of the session.
 fn parse_line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');
@@ -199,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_what_it_wrote() {
+    fn saves_and_reads_cookies() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("jar");
         let mut jar = CookieJar::open(&file, None).unwrap();
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn later_cookie_replaces_or_removes_the_same() {
+    fn replaces_and_removes_earlier_cookies() {
         let (mut jar, at) = (CookieJar::default(), target("h", "/", true));
         jar.store(&headers(&["a=1", "a=2", "b=1; Secure", "c=1"]), &at, NOW);
         jar.store(&headers(&["c=; Max-Age=0"]), &at, NOW);
@@ -239,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_files_of_other_programs() {
+    fn reads_cookie_files_of_other_programs() {
         let text = "# Netscape HTTP Cookie File\r\n\
                     h\tFALSE\t/\tFALSE\t0\ta\tb\r\n\
                     rubbish\n\
@@ -252,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_cookies_in_regular_files_only() {
+    fn saves_cookies_to_regular_files_only() {
         let folder = tempfile::tempdir().unwrap();
         assert!(
             CookieJar::open(folder.path(), None)
@@ -266,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_cookies_and_header() {
+    fn limits_number_of_cookies_and_header_size() {
         let mut jar = CookieJar::default();
         let many: Vec<Vec<u8>> =
             (0..2000).map(|count| format!("c{count}={}", "x".repeat(100)).into_bytes()).collect();

@@ -1,4 +1,4 @@
-//! The system's certificates of authorities, to verify a server's against.
+//! Finds the system's bundle of CA certificates, against which server certificates are verified.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::pem::PemFile;
 
-/// Where distributions keep all of them in one file.
+/// Files in which distributions keep all CA certificates.
 const BUNDLES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -16,19 +16,19 @@ const BUNDLES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Why there is no bundle.
+/// Reason why there is no usable bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum CaBundleError {
-    /// The file that SSL_CERT_FILE names is unusable.
+    /// The file in SSL_CERT_FILE is unusable. Holds its name and the reason.
     #[error("{1}")]
     Unusable(OsString, safe_file::Error),
-    /// The system has none.
-    #[error("No certificates of authorities are installed: name their file with --ca-cert")]
+    /// The system has no bundle in any known place.
+    #[error("No CA certificates are installed; pass a file with --ca-cert")]
     Missing,
 }
 
-/// Opens the system's bundle: the file that OpenSSL's SSL_CERT_FILE names, or the first that
-/// exists.
+/// Opens the system's bundle: the file named by SSL_CERT_FILE, an environment variable of OpenSSL,
+/// or else the first bundle that can be opened.
 pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return PemFile::open(Path::new(&named), deadline)

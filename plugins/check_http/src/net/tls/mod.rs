@@ -1,4 +1,4 @@
-//! TLS by one of two libraries: `rustls` is fast and strict, `openssl` accepts legacy peers.
+//! TLS with one of two libraries. `rustls` is fast and strict, and `openssl` accepts legacy peers.
 
 pub mod ca_bundle;
 #[cfg(feature = "openssl-tls")]
@@ -12,44 +12,42 @@ use crate::http::connection::stream::ByteStream;
 use crate::net::socket::Socket;
 use pem::PemFile;
 
-/// A version of TLS. SSL 2 and 3 are not supported.
+/// A TLS version. SSL 2 and 3 are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
-    /// TLS 1.0
     V1_0,
-    /// TLS 1.1
     V1_1,
-    /// TLS 1.2
     V1_2,
-    /// TLS 1.3
     V1_3,
 }
 
-/// How to use TLS.
+/// TLS options of a check.
 #[derive(Debug, Default)]
 pub struct TlsSpec {
-    /// Oldest version allowed, if limited.
+    /// Oldest allowed version, or `None` for no limit.
     pub oldest: Option<TlsVersion>,
-    /// Newest version allowed, if limited.
+    /// Newest allowed version, or `None` for no limit.
     pub newest: Option<TlsVersion>,
-    /// Whether the handshake names the host (SNI).
+    /// Whether to send the host name in the handshake (SNI).
     pub sni: bool,
-    /// Client certificate and key.
+    /// Client certificate and its private key.
     pub client: Option<(PemFile, PemFile)>,
-    /// Certificates of the authorities to verify against, if the server's certificate is verified.
+    /// CA certificates to verify the server's certificate against, or `None` to accept every
+    /// certificate.
     pub ca_bundle: Option<PemFile>,
 }
 
-/// A TLS connection.
+/// A TLS connection after its handshake.
 #[derive(Debug)]
 pub struct TlsConnection {
-    /// The encrypted stream.
+    /// Stream that encrypts what is written and decrypts what is read.
     pub stream: Box<dyn ByteStream>,
-    /// The peer's certificates in DER, its own first.
+    /// Certificate chain of the peer in DER, with its own certificate first.
     pub chain: Vec<Vec<u8>>,
-    /// Version and cipher, for -v.
+    /// Negotiated TLS version and cipher, for -v.
     pub agreed: String,
 }
 
-/// Performs a handshake on a socket. The name is for SNI and verification.
+/// Function that performs a TLS handshake on a socket. The string is the host name for SNI and
+/// verification.
 pub type Handshake = fn(Socket, &TlsSpec, Option<&str>) -> Result<TlsConnection, Fault>;

@@ -1,6 +1,8 @@
-//! TLS by OpenSSL at security level 0: any version from TLS 1.0 on, any cipher, any key size.
+//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0, every cipher and
+//! every key size.
 //!
-//! Without verification a weak peer is not a risk: the check is whether it responds.
+//! Weak encryption is not a risk without verification, because the check only tests whether the
+//! server responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -18,7 +20,7 @@ use crate::http::connection::stream::ByteStream;
 use crate::net::socket::Socket;
 use crate::text;
 
-/// Performs the handshake.
+/// Performs the TLS handshake on `socket`.
 pub fn handshake(
     socket: Socket,
     spec: &TlsSpec,
@@ -55,10 +57,12 @@ pub fn handshake(
 }
 
 fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
-    // Not SslConnector: it would load the system's CA bundle, which takes longer than the rest.
+    // Do not use SslConnector. It would load the system's CA bundle, which takes longer than
+    // everything else.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     if spec.ca_bundle.is_some() {
-        // 80 bits of security (SSL_CTX_set_security_level(3)): weaker certificates prove nothing.
+        // Require 80 bits of security (SSL_CTX_set_security_level(3)), because a weaker certificate
+        // proves nothing.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
     } else {
@@ -79,7 +83,7 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
         piped(certificate.certificates()?, |path| {
             builder.set_certificate_chain_file(path).map_err(no_chain)
         })?;
-        // Without this callback OpenSSL would prompt for the pass phrase and wait.
+        // Without this callback, OpenSSL would prompt for the passphrase and wait for input.
         let key = key.key(|pem| PKey::private_key_from_pem_callback(pem, |_| Ok(0)).ok())?;
         let fits = key.is_some_and(|key| {
             builder.set_private_key(&key).and_then(|()| builder.check_private_key()).is_ok()
@@ -91,14 +95,15 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     Ok(builder.build())
 }
 
-/// Passes `content` to OpenSSL through a pipe. OpenSSL reads chains, and the trust that TRUSTED
-/// CERTIFICATE sets, from files only; and another user's file might never end.
+/// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
+/// reads certificate chains, and the trust settings of TRUSTED CERTIFICATE blocks, only from files.
+/// OpenSSL must not open the original file, because another user's file might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed =
-        |why: std::io::Error| Fault::File(format!("no pipe to OpenSSL: {}", text::io_error(&why)));
+        |why: std::io::Error| Fault::File(format!("pipe to OpenSSL: {}", text::io_error(&why)));
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Fails if OpenSSL refuses the content before its end.
+        // Writing fails if OpenSSL rejects the content before its end.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)
@@ -110,8 +115,8 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     })
 }
 
-/// SSL_OP_LEGACY_SERVER_CONNECT, which the crate does not name: allows servers without secure
-/// renegotiation (RFC 5746).
+/// Returns SSL_OP_LEGACY_SERVER_CONNECT, for which the crate has no constant. The option allows
+/// servers without secure renegotiation (RFC 5746).
 fn legacy_server() -> SslOptions {
     SslOptions::from_bits_retain(0x4)
 }
@@ -160,7 +165,7 @@ impl From<ErrorStack> for Fault {
     }
 }
 
-/// The reasons only: the library's own text names functions, files and lines.
+/// Returns only the reasons. OpenSSL's full message also contains functions, files and lines.
 fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<&str> =
         stack.errors().iter().filter_map(openssl::error::Error::reason).collect();

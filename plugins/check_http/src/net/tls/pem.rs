@@ -1,7 +1,7 @@
-//! Certificate and key files of the command line.
+//! Certificate and key files that are named on the command line.
 //!
-//! They are opened with the command line, but read at the first handshake: a pipe can be read only
-//! once, and check_http_openssl may be the program that needs it.
+//! A file is opened when the command line is parsed, and read at the first handshake. A pipe can be
+//! read only once, and check_http_openssl may be the program that has to read it.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -12,31 +12,32 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// Limit of a file; CA bundles are smaller.
+/// Largest file that is read, in bytes. CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
 
-/// A file in PEM format.
+/// An open file in PEM format, which is read when its content is needed.
 #[derive(Debug)]
 pub struct PemFile {
-    /// Path, for messages.
+    /// Path of the file, for messages.
     pub path: PathBuf,
     content: LazyLock<FileContent, Box<dyn FnOnce() -> FileContent + Send>>,
 }
 
 impl PemFile {
-    /// Opens a file or a descriptor (/dev/fd/N).
+    /// Opens a file. The path can also be a file descriptor (/dev/fd/N).
     pub fn open(path: &Path, deadline: Option<Instant>) -> Result<PemFile, Error> {
         let input = Input::open(path, MAX_FILE, deadline)?;
         Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
     }
 
-    /// The content for use as certificates. An encrypted one is an error, because OpenSSL would
-    /// prompt for its pass phrase.
+    /// Returns the content of a file of certificates. An encrypted certificate is an error, because
+    /// OpenSSL would prompt for its passphrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
-        // The header follows the first line of a block (RFC 1421, section 4.6.1.1).
+        // Proc-Type follows the first line of an encrypted block (RFC 1421, section 4.6.1.1). Keys
+        // in the same file may be encrypted.
         let outside_a_key = |at| {
             content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"))
         };
@@ -44,7 +45,8 @@ impl PemFile {
         if encrypted { Err(self.encrypted("certificate")) } else { Ok(content) }
     }
 
-    /// Parses a private key with `read`. `None` if it is not a key; an encrypted key is an error.
+    /// Parses a private key with `read`. Returns `None` if the file does not contain a valid key.
+    /// An encrypted key is an error.
     pub fn key<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Fault> {
         let content = self.bytes()?;
         let key = read(content);
@@ -58,8 +60,6 @@ impl PemFile {
 
     fn encrypted(&self, what: &str) -> Fault {
         let path = self.path.display();
-        Fault::File(format!(
-            "{path}: the {what} is encrypted; name a file that needs no pass phrase"
-        ))
+        Fault::File(format!("{path}: the {what} is encrypted; use a file without a passphrase"))
     }
 }

@@ -1,4 +1,4 @@
-//! TLS by rustls: 1.2 and 1.3 with modern ciphers.
+//! TLS with rustls, which supports TLS 1.2 and 1.3 with modern ciphers.
 
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -21,14 +21,15 @@ use crate::http::connection::stream::ByteStream;
 use crate::net::socket::Socket;
 use crate::text;
 
-/// Performs the handshake.
+/// Performs the TLS handshake on `socket`.
 pub fn handshake(
     mut socket: Socket,
     spec: &TlsSpec,
     name: Option<&str>,
 ) -> Result<TlsConnection, Fault> {
     let config = config(spec)?;
-    // SNI never contains an address (RFC 6066, section 3), so this one means "no name".
+    // rustls requires a name. An address stands for "no name", because rustls never sends one in
+    // SNI (RFC 6066, section 3).
     let unnamed = ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
     let name = name.and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or(unnamed);
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(refused)?;
@@ -55,7 +56,7 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
         .map(|(_, supported)| supported)
         .collect();
     if versions.is_empty() {
-        return Err(try_openssl("TLS 1.0 and 1.1 are left to OpenSSL".into()));
+        return Err(try_openssl("TLS 1.0 and 1.1 need OpenSSL".into()));
     }
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -80,7 +81,7 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
             };
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
                 Error::InconsistentKeys(_) => Fault::KEY_MISMATCH,
-                // X.509 version 1, for example.
+                // For example, rustls rejects certificates of X.509 version 1.
                 why => {
                     try_openssl(format!("the client certificate or its key cannot be used: {why}"))
                 }
@@ -92,8 +93,8 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// The authorities of a bundle. Certificates that rustls cannot read are skipped: every system's
-/// bundle has some.
+/// Returns the CA certificates of a bundle. Skips certificates that rustls cannot read, because the
+/// bundle of every system contains some.
 fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
@@ -113,7 +114,8 @@ impl ByteStream for StreamOwned<ClientConnection, Socket> {
     }
 }
 
-/// Accepts every certificate: without -D the check is whether the server responds.
+/// A verifier that accepts every certificate. Without -D, the check only tests whether the server
+/// responds.
 #[derive(Debug)]
 struct AcceptAnything(Vec<SignatureScheme>);
 
@@ -165,11 +167,11 @@ fn interrupted(error: std::io::Error) -> Fault {
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL is less strict: it accepts names without subjectAltName, and a server's own
-        // certificate as its authority.
+        // OpenSSL is less strict. It accepts a certificate without subjectAltName, and a server
+        // certificate that is listed as its own CA.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
-    // Not TLS at all: OpenSSL cannot help.
+    // If the peer does not use TLS at all, OpenSSL cannot help.
     let not_tls = matches!(error, Error::InvalidMessage(InvalidMessage::InvalidContentType));
     Fault::Tls(TlsFault { why: error.to_string(), openssl_may_help: !not_tls })
 }

@@ -1,0 +1,135 @@
+//! Manual pages from Markdown. The sources, packaging/docs/*.md, are also read as they are.
+
+use clap_mangen::roff::{Inline, Roff, bold, roman};
+use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
+
+/// Appends the whole document to a page that has its title line. The first heading is the name of
+/// the page with its description.
+pub fn render(roff: &mut Roff, document: &str) {
+    let mut page = Page::default();
+    for event in Parser::new_ext(document, Options::ENABLE_TABLES) {
+        page.add(roff, event);
+    }
+}
+
+/// A page while it is written.
+#[derive(Default)]
+struct Page {
+    /// The text since the last line that was written.
+    text: Vec<Inline>,
+    is_bold: bool,
+    in_code: bool,
+    list_depth: usize,
+    /// An item has begun, and nothing of it is written yet.
+    item_begins: bool,
+    /// The finished cells of a row of a table.
+    cells: Vec<Vec<Inline>>,
+    /// The titles of the columns of a table.
+    titles: Vec<String>,
+}
+
+impl Page {
+    fn add(&mut self, roff: &mut Roff, event: Event) {
+        match event {
+            Event::Start(tag) => self.start(roff, &tag),
+            Event::End(tag) => self.end(roff, tag),
+            Event::Text(text) if self.in_code => {
+                for line in text.lines() {
+                    roff.text([roman(line)]);
+                }
+            }
+            Event::Text(text) if self.is_bold => self.text.push(bold(&*text)),
+            Event::Text(text) => self.text.push(roman(&*text)),
+            Event::Code(text) => self.text.push(bold(&*text)),
+            Event::SoftBreak | Event::HardBreak => self.text.push(roman(" ")),
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, roff: &mut Roff, tag: &Tag) {
+        match tag {
+            Tag::Paragraph => self.begin_block(roff),
+            Tag::List(_) => self.list_depth += 1,
+            Tag::Item => {
+                roff.control("IP", ["\\(bu", "2"]);
+                self.item_begins = true;
+            }
+            Tag::CodeBlock(_) => {
+                self.write(roff);
+                self.in_code = true;
+                roff.control("PP", []);
+                roff.control("RS", ["4"]);
+                roff.control("nf", []);
+            }
+            Tag::Strong | Tag::Emphasis => self.is_bold = true,
+            _ => {}
+        }
+    }
+
+    /// Begins a paragraph, indented when it continues an item of a list.
+    fn begin_block(&mut self, roff: &mut Roff) {
+        match (self.list_depth, self.item_begins) {
+            (0, _) => drop(roff.control("PP", [])),
+            (_, true) => self.item_begins = false,
+            (_, false) => drop(roff.control("IP", ["\"\"", "2"])),
+        }
+    }
+
+    fn end(&mut self, roff: &mut Roff, tag: TagEnd) {
+        match tag {
+            TagEnd::Heading(HeadingLevel::H1) => {
+                roff.control("SH", ["NAME"]);
+                self.write(roff);
+                roff.control("SH", ["DESCRIPTION"]);
+            }
+            TagEnd::Heading(_) => {
+                let title = plain(&std::mem::take(&mut self.text)).to_uppercase();
+                roff.control("SH", [title.as_str()]);
+            }
+            TagEnd::Paragraph | TagEnd::Item => self.write(roff),
+            TagEnd::List(_) => self.list_depth -= 1,
+            TagEnd::CodeBlock => {
+                self.in_code = false;
+                roff.control("fi", []);
+                roff.control("RE", []);
+            }
+            TagEnd::Strong | TagEnd::Emphasis => self.is_bold = false,
+            TagEnd::TableCell => self.cells.push(std::mem::take(&mut self.text)),
+            TagEnd::TableHead => {
+                self.titles = self.cells.drain(..).map(|cell| plain(&cell)).collect();
+            }
+            TagEnd::TableRow => self.row(roff),
+            _ => {}
+        }
+    }
+
+    /// Writes a row: its first cell as a term with the cells between in brackets, its last cell as
+    /// the explanation.
+    fn row(&mut self, roff: &mut Roff) {
+        let mut cells = std::mem::take(&mut self.cells);
+        let about = cells.pop().unwrap_or_default();
+        let mut titled = self.titles.iter().zip(cells);
+        let Some((_, mut term)) = titled.next() else { return };
+        for (title, cell) in titled.filter(|(_, cell)| !cell.is_empty()) {
+            term.push(roman(format!(" [{title}: {}]", plain(&cell))));
+        }
+        roff.control("TP", []);
+        roff.text(term);
+        roff.text(about);
+    }
+
+    fn write(&mut self, roff: &mut Roff) {
+        if !self.text.is_empty() {
+            roff.text(std::mem::take(&mut self.text));
+        }
+    }
+}
+
+/// Returns a text without its fonts.
+fn plain(text: &[Inline]) -> String {
+    let words = text.iter().map(|part| match part {
+        Inline::Roman(text) | Inline::Bold(text) | Inline::Italic(text) => text.as_str(),
+        Inline::LineBreak => " ",
+    });
+    words.collect()
+}

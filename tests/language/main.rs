@@ -1,0 +1,47 @@
+//! The language of this repository: words that were retired because readers stumbled over them stay
+//! retired.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use e2e::texts::{self, Text};
+
+/// Retired words, and what to write instead.
+const RETIRED: [(&str, &str); 15] = [
+    ("whoever", "anyone who; the account, person or program that"),
+    ("whatever", "any; every; even if"),
+    ("mend", "fix"),
+    ("mended", "fixed"),
+    ("stands still", "does nothing; takes no action"),
+    ("stand still", "do nothing; take no action"),
+    ("handed over", "dispatched; escalated"),
+    ("hands over", "dispatches; escalates"),
+    ("soon back", "relapsed"),
+    ("held against", "compared with"),
+    ("breaks off", "is truncated"),
+    ("so many", "the name of the number"),
+    ("so long", "the name of the time"),
+    ("cannot tell", "inconclusive"),
+    ("sure enough", "confirmed"),
+];
+
+#[test]
+fn uses_no_retired_word() {
+    let all = [texts::comments(), texts::outputs(), texts::paragraphs()];
+    // The change log names old words beside the new ones.
+    let is_ours = |text: &&Text| !text.file.ends_with("CHANGELOG.md");
+    let mut found = Vec::new();
+    for text in all.iter().flatten().filter(is_ours) {
+        let words = words(&text.text);
+        for (old, new) in RETIRED.iter().filter(|(old, _)| words.contains(&format!(" {old} "))) {
+            found.push(format!("{}:{}: '{old}': {new}", text.file.display(), text.line));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// Returns the words of a text in lower case, with a blank around each.
+fn words(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let words = lower.split(|c: char| !c.is_alphabetic() && c != '\'');
+    format!(" {} ", words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" "))
+}
