@@ -14,8 +14,8 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
-/// 3 as CRITICAL.
+/// Reason why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code
+/// above 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The text of `--help` or `--version`, which is printed unchanged.
