@@ -72,8 +72,8 @@ fn run_each<'a>(
 }
 
 /// Combines the results. The worst result counts, and the slowest one among equally bad results.
-/// Its line lists all addresses that are not OK. Each of the lines below it describes another one
-/// of these addresses.
+/// Its line lists all addresses that are not OK. The lines below it describe the rest of these
+/// addresses.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));
