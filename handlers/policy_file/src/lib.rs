@@ -30,12 +30,12 @@ pub enum BadPolicy {
         why: io::Error,
     },
     /// Every account can write to the policy, and so choose the programs that are run.
-    #[error("the policy {0} is writable by every user; {}", policy::see_doctor!())]
+    #[error("the policy {0} is writable by every user; {fix}", fix = policy::see_doctor!())]
     WritableByAll(PathBuf),
     /// The group of the policy can write to it, and so choose the programs that root runs.
     #[error(
-        "the policy {0} is writable by its group, so root does not use it; {}",
-        policy::see_doctor!()
+        "the policy {0} is writable by its group, so root does not use it; {fix}",
+        fix = policy::see_doctor!()
     )]
     WritableByGroup(PathBuf),
     /// The policy names a relative path. Programs are started from any directory, so a relative
