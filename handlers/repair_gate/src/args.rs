@@ -1,5 +1,5 @@
-//! The arguments of the gate, which the administrator writes into authorized_keys. They contain
-//! nothing of the request.
+//! The arguments of the gate, which the administrator writes into authorized_keys. They contain no
+//! part of a request.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

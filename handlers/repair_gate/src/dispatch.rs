@@ -12,7 +12,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{self, GateRequest};
 use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
 
-/// Runs the command of the arguments and returns the output of the program.
+/// Runs the command that the arguments select, and returns the output of the program.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,

@@ -19,7 +19,8 @@ pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Returns the time for which a record is kept after its end. `retention` is that of its repair.
+/// Returns the time for which a record is kept after the end of the repair. `retention` is the
+/// [`RepairDefinition::retention`] of the repair.
 pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
 }
@@ -48,8 +49,8 @@ pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Reje
     running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Refuses if a request would be refused now. For callers without the lock, which cannot know
-/// whether the gate of a running repair is still alive.
+/// Checks like [`check_idle`] and [`check`] together, for callers without the lock. They cannot
+/// know whether the gate of a running repair is still alive.
 pub(crate) fn check_unlocked(
     records: &[JobRecord],
     name: &Name,

@@ -159,7 +159,7 @@ fn on_interrupt(job: &RepairJob<'_>) {
         job.invocation.event.object(),
         job.id
     );
-    // Without a signal handler, Ctrl-C ends the wait without a message.
+    // If the signal handler cannot be installed, Ctrl-C ends the wait without a message.
     let _ = ctrlc::set_handler(move || {
         plugin_kit::end(&Outcome::new(State::Unknown, text.as_str()));
     });
