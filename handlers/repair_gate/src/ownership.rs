@@ -34,7 +34,7 @@ impl fmt::Display for UnusablePath {
 
 impl error::Error for UnusablePath {}
 
-const NO_SYMLINK: &str = "(a symlink is not followed; name the real path)";
+const NO_SYMLINK: &str = "(symlinks are not followed; use the real path)";
 
 fn refuse<T>(path: &Path, text: impl Into<String>) -> Result<T, UnusablePath> {
     Err(UnusablePath::new(path, text))

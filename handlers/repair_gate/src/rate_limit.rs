@@ -88,7 +88,7 @@ pub(crate) fn check(
     let seconds = seconds_up(left);
     let text = format!(
         "{name} has used all its {MOST_RECORDS} records; find out why it is repaired so often; \
-         there is room again in {seconds} s"
+         the next run is possible in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
@@ -139,7 +139,8 @@ fn check_budget(
     let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
     let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
     let text = format!(
-        "{name} has used its budget of {count} in {window} s; there is room again in {seconds} s"
+        "{name} has used up its budget of {count} in {window} s; the next run is possible in \
+         {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }

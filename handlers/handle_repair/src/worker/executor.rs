@@ -174,7 +174,7 @@ fn judge(answer: Answer) -> Attempt {
                 _ => Attempt::Refused(text),
             }
         }
-        other => Attempt::Unknown(format!("the gate answered another question: {other:?}")),
+        other => Attempt::Unknown(format!("the gate answered a different request: {other:?}")),
     }
 }
 

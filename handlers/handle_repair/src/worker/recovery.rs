@@ -129,7 +129,7 @@ fn remains_of(
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
-        Ok(_) => Remains::NotKnown("the gate answered another question".into()),
+        Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
         Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
     }
 }

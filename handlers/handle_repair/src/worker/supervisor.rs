@@ -130,7 +130,7 @@ pub fn main(argv: &[OsString]) -> ExitCode {
 }
 
 fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
-    let bad_call = || io::Error::other("call: repair_worker --supervise MILLISECONDS PROGRAM...");
+    let bad_call = || io::Error::other("usage: repair_worker --supervise MILLISECONDS PROGRAM...");
     let [limit, program, arguments @ ..] = argv else { return Err(bad_call()) };
     let limit = limit.to_str().and_then(|text| text.parse().ok()).ok_or_else(bad_call)?;
     let limit = Duration::from_millis(limit);
