@@ -27,7 +27,7 @@ pub(crate) fn find<'a>(
     let repair = repairs.get(name).ok_or_else(|| {
         RejectionReason::UnknownRepair.because(format!("this host has no repair named {name}"))
     })?;
-    if host.careless_umask() {
+    if host.has_world_writable_umask() {
         return Err(RejectionReason::Config.because(
             "the umask of this login makes the files of a repair writable by everyone; set it to \
              022 (pam_umask, sshd)",

@@ -44,7 +44,7 @@ impl LocalHost {
 
     /// Whether the umask makes the files of a repair writable by everyone. std cannot set a umask,
     /// and sudo(8) adds 022 by itself.
-    pub(crate) fn careless_umask(&self) -> bool {
+    pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
 

@@ -14,7 +14,7 @@ use crate::timestamps::until;
 
 /// Maximum number of records of one name. No budget is larger, so requests over the budget are
 /// refused before this limit is reached.
-#[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
+#[allow(clippy::cast_possible_truncation, reason = "1000 fits into usize")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);

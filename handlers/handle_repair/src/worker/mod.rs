@@ -38,7 +38,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let called = invocation.options.seen.unwrap_or(now);
     // The worker runs after its caller has ended and must not keep that directory busy.
     let _ = std::env::set_current_dir("/");
-    let told = match load(&invocation, argv) {
+    let result = match load(&invocation, argv) {
         Ok(config) if invocation.options.mode == Mode::DryRun => {
             return rehearse(&invocation, &config, called);
         }
@@ -46,11 +46,11 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
             .inspect_err(|problem| notify::report_failure(&invocation, &config, problem)),
         Err(problem) => Err(problem),
     };
-    match &told {
+    match &result {
         Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::log),
         Err(problem) => syslog::log(&format!("{}: {problem}", invocation.event.object())),
     }
-    told
+    result
 }
 
 fn load(invocation: &Invocation, argv: &[OsString]) -> Result<Config, Problem> {
