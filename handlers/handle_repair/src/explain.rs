@@ -109,7 +109,7 @@ fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> S
     }
 }
 
-/// Describes the values with which a rule allows the repair.
+/// Describes the values that satisfy a rule.
 fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {

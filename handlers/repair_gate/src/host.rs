@@ -80,7 +80,7 @@ fn passwd() -> Result<String, Rejection> {
     }
 }
 
-/// Returns the host name of this machine, which every answer contains for information.
+/// Returns the host name of this machine. Every answer contains it, for information only.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     clean(name.trim(), 100)

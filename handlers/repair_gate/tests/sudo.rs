@@ -214,7 +214,7 @@ fn printed_fix_turns_off_harmful_sudo_options() {
         must(&host, "rm /etc/sudoers.d/nagios-selfheal-defaults");
         fixed += 1;
     }
-    println!("{fixed} printed fixes pasted");
+    println!("ran {fixed} printed fixes");
     // These options do not affect a repair, because it has no terminal.
     for option in ["use_pty", "log_input", "log_ttyout", "!use_pty", "!log_output"] {
         must(&host, &format!("umask 226; echo 'Defaults {option}' > {ADMINS}; visudo -c"));

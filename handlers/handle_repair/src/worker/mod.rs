@@ -36,7 +36,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
     let called = invocation.options.seen.unwrap_or(now);
-    // The worker runs after its caller has ended and must not keep that directory busy.
+    // The worker outlives its caller, so it must not keep the caller's working directory busy.
     let _ = std::env::set_current_dir("/");
     let result = match load(&invocation, argv) {
         Ok(config) if invocation.options.mode == Mode::DryRun => {
