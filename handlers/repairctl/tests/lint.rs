@@ -284,7 +284,8 @@ fn exits_with_2_for_unreadable_files() {
         site.write(name, what);
         let output = lint(&site.at(name), Path::new("/nonexistent"), &[]);
         assert!(
-            output.status.code() == Some(2) && text(&output).contains("no configuration of Nagios"),
+            output.status.code() == Some(2)
+                && text(&output).contains("this is not a configuration of Nagios"),
             "{}",
             text(&output)
         );
