@@ -110,8 +110,8 @@ bench: build
 	$(AS_ROOT) $(OUT)/examples/dispatch
 
 # check_http exits after one check and never frees its tables, which costs 0.1 MB per fuzz run.
-# Therefore leak detection and the memory limit are off. New inputs are stored in tests/fuzz/target,
-# inputs that cause a failure in tests/fuzz/artifacts.
+# Therefore leak detection and the limit on resident memory are off. libFuzzer stores new inputs in
+# tests/fuzz/target and inputs that cause a failure in tests/fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 FUZZ_TARGET_DIR ?= tests/fuzz/target

@@ -1,6 +1,6 @@
-# Where each file goes. `make install`, the rpms and the debs all use these targets, one per
-# package. They create no account and start nothing. The packages' scripts do, or systemd-sysusers
-# and systemd-tmpfiles.
+# Defines where each file is installed. `make install`, the rpms and the debs all use these targets,
+# one per package. The targets create no account and start nothing. The packages' scripts do this,
+# or systemd-sysusers and systemd-tmpfiles.
 #
 #   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs

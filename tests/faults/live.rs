@@ -50,7 +50,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).replace("\r\n", "\n")
     }
 
-    /// Runs the handler as a person does who watches it on this terminal.
+    /// Starts the handler in the foreground. It shows its progress on this terminal.
     fn watch(&self, bed: &Bed) -> Child {
         let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
         command.args(CALL.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);

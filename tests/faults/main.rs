@@ -1,5 +1,5 @@
-//! Faults with a real sshd and the real gate. For each fault the tests check the message, the exit
-//! code, the record, the time it takes and that no repair runs without permission.
+//! Tests of faults with a real sshd and the real gate. For each fault they check the message, the
+//! exit code, the record and the run time, and that no forbidden repair runs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! The record of a repair while its worker runs and after the worker has died. The next handler
-//! must know what may have run.
+//! Tests of the record of a repair whose worker is running or has died. The next worker must learn
+//! from it what may have run.
 
 use std::fs;
 use std::process::Command;
@@ -16,14 +16,14 @@ use crate::bed::{Bed, CALL, Seen};
 
 const DEAD: &str = "dead-worker-1";
 
-/// A step that a dead worker has recorded: the begin of a rung with its gate, or the end of a rung.
+/// A step that a dead worker has recorded: the start of a rung with its gate, or the end of a rung.
 enum DeadStep {
     Begun(u32, Option<&'static str>),
     Ran(u32),
 }
 
-/// Writes the record of a worker that began `ago`, recorded these steps and died. Then calls the
-/// handler and returns what it has made of the record.
+/// Simulates a worker that reserved a repair `ago` before now, recorded these steps and died. Then
+/// calls the handler and returns the resulting record.
 fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
     let (job, event) = (
         DEAD.parse().unwrap(),

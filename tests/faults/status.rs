@@ -1,5 +1,5 @@
-//! Facts that only Nagios' status file shows, with a real Nagios: an acknowledgement, a downtime or
-//! a recovery after the call.
+//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement, a
+//! downtime or a recovery after the call.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -100,7 +100,7 @@ fn drops_job_older_than_last_ok_despite_new_fault() {
     recovers_before_worker_gets_lock(&[(0, "fixed by hand"), (2, "broken again")]);
 }
 
-/// Sends a command to Nagios during the first rung that forbids a stronger rung. The first rung
+/// While the first rung runs, sends Nagios a command that forbids a stronger rung. The first rung
 /// waits until the status file shows the result of the command.
 fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     let place = Place::new();

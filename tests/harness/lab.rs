@@ -7,8 +7,8 @@ use crate::nagios::{Nagios, Watch};
 use crate::place::Place;
 use crate::web::WebSide;
 
-/// A web server side and a monitor side that repairs it. The order of the fields ends both before
-/// their directory is removed.
+/// A web server side and a monitor side that repairs it. Fields are dropped in order, so both sides
+/// end before their directory is removed.
 #[derive(Debug)]
 pub struct Lab {
     /// The Nagios server.

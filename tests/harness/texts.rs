@@ -1,4 +1,5 @@
-//! What a person reads in this repository: comments, the texts of the programs, and documents.
+//! Collects the texts that people read in this repository: comments, output of the programs and
+//! documents.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,21 +8,21 @@ use std::path::{Path, PathBuf};
 
 use proc_macro2::{Delimiter, Literal, TokenStream, TokenTree};
 
-/// The top level of the repository.
+/// Root directory of the repository.
 pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-/// Files that are kept as somebody else wrote them: old packages, licences, generated files.
+/// Names of files and directories to skip: build output, old packages, fuzz inputs and licences.
 const FOREIGN: [&str; 6] = ["target", ".git", "7740e3e", "corpus", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// A comment, a text or a paragraph.
+/// A comment, an output text or a paragraph.
 pub struct Text {
-    /// Its file, from the top level of the repository.
+    /// Path of the file, relative to the root of the repository.
     pub file: PathBuf,
-    /// The number of its first line, from 1.
+    /// Number of the first line, starting at 1.
     pub line: usize,
-    /// Its lines as they stand in the file, without indentation.
+    /// Lines of the text without indentation.
     pub text: String,
-    /// The line that follows a comment, which it describes.
+    /// The line after a comment, which the comment describes. Empty for other texts.
     pub next: String,
 }
 
@@ -57,14 +58,14 @@ impl Source {
         self.path.extension().is_some_and(|ours| ours == extension)
     }
 
-    /// Whether the file is part of a program, and not of its tests.
+    /// Whether the file is part of a program and not of its tests.
     fn is_program(&self) -> bool {
         let of_programs = self.path.starts_with("handlers") || self.path.starts_with("plugins");
         let is_test = self.path.components().any(|part| part.as_os_str() == "tests");
         self.is("rs") && of_programs && !is_test && !self.path.ends_with("tests.rs")
     }
 
-    /// How comments begin, the longest beginning first.
+    /// Returns the markers that start a comment in this file, the longest first.
     fn comment_marks(&self) -> &'static [&'static str] {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         match self.path.extension().and_then(|extension| extension.to_str()) {
@@ -84,7 +85,7 @@ impl Source {
     }
 }
 
-/// Returns the comments of all files. Adjoining lines with the same mark are one comment.
+/// Returns the comments of all files. Adjacent lines with the same marker are one comment.
 pub fn comments() -> Vec<Text> {
     let mut comments = Vec::new();
     for source in Source::all() {
@@ -100,7 +101,7 @@ pub fn comments() -> Vec<Text> {
                 None => 0,
             };
             let end = at + length;
-            // A line such as `#!/bin/sh`, or a rule of dashes, has no words.
+            // Skip `#!/bin/sh` and lines of dashes.
             if lines[at..end].iter().any(|line| is_prose(line)) && !line.starts_with("#!") {
                 let next = lines.get(end).copied().unwrap_or_default();
                 comments.push(source.text(at, &lines[at..end], next));
@@ -111,7 +112,8 @@ pub fn comments() -> Vec<Text> {
     comments
 }
 
-/// Returns the texts in the programs of at least three words: messages, help, reports.
+/// Returns the string literals in the programs that have at least three words, such as messages and
+/// help texts.
 pub fn outputs() -> Vec<Text> {
     let mut outputs = Vec::new();
     for source in Source::all().into_iter().filter(Source::is_program) {
@@ -128,7 +130,7 @@ pub fn outputs() -> Vec<Text> {
     outputs
 }
 
-/// Collects the string literals outside of doc comments and of what `#[cfg(test)]` stands before.
+/// Collects the string literals, except those in doc comments and in items with `#[cfg(test)]`.
 fn collect_literals(tokens: TokenStream, literals: &mut Vec<Literal>) {
     let mut is_test = false;
     for token in tokens {
@@ -148,7 +150,7 @@ fn collect_literals(tokens: TokenStream, literals: &mut Vec<Literal>) {
     }
 }
 
-/// Returns the paragraphs, list items and table rows of the documents; blocks of code are none.
+/// Returns the paragraphs, list items and table rows of the documents, but no code blocks.
 pub fn paragraphs() -> Vec<Text> {
     let mut paragraphs = Vec::new();
     for source in Source::all().into_iter().filter(|source| source.is("md")) {

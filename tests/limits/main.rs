@@ -69,8 +69,8 @@ impl Site {
         command
     }
 
-    /// Returns a call of the handler. The test numbers the hosts, because each host has its own
-    /// cooldown.
+    /// Returns a call of the handler for the host `web` with this number. Calls for different hosts
+    /// do not share a cooldown.
     fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
         self.with_policy(
             wrapper,

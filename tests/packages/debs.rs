@@ -116,7 +116,7 @@ fn debs_install_all_files_and_start_nothing() {
 fn debs_take_over_no_account_and_follow_no_link() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
-    // An account of a person named Repair, which is locked for a while.
+    // Create a person's account named `repair`, which the admin has locked.
     machine.must(
         "useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair",
     );
@@ -128,7 +128,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 
-    // The directories belong to Nagios' user, who has planted links in one of them.
+    // Let Nagios' user own the directories and plant links in one of them.
     machine.must(
         "install -d -o nagios /etc/nagios-selfheal /var/lib/nagios-selfheal
         cd /var/lib/nagios-selfheal && for link in /etc=ledger /srv=gate /mnt=home; do

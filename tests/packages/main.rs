@@ -90,7 +90,7 @@ fn programs(machine: &Machine) -> String {
     )
 }
 
-/// Script that writes files like an admin and makes the programs write theirs.
+/// Script that edits files like an admin and runs the programs, so that they write their own files.
 const WRITTEN: &str = "
 echo '{\"repairs\": {\"httpd\": {\"ladder\": [{\"ssh\": \"httpd\"}], \"verify\": \
     [\"check_http\", \"-H\", \"{address}\"]}}}' > /etc/nagios-selfheal/policy.json

@@ -296,7 +296,7 @@ fn fixes_for_root_name_no_file_of_nagios() {
     );
 }
 
-/// Only a process of root can start the half.
+/// Only root can start the unprivileged process.
 #[test]
 fn refuses_step_down_option_from_other_users() {
     let site = Site::new();
@@ -375,17 +375,19 @@ fn processes_of_nagios_see_no_session_key_of_root() {
     assert!(!fs::read_to_string(&site.mark).unwrap().contains("selfheal-secret"));
 }
 
-/// Nagios' user can stop its own processes, including the half.
+/// Nagios' user can stop its own processes, including the unprivileged process that root has
+/// started.
 #[test]
-fn root_process_ends_although_half_is_stopped() {
+fn root_process_ends_when_unprivileged_process_is_stopped() {
     let site = Site::new();
     let mut lint = Command::new(&site.ctl);
     lint.args(["--policy", site.policy.to_str().unwrap(), "lint", "/dev/stdin"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null());
     let mut lint = lint.spawn().unwrap();
-    let half =
-        until("the half", Duration::from_secs(30), || crate::of_user(&site.ctl, site.nagios.uid));
+    let half = until("lint as nagios", Duration::from_secs(30), || {
+        crate::of_user(&site.ctl, site.nagios.uid)
+    });
     let signal = |pid: u32, signal| {
         kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap()
     };
@@ -394,7 +396,7 @@ fn root_process_ends_although_half_is_stopped() {
         signal(lint.id(), Signal::INT);
         thread::sleep(Duration::from_millis(200));
     }
-    until("the end of root's half", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
+    until("the end of lint", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
 }
 
 /// Any account that can open the directory of known_hosts can lock it.

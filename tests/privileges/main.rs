@@ -1,8 +1,8 @@
 //! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
 //! not gain root when root runs our programs.
 //!
-//! As root, a program splits into two processes. One stays root, and the other one, called a half
-//! in these tests, runs as Nagios' user.
+//! As root, a program splits into two processes. One of them stays root. The other one, the
+//! unprivileged process, runs as Nagios' user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ use serde_json::json;
 
 use site::{Ended, FAULT, Site};
 
-/// Environment variables that a half can have.
+/// Environment variables that the unprivileged process can have.
 const VARIABLES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
 
 fn proc_file(pid: u32, name: &str) -> String {
@@ -43,7 +43,7 @@ fn of_user(program: &Path, uid: u32) -> Option<u32> {
     all.find(is_it)
 }
 
-/// Inspects the half of doctor while it waits for a silent host.
+/// Inspects doctor's unprivileged process while it waits for a silent host.
 #[test]
 fn doctor_drops_terminal_environment_and_descriptors() {
     let site = Site::new();
@@ -76,7 +76,7 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         .stdin(Stdio::null());
     let mut script = script.stdout(Stdio::null()).spawn().unwrap();
     let half =
-        until("doctor's half", Duration::from_secs(30), || of_user(&site.ctl, site.nagios.uid));
+        until("doctor as nagios", Duration::from_secs(30), || of_user(&site.ctl, site.nagios.uid));
 
     let stat = proc_file(half, "stat");
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -155,8 +155,8 @@ fn fingerprint(site: &Site, web: &WebSide) -> String {
     e2e::run(Command::new("ssh-keygen").arg("-lf").arg(key)).split(' ').nth(1).unwrap().to_owned()
 }
 
-/// The half is not dumpable, so the ssh program cannot open files in the half's /proc directory.
-/// Its log must arrive nevertheless.
+/// A process that has given up root is not dumpable, which restricts access to its /proc files. The
+/// ssh program must be able to write its log to /proc/self/fd nevertheless.
 #[test]
 fn doctor_as_root_logs_in_by_either_transport() {
     let site = Site::new();
@@ -206,7 +206,8 @@ fn explains_relative_path_in_closed_directory() {
     );
 }
 
-/// Root's process decides what is paused, wherever the options are on the command line.
+/// The process that stays root decides what is paused, wherever the options are on the command
+/// line.
 #[test]
 fn pause_as_root_uses_target_of_root_process() {
     let site = Site::new();
@@ -216,7 +217,8 @@ fn pause_as_root_uses_target_of_root_process() {
     assert!(status.out.contains("paused\tweb1: paused by "), "{status:?}");
 }
 
-/// The half fetches the key from the network, and root's process writes the file.
+/// The unprivileged process fetches the key from the network, and the process that stays root
+/// writes the file.
 #[test]
 fn trust_as_root_writes_roots_known_hosts() {
     let site = Site::new();

@@ -134,7 +134,7 @@ impl Site {
         fs::write(&self.policy, policy.to_string()).unwrap();
     }
 
-    /// Makes web1/HTTP fail since an hour. Its repair was missed.
+    /// Makes web1/HTTP CRITICAL for an hour, with a missed repair.
     pub fn fault(&self) {
         self.status(2);
     }

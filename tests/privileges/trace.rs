@@ -1,4 +1,4 @@
-//! Tests with strace(1) which files root's process opens.
+//! Traces with strace(1) which files the process that stays root opens.
 
 use std::collections::HashMap;
 use std::fs;
@@ -60,8 +60,8 @@ fn attributes_calls_to_users() {
     assert_eq!(touched_by_root(trace), ["/a", "/v/b"].map(PathBuf::from));
 }
 
-/// Runs the commands of an admin, the handler and check_repairs. Root's process must not use a path
-/// below a directory of Nagios' user.
+/// Runs the commands of an admin, the handler and check_repairs as root. The process that stays
+/// root must not use a path below a directory of Nagios' user.
 #[test]
 fn root_uses_no_path_owned_by_nagios() {
     let site = Site::new();

@@ -85,7 +85,7 @@ fn doctor_names_missing_options() {
         let all = format!("{findings:#?}");
         findings.into_iter().find(|found| found.check == check).unwrap_or_else(|| panic!("{all}"))
     };
-    // Run doctor as another user than Nagios.
+    // Run doctor as a user other than Nagios' user.
     let done = site.server.root("runuser -u admin -- repairctl doctor --nagios-user nagios");
     let shown = String::from_utf8_lossy(&done.stdout).into_owned();
     let line = shown.lines().find(|line| line.contains("fix: as root: ")).unwrap();

@@ -1,10 +1,11 @@
-//! Manual pages from Markdown. The sources, packaging/docs/*.md, are also read as they are.
+//! Converts Markdown to manual pages. People also read the sources, packaging/docs/*.md, as they
+//! are.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
-/// Appends the whole document to a page that has its title line. The first heading is the name of
-/// the page with its description.
+/// Appends a document to a page that already has its title line. The first heading of the document
+/// has the form `NAME - DESCRIPTION`.
 pub fn render(roff: &mut Roff, document: &str) {
     let mut page = Page::default();
     for event in Parser::new_ext(document, Options::ENABLE_TABLES) {
@@ -12,19 +13,19 @@ pub fn render(roff: &mut Roff, document: &str) {
     }
 }
 
-/// A page while it is written.
+/// State of the conversion of one page.
 #[derive(Default)]
 struct Page {
-    /// The text since the last line that was written.
+    /// Text that has not been written yet.
     text: Vec<Inline>,
     is_bold: bool,
     in_code: bool,
     list_depth: usize,
-    /// An item has begun, and nothing of it is written yet.
+    /// Whether a list item has begun and none of its text has been written yet.
     item_begins: bool,
-    /// The finished cells of a row of a table.
+    /// Complete cells of the current table row.
     cells: Vec<Vec<Inline>>,
-    /// The titles of the columns of a table.
+    /// Column titles of the current table.
     titles: Vec<String>,
 }
 
@@ -66,7 +67,7 @@ impl Page {
         }
     }
 
-    /// Begins a paragraph, indented when it continues an item of a list.
+    /// Begins a paragraph. Inside a list item, the paragraph is indented.
     fn begin_block(&mut self, roff: &mut Roff) {
         match (self.list_depth, self.item_begins) {
             (0, _) => drop(roff.control("PP", [])),
@@ -103,8 +104,8 @@ impl Page {
         }
     }
 
-    /// Writes a row: its first cell as a term with the cells between in brackets, its last cell as
-    /// the explanation.
+    /// Writes a table row as a definition. The first cell is the term, the last cell is the
+    /// explanation, and the cells between them follow the term in brackets.
     fn row(&mut self, roff: &mut Roff) {
         let mut cells = std::mem::take(&mut self.cells);
         let about = cells.pop().unwrap_or_default();
@@ -125,7 +126,7 @@ impl Page {
     }
 }
 
-/// Returns a text without its fonts.
+/// Returns a text without its font changes.
 fn plain(text: &[Inline]) -> String {
     let words = text.iter().map(|part| match part {
         Inline::Roman(text) | Inline::Bold(text) | Inline::Italic(text) => text.as_str(),

@@ -46,12 +46,12 @@ const HOST: [(&str, &str); 4] = [
     ),
 ];
 
-/// A document in Markdown that is a manual page as well.
+/// A Markdown document from which a manual page is made.
 struct Document {
     name: &'static str,
     section: &'static str,
     text: &'static str,
-    /// The files of its FILES section, which is left out when there are none.
+    /// Entries of the section FILES. The page has no such section if this is empty.
     files: &'static [(&'static str, &'static str)],
 }
 
@@ -194,7 +194,7 @@ fn gate(names: &[String]) -> io::Result<Page> {
     Ok(Page { file: "repair_gate.8".into(), text })
 }
 
-/// A page that is written in Markdown.
+/// Returns the page of a Markdown document.
 fn written(document: &Document, names: &[String]) -> io::Result<Page> {
     let mut roff = Roff::default();
     roff.control("TH", [document.name, document.section, "", &source(), "nagios-selfheal"]);
