@@ -291,7 +291,7 @@ fn fixes_for_root_name_no_file_of_nagios() {
     let wrong: Vec<&&str> =
         fixes.iter().filter(|fix| is_roots(fix) && !fix.starts_with("runuser ")).collect();
     assert!(
-        wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("give the key to nagios")),
+        wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("move the key to a directory")),
         "{doctor:?}"
     );
 }
@@ -343,7 +343,7 @@ fn root_ignores_files_that_others_can_change() {
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
-        text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)),
+        text.contains(&format!("running as uid {}, but Nagios runs as daemon", site.nagios.uid)),
         "{text}"
     );
 }
