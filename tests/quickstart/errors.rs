@@ -59,7 +59,7 @@ fn every_command_in_errors_works_as_printed() {
     );
 }
 
-/// Words that occur in a command for pasting.
+/// Words by which the test recognizes a message that contains a shell command.
 const WORDS: [&str; 12] = [
     "chmod ",
     "chown ",

@@ -12,7 +12,7 @@ use policy::{Decision, Event, ObjectState, Policy, StateType};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// Services for repairs and gate, which Nagios checks every second.
+/// Definitions of the services that check the repairs and the gate every second.
 const SERVICES: &str = "
 define service {\n use repairs-service\n host_name web1\n service_description \
 Repairs\n check_interval 1\n retry_interval 1
