@@ -86,7 +86,7 @@ fn handler_survives_sigterm_at_every_moment() {
 fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
-        // Nothing is written to this pipe.
+        // The handler waits for its policy on this pipe, because the test writes nothing to it.
         let mut handler =
             background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));

@@ -88,7 +88,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     });
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: 1 repair failed in 24 h");
 
-    // With two earlier failures, the incident has three failed repairs.
+    // Add two earlier failures, so that the incident has three failed repairs.
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
