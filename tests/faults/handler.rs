@@ -72,12 +72,12 @@ fn signal_at_every_moment(signal: Signal) {
 }
 
 #[test]
-fn handler_survives_sigkill_at_every_moment() {
+fn runs_at_most_one_repair_when_handler_is_killed() {
     signal_at_every_moment(Signal::KILL);
 }
 
 #[test]
-fn handler_survives_sigterm_at_every_moment() {
+fn runs_at_most_one_repair_when_handler_is_terminated() {
     signal_at_every_moment(Signal::TERM);
 }
 
