@@ -72,7 +72,12 @@ fn reports_every_state_of_repairs_to_nagios() {
     let pause =
         Paused { host: None, service: None, by, reason, since: SystemTime::now(), until: None };
     monitor.write(|ledger| ledger.pause(&pause).unwrap());
-    wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: paused: everything by anna (new / switch)");
+    wait_for(
+        &nagios,
+        "Repairs",
+        "1",
+        "REPAIRS WARNING: everything: paused by anna until it is resumed: new / switch",
+    );
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 

@@ -94,14 +94,14 @@ pub enum Error {
     /// The mode of the ledger file lets other accounts write it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",
-        next = DOCTOR
+        next = policy::see_doctor!()
     )]
     Writable(PathBuf),
     /// Another account could delete the ledger, and its history with it.
     #[error(
         "the ledger's directory {0} can be written by others: its history cannot be trusted; \
          {next}",
-        next = DOCTOR
+        next = policy::see_doctor!()
     )]
     Exposed(PathBuf),
     /// Another process has held the decision lock for too long.
@@ -139,11 +139,11 @@ const LIMITS: &str = "raise the limits of the process that started this program 
 const READ_ONLY: &str = "mount its disk read-write again";
 /// The program may simply run as the wrong user. Then an admin must not be advised to take the
 /// files away from Nagios' user.
-const NOT_OURS: &str = "only root and the user Nagios runs as can use it; run this as one of them, \
-                        or, if this is that user, `repairctl doctor` as root names the fix";
-/// Contains no command for root to run. This text can come from the half of a program that runs as
-/// Nagios' user, and only root's half may print commands for root.
-const DOCTOR: &str = "`repairctl doctor` as root names the fix";
+const NOT_OURS: &str = concat!(
+    "only root and the user Nagios runs as can use it; run this as one of them, or, if this is ",
+    "that user, ",
+    policy::see_doctor!()
+);
 
 /// Quotes a path for pasting into a shell.
 fn shell_word(path: &Path) -> String {
@@ -175,7 +175,7 @@ fn of_directory(why: &io::Error) -> &'static str {
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
         ErrorKind::InvalidInput => "find out who put it there, and remove it",
-        ErrorKind::NotFound => DOCTOR,
+        ErrorKind::NotFound => policy::see_doctor!(),
         _ => "check it and its disk",
     }
 }

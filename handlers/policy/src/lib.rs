@@ -13,6 +13,15 @@ extern crate std;
 #[macro_use]
 mod words;
 
+/// The next step in errors whose fix is a command for root. Text from the half of a program that
+/// runs as Nagios' user must not contain such a command, but doctor prints it in root's half.
+#[macro_export]
+macro_rules! see_doctor {
+    () => {
+        "run `repairctl doctor` as root to get the fix"
+    };
+}
+
 mod decide;
 mod event;
 mod history;

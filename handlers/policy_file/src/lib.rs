@@ -30,12 +30,12 @@ pub enum BadPolicy {
         why: io::Error,
     },
     /// Every account can write to the policy, and so choose the programs that are run.
-    #[error("the policy {0} is writable by every user; `repairctl doctor` as root names the fix")]
+    #[error("the policy {0} is writable by every user; {fix}", fix = policy::see_doctor!())]
     WritableByAll(PathBuf),
     /// The group of the policy can write to it, and so choose the programs that root runs.
     #[error(
-        "the policy {0} is writable by its group, so root does not use it; `repairctl doctor` as \
-         root names the fix"
+        "the policy {0} is writable by its group, so root does not use it; {fix}",
+        fix = policy::see_doctor!()
     )]
     WritableByGroup(PathBuf),
     /// The policy names a relative path. Programs are started from any directory, so a relative
@@ -49,8 +49,9 @@ pub enum BadPolicy {
     },
     /// The policy belongs to another account, which could choose the programs that are run.
     #[error(
-        "the policy {path} belongs to uid {owner}, not to root or the current user: run this as \
-         uid {owner}, or run `repairctl doctor` as root, which names the fix"
+        "the policy {path} belongs to uid {owner}, not to root or the current user; run this as \
+         uid {owner}, or {}",
+        policy::see_doctor!()
     )]
     Owner {
         /// Path of the policy.

@@ -1,5 +1,5 @@
-//! The gate as it is installed, behind real sshd, sudo and OpenSSH's clients. These tests need
-//! root, and a kernel that lets them have a mount namespace and overlayfs.
+//! Tests an installed gate with a real sshd, sudo and OpenSSH's clients. These tests need root, and
+//! a kernel with mount namespaces and overlayfs.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,8 +19,8 @@ use common::installed::{Client, Installed};
 use common::{GateResult, JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-/// The host, with `script` as what its repair `x` runs as root; `LAB` in it stands for the lab's
-/// directory.
+/// Installs a host whose repair `x` runs `script` as root. `LAB` in the script is replaced by the
+/// lab directory.
 fn installed(script: &str) -> Installed {
     with_timeout("20s", script)
 }
@@ -41,7 +41,7 @@ fn fails(output: &Output, what: &str) {
 }
 
 #[test]
-fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
+fn packaged_line_runs_repair_as_root_and_reports_it() {
     let host = installed("id -un; touch LAB/marker");
     assert_eq!(host.request("list").json["repairs"], json!(["x"]));
     assert_eq!(host.request("version").code, 0);
@@ -57,14 +57,14 @@ fn the_packaged_line_lets_a_repair_through_as_root_and_reports_it() {
 }
 
 #[test]
-fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
+fn logs_every_request_with_the_client_address() {
     let host = installed("exit 0");
     host.request("list");
-    assert!(host.logged().contains("127.0.0.1 asked 'list': answered"));
+    assert!(host.logged().contains("127.0.0.1 requested 'list': answered"));
     host.request("id; rm -rf /");
     let line = host.logged();
     assert!(
-        line.starts_with("<84>") && line.contains("asked 'id; rm -rf /': refused, bad-request"),
+        line.starts_with("<84>") && line.contains("requested 'id; rm -rf /': refused, bad-request"),
         "{line}"
     );
     host.request(&format!("repair x {JOB}"));
@@ -73,7 +73,7 @@ fn every_request_is_one_line_of_the_systems_log_with_the_peers_address() {
 }
 
 #[test]
-fn shells_commands_and_logins_end_at_the_gate() {
+fn refuses_shells_commands_and_logins() {
     let host = installed("touch LAB/marker");
     let many = "x".repeat(100_000);
     for request in [
@@ -97,7 +97,7 @@ fn shells_commands_and_logins_end_at_the_gate() {
 }
 
 #[test]
-fn a_megabyte_of_request_does_nothing_and_the_next_one_is_served() {
+fn survives_request_of_a_megabyte() {
     let host = installed("touch LAB/marker");
     let piece = format!("repair x {JOB} {}", "y".repeat(100_000));
     let output = host.ssh(&[], &[piece.as_str(); 11]);
@@ -107,7 +107,7 @@ fn a_megabyte_of_request_does_nothing_and_the_next_one_is_served() {
 }
 
 #[test]
-fn files_cannot_be_copied_in_or_out() {
+fn refuses_scp_and_sftp() {
     let host = installed("touch LAB/marker");
     fs::write(host.lab.path("loot"), "put /etc/hostname LAB\nget /etc/passwd\nls\n").unwrap();
     let (loot, drop) = (host.lab.path("loot"), host.lab.path("drop"));
@@ -141,7 +141,7 @@ fn files_cannot_be_copied_in_or_out() {
 }
 
 #[test]
-fn nothing_is_forwarded_in_either_direction() {
+fn refuses_all_forwarding() {
     let host = installed("exit 0");
     let target = TcpListener::bind("127.0.0.1:0").unwrap();
     target.set_nonblocking(true).unwrap();
@@ -156,7 +156,7 @@ fn nothing_is_forwarded_in_either_direction() {
         "a tunnel device",
     );
 
-    // -L is accepted by the client; what counts is that nothing comes out at the other end.
+    // The client accepts -L, so the test checks that no connection reaches the target.
     let local = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let forward = format!("{local}:127.0.0.1:{port}");
     let client = Client(
@@ -173,7 +173,7 @@ fn nothing_is_forwarded_in_either_direction() {
 }
 
 #[test]
-fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
+fn grants_no_terminal_agent_display_or_rc_file() {
     let host = installed("exit 0");
     fails(&host.ssh(&["-tt"], &["list"]), "a terminal");
 
@@ -196,7 +196,7 @@ fn there_is_no_terminal_no_agent_no_display_and_no_rc_file() {
 }
 
 #[test]
-fn what_a_client_sends_into_the_environment_changes_nothing() {
+fn ignores_environment_sent_by_client() {
     let host = installed("env > LAB/env");
     let evil = [
         ("RUST_MIN_STACK", "99999999999999"),
@@ -215,7 +215,7 @@ fn what_a_client_sends_into_the_environment_changes_nothing() {
     let answer =
         GateResult::of(&host.run(client.args(["repair@127.0.0.1", &format!("repair x {JOB}")])));
     assert_eq!(answer.is("done").stderr, "");
-    assert!(host.logged().contains("127.0.0.1 asked"), "the peer is what sshd says");
+    assert!(host.logged().contains("127.0.0.1 requested"), "the address comes from sshd");
     let seen = fs::read_to_string(host.lab.path("env")).unwrap();
     assert!(
         !seen.contains("EVIL")
@@ -227,7 +227,7 @@ fn what_a_client_sends_into_the_environment_changes_nothing() {
 }
 
 #[test]
-fn sudo_lets_the_account_run_that_command_and_no_other() {
+fn sudo_permits_exactly_the_configured_command() {
     let host = with_timeout("2s", "touch LAB/marker");
     let script = host.lab.path("script").display().to_string();
     let sudo = ["/usr/bin/sudo", "-n", "-u", "root", "--"];
@@ -259,7 +259,7 @@ fn sudo_lets_the_account_run_that_command_and_no_other() {
 }
 
 #[test]
-fn without_the_sudoers_file_a_repair_fails_and_says_why() {
+fn reports_missing_sudoers_file() {
     let host = installed("touch LAB/marker");
     fs::remove_file(host.inside("/etc/sudoers.d/nagios-selfheal")).unwrap();
     let answer = host.request(&format!("repair x {JOB}"));
@@ -272,7 +272,7 @@ fn without_the_sudoers_file_a_repair_fails_and_says_why() {
 }
 
 #[test]
-fn exit_codes_and_signals_come_through_sudo() {
+fn reports_exit_codes_and_signals_through_sudo() {
     let host = installed("exit 5");
     assert_eq!(host.request(&format!("repair x {JOB}")).is("failed").json["exit"], json!(5));
     fs::write(host.lab.path("script"), "kill -SEGV $$").unwrap();
@@ -284,7 +284,7 @@ fn exit_codes_and_signals_come_through_sudo() {
 }
 
 #[test]
-fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
+fn timeout_kills_processes_of_root_and_their_grandchildren() {
     let host = with_timeout(
         "2s",
         "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait",
@@ -292,13 +292,13 @@ fn a_timeout_reaches_what_root_runs_and_its_grandchildren() {
     let answer = host.request(&format!("repair x {JOB}"));
     assert_eq!(answer.is("timeout").code, 1);
     let pid = read_pid(&host.lab.path("pid"));
-    // The shell that led the group ended at SIGTERM; what is deaf is killed with the group all the
-    // same.
-    wait_until("the deaf grandchild is gone", || !alive(&pid));
+    // The shell that led the group ended at SIGTERM. The grandchild, which ignores SIGTERM, is
+    // still killed with the group.
+    wait_until("the grandchild is gone", || !alive(&pid));
 }
 
 #[test]
-fn a_client_that_is_killed_neither_stops_nor_loses_the_repair() {
+fn killed_client_does_not_stop_the_repair() {
     let host = installed(
         "touch LAB/begun; while [ ! -e LAB/go ]; do sleep 0.05; done; echo much; echo more >&2; \
          touch LAB/marker",
@@ -308,20 +308,20 @@ fn a_client_that_is_killed_neither_stops_nor_loses_the_repair() {
         .args(["repair@127.0.0.1", &format!("repair x {JOB}")])
         .spawn()
         .unwrap();
-    wait_until("it runs", || host.lab.path("begun").exists());
+    wait_until("the repair runs", || host.lab.path("begun").exists());
     client.kill().unwrap();
     client.wait().unwrap();
     host.request(&format!("status {JOB}")).is("running");
     fs::write(host.lab.path("go"), "").unwrap();
-    wait_until("it goes on", || host.lab.marker().exists());
-    wait_until("it is on record", || {
+    wait_until("the repair goes on", || host.lab.marker().exists());
+    wait_until("the result is recorded", || {
         host.request(&format!("status {JOB}")).json["state"] == json!("done")
     });
     assert_eq!(host.request(&format!("repair x {JOB}")).is("done").output(), "much\nmore");
 }
 
 #[test]
-fn a_daemon_left_behind_does_not_hold_the_session() {
+fn daemon_left_behind_does_not_keep_the_session_open() {
     let host = installed(
         "sh -c 'echo $$ > LAB/pid; while :; do echo here; sleep 0.1; done' & sleep 0.2; echo \
          started",
@@ -336,7 +336,7 @@ fn a_daemon_left_behind_does_not_hold_the_session() {
 }
 
 #[test]
-fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
+fn repair_inherits_no_descriptors() {
     let host = installed("exec /bin/ls -l /proc/self/fd");
     let output = host.request(&format!("repair x {JOB}")).output();
     let shown: Vec<&str> = output.lines().filter_map(|line| line.split(" -> ").nth(1)).collect();
@@ -349,7 +349,7 @@ fn a_repair_inherits_no_descriptor_of_the_gate_or_of_sshd() {
 }
 
 #[test]
-fn ready_reports_what_is_in_the_way_of_a_repair_and_runs_nothing() {
+fn ready_reports_obstacles_and_runs_nothing() {
     let host = installed("touch LAB/marker");
     let answer = host.request("ready x");
     assert_eq!((answer.code, &answer.json["repair"]), (0, &json!("x")), "{:?}", answer.json);
@@ -367,7 +367,7 @@ fn ready_reports_what_is_in_the_way_of_a_repair_and_runs_nothing() {
     fs::remove_file(&hold).unwrap();
     let sudoers = host.inside("/etc/sudoers.d/nagios-selfheal");
     let rules = fs::read_to_string(&sudoers).unwrap();
-    // The diagnosis' rule alone does not allow the repair.
+    // The sudo rule for the `diagnose` command does not allow the repair itself.
     let less: String = rules
         .lines()
         .filter(|line| !line.contains("/script"))

@@ -1,6 +1,6 @@
-//! All kinds of sudo, behind a real sshd: the original and sudo-rs read one and the same file, and
-//! let the gate's account run the same commands and no others. Root pastes what `ready` and `check`
-//! print about options under which repairs fail. These tests need root.
+//! Tests the original sudo and sudo-rs behind a real sshd. Both accept the same sudoers file and
+//! let the gate's account run exactly the configured commands. The fixes that `ready` and `check`
+//! print for harmful options are run as root. These tests need root.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,12 +18,12 @@ use common::installed::{Installed, Sudo};
 use common::{JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-/// sudo-rs of Ubuntu 25.10, and a new one.
+/// The original sudo, sudo-rs of Ubuntu 25.10 (0.2.8) and a newer sudo-rs.
 const ALL: [Sudo; 3] = [Sudo::Original, Sudo::Rs("0.2.8"), Sudo::Rs("0.2.15")];
 const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-/// A host whose repair `x` runs this script as root, with a word of every character that may stand
-/// in one.
+/// Installs a host whose repair `x` runs this script as root. One argument contains every special
+/// character that is allowed in a command.
 fn host(sudo: Sudo, script: &str) -> Installed {
     host_with(sudo, "20s", script)
 }
@@ -47,7 +47,7 @@ fn host_with(sudo: Sudo, timeout: &str, script: &str) -> Installed {
     host
 }
 
-/// A file that sudo reads after ours.
+/// A sudoers file of an administrator, which sudo reads after the one of the gate.
 const ADMINS: &str = "/etc/sudoers.d/zz-admin";
 const WORD: &str = "--a=b:c,d@e%f+g~h{i}_J-9./";
 
@@ -62,19 +62,19 @@ fn must(host: &Installed, script: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// What the gate says is in the way; empty if nothing is.
+/// Returns the message with which the gate refuses `ready`, or an empty string if it does not.
 fn obstacle(host: &Installed) -> String {
     let answer = host.request("ready x");
     if answer.code == 0 { String::new() } else { answer.refused("config").to_owned() }
 }
 
-/// The command that follows "as root here: ".
+/// Returns the command after "as root here: ".
 fn fix(text: &str) -> &str {
     text.split_once("as root here: ").unwrap_or_else(|| panic!("no fix: {text}")).1.trim_end()
 }
 
 #[test]
-fn one_file_serves_all_from_visudo_to_the_repair() {
+fn same_sudoers_file_works_with_every_sudo() {
     let files = ALL.map(|sudo| {
         let host = host(sudo, "id -un; echo \"$1 $2\"; exit 3");
         must(&host, "visudo -c");
@@ -97,7 +97,7 @@ fn one_file_serves_all_from_visudo_to_the_repair() {
 }
 
 #[test]
-fn daemons_outlive_a_repair_and_nothing_else_outlives_its_timeout() {
+fn keeps_daemons_and_kills_processes_at_the_timeout() {
     for sudo in ALL {
         let host = host(
             sudo,
@@ -114,11 +114,11 @@ fn daemons_outlive_a_repair_and_nothing_else_outlives_its_timeout() {
         let host = host_with(sudo, "1s", deaf);
         host.request(&format!("repair x {JOB}")).is("timeout");
         let pid = read_pid(&host.lab.path("pid"));
-        wait_until("what is deaf is gone", || !alive(&pid));
+        wait_until("the process that ignores SIGTERM is gone", || !alive(&pid));
     }
 }
 
-/// Numbers that look like chance and are the same in every run (xorshift64*).
+/// A pseudo-random generator with a fixed seed (xorshift64*).
 struct Dice(u64);
 
 impl Dice {
@@ -130,8 +130,7 @@ impl Dice {
     }
 }
 
-/// Changes a command line a little: words are left out, doubled, exchanged, joined, cut and
-/// changed.
+/// Mutates a command line at random: removes, duplicates, swaps, joins, truncates or changes words.
 fn mutated(dice: &mut Dice, good: &[String]) -> Vec<String> {
     const PIECES: [&str; 16] =
         ["*", "?", "[", "]", "\\", "\"\"", "''", "-c", "id", "/", "..", " ", "=", ",", "0", "\n"];
@@ -158,7 +157,7 @@ fn mutated(dice: &mut Dice, good: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn all_refuse_a_thousand_other_command_lines() {
+fn every_sudo_refuses_a_thousand_other_command_lines() {
     for sudo in ALL {
         let host = host(sudo, "touch LAB/marker");
         let script = host.lab.path("script").display().to_string();
@@ -187,7 +186,7 @@ fn all_refuse_a_thousand_other_command_lines() {
 }
 
 #[test]
-fn options_under_which_repairs_fail_are_found_and_turned_off_by_what_is_printed() {
+fn printed_fix_turns_off_harmful_sudo_options() {
     let host = host(Sudo::Original, "exec sh -c 'echo fine'");
     let mut fixed = 0;
     for (option, scope) in [
@@ -204,7 +203,7 @@ fn options_under_which_repairs_fail_are_found_and_turned_off_by_what_is_printed(
         must(&host, &format!("umask 226; echo 'Defaults{scope} {option}' > {ADMINS}; visudo -c"));
         let text = obstacle(&host);
         assert!(text.contains(option.split('=').next().unwrap()), "{option}: {text}");
-        // Root is told the same on the host.
+        // `check` prints the same fix for root on the host.
         let warned = must(&host, &format!("{GATE} check"));
         assert!(warned.contains(fix(&text)), "{option}: {warned}");
         must(&host, fix(&text));
@@ -216,7 +215,7 @@ fn options_under_which_repairs_fail_are_found_and_turned_off_by_what_is_printed(
         fixed += 1;
     }
     println!("{fixed} printed fixes pasted");
-    // These do no harm to what has no terminal.
+    // These options do not affect a repair, because it has no terminal.
     for option in ["use_pty", "log_input", "log_ttyout", "!use_pty", "!log_output"] {
         must(&host, &format!("umask 226; echo 'Defaults {option}' > {ADMINS}; visudo -c"));
         assert_eq!(obstacle(&host), "", "{option}");
@@ -224,18 +223,18 @@ fn options_under_which_repairs_fail_are_found_and_turned_off_by_what_is_printed(
 }
 
 #[test]
-fn a_terminal_is_asked_for_only_where_the_file_says_no_to_it() {
+fn turns_off_requiretty_only_if_it_is_set() {
     for scope in ["", ":repair"] {
         let host = host(Sudo::Original, "echo fine");
         let option = format!("Defaults{scope} requiretty");
-        // As on old RHEL: before the files of sudoers.d.
+        // Old versions of RHEL set the option before the files in sudoers.d are read.
         must(&host, &format!("sed -i '1i {option}' /etc/sudoers; visudo -c"));
         let text = obstacle(&host);
         assert!(text.contains("you must have a tty"), "{text}");
         must(&host, fix(&text));
         assert_eq!(obstacle(&host), "");
         host.request(&format!("repair x {JOB}")).is("done");
-        // The file stays as it is when it is made again, and goes back when nothing asks for it.
+        // A generated file keeps `!requiretty` while the option is set, and drops it afterwards.
         let renewed = || must(&host, &format!("{GATE} sudoers")).contains("!requiretty");
         assert!(renewed());
         must(&host, "sed -i 1d /etc/sudoers; visudo -c");
@@ -244,7 +243,7 @@ fn a_terminal_is_asked_for_only_where_the_file_says_no_to_it() {
 }
 
 #[test]
-fn missing_rules_are_made_by_the_command_that_ready_prints() {
+fn command_printed_by_ready_creates_missing_rules() {
     for sudo in ALL {
         let host = host(sudo, "echo fine");
         must(&host, "rm /etc/sudoers.d/nagios-selfheal");

@@ -129,7 +129,7 @@ mod tests {
     #[test]
     fn prints_a_usage_error_on_one_line() {
         for (argv, wanted) in
-            [(vec![], "which command?"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
+            [(vec![], "no command given"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
         {
             let argv: Vec<OsString> = argv.into_iter().map(OsString::from).collect();
             let refusal = read(&argv).unwrap_err().to_string();

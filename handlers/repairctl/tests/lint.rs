@@ -255,10 +255,12 @@ fn prints_location_defect_objects_and_fix() {
     site.edit("templates.cfg", "event_handler_enabled   1", "event_handler_enabled   0");
     let output = site.lint(&[]);
     let place = site.at("templates.cfg");
+    let templates = fs::read_to_string(&place).unwrap();
+    let line = 1 + templates.lines().position(|line| line.ends_with("enabled   0")).unwrap();
     assert_eq!(
         text(&output),
         format!(
-            "{}:15: error: event_handler_enabled is 0: handle_repair is never called (web1/HTTP) \
+            "{}:{line}: error: event_handler_enabled is 0: handle_repair is never called (web1/HTTP) \
              [handler-disabled]: set \
              event_handler_enabled to 1\n1 error in 1 service and 1 host with a repair\n",
             place.display()
@@ -284,7 +286,8 @@ fn exits_with_2_for_unreadable_files() {
         site.write(name, what);
         let output = lint(&site.at(name), Path::new("/nonexistent"), &[]);
         assert!(
-            output.status.code() == Some(2) && text(&output).contains("no configuration of Nagios"),
+            output.status.code() == Some(2)
+                && text(&output).contains("is not a configuration of Nagios"),
             "{}",
             text(&output)
         );

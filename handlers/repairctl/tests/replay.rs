@@ -139,7 +139,7 @@ fn prints_decisions_assumptions_and_summary() {
                  job 1: allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
-                 assumed: each repair takes 10.0 s and healed if the logs show a recovery next; \
+                 assumed: each repair takes 10 s and healed if the logs show a recovery next; \
                  all lines count; nothing was paused; acknowledgements and flapping are ignored, \
                  because the policy has no status_file\n";
     assert!(text.starts_with(begin), "{text}");
@@ -222,7 +222,7 @@ fn exits_with_3_for_bad_arguments() {
         (vec!["nagios.log", "--repair", "httpd", "--takes", "soon"], "soon"),
         (vec!["nagios.log", "--repair", "httpd", "--objects", "x.cfg"], "cannot be used with"),
         (vec!["nagios.log", "--objects", "missing.cfg"], "cannot be read"),
-        (vec!["nagios.log", "--objects", "nagios.log"], "no configuration of Nagios"),
+        (vec!["nagios.log", "--objects", "nagios.log"], "is not a configuration of Nagios"),
         (vec!["nagios.log", "--objects", "web1.cfg"], "no host or service has a _REPAIR"),
         (vec!["--repair", "httpd"], "NAGIOS.LOG"),
     ] {

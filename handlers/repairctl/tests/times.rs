@@ -67,7 +67,9 @@ fn uses_time_zone_from_tz_variable() {
     let site = site();
     let listed = said(&site, &["history"]);
     assert!(listed.contains("\n2026-07-01 06:15:00\t"), "{listed}");
-    assert!(said(&site, &["history", "--since", "2026-07-01 06:16"]).contains("No repair of"));
+    assert!(
+        said(&site, &["history", "--since", "2026-07-01 06:16"]).contains("No matching repair")
+    );
     assert!(said(&site, &["history", "--until", "2026-07-01 06:16"]).contains("noon-0001"));
 }
 
@@ -78,7 +80,7 @@ fn accepts_times_printed_as_json() {
     let began = listed.pointer("/repairs/0/began").and_then(Value::as_str).unwrap();
     assert_eq!(began, "2026-07-01T12:00:00Z");
     assert!(said(&site, &["history", "--since", began]).contains("noon-0001"));
-    assert!(said(&site, &["history", "--until", began]).contains("No repair of"));
+    assert!(said(&site, &["history", "--until", began]).contains("No matching repair"));
 }
 
 #[test]

@@ -119,7 +119,7 @@ pub enum Error {
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
     /// The private key or its passphrase file belongs to another account, or others can access it.
-    #[error("{file} {why}; `repairctl doctor` as root names the fix; nothing was run")]
+    #[error("{file} {why}; {}; nothing was run", policy::see_doctor!())]
     KeyFileOpen { file: PathBuf, why: String },
     /// The private key is malformed, or its type is not supported.
     #[error("private key {file} cannot be used: {why}; nothing was run")]

@@ -55,10 +55,7 @@ fn refuses_a_key_file_that_others_can_read() {
         testkit::set_mode(&route.key, mode);
         let error = fails(&route, &repair());
         assert_eq!(error.code(), "key-file-open", "{error}");
-        assert!(
-            error.to_string().contains("; `repairctl doctor` as root names the fix"),
-            "{error}"
-        );
+        assert!(error.to_string().contains(policy::see_doctor!()), "{error}");
     }
     // When root runs this, the message must not suggest chown. Nagios could not read a key that
     // root owns.

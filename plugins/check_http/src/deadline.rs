@@ -18,9 +18,9 @@ pub struct Deadline {
 pub struct TimedOut;
 
 impl Deadline {
-    /// Starts the clock of the check. The run started at `run_start`, and check_http has already
-    /// spent `spent` on the check if it executed this program. Without a limit, the run never times
-    /// out.
+    /// Starts the clock of the check. The run started at `run_start`. `spent` is the time that
+    /// check_http has already used for the check, if it executed this program. Without a limit, the
+    /// run never times out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }

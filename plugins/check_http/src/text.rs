@@ -1,5 +1,5 @@
-//! Conversion of bytes and system errors to text. The text may contain unsafe characters until it
-//! is printed, which cleans it.
+//! Conversion of bytes and system errors to text. The text may contain unsafe characters, which are
+//! replaced when it is printed.
 
 /// Decodes `bytes` as UTF-8. If they are not valid UTF-8, decodes them as Latin-1, which loses no
 /// byte.

@@ -21,7 +21,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use pipe::{Other, pipe_from, substitution};
+use pipe::{WritingEnd, pipe_from, substitution};
 use rustix::fs::{CWD, Mode, mkfifoat};
 use support::{Run, Server, Step, run, run_reading};
 use tempfile::{TempDir, tempdir};
@@ -132,12 +132,12 @@ fn limits_size_of_endless_input() {
                 &line,
             );
             assert_unknown(
-                &lab.check_reading(pipe_from(Other::Endless).0, program, &line),
+                &lab.check_reading(pipe_from(WritingEnd::Endless).0, program, &line),
                 text,
                 9,
                 &line,
             );
-            let (reader, _) = pipe_from(Other::Endless);
+            let (reader, _) = pipe_from(WritingEnd::Endless);
             let line = options.replace("FILE", &substitution(&reader));
             assert_unknown(&lab.check(program, &line), text, 9, &line);
         }
@@ -158,13 +158,13 @@ fn silent_input_times_out() {
     for program in programs() {
         for options in lab.options() {
             let options = format!("-t 1 {options}");
-            let (reader, _writer) = pipe_from(Other::Silent);
+            let (reader, _writer) = pipe_from(WritingEnd::Silent);
             let line = options.replace("FILE", &substitution(&reader));
             assert_unknown(&lab.check(program, &line), text, 4, &line);
             let line = options.replace("FILE", "/dev/stdin");
             assert_unknown(&lab.check_reading(reader, program, &line), text, 4, &line);
         }
-        let (reader, _writer) = pipe_from(Other::Silent);
+        let (reader, _writer) = pipe_from(WritingEnd::Silent);
         let line = "-S --extra-opts=@- -t 1";
         assert_unknown(&lab.check_reading(reader, program, line), text, 4, line);
     }
@@ -179,7 +179,7 @@ fn reads_standard_input_and_process_substitutions() {
     for program in programs() {
         let authorities = fs::read_to_string(lab.authority.certificate()).unwrap();
         let texts = [&certificates, &keys, &authorities, "[check_http]\nstring=Ciphers\n"];
-        let pipes = texts.map(|text| pipe_from(Other::Says(text)).0);
+        let pipes = texts.map(|text| pipe_from(WritingEnd::Writes(text)).0);
         let [one, two, three, four] = pipes.each_ref().map(substitution);
         let substituted = lab
             .check(program, &format!("-J {one} -K {two} --ca-cert {three} --extra-opts=@{four}"));
@@ -194,7 +194,7 @@ fn reads_standard_input_and_process_substitutions() {
                 format!("{good} --extra-opts=@/dev/stdin"),
             ),
         ] {
-            let piped = lab.check_reading(pipe_from(Other::Says(text)).0, program, &options);
+            let piped = lab.check_reading(pipe_from(WritingEnd::Writes(text)).0, program, &options);
             assert_eq!(piped.code, Some(0), "{options}: {piped:?}");
         }
         fs::write(lab.path("both"), format!("{keys}{certificates}")).unwrap();
@@ -290,7 +290,7 @@ fn refuses_encrypted_files_without_prompting() {
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port
             );
-            let (silent, _writer) = pipe_from(Other::Silent);
+            let (silent, _writer) = pipe_from(WritingEnd::Silent);
             let run = run_reading(
                 silent,
                 "timeout",

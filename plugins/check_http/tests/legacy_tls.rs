@@ -14,7 +14,7 @@ mod tls;
 
 use std::time::Duration;
 
-use pipe::{Other, pipe_from, substitution};
+use pipe::{WritingEnd, pipe_from, substitution};
 use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
@@ -86,7 +86,7 @@ fn lets_check_http_openssl_read_process_substitutions() {
     let ours = Certificate::new("monitor", 60);
     let pipes = [ours.certificate(), ours.key()].map(|file| {
         let text = std::fs::read_to_string(file).unwrap();
-        pipe_from(Other::Says(&text)).0
+        pipe_from(WritingEnd::Writes(&text)).0
     });
     let [certificate, key] = pipes.each_ref().map(substitution);
     let run = server.run(PROGRAM, &["-S1", "-J", &certificate, "-K", &key]);

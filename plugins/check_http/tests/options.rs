@@ -244,7 +244,7 @@ fn checks_json_bodies() {
         answer,
         &["--json", "/status==\"down\""],
         2,
-        "200 OK - JSON: not /status==\"down\" (\"up\") - ",
+        "200 OK - JSON: expected /status==\"down\", found \"up\" - ",
     );
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
     assert!(run.code == Some(3) && run.text.contains("put a string in quotes"), "{run:?}");

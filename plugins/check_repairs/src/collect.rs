@@ -90,8 +90,9 @@ fn writable(ledger: &Path) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(()),
         Some(file) => Err(CollectError::Unusable(format!(
-            "{} is not writable for this user; `repairctl doctor` as root names the fix",
-            file.display()
+            "{} is not writable for this user; {}",
+            file.display(),
+            policy::see_doctor!()
         ))),
     }
 }

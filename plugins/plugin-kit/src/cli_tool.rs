@@ -63,8 +63,8 @@ impl Out {
         self.terminal
     }
 
-    /// Whether to use colours: stdout is a terminal, `TERM` is not `dumb`, and `NO_COLOR` is unset
-    /// or empty (<https://no-color.org>).
+    /// Whether to use colours. This requires that stdout is a terminal, that `TERM` is not `dumb`,
+    /// and that `NO_COLOR` is unset or empty (<https://no-color.org>).
     pub fn has_colour(&self) -> bool {
         let set = |name| std::env::var_os(name).unwrap_or_default();
         self.terminal && set("NO_COLOR").is_empty() && set("TERM") != "dumb"

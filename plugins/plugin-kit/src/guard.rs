@@ -14,8 +14,8 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
-/// 3 as CRITICAL.
+/// Reason why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code
+/// above 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The text of `--help` or `--version`, which is printed unchanged.
@@ -48,7 +48,7 @@ impl Problem {
         match error.kind() {
             DisplayHelp | DisplayVersion => return Problem::HelpRequested(text),
             DisplayHelpOnMissingArgumentOrSubcommand => {
-                return Problem::Usage(format!("which command? {after}"));
+                return Problem::Usage(format!("no command given {after}"));
             }
             _ => {}
         }
@@ -108,8 +108,8 @@ pub(crate) fn set_panic_hook(name: &'static str) {
 /// Catches the signals of resource limits, which a shell would report as exit code 152 or 153. std
 /// already ignores SIGPIPE.
 ///
-/// The signals are caught and not ignored or blocked, because programs that we execute would
-/// inherit the latter two.
+/// The signals are caught rather than ignored or blocked, because a program that we execute would
+/// inherit an ignored or blocked signal.
 pub(crate) fn catch_limit_signals() {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);

@@ -32,7 +32,7 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     rows
 }
 
-/// Cleans like [`clean`] but keeps tabs, newlines and carriage returns before a newline.
+/// Cleans `text` like [`clean`] but keeps tabs, newlines and carriage returns before a newline.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| {
         line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()

@@ -25,13 +25,13 @@ const QUIRKS: &str = include_str!("../../quirks.md");
 
 /// Exit code and output of a program, and the requests that it sent.
 #[derive(Debug, PartialEq, Eq)]
-struct Did {
+struct Behaviour {
     code: Option<i32>,
     text: String,
     requests: Vec<String>,
 }
 
-fn did(program: &Path, case: &Case) -> Did {
+fn behaviour_of(program: &Path, case: &Case) -> Behaviour {
     let server = Server::answering(&case.answers);
     let alone = case.args.first().is_some_and(|word| word == "alone");
     let mut args: Vec<String> =
@@ -39,7 +39,7 @@ fn did(program: &Path, case: &Case) -> Did {
     args.extend(case.args.iter().skip(usize::from(alone)).cloned());
     let run = server.run(program, &args);
     let requests = server.requests().iter().map(|request| unnamed(request)).collect();
-    Did { code: run.code, text: unnamed(&comparable(&run)), requests }
+    Behaviour { code: run.code, text: unnamed(&comparable(&run)), requests }
 }
 
 /// Removes the program's name and version from a text.
@@ -69,7 +69,7 @@ fn comparable(run: &Run) -> String {
 /// Describes the difference between the two programs in a case, unless it is an expected one. An
 /// expected difference that does not occur is reported as well.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
-    let (theirs, ours) = (did(Path::new(ORIGINAL), case), did(ours, case));
+    let (theirs, ours) = (behaviour_of(Path::new(ORIGINAL), case), behaviour_of(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
     let what = format!("{:?} on {answer:?}", case.args);
     match (theirs == ours, case.quirk) {

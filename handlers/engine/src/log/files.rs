@@ -35,7 +35,7 @@ pub enum LogError {
         why: io::Error,
     },
     /// The log is truncated. The part before the error is used.
-    #[error("{path}: {why}")]
+    #[error("{path}: {why}; only the part before the error was read")]
     Broken {
         /// Path of the log.
         path: PathBuf,

@@ -1,5 +1,5 @@
-//! Jobs: run once, one at a time, stopped in time, and reported with a bounded excerpt of their
-//! output.
+//! Each job runs once, one at a time and within its time limit. The report has a bounded excerpt of
+//! its output.
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
@@ -8,16 +8,16 @@ use std::time::{Duration, Instant};
 use crate::common::{GATE, GateLab, GateResult, JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-/// A repair that counts its runs.
+/// Script that counts its runs in the file `runs`.
 pub const NOTE: &str = "echo ran >> \"$1/runs\"";
 
-/// Another job id.
+/// Returns job ID number `n`, which differs from [`JOB`].
 pub fn other(n: usize) -> String {
     format!("20261123-other{n:04}")
 }
 
 #[test]
-fn a_repair_is_run_and_reported() {
+fn runs_repair_and_reports_result() {
     let lab = GateLab::with("echo out; echo err >&2; exit 3", &json!({}));
     let answer = lab.repair(JOB);
     answer.is("failed");
@@ -37,7 +37,7 @@ fn a_repair_is_run_and_reported() {
 }
 
 #[test]
-fn a_known_job_is_reported_and_never_run_again() {
+fn reports_known_job_without_running_it_again() {
     let lab = GateLab::with(NOTE, &json!({}));
     let first = lab.repair(JOB);
     first.is("done");
@@ -63,7 +63,7 @@ fn reports_a_signal_and_not_an_exit_code() {
 }
 
 #[test]
-fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
+fn timeout_kills_process_group_with_grandchildren() {
     let lab = GateLab::with(
         "(sh -c 'echo $$ > \"$0/pid\"; sleep 60' \"$1\" & wait) & wait",
         &json!({"timeout": "1s"}),
@@ -75,7 +75,7 @@ fn a_timeout_stops_the_whole_group_with_its_grandchildren() {
 }
 
 #[test]
-fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
+fn kills_repair_that_ignores_sigterm_after_grace_period() {
     let lab = GateLab::with(
         "trap '' TERM; echo $$ > \"$1/pid\"; while :; do sleep 0.2; done",
         &json!({"timeout": "1s"}),
@@ -86,7 +86,7 @@ fn a_repair_deaf_to_sigterm_is_killed_after_the_grace() {
 }
 
 #[test]
-fn the_timeout_is_kept_even_when_the_gate_has_died() {
+fn timeout_is_enforced_after_the_gate_has_died() {
     let lab = GateLab::with("echo $$ > \"$1/pid\"; sleep 600", &json!({"timeout": "6s"}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
     let pid = read_pid(&lab.path("pid"));
@@ -97,14 +97,14 @@ fn the_timeout_is_kept_even_when_the_gate_has_died() {
 }
 
 #[test]
-fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() {
+fn stops_repair_that_has_used_up_all_processes() {
     let lab = GateLab::new();
-    // One that the account without any rights can reach; by cp, for a fork of another test would
-    // keep it busy.
+    // A copy of the gate that the unprivileged account can execute. cp writes it, because a child
+    // that another test forks could inherit the open file, and executing it would fail (ETXTBSY).
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
-    // Of four there are: within, its clock, a shell, and a sleep that ends after the time for
-    // SIGKILL.
+    // The limit of four processes is used up by `within`, its timer thread, a shell and a sleep,
+    // which ends after the time for SIGKILL.
     let mut command = Command::new("setpriv");
     command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
@@ -114,7 +114,7 @@ fn a_repair_that_has_used_up_all_processes_is_stopped_as_soon_as_there_is_one() 
 }
 
 #[test]
-fn an_own_exit_code_124_or_137_is_a_failure_and_not_a_timeout() {
+fn exit_code_124_or_137_is_a_failure_and_not_a_timeout() {
     for code in [124, 137] {
         let lab = GateLab::with(&format!("exit {code}"), &json!({}));
         assert_eq!(lab.repair(JOB).is("failed").json["exit"], json!(code));
@@ -122,20 +122,21 @@ fn an_own_exit_code_124_or_137_is_a_failure_and_not_a_timeout() {
 }
 
 #[test]
-fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
+fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; done' \
                   \"$1\" & sleep 0.2; echo started";
     let lab = GateLab::with(script, &json!({}));
-    // Its output is a pipe whose end `output()` waits for, as sshd does: a daemon that had it would
-    // keep this waiting.
+    // Like sshd, `output()` waits for the end of the pipe. It would wait for a daemon that holds
+    // the pipe.
     let answer = lab.repair(JOB);
     assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
     let pid = read_pid(&lab.path("pid"));
-    // It has written to the gate's pipe many times by now, and a closed one would have ended it.
+    // After this pause the daemon has written many lines. If the pipe were closed, it would be
+    // dead.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
-    // The lock is not its, either.
+    // The daemon does not hold the lock.
     lab.repair(&other(1)).is("done");
     assert!(
         Command::new("/bin/kill")
@@ -146,7 +147,7 @@ fn a_daemon_that_keeps_its_output_holds_nothing_open_and_lives_on() {
 }
 
 #[test]
-fn much_output_is_bounded_and_cleaned() {
+fn bounds_and_cleans_long_output() {
     let lab = GateLab::with(
         "seq 100000; printf '\\033[31mred\\007\\n'; head -c 5000000 /dev/zero | tr '\\0' x",
         &json!({}),
@@ -158,14 +159,14 @@ fn much_output_is_bounded_and_cleaned() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_a_failure_with_its_reason() {
+fn reports_missing_program() {
     let lab = GateLab::new();
     lab.repairs(&json!({"x": {"run": ["/nonexistent/program"]}}));
     assert!(lab.repair(JOB).is("failed").output().contains("/nonexistent/program"));
 }
 
 #[test]
-fn of_fifty_gates_at_once_exactly_one_runs() {
+fn runs_one_of_fifty_concurrent_requests() {
     let lab = GateLab::with(&format!("{NOTE}; sleep 3"), &json!({"cooldown": "60s"}));
     let gates: Vec<Child> = (0..50).map(|n| lab.spawn(&format!("repair x {}", other(n)))).collect();
     let answers: Vec<GateResult> =
@@ -176,16 +177,16 @@ fn of_fifty_gates_at_once_exactly_one_runs() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        // On a loaded machine one may come so late that the winner has ended.
+        // On a loaded machine a request can arrive after the end of the repair that ran.
         if answer.json["reason"] != json!("cooldown") {
             answer.refused("busy");
-            assert_eq!(&answer.json["running"], winner, "the others are told which job runs");
+            assert_eq!(&answer.json["running"], winner, "the refusals name the running job");
         }
     }
 }
 
 #[test]
-fn fifty_gates_with_one_job_id_run_it_once_and_all_report_it() {
+fn runs_job_once_for_fifty_concurrent_requests_with_its_id() {
     let lab = GateLab::with(&format!("{NOTE}; sleep 1"), &json!({}));
     let gates: Vec<Child> = (0..50).map(|_| lab.spawn(&format!("repair x {JOB}"))).collect();
     let mut states: HashMap<String, usize> = HashMap::new();
@@ -199,15 +200,15 @@ fn fifty_gates_with_one_job_id_run_it_once_and_all_report_it() {
 }
 
 #[test]
-fn records_the_outcome_when_the_client_has_gone() {
+fn records_outcome_after_client_has_disconnected() {
     let lab = GateLab::with(&format!("{NOTE}; echo much; sleep 0.5; exit 3"), &json!({}));
     let mut command = lab.command(Some(format!("repair x {JOB}").as_bytes()));
     let mut gate = command.spawn().unwrap();
     drop((gate.stdout.take(), gate.stderr.take()));
-    assert_eq!(gate.wait().unwrap().code(), Some(1), "the exit code still tells");
+    assert_eq!(gate.wait().unwrap().code(), Some(1), "the exit code is still that of the result");
     lab.request(&format!("status {JOB}")).is("failed");
 
-    // With no descriptors at all, and with a full disk behind stdout.
+    // With closed stdio, and with stdout on a full disk.
     for (n, redirection) in ["<&- >&- 2>&-", ">/dev/full 2>&1"].iter().enumerate() {
         let mut shell = Command::new("/bin/sh");
         let script = format!(
@@ -227,7 +228,7 @@ fn records_the_outcome_when_the_client_has_gone() {
 }
 
 #[test]
-fn a_diagnosis_runs_its_commands_and_changes_no_record() {
+fn diagnosis_runs_its_commands_and_changes_no_record() {
     let fails = ["/bin/sh", "-c", "echo no >&2; exit 4"];
     let lab = GateLab::with(
         "exit 0",
@@ -247,7 +248,7 @@ fn a_diagnosis_runs_its_commands_and_changes_no_record() {
 }
 
 #[test]
-fn the_largest_diagnosis_fits_what_a_server_reads() {
+fn largest_diagnosis_fits_into_the_limit_of_the_server() {
     let worst = [
         "/bin/sh",
         "-c",
@@ -260,7 +261,7 @@ fn the_largest_diagnosis_fits_what_a_server_reads() {
 }
 
 #[test]
-fn a_login_with_a_careless_umask_repairs_nothing() {
+fn refuses_repair_with_world_writable_umask() {
     let lab = GateLab::with(NOTE, &json!({}));
     let script = format!(
         "umask 0; exec '{}' --config '{}' --state '{}'",

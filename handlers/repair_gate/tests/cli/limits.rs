@@ -1,5 +1,5 @@
-//! What a holder of the key can use up: budget, cooldown and records of one name, but not of
-//! another.
+//! A client with the key can use up the budget, the cooldown and the records of one repair, but not
+//! those of another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// How many records of one name there may be.
+/// Maximum number of records of one name.
 const MOST: usize = 1000;
 
-/// A host with the repairs `x`, which a flood requests, and `y`, which it does not. `x` has further
-/// fields.
+/// Returns a host with the repairs `x` and `y`. The argument has additional fields of `x`, the
+/// repair that the tests request too often.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
@@ -32,8 +32,8 @@ fn millis() -> u64 {
         .unwrap()
 }
 
-/// Writes records of `count` repairs of `name` which began `ago` milliseconds ago, byte for byte
-/// and in the place as older gates wrote them.
+/// Writes `count` records of `name`, with a start `ago` milliseconds ago, in exactly the format and
+/// the directory that older gates used.
 fn old_records(lab: &GateLab, name: &str, count: usize, ago: u64) {
     lab.repair(JOB);
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -53,7 +53,7 @@ fn old_records(lab: &GateLab, name: &str, count: usize, ago: u64) {
     }
 }
 
-/// What `usage` reports of `name`.
+/// Returns the entry for `name` in the answer to `usage`.
 fn usage(lab: &GateLab, name: &str) -> Value {
     let all = lab.request("usage");
     assert_eq!(all.code, 0, "{}", all.json);
@@ -72,9 +72,9 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_flood_of_one_name_leaves_another_runnable() {
+fn flood_of_one_name_does_not_block_another() {
     let lab = two_names(&json!({}));
-    // Nine hundred of the thousand are used up; three hundred more are requested.
+    // 900 of 1,000 records are used, and 300 more runs are requested.
     old_records(&lab, "x", 899, HOUR);
     let answers: Vec<GateResult> = (0..300).map(|n| lab.repair(&other(n))).collect();
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();
@@ -99,14 +99,15 @@ fn a_flood_of_one_name_leaves_another_runnable() {
         "{}",
         full.json
     );
-    // The first of all those jobs is still known, and not run again.
+    // The first of these jobs is still known and is not run again.
     lab.repair(&other(0)).is("done");
     lab.repair(&other(301)).refused("state");
 }
 
-/// Otherwise a flood of such requests would hold the lock by turns, and no other name would get it.
+/// Otherwise a flood of such requests could hold the lock all the time, and no other repair would
+/// get it.
 #[test]
-fn requests_beyond_the_budget_are_refused_without_the_lock() {
+fn refuses_requests_over_budget_without_the_lock() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
     let lock = File::open(lab.state().join("lock")).unwrap();
@@ -122,7 +123,7 @@ fn requests_beyond_the_budget_are_refused_without_the_lock() {
 fn refusals_write_nothing() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
-    // Nor is what is old removed for one.
+    // A refusal does not remove an expired record, either.
     old_records(&lab, "x", 1, 25 * HOUR);
     let before = lab.state_files();
     let modified =
@@ -135,7 +136,7 @@ fn refusals_write_nothing() {
 }
 
 #[test]
-fn ready_and_usage_report_what_is_used_up_and_until_when() {
+fn ready_and_usage_report_used_up_limits_with_their_time() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     assert_eq!(lab.request("ready x").text("answer"), "ready");
     assert_eq!(
@@ -171,7 +172,7 @@ fn ready_and_usage_report_a_running_repair() {
     let lab =
         GateLab::with("until [ -e \"$1/go\" ]; do sleep 0.02; done", &json!({"timeout": "20s"}));
     let gate: Child = lab.spawn(&format!("repair x {JOB}"));
-    crate::common::wait_until("it runs", || lab.record_path(JOB).exists());
+    crate::common::wait_until("the repair runs", || lab.record_path(JOB).exists());
     let ready = lab.request("ready x");
     assert!(ready.refused("busy").contains(&format!("x (job {JOB}) is running")));
     assert_eq!(
@@ -183,9 +184,9 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer with any other field.
+/// Older servers refuse an answer that has other fields than these.
 #[test]
-fn earlier_servers_understand_the_answers_of_ready() {
+fn older_servers_understand_answers_of_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     let keys =
         |answer: &GateResult| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -195,14 +196,14 @@ fn earlier_servers_understand_the_answers_of_ready() {
 }
 
 #[test]
-fn records_of_earlier_gates_still_count() {
-    // Its budget is used up, by unfiled records.
+fn records_of_older_gates_still_count() {
+    // The unfiled records use up the budget of `x`.
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
     lab.request("ready x").refused("budget");
     lab.request("status old-x-000000").is("done");
-    // The next repair files them, and they count as before.
+    // The next repair files these records, and they still count.
     lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
@@ -210,7 +211,7 @@ fn records_of_earlier_gates_still_count() {
     assert_eq!((known.is("done").output().as_str(), known.code), ("hi", 0));
     lab.request("repair y old-x-000000").refused("bad-request");
 
-    // A host that a flood has shut repairs again, but for that name; what is too old goes.
+    // After a flood of `x`, other repairs still run, and expired records are removed.
     let lab = two_names(&json!({}));
     old_records(&lab, "x", 4095, 23 * HOUR);
     old_records(&lab, "gone", 50, 25 * HOUR);
@@ -221,7 +222,7 @@ fn records_of_earlier_gates_still_count() {
 }
 
 #[test]
-fn a_gate_that_was_lost_before_the_upgrade_still_blocks_every_name() {
+fn repair_lost_before_the_upgrade_still_blocks_every_name() {
     let lab = two_names(&json!({}));
     old_records(&lab, "x", 1, 1000);
     lab.edit_record("old-x-000000", |record| {
@@ -233,7 +234,7 @@ fn a_gate_that_was_lost_before_the_upgrade_still_blocks_every_name() {
 }
 
 #[test]
-fn a_lost_gate_blocks_every_name_again_when_the_clock_goes_back() {
+fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     let lab = two_names(&json!({}));
     lab.repair(JOB).is("done");
     lab.edit_record(JOB, |record| {
@@ -246,9 +247,9 @@ fn a_lost_gate_blocks_every_name_again_when_the_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// With a clock set back, filed records count as those not yet filed do.
+/// After the clock was set back, filed records count like unfiled ones.
 #[test]
-fn a_clock_that_went_back_frees_no_record() {
+fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
     lab.request("repair y 20261123-of-y-0001").is("done");
@@ -262,9 +263,9 @@ fn a_clock_that_went_back_frees_no_record() {
     assert_eq!(usage(&lab, "x")["records"], json!(1));
 }
 
-/// System calls count the work, for the time depends on the machine.
+/// Counts system calls instead of measuring time, which depends on the machine.
 #[test]
-fn a_request_costs_no_more_than_the_records_of_its_own_name() {
+fn request_reads_only_records_of_its_own_name() {
     let calls = |lab: &GateLab, request: &str| {
         let traced = lab.path("strace");
         let mut command = Command::new("strace");

@@ -1,5 +1,5 @@
-//! The real binary, started as sshd starts it. These tests need root, for the gate trusts only what
-//! is root's.
+//! Runs the real binary like sshd does. These tests need root, because the gate trusts only files
+//! that root owns.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

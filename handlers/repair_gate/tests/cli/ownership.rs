@@ -1,4 +1,5 @@
-//! Who can change a file: repairs.json decides what root runs, so only root may be able to.
+//! repairs.json decides which commands run as root, so the gate accepts it only if only root can
+//! change it.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -16,7 +17,7 @@ fn refused(lab: &GateLab, reason: &str, part: &str) {
 }
 
 #[test]
-fn a_file_or_directory_that_others_can_write_is_refused_with_the_fix() {
+fn refuses_file_or_directory_writable_by_others_with_the_fix() {
     for (name, mode) in [
         ("etc/repairs.json", 0o664),
         ("etc/repairs.json", 0o646),
@@ -35,14 +36,14 @@ fn a_file_or_directory_that_others_can_write_is_refused_with_the_fix() {
 }
 
 #[test]
-fn does_not_advise_to_close_a_shared_directory_like_tmp() {
+fn does_not_suggest_chmod_for_shared_directory() {
     let lab = GateLab::new();
     lab.chmod("etc", 0o1777);
     refused(&lab, "config", "(mode 1777): keep the files of the gate elsewhere");
 }
 
 #[test]
-fn a_directory_far_above_that_others_can_write_is_refused_too() {
+fn refuses_writable_ancestor_directory() {
     let lab = GateLab::new();
     lab.chmod("", 0o777);
     lab.request("list").refused("config");
@@ -50,7 +51,7 @@ fn a_directory_far_above_that_others_can_write_is_refused_too() {
 }
 
 #[test]
-fn a_file_or_directory_of_somebody_else_is_refused() {
+fn refuses_file_or_directory_of_another_account() {
     for name in ["etc/repairs.json", "etc"] {
         let lab = GateLab::new();
         chown(lab.path(name), Some(65534), None).unwrap();
@@ -59,7 +60,7 @@ fn a_file_or_directory_of_somebody_else_is_refused() {
 }
 
 #[test]
-fn symlinks_are_not_followed() {
+fn does_not_follow_symlinks() {
     let lab = GateLab::new();
     fs::rename(lab.config(), lab.path("etc/real.json")).unwrap();
     symlink(lab.path("etc/real.json"), lab.config()).unwrap();
@@ -72,7 +73,7 @@ fn symlinks_are_not_followed() {
 }
 
 #[test]
-fn refuses_a_fifo_or_directory_for_a_file_without_blocking() {
+fn refuses_fifo_or_directory_without_blocking() {
     let lab = GateLab::new();
     fs::remove_file(lab.config()).unwrap();
     refused(&lab, "config", "No such file");
@@ -84,7 +85,7 @@ fn refuses_a_fifo_or_directory_for_a_file_without_blocking() {
 }
 
 #[test]
-fn a_relative_path_or_one_with_dots_is_refused() {
+fn refuses_relative_paths_and_paths_with_dots() {
     for path in ["etc/repairs.json", "/run/../etc/repairs.json", "repairs.json", "/"] {
         let output = Command::new(GATE)
             .args(["--config", path])
@@ -96,7 +97,7 @@ fn a_relative_path_or_one_with_dots_is_refused() {
 }
 
 #[test]
-fn a_wrong_file_is_refused_with_its_place_for_every_word_but_version() {
+fn every_request_except_version_reports_an_invalid_file() {
     let lab = GateLab::new();
     for (text, place) in [
         ("{\"repairs\": {\"touch\": {\"run\": [\"/bin/true\"],,}}}", "repairs.json:1:"),
@@ -125,7 +126,7 @@ fn a_wrong_file_is_refused_with_its_place_for_every_word_but_version() {
 }
 
 #[test]
-fn a_known_job_is_reported_even_when_the_file_has_become_bad() {
+fn reports_known_job_even_with_invalid_file() {
     let lab = GateLab::new();
     lab.request(&format!("repair touch {JOB}")).is("done");
     lab.chmod("etc/repairs.json", 0o666);
@@ -135,7 +136,7 @@ fn a_known_job_is_reported_even_when_the_file_has_become_bad() {
 }
 
 #[test]
-fn the_maintenance_file_stops_repairs_and_reports_its_owner_age_and_note() {
+fn maintenance_file_stops_repairs_and_names_its_owner() {
     let lab = GateLab::new();
     fs::write(lab.path("etc/hold"), "kernel update, back at six\x1b[2J\nmore").unwrap();
     assert!(
@@ -160,7 +161,7 @@ fn the_maintenance_file_stops_repairs_and_reports_its_owner_age_and_note() {
 }
 
 #[test]
-fn check_lists_the_repairs_and_warns_of_programs_that_are_missing_or_not_roots() {
+fn check_lists_repairs_and_warns_of_unsafe_programs() {
     let lab = GateLab::new();
     fs::copy("/bin/true", lab.path("mine")).unwrap();
     lab.chmod("mine", 0o777);
@@ -183,7 +184,7 @@ fn check_lists_the_repairs_and_warns_of_programs_that_are_missing_or_not_roots()
 }
 
 #[test]
-fn the_sudoers_file_is_accepted_by_visudo() {
+fn visudo_accepts_the_sudoers_file() {
     let lab = GateLab::new();
     lab.repairs(&json!({"a": {"run": ["/usr/bin/x", "--a=b:c,d", "{x}@%~+"], "as": "root",
         "diagnose": [["/usr/bin/y", "-n", "50"]]}, "b": {"run": ["/bin/true"], "as": "www-data"}}));

@@ -1,6 +1,6 @@
-//! Files that are exchanged while the gate reads them, as fast as a thread can. In the field only
-//! root or the gate's own account could do so; here root does, to show that the gate reads the very
-//! file that it has checked.
+//! Replaces files as fast as possible while the gate reads them, to show that the gate reads
+//! exactly the file that it has checked. Outside of tests, only root or the gate's account could do
+//! this.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::{GateLab, JOB};
 use serde_json::json;
 
-/// Ends the exchange, also when the test fails meanwhile.
+/// Stops the thread that replaces the file, even if the test fails.
 struct EndExchange<'a>(&'a AtomicBool);
 
 impl Drop for EndExchange<'_> {
@@ -21,8 +21,8 @@ impl Drop for EndExchange<'_> {
     }
 }
 
-/// While `check` runs again and again, `path` is by turns the honest file and a symlink to `evil`,
-/// and at times nothing.
+/// Calls `check` repeatedly while a thread replaces `path` in turn by the original file and a
+/// symlink to `evil`.
 fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
@@ -49,7 +49,7 @@ fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
 }
 
 #[test]
-fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
+fn never_reads_symlink_that_replaces_the_file() {
     let lab = GateLab::new();
     fs::create_dir(lab.path("elsewhere")).unwrap();
     let evil = lab.path("elsewhere/evil.json");
@@ -77,7 +77,7 @@ fn a_file_raced_against_a_symlink_is_never_the_evil_one() {
 }
 
 #[test]
-fn a_record_raced_against_a_symlink_is_reported_truly_or_not_at_all() {
+fn never_reports_symlink_that_replaces_a_record() {
     let lab = GateLab::with("echo ran >> \"$1/runs\"; exit 3", &json!({}));
     lab.repair(JOB).is("failed");
     fs::create_dir(lab.path("elsewhere")).unwrap();
@@ -85,8 +85,8 @@ fn a_record_raced_against_a_symlink_is_reported_truly_or_not_at_all() {
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The names used for the exchange are beside the record, where the gate knows no such files; so
-    // only that record is requested.
+    // The temporary files of the exchange are next to the record, and the gate would refuse them.
+    // Requests for this known job read only its own record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(

@@ -1,5 +1,5 @@
-//! Records: cooldown and budget, crashes and reboots, and a state directory that is damaged, full
-//! or read-only.
+//! Tests of the records: cooldown and budget, crashes and reboots, and a state directory that is
+//! damaged, full or read-only.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -10,11 +10,11 @@ use crate::common::{GateLab, JOB, wait_until};
 use crate::jobs::{NOTE, other};
 use serde_json::json;
 
-/// A name, and how to do the damage.
+/// The name of a kind of damage, and a function that causes it.
 type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
 
 #[test]
-fn keeps_cooldown_and_budget_for_every_client() {
+fn cooldown_and_budget_apply_to_every_client() {
     let lab = GateLab::with(NOTE, &json!({"cooldown": "1h"}));
     lab.repair(JOB).is("done");
     let answer = lab.repair(&other(1));
@@ -37,7 +37,7 @@ fn keeps_cooldown_and_budget_for_every_client() {
 }
 
 #[test]
-fn a_clock_that_went_back_makes_it_no_bolder() {
+fn setting_the_clock_back_allows_no_repair() {
     let lab = GateLab::with(NOTE, &json!({}));
     lab.repair(JOB).is("done");
     lab.edit_record(JOB, |record| {
@@ -51,13 +51,13 @@ fn a_clock_that_went_back_makes_it_no_bolder() {
 }
 
 #[test]
-fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again() {
+fn job_of_killed_gate_becomes_unknown_and_is_not_run_again() {
     let lab = GateLab::with(&format!("{NOTE}; sleep 2"), &json!({"timeout": "60s"}));
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
-    wait_until("it runs", || lab.runs() == 1);
+    wait_until("the repair runs", || lab.runs() == 1);
     gate.kill().unwrap();
     gate.wait().unwrap();
-    // Its repair may still be running, so nothing else may.
+    // The repair of the killed gate may still be running, so the gate runs nothing else.
     assert!(
         lab.request(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
     );
@@ -83,7 +83,7 @@ fn a_killed_gate_leaves_a_job_that_is_running_then_unknown_and_never_run_again()
 }
 
 #[test]
-fn damaged_state_is_refused_and_never_taken_for_empty() {
+fn refuses_damaged_state() {
     let damages: [StateDamage; 10] = [
         ("an empty record", &|lab| fs::write(lab.record_path(JOB), "").unwrap()),
         ("garbage", &|lab| fs::write(lab.record_path(JOB), "{\"job\": 1}").unwrap()),
@@ -131,7 +131,7 @@ fn damaged_state_is_refused_and_never_taken_for_empty() {
 }
 
 #[test]
-fn a_damaged_directory_of_filed_records_is_refused() {
+fn refuses_damaged_directory_of_filed_records() {
     let damages: [StateDamage; 4] = [
         ("writable by others", &|lab| lab.chmod("state/jobs/x", 0o770)),
         ("of another account", &|lab| {
@@ -160,7 +160,7 @@ fn a_damaged_directory_of_filed_records_is_refused() {
 }
 
 #[test]
-fn a_damaged_state_directory_is_refused() {
+fn refuses_damaged_state_directory() {
     let damages: [StateDamage; 7] = [
         ("missing", &|lab| fs::remove_dir(lab.state()).unwrap()),
         ("writable by others", &|lab| lab.chmod("state", 0o770)),
@@ -190,7 +190,7 @@ fn a_damaged_state_directory_is_refused() {
     }
 }
 
-/// A file system of its own for the state directory, taken away again at the end.
+/// A separate file system for the state directory, which is unmounted on drop.
 struct Mounted(PathBuf);
 
 impl Mounted {
@@ -215,7 +215,7 @@ impl Drop for Mounted {
 }
 
 #[test]
-fn a_read_only_state_directory_runs_nothing_but_still_answers() {
+fn answers_but_runs_nothing_with_read_only_state_directory() {
     let lab = GateLab::with(NOTE, &json!({}));
     let mounted = Mounted::new(&lab, "mode=0700");
     lab.repair(JOB).is("done");
@@ -227,7 +227,7 @@ fn a_read_only_state_directory_runs_nothing_but_still_answers() {
 }
 
 #[test]
-fn a_full_state_directory_runs_nothing_and_keeps_what_it_knows() {
+fn runs_nothing_and_keeps_records_on_full_disk() {
     let lab = GateLab::with(NOTE, &json!({}));
     let _mounted = Mounted::new(&lab, "mode=0700,size=64k");
     lab.repair(JOB).is("done");
@@ -241,7 +241,7 @@ fn a_full_state_directory_runs_nothing_and_keeps_what_it_knows() {
 }
 
 #[test]
-fn old_records_go_and_recent_ones_stay() {
+fn removes_old_records_and_keeps_recent_ones() {
     let lab = GateLab::with(NOTE, &json!({}));
     for n in 0..3 {
         lab.repair(&other(n)).is("done");

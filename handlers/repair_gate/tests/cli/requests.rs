@@ -1,13 +1,12 @@
-//! What a server, or anyone who has its key, can request; and that nothing else makes anything
-//! happen.
+//! Requests that a server, or anyone who has its key, can send. Everything else has no effect.
 
 use std::fs;
 
 use crate::common::{GateLab, GateResult, JOB};
 use serde_json::json;
 
-/// Each of these would be a repair if the gate believed any part of it.
-fn worse_words() -> Vec<Vec<u8>> {
+/// Malformed requests. A gate that parsed them less strictly could run a repair.
+fn malformed_requests() -> Vec<Vec<u8>> {
     let texts = [
         "",
         " ",
@@ -116,14 +115,14 @@ fn worse_words() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn worse_words_run_nothing_and_write_nothing() {
+fn malformed_requests_run_and_write_nothing() {
     let lab = GateLab::new();
-    let words = worse_words();
+    let words = malformed_requests();
     assert!(words.len() > 90);
     for bad in &words {
         let answer = lab.request_bytes(Some(bad));
         let shown = String::from_utf8_lossy(&bad[..bad.len().min(80)]).into_owned();
-        // A name in another spelling is well formed, but this host has no such repair.
+        // Upper-case names are valid, but this host has no such repair.
         let reason =
             if shown.starts_with("repair TOUCH ") { "unknown-repair" } else { "bad-request" };
         assert_eq!(
@@ -139,20 +138,20 @@ fn worse_words_run_nothing_and_write_nothing() {
             "{shown:?} wrote to the state directory"
         );
     }
-    // The same lab does repair on a proper request, so the marker would have shown it.
+    // A valid request creates the marker, so the marker would have shown a repair above.
     assert_eq!(lab.request(&format!("repair touch {JOB}")).is("done").code, 0);
     assert!(lab.marker().exists());
 }
 
 #[test]
-fn a_login_without_a_command_is_refused() {
+fn refuses_login_without_command() {
     let lab = GateLab::new();
     lab.request_bytes(None).refused("bad-request");
     assert!(lab.state_files().is_empty());
 }
 
 #[test]
-fn a_refusal_names_the_job_when_it_could_be_read() {
+fn refusal_has_job_id_if_it_is_valid() {
     let lab = GateLab::new();
     assert_eq!(lab.request(&format!("repair a;b {JOB}")).json["job"], json!(JOB));
     assert_eq!(lab.request(&format!("repair nothing {JOB}")).json["job"], json!(JOB));
@@ -160,7 +159,7 @@ fn a_refusal_names_the_job_when_it_could_be_read() {
 }
 
 #[test]
-fn list_and_version_answer() {
+fn answers_list_and_version() {
     let lab = GateLab::new();
     lab.repairs(&json!({"b": {"run": ["/bin/true"]}, "a": {"run": ["/bin/true"]}}));
     assert_eq!(lab.request("list").json["repairs"], json!(["a", "b"]));
@@ -174,7 +173,7 @@ fn list_and_version_answer() {
 }
 
 #[test]
-fn the_environment_configures_nothing() {
+fn ignores_the_environment() {
     let lab = GateLab::with("env > \"$1/env\"", &json!({}));
     let mut command = lab.command(Some(format!("repair x {JOB}").as_bytes()));
     for name in [
@@ -210,7 +209,7 @@ fn the_environment_configures_nothing() {
 }
 
 #[test]
-fn refuses_wrong_arguments_in_authorized_keys_with_their_reason() {
+fn refuses_invalid_arguments_in_authorized_keys() {
     let lab = GateLab::new();
     for bad in [&["--nonsense"][..], &["--config"], &["repair", "touch", JOB]] {
         let mut command = lab.command(Some(format!("repair touch {JOB}").as_bytes()));
@@ -222,7 +221,7 @@ fn refuses_wrong_arguments_in_authorized_keys_with_their_reason() {
 }
 
 #[test]
-fn help_and_version_are_for_people() {
+fn prints_help_and_version() {
     let lab = GateLab::new();
     for (word, start) in
         [("--help", "repair_gate: runs"), ("--version", "repair_gate 0."), ("-V", "repair_gate 0.")]
@@ -233,10 +232,9 @@ fn help_and_version_are_for_people() {
     }
 }
 
-/// Set-up scripts rely on `repair_gate sudoers > FILE`: an empty file would pass for a sudoers file
-/// that is in order.
+/// Setup scripts use `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
 #[test]
-fn fails_if_a_text_for_people_cannot_be_written() {
+fn exits_with_3_if_text_cannot_be_written() {
     let lab = GateLab::new();
     for word in ["sudoers", "check"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -247,7 +245,7 @@ fn fails_if_a_text_for_people_cannot_be_written() {
             "{output:?}"
         );
     }
-    // An answer that nobody waits for any more is as it was: what was done is on record.
+    // For an answer to a server, the exit code does not depend on stdout.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(lab.command(Some(b"list")).stdout(full).output().unwrap().status.code(), Some(0));
 }

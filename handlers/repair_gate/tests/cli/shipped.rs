@@ -1,5 +1,4 @@
-//! The files of nagios-config/ that belong to the gate: read by the gate, by sudo and by CFEngine,
-//! and at work.
+//! Tests the files of nagios-config/ that belong to the gate with the gate, sudo and CFEngine.
 
 use std::fs;
 use std::net::TcpStream;
@@ -14,7 +13,7 @@ fn shipped(name: &str) -> PathBuf {
 }
 
 #[test]
-fn accepts_the_shipped_repairs_and_sudo_accepts_their_rules() {
+fn shipped_repairs_and_their_sudo_rules_are_valid() {
     let lab = GateLab::new();
     lab.config_text(&fs::read_to_string(shipped("repairs.json")).unwrap());
     let check = lab.people(&["check"]);
@@ -39,21 +38,21 @@ fn accepts_the_shipped_repairs_and_sudo_accepts_their_rules() {
 }
 
 #[test]
-fn the_shipped_policy_is_accepted_by_cfengine() {
+fn cfengine_accepts_the_shipped_policy() {
     let lab = GateLab::new();
     let output = Command::new("/usr/bin/cf-promises").arg("-f").arg(policy(&lab)).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-/// The policy below the lab: CFEngine reads def.json beside it, and wants both unwritable for
-/// others.
+/// Copies the policy into the lab and returns its path. CFEngine reads def.json in the same
+/// directory, and requires that others cannot write to either file.
 fn policy(lab: &GateLab) -> PathBuf {
     fs::copy(shipped("cfengine/web_server.cf"), lab.path("web_server.cf")).unwrap();
     lab.chmod("web_server.cf", 0o600);
     lab.path("web_server.cf")
 }
 
-/// An Apache of the lab's own, on a free port; ended with everything it started.
+/// An Apache for this test on a free port. Its processes are killed on drop.
 struct LabApache<'a> {
     lab: &'a GateLab,
     port: u16,
@@ -83,13 +82,13 @@ impl<'a> LabApache<'a> {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// SIGKILL to the whole group, and waits for init to have taken the dead away: until then
-    /// Apache calls itself running.
+    /// Kills the whole process group, and waits until init has reaped the processes. Before that,
+    /// Apache considers itself running.
     fn kill(&self) {
         let Ok(pid) = fs::read_to_string(self.lab.path("httpd.pid")) else { return };
         let _ =
             Command::new("/bin/kill").args(["-KILL", "--", &format!("-{}", pid.trim())]).output();
-        wait_until("init takes the dead away", || {
+        wait_until("init has reaped Apache", || {
             !Path::new(&format!("/proc/{}", pid.trim())).exists()
         });
     }
@@ -102,7 +101,7 @@ impl Drop for LabApache<'_> {
 }
 
 #[test]
-fn the_shipped_policy_heals_a_killed_apache_and_leaves_a_healthy_one_alone() {
+fn shipped_policy_starts_only_a_dead_apache() {
     let lab = GateLab::new();
     let apache = LabApache::set_up(&lab);
     let run = json!(["/usr/bin/cf-agent", "-KI", "-f", policy(&lab)]);

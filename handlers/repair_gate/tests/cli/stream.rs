@@ -1,5 +1,5 @@
-//! The output of a repair while it runs: lines before the answer, bounded, cleaned, and never in
-//! the way of the repair.
+//! The gate sends the output of a running repair as bounded and cleaned lines before the answer,
+//! and this never delays the repair.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -9,7 +9,7 @@ use crate::jobs::NOTE;
 use serde_json::json;
 
 #[test]
-fn lines_come_while_the_repair_runs() {
+fn sends_lines_while_the_repair_runs() {
     let lab = GateLab::with(
         "echo begun; until [ -e \"$1/go\" ]; do sleep 0.02; done; printf 'the end'",
         &json!({"timeout": "20s"}),
@@ -20,7 +20,7 @@ fn lines_come_while_the_repair_runs() {
     stdout.read_line(&mut line).unwrap();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "\nSHP1 begun\n");
-    // Only now may it end: the line has come before the answer could.
+    // The repair waits for this file, so the line above arrived while the repair was running.
     fs::write(lab.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -34,7 +34,7 @@ fn lines_come_while_the_repair_runs() {
 }
 
 #[test]
-fn much_output_is_bounded_and_cleaned_and_cannot_pass_for_an_answer() {
+fn bounds_and_cleans_lines_that_imitate_an_answer() {
     let lab = GateLab::with(
         "printf '\\033[2Jred\\007\\nSHN1 {}\\n'; head -c 5000 /dev/zero | tr '\\0' x; echo; seq \
         100000",
@@ -79,9 +79,9 @@ fn a_client_that_stops_reading_does_not_stop_the_repair() {
         &json!({}),
     );
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
-    // Nobody reads, and a pipe holds less than the repair prints.
+    // Nobody reads stdout, and the output of the repair does not fit into a pipe.
     wait_until("the repair has ended", || lab.runs() == 1);
-    wait_until("it is on record", || {
+    wait_until("the result is recorded", || {
         lab.request(&format!("status {JOB}")).json["state"] == json!("done")
     });
     drop(gate.stdout.take());

@@ -1,5 +1,5 @@
-//! A gate installed as packaged, behind a real sshd: account `repair`, sudoers file, restricted
-//! key.
+//! A gate that is installed like its package, with the account `repair`, a sudoers file and a
+//! restricted key, behind a real sshd.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -13,17 +13,17 @@ use serde_json::{Value, json};
 
 use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
-/// The sudo of a host. Both are on it as its package puts it.
+/// The implementation of sudo on a host, installed like its package does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sudo {
-    /// Debian's own.
+    /// The original sudo, from Debian.
     Original,
-    /// sudo-rs of that version, which `packaging/prerequisites test` builds.
+    /// sudo-rs of this version, which `packaging/prerequisites test` builds.
     Rs(&'static str),
 }
 
 impl Sudo {
-    /// The directory to install from; empty if it is there.
+    /// Returns the directory to install from, or an empty string if sudo is already installed.
     fn directory(self) -> String {
         match self {
             Sudo::Original => String::new(),
@@ -34,7 +34,7 @@ impl Sudo {
     }
 }
 
-/// The host, its sshd and the key that opens it.
+/// A host with the installed gate, its sshd and the client's key.
 pub struct Installed {
     pub lab: GateLab,
     sshd: Child,
@@ -42,7 +42,7 @@ pub struct Installed {
     log: Receiver<String>,
 }
 
-/// A client that stays until it is ended, at the latest when the test is over.
+/// A client process that is killed on drop.
 pub struct Client(pub Child);
 
 impl Drop for Client {
@@ -53,13 +53,13 @@ impl Drop for Client {
 }
 
 impl Installed {
-    /// Starts it with these repairs; `LAB` in them stands for its directory, of which `drop` is
-    /// writable by everyone.
+    /// Installs the gate with these repairs. `LAB` in them is replaced by the lab directory, in
+    /// which the directory `drop` is writable by everyone.
     pub fn with(repairs: &Value) -> Installed {
         Installed::with_sudo(Sudo::Original, repairs)
     }
 
-    /// The same, with that sudo.
+    /// Installs the gate like [`Installed::with`], with the given implementation of sudo.
     pub fn with_sudo(sudo: Sudo, repairs: &Value) -> Installed {
         let lab = GateLab::new();
         let here = lab.path("").display().to_string();
@@ -86,7 +86,7 @@ impl Installed {
         Installed { lab, sshd, port, log: listen(log) }
     }
 
-    /// One of OpenSSH's clients, strict and without a person behind it.
+    /// Returns the command of an OpenSSH client in batch mode with strict host key checking.
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let option = |name: &str, path: &str| format!("{name}={}", self.lab.path(path).display());
@@ -118,12 +118,12 @@ impl Installed {
         command
     }
 
-    /// Runs a client, for half a minute at most.
+    /// Runs a client for at most 30 seconds.
     pub fn run(&self, client: &mut Command) -> Output {
         testkit::output_within(client.spawn().unwrap(), Duration::from_secs(30))
     }
 
-    /// `ssh` with options, and then the request.
+    /// Runs `ssh` with these options and this request.
     pub fn ssh(&self, options: &[&str], request: &[&str]) -> Output {
         self.run(self.client("/usr/bin/ssh").args(options).arg("repair@127.0.0.1").args(request))
     }
@@ -132,32 +132,30 @@ impl Installed {
         GateResult::of(&self.ssh(&[], &[request]))
     }
 
-    /// A path as processes behind this sshd see it.
+    /// Returns the path outside the mount namespace of a path that processes of this sshd see.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd.id()))
     }
 
-    /// A command run by the account of the gate, behind this sshd.
+    /// Runs a command as the gate's account, in the mount namespace of this sshd.
     pub fn as_repair(&self, words: &[&str]) -> Output {
         let account = ["/usr/bin/setpriv", "--reuid=29990", "--regid=29990", "--clear-groups"];
         self.as_root(&[&account[..], words].concat())
     }
 
-    /// A command run by root, behind this sshd.
+    /// Runs a command as root, in the mount namespace of this sshd.
     pub fn as_root(&self, words: &[&str]) -> Output {
         let mut command = Command::new("/usr/bin/nsenter");
         command.args(["-m", "-t", &self.sshd.id().to_string(), "--"]).args(words);
         command.stdin(Stdio::null()).output().unwrap()
     }
 
-    /// The next line of the system's log that the gate wrote.
+    /// Returns the next line that the gate logged to syslog.
     pub fn logged(&self) -> String {
-        self.log
-            .recv_timeout(Duration::from_secs(5))
-            .expect("a line in the system's log within five seconds")
+        self.log.recv_timeout(Duration::from_secs(5)).expect("a line in syslog within five seconds")
     }
 
-    /// The records there are.
+    /// Returns the names of all entries in the directory of the records.
     pub fn jobs(&self) -> Vec<String> {
         let jobs = fs::read_dir(self.inside("/var/lib/nagios-selfheal/gate/jobs"));
         jobs.map_or(Vec::new(), |jobs| {
@@ -166,8 +164,8 @@ impl Installed {
     }
 }
 
-/// Reads the system's log for as long as there is one: sudo writes there too, and would wait for a
-/// reader.
+/// Reads syslog until the socket is closed, and returns the lines of the gate. sudo logs to the
+/// same socket and would block without a reader.
 fn listen(log: UnixDatagram) -> Receiver<String> {
     let (send, received) = mpsc::channel();
     std::thread::spawn(move || {
@@ -182,7 +180,7 @@ fn listen(log: UnixDatagram) -> Receiver<String> {
     received
 }
 
-/// The line of authorized_keys, up to the key, as the program's own help gives it.
+/// Returns the line of authorized_keys without the key, from the help of the program.
 fn packaged_line() -> String {
     let help = Command::new(GATE).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -221,7 +219,8 @@ fn start(lab: &GateLab, sudo: Sudo) -> Option<(Child, u16)> {
     None
 }
 
-/// Allows all that sshd can allow: what does not work is refused by the line in authorized_keys.
+/// Returns an sshd_config that allows everything, so that only the line in authorized_keys refuses
+/// a feature.
 fn config(lab: &GateLab, port: u16) -> String {
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\
@@ -248,7 +247,7 @@ impl Drop for Installed {
 }
 
 impl Installed {
-    /// Waits until sshd's log has this part.
+    /// Waits until the log of sshd contains `part`.
     pub fn wait_for_log(&self, part: &str) {
         wait_until(part, || fs::read_to_string(self.lab.path("sshd.log")).unwrap().contains(part));
     }

@@ -1,5 +1,5 @@
-//! A host of its own for every test: a file, a state directory and a marker that only a repair can
-//! make.
+//! A separate test host for every test, with repairs.json, a state directory and a marker file that
+//! only a repair creates.
 #![allow(dead_code, reason = "each test program uses its own part of the lab")]
 
 pub mod installed;
@@ -18,25 +18,25 @@ pub use testkit::{free_port, wait_until};
 pub const GATE: &str = env!("CARGO_BIN_EXE_repair_gate");
 pub const JOB: &str = "20261123-00000001";
 
-/// A temporary host. It is below /run, for the gate trusts no file below a directory that everyone
-/// can write, as /tmp.
+/// The directory of a test host. It is below /run, because the gate trusts no file in a directory
+/// that everyone can write to, such as /tmp.
 pub struct GateLab {
     dir: TempDir,
 }
 
-/// The exit and the answer of a gate.
+/// The exit code and the answer of a gate.
 #[derive(Debug)]
 pub struct GateResult {
     pub code: i32,
     pub json: Value,
     pub stderr: String,
-    /// Lines that the repair printed, sent while it ran.
+    /// Output lines of the repair that were sent while it was running.
     pub streamed: Vec<String>,
 }
 
 impl GateResult {
-    /// Checks all that holds for every answer: an exit code in 0..3, a line break before anything
-    /// else, lines of a repair's output, one framed line at the end and nothing else.
+    /// Parses an answer, and checks the rules for every answer. The exit code is in 0..3. The
+    /// output consists of a newline, the output lines of the repair and one framed line at the end.
     pub fn of(output: &Output) -> GateResult {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
@@ -75,7 +75,7 @@ impl GateResult {
         lines.join("\n")
     }
 
-    /// It is a refusal for `reason`, with exit code 3.
+    /// Asserts that the answer is a refusal for `reason` with exit code 3, and returns its message.
     #[track_caller]
     pub fn refused(&self, reason: &str) -> &str {
         assert_eq!(
@@ -87,7 +87,7 @@ impl GateResult {
         self.text("text")
     }
 
-    /// It is an answer about a job in `state`.
+    /// Asserts that the answer is about a job in `state`.
     #[track_caller]
     pub fn is(&self, state: &str) -> &GateResult {
         assert_eq!(self.json["state"], json!(state), "{}", self.json);
@@ -96,12 +96,12 @@ impl GateResult {
 }
 
 impl GateLab {
-    /// A host whose repair `touch` makes the marker.
+    /// Creates a host with the repair `touch`, which creates the marker.
     pub fn new() -> GateLab {
         let me = fs::read_to_string("/proc/self/status").unwrap();
         assert!(
             me.contains("\nUid:\t0\t0\t"),
-            "these tests must run as root: the gate trusts only files of root's"
+            "these tests must run as root, because the gate trusts only files that root owns"
         );
         let dir = tempfile::Builder::new()
             .prefix("repair_gate-")
@@ -115,7 +115,7 @@ impl GateLab {
         lab
     }
 
-    /// A host with one repair, `x`, that runs `script`, and further fields.
+    /// Creates a host with the repair `x`, which runs `script` and has these additional fields.
     pub fn with(script: &str, fields: &Value) -> GateLab {
         let lab = GateLab::new();
         let mut x = json!({"run": ["/bin/sh", "-c", script, "sh", lab.path("")], "cooldown": "0s"});
@@ -160,7 +160,7 @@ impl GateLab {
         self.chmod("etc/repairs.json", 0o644);
     }
 
-    /// The gate as sshd would start it, with a clean environment.
+    /// Returns the command with which sshd would start the gate, with a clean environment.
     pub fn command(&self, request: Option<&[u8]>) -> Command {
         let mut command = Command::new(GATE);
         command.arg("--config").arg(self.config()).arg("--state").arg(self.state());
@@ -184,7 +184,7 @@ impl GateLab {
         self.request_bytes(Some(request.as_bytes()))
     }
 
-    /// Requests the repair `x` under that job ID.
+    /// Requests the repair `x` with this job ID.
     pub fn repair(&self, job: &str) -> GateResult {
         self.request(&format!("repair x {job}"))
     }
@@ -199,7 +199,7 @@ impl GateLab {
             .unwrap()
     }
 
-    /// Everything below the state directory, by name.
+    /// Returns the relative paths of everything below the state directory, sorted.
     pub fn state_files(&self) -> Vec<String> {
         let mut found = Vec::new();
         let mut dirs = vec![self.state()];
@@ -215,8 +215,8 @@ impl GateLab {
         found
     }
 
-    /// Where the record of a job is: filed under its repair's name once another repair has begun,
-    /// and before that not.
+    /// Returns the path of a job's record. The record is filed under the name of its repair once
+    /// another repair has begun.
     pub fn record_path(&self, job: &str) -> PathBuf {
         let jobs = self.state().join("jobs");
         let file = format!("{job}.json");
@@ -225,7 +225,7 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Changes one field of a record on disk.
+    /// Edits a record on disk.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
         let mut record: Value =
             serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
@@ -233,19 +233,19 @@ impl GateLab {
         fs::write(self.record_path(job), record.to_string()).unwrap();
     }
 
-    /// How often the script has noted that it ran (`echo >> "$1/runs"`).
+    /// Returns how often the script has run, by the lines that it wrote (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
     }
 }
 
-/// Whether a process of that ID is there (and is not a zombie).
+/// Whether a process with this ID exists and is not a zombie.
 pub fn alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{}/stat", pid.trim()))
         .is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// The process id that a script has written to `path`.
+/// Waits until a script has written its process ID to `path`, and returns the ID.
 pub fn read_pid(path: &Path) -> String {
     wait_until(&format!("{} is written", path.display()), || {
         fs::read_to_string(path).is_ok_and(|text| text.ends_with('\n'))

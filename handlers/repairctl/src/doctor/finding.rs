@@ -37,7 +37,7 @@ pub struct DoctorFinding {
 }
 
 /// A hint at the end of some error messages. doctor removes it, because it prints the fix itself.
-const SEE_DOCTOR: &str = "; `repairctl doctor` as root names the fix";
+const SEE_DOCTOR: &str = concat!("; ", policy::see_doctor!());
 
 /// Returns the result of a check that found no problem.
 pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {

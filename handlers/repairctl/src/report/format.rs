@@ -101,10 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn formats_durations() {
-        let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000]
-            .map(|ms| span(Duration::from_millis(ms)));
-        assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);
+    fn formats_classes_of_durations() {
         let s = Duration::from_secs;
         assert_eq!(time_class(s(0), Some(s(1))), "under 1 s");
         assert_eq!(time_class(s(2), Some(s(5))), "2 to 5 s");

@@ -70,3 +70,15 @@ pub fn span(span: Duration) -> String {
         s => short(s / 3600.0, "h"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_durations() {
+        let shown = [400, 4000, 59_400, 59_600, 210_000, 7_200_000]
+            .map(|ms| span(Duration::from_millis(ms)));
+        assert_eq!(shown, ["0.4 s", "4 s", "59 s", "1 min", "3.5 min", "2 h"]);
+    }
+}

@@ -81,8 +81,7 @@ fn search(
 }
 
 fn shortened(text: &[u8]) -> String {
-    // Do not cut within a character. The text would not be valid UTF-8 any more and be decoded as
-    // Latin-1.
+    // Do not cut within a character. The result would be invalid UTF-8 and be decoded as Latin-1.
     let end =
         std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {

@@ -19,8 +19,8 @@ pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
             let failed = assertions.iter().filter(|assertion| !assertion.holds(&document));
             failed.map(|assertion| {
                 let found =
-                    document.pointer(&assertion.pointer).map_or("no such value".to_owned(), shown);
-                format!("JSON: not {} ({found})", assertion.text)
+                    document.pointer(&assertion.pointer).map_or("nothing".to_owned(), shown);
+                format!("JSON: expected {}, found {found}", assertion.text)
             })
         }
         .collect(),
@@ -92,10 +92,13 @@ mod tests {
         ] {
             assert_eq!(complain(holds), Vec::<String>::new(), "{holds}");
         }
-        assert_eq!(complain("/status==\"down\""), ["JSON: not /status==\"down\" (\"up\")"]);
-        assert_eq!(complain("/queue/depth<5"), ["JSON: not /queue/depth<5 (17)"]);
-        assert_eq!(complain("/nope"), ["JSON: not /nope (no such value)"]);
-        assert_eq!(complain("/status<5"), ["JSON: not /status<5 (\"up\")"]);
+        assert_eq!(
+            complain("/status==\"down\""),
+            ["JSON: expected /status==\"down\", found \"up\""]
+        );
+        assert_eq!(complain("/queue/depth<5"), ["JSON: expected /queue/depth<5, found 17"]);
+        assert_eq!(complain("/nope"), ["JSON: expected /nope, found nothing"]);
+        assert_eq!(complain("/status<5"), ["JSON: expected /status<5, found \"up\""]);
         assert!(
             complaints(b"<html>", &["/x".parse().unwrap()])[0].starts_with("JSON: expected value")
         );

@@ -20,7 +20,7 @@ pub enum StatusVerdict {
     Follow,
     /// The line contains none of the strings of -e, or without -e no `HTTP/1.`.
     Unexpected,
-    /// The status code is missing or unknown. Holds the end of the message's `Invalid Status`.
+    /// The status code is missing or unknown. Holds the text to print after `Invalid Status`.
     Invalid(&'static str),
 }
 

@@ -73,7 +73,7 @@ const OLD_FORMS: [(&str, &str); 5] =
 pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = vec![OsString::from("--")];
-    let mut words = argv.iter().map(modern);
+    let mut words = argv.iter().map(replace_legacy_form);
     while let Some(word) = words.next() {
         match word.as_bytes() {
             b"--" => operands.extend(words.by_ref()),
@@ -88,7 +88,7 @@ pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsStri
     Ok(options)
 }
 
-fn modern(word: &OsString) -> OsString {
+fn replace_legacy_form(word: &OsString) -> OsString {
     OLD_FORMS
         .iter()
         .find(|(old, _)| word == old)
@@ -135,7 +135,7 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
         meant = all().filter(|(long, _)| long.starts_with(name)).collect();
     }
     match meant.as_slice() {
-        [] => Err(BadArgument::Unrecognized(name.to_owned(), alike(name, known))),
+        [] => Err(BadArgument::Unrecognized(name.to_owned(), suggestion(name, known))),
         [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => {
             Ok(chosen(option))
         }
@@ -147,7 +147,7 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
 }
 
 /// Suggests an option whose name differs from `name` only in case, dashes and underscores.
-fn alike(name: &str, known: &[OptionSyntax]) -> String {
+fn suggestion(name: &str, known: &[OptionSyntax]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
     let mut all = known.iter().flat_map(|option| &option.long);
     all.find(|long| letters(long) == letters(name))

@@ -88,8 +88,8 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // Leak clap's tables: the process ends soon, and dropping them would take an eighth of the
-    // whole run time.
+    // Leak clap's tables, because the process ends soon and dropping them would take an eighth of
+    // the whole run time.
     std::mem::forget((command, matches, known));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
@@ -107,7 +107,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // --extra-opts has been resolved already. A prefix of it must be an unknown option.
+        // --extra-opts has been resolved already. A prefix of its name must be rejected.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {

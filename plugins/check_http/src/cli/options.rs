@@ -63,7 +63,7 @@ pub struct Cli {
     #[arg(long, value_name = "NAME,...", help_heading = CONNECTION)]
     pub noproxy: Option<OsString>,
 
-    /// Send the PROXY line (version 1) first, which servers behind HAProxy expect.
+    /// First send the PROXY line (version 1) that servers behind HAProxy expect.
     #[arg(long, help_heading = CONNECTION)]
     pub haproxy_protocol: bool,
 

@@ -36,7 +36,7 @@ pub struct BadChunk;
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Removes the framing from `bytes` and passes the rest, which belongs to the body, to `body`.
+    /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
     /// Bytes beyond the announced length are kept. Some servers announce a wrong length, and users
     /// expect to find all the text that they see.

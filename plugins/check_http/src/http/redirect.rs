@@ -61,7 +61,7 @@ impl BadRedirect {
     }
 }
 
-/// Returns the target of the redirect in `head`, which is the response of `target`.
+/// Returns the target of the redirect in `head`, the head of the response from `target`.
 ///
 /// A redirect to its own target is normally a loop. It is followed if the response set a new
 /// cookie, because the next request sends the cookie and can get another response. It is also
@@ -106,7 +106,8 @@ fn resolve(
         if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // The host may have an address other than that of -I, and only sticky keeps the latter.
+        // Look up the address of the host again, because it can differ from that of -I. Only sticky
+        // keeps the address of -I.
         let address =
             if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
         let host = Some(target.name().to_owned());

@@ -167,7 +167,7 @@ impl ResponseHead {
 }
 
 /// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
-/// contain NUL, so a blank lets it match.
+/// contain NUL, but it can contain a blank in its place.
 pub fn blank_nuls(bytes: &mut [u8]) {
     // `contains` is many times faster than the loop.
     if bytes.contains(&0) {

@@ -71,8 +71,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results into the worst one. Among equally bad results, the slowest one counts. The
-/// first line names all addresses that are not OK, and the lines below it describe the other ones.
+/// Combines the results. The worst result counts, and the slowest one among equally bad results.
+/// Its line lists all addresses that are not OK. The lines below it describe the rest of these
+/// addresses.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

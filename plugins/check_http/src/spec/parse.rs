@@ -242,8 +242,8 @@ pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
     }
 }
 
-/// Returns the method to send. It ends before a colon, which starts the method for use inside a
-/// tunnel.
+/// Returns the method to send, which is the part of `method` before a colon. The part after the
+/// colon is for use inside a tunnel.
 pub fn outer_method(method: &OsStr) -> Vec<u8> {
     method.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
 }

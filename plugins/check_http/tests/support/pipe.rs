@@ -9,22 +9,22 @@ use rustix::io::{FdFlags, fcntl_setfd};
 
 /// Behaviour of the writing end of a pipe.
 #[derive(Clone, Copy)]
-pub enum Other<'a> {
+pub enum WritingEnd<'a> {
     Silent,
     Endless,
-    Says(&'a str),
+    Writes(&'a str),
 }
 
 /// Returns the reading end of a pipe. Also returns the writing end if the caller has to keep it
 /// open.
-pub fn pipe_from(other: Other<'_>) -> (PipeReader, Option<PipeWriter>) {
+pub fn pipe_from(end: WritingEnd<'_>) -> (PipeReader, Option<PipeWriter>) {
     let (reader, mut writer) = pipe().unwrap();
-    match other {
-        Other::Silent => return (reader, Some(writer)),
-        Other::Endless => {
+    match end {
+        WritingEnd::Silent => return (reader, Some(writer)),
+        WritingEnd::Endless => {
             drop(thread::spawn(move || while writer.write_all(&[b'y'; 4096]).is_ok() {}))
         }
-        Other::Says(text) => {
+        WritingEnd::Writes(text) => {
             let text = text.to_owned();
             thread::spawn(move || writer.write_all(text.as_bytes()));
         }

@@ -36,8 +36,8 @@ impl PemFile {
     /// OpenSSL would prompt for its passphrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
-        // Proc-Type follows the first line of an encrypted block (RFC 1421, section 4.6.1.1). Keys
-        // in the same file may be encrypted.
+        // Proc-Type follows the first line of an encrypted block (RFC 1421, section 4.6.1.1).
+        // Encrypted keys in the same file are not a problem.
         let outside_a_key = |at| {
             content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"))
         };
