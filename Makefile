@@ -30,9 +30,9 @@ include packaging/install.mk
 # The programs look for each other in their own directory first, then in this one.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
-# Programs that run often, or on repaired hosts of any age, are linked statically. They start in a
-# fraction of the time and need no library. rustup provides the musl target. Without rustup, the
-# gate is linked statically against glibc and the others dynamically.
+# Programs that run often, or on repaired hosts of any age, are linked statically. They start much
+# faster and need no library. rustup provides the musl target. Without rustup, the gate is linked
+# statically against glibc and the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked

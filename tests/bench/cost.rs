@@ -88,7 +88,7 @@ pub fn compare(rounds: usize) {
         0o644,
         None,
     );
-    // check_http looks for check_http_openssl in its own directory.
+    // Install check_http_openssl as well. check_http looks for it in its own directory.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
     // rustls refuses cipher suites without forward secrecy, which OpenSSL 3 still supports.

@@ -1,4 +1,4 @@
-//! Measures how often a program can run per second, with several processes in parallel as in
+//! Measures how often a program can run per second. Several processes run in parallel, as under
 //! Nagios.
 
 use std::process::{Command, Stdio};

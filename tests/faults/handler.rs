@@ -72,12 +72,12 @@ fn signal_at_every_moment(signal: Signal) {
 }
 
 #[test]
-fn handler_survives_sigkill_at_every_moment() {
+fn runs_at_most_one_repair_when_handler_is_killed() {
     signal_at_every_moment(Signal::KILL);
 }
 
 #[test]
-fn handler_survives_sigterm_at_every_moment() {
+fn runs_at_most_one_repair_when_handler_is_terminated() {
     signal_at_every_moment(Signal::TERM);
 }
 
@@ -86,7 +86,7 @@ fn handler_survives_sigterm_at_every_moment() {
 fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
-        // Nothing is written to this pipe.
+        // The handler waits for its policy on this pipe, because the test writes nothing to it.
         let mut handler =
             background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));

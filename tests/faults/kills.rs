@@ -86,7 +86,7 @@ fn pkill(user: &str, text: &str) {
     signal("-KILL", user, text);
 }
 
-/// Whether a process is running whose command line starts with `text`.
+/// Whether the command line of any running process starts with `text`.
 fn works(text: &str) -> bool {
     Command::new("pgrep")
         .args(["-f", &format!("^{text}")])

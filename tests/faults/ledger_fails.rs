@@ -108,34 +108,34 @@ type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 fn refuses_damaged_or_foreign_ledger_unchanged() {
     let damages: [Damage; 6] = [
         (
-            "garbage behind the first page",
+            "garbage after the first page",
             &garble,
             &["it is damaged, and is never reset automatically"],
         ),
         (
-            "emptied",
+            "empty",
             &|path| fs::write(path, "").unwrap(),
             &["is not a ledger of nagios-selfheal, and is never reset automatically"],
         ),
         (
-            "cut",
+            "truncated",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
             &["never reset automatically"],
         ),
         (
-            "of somebody else",
+            "owned by another user",
             &|path| chown(path, Some(65534), None).unwrap(),
             &["belongs to uid 65534", "find out who made the file"],
         ),
         (
-            "newer",
+            "newer schema",
             &|path| {
                 Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap()
             },
             &["schema 99, newer than", "upgrade the package"],
         ),
         (
-            "a symlink",
+            "symbolic link",
             &|path| {
                 fs::rename(path, path.with_extension("moved")).unwrap();
                 symlink(path.with_extension("moved"), path).unwrap();
@@ -153,7 +153,7 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
     }
 }
 
-/// Overwrites everything behind the first page. The header stays, so the file still looks like a
+/// Overwrites everything after the first page. The header stays, so the file still looks like a
 /// ledger.
 fn garble(path: &Path) {
     let mut content = fs::read(path).unwrap();

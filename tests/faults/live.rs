@@ -117,7 +117,8 @@ fn shows_output_of_running_local_rung() {
 #[test]
 fn hostile_host_cannot_flood_or_control_terminal() {
     let bed = Bed::new();
-    // Lines that look like ours after a line break, escape sequences, and far too much output.
+    // The fake gate prints lines that look like ours once the terminal wraps them, escape
+    // sequences, and far too much output.
     let script = r#"#!/bin/sh
 set -- $SSH_ORIGINAL_COMMAND
 [ "$1" = repair ] || exec echo 'SHN1 {"answer":"refused","host":"h","reason":"bad-request","text":"no"}'

@@ -356,7 +356,7 @@ fn invalid_input_runs_and_writes_nothing() {
         assert_eq!(output.status.code(), Some(3), "{text}");
         assert!(text.contains(wanted) && text.lines().count() == 1, "{text}");
     }
-    assert!(!bed.monitor.ledger.exists(), "a call that was refused made a ledger");
+    assert!(!bed.monitor.ledger.exists(), "a rejected call has created a ledger");
 
     fs::write(&bed.monitor.ledger, "this is no ledger").unwrap();
     let seen = bed.call(CALL);

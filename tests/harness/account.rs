@@ -36,7 +36,8 @@ impl Account {
     }
 
     /// Returns the unprivileged user of the gate and creates it if necessary. Its password field is
-    /// `*`, which no password matches. Unlike `!`, sshd without PAM does not treat it as locked.
+    /// `*`, which no password matches. With `!`, sshd without PAM would treat the account as
+    /// locked.
     pub fn repair() -> Account {
         let mut users = USERS.lock().expect("no lab panicked while holding this");
         if *users == 0 && !exists(REPAIR) {

@@ -45,7 +45,7 @@ impl Default for Watch {
     }
 }
 
-/// A running Nagios.
+/// A running Nagios. Dropping this value kills it.
 #[derive(Debug)]
 pub struct Nagios {
     /// Path of nagios.log.

@@ -157,7 +157,7 @@ pub fn system_program(names: &[&str]) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
     let all = names.iter().flat_map(|name| places.map(|place| Path::new(place).join(name)));
     all.into_iter().find(|path| path.exists()).unwrap_or_else(|| {
-        panic!("{names:?} is not installed: `make test` installs what the tests need")
+        panic!("{names:?} is not installed; `make test` installs what the tests need")
     })
 }
 

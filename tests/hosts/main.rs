@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use e2e::{Machine, Place, shipped, until};
 
-/// Installs the gate like its package, and a key.
+/// Script that installs the gate in the same way as its package and creates a key.
 const INSTALL: &str = r#"set -e
 ip link set lo up
 userdel repair 2>/dev/null || true
@@ -199,7 +199,8 @@ fn packaged_logind_file_extends_admins_list() {
     host.assert_ready();
 }
 
-/// Starts sshd with one service per connection and without logind sessions, as on some systems.
+/// Script that makes systemd start one sshd service per connection, without logind sessions, as on
+/// some systems.
 const SERVICE_OF_CONNECTION: &str = "set -e
 sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
 cat > /etc/systemd/system/door@.service <<'END'

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use e2e::{run, system_program};
 
-/// Packages in addition to the minimal system. They include everything that our packages depend on,
-/// a Nagios server and a web server.
+/// Packages to install in addition to the minimal system: the dependencies of our packages, a
+/// Nagios server and a web server.
 const INCLUDE: &str = "systemd-sysv,dbus,nagios4-core,nagios4-common,monitoring-plugins-basic,iputils-ping,apache2,\
                        openssh-server,openssh-client,sudo,logrotate,iproute2";
 

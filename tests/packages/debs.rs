@@ -95,7 +95,8 @@ fn debs_install_all_files_and_start_nothing() {
          org.freedesktop.login1.Manager KillExcludeUsers",
     );
     assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
-    // As on old RHEL, sudo requires a terminal. The unit detects this and exempts the account.
+    // Make sudo require a terminal, as on old RHEL. The unit must detect this and exempt the
+    // account.
     machine.must(
         "set -e; sed -i '1i Defaults requiretty' /etc/sudoers; systemctl start repair-gate-sudoers
         grep -q '^Defaults:repair !requiretty' /etc/sudoers.d/nagios-selfheal

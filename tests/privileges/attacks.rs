@@ -144,7 +144,7 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// The view has an infinite number of rows, so a query would never return.
+/// The view in this ledger has an infinite number of rows, so a query would never return.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();
@@ -271,7 +271,8 @@ fn host_name_never_becomes_command_of_root() {
     }
 }
 
-/// Root pastes the fixes of doctor, and chown(1) and chmod(1) follow links.
+/// Root pastes the fixes of doctor, and chown(1) and chmod(1) follow links. Therefore no fix for
+/// root may name a file that Nagios' user can replace with a link.
 #[test]
 fn fixes_for_root_name_no_file_of_nagios() {
     let site = Site::new();
@@ -376,7 +377,7 @@ fn processes_of_nagios_see_no_session_key_of_root() {
 }
 
 /// Nagios' user can stop its own processes, including the unprivileged process that root has
-/// started.
+/// started. This must not keep the process that stays root from ending.
 #[test]
 fn root_process_ends_when_unprivileged_process_is_stopped() {
     let site = Site::new();
@@ -399,7 +400,8 @@ fn root_process_ends_when_unprivileged_process_is_stopped() {
     until("the end of lint", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
 }
 
-/// Any account that can open the directory of known_hosts can lock it.
+/// Any account that can open the directory of known_hosts can lock it. `trust` must fail instead of
+/// waiting for the lock.
 #[test]
 fn trust_fails_while_nagios_holds_lock() {
     let site = Site::new();

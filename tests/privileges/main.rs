@@ -163,7 +163,7 @@ fn doctor_as_root_logs_in_by_either_transport() {
     let web = WebSide::start(&site.place);
     let key = site.place.at("etc/id_ed25519");
     fs::copy(web.key(), &key).unwrap();
-    // ssh would offer this public key, which belongs to another private key.
+    // Remove this public key. ssh would offer it, although it belongs to another private key.
     fs::remove_file(key.with_added_extension("pub")).unwrap();
     let port = web.sshd.port;
     site.place.file(

@@ -1,4 +1,5 @@
-//! A Nagios server without Nagios. Root and Nagios' user own separate directories.
+//! The files of a Nagios server, on which Nagios does not run. Root and Nagios' user own separate
+//! directories.
 
 use std::fs;
 use std::os::unix::process::CommandExt;

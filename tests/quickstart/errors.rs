@@ -59,7 +59,7 @@ fn every_command_in_errors_works_as_printed() {
     );
 }
 
-/// Words that occur in a command for pasting.
+/// Words by which the test recognizes a message that contains a shell command.
 const WORDS: [&str; 12] = [
     "chmod ",
     "chown ",
@@ -75,7 +75,7 @@ const WORDS: [&str; 12] = [
     "sed -i",
 ];
 
-/// A new text with a command needs a test, or a reason why it has none.
+/// A new message with a command needs a test, or a reason why it has none.
 #[test]
 fn every_message_with_command_has_a_test_or_reason() {
     let mut unknown = Vec::new();

@@ -19,8 +19,8 @@ use std::process::Command;
 
 use e2e::{Place, Plan, Site, quick_start, run, shipped};
 
-/// Installs the files of `make install` into a copy of this system, which has Nagios, sshd and
-/// Apache.
+/// Script that installs the files of `make install` into a copy of this system, which has Nagios,
+/// sshd and Apache.
 const SERVER: &str = "install -D -m 755 -t /usr/bin /parts/handle_repair /parts/repairctl
 install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/repair_gate
 install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /parts/check_repairs

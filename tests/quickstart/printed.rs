@@ -76,8 +76,8 @@ const ACCOUNTS: [(&str, Account); 4] = [
     ("as the user Nagios runs as: ", Account::Nagios),
 ];
 
-/// Returns the command in a line. It is in backticks or at the end of the line, which can be a
-/// quoted text. Returns `None` if there is no command.
+/// Returns the command in a line. The command is in backticks or at the end of the line. It can be
+/// followed by a quote. Returns `None` if there is no command.
 pub fn command(line: &str) -> Option<Command> {
     let found = ACCOUNTS.into_iter().filter_map(|(mark, account)| {
         let (before, rest) = line.split_once(mark)?;

@@ -22,7 +22,7 @@ use testkit::Random;
 const EVENTS: u32 = 10_000;
 const REPAIRS: usize = 1_000;
 const KILLS: u32 = 300;
-/// Number of events after which the numbers above must have been reached.
+/// Maximum number of events. By then the test must have reached `EVENTS`, `REPAIRS` and `KILLS`.
 const MOST_EVENTS: u32 = 100_000;
 /// Maximum number of parallel workers. The fleet limit allows fewer repairs, so some workers are
 /// refused.

@@ -66,7 +66,7 @@ impl Drop for Site {
     }
 }
 
-/// A written page and the browser's profile directory.
+/// A report page and the profile directory of the browser that opens it.
 struct Page {
     file: PathBuf,
     profile: PathBuf,

@@ -167,7 +167,7 @@ fn key(monitor: &Monitor, host: &str) -> PathBuf {
     monitor.key().with_file_name(format!("key-{host}"))
 }
 
-/// Returns a policy with one repair per service, like the gates.
+/// Returns a policy that has the same repairs as the gates, one per service.
 fn policy(
     place: &Place,
     monitor: &Monitor,

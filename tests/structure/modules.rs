@@ -221,7 +221,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    /// The tokens of a macro call are not parsed. Finds the paths in them by `::`.
+    /// Finds the paths in a macro call by their `::`, because syn does not parse its tokens.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         let mut words: Vec<String> = Vec::new();
         let mut all = vec![call.tokens.clone().into_iter()];

@@ -37,7 +37,8 @@ impl Site {
         Site { web, monitor, nagios, place }
     }
 
-    /// Breaks Apache while everything is paused, so that its repair is missed. Then resumes.
+    /// Breaks Apache while everything is paused, so that its repair is missed. Then resumes
+    /// repairs.
     fn break_while_paused(&self) {
         assert!(self.ctl(&["pause", "--reason", "test"]).ok());
         self.web.apache.kill();

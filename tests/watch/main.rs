@@ -12,7 +12,7 @@ use policy::{Decision, Event, ObjectState, Policy, StateType};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-/// Services for repairs and gate, which Nagios checks every second.
+/// Definitions of the services that check the repairs and the gate every second.
 const SERVICES: &str = "
 define service {\n use repairs-service\n host_name web1\n service_description \
 Repairs\n check_interval 1\n retry_interval 1
@@ -93,7 +93,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     });
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: 1 repair failed in 24 h");
 
-    // With two earlier failures, the incident has three failed repairs.
+    // Add two earlier failures, so that the incident has three failed repairs.
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
