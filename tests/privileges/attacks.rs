@@ -292,7 +292,7 @@ fn fixes_for_root_name_no_file_of_nagios() {
     let wrong: Vec<&&str> =
         fixes.iter().filter(|fix| is_roots(fix) && !fix.starts_with("runuser ")).collect();
     assert!(
-        wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("give the key to nagios")),
+        wrong.is_empty() && fixes.iter().any(|fix| fix.starts_with("move the key to a directory")),
         "{doctor:?}"
     );
 }
