@@ -190,7 +190,7 @@ impl HeldLab {
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))
             .unwrap();
-        until("the kept states", LONG, || (written() > before).then_some(()));
+        until("the saved states", LONG, || (written() > before).then_some(()));
     }
 
     /// Checks that each job of the gate belongs to exactly one record and that no record has two

@@ -39,7 +39,7 @@ impl Account {
     /// `*`, which no password matches. With `!`, sshd without PAM would treat the account as
     /// locked.
     pub fn repair() -> Account {
-        let mut users = USERS.lock().expect("no lab panicked while holding this");
+        let mut users = USERS.lock().expect("no lab panicked while holding the lock");
         if *users == 0 && !exists(REPAIR) {
             let useradd = system_program(&["useradd"]);
             run(Command::new(useradd)

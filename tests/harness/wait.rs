@@ -21,7 +21,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// which cleans up the lab.
 pub fn clean_up_when_interrupted() {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
-        .expect("one handler of signals");
+        .expect("a single signal handler");
 }
 
 /// Whether SIGINT or SIGTERM has arrived.

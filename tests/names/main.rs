@@ -81,7 +81,7 @@ fn repairs_and_records_service_in_iso_8859_1() {
     let object = format!("web1/{SERVICE}");
 
     fs::remove_file(&site.flag).unwrap();
-    until("the flag of this name", MINUTE, || site.flag.exists().then_some(()));
+    until("the flag file", MINUTE, || site.flag.exists().then_some(()));
     site.has_comment(&format!("REPAIRED {object} with flag"));
     let record = site.lab.monitor.records().pop().unwrap();
     assert_eq!((record.host.as_str(), record.service.as_deref()), ("web1", Some(SERVICE)));

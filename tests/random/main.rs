@@ -170,7 +170,7 @@ fn settle(site: &Site) {
     until("the end of all workers", Duration::from_secs(300), || {
         site.processes().is_empty().then_some(())
     });
-    until("an end of every repair", Duration::from_secs(300), || {
+    until("the end of every repair", Duration::from_secs(300), || {
         for host in HOSTS {
             let repair = if host.starts_with("web") { "remote" } else { "here" };
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();

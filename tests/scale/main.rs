@@ -28,7 +28,7 @@ fn limits_a_thousand_faults_and_sweeps_the_rest() {
         (answered(&fleet) == ALL).then_some(())
     });
     assert_every_refusal_has_a_reason(&fleet);
-    until("the end of what runs", Duration::from_secs(60), || {
+    until("the end of all running repairs", Duration::from_secs(60), || {
         fleet.monitor.records().iter().all(|record| record.outcome.is_some()).then_some(())
     });
     let at_once = fleet.monitor.records().len();
