@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries of a day with a sweep every minute. There are few, whatever their outcome.
+    /// Counts the tries of a day with a sweep every minute. There are few after every outcome.
     #[test]
     fn tries_rarely_with_a_sweep_every_minute() {
         for outcome in [
