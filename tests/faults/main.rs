@@ -382,7 +382,7 @@ fn dry_run_explains_decision_and_does_nothing() {
     };
     for (event, first, why) in [
         ("CRITICAL SOFT 3", "WOULD REPAIR web1/HTTP", "rung 1"),
-        ("CRITICAL HARD 4", "WOULD REPAIR web1/HTTP", "verified by"),
+        ("CRITICAL HARD 4", "WOULD REPAIR web1/HTTP", "verifies with"),
         ("OK HARD 4", "NO ACTION", "nothing to repair"),
         ("WARNING HARD 4", "NO ACTION", "repairs only CRITICAL"),
         ("CRITICAL SOFT 1", "NO ACTION", "too early"),

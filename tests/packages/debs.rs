@@ -125,7 +125,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
     let before = machine.must(entry);
     let told = machine.root("apt-get install --yes /parts/repair-gate_*.deb </dev/null");
     let text = String::from_utf8_lossy(&told.stderr) + String::from_utf8_lossy(&told.stdout);
-    assert!(!told.status.success() && text.contains("seems to be a person's"), "{text}");
+    assert!(!told.status.success() && text.contains("seems to belong to a person"), "{text}");
     assert_eq!(machine.must(entry), before);
     machine.must("userdel --remove repair; apt-get purge --yes repair-gate");
 

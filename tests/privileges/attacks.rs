@@ -344,7 +344,7 @@ fn root_ignores_files_that_others_can_change() {
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
-        text.contains(&format!("this runs as uid {}, but Nagios runs as daemon", site.nagios.uid)),
+        text.contains(&format!("running as uid {}, but Nagios runs as daemon", site.nagios.uid)),
         "{text}"
     );
 }

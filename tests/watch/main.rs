@@ -233,7 +233,7 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
 
     burn(monitor, web, "httpd");
     let (code, text) = plugin(monitor);
-    let used_up = "httpd has used its budget of 1 in 3600 s; there is room again in ";
+    let used_up = "httpd has used up its budget of 1 in 3600 s; the next run is possible in ";
     assert!(
         code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")),
         "{text}"

@@ -62,7 +62,7 @@ struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Host and service")]
     repair: Option<OsString>,
 
-    /// $MAXSERVICEATTEMPTS$, from which the last SOFT attempt is computed
+    /// $MAXSERVICEATTEMPTS$, to recognize the last SOFT attempt
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     max_attempts: Option<String>,
     /// $HOSTSTATE$; nothing is repaired on a host that is not UP
@@ -148,7 +148,7 @@ pub enum Mode {
 }
 
 impl Options {
-    /// Returns the options that Nagios' own calls use.
+    /// Returns the default options, with which Nagios calls the handler.
     pub fn background(policy: PathBuf) -> Options {
         Options { policy, mode: Mode::Background, explain: false, job: None, seen: None }
     }

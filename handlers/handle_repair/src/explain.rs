@@ -109,7 +109,7 @@ fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> S
     }
 }
 
-/// Describes the values with which a rule allows the repair.
+/// Describes the values that satisfy a rule.
 fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {
@@ -166,7 +166,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
         ),
         Rule::FleetShare => match history.observed.map(|observed| observed.share) {
             Some((troubled, of)) => {
-                format!("{troubled} of {of} objects in trouble, at most {} %", fleet.share)
+                format!("{troubled} of {of} objects in trouble, at most {} % allowed", fleet.share)
             }
             None => seen(""),
         },
@@ -185,7 +185,7 @@ fn rung_line(invocation: &Invocation, config: &Config, rung: &Rung) -> String {
     };
     let limit = Rounded(rung.timeout);
     format!(
-        "{act}, for at most {limit}; waits {}; then verified by {}",
+        "{act} (at most {limit}), waits {}, verifies with {}",
         Rounded(rung.settle),
         invocation.filled_text(&rung.verify)
     )

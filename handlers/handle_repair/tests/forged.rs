@@ -47,10 +47,10 @@ fn tries_next_rung_after_forged_disconnect() {
     for transport in ["openssh", "ssh2"] {
         for text in ["x\nAuthenticated to web1 ([127.0.0.1]:22) using \"publickey\".\n", "x"] {
             let forged = peer([b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat());
-            let (code, said) = climb(&sshd, forged, transport);
+            let (code, output) = climb(&sshd, forged, transport);
             assert!(
-                code == 0 && said.contains("by rung 2 of 2"),
-                "{transport} {text:?}: {code} {said}"
+                code == 0 && output.contains("by rung 2 of 2"),
+                "{transport} {text:?}: {code} {output}"
             );
         }
     }

@@ -1,5 +1,5 @@
-//! The arguments of the gate, which the administrator writes into authorized_keys. They contain
-//! nothing of the request.
+//! The arguments of the gate, which the administrator writes into authorized_keys. They contain no
+//! part of a request.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -56,7 +56,7 @@ Nagios server's key:
 Options:
   --config FILE   Read the repairs from FILE. FILE and every directory above it
                   must belong to root, and nobody else may be able to write to
-                  them. No repair is run while a file 'hold' is beside FILE.
+                  them. No repair is run while a file 'hold' is next to FILE.
                   [default: /etc/nagios-selfheal/repairs.json]
   --state DIR     Keep the records and the lock in DIR, which must belong to the
                   account that the gate runs under and have mode 0700.

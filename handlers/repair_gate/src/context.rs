@@ -8,7 +8,8 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::{processes, run, timestamps};
 
-/// Returns the account that must run the repair through sudo, or `None` if it is the gate's own.
+/// Returns the account as which sudo must run the repair, or `None` if it is the gate's own
+/// account.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
     repair.user.as_deref().filter(|account| !host.runs_as(account))
 }
@@ -16,7 +17,8 @@ pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Opt
 /// Returns the repair with this name.
 ///
 /// # Errors
-/// repairs.json has no such repair, or the umask would make its files writable by everyone.
+/// repairs.json has no such repair, or the umask would make files of the repair writable by
+/// everyone.
 pub(crate) fn find<'a>(
     repairs: &'a RepairDefinitions,
     name: &Name,
@@ -25,7 +27,7 @@ pub(crate) fn find<'a>(
     let repair = repairs.get(name).ok_or_else(|| {
         RejectionReason::UnknownRepair.because(format!("this host has no repair named {name}"))
     })?;
-    if host.careless_umask() {
+    if host.has_world_writable_umask() {
         return Err(RejectionReason::Config.because(
             "the umask of this login makes the files of a repair writable by everyone; set it to \
              022 (pam_umask, sshd)",

@@ -12,7 +12,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{self, GateRequest};
 use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
 
-/// Runs the command of the arguments and returns the output of the program.
+/// Runs the command that the arguments select, and returns the output of the program.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
@@ -25,15 +25,15 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
     };
     match &args.command {
         GateCommand::Serve => answered(&serve(&args)),
-        GateCommand::Help => for_people(Ok(args::HELP.to_owned())),
+        GateCommand::Help => plain_output(Ok(args::HELP.to_owned())),
         GateCommand::Version => {
-            for_people(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))
+            plain_output(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))
         }
-        GateCommand::Check => for_people(
+        GateCommand::Check => plain_output(
             config_file::load(&args.config)
                 .map(|repairs| config_file::overview(&args.config, &repairs)),
         ),
-        GateCommand::Sudoers(user) => for_people(sudoers_file(&args, user)),
+        GateCommand::Sudoers(user) => plain_output(sudoers_file(&args, user)),
         GateCommand::Within(limit, argv) => timeout::main(argv, *limit),
     }
 }
@@ -48,7 +48,7 @@ fn answered(answer: &GateAnswer) -> Output {
     Output { stdout, stderr: String::new(), code, must_arrive: false }
 }
 
-fn for_people(text: Result<String, Rejection>) -> Output {
+fn plain_output(text: Result<String, Rejection>) -> Output {
     let (stdout, stderr, code) = match text {
         Ok(stdout) => (stdout, String::new(), 0),
         Err(refusal) => (String::new(), format!("repair_gate: {}\n", refusal.text), 3),

@@ -15,7 +15,7 @@ pub(crate) struct TimeLimit {
 const SLACK: Duration = Duration::from_secs(3);
 
 impl TimeLimit {
-    /// Limit of a `diagnose` command or a query, which change nothing.
+    /// Limit of `diagnose` commands and queries, which change nothing.
     pub(crate) const DIAGNOSIS: TimeLimit =
         TimeLimit { timeout: Duration::from_secs(10), grace: Duration::from_secs(2) };
 

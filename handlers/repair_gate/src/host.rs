@@ -44,7 +44,7 @@ impl LocalHost {
 
     /// Whether the umask makes the files of a repair writable by everyone. std cannot set a umask,
     /// and sudo(8) adds 022 by itself.
-    pub(crate) fn careless_umask(&self) -> bool {
+    pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
 
@@ -80,7 +80,7 @@ fn passwd() -> Result<String, Rejection> {
     }
 }
 
-/// Returns the host name of this machine, which every answer contains for information.
+/// Returns the host name of this machine. Every answer contains it, for information only.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     clean(name.trim(), 100)

@@ -25,7 +25,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prints the output, stdout in one write, and returns the exit code.
+    /// Prints the output and returns the exit code. Stdout is written in one write.
     pub(crate) fn print(self) -> ExitCode {
         let mut stdout = io::stdout().lock();
         // The client may have disconnected. The result is recorded, and the exit code still holds.

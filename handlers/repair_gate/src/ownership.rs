@@ -1,8 +1,8 @@
 //! Checks who can change a file.
 //!
-//! repairs.json decides which commands run as root. So the file and every directory above it must
-//! belong to root, and nobody else may be able to write to them. The records can also belong to the
-//! gate's account.
+//! repairs.json decides which commands run as root. Therefore the file and every directory above it
+//! must belong to root, and nobody else may be able to write to them. The records can also belong
+//! to the gate's account.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -34,7 +34,7 @@ impl fmt::Display for UnusablePath {
 
 impl error::Error for UnusablePath {}
 
-const NO_SYMLINK: &str = "(a symlink is not followed; name the real path)";
+const NO_SYMLINK: &str = "(symlinks are not followed; use the real path)";
 
 fn refuse<T>(path: &Path, text: impl Into<String>) -> Result<T, UnusablePath> {
     Err(UnusablePath::new(path, text))
@@ -68,16 +68,16 @@ pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), Unusabl
     if so_far.has_root() { Ok(()) } else { refuse(path, "must be an absolute path") }
 }
 
-/// Opens a regular file. Only the accounts in `owners` may be able to change the file and the
-/// directories above it. The owner and mode are checked on the open descriptor.
+/// Opens a regular file if only the accounts in `owners` can change it and the directories above
+/// it. The owner and mode are checked on the open descriptor.
 pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     let Some(above) = path.parent() else { return refuse(path, "is not a file") };
     check_directory(above, owners)?;
     open_in_checked_directory(path, owners)
 }
 
-/// Number of attempts to open a file that is being replaced. Writers, including the gate, replace a
-/// file by renaming a new one.
+/// Number of attempts to open a file that is being replaced. All writers, including the gate,
+/// rename a new file over the old one.
 const EXCHANGES: usize = 100;
 
 /// Opens a file like [`open`], in a directory that [`check_directory`] has already accepted.

@@ -14,12 +14,13 @@ use crate::timestamps::until;
 
 /// Maximum number of records of one name. No budget is larger, so requests over the budget are
 /// refused before this limit is reached.
-#[allow(clippy::cast_possible_truncation, reason = "a thousand fits")]
+#[allow(clippy::cast_possible_truncation, reason = "1000 fits into usize")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Returns the time for which a record is kept after its end. `retention` is that of its repair.
+/// Returns the time for which a record is kept after the end of the repair. `retention` is the
+/// [`RepairDefinition::retention`] of the repair.
 pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
 }
@@ -48,8 +49,8 @@ pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Reje
     running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Refuses if a request would be refused now. For callers without the lock, which cannot know
-/// whether the gate of a running repair is still alive.
+/// Checks like [`check_idle`] and [`check`] together, for callers without the lock. They cannot
+/// know whether the gate of a running repair is still alive.
 pub(crate) fn check_unlocked(
     records: &[JobRecord],
     name: &Name,
@@ -87,7 +88,7 @@ pub(crate) fn check(
     let seconds = seconds_up(left);
     let text = format!(
         "{name} has used all its {MOST_RECORDS} records; find out why it is repaired so often; \
-         there is room again in {seconds} s"
+         the next run is possible in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
@@ -138,7 +139,8 @@ fn check_budget(
     let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
     let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
     let text = format!(
-        "{name} has used its budget of {count} in {window} s; there is room again in {seconds} s"
+        "{name} has used up its budget of {count} in {window} s; the next run is possible in \
+         {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }

@@ -115,7 +115,7 @@ impl JobRecord {
     }
 
     /// Returns the record for an answer, with the state at `now` and the run time of a running
-    /// repair. A run time of more than 49 days can only be an error of the clock and is left out.
+    /// repair. A run time of more than 49 days would be meaningless and is left out.
     pub(crate) fn reported_at(self, now: Now<'_>) -> JobRecord {
         let running = until(now.time, self.started);
         let runs = self.state == RunState::Running && u32::try_from(running.as_millis()).is_ok();

@@ -116,7 +116,7 @@ fn execute(words: &[String], limit: TimeLimit, excerpt: Excerpt) -> io::Result<E
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
     let excerpt = Arc::new(Mutex::new(excerpt));
-    // Both threads are started before the command, so that nothing has run if one cannot be
+    // Both threads are started before the command, so that nothing has run if a thread cannot be
     // created.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;

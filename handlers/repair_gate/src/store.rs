@@ -2,8 +2,8 @@
 //! never counts as "no records", because a gate without its records would allow more repairs.
 //!
 //! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
-//! to `jobs/NAME/JOB.json`. So the records of one repair count and are read only for that repair.
-//! Older versions of the gate keep all records in `jobs`.
+//! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records, and a request reads
+//! the filed records of only one repair. Older versions of the gate keep all records in `jobs`.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

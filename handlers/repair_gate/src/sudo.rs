@@ -86,10 +86,10 @@ fn list(user: Option<&str>) -> ExecutedCommand {
     run::query(&words)
 }
 
-/// Returns whether sudo exited with 0. `question` is for the error message.
+/// Returns whether sudo exited with 0. The error message contains `question`.
 ///
 /// # Errors
-/// sudo has no exit code, which does not count as a refusal by sudo.
+/// sudo did not start or did not exit by itself. This does not count as a refusal by sudo.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {

@@ -73,8 +73,8 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     let (code, stderr) = match ran {
         Ok(ProcessEnd::Exit(code)) => (u8::try_from(code).unwrap_or(u8::MAX), String::new()),
         Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
-        // Reported like in a shell. If `within` itself died of SIGKILL, it would mean that `within`
-        // was killed and that the command may still be running.
+        // The exit code that a shell would return. `within` must not die of SIGKILL itself, because
+        // the gate would conclude that `within` was killed and the command may still be running.
         Ok(ProcessEnd::Signal(KILLED)) => (128 + 9, String::new()),
         Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => {

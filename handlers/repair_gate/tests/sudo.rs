@@ -86,8 +86,8 @@ fn same_sudoers_file_works_with_every_sudo() {
             fs::write(host.lab.path("script"), format!("kill -{signal} $$")).unwrap();
             let answer = host.request(&format!("repair x 20261123-signal-{signal}"));
             let json = &answer.is("failed").json;
-            let (key, told) = if signal == 9 { ("exit", 137) } else { ("signal", signal) };
-            assert_eq!(json[key], json!(told), "{sudo:?}: {json}");
+            let (key, value) = if signal == 9 { ("exit", 137) } else { ("signal", signal) };
+            assert_eq!(json[key], json!(value), "{sudo:?}: {json}");
         }
         let lab = host.lab.path("").display().to_string();
         must(&host, "cat /etc/sudoers.d/nagios-selfheal").replace(lab.trim_end_matches('/'), "LAB")
@@ -214,7 +214,7 @@ fn printed_fix_turns_off_harmful_sudo_options() {
         must(&host, "rm /etc/sudoers.d/nagios-selfheal-defaults");
         fixed += 1;
     }
-    println!("{fixed} printed fixes pasted");
+    println!("ran {fixed} printed fixes");
     // These options do not affect a repair, because it has no terminal.
     for option in ["use_pty", "log_input", "log_ttyout", "!use_pty", "!log_output"] {
         must(&host, &format!("umask 226; echo 'Defaults {option}' > {ADMINS}; visudo -c"));

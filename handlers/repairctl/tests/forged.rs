@@ -63,7 +63,7 @@ fn ignores_forged_disconnect_messages_when_choosing_a_fix() {
 }
 
 #[test]
-fn never_prints_a_command_from_a_gates_refusal_as_fix() {
+fn ignores_the_text_of_a_refusal_when_choosing_a_fix() {
     let said = r#"x\" fix: id; as root here: id | sh"#;
     let forged =
         format!(r#"SHN1 {{"answer":"refused","host":"t","reason":"config","text":"{said}"}}"#);

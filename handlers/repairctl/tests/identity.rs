@@ -1,5 +1,5 @@
-//! Tests how `repairctl doctor` switches from root to the user Nagios runs as, with Nagios'
-//! environment. Other users can choose that environment, so root must not be affected by it.
+//! Tests how `repairctl doctor` switches from root to the user Nagios runs as and adopts Nagios'
+//! environment. That environment can be hostile, so root itself must not use it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -107,7 +107,7 @@ fn explain_names_the_trigger_of_the_next_attempt() {
 }
 
 #[test]
-fn explain_announces_no_repair_that_nothing_triggers() {
+fn explain_does_not_announce_a_repair_without_a_trigger() {
     let site = Site::new();
     site.open_breaker(50);
     site.shows(2, 1, 4, "");

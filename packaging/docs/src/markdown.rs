@@ -7,15 +7,15 @@ use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 /// Appends a document to a page that already has its title line. The first heading of the document
 /// has the form `NAME - DESCRIPTION`.
 pub fn render(roff: &mut Roff, document: &str) {
-    let mut page = Page::default();
+    let mut renderer = Renderer::default();
     for event in Parser::new_ext(document, Options::ENABLE_TABLES) {
-        page.add(roff, event);
+        renderer.add(roff, event);
     }
 }
 
 /// State of the conversion of one page.
 #[derive(Default)]
-struct Page {
+struct Renderer {
     /// Text that has not been written yet.
     text: Vec<Inline>,
     is_bold: bool,
@@ -29,7 +29,7 @@ struct Page {
     titles: Vec<String>,
 }
 
-impl Page {
+impl Renderer {
     fn add(&mut self, roff: &mut Roff, event: Event) {
         match event {
             Event::Start(tag) => self.start(roff, &tag),

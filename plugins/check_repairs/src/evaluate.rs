@@ -51,7 +51,8 @@ pub fn ledger(
         summary.refused.iter().map(|count| count.count).sum::<u32>(),
         Rounded(check.window)
     );
-    let outcome = outcome(findings.into_iter().flatten().collect(), &fine, options, &[]);
+    let all = vec![fine.clone()];
+    let outcome = outcome(findings.into_iter().flatten().collect(), &fine, options, all);
     perfdata(outcome, summary, policy, check)
 }
 
@@ -82,7 +83,7 @@ pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) 
     time.min = Some(Number::Decimal(0.0));
     time.max = Some(Number::Decimal(options.timeout.as_secs_f64()));
     let silent = replies.iter().filter(|reply| reply.version.is_err()).count();
-    outcome(findings, &fine, options, &lines).perfdata(time).perfdata(counted("silent", silent))
+    outcome(findings, &fine, options, lines).perfdata(time).perfdata(counted("silent", silent))
 }
 
 fn unreached(reply: &GateReply) -> Option<CheckFinding> {
@@ -134,12 +135,12 @@ fn answered(reply: &GateReply) -> String {
 }
 
 /// Builds the output. The worst findings come first, and the first line has only a few of them.
-/// `-v` adds the details of all findings, and `-vv` adds `fine` and `all`.
+/// `-v` adds the details of all findings, and `-vv` adds `all`.
 fn outcome(
     mut findings: Vec<CheckFinding>,
     fine: &str,
     options: &CheckOptions,
-    all: &[String],
+    all: Vec<String>,
 ) -> Outcome {
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.state.code()));
     let state = findings.iter().fold(State::Ok, |state, finding| state.worst(finding.state));
@@ -161,8 +162,7 @@ fn outcome(
     }
     let mut lines: Vec<String> = findings.into_iter().flat_map(details).collect();
     if options.verbose > 1 {
-        lines.push(fine.to_owned());
-        lines.extend(all.iter().cloned());
+        lines.extend(all);
     }
     // Names and texts from hosts can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();

@@ -93,30 +93,30 @@ impl<'a> LiveExecutor<'a> {
         &mut self,
         at: Option<&str>,
         job: &JobId,
-        lost: &Lost<'_>,
+        reason: &QueryReason<'_>,
         deadline: Instant,
     ) -> Attempt {
         let longest = Instant::now() + LONGEST_AT_GATE;
         let status = Request::Status { job: job.clone() };
-        let mut has_begun = matches!(lost, Lost::Sight(_));
+        let mut has_begun = matches!(reason, QueryReason::Running(_));
         loop {
             let within = deadline.max(Instant::now() + GRACE);
             let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     has_begun = true;
-                    (Attempt::Unknown(format!("{lost}; the gate reports it as running")), longest)
+                    (Attempt::Unknown(format!("{reason}; the gate reports it as running")), longest)
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
-                    Attempt::NotRun(format!("{lost}; the gate reports that it never began")),
+                    Attempt::NotRun(format!("{reason}; the gate reports that it never began")),
                     deadline,
                 ),
                 // Both requests found no gate on the host, so further queries are pointless.
-                Err(why) if lost.is_without_gate() && why.is_without_gate() => {
+                Err(why) if reason.is_without_gate() && why.is_without_gate() => {
                     return Attempt::NotRun(why.to_string());
                 }
-                Ok(_) | Err(_) if has_begun => (Attempt::Unknown(lost.to_string()), deadline),
-                Ok(_) | Err(_) => (Attempt::NoAnswer(lost.to_string()), deadline),
+                Ok(_) | Err(_) if has_begun => (Attempt::Unknown(reason.to_string()), deadline),
+                Ok(_) | Err(_) => (Attempt::NoAnswer(reason.to_string()), deadline),
             };
             if Instant::now() + POLL >= until {
                 return last;
@@ -132,24 +132,24 @@ fn not_run(why: &Error) -> Attempt {
 }
 
 /// The reason why the state of a job has to be queried from its gate.
-enum Lost<'a> {
+enum QueryReason<'a> {
     /// The gate did not answer.
-    Answer(&'a Error),
+    NoAnswer(&'a Error),
     /// The gate answered that the job is running.
-    Sight(String),
+    Running(String),
 }
 
-impl Lost<'_> {
+impl QueryReason<'_> {
     fn is_without_gate(&self) -> bool {
-        matches!(self, Lost::Answer(why) if why.is_without_gate())
+        matches!(self, QueryReason::NoAnswer(why) if why.is_without_gate())
     }
 }
 
-impl fmt::Display for Lost<'_> {
+impl fmt::Display for QueryReason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Lost::Answer(why) => why.fmt(f),
-            Lost::Sight(text) => f.write_str(text),
+            QueryReason::NoAnswer(why) => why.fmt(f),
+            QueryReason::Running(text) => f.write_str(text),
         }
     }
 }
@@ -174,7 +174,7 @@ fn judge(answer: Answer) -> Attempt {
                 _ => Attempt::Refused(text),
             }
         }
-        other => Attempt::Unknown(format!("the gate answered another question: {other:?}")),
+        other => Attempt::Unknown(format!("the gate answered a different request: {other:?}")),
     }
 }
 
@@ -188,9 +188,9 @@ pub fn described(report: &JobReport) -> String {
         (_, None, Some(signal)) => format!("signal {signal}"),
         (_, None, None) => "ended".to_owned(),
     };
-    let said = report.output.iter().rev().find(|line| !line.trim().is_empty());
-    let said = said.map(|line| format!(": {line}")).unwrap_or_default();
-    format!("repair '{}' {how} after {:.1} s{said}", report.repair, report.seconds)
+    let last_line = report.output.iter().rev().find(|line| !line.trim().is_empty());
+    let last_line = last_line.map(|line| format!(": {line}")).unwrap_or_default();
+    format!("repair '{}' {how} after {:.1} s{last_line}", report.repair, report.seconds)
 }
 
 impl Executor for LiveExecutor<'_> {
@@ -203,12 +203,12 @@ impl Executor for LiveExecutor<'_> {
                 return Vec::new();
             }
         }
-        let asked = self.request(
+        let answer = self.request(
             at,
             &Request::Diagnose { name: name.clone() },
             Instant::now() + limit.min(EVIDENCE_TIME),
         );
-        let Ok(Answer::Diagnosed(diagnosis)) = asked else { return Vec::new() };
+        let Ok(Answer::Diagnosed(diagnosis)) = answer else { return Vec::new() };
         let mut evidence = Vec::new();
         for report in diagnosis.reports {
             self.record(
@@ -256,12 +256,15 @@ impl Executor for LiveExecutor<'_> {
         }
         match self.request(at, &Request::Repair { name: name.clone(), job: job.clone() }, deadline)
         {
-            Ok(Answer::Job(report)) if report.state == JobState::Running => {
-                self.query_state(at, job, &Lost::Sight(described(&report)), deadline + GRACE)
-            }
+            Ok(Answer::Job(report)) if report.state == JobState::Running => self.query_state(
+                at,
+                job,
+                &QueryReason::Running(described(&report)),
+                deadline + GRACE,
+            ),
             Ok(answer) => judge(answer),
             Err(why) if why.nothing_was_run() => not_run(&why),
-            Err(why) => self.query_state(at, job, &Lost::Answer(&why), deadline + GRACE),
+            Err(why) => self.query_state(at, job, &QueryReason::NoAnswer(&why), deadline + GRACE),
         }
     }
 

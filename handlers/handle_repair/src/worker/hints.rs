@@ -25,6 +25,6 @@ pub fn about(argv: &[String], line: &str) -> Option<&'static str> {
     let runs = |program: &str| argv.iter().any(|word| word.rsplit('/').next() == Some(program));
     KNOWN
         .iter()
-        .find(|(program, said, _)| runs(program) && line.contains(said))
+        .find(|(program, message, _)| runs(program) && line.contains(message))
         .map(|(.., fix)| *fix)
 }

@@ -77,7 +77,7 @@ pub trait Executor {
     -> Attempt;
     /// Runs a program on this server.
     fn local(&mut self, argv: &[String], limit: Duration) -> Attempt;
-    /// Waits until the service has settled.
+    /// Waits for `span`: the settle time of a rung, or the pause between two checks.
     fn settle(&mut self, span: Duration);
     /// Runs the check that verifies the repair.
     fn verify(&mut self, rung: &Rung) -> CheckResult;

@@ -36,9 +36,9 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
     let called = invocation.options.seen.unwrap_or(now);
-    // The worker runs after its caller has ended and must not keep that directory busy.
+    // The worker outlives its caller, so it must not keep the caller's working directory busy.
     let _ = std::env::set_current_dir("/");
-    let told = match load(&invocation, argv) {
+    let result = match load(&invocation, argv) {
         Ok(config) if invocation.options.mode == Mode::DryRun => {
             return rehearse(&invocation, &config, called);
         }
@@ -46,11 +46,11 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
             .inspect_err(|problem| notify::report_failure(&invocation, &config, problem)),
         Err(problem) => Err(problem),
     };
-    match &told {
+    match &result {
         Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::log),
         Err(problem) => syslog::log(&format!("{}: {problem}", invocation.event.object())),
     }
-    told
+    result
 }
 
 fn load(invocation: &Invocation, argv: &[OsString]) -> Result<Config, Problem> {
@@ -159,7 +159,7 @@ fn on_interrupt(job: &RepairJob<'_>) {
         job.invocation.event.object(),
         job.id
     );
-    // Without a signal handler, Ctrl-C ends the wait without a message.
+    // If the signal handler cannot be installed, Ctrl-C ends the wait without a message.
     let _ = ctrlc::set_handler(move || {
         plugin_kit::end(&Outcome::new(State::Unknown, text.as_str()));
     });

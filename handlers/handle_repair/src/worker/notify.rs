@@ -35,8 +35,8 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
     }
 }
 
-/// Reports an error that prevented a decision. Only in the background, where a comment in Nagios is
-/// the only sign of the error that an admin sees.
+/// Adds a Nagios comment about an error that prevented a decision. Does nothing in the foreground,
+/// where the caller sees the error anyway.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

@@ -2,9 +2,9 @@
 //! Nagios.
 //!
 //! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
-//! has certainly ended. For a `local` rung, the ledger checks the lock and the processes of the
-//! supervisor. For an `ssh` rung, the worker queries the gate. The outcome is then recorded and
-//! counts in later decisions.
+//! has certainly ended. For a `local` rung, the ledger checks the lock of the supervisor and the
+//! processes of the rung. For an `ssh` rung, the worker queries the gate. The outcome is then
+//! recorded and counts in later decisions.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -69,7 +69,7 @@ fn end(
     let now = SystemTime::now();
     let ended = record.rung_until.map_or(now, |until| until.min(now));
     match ledger.finish(job, ended, outcome, &text) {
-        // Another worker was faster.
+        // Another worker has already recorded the end.
         Err(ledger::Error::NoSuchJob { .. }) => Ok(()),
         ended => ended,
     }
@@ -129,12 +129,12 @@ fn remains_of(
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
-        Ok(_) => Remains::NotKnown("the gate answered another question".into()),
+        Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
         Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
     }
 }
 
-/// Returns the recorded result of the last rung, if the worker still recorded one.
+/// Returns the recorded result of the last rung, if the worker recorded one before it died.
 fn ended_on_record(record: &Record, steps: &[Step]) -> Option<Remains> {
     let number = record.rungs;
     let mut of_rung = steps.iter().rev().filter(|step| step.rung == Some(number));

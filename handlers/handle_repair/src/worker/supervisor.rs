@@ -84,7 +84,7 @@ pub fn run(
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
     let (mut report, report_writer) = io::pipe()?;
-    // Starts the program that is running, even if an upgrade has replaced its file.
+    // Starts the same program file as this process, even if an upgrade has replaced it.
     let mut command = Command::new("/proc/self/exe");
     program::clean_room(&mut command).arg0("repair_worker");
     command.arg(SUPERVISE).arg(limit.as_millis().to_string()).args(argv);
@@ -130,7 +130,7 @@ pub fn main(argv: &[OsString]) -> ExitCode {
 }
 
 fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
-    let bad_call = || io::Error::other("call: repair_worker --supervise MILLISECONDS PROGRAM...");
+    let bad_call = || io::Error::other("usage: repair_worker --supervise MILLISECONDS PROGRAM...");
     let [limit, program, arguments @ ..] = argv else { return Err(bad_call()) };
     let limit = limit.to_str().and_then(|text| text.parse().ok()).ok_or_else(bad_call)?;
     let limit = Duration::from_millis(limit);
@@ -153,7 +153,7 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // A process group of its own, because a script may signal its whole group.
+    // The program gets its own process group, because a script may signal its whole group.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);
@@ -208,7 +208,8 @@ impl HeldOutput {
         }
     }
 
-    /// Keeps the pipe open for daemons that the program has left behind, and returns `end`.
+    /// Returns `end`. If the worker has died, cat(1) takes over the pipe, because daemons that the
+    /// program has left behind may still write to it.
     fn ended(self, end: RungEnd) -> RungEnd {
         if self.is_drained {
             program::keep_reading(self.pipe);

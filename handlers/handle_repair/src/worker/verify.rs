@@ -112,7 +112,7 @@ pub fn find<'a, W: AsRef<OsStr>>(
     Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
-/// Whether `place` is a regular file. If that cannot be found out, this is an error, because the
+/// Whether `place` is a regular file. Returns an error if this cannot be checked, because the
 /// program may be there.
 fn is_file(place: &Path) -> Result<bool, NotFound> {
     match fs::metadata(place) {

@@ -110,7 +110,7 @@ fn stops_repair_that_has_used_up_all_processes() {
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
     let begun = Instant::now();
     assert_eq!(command.status().unwrap().code(), Some(124));
-    assert!(begun.elapsed() < Duration::from_secs(200), "nobody stopped it");
+    assert!(begun.elapsed() < Duration::from_secs(200), "the repair was not stopped");
 }
 
 #[test]

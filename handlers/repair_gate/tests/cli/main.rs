@@ -4,7 +4,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
-    reason = "a test that cannot go on must stop, and say where"
+    reason = "tests fail by panicking, and print logs"
 )]
 
 #[path = "../common/mod.rs"]

@@ -117,7 +117,7 @@ fn every_request_except_version_reports_an_invalid_file() {
         lab.request("list").refused("config");
         lab.request("diagnose touch").refused("config");
         assert_eq!(lab.request("version").code, 0);
-        let check = lab.people(&["check"]);
+        let check = lab.run_by_hand(&["check"]);
         assert_eq!(check.status.code(), Some(3));
         assert!(String::from_utf8_lossy(&check.stderr).contains(place));
     }
@@ -170,7 +170,7 @@ fn check_lists_repairs_and_warns_of_unsafe_programs() {
         "a": {"run": ["/nonexistent/x"]},
         "b": {"run": [lab.path("mine")], "as": "root", "budget": budget},
     }));
-    let check = lab.people(&["check"]);
+    let check = lab.run_by_hand(&["check"]);
     let text = String::from_utf8_lossy(&check.stdout).into_owned();
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     for part in [
@@ -188,12 +188,12 @@ fn visudo_accepts_the_sudoers_file() {
     let lab = GateLab::new();
     lab.repairs(&json!({"a": {"run": ["/usr/bin/x", "--a=b:c,d", "{x}@%~+"], "as": "root",
         "diagnose": [["/usr/bin/y", "-n", "50"]]}, "b": {"run": ["/bin/true"], "as": "www-data"}}));
-    let output = lab.people(&["sudoers"]);
+    let output = lab.run_by_hand(&["sudoers"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     fs::write(lab.path("sudoers"), &output.stdout).unwrap();
     lab.chmod("sudoers", 0o440);
     let visudo =
         Command::new("/usr/sbin/visudo").arg("-cf").arg(lab.path("sudoers")).output().unwrap();
     assert!(visudo.status.success(), "{visudo:?}\n{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(lab.people(&["sudoers", "a b"]).status.code(), Some(3));
+    assert_eq!(lab.run_by_hand(&["sudoers", "a b"]).status.code(), Some(3));
 }

@@ -91,7 +91,7 @@ fn refuses_damaged_state() {
             let text = fs::read(lab.record_path(JOB)).unwrap();
             fs::write(lab.record_path(JOB), &text[..text.len() / 2]).unwrap();
         }),
-        ("somebody else's record", &|lab| {
+        ("another job's record", &|lab| {
             lab.edit_record(JOB, |record| record["job"] = json!("20261123-another"))
         }),
         ("a huge record", &|lab| fs::write(lab.record_path(JOB), vec![b' '; 300_000]).unwrap()),

@@ -226,7 +226,7 @@ fn prints_help_and_version() {
     for (word, start) in
         [("--help", "repair_gate: runs"), ("--version", "repair_gate 0."), ("-V", "repair_gate 0.")]
     {
-        let output = lab.people(&[word]);
+        let output = lab.run_by_hand(&[word]);
         assert_eq!(output.status.code(), Some(0));
         assert!(String::from_utf8_lossy(&output.stdout).starts_with(start));
     }

@@ -16,10 +16,10 @@ fn shipped(name: &str) -> PathBuf {
 fn shipped_repairs_and_their_sudo_rules_are_valid() {
     let lab = GateLab::new();
     lab.config_text(&fs::read_to_string(shipped("repairs.json")).unwrap());
-    let check = lab.people(&["check"]);
+    let check = lab.run_by_hand(&["check"]);
     assert_eq!(check.status.code(), Some(0), "{check:?}");
     assert_eq!(lab.request("list").json["repairs"], json!(["httpd", "httpd-policy"]));
-    let sudoers = String::from_utf8(lab.people(&["sudoers"]).stdout).unwrap();
+    let sudoers = String::from_utf8(lab.run_by_hand(&["sudoers"]).stdout).unwrap();
     let expected = format!(
         "repair ALL=(root) NOPASSWD: NOSETENV: {GATE} within 200 10 /usr/bin/systemctl restart \
          httpd.service\n"

@@ -1,6 +1,6 @@
 //! A separate test host for every test, with repairs.json, a state directory and a marker file that
 //! only a repair creates.
-#![allow(dead_code, reason = "each test program uses its own part of the lab")]
+#![allow(dead_code, reason = "no test program uses all of the lab")]
 
 pub mod installed;
 
@@ -42,7 +42,7 @@ impl GateResult {
         assert!((0..=3).contains(&code), "{output:?}");
         let stdout = String::from_utf8(output.stdout.clone()).expect("the answer is UTF-8");
         assert!(stdout.ends_with('\n'), "cut short: {output:?}");
-        assert!(stdout.starts_with('\n'), "on a line that was begun before: {output:?}");
+        assert!(stdout.starts_with('\n'), "no newline at the beginning: {output:?}");
         assert!(!stdout.replace('\n', "").contains(char::is_control), "{stdout:?}");
         let mut lines: Vec<&str> = stdout.lines().filter(|line| !line.is_empty()).collect();
         let object = lines
@@ -189,7 +189,8 @@ impl GateLab {
         self.request(&format!("repair x {job}"))
     }
 
-    pub fn people(&self, words: &[&str]) -> Output {
+    /// Runs the gate like an administrator, with these arguments and without a request.
+    pub fn run_by_hand(&self, words: &[&str]) -> Output {
         Command::new(GATE)
             .arg("--config")
             .arg(self.config())

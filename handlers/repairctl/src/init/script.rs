@@ -39,7 +39,7 @@ const TEMPLATE: &str = include_str!("host.sh");
 /// admin runs it after every change of repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
-/// Returns the whole script. `key_line` must not contain quotes.
+/// Returns the complete script. `key_line` must not contain single quotes.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
     // Fill in the last placeholder first, so inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);

@@ -84,9 +84,10 @@ pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
 
 /// How a command line calls handle_repair.
 pub enum HandlerCall {
-    /// As a word of its own. Holds the arguments up to a shell operator, with unexpanded macros.
+    /// handle_repair is a word of its own. Holds its arguments up to a shell operator, with
+    /// unexpanded macros.
     Direct(Vec<String>),
-    /// Inside an argument of another program, as in `sh -c '...'`.
+    /// handle_repair is part of an argument of another program, as in `sh -c '...'`.
     Nested,
 }
 

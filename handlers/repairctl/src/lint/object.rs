@@ -157,7 +157,9 @@ impl ObjectLinter<'_> {
         self.period(subject);
         if let (Some(value), Some(fixed)) = (repair, fixed.filter(|fixed| *fixed != name)) {
             let text = format!("_REPAIR has no effect: the command line contains --repair {fixed}");
-            let fix = "write --repair '$_SERVICEREPAIR$' in the command line, or remove _REPAIR";
+            let kind = subject.kind.word().to_uppercase();
+            let fix =
+                format!("write --repair '$_{kind}REPAIR$' in the command line, or remove _REPAIR");
             self.add(subject, &value.at, &warning("repair-ignored", text, fix));
         }
         self.names(subject);

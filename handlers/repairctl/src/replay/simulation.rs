@@ -270,8 +270,9 @@ impl<'a> Simulation<'a> {
         object.ledger.repaired(repair, &rules.limits);
         object.counts.repairs += 1;
         if assume == Assume::Heals {
-            // A HARD event can cause a notification in the same second, which the repair did not
-            // prevent. A SOFT event causes none, so its second already counts as healed.
+            // Nagios sends the notification for a HARD event in the same second, before the repair
+            // can prevent it. A SOFT event has no notification of its own, so one in the same
+            // second counts as saved.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }

@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn tells_missed_repairs_from_objects_to_leave_alone() {
+    fn classifies_objects_by_their_recorded_repairs() {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
@@ -333,7 +333,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Sweeping every minute for a day leads to few tries, for any outcome.
+    /// Counts the tries of a day with a sweep every minute. There are few, whatever their outcome.
     #[test]
     fn tries_rarely_with_a_sweep_every_minute() {
         for outcome in [

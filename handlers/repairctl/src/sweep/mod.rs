@@ -1,5 +1,5 @@
-//! `repairctl sweep`: gives objects that missed their repair another chance. They pass the same
-//! decision as a call of Nagios, and the same worker runs the repair.
+//! `repairctl sweep`: gives objects that missed their repair another chance, with the same decision
+//! and the same worker as for a call of Nagios.
 
 pub mod args;
 mod candidate;

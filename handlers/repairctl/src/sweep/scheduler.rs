@@ -229,7 +229,8 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Records that the fault persists if the incident's budget or breaker refused the repair. An
-    /// incident ends after some time without records, so it would otherwise end during the fault.
+    /// incident ends after some time without records, and without this one it would end although
+    /// the fault persists.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());

@@ -97,9 +97,8 @@ struct KnownHostsFile {
 }
 
 impl KnownHostsFile {
-    /// Opens the directory of the file to which `path` leads. Follows a symbolic link, so a change
-    /// does not replace the link by a file. Refuses a link that belongs to another account, which
-    /// could send root to any file.
+    /// Finds the file at `path` and opens its directory. Follows a symbolic link, so the link stays
+    /// a link. Refuses a link of another account, which could make root change any file.
     fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let file = KnownHostsFile::without_links(path)?;

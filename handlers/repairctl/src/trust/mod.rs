@@ -28,8 +28,8 @@ use args::TrustArgs;
 /// Maximum time for all connections to the host. A host shows up to five keys, one per connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The data that Nagios' user collects for the half that records the key. The recording half reads
-/// everything else itself.
+/// The data that the half running as Nagios' user passes to the half that records the key. The
+/// recording half reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
     /// The host's address in Nagios' object cache; absent if the cache does not contain the host.
