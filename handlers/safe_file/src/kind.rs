@@ -52,7 +52,7 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// The accounts, other than root and our effective user, that can replace the files in a directory.
+/// Who can replace the files in a directory, besides root and our effective user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
     /// The owner of the directory, with the user ID.

@@ -9,7 +9,7 @@ use transport::{Answer, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
-/// A gate did not report what was requested.
+/// Why a gate did not report what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// The gate did not answer.

@@ -100,8 +100,8 @@ impl<'a> CheckContext<'a> {
         }
     }
 
-    /// Returns the name and port to connect to for `target`. These are the target's own or those of
-    /// the proxy.
+    /// Returns the name and port to connect to for `target`. If a proxy is used, these are the
+    /// proxy's.
     pub(super) fn peer<'t>(&self, target: &'t HttpTarget) -> (&'t str, u16)
     where
         'a: 't,
