@@ -194,8 +194,8 @@ impl fmt::Display for Reason {
             }
             Reason::TooEarly { attempt, needed: Some(needed) } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: repairs are allowed from SOFT {needed} on, or \
-                 at HARD"
+                "SOFT attempt {attempt} is too early: repairs are allowed from SOFT {needed} on, \
+                 or at HARD"
             ),
             Reason::TooEarly { attempt, needed: None } => write!(
                 f,
