@@ -53,7 +53,7 @@ pub enum NotFound {
 }
 
 /// Returns the time limit for a rung's verify command. This is the rung's timeout but at least 15
-/// seconds, because plugins have a timeout of their own, usually ten seconds.
+/// seconds, because plugins have their own timeout of ten seconds.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
