@@ -15,6 +15,7 @@ use crate::notification::Notification;
 
 /// Why a command did not reach Nagios. The result of the repair is not affected.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum CommandFileError {
     /// The path is not a pipe. Nagios reads its commands elsewhere, or it is not running. This
     /// program never creates the file.
@@ -23,15 +24,12 @@ pub enum CommandFileError {
          check_external_commands in nagios.cfg"
     )]
     NoPipe {
-        /// Path of the command file.
         path: PathBuf,
     },
     /// The command file is missing or not writable, or no process reads it.
     #[error("cannot send commands to Nagios: {path}: {why}")]
     Unwritable {
-        /// Path of the command file.
         path: PathBuf,
-        /// Error of the operating system.
         why: io::Error,
     },
 }

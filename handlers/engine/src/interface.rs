@@ -7,7 +7,7 @@ use policy::{Event, Observation};
 use crate::error::Error;
 use crate::notification::Notification;
 
-/// A monitoring engine.
+/// What these programs need from a monitoring engine.
 pub trait Engine {
     /// Returns the present condition of the event's object. The state is included only if it comes
     /// from a check after `since`. Returns `None` if the policy names no source, such as the status

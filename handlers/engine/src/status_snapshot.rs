@@ -15,7 +15,7 @@ pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 /// What the status file contained when it was read.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// The status of Nagios itself.
+    /// What the file says about Nagios itself.
     pub program: ProgramStatus,
     /// How many opted-in objects are in trouble, and how many there are in total.
     pub share: (u32, u32),

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 /// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
     /// The ledger file does not exist. Opening it for reading does not create it.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
@@ -17,7 +18,6 @@ pub enum Error {
     Directory {
         /// Path of the directory or file that cannot be used.
         path: PathBuf,
-        /// Error of the system call.
         why: io::Error,
     },
     /// The ledger file belongs to an account other than root and our effective user.
@@ -27,11 +27,8 @@ pub enum Error {
          is uid {us}, find out who made the file before you give it to that user"
     )]
     Owner {
-        /// Path of the ledger file.
         path: PathBuf,
-        /// User ID of the file's owner.
         owner: u32,
-        /// Our effective user ID.
         us: u32,
     },
     /// The file is a database of another program, or not a database.
@@ -54,9 +51,7 @@ pub enum Error {
         way_back(path, backup.as_deref())
     )]
     Newer {
-        /// Path of the ledger.
         path: PathBuf,
-        /// Schema version of the file.
         found: i64,
         /// Newest schema version that this program can use.
         known: i64,
@@ -71,9 +66,7 @@ pub enum Error {
          to schema {known}, and so does `repairctl ledger migrate`"
     )]
     Older {
-        /// Path of the ledger.
         path: PathBuf,
-        /// Schema version of the file.
         found: i64,
         /// Schema version that this program uses.
         known: i64,
@@ -87,9 +80,7 @@ pub enum Error {
          running; wait for it to end, because no repair starts until then"
     )]
     WorkerAtWork {
-        /// Path of the ledger.
         path: PathBuf,
-        /// ID of the running job.
         job: String,
     },
     /// The ledger file's mode lets other accounts write to it.
@@ -110,7 +101,6 @@ pub enum Error {
     #[error("the ledger {path} has been locked by another process for {} s, so nothing was \
              decided; look for a stopped repair_worker", .waited.as_secs())]
     Busy {
-        /// Path of the ledger.
         path: PathBuf,
         /// How long we waited for the lock.
         waited: std::time::Duration,
@@ -119,17 +109,13 @@ pub enum Error {
     /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
     Store {
-        /// Path of the ledger file.
         path: PathBuf,
-        /// Error from SQLite.
         why: rusqlite::Error,
     },
     /// The ledger has no record of the job, or the job has already ended.
     #[error("the ledger {path} has no running job {job}")]
     NoSuchJob {
-        /// Path of the ledger.
         path: PathBuf,
-        /// ID of the job.
         job: String,
     },
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A request to reserve a repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
-    /// ID of the job.
+    /// ID of the job that requests the repair.
     pub job: &'a JobId,
     /// Event that the repair is requested for.
     pub event: &'a Event,
@@ -121,10 +121,10 @@ impl RepairState {
     ];
 }
 
-/// The record of a repair.
+/// What the ledger recorded about one repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// ID of the job.
+    /// ID of the job that ran the repair.
     pub job: String,
     /// Name of the host in Nagios. This and all other names in the records are spelled by
     /// [`policy::spell`].
@@ -172,7 +172,7 @@ impl Record {
     }
 }
 
-/// One step of a repair.
+/// One step in the course of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When the step was recorded.
@@ -228,7 +228,7 @@ impl From<String> for RecordedReason {
 /// A repair without a recorded end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Running {
-    /// Record of the repair.
+    /// What is recorded about the repair so far.
     pub record: Record,
     /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
@@ -261,9 +261,9 @@ pub struct Paused {
     pub by: String,
     /// Reason that the user gave.
     pub reason: String,
-    /// Start of the pause.
+    /// When the pause started.
     pub since: SystemTime,
-    /// End of the pause; `None` if it lasts until a user resumes repairs.
+    /// When the pause ends; `None` if it lasts until a user resumes repairs.
     pub until: Option<SystemTime>,
 }
 

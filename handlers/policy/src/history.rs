@@ -72,7 +72,7 @@ pub struct Pause {
 /// An earlier repair of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastRepair {
-    /// The job ID.
+    /// ID of the job that ran the repair.
     pub job: String,
     /// How long ago the repair began.
     pub began: Duration,

@@ -32,9 +32,9 @@ pub enum Reason {
     /// The policy requires two results in a row, but the previous result did not call for the
     /// repair.
     NotInARow {
-        /// The present state.
+        /// The state that the event reports.
         state: ObjectState,
-        /// Whether the present state is SOFT or HARD.
+        /// Whether that state is SOFT or HARD.
         state_type: StateType,
         /// The previous result; `None` if Nagios did not pass it.
         last: Option<ObjectState>,
@@ -66,13 +66,13 @@ pub enum Reason {
     },
     /// A job has already run for an earlier event of this problem, and the problem is still there.
     SameProblem {
-        /// The earlier job.
+        /// The job that has already run.
         job: String,
     },
     /// The ledger holds a time in the future. The clock was set back, or was ahead when that time
     /// was recorded.
     ClockWentBack {
-        /// The job with that time.
+        /// The job that the time belongs to.
         job: String,
         /// How far that time is ahead of the clock.
         ahead: Duration,

@@ -101,7 +101,7 @@ impl Default for Fleet {
 /// One step of a ladder: an action, and the check that shows whether it helped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rung {
-    /// The action to run.
+    /// What the rung does.
     pub act: Act,
     /// The maximum time for the action, including the connection and the answer.
     pub timeout: Duration,
@@ -113,7 +113,7 @@ pub struct Rung {
     pub good_results: u32,
 }
 
-/// The action of a rung.
+/// What a rung does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// A repair that a gate runs.

@@ -18,7 +18,7 @@ use super::unique::Unique;
 pub struct Config {
     /// The rules for each repair, and the fleet limits.
     pub policy: Policy,
-    /// Path of the ledger.
+    /// Path of the ledger file, which records all repairs.
     pub ledger: PathBuf,
     /// Path of Nagios' external command file. If there is none, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,

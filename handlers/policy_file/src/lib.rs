@@ -20,13 +20,12 @@ pub use span::{BadSpan, Span};
 
 /// Why the policy cannot be used. Without a policy, nothing is repaired.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum BadPolicy {
     /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]
     Unreadable {
-        /// Path of the policy file.
         path: PathBuf,
-        /// Error of the operating system.
         why: io::Error,
     },
     /// Every account can write to the policy file and so choose which programs run.
@@ -42,7 +41,6 @@ pub enum BadPolicy {
     /// path has no fixed meaning.
     #[error("{path}: '{}' is not an absolute path", printable(&.place.display().to_string()))]
     Relative {
-        /// Path of the policy file.
         path: PathBuf,
         /// The relative path in the policy.
         place: PathBuf,
@@ -54,15 +52,12 @@ pub enum BadPolicy {
         policy::see_doctor!()
     )]
     Owner {
-        /// Path of the policy file.
         path: PathBuf,
-        /// User ID of the owner.
         owner: u32,
     },
     /// The file is not valid JSON or not a valid policy.
     #[error("{path}:{line}:{column}: {key}{what}")]
     Malformed {
-        /// Path of the policy file.
         path: PathBuf,
         /// Line of the error, counted from 1.
         line: usize,
@@ -70,7 +65,7 @@ pub enum BadPolicy {
         column: usize,
         /// Path of the key followed by a colon, for example `repairs.httpd.cooldown: `, or empty.
         key: String,
-        /// Description of the error.
+        /// What is wrong with the key or the file.
         what: String,
     },
 }

@@ -35,7 +35,7 @@ pub enum Backend {
     OpenSsh,
 }
 
-/// The routes to all hosts.
+/// The SSH settings in the policy, from which the route to any host is derived.
 #[derive(Debug, Clone, Default)]
 pub struct HostRoutes {
     all: SshKeys,
@@ -50,15 +50,15 @@ pub struct HostRoute {
     pub host: String,
     /// Host name or IP address to connect to.
     pub address: String,
-    /// SSH client to use.
+    /// SSH client that makes the connection.
     pub backend: Backend,
     /// Unprivileged account to log in to, which runs the gate.
     pub user: String,
-    /// Port of sshd.
+    /// Port that sshd listens on.
     pub port: u16,
     /// Path of the private key. Only the user that Nagios runs as must be able to read this file.
     pub key: PathBuf,
-    /// Path of the file with the passphrase of `key`. Its mode is 0600.
+    /// Path of the file with the passphrase for `key`. The file's mode must be 0600.
     pub passphrase_file: Option<PathBuf>,
     /// Paths of the known_hosts files. Missing files are skipped if at least one exists.
     pub known_hosts: Vec<PathBuf>,

@@ -12,11 +12,11 @@ use crate::error::Error;
 pub struct Account {
     /// Name of the account.
     pub name: String,
-    /// User ID.
+    /// User ID of the account.
     pub uid: u32,
     /// Name of the group, or its ID if it has no name.
     pub group: String,
-    /// Group ID.
+    /// ID of that group.
     pub gid: u32,
     /// Home directory, as in passwd(5).
     pub home: PathBuf,

@@ -27,7 +27,7 @@ pub(crate) struct RepairUsage {
     pub(crate) refusal: Option<Rejection>,
 }
 
-/// The answer to a request.
+/// What the gate answers to a request.
 pub(crate) enum GateAnswer {
     Repair(JobRecord),
     Status(JobRecord),

@@ -34,7 +34,7 @@ pub struct RepairDefinitions {
     by_name: BTreeMap<Name, RepairDefinition>,
 }
 
-/// The definition of one repair.
+/// One repair, as defined in repairs.json.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairDefinition {
     /// The command: an absolute path and its arguments. No shell interprets them.
@@ -113,7 +113,7 @@ impl RepairDefinition {
     }
 }
 
-/// Parses the text of repairs.json.
+/// Parses the content of repairs.json.
 pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {

@@ -41,7 +41,7 @@ pub(crate) enum ExecutionFailure {
     Lost,
 }
 
-/// The result of a command.
+/// How a command ended, and what it printed.
 pub(crate) struct ExecutedCommand {
     pub(crate) end: Result<ProcessEnd, ExecutionFailure>,
     pub(crate) elapsed: Duration,

@@ -50,7 +50,7 @@ impl From<ExitStatus> for ProcessEnd {
 /// Exit code of `within` when it stopped the command, the same as for timeout(1).
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
-/// SIGKILL: signal(7).
+/// The number of SIGKILL, see signal(7).
 pub(crate) const KILLED: i32 = 9;
 /// SIGBUS, SIGSEGV and SIGPIPE. `within` reports these in its exit code, because sudo-rs up to at
 /// least 0.2.8 cannot pass them on: it signals itself, survives because Rust's runtime handles

@@ -1,4 +1,4 @@
-//! Checks of open descriptors.
+//! Checks what kind of file an open descriptor refers to.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};

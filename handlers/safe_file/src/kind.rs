@@ -5,7 +5,7 @@ use std::fmt;
 use rustix::fs::{FileType, Stat, major, minor};
 use rustix::process::geteuid;
 
-/// A kind of file.
+/// What a path or a descriptor refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file. /dev/null counts as an empty file.
@@ -59,7 +59,7 @@ pub enum Writer {
     Owner(u32),
     /// The members of the directory's group, with the group ID.
     Group(u32),
-    /// Every account.
+    /// Every account on the system.
     Everybody,
 }
 

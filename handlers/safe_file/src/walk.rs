@@ -111,7 +111,7 @@ fn names(path: &Path) -> Vec<OsString> {
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// A descriptor and its path.
+/// An open descriptor, and the path that led to it.
 pub(crate) struct OpenedPath {
     pub(crate) path: PathBuf,
     pub(crate) fd: OwnedFd,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// An answer from a gate.
+/// What a gate answers to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// The gate's record of the job named in a `repair` or `status` request.
@@ -34,7 +34,7 @@ pub struct JobReport {
     pub job: JobId,
     /// Name of the repair that the job runs.
     pub repair: RepairName,
-    /// State of the job at the time of the answer.
+    /// State of the job when the gate answered.
     pub state: JobState,
     /// Exit code of the repair, or `None` if it did not exit by itself.
     pub exit: Option<i32>,
@@ -50,7 +50,7 @@ pub struct JobReport {
     pub host: String,
 }
 
-/// The state of a job.
+/// Whether a job is running, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -81,7 +81,7 @@ pub struct Diagnosis {
 /// How much of its limits a repair has used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
-    /// Name of the repair.
+    /// Name of the repair in the gate's repairs.json.
     pub repair: RepairName,
     /// How many records of this repair the gate has to keep.
     pub records: u64,

@@ -83,7 +83,7 @@ impl ResponseBuffer {
 
     /// Whether a program other than the gate ran and exited by itself.
     ///
-    /// Three kinds of exit status do not prove that: a gate that panicked exits with 2 and sends no
+    /// Three kinds of exit status leave this open: a gate that panicked exits with 2 and sends no
     /// frame, a shell reports 128 or more if the gate was killed, and libssh2 returns 0 if the host
     /// sent no status.
     fn is_without_gate(&self) -> bool {

@@ -109,7 +109,7 @@ struct CheckRepairsArgs {
     verbose: u8,
 }
 
-/// The checked options.
+/// The options, with their values checked.
 #[derive(Debug, Clone)]
 pub struct CheckOptions {
     /// What to check: the ledger or gates.

@@ -49,11 +49,11 @@ pub struct LedgerSummary {
     pub fleet: FleetUsage,
     /// Objects that are not repaired because their breaker is open or their budget is used up.
     pub held_back: Vec<HeldBack>,
-    /// Pauses in effect.
+    /// The pauses in effect.
     pub pauses: Vec<PausedScope>,
 }
 
-/// A pause in effect.
+/// A pause in effect, described for the output.
 #[derive(Debug)]
 pub struct PausedScope {
     /// What is paused: `everything`, a host or a service.

@@ -12,7 +12,7 @@ use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
 use crate::collect::{LedgerSummary, PausedScope};
 use crate::gate::GateReply;
 
-/// Prefix of the first line of output.
+/// The word that starts the first line of output.
 pub const NAME: &str = "REPAIRS";
 
 /// A problem, or a remark with the state OK.
@@ -20,7 +20,7 @@ struct CheckFinding {
     state: State,
     /// Summary for the first line of output.
     text: String,
-    /// Additional lines for -v.
+    /// Lines that -v adds.
     detail: Vec<String>,
 }
 
@@ -56,7 +56,7 @@ pub fn ledger(
     perfdata(outcome, summary, policy, check)
 }
 
-/// Evaluates the answers of gates.
+/// Evaluates what the gates answered.
 pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
     let seconds = &check.seconds;
     let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();

@@ -18,7 +18,7 @@ pub struct LogEntry<'a> {
     pub event: LogEvent,
 }
 
-/// An event in the log.
+/// What a log line reports about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogEvent {
     /// A change of state, for which Nagios calls the event handler.
@@ -134,7 +134,7 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Parses `CRITICAL;SOFT;3;...`.
+/// Parses a state change such as `CRITICAL;SOFT;3;...`.
 fn change(service: bool, text: &[u8]) -> Option<StateChange> {
     let (word, rest) = field(text)?;
     let state = state(service, word)?;

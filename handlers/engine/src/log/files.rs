@@ -25,21 +25,18 @@ pub struct LogFile {
 
 /// Why a log cannot be read completely.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum LogError {
     /// The log is missing, not readable or damaged.
     #[error("{path}: {why}")]
     Unreadable {
-        /// Path of the log file.
         path: PathBuf,
-        /// Error of the operating system.
         why: io::Error,
     },
     /// The log is truncated. The part before the error is used.
     #[error("{path}: {why}; only the part before the error was read")]
     Broken {
-        /// Path of the log file.
         path: PathBuf,
-        /// Error of the operating system.
         why: io::Error,
     },
     /// No line begins with a time.

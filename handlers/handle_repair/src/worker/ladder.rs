@@ -88,7 +88,7 @@ pub trait Executor {
 /// How a climb ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
-    /// Outcome for the ledger.
+    /// Outcome to record in the ledger.
     pub outcome: RepairOutcome,
     /// Why the repair had this outcome, as a message.
     pub text: String,

@@ -27,7 +27,7 @@ pub const SUPERVISE: &str = "--supervise";
 /// How long after the time limit the worker kills a supervisor that hangs.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
-/// How a program ended that was run as a `local` rung.
+/// How the program of a `local` rung ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RungEnd {
     /// The program ended with this exit code.

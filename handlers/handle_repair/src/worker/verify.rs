@@ -27,6 +27,7 @@ pub struct CheckResult {
 
 /// Why the program of a verify command was not found.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum NotFound {
     /// The command is empty.
     #[error("the verify command is empty")]
@@ -37,7 +38,6 @@ pub enum NotFound {
     /// The program is given as a name, and no plugin directory contains it.
     #[error("the verify command '{program}' is in none of {}", listed(.places))]
     Nowhere {
-        /// Name of the program.
         program: String,
         /// The plugin directories, in search order.
         places: Vec<PathBuf>,
@@ -47,7 +47,6 @@ pub enum NotFound {
     Unreadable {
         /// The path that cannot be examined.
         place: PathBuf,
-        /// Error of the system call.
         why: io::Error,
     },
 }

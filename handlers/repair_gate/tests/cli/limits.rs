@@ -11,7 +11,7 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// Maximum number of records of one name.
+/// How many records the gate keeps for one name.
 const MOST: usize = 1000;
 
 /// Returns a host with the repairs `x` and `y`. `x` is the repair that the tests request too often;

@@ -10,7 +10,7 @@ use crate::common::{GateLab, JOB, wait_until};
 use crate::jobs::{NOTE, other};
 use serde_json::json;
 
-/// The name of a kind of damage, and a function that causes it.
+/// How the state directory is damaged, in words, and a function that does it.
 type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
 
 #[test]

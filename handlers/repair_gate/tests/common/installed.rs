@@ -86,7 +86,7 @@ impl Installed {
         Installed { lab, sshd, port, log: listen(log) }
     }
 
-    /// Returns the command of an OpenSSH client in batch mode with strict host key checking.
+    /// Returns a command that runs an OpenSSH client in batch mode, with strict host key checking.
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let option = |name: &str, path: &str| format!("{name}={}", self.lab.path(path).display());

@@ -227,7 +227,7 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Edits a record on disk.
+    /// Edits the record of a job on disk.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
         let mut record: Value =
             serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();

@@ -160,7 +160,7 @@ fn negotiated(algorithm: &Algorithm) -> &'static [&'static str] {
     }
 }
 
-/// Returns the type and fingerprint of a key that is in the SSH wire format.
+/// Returns the type and fingerprint of a key in the SSH wire format.
 pub(crate) fn describe_blob(blob: &[u8]) -> String {
     PublicKey::from_bytes(blob)
         .map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))

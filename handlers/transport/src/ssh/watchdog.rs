@@ -37,7 +37,7 @@ impl Watchdog {
         Ok(Watchdog { state, thread: Some(thread) })
     }
 
-    /// Sets the deadline.
+    /// Sets the deadline at which the socket is shut down.
     pub(crate) fn arm(&self, deadline: Instant) {
         self.set(WatchdogState::Armed(deadline));
     }

@@ -34,7 +34,7 @@ pub struct PeerCertificate {
 }
 
 impl PeerCertificate {
-    /// Parses a certificate in DER.
+    /// Parses a certificate from its DER encoding.
     pub fn parse(der: &[u8]) -> Result<PeerCertificate, BadCertificate> {
         let (not_after, subject) = end_and_subject(der)?;
         // Accept a subject in an unknown encoding, because the expiry date is still useful.

@@ -1,4 +1,4 @@
-//! Judges the status line.
+//! Judges the status line of a response.
 
 use plugin_kit::State;
 
@@ -7,7 +7,7 @@ use crate::http::response::ResponseHead;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Default value of -e.
+/// Default value for -e.
 const ANY_HTTP_1: &[u8] = b"HTTP/1.";
 
 /// What a status line means for the check.

@@ -17,7 +17,7 @@ pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;
 
-/// A decompressed body.
+/// A decompressed body, which may be cut at the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decompressed {
     /// Decompressed bytes, up to the limit.

@@ -11,7 +11,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// Position in a chunked body.
+/// How far a chunked body has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
     /// In the line that gives a chunk's size. Holds the part of the line that has arrived.

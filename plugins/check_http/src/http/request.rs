@@ -29,7 +29,7 @@ pub struct RequestSpec {
     pub version: Option<HttpVersion>,
 }
 
-/// An HTTP version.
+/// The HTTP version of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
     V1_0,
@@ -39,7 +39,7 @@ pub enum HttpVersion {
 /// A request that is ready to send, and how to read its response.
 #[derive(Debug)]
 pub struct HttpRequest {
-    /// Bytes of the whole request.
+    /// The whole request, as it is sent.
     pub bytes: Vec<u8>,
     /// Method of the request. The response to HEAD has no body.
     pub method: Vec<u8>,

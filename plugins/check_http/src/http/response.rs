@@ -30,7 +30,7 @@ pub struct Response {
     pub damaged: bool,
 }
 
-/// Head of a response and measurements of the exchange.
+/// Head of a response, and what was measured during the exchange.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
     /// Status line and header.

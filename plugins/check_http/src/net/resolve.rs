@@ -22,7 +22,7 @@ const TRY_AGAIN: &str = "Temporary failure in name resolution";
 const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
-/// An address family.
+/// Which address family to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// IPv4 only (-4).

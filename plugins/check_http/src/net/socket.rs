@@ -171,8 +171,8 @@ fn wait(
     }
 }
 
-/// Alternates IPv6 and IPv4 addresses, starting with the family of the system's first choice
-/// (RFC 8305, section 4).
+/// Alternates IPv6 and IPv4 addresses, starting with the family that the system prefers (RFC 8305,
+/// section 4).
 fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (same, other): (Vec<_>, Vec<_>) =

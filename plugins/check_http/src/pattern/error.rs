@@ -1,4 +1,4 @@
-//! Errors in patterns.
+//! Messages about invalid patterns.
 
 /// Why a pattern is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,4 +1,4 @@
-//! Compiles patterns.
+//! Compiles POSIX patterns to automata.
 
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson;

@@ -40,13 +40,13 @@ pub(super) struct CheckRun<'a> {
     log: String,
 }
 
-/// A finished check.
+/// A check that has run to its end, and its result.
 pub(super) struct FinishedRun<'a> {
     check: CheckRun<'a>,
     /// Target of the last request.
     target: HttpTarget,
     result: Result<Outcome, Fault>,
-    /// Duration of the check.
+    /// How long the check took.
     pub(super) elapsed: Duration,
 }
 

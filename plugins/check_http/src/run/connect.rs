@@ -19,9 +19,9 @@ use crate::text;
 /// Parameters that all parts of a check share.
 #[derive(Clone, Copy)]
 pub struct CheckContext<'a> {
-    /// Specification of the check.
+    /// What to check.
     pub spec: &'a CheckSpec,
-    /// Time limit of the run.
+    /// Time limit for the whole run.
     pub deadline: &'a Deadline,
     /// Handshake function of the TLS library in use.
     pub handshake: Handshake,

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct JsonAssertion {
     /// The condition as typed on the command line.
     pub text: String,
-    /// JSON pointer to the value.
+    /// JSON pointer to the value to check.
     pub pointer: String,
     /// Comparison that must hold. If there is none, the value only has to exist.
     condition: Option<(Comparison, Value)>,

@@ -56,7 +56,7 @@ pub struct CheckSpec {
     pub cookie_jar: Option<CookieJar>,
     /// HTTP proxy (-x).
     pub proxy: Option<Proxy>,
-    /// Output options.
+    /// What to print in addition to the result.
     pub output: OutputSpec,
 }
 

@@ -159,16 +159,16 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Result of running a program.
+/// How a program ended, and what it printed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     /// Exit code, or `None` if a signal killed the program.
     pub code: Option<i32>,
     /// Standard output, with each measured time replaced by `T`.
     pub text: String,
-    /// Standard error.
+    /// What the program wrote to standard error.
     pub stderr: String,
-    /// Duration of the run.
+    /// How long the program ran.
     pub time: Duration,
 }
 
