@@ -23,15 +23,10 @@ pub enum CommandFileError {
         "cannot send commands to Nagios: {path} is not a named pipe; see command_file and \
          check_external_commands in nagios.cfg"
     )]
-    NoPipe {
-        path: PathBuf,
-    },
+    NoPipe { path: PathBuf },
     /// The command file is missing or not writable, or no process reads it.
     #[error("cannot send commands to Nagios: {path}: {why}")]
-    Unwritable {
-        path: PathBuf,
-        why: io::Error,
-    },
+    Unwritable { path: PathBuf, why: io::Error },
 }
 
 /// Maximum length of a comment, in characters. Nagios keeps comments in memory and in its status

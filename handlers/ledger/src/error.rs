@@ -26,11 +26,7 @@ pub enum Error {
          history cannot be trusted; run this as root or as the user Nagios runs as, and if that \
          is uid {us}, find out who made the file before you give it to that user"
     )]
-    Owner {
-        path: PathBuf,
-        owner: u32,
-        us: u32,
-    },
+    Owner { path: PathBuf, owner: u32, us: u32 },
     /// The file is a database of another program, or not a database.
     #[error(
         "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
@@ -79,10 +75,7 @@ pub enum Error {
         "the ledger {path} cannot be migrated yet: job {job} from an older version is still \
          running; wait for it to end, because no repair starts until then"
     )]
-    WorkerAtWork {
-        path: PathBuf,
-        job: String,
-    },
+    WorkerAtWork { path: PathBuf, job: String },
     /// The ledger file's mode lets other accounts write to it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",
@@ -108,16 +101,10 @@ pub enum Error {
     /// SQLite failed for another reason, for example a full or read-only disk, damage, or a lock
     /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
-    Store {
-        path: PathBuf,
-        why: rusqlite::Error,
-    },
+    Store { path: PathBuf, why: rusqlite::Error },
     /// The ledger has no record of the job, or the job has already ended.
     #[error("the ledger {path} has no running job {job}")]
-    NoSuchJob {
-        path: PathBuf,
-        job: String,
-    },
+    NoSuchJob { path: PathBuf, job: String },
 }
 
 const FULL: &str =

@@ -24,10 +24,7 @@ pub use span::{BadSpan, Span};
 pub enum BadPolicy {
     /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]
-    Unreadable {
-        path: PathBuf,
-        why: io::Error,
-    },
+    Unreadable { path: PathBuf, why: io::Error },
     /// Every account can write to the policy file and so choose which programs run.
     #[error("the policy {0} is writable by every user; {fix}", fix = policy::see_doctor!())]
     WritableByAll(PathBuf),
@@ -51,10 +48,7 @@ pub enum BadPolicy {
          uid {owner}, or {}",
         policy::see_doctor!()
     )]
-    Owner {
-        path: PathBuf,
-        owner: u32,
-    },
+    Owner { path: PathBuf, owner: u32 },
     /// The file is not valid JSON or not a valid policy.
     #[error("{path}:{line}:{column}: {key}{what}")]
     Malformed {

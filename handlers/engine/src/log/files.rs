@@ -29,16 +29,10 @@ pub struct LogFile {
 pub enum LogError {
     /// The log is missing, not readable or damaged.
     #[error("{path}: {why}")]
-    Unreadable {
-        path: PathBuf,
-        why: io::Error,
-    },
+    Unreadable { path: PathBuf, why: io::Error },
     /// The log is truncated. The part before the error is used.
     #[error("{path}: {why}; only the part before the error was read")]
-    Broken {
-        path: PathBuf,
-        why: io::Error,
-    },
+    Broken { path: PathBuf, why: io::Error },
     /// No line begins with a time.
     #[error(
         "{0} is not a Nagios log: no line begins with a time such as [1700000000]; see log_file \
