@@ -66,7 +66,7 @@ pub enum Error {
         found: i64,
         /// Schema version that this program uses.
         known: i64,
-        /// Path at which the migration will keep a copy.
+        /// Where the migration will keep a copy.
         backup: PathBuf,
     },
     /// A worker of the older version is still repairing. Migrating the ledger would lose what that

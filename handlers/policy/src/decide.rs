@@ -1,5 +1,5 @@
-//! Decides whether an event is repaired. The rules that need only the event come first, then those
-//! that need the history. The reason comes from the first rule that refuses.
+//! Decides whether an event leads to a repair. The rules that need only the event come first, then
+//! those that need the history. The reason comes from the first rule that refuses.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
@@ -16,7 +16,7 @@ pub enum Decision {
     NoAction(Reason),
 }
 
-/// Decides whether an event is repaired.
+/// Decides whether an event leads to a repair.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));

@@ -65,7 +65,7 @@ pub struct Pause {
     pub by: String,
     /// The reason that the user gave.
     pub reason: String,
-    /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+    /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
     pub left: Option<Duration>,
 }
 
@@ -152,8 +152,8 @@ impl RecordedHistory {
         self.repairs.get(..count).unwrap_or_default()
     }
 
-    /// Counts the repairs of the incident that did not help: failures, and successes after which
-    /// the fault came back within `relapse`. Repairs that were not run do not count.
+    /// Counts the repairs in the incident that did not help. These are failures, and successes
+    /// after which the fault came back within `relapse`. Repairs that were not run do not count.
     pub fn ineffective(&self, limits: &Limits) -> u32 {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;

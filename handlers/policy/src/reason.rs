@@ -49,13 +49,13 @@ pub enum Reason {
     Acknowledged,
     /// Nagios considers the object flapping.
     Flapping,
-    /// Somebody has paused repairs of everything, of the host or of the service.
+    /// Somebody has paused all repairs, or those of the host or the service.
     Paused {
         /// The user who set the pause.
         by: String,
         /// The reason that the user gave.
         reason: String,
-        /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+        /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
     /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
@@ -72,7 +72,7 @@ pub enum Reason {
     /// The ledger holds a time in the future. The clock was set back, or was ahead when that time
     /// was recorded.
     ClockWentBack {
-        /// The job that the time belongs to.
+        /// The job for which the time was recorded.
         job: String,
         /// How far that time is ahead of the clock.
         ahead: Duration,
@@ -88,28 +88,28 @@ pub enum Reason {
     CoolingDown {
         /// The job of the last repair.
         job: String,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// Too many repairs of this incident did not help.
     BreakerOpen {
         /// The number of repairs that did not help.
         ineffective: u32,
-        /// Time until the breaker closes if no fault occurs before.
+        /// How long until the breaker closes if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the incident is used up.
     IncidentBudget {
         /// The number of repairs in the incident.
         spent: u32,
-        /// Time until the incident ends if no fault occurs before.
+        /// How long until the incident ends if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the window is used up.
     WindowBudget {
         /// The number of repairs in the window.
         spent: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// The fleet limit on running repairs is reached. The value is the number of running repairs.
@@ -118,7 +118,7 @@ pub enum Reason {
     FleetStarted {
         /// The number of repairs that started within the policy's window.
         started: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// Too many objects are in trouble, so the cause is probably a wider outage.

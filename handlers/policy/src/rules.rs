@@ -83,8 +83,8 @@ pub struct Fleet {
     pub running: u32,
     /// The maximum number of repairs that start within a period.
     pub started: Quota,
-    /// The percentage of opted-in objects in trouble above which nothing is repaired. It applies
-    /// only if the policy names Nagios' status file.
+    /// If more than this percentage of the opted-in objects are in trouble, nothing is repaired.
+    /// This limit applies only if the policy names Nagios' status file.
     pub share: u32,
 }
 

@@ -41,7 +41,7 @@ pub struct WatchService {
     /// Name of its host, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Description of the service, encoded likewise.
+    /// Description of the service, encoded in the same way.
     #[serde(deserialize_with = "name")]
     pub service: String,
 }

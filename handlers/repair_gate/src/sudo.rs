@@ -49,7 +49,7 @@ pub(crate) fn check_command(
     )))
 }
 
-/// Checks the options with which sudo runs commands of this account as `account`.
+/// Checks the options that apply when sudo runs this account's commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
     // The option `listpw` can forbid `sudo -l` to an account that may still run the repair.
@@ -61,7 +61,8 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about options with which sudo runs commands of `user` as `account`.
+/// Returns a warning for root about options that apply when sudo runs commands from `user` as
+/// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
 }

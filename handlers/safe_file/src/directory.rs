@@ -94,13 +94,13 @@ impl Directory {
         }
     }
 
-    /// Returns the absolute path with which the directory was opened or created.
+    /// Returns the absolute path that the directory was opened or created with.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the metadata of an entry of the directory. Does not follow symbolic links.
+    /// Returns the metadata of an entry in the directory. Does not follow symbolic links.
     ///
     /// # Errors
     /// Fails if the entry does not exist or a system call fails.

@@ -67,7 +67,7 @@ pub enum JobState {
     Unknown,
 }
 
-/// The output of the diagnostic commands of a repair.
+/// What a repair's diagnostic commands printed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// Name of the repair in the request.
@@ -89,7 +89,7 @@ pub struct Usage {
     pub most: u64,
     /// Seconds until the gate can delete the oldest record, or `None` if there are no records.
     pub room_in: Option<f64>,
-    /// Why the gate would refuse the repair at the moment, or `None` if it would run it.
+    /// Why the gate would refuse the repair now, or `None` if it would run the repair.
     pub obstacle: Option<Obstacle>,
 }
 
@@ -109,7 +109,7 @@ impl Usage {
     }
 }
 
-/// Why a gate would refuse a repair at the moment.
+/// Why a gate would refuse a repair now.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
@@ -171,7 +171,7 @@ pub enum GateReason {
     Busy,
     /// The last run of the repair was too recent.
     Cooldown,
-    /// The repair has used up its runs in the time window.
+    /// The repair has used up its budget of runs for the time window.
     Budget,
     /// An admin has suspended repairs on this host for maintenance.
     Held,

@@ -24,7 +24,7 @@ pub enum Request {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report whether the gate would run a repair at the moment, without running it.
+    /// Report whether the gate would run a repair now, without running it.
     Ready {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,

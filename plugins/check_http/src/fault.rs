@@ -14,7 +14,7 @@ pub enum Fault {
     Name(&'static str),
     /// No address of the name accepted a connection. Holds the reason why the last address failed.
     Connect(String),
-    /// This process or machine has no file descriptors or memory left, so the server was not
+    /// This process or machine has run out of file descriptors or memory, so the server was not
     /// contacted.
     OutOfResources(String),
     /// The TLS handshake failed.

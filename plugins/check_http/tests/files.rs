@@ -258,8 +258,8 @@ fn refuses_links_in_directory_of_another_account() {
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// Tests the key format of `openssl pkcs8`, the legacy key format, and certificates, which are
-/// rarely encrypted.
+/// Tests keys in the format of `openssl pkcs8` and in the legacy format, and certificates, although
+/// those are rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();

@@ -13,7 +13,7 @@ pub enum CollectError {
     /// The ledger cannot be used, so nothing is repaired. The plugin reports this as a fault.
     #[error("{0}")]
     Unusable(String),
-    /// The plugin has run out of descriptors or memory, so the state is not known.
+    /// The plugin has run out of descriptors or memory, so the state of repairs is unknown.
     #[error("{0}")]
     OutOfResources(String),
 }
@@ -151,7 +151,7 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Returns the limits of a repair, or the default limits if the policy does not have the repair.
+/// Returns the limits of a repair, or the default limits if the policy has no such repair.
 fn limits(config: &Config, repair: &str) -> Limits {
     let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(Limits::default, |rules| rules.limits)

@@ -164,7 +164,7 @@ fn outcome(
     if options.verbose > 1 {
         lines.extend(all);
     }
-    // Names and texts from hosts can contain line breaks.
+    // Names, and text from hosts, can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }

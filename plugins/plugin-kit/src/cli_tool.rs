@@ -9,7 +9,7 @@ use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
 use crate::text::printable;
 
-/// Result of a command. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
+/// How a command ended. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
 /// plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]

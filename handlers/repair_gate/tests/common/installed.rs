@@ -132,7 +132,7 @@ impl Installed {
         GateResult::of(&self.ssh(&[], &[request]))
     }
 
-    /// Converts a path inside this sshd's mount namespace to the path at which the test can reach
+    /// Converts a path inside this sshd's mount namespace to the path by which the test can reach
     /// it.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd.id()))

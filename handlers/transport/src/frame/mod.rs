@@ -1,5 +1,5 @@
-//! Parses the framed answer in the output of a host. The parser does no I/O. It must withstand any
-//! input, because the host may be hostile.
+//! Finds and parses the framed answer in a host's output. The parser does no I/O. It must withstand
+//! any input, because the host may be hostile.
 //!
 //! A gate answers with exactly one line: `SHN1 ` and one JSON object. Other lines are skipped. They
 //! can be a banner, the output of an rc file or live output of the repair. If the output of an rc

@@ -1,4 +1,4 @@
-//! Finds the lines for a host in the text of known_hosts files. This module does no I/O.
+//! Finds the lines for a host in the content of known_hosts files. This module does no I/O.
 
 use ssh_key::PublicKey;
 use ssh_key::known_hosts::{HostPatterns, Marker};

@@ -1,4 +1,4 @@
-//! The names under which a host's keys are recorded, and the host patterns of a known_hosts line.
+//! The names under which a host's keys are recorded, and the host patterns in a known_hosts line.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;

@@ -103,8 +103,8 @@ fn checked_options(
     options(program, route, config, alias.as_deref(), jump_host)
 }
 
-/// Returns the name under which ssh must look up the host's key. This is the name under which the
-/// libssh2 backend would find it.
+/// Returns the name under which ssh must look up the host's key. The libssh2 backend would find the
+/// key under the same name.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
         // The configuration file may name other sources of host keys, such as KnownHostsCommand

@@ -1,4 +1,4 @@
-//! Names, values and help texts of the options.
+//! The options with their names, values and help.
 
 use std::ffi::OsString;
 

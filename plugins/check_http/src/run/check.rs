@@ -181,8 +181,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Whether credentials may be sent to `target`. They go only to the host for which the user
-    /// gave them. If the first request uses TLS, they are never sent over plain HTTP.
+    /// Whether credentials may be sent to `target`. They go only to the host that the user gave
+    /// them for. If the first request uses TLS, they are never sent over plain HTTP.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
         let spec = self.context.spec;
         let origin = &spec.target;

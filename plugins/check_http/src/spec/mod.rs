@@ -116,7 +116,7 @@ pub struct SizeLimits {
 pub struct CertificateSpec {
     /// Thresholds in days until the certificate expires.
     pub days: CertificateDays,
-    /// Whether to check all certificates of the chain, not only the server's own.
+    /// Whether to check all certificates in the chain, not only the server's own.
     pub whole_chain: bool,
     /// Whether to check the response as well.
     pub then_response: bool,
