@@ -27,7 +27,7 @@ pub enum Error {
          is uid {us}, find out who made the file before you give it to that user"
     )]
     Owner { path: PathBuf, owner: u32, us: u32 },
-    /// The file is a database of another program, or not a database.
+    /// The file is another program's database, or not a database at all.
     #[error(
         "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
          in the policy, or move the file away"

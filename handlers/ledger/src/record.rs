@@ -103,7 +103,7 @@ pub enum RepairState {
 }
 
 impl RepairState {
-    /// Returns `running`, or the word of the outcome.
+    /// Returns `running`, or the outcome's word.
     pub fn as_str(self) -> &'static str {
         match self {
             RepairState::Running => "running",

@@ -94,8 +94,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse: more history never allows a
-/// repair that less history refuses.
+/// Applies the rules that need the history. They can only refuse: if one of them refuses a repair,
+/// additional history never allows it.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

@@ -24,7 +24,7 @@ pub enum ObjectState {
     Up,
     /// The host does not respond.
     Down,
-    /// A host on the path to this one is down.
+    /// A host on the network path to this host is down.
     Unreachable,
 }
 
@@ -134,7 +134,7 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call of the event handler. A value that Nagios did not pass is `None`; a downtime count is
+/// One call to the event handler. A value that Nagios did not pass is `None`; a downtime count is
 /// then 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {

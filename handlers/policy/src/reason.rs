@@ -84,7 +84,7 @@ pub enum Reason {
         /// How long ago the job began.
         since: Duration,
     },
-    /// The cooldown of the last repair is not over.
+    /// The cooldown after the last repair is not over.
     CoolingDown {
         /// The job of the last repair.
         job: String,
@@ -112,7 +112,7 @@ pub enum Reason {
         /// How long until another repair is allowed.
         left: Duration,
     },
-    /// The fleet limit on running repairs is reached. The value is the number of running repairs.
+    /// The fleet limit on running repairs is reached. Holds the number of running repairs.
     FleetRunning(u32),
     /// The fleet limit on started repairs is reached.
     FleetStarted {
@@ -125,7 +125,7 @@ pub enum Reason {
     FleetShare {
         /// The number of objects in trouble.
         troubled: u32,
-        /// The number of all objects that opted in.
+        /// The number of objects that opted in.
         of: u32,
         /// The limit in the policy, in percent.
         allowed: u32,
@@ -165,7 +165,7 @@ impl Reason {
 
 impl Reason {
     /// Returns how long until the reason ends by itself; `None` if it does not end by itself. For
-    /// the breaker and the incident budget, this holds only if no fault occurs before.
+    /// the breaker and the incident budget, this holds only if no fault occurs before then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,

@@ -36,7 +36,7 @@ words! {
         ClockWentBack = "clock-went-back",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
-        /// The cooldown of the last repair is not over.
+        /// The cooldown after the last repair is not over.
         CoolingDown = "cooling-down",
         /// Too many repairs of the incident did not help.
         BreakerOpen = "breaker-open",

@@ -27,8 +27,8 @@ pub struct Config {
     pub status_file: Option<PathBuf>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
-    /// Directories in which a verify command without a slash is looked up, in order, after the
-    /// directory of this project's own programs.
+    /// Directories to search, in this order, for a verify command without a slash. The directory of
+    /// this project's own programs is searched before them.
     pub plugin_path: Vec<PathBuf>,
     /// How to reach each host.
     pub routes: HostRoutes,
@@ -76,7 +76,7 @@ impl Config {
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
-    /// Returns the directories in which a verify command without a slash is looked up, in order.
+    /// Returns the directories to search, in this order, for a verify command without a slash.
     /// `ours`, the directory of this project's own programs, and its plugins come first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);

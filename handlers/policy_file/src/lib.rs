@@ -65,7 +65,7 @@ pub enum BadPolicy {
 }
 
 impl BadPolicy {
-    /// Whether the owner or the mode of the file is the problem, not its content.
+    /// Whether the problem is the file's owner or mode rather than its content.
     pub fn is_about_its_owner(&self) -> bool {
         use BadPolicy::{Owner, WritableByAll, WritableByGroup};
         matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })

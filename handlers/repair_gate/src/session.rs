@@ -109,7 +109,7 @@ impl LogindSettings {
         Some(LogindSettings { kill, only: list(only)?, exclude: list(exclude)? })
     }
 
-    /// Returns a message with the fix if logind kills all processes of a session of `user`.
+    /// Returns a message with the fix if logind kills all processes when a session of `user` ends.
     fn harm(&self, user: &str) -> Option<String> {
         let has = |names: &[String], name: &str| names.iter().any(|one| one == name);
         let chosen = if self.only.is_empty() { self.kill } else { has(&self.only, user) };

@@ -75,7 +75,7 @@ pub(crate) fn requires_terminal(user: &str) -> Result<bool, Rejection> {
     }
     let ran = list(Some(user));
     answered(&ran, "whether sudo requires a terminal")?;
-    // If sudo requires a terminal even from root, it prints only this error.
+    // If sudo requires a terminal even from root, sudo prints only this error.
     Ok(ran.output.iter().any(|line| line.contains("you must have a tty"))
         || SudoOptions::read(&ran.output).general.iter().any(|option| option == "requiretty"))
 }

@@ -25,9 +25,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
-/// A directory that only root and our effective user can change, as well as all directories above
-/// it. All operations use the descriptor of the directory, so nobody can redirect them by replacing
-/// a directory in its path.
+/// A directory that only root and our effective user can change. The same is true of all
+/// directories above it. All operations use the descriptor of the directory, so nobody can redirect
+/// them by replacing a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -78,8 +78,8 @@ impl Directory {
     /// # Errors
     /// Returns [`Error::Locked`] if the deadline passes. Also fails if a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // Open a new descriptor for the lock, because a duplicate of ours would share one lock with
-        // it.
+        // Open a new descriptor for the lock. If we duplicated our own descriptor, both would share
+        // a single lock.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         let lock = File::from(opened);
         loop {

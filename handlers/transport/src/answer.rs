@@ -40,9 +40,10 @@ pub struct JobReport {
     pub exit: Option<i32>,
     /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// How long the job ran, in seconds. For a running job, until the answer.
+    /// How long the job has run, in seconds, until its end or, if it is still running, until the
+    /// answer.
     pub seconds: f64,
-    /// When the job started by the host's clock, in seconds since 1970.
+    /// When the job started, according to the host's clock, in seconds since 1970.
     pub started: i64,
     /// The first and last lines of the repair's output, without control characters.
     pub output: Vec<String>,
@@ -95,7 +96,7 @@ pub struct Usage {
 
 impl Usage {
     /// Returns a warning if at least nine tenths of the records are used. If all are used, returns
-    /// none, because the gate then reports an [`Obstacle`].
+    /// `None`, because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;

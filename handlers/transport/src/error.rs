@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use privsep::quoted;
 
-/// What was going on when an error occurred.
+/// What a request was doing when an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Looking up the addresses of the host.

@@ -1,5 +1,5 @@
-//! How a host's output is interpreted. Only a framed answer to the request counts, regardless of
-//! the exit status. No output can block the client, fill its memory or fake an answer.
+//! Tests how a host's output is interpreted. Only a framed answer to the request counts, regardless
+//! of the exit status. No output can block the client, fill its memory or fake an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

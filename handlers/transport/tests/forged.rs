@@ -1,5 +1,5 @@
-//! Output that anyone on the network can forge does not influence the result. The peers in these
-//! tests do not have the host's private key.
+//! Tests that output that anyone on the network can forge does not influence the result. The peers
+//! in these tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

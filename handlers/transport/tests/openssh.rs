@@ -1,4 +1,4 @@
-//! Tests of the backend that runs the `ssh` program. It supports more than the libssh2 backend and
+//! Tests the backend that runs the `ssh` program. It supports more than the libssh2 backend and
 //! checks host keys just as strictly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

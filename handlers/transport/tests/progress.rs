@@ -1,5 +1,5 @@
-//! Live output of a repair, through a real sshd and with both backends. The output is shown while
-//! the repair runs. It is limited, safe to print and never mistaken for an answer.
+//! Tests the live output of a repair, through a real sshd and with both backends. The output is
+//! shown while the repair runs. It is limited, safe to print and never mistaken for an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

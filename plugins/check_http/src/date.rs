@@ -1,5 +1,5 @@
-//! Parsing of dates in HTTP headers and certificates, and formatting as in monitoring-plugins'
-//! check_http. All dates are seconds since 1970 in UTC.
+//! Parses dates in HTTP headers and certificates, and formats dates as monitoring-plugins'
+//! check_http does. All dates are seconds since 1970 in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -36,7 +36,7 @@ pub struct LedgerSummary {
     /// Repairs within the window that were not effective, because they did not heal, could not run
     /// or relapsed. The newest comes first.
     pub failed: Vec<Record>,
-    /// Number of the failed repairs that healed a fault which then relapsed.
+    /// How many of the failed repairs healed a fault that then relapsed.
     pub relapsed: u32,
     /// Repairs within the window whose outcome is unknown, including those that never ended because
     /// their worker died.

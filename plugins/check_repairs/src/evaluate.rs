@@ -24,9 +24,9 @@ struct CheckFinding {
     detail: Vec<String>,
 }
 
-/// Largest number of findings in the first line.
+/// How many findings the first line shows at most.
 const FIRST_LINE: usize = 3;
-/// Largest number of detail lines that -v prints for one finding.
+/// How many detail lines -v prints at most for one finding.
 const DETAIL: usize = 20;
 
 /// Evaluates the record of all repairs.

@@ -1,4 +1,4 @@
-//! Output and exit codes of the programs that people and scripts run. Programs that Nagios runs
+//! Output and exit codes for the programs that people and scripts run. Programs that Nagios runs
 //! use [`guard()`](crate::guard()) instead.
 
 use std::ffi::OsString;

@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Returns Nagios' name of the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
+    /// Returns Nagios' name for the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Ok => "OK",

@@ -23,7 +23,7 @@ pub struct LogEntry<'a> {
 pub enum LogEvent {
     /// A state change, for which Nagios calls the event handler.
     Alert(StateChange),
-    /// A call of the event handler. The log also contains an alert for the same change.
+    /// A call to the event handler. The log also contains an alert for the same change.
     HandlerCall(StateChange),
     /// The current state, which Nagios logs when it starts and after it has rotated the log.
     State(ObjectState),

@@ -1,5 +1,5 @@
-//! Closes repairs whose worker died, for example in a reboot, by the OOM killer or together with
-//! Nagios.
+//! Closes repairs whose worker died, for example because of a reboot or the OOM killer, or together
+//! with Nagios.
 //!
 //! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
 //! has certainly ended. For a `local` rung, the ledger finds that out from the supervisor's lock
@@ -21,8 +21,8 @@ use crate::cli::Invocation;
 /// How long to wait for an answer from a gate. This is short because another repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records the end of each repair on the event's host whose worker died, unless the repair may
-/// still be running. In that case the host stays reserved.
+/// For each repair on the event's host that has lost its worker, records the end unless the repair
+/// may still be running. In that case the host stays reserved.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,

@@ -1,5 +1,5 @@
-//! A client with the key can use up the budget, the cooldown and the records of one repair, but not
-//! those of another.
+//! Tests that a client with the key can use up the budget, the cooldown and the records of one
+//! repair, but not those of another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
-//! repairs.json decides which commands run as root, so the gate accepts it only if only root can
-//! change it.
+//! Tests that the gate accepts repairs.json only if nobody but root can change it, because this
+//! file decides which commands run as root.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};

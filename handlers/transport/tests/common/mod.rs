@@ -1,5 +1,5 @@
-//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free port
-//! of loopback.
+//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free
+//! loopback port.
 //!
 //! sshd runs as the user who runs the tests, and the tests log in as that user. If sshd is not
 //! installed, the test fails.

@@ -19,7 +19,7 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// The pattern cannot match any more, with any text that follows.
+    /// No text that follows can make the pattern match.
     Impossible,
 }
 

@@ -127,9 +127,9 @@ pub struct CertificateSpec {
 /// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateDays {
-    /// At most this many days left is WARNING.
+    /// WARNING if at most this many days are left.
     pub warning: u32,
-    /// At most this many days left is CRITICAL.
+    /// CRITICAL if at most this many days are left.
     pub critical: u32,
 }
 
