@@ -67,7 +67,7 @@ pub enum RepairctlCommand {
     History(HistoryArgs),
     /// Show everything about one repair
     Show(ShowArgs),
-    /// Write a page or a mail about the repairs of a month
+    /// Report on the repairs of a month, as a web page or for an email
     Report(ReportArgs),
     /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
