@@ -268,7 +268,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
         "printed_script_sets_a_host_up pastes the printed script",
     ),
     ("/usr/bin/ssh-keygen", "the path of a program"),
-    ("ssh-keygen made no key", "quotes ssh-keygen"),
+    ("ssh-keygen created no key", "quotes ssh-keygen"),
     ("cat > {REPAIRS}.new", "part of the script that init runs or prints"),
     ("# The gate: one static program", "part of the script that init runs or prints"),
     ("exec sudo -n sh", "init runs it"),
