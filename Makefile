@@ -30,27 +30,26 @@ include packaging/install.mk
 # The programs look for each other in their own directory first, then in this one.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
-# Programs that run often, or on repaired hosts of any age, are linked statically. They start much
-# faster and need no library. rustup provides the musl target. Without rustup, the gate is linked
-# statically against glibc and the others dynamically.
+# Programs are linked statically if they run often, or if they must run on repaired hosts of any
+# age. They then start much faster and need no library. rustup provides the musl target. Without
+# rustup, the gate is linked statically against glibc, and the others are linked dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
-# HIDE_PATHS removes the paths of the build machine from the programs, so that builds on different
-# machines are identical. Set it for packages that you distribute. Two paths remain in OpenSSL,
-# which looks for modules below the build directory, so always build in the same directory, as mock
-# does. It is off by default because changing the flags recompiles everything.
+# HIDE_PATHS removes the build machine's paths from the programs, so that builds on different
+# machines are identical. Set it for packages that you distribute. Two paths remain, because OpenSSL
+# looks for modules below the build directory. So always build in the same directory, as mock does.
+# HIDE_PATHS is off by default because changing the flags recompiles everything.
 ifdef HIDE_PATHS
 HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
 export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
-# The tests start sshd and need a directory that belongs to root. They are built as the calling user
-# and run as root, so `make test` also runs the tests that are marked as ignored because they need
-# root. The feature check_http/openssl builds check_http_openssl, which the tests of legacy TLS
-# need.
+# The tests start sshd and need a directory that belongs to root. So they are built as the calling
+# user but run as root. Tests that need root are marked as ignored, and `make test` runs these too.
+# The feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
@@ -90,8 +89,8 @@ test: build
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
-# Run the programs where packages install them. With DESTDIR, mount DESTDIR/usr over /usr. Only the
-# tests see this mount.
+# Run the programs from where packages install them. If DESTDIR is set, DESTDIR/usr is mounted over
+# /usr. Only the tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
 TEST_INSTALLED ?= cfengine chain faults names portable privileges replay report scale sweep watch
@@ -109,9 +108,9 @@ bench: build
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
 
-# check_http exits after one check and never frees its tables, which costs 0.1 MB per fuzz run.
+# check_http exits after one check and never frees its tables, so each fuzz run leaks 0.1 MB.
 # Therefore leak detection and the limit on resident memory are off. libFuzzer stores new inputs in
-# tests/fuzz/target and inputs that cause a failure in tests/fuzz/artifacts.
+# tests/fuzz/target, and inputs that cause a failure in tests/fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 FUZZ_TARGET_DIR ?= tests/fuzz/target
@@ -133,9 +132,9 @@ lint:
 draw:
 	@$(CARGO) run -q --locked -p e2e --bin draw
 
-# Without a network, check the advisory database that was fetched last. Without a database, print a
-# note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the
-# database first.
+# Without a network, use the advisory database that was fetched last. If there is no database, print
+# a note. Only an advisory is an error. cargo-deny exits with 1 for an advisory and also for a
+# missing database, so look for the database first.
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources

@@ -1,5 +1,5 @@
-//! Measures how often a program can run per second. Several processes run in parallel, as under
-//! Nagios.
+//! Measures how often a program can run per second while several processes run in parallel, as
+//! under Nagios.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 /// Number of parallel processes.
 pub const AT_A_TIME: usize = 8;
-/// Time for which each program runs in turn. Short turns make a slowdown of the machine affect
-/// both.
+/// How long each program runs before the other one has its turn. The turns are short, so that a
+/// slowdown of the machine affects both.
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// Returns the ratio of runs per second, ours to theirs, from the medians of all turns.
+/// Returns the ratio of our runs per second to theirs. Each is the median over all turns.
 pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

@@ -1,5 +1,5 @@
-//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement, a
-//! downtime or a recovery after the call.
+//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement,
+//! scheduled downtime, or a recovery after the call.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(40);
 
-/// A lab whose policy knows Nagios' status file.
+/// A lab whose policy names Nagios' status file.
 struct StatusLab {
     nagios: Nagios,
     monitor: Monitor,
@@ -60,7 +60,7 @@ fn leaves_acknowledged_problem_alone() {
 }
 
 /// While a worker waits for its turn, Nagios can receive new check results. The newest result
-/// counts and not the state at the time of the call.
+/// counts, not the state at the time of the call.
 fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     let lab = StatusLab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
@@ -100,8 +100,8 @@ fn drops_job_older_than_last_ok_despite_new_fault() {
     recovers_before_worker_gets_lock(&[(0, "fixed by hand"), (2, "broken again")]);
 }
 
-/// While the first rung runs, sends Nagios a command that forbids a stronger rung. The first rung
-/// waits until the status file shows the result of the command.
+/// While the first rung runs, sends Nagios a command that rules out a stronger rung. The first rung
+/// waits until the status file shows the effect of the command.
 fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     let place = Place::new();
     let web = WebSide::start(&place);
@@ -135,7 +135,7 @@ fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     assert_eq!(record.outcome, Some(RepairOutcome::NotHealed), "{record:?}");
     let reason = format!("rung 2 was not run: {wanted}");
     assert!(record.text.contains(&reason), "{record:?}");
-    assert!(!marks.join("stronger").exists(), "the stronger rung was taken");
+    assert!(!marks.join("stronger").exists(), "the stronger rung was run");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Two machines with systemd in separate namespaces, connected by a network.
+//! Two machines in separate namespaces. Both run systemd, and a network connects them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -32,10 +32,10 @@ pub struct Site {
 /// The systems and scripts from which the two machines are created.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Root directory that both machines start from, `/` for the running system. Each machine keeps
+    /// Root directory that both machines start from; `/` is the running system. Each machine keeps
     /// its changes in a separate overlay.
     pub base: &'a Path,
-    /// Directory that both machines have as /parts.
+    /// Directory that both machines see as /parts.
     pub parts: &'a Path,
     /// Shell script that configures the Nagios server. It runs in the machine's root before boot.
     pub server: &'a str,
@@ -71,7 +71,7 @@ rm -f /etc/ssh/ssh_host_*
 ssh-keygen -A >/dev/null
 ";
 
-/// Number of sites that this process has created, which makes their names unique.
+/// Number of sites that this process has created. It makes their names unique.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Site {
@@ -101,7 +101,8 @@ impl Site {
     }
 }
 
-/// Copies `given` into the lab, which adds its scripts to the copy.
+/// Copies `given` into the lab and returns the path of the copy, to which the lab then adds its
+/// scripts.
 fn parts_of(place: &Place, given: &Path) -> PathBuf {
     let parts = place.directory("parts", None);
     run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
@@ -128,8 +129,8 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    /// Boots a machine that has no network and starts only systemd itself. For `base` and `parts`
-    /// see [`Plan`].
+    /// Boots a machine without a network, on which nothing but systemd itself is started. For
+    /// `base` and `parts`, see [`Plan`].
     pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
         let name = format!(
             "shq{}-{}",
@@ -208,8 +209,8 @@ impl Machine {
         text
     }
 
-    /// Runs a script as the admin with bash on a terminal and answers every question with yes.
-    /// Returns whether the script succeeded, and the output of the terminal.
+    /// Runs a script on a terminal, as the admin and with bash, and answers every question with
+    /// yes. Returns whether the script succeeded, and the terminal's output.
     pub fn typed(&self, script: &str) -> (bool, String) {
         let login = ["su", "--login", "admin", "--command"];
         let file = format!("/tmp/typed.{}", std::process::id());
@@ -243,7 +244,7 @@ impl Machine {
         while let Ok(n @ 1..) = screen.read(&mut buffer) {
             shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
             let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
-            // ssh discards input that arrives before its question, so wait for each question.
+            // ssh discards input that arrives before it asks, so wait for each question.
             for _ in answered..questions {
                 std::thread::sleep(Duration::from_millis(300));
                 let _ = keyboard.write_all(b"yes\n");

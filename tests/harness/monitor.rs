@@ -11,7 +11,7 @@ use crate::account::Account;
 use crate::place::{Place, give};
 use crate::web::WebSide;
 
-/// Our programs and files on the Nagios server.
+/// This project's programs and files on the Nagios server.
 #[derive(Debug)]
 pub struct Monitor {
     directory: PathBuf,
@@ -32,7 +32,7 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Configures the monitor side with a policy that repairs `httpd` on the given web side.
+    /// Configures the monitor side, with a policy that repairs `httpd` on the given web side.
     pub fn new(place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
         let directory = place.directory("monitor", nagios.ids());
@@ -89,7 +89,7 @@ impl Monitor {
                     self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2",
                 ],
                 "timeout": "20s", "settle": "0s",
-                // The tests kill Apache again and again, so no limit may stop the repairs.
+                // The tests kill Apache again and again, so no limit must stop the repairs.
                 "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
             }},
         })
@@ -105,12 +105,12 @@ impl Monitor {
         self.directory.join("known_hosts")
     }
 
-    /// Writes policy.json.
+    /// Replaces policy.json.
     pub fn write_policy(&self, policy: &Value) {
         fs::write(&self.policy, format!("{policy:#}\n")).expect("policy.json");
     }
 
-    /// Runs the handler as the user nagios, in the same way as Nagios, and waits for it.
+    /// Runs the handler as the user nagios, as Nagios does, and waits for it.
     pub fn call(&self, arguments: &str) -> Output {
         let words = arguments.split_whitespace();
         self.as_nagios(&self.handler)
@@ -121,7 +121,7 @@ impl Monitor {
             .expect("the handler runs")
     }
 
-    /// Returns a command that runs repairctl as the user nagios with the lab's policy.
+    /// Returns a command that runs repairctl with the lab's policy, as the user nagios.
     pub fn ctl(&self, arguments: &[&str]) -> Command {
         let mut command = self.as_nagios(&self.repairctl);
         command.arg("--policy").arg(&self.policy).args(arguments);

@@ -1,4 +1,4 @@
-//! Traces with strace(1) which files the process that stays root opens.
+//! Traces, with strace(1), which files the process that stays root opens.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::site::{DAY, FAULT, Site};
 
-/// Returns the paths that any process in a trace has used while it was root.
+/// Returns the paths that the processes in a trace have used while they were root.
 fn touched_by_root(trace: &str) -> Vec<PathBuf> {
     let (mut is_nagios, mut touched): (HashMap<&str, bool>, Vec<PathBuf>) =
         (HashMap::new(), Vec::new());
@@ -18,8 +18,8 @@ fn touched_by_root(trace: &str) -> Vec<PathBuf> {
             .iter()
             .any(|name| call.starts_with(name))
         {
-            // The trace can show a child before its parent's call returns. The child inherits the
-            // parent's user.
+            // The trace can show calls of a child before its parent's call returns. The child
+            // inherits the parent's user.
             let inherited = is_nagios.get(pid).copied().unwrap_or_default();
             is_nagios.entry(result_of(call)).or_insert(inherited);
         } else if call.starts_with("setuid(") || call.starts_with("setresuid(") {
@@ -60,8 +60,8 @@ fn attributes_calls_to_users() {
     assert_eq!(touched_by_root(trace), ["/a", "/v/b"].map(PathBuf::from));
 }
 
-/// Runs the commands of an admin, the handler and check_repairs as root. The process that stays
-/// root must not use a path below a directory of Nagios' user.
+/// Runs an admin's commands, the handler and check_repairs as root. The process that stays root
+/// must not use any path below a directory that Nagios' user owns.
 #[test]
 fn root_uses_no_path_owned_by_nagios() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! Errors and next steps that contain a command, except those of doctor.
+//! Errors and next steps that contain a command. doctor's fixes are elsewhere.
 
 use crate::mistake::On;
 
@@ -9,18 +9,19 @@ pub struct PastedError {
     pub source: &'static str,
     pub on: On,
     pub plant: &'static str,
-    /// Command that the admin runs on a terminal to get the error.
+    /// Command that the admin runs on a terminal and that fails with the error.
     pub call: &'static str,
     pub text: &'static str,
     pub then: Then,
     pub undo: &'static str,
 }
 
-/// How the test checks that the command works.
+/// How the test checks that the command in the message works.
 pub enum Then {
     /// Repeat the call. The error must be gone.
     CallAgain,
-    /// The command replaces the call. Afterwards this script must succeed on the machine.
+    /// The admin runs the command instead of repeating the call. Afterwards this script must
+    /// succeed on the machine.
     Instead(&'static str),
 }
 
@@ -247,7 +248,7 @@ pub const ERRORS: &[PastedError] = &[
     },
 ];
 
-/// Parts of messages with a command word, with the reason why no test pastes them.
+/// Parts of messages that contain one of the words but are not pasted, each with the reason.
 pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("(umask 226 && {gate} --config", "part of a command that is pasted"),
     ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),
@@ -268,7 +269,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
         "printed_script_sets_a_host_up pastes the printed script",
     ),
     ("/usr/bin/ssh-keygen", "the path of a program"),
-    ("ssh-keygen made no key", "quotes ssh-keygen"),
+    ("ssh-keygen created no key", "quotes ssh-keygen"),
     ("cat > {REPAIRS}.new", "part of the script that init runs or prints"),
     ("# The gate: one static program", "part of the script that init runs or prints"),
     ("exec sudo -n sh", "init runs it"),

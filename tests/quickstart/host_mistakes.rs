@@ -1,4 +1,4 @@
-//! Mistakes on the repaired host, and in the server's files about this host.
+//! Mistakes on the repaired host, and mistakes about this host in the server's files.
 
 use crate::mistake::{Deed, Mistake, On};
 

@@ -1,4 +1,4 @@
-//! Makes mistakes during setup. Doctor must find each one, and its printed fix must work.
+//! Makes mistakes during setup. doctor must find each mistake, and the fix must work as printed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that no mistake in these tests triggers, with the reason.
+/// Fixes for which these tests make no mistake, each with the reason.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
@@ -20,10 +20,10 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("MigrateLedger", "handlers/repairctl/tests/ledger.rs runs the command"),
 ];
 
-/// Fixes that doctor prints only with other options or for another user.
+/// Fixes that doctor prints only if it is called with other options or by another user.
 const BY_OPTIONS: &[&str] = &["RunAsRoot", "NameNagiosCfg", "CorrectHost"];
 
-/// Returns the variants of the enums of fixes in the source.
+/// Returns the variants of the two enums with fixes, from the source.
 fn variants() -> BTreeSet<String> {
     let source = fs::read_to_string(shipped("handlers/repairctl/src/doctor/fix.rs")).unwrap();
     let file = syn::parse_file(&source).unwrap();
@@ -40,7 +40,7 @@ fn all() -> impl Iterator<Item = &'static Mistake> {
     IN_THE_CONFIGURATION.iter().chain(ON_THE_SERVER).chain(ON_THE_HOST)
 }
 
-/// A new fix needs a mistake that triggers it, or a reason why there is none.
+/// A new fix needs a mistake that makes doctor print it, or a reason why there is none.
 #[test]
 fn every_fix_in_source_has_a_test_or_reason() {
     let provoked = all().flat_map(|mistake| mistake.fixes).chain(BY_OPTIONS).copied();

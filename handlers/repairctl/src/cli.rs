@@ -1,4 +1,5 @@
-//! The command line of `repairctl`. The arguments of each command are in the command's folder.
+//! The command line of `repairctl`. Each command defines its arguments in its
+//! own folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -66,7 +67,7 @@ pub enum RepairctlCommand {
     History(HistoryArgs),
     /// Show everything about one repair
     Show(ShowArgs),
-    /// Write a page or a mail about the repairs of a month
+    /// Report on the repairs of a month, as a web page or for an email
     Report(ReportArgs),
     /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
@@ -85,7 +86,8 @@ pub enum RepairctlCommand {
 }
 
 impl RepairctlCommand {
-    /// Returns Nagios' main configuration file, if the command line names one.
+    /// Returns the path of Nagios' main configuration, if the command line
+    /// names one.
     pub fn nagios_cfg(&self) -> Option<&PathBuf> {
         match self {
             RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_a_usage_error_on_one_line() {
+    fn prints_usage_errors_on_one_line() {
         for (argv, wanted) in
             [(vec![], "no command given"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
         {

@@ -26,8 +26,8 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Returns a message that Nagios does not know this object. `services` are the services of the
-    /// host, or `None` if Nagios does not know the host either.
+    /// Returns the message for an object that Nagios does not know. `services` lists the host's
+    /// services, or is `None` if Nagios does not know the host either.
     pub fn is_unknown(&self, services: Option<&[String]>) -> String {
         let Some(services) = services else {
             let host = Object { host: self.host, service: None };

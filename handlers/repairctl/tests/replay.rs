@@ -1,5 +1,5 @@
-//! Tests `repairctl replay` with archives in any order, compressed logs, hostile logs, and large
-//! logs in little memory.
+//! Tests `repairctl replay` with archives in any order, compressed logs, hostile logs, and a log
+//! that is larger than the available memory.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -235,7 +235,7 @@ fn exits_with_3_for_bad_arguments() {
     }
 }
 
-/// Names in logs can contain arbitrary bytes and escape sequences, and can be huge.
+/// Names in logs can be very long, and can contain arbitrary bytes and escape sequences.
 #[test]
 fn cleans_hostile_names_in_the_output() {
     let site = Context::new();
@@ -262,8 +262,8 @@ fn cleans_hostile_names_in_the_output() {
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// Limits the address space, which includes the program and its libraries, to 64 MB. The log is
-/// larger than that and contains ten thousand services, each with a repair.
+/// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
+/// larger and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

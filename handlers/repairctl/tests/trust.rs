@@ -1,4 +1,4 @@
-//! Tests `repairctl trust` against a real sshd. Exit code 0 means that repairs accept the wanted
+//! Tests `repairctl trust` against a real sshd. Exit code 0 means that repairs accept the requested
 //! key and no other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -41,7 +41,7 @@ impl Host {
         fs::write(self.sshd.path("nagios.cfg"), "nagios_user=nobody\n").unwrap();
     }
 
-    /// Returns a line of known_hosts with the name under which repairs look up this host.
+    /// Returns a line for known_hosts, with the name under which repairs look up this host.
     fn line(&self, key: &str) -> String {
         format!("[web1]:{} {key}\n", self.sshd.port)
     }

@@ -1,5 +1,5 @@
-//! Bills of materials (CycloneDX 1.5). For each package they list the crates in its programs and
-//! the C libraries in these crates. They contain no timestamp and no serial number, so the same
+//! Bills of materials (CycloneDX 1.5). Each of them lists the crates in one package's programs and
+//! the C libraries in these crates. They contain no timestamps or serial numbers, so the same
 //! sources give byte-identical files.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The name of a package, and the arguments of each cargo build that the Makefile runs for it.
 type Package = (&'static str, &'static [&'static [&'static str]]);
 
-/// All packages and their builds.
+/// All packages and their cargo builds.
 pub const PACKAGES: [Package; 4] = [
     ("nagios-selfheal", &[&["handle_repair"], &["repairctl"]]),
     (
@@ -28,8 +28,8 @@ pub const PACKAGES: [Package; 4] = [
     ("repair-gate", &[&["repair_gate"]]),
 ];
 
-/// Crates that contain a C library. Each entry has the crate, the library, the header with the
-/// library's version and the name of the macro in this header.
+/// Crates that contain a C library. Each entry has the crate, the library, the header that defines
+/// the library's version, and the name of the macro in this header.
 const BUNDLED: [(&str, &str, &str, &str); 2] = [
     ("libsqlite3-sys", "sqlite", "sqlite3/sqlite3.h", "SQLITE_VERSION"),
     ("libssh2-sys", "libssh2", "libssh2/include/libssh2.h", "LIBSSH2_VERSION"),
@@ -45,7 +45,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the bill of one package.
+/// Returns the bill for one package.
 pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Value> {
     let mut crates = BTreeMap::new();
     for build in builds {
@@ -103,8 +103,8 @@ struct Crate {
 }
 
 impl Crate {
-    /// Parses a line like `serde v1.0.0|MIT OR Apache-2.0`. Returns `None` for crates of this
-    /// workspace, whose lines contain their directory.
+    /// Parses a line such as `serde v1.0.0|MIT OR Apache-2.0`. Returns `None` for the workspace's
+    /// own crates, whose lines contain a directory.
     fn read(line: &str) -> Option<Crate> {
         let (package, license) = line.split_once('|')?;
         let mut words = package.split(' ');
@@ -115,7 +115,7 @@ impl Crate {
     }
 }
 
-/// Sources and checksums of all crates, as reported by cargo.
+/// Locations and checksums of all crates, from cargo and Cargo.lock.
 pub struct Known {
     manifests: HashMap<(String, String), PathBuf>,
     checksums: HashMap<(String, String), String>,

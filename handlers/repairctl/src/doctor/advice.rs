@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data for the texts of fixes. Root's process has read all of them itself.
+/// The data from which fixes are written. Root's process has read all of it itself.
 pub struct FixContext<'a> {
     /// The account Nagios runs as.
     pub account: &'a Account,
@@ -60,8 +60,8 @@ impl FixContext<'_> {
             CorrectPolicy => "correct this mistake in the policy".into(),
             NameNagiosCfg => "name it with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // After the restart Nagios creates a new file. Root must not change files in
-            // directories of Nagios, so the command deletes the old one as Nagios' user.
+            // Nagios creates a new file when it restarts. Root must not change files in Nagios'
+            // directories, so the command deletes the old one as Nagios' user.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -162,14 +162,14 @@ impl FixContext<'_> {
     }
 
     /// Returns the command that lets Nagios' user enter a directory. Returns `None` if the user can
-    /// already enter it, or if accounts other than root can change it.
+    /// already enter the directory, or if accounts other than root can change it.
     fn open(&self, directory: &Path) -> Option<String> {
         let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
         let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };
         (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
     }
 
-    /// Returns the command that creates the private key at the path that the policy has.
+    /// Returns the command that creates the private key at the path named in the policy.
     fn make_key(&self, host: &str) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         match self.place(&SiteFile::Key(host.to_owned())) {
@@ -209,7 +209,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // A name that starts with `-` could pass for an option. Leave it to the reader to fill in.
+        // A name that starts with `-` could be mistaken for an option. Leave it to the reader to
+        // fill in.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -309,7 +310,8 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file, from files that root itself has read.
+    /// Returns the path of a file. The path comes only from files that root's process has read
+    /// itself.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -334,8 +336,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether a command that root runs on `path` cannot be redirected to another file: only root can
-/// change the directories above it, and `path` is not a link.
+/// Whether root can safely run a command on `path`, because nobody can redirect it to another file.
+/// That is so if only root can change the directories above and `path` is not a link.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))

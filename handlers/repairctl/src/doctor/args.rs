@@ -22,7 +22,7 @@ Examples:
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct DoctorArgs {
     /// Hosts to check, by their names in Nagios [default: all that opted in,
-    /// and all of the policy]
+    /// and all in the policy]
     #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
     /// Check up to N hosts at the same time

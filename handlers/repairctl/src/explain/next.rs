@@ -23,8 +23,8 @@ pub struct NextAttempt {
 pub enum Waiting<'a> {
     /// The state of the object is unknown.
     NotKnown,
-    /// A check result. The object is in a good state, in a state that is not repaired, or in a SOFT
-    /// state.
+    /// A check result. The object is in a good state, in a state that its repair does not cover, or
+    /// in a SOFT state.
     Result(&'a ObjectReport, &'a ObjectStatus),
     /// A sweep. The fault is HARD, and Nagios does not call the handler again until the state
     /// changes.
@@ -32,8 +32,8 @@ pub enum Waiting<'a> {
 }
 
 impl NextAttempt {
-    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
-    /// the reason why an attempt would do nothing now.
+    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` says
+    /// why an attempt would do nothing now, if it would.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,
@@ -66,7 +66,7 @@ impl NextAttempt {
     }
 }
 
-/// Returns why nothing is tried if event handlers are off, for all objects or for this one.
+/// If event handlers are off for all objects or for this one, returns an answer that says so.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";
@@ -81,8 +81,8 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
     !object.event_handler_enabled && object.event_handler_line > 0
 }
 
-/// Returns the next call of the handler. Nagios calls it at each SOFT result and when the state
-/// becomes HARD.
+/// Returns when Nagios will call the handler next. Nagios calls it after each SOFT result and when
+/// the state becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
     let first = if soft > 0 { format!("from SOFT {soft} on, and ") } else { String::new() };
@@ -137,8 +137,8 @@ fn by_sweep(
     NextAttempt { trigger, at }
 }
 
-/// Whether only a sweep can start the repair of this object. That is so for a HARD fault that the
-/// rules repair, because Nagios does not call the handler again until the state changes.
+/// Whether only a sweep can start a repair of this object. That is so for a HARD fault that the
+/// rules cover, because Nagios does not call the handler again until the state changes.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
     let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
     is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())

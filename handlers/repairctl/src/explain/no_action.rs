@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 /// Why nothing would be done.
 #[derive(Serialize, Deserialize)]
 pub struct NoAction {
-    /// The code of the reason, for example `cooling-down`.
+    /// The reason code, for example `cooling-down`.
     pub code: String,
     /// The reason in words.
     pub text: String,
     /// Whether the reason is that the object is in a good state.
     pub recovered: bool,
-    /// When a repair is allowed again, if this depends on time alone. For an open breaker and a
-    /// used up incident budget, the time starts again with every new fault.
+    /// When a repair is allowed again, if this depends on time alone. For an open breaker or a used
+    /// up incident budget, every new fault postpones this time.
     pub allowed_at: Option<SystemTime>,
 }

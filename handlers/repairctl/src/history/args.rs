@@ -55,7 +55,8 @@ pub enum OutcomeArg {
 }
 
 impl OutcomeArg {
-    /// Returns the state that the ledger has for repairs with this outcome.
+    /// Returns the state with which the ledger stores repairs that have this
+    /// outcome.
     pub fn state(self) -> RepairState {
         match self {
             OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),

@@ -13,8 +13,8 @@ difference, asks, and adds the repair.
 
 With --target, init sets the host up as well. It shows the whole script and asks
 before it runs anything. It logs in with `ssh HOST` as the user who called sudo,
-with that user's ssh_config, keys and known_hosts, never with the repair key. A
-repair that the host's repairs.json lacks is added in the same way.
+with that user's ssh_config, keys and known_hosts, never with the repair key. If
+the host's repairs.json lacks a repair, the script adds it.
 
 Examples:
   sudo repairctl init --repair httpd

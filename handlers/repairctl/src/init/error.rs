@@ -18,10 +18,10 @@ pub enum InitError {
         with_sudo()
     )]
     NotRoot,
-    /// The file that names Nagios' user can be changed by accounts other than root.
+    /// Accounts other than root can change the file that names Nagios' user.
     #[error(
-        "Nagios' main configuration names the user '{0}', but others than root can change this \
-         file: if the user is right, pass it with --nagios-user; nothing was done"
+        "Nagios' main configuration names the user '{0}', but accounts other than root \
+         can change this file: if the user is right, pass it with --nagios-user; nothing was done"
     )]
     UnprovenUser(String),
     /// A file or directory could not be created or changed.
@@ -39,12 +39,12 @@ pub enum InitError {
     )]
     NoKeygen(io::Error),
     /// ssh-keygen(1) failed with this text.
-    #[error("ssh-keygen made no key at {path}: {text}")]
+    #[error("ssh-keygen created no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
     /// The public key next to the private key is missing or invalid.
     #[error("there is no public key at {0}.pub; {make}", make = public_half(.0))]
     NoPublicKey(PathBuf),
-    /// This server has no gate that could be copied to the host.
+    /// There is no gate on this server that could be copied to the host.
     #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
     NoGate,
     /// The gate on this server could not be read.

@@ -1,5 +1,5 @@
-//! Sets up a host over the admin's own ssh: reads the host's repairs.json, shows the whole script,
-//! asks, and runs the script.
+//! Sets up a host over the admin's own ssh login. Reads the host's repairs.json, shows the whole
+//! script, asks for confirmation, and runs the script.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::split::CommandResult;
 use crate::trust;
 use crate::ui::question;
 
-/// Sets up the host and prints the next step.
+/// Sets up the host and prints the command for the next step.
 pub fn set_up(
     args: &InitArgs,
     host: &str,
@@ -72,14 +72,15 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// Marks the start of the file in the script's output, because a login shell can print its own text
+/// Line that precedes the file in the script's output, because a login shell can print its own text
 /// first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The host's repairs.json.
 #[derive(Default)]
 struct HostRepairs {
-    /// Output of cksum(1). The script compares it to notice that the file has changed.
+    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it to
+    /// notice a change of the file.
     sum: String,
     /// Content of the file; empty if it does not exist.
     text: String,
@@ -103,9 +104,9 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// Maximum size of the host's repairs.json in bytes; the rest is ignored.
+/// How much of the host's repairs.json is read, in bytes. Longer files are cut off.
 const LARGEST: usize = 1 << 20;
-/// The repairs.json of the package repair-gate, which contains no repairs.
+/// The repairs.json in the package repair-gate, which contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
 
 /// Decides what the script does with the host's repairs.json.
@@ -129,7 +130,7 @@ fn repairs_file(
     }
 }
 
-/// Prints the next step after a failure.
+/// Prints what to do after a failure.
 fn explain(
     why: LoginFailure,
     args: &InitArgs,
@@ -175,7 +176,8 @@ fn explain(
     ToolResult::Failed
 }
 
-/// Finds the repair_gate that belongs to this version, to copy it to the host.
+/// Finds the repair_gate to copy to the host, preferably the one that was installed with this
+/// program.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
@@ -192,8 +194,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Finds a fingerprint in a line of the host's output. It becomes part of a command that the admin
-/// pastes, so nothing but a valid fingerprint is accepted.
+/// Finds a fingerprint in a line of the host's output. The fingerprint becomes part of a command
+/// that the admin pastes, so it must be valid and followed by nothing else.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

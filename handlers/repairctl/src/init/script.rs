@@ -1,24 +1,26 @@
 //! The script that sets up a repaired host. An admin reads it and pastes it, or init passes it to
-//! `sudo sh` over the admin's own ssh. The text is a fixed template. All inserted values are safe:
-//! checked names, a public key, JSON that init writes, and base64. Pure functions.
+//! `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted values are
+//! safe: checked names, a public key, JSON that init writes, and base64. All functions are pure.
 
 use base64ct::{Base64, Encoding};
 
 use crate::gate_setup::{GATE, REPAIRS};
 
-/// How the gate gets to the host.
+/// How the gate program gets to the host.
 pub enum GateSource<'a> {
     /// The admin has already copied the program to the host.
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
-    /// Like `Inside`, but with the size in place of the program, for an admin who reads the script.
+    /// Like `Inside`, but for an admin who reads the script: it shows the program's size in place
+    /// of the program.
     Elided(&'a [u8]),
 }
 
 /// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// Writes this text unless the file exists and is not the package's empty one.
+    /// Writes this text. An existing file is kept, unless it is the package's own, which contains
+    /// no repairs.
     New(String),
     /// Leaves the file unchanged.
     Kept,
@@ -28,15 +30,15 @@ pub enum RepairsFile {
         sum: String,
         /// The new content.
         text: String,
-        /// The added lines only, which init shows to the admin.
+        /// Only the added lines, which init shows to the admin.
         added: String,
     },
 }
 
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
-/// Program that writes the sudoers file for repairs.json. The script installs and runs it, and an
-/// admin runs it after every change of repairs.json.
+/// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
+/// admin runs it again after every change of repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.
@@ -49,7 +51,7 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // A line of JSON never equals the end marker of the here-document.
+    // A line of JSON can never be the same as the end marker of the here-document.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(

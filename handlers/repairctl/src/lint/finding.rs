@@ -15,7 +15,7 @@ pub enum LintLevel {
     Error,
     /// Repairs work, but not in every case, or they have side effects.
     Warning,
-    /// Something an admin should know. Repairs still work.
+    /// Something that an admin should know about. Repairs still work.
     Note,
 }
 
@@ -50,16 +50,17 @@ pub struct LintFinding {
     pub fix: String,
 }
 
-/// All findings, sorted by location. A finding that many objects share at one location is stored
-/// once, with the names of the objects.
+/// All findings, sorted by location. If several objects share a finding at one location, it is
+/// stored once, with the names of the objects.
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// Maximum number of objects that the text output names per finding.
+/// How many objects the text output names at most for each finding.
 const NAMED: usize = 2;
 
 impl Findings {
-    /// Adds a finding. `object` is the affected host or service, or empty.
+    /// Adds a finding. `object` is the affected host or service, or empty if the finding affects no
+    /// object in particular.
     pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
         let (_, objects) = self.0.entry(key).or_insert_with(|| (finding, Vec::new()));
@@ -68,7 +69,7 @@ impl Findings {
         }
     }
 
-    /// Returns the number of findings of a level.
+    /// Returns the number of findings with this severity.
     pub fn count(&self, level: LintLevel) -> usize {
         self.0.values().filter(|(finding, _)| finding.level == level).count()
     }

@@ -1,4 +1,4 @@
-//! Checks nagios.cfg: its settings for event handlers, and whether the policies name the same
+//! Checks nagios.cfg: whether its settings allow repairs, and whether the policies name the same
 //! command file and status file.
 
 use std::path::Path;
@@ -44,7 +44,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
 }
 
-/// A setting of nagios.cfg, and the finding if its value prevents or harms repairs.
+/// A setting in nagios.cfg, and the finding to report if its value prevents repairs or impairs
+/// them.
 struct Switch {
     name: &'static str,
     is_wrong: fn(&MainFile) -> bool,

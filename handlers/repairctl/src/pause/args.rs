@@ -38,7 +38,8 @@ pub struct PauseArgs {
     /// Nagios' main configuration [default: where distributions put it]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// Name of the person who pauses, passed on by root's process.
+    /// Name of the person who sets the pause. Root's process passes it to the
+    /// process that runs as Nagios' user.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }
@@ -46,16 +47,16 @@ pub struct PauseArgs {
 /// The arguments of `resume`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Only the pause of exactly this scope ends. Pauses of other scopes still hold
-and are listed.
+    after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
+stay in effect and are listed.
 
 Exit codes: 1 if there was no such pause."
 )]
 pub struct ResumeArgs {
-    /// Host whose pause to end [default: end the pause of everything]
+    /// End the pause of this host [default: end the pause of everything]
     #[arg(value_parser = name_parser())]
     pub host: Option<String>,
-    /// Service of HOST whose pause to end
+    /// End the pause of this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
 }

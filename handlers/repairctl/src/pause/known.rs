@@ -1,4 +1,4 @@
-//! Checks that Nagios knows an object, since a pause of a mistyped name has no effect.
+//! Checks that Nagios knows an object, because a pause has no effect if its name is mistyped.
 
 use engine::configuration::{self, MainFile};
 use engine::status_file;
@@ -7,7 +7,7 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::object::Object;
 
-/// Why an object is not known to exist in Nagios.
+/// Why there is no proof that an object exists in Nagios.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
     /// Nagios has no such object.
@@ -18,8 +18,8 @@ pub enum UnknownObject {
     NotLookedUp(String),
 }
 
-/// Looks up the object in Nagios' status file. If that file cannot be read, looks in the object
-/// cache. Returns `Ok` if the policy names no status file and the object cache cannot be read.
+/// Looks up the object in Nagios' status file or, if that file cannot be read, in the object cache.
+/// Also returns `Ok` if the policy names no status file and the object cache cannot be read.
 pub fn check(
     context: &Context,
     config: &Config,

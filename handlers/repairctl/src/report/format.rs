@@ -1,4 +1,4 @@
-//! Formats numbers, times and reasons, both for the page and for the mail.
+//! Formats numbers, times and reasons, both for the HTML page and for the email.
 
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// Describes the code of a reason. Shows a code itself that this version does not know.
+/// Describes a reason code. If this version does not know the code, returns its words.
 pub fn reason(code: &str) -> String {
     match ReasonCode::from_word(code) {
         Some(known) => known.about().trim_end_matches('.').to_owned(),

@@ -19,7 +19,7 @@ use args::ResetArgs;
 /// The result of `reset`.
 #[derive(Serialize, Deserialize)]
 pub struct ResetResult {
-    /// Whether anything is on record for the object. If not, nothing was reset.
+    /// Whether the ledger has anything on record for the object. If not, nothing was reset.
     is_known: bool,
     /// The objects whose repairs were held back before the reset, each with the reason.
     before: Vec<(String, String)>,
@@ -42,7 +42,7 @@ impl Split for ResetArgs {
         }
         let config = context.config()?;
         let nothing = ResetResult { is_known: false, before: Vec::new(), after: Vec::new() };
-        // Without a ledger there is no breaker. Do not create a ledger just to find that out.
+        // Without a ledger there are no breakers. Do not create a ledger just to find that out.
         if context.ledger(config)?.is_none() {
             return Ok(nothing);
         }

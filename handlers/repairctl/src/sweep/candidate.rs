@@ -1,4 +1,4 @@
-//! Assesses one object: whether it missed its repair, and what the current decision is.
+//! Assesses one object: whether it missed its repair, and what the decision about a repair is now.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -28,14 +28,14 @@ pub enum Candidate {
     Offered(MissedRepair, WorkerCall),
 }
 
-/// The call with which Nagios would start a worker.
+/// A worker for a missed repair, called as Nagios would call it.
 pub struct WorkerCall {
     pub call: Invocation,
     /// The command line from which `call` was parsed.
     pub argv: Vec<OsString>,
 }
 
-/// Assesses objects by the policy and by Nagios' files.
+/// Assesses objects, using the policy and Nagios' files.
 pub struct Assessor<'a> {
     pub config: &'a Config,
     /// Path of the policy.
@@ -44,7 +44,8 @@ pub struct Assessor<'a> {
 }
 
 impl Assessor<'_> {
-    /// Checks whether an object missed its repair, then decides by the current ledger and state.
+    /// Checks whether an object missed its repair. If so, makes the decision from the current
+    /// ledger and the object's current state.
     pub fn assess(
         &self,
         object: &ObjectStatus,
@@ -56,8 +57,8 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The event's problem ID depends on why the repair was missed. To find that out in the
-        // ledger, only host and service matter, so any event of this object will do.
+        // The event's problem ID depends on why the repair was missed. To find that out from the
+        // ledger, only the host and the service matter, so any event for this object will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use engine::status_file::StatusFileError;
 use plugin_kit::Problem;
 
-/// Why a sweep does not begin or stops early.
+/// Why a sweep does not start, or stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
     /// The policy does not name a status file.

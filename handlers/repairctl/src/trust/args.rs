@@ -10,10 +10,10 @@ use crate::object::name_parser;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Records the key in the first known_hosts file of the policy, under the name that
-repairs look up. A key is recorded only if you answer yes or pass its
-fingerprint. With --fingerprint or --replace, exit code 0 means that repairs
-accept this key and no other. Without these options, 0 means that repairs accept
-only keys that the host shows.
+repairs look up, but only if you answer yes or pass the key's fingerprint. With
+--fingerprint or --replace, exit code 0 means that repairs accept this key and
+no other. Without these options, 0 means that repairs accept only keys that the
+host shows.
 
 Examples:
   repairctl trust web1

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 /// keys can appear without a new version.
 const VERSION: u32 = 1;
 
-/// The format of all `--json` output, for the manual page. A test compares it with the output.
+/// Description of all `--json` output, for the manual page. A test compares it with the actual
+/// output.
 pub const FORM: &str = r#"Every command with --json prints one object. Its "version" is 1. The
 version increases when a key is removed or changes its meaning. New keys can
 appear without a new version, so ignore keys that you do not know. A value that
@@ -77,8 +78,8 @@ pub fn merged(mut value: Value, more: Value) -> Value {
 }
 
 /// Returns JSON that is safe to show on a terminal. Escapes the characters that control a terminal
-/// or disguise a text, which does not change the value. JSON itself requires this only for the
-/// control characters of ASCII (RFC 8259, section 7).
+/// or can disguise text. This does not change the value. JSON itself requires escapes only for
+/// ASCII control characters (RFC 8259, section 7).
 fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());

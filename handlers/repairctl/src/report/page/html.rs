@@ -2,7 +2,7 @@
 
 use super::super::format::cut;
 
-/// Escapes an untrusted text for HTML. Also removes characters that could disguise the text.
+/// Escapes untrusted text for HTML. Also removes characters that could disguise the text.
 pub fn escape(text: &str) -> String {
     let text = plugin_kit::clean(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")

@@ -1,5 +1,5 @@
 //! The report as a single HTML page without scripts, network access or other files. The charts are
-//! inline SVG. Each number in a chart is also in a table.
+//! inline SVG. A table next to each chart contains the same numbers.
 
 mod hosts;
 mod html;
@@ -23,8 +23,8 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Even if a hostile name got into the page as markup, the browser would not load or run
-    // anything.
+    // Should a hostile name ever get into the page as markup, this policy keeps the browser from
+    // loading or running anything.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -92,7 +92,7 @@ fn were(n: u32) -> String {
     format!("{} {}", number(n), if n == 1 { "was" } else { "were" })
 }
 
-/// Returns the most important numbers, each with its value in the period before.
+/// Returns the most important figures, each with its value in the previous period.
 fn tiles(figures: &Figures) -> String {
     let (now, before) = (&figures.now, &figures.before);
     let counted = |n: u32, b: u32| {
