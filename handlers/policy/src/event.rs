@@ -215,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_only_the_state_names_of_the_object_type() {
+    fn accepts_only_state_names_for_the_object_type() {
         assert_eq!(ObjectState::of_service("CRITICAL"), Ok(ObjectState::Critical));
         assert_eq!(ObjectState::of_host("DOWN"), Ok(ObjectState::Down));
         for bad in ["critical", "DOWN", "$SERVICESTATE$", ""] {

@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_control_characters_from_every_string_of_an_answer() {
+    fn removes_control_characters_from_every_string_in_an_answer() {
         let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
         clean(&mut value);
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));

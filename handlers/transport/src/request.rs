@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_requests_in_the_syntax_of_the_gate() {
+    fn formats_requests_in_the_gates_syntax() {
         let name: RepairName = "httpd".parse().unwrap();
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };

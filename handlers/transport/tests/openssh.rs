@@ -212,7 +212,7 @@ fn reports_unknown_outcome_of_a_slow_repair() {
 }
 
 #[test]
-fn believes_only_a_framed_answer() {
+fn accepts_only_a_framed_answer() {
     assert!(in_doubt("echo all is well", "not-framed").to_string().contains("all is well"));
     assert!(in_doubt("exit 255", "cut").to_string().contains("255"));
     in_doubt("kill -9 $$", "cut");

@@ -358,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn neither_panics_nor_believes_random_bytes(bytes: Vec<u8>) {
+        fn rejects_random_bytes_without_panic(bytes: Vec<u8>) {
             let why = read_answer(&request(), &bytes).unwrap_err().to_string();
             prop_assert!(!why.contains(char::is_control));
             prop_assert!(why.len() < 1000);

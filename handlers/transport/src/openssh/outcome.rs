@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_text_of_the_host_in_logs_of_old_and_new_ssh() {
+    fn finds_the_hosts_text_in_old_and_new_ssh_logs() {
         for (log, text) in [
             ("debug1: kex_exchange_identification: banner line 0: a: b\r\ndebug1: x", "\"a: b\""),
             (

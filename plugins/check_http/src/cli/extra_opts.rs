@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_sections_of_other_programs() {
+    fn ignores_sections_for_other_programs() {
         let words =
             |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
         assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn inserts_options_of_the_file_first() {
+    fn inserts_options_from_the_file_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();

@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_expiry_of_cookies() {
+    fn parses_cookie_expiry() {
         for (header, expires) in [
             ("a=b", None),
             ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),
