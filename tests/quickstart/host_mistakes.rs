@@ -64,7 +64,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; cp -p /etc/nagios-selfheal/policy.json /root/policy; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"@cert-authority web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         check: "known host",
-        text: "only by a @cert-authority",
+        text: "only through a @cert-authority",
         fix: "set \"transport\": \"openssh\"",
         deed: Deed::Words(
             On::Server,

@@ -122,7 +122,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         // A shared directory such as /tmp must stay writable for everyone.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
-            "keep the files of the gate elsewhere".into()
+            "keep the gate's files elsewhere".into()
         } else {
             format!("chmod go-w {}", shell_word(path))
         };

@@ -94,8 +94,8 @@ pub enum Error {
     HostKeyRevoked { host: String, place: String },
     /// Only a `@cert-authority` line matches this host. libssh2 does not support host certificates.
     #[error(
-        "{place} trusts {host} only by a @cert-authority, which the built-in SSH cannot check: \
-         use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
+        "{place} trusts {host} only through a @cert-authority, which the built-in SSH cannot \
+         check: use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
     )]
     CertAuthorityOnly { host: String, place: String },
     /// A known_hosts file exists but cannot be read. It is not skipped, because it may contain a

@@ -74,7 +74,9 @@ fn addresses(
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
-        .map_err(|e| Error::Local { why: format!("no thread for the name lookup: {e}") })?;
+        .map_err(|e| Error::Local {
+            why: format!("cannot start a thread for the name lookup: {e}"),
+        })?;
     match receiver.recv_timeout(deadline.left(Phase::Resolve)?) {
         Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
         Ok(Ok(found)) => Ok(found),

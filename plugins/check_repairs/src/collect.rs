@@ -101,7 +101,7 @@ fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
         _ => Err(CollectError::Unusable(format!(
-            "the directory of the ledger {} does not exist; `repairctl doctor` as root names \
+            "the ledger's directory {} does not exist; `repairctl doctor` as root names \
              the fix",
             path.display()
         ))),

@@ -54,7 +54,8 @@ pub fn close(
     Ok(())
 }
 
-const ENDLESS: &str = "the gate reports it as running, for longer than a gate allows";
+const ENDLESS: &str =
+    "the gate reports it as running, although it has run for longer than a gate allows";
 
 /// Records the end of a repair. If the deadline of its last rung has passed, that is recorded as
 /// the end, and the cooldown starts there, because the repair may have ended long ago.

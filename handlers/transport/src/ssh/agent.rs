@@ -51,7 +51,7 @@ pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<A
             session.set_blocking(false);
             let _ = sender.send(result);
         })
-        .map_err(|e| Error::Local { why: format!("no thread for the agent: {e}") })?;
+        .map_err(|e| Error::Local { why: format!("cannot start a thread for the agent: {e}") })?;
     match receiver.recv_timeout(left) {
         Ok(result) => {
             connection.deadline.left(Phase::Login)?;
