@@ -203,13 +203,13 @@ impl fmt::Display for Reason {
                  max_check_attempts is 1"
             ),
             Reason::NotInARow { last: None, .. } => f.write_str(
-                "the policy requires two results in a row, and the previous result is unknown: \
+                "the policy requires two results in a row, but the previous result is unknown: \
                  pass it with --last-state",
             ),
             Reason::NotInARow { state, state_type, last: Some(last) } => {
                 write!(
                     f,
-                    "the previous result was {last}, and the policy requires two results in a \
+                    "the previous result was {last}, but the policy requires two results in a \
                      row: "
                 )?;
                 match state_type {

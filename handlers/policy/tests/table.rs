@@ -235,12 +235,12 @@ fn displays_each_reason_as_a_sentence() {
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the previous result was WARNING, and the policy requires two results in a row: allowed \
+        "the previous result was WARNING, but the policy requires two results in a row: allowed \
          at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, and the policy requires two results in a row: allowed \
+        "the previous result was UNKNOWN, but the policy requires two results in a row: allowed \
          at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));

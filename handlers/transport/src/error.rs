@@ -150,7 +150,7 @@ pub enum Error {
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
-         clients (MaxStartups) or penalise our address (PerSourcePenalties); nothing was run"
+         clients (MaxStartups) or be penalising our address (PerSourcePenalties); nothing was run"
     )]
     TurnedAway { host: String, detail: String },
     /// The name lookup for the address failed.

@@ -110,7 +110,9 @@ impl<'a> LiveExecutor<'a> {
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
-                    Attempt::NotRun(format!("{reason}; the gate reports that it never began")),
+                    Attempt::NotRun(format!(
+                        "{reason}; the gate reports that the job never started"
+                    )),
                     deadline,
                 ),
                 // Both requests found no gate on the host, so further queries are pointless.

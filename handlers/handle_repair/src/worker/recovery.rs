@@ -95,7 +95,7 @@ fn remains_of(
     config: &Config,
 ) -> Remains {
     if record.rungs == 0 {
-        return Remains::NeverBegan("no rung had begun".into());
+        return Remains::NeverBegan("no rung had started".into());
     }
     if let Some(ended) = ended_on_record(record, steps) {
         return ended;
@@ -127,7 +127,7 @@ fn remains_of(
             Remains::Ended(format!("the gate reports: {}", executor::described(&report)))
         }
         answer if has_no_such_job(&answer) => {
-            Remains::NeverBegan("the gate reports that it never began".into())
+            Remains::NeverBegan("the gate reports that the job never started".into())
         }
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
