@@ -15,7 +15,7 @@ use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, Sta
 pub enum Reason {
     /// The object did not opt in.
     NoRepairNamed,
-    /// The policy has no repair of this name.
+    /// The policy has no repair with this name.
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),

@@ -6,7 +6,7 @@ words! {
     pub enum ReasonCode {
         /// The object did not opt in.
         NoRepairNamed = "no-repair-named",
-        /// The policy has no repair of this name.
+        /// The policy has no repair with this name.
         UnknownRepair = "unknown-repair",
         /// The object is OK or UP.
         Recovered = "recovered",

@@ -140,8 +140,8 @@ impl Directory {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// Fails if the name is not that of a regular file (a symbolic link is not followed), or if a
-    /// system call fails.
+    /// Fails if the name belongs to a symbolic link or another kind of file, or if a system call
+    /// fails.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, FileKind::File)

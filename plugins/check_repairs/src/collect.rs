@@ -38,8 +38,8 @@ pub struct LedgerSummary {
     pub failed: Vec<Record>,
     /// How many of the failed repairs healed a fault that then relapsed.
     pub relapsed: u32,
-    /// Repairs within the window whose outcome is unknown, including those that never ended because
-    /// their worker died.
+    /// Repairs within the window whose outcome is unknown, and repairs from any time that never
+    /// ended because their worker died.
     pub unknown: Vec<Record>,
     /// Number of running repairs with a live worker.
     pub running: u32,

@@ -1,7 +1,8 @@
 //! Implements `--extra-opts=[SECTION][@FILE]`, which inserts options from an ini file before the
 //! command line. Options on the command line come later and therefore take precedence.
 //!
-//! The file format and the search path are those of monitoring-plugins, as observed by running it.
+//! The file format and the search path are the same as in monitoring-plugins, as observed by
+//! running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
