@@ -62,7 +62,7 @@ pub enum GateRequest {
 /// Why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// What is wrong with the request, for the server.
+    /// What is wrong with the request, worded for the server.
     pub text: String,
     /// The request's job ID if it is valid, so that the server can tell which request was refused.
     pub job: Option<Job>,

@@ -49,8 +49,7 @@ impl Request {
         if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
-    /// Whether the request can start a repair, so that its outcome is unknown if the answer is
-    /// lost.
+    /// Whether the request can start a repair. If its answer is lost, the outcome is then unknown.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })
     }
