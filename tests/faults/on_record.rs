@@ -82,7 +82,7 @@ fn queries_recorded_gate_after_change_of_ladder() {
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
+    assert!(record.text.contains("the gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]

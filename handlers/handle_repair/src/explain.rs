@@ -98,7 +98,7 @@ fn trigger(event: &Event, rules: &Rules) -> String {
         }
         (n, None) => format!("; needs {n} such results in a row, and the previous one is unknown"),
     };
-    format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
+    format!("repairs {}{soft} and at HARD{row}", on.join(" or "))
 }
 
 /// Describes the result of a rule: why it refuses the repair, or which values allow it.

@@ -131,8 +131,8 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back to the older version when no program uses the ledger, and lose what was \
-             recorded since, as the user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version and lose what was recorded since: when no program \
+             uses the ledger, as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),

@@ -87,7 +87,7 @@ pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<F
             return Ok(file);
         }
     }
-    refuse(path, "is replaced again and again while it is opened")
+    refuse(path, "keeps being replaced while it is opened")
 }
 
 /// Opens the file. Returns `None` if the file was replaced after it was checked and before it was

@@ -45,7 +45,7 @@ pub(crate) fn connect(
 /// even while no data is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
-        |e: std::io::Error| Error::Local { why: format!("cannot set options of a socket: {e}") };
+        |e: std::io::Error| Error::Local { why: format!("cannot set socket options: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     // Ignore errors, because an old kernel may not support these options. The SSH session has its

@@ -104,16 +104,16 @@ fn remains_of(
         // The ledger reports the job as abandoned only when neither a supervisor nor a process of
         // the rung is alive.
         return Remains::Ended(
-            "its rung ran on this server, and none of its processes is left".into(),
+            "the rung ran on this server, and none of its processes is left".into(),
         );
     };
     let Ok(job) = rung_job(&record.job, record.rungs) else {
-        return Remains::NeverBegan("its rung has no valid job ID".into());
+        return Remains::NeverBegan("the rung has no valid job ID".into());
     };
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
-        Err(why) => return Remains::NotKnown(format!("its gate cannot be queried: {why}")),
+        Err(why) => return Remains::NotKnown(format!("the gate cannot be queried: {why}")),
     };
     let status = Request::Status { job };
     let mut answer = gate.request(&status, deadline);
@@ -133,7 +133,7 @@ fn remains_of(
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
         Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
-        Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
+        Err(why) => Remains::NotKnown(format!("the gate does not answer: {why}")),
     }
 }
 
