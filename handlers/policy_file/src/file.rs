@@ -50,7 +50,7 @@ fn name<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
     Ok(respell(&String::deserialize(json)?))
 }
 
-/// The name of a host, in its spelling.
+/// The name of a host, as encoded by [`policy::spell`].
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct HostName(String);
 

@@ -57,8 +57,8 @@ pub fn close(
 const ENDLESS: &str =
     "the gate reports it as running, although it has run for longer than a gate allows";
 
-/// Records the end of a repair. If the deadline of its last rung has passed, that is recorded as
-/// the end, and the cooldown starts there, because the repair may have ended long ago.
+/// Records the end of a repair. If the deadline of its last rung has passed, that deadline is
+/// recorded as the end, and the cooldown starts there, because the repair may have ended long ago.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,
