@@ -38,7 +38,7 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// Name of its host, as encoded by [`policy::spell`].
+    /// Name of the host that the service belongs to, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
     /// Description of the service, encoded in the same way.

@@ -6,8 +6,9 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names under which a host's keys may be recorded, in lookup order. Only the first name that
-/// has any keys counts. A key that is revoked under any of the names is refused.
+/// The names under which a host's keys may be recorded, in lookup order. Only the keys under the
+/// first name with any keys are trusted, but a key that is revoked under any of the names is
+/// refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 
