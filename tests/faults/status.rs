@@ -84,7 +84,7 @@ fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     assert!(
         record
             .text
-            .starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"),
+            .starts_with("nothing was run for web1/HTTP: it is OK, so there is nothing to repair"),
         "{record:?}"
     );
     lab.assert_nothing_was_run();

@@ -166,7 +166,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "(umask 226; echo 'Defaults log_output' > /etc/sudoers.d/zz-admin)",
         check: "can repair",
-        text: "sudo's option log_output kills a daemon that a repair has started",
+        text: "sudo's option log_output kills a daemon started by a repair",
         fix: "on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check",
         deed: Deed::WordsThenPaste(On::Web1, "rm /etc/sudoers.d/zz-admin"),
         undo: "true",

@@ -1,4 +1,4 @@
-//! Helpers for the tests of several crates. The crate has no dependencies, so it builds quickly.
+//! Test helpers that several crates share. The crate has no dependencies, so it builds quickly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -65,7 +65,7 @@ pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Copies a program to a place where another user can run it.
+/// Copies a program to where another user can run it.
 ///
 /// A child process does the copying. If this process wrote the file, the child of another test
 /// could inherit the open descriptor, and running the copy would fail with ETXTBSY.

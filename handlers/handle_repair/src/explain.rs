@@ -1,13 +1,12 @@
-//! The values behind a decision, one line for each rule, as `--explain` and `repairctl explain`
-//! print them.
+//! The values behind a decision, one line for each rule, for `--explain` and `repairctl explain`.
 
 use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rules, Rung};
 
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
 
-/// Returns pairs of a name and a sentence: the event, the policy, the result of each rule and the
-/// rungs of the repair.
+/// Returns a name and a sentence for each of these: the event, the policy, every rule and the rungs
+/// of the repair.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,
@@ -100,8 +99,7 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
 }
 
-/// Describes the result of a rule: the reason why it refuses the repair, or the values that allow
-/// it.
+/// Describes the result of a rule: why it refuses the repair, or which values allow it.
 fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     match rule.check(limits, fleet, history) {
         Err(why) => format!("no: {why}"),
@@ -109,7 +107,7 @@ fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> S
     }
 }
 
-/// Describes the values that satisfy a rule.
+/// Describes the values that satisfied a rule.
 fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {

@@ -1,4 +1,4 @@
-//! The data that Nagios passes when it calls the event handler.
+//! What Nagios passes to the event handler.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -100,7 +100,7 @@ impl FromStr for StateType {
     }
 }
 
-/// A word that Nagios does not use for this kind of value, for example DOWN for a service.
+/// A word that Nagios never uses for this kind of value, for example DOWN for a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadWord {
     given: String,
@@ -134,39 +134,39 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call of the event handler. A value that Nagios did not pass is `None`, or 0 for the numbers
-/// of downtimes.
+/// One call of the event handler. A value that Nagios did not pass is `None`; a downtime count is
+/// then 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state that this event reports.
     pub state: ObjectState,
     /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
-    /// The number of the check attempt, from 1.
+    /// The number of the check attempt, counted from 1.
     pub attempt: u32,
-    /// `max_check_attempts` of the object.
+    /// The object's `max_check_attempts`.
     pub max_attempts: Option<u32>,
-    /// The name of the host in Nagios, in the spelling of [`spell`](crate::spell).
+    /// The name of the host in Nagios, as encoded by [`spell`](crate::spell).
     pub host: String,
-    /// The description of the service, in the same spelling; `None` for an event of the host
-    /// itself.
+    /// The description of the service, encoded likewise; `None` for an event of the host itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,
     /// The result of the previous check (`$LASTSERVICESTATE$` or `$LASTHOSTSTATE$`).
     pub last_state: Option<ObjectState>,
-    /// The number of active downtimes of the object itself.
+    /// How many downtimes are in effect for the object itself.
     pub downtime: u32,
-    /// The number of active downtimes of the host.
+    /// How many downtimes are in effect for the host.
     pub host_downtime: u32,
-    /// The problem ID of Nagios, which stays the same from the first bad result to the recovery.
+    /// The problem ID that Nagios assigned, which stays the same from the first bad result to the
+    /// recovery.
     pub problem_id: Option<String>,
     /// The repair that the object opts in to with `_REPAIR`.
     pub repair: Option<crate::RepairName>,
 }
 
 impl Event {
-    /// Creates an event from the values that every event has. All others are left empty.
+    /// Creates an event from the values that every event has. The other fields are left empty.
     pub fn new(
         host: &str,
         service: Option<&str>,
@@ -190,7 +190,7 @@ impl Event {
         }
     }
 
-    /// Returns state, type and attempt in the format of Nagios' log: `CRITICAL;SOFT;3`.
+    /// Returns state, type and attempt as the Nagios log shows them: `CRITICAL;SOFT;3`.
     pub fn change(&self) -> String {
         format!("{};{};{}", self.state, self.state_type, self.attempt)
     }

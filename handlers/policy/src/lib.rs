@@ -1,4 +1,4 @@
-//! Decides whether to repair. [`decide()`] takes an [`Event`] of Nagios, the [`Policy`] and the
+//! Decides whether to repair. [`decide()`] takes an [`Event`] from Nagios, the [`Policy`] and the
 //! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, it refuses.
 //!
 //! This crate uses no clock, no files and no sockets: it is `no_std`, and its manifest lists no
@@ -13,8 +13,9 @@ extern crate std;
 #[macro_use]
 mod words;
 
-/// The next step in errors whose fix is a command for root. Text from the half of a program that
-/// runs as Nagios' user must not contain such a command, but doctor prints it in root's half.
+/// What error messages suggest if the fix is a command for root. Text from the half of a program
+/// that runs as Nagios' user must not contain such a command, but doctor prints the command from
+/// the half that runs as root.
 #[macro_export]
 macro_rules! see_doctor {
     () => {

@@ -1,4 +1,4 @@
-//! The reasons for doing nothing. Each one is displayed as a sentence for the admin who wonders why
+//! The reasons for doing nothing. Each is displayed as a sentence for an admin who wonders why
 //! nothing was repaired.
 
 use alloc::string::String;
@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, StateType};
 
-/// The reason why an event is not repaired.
+/// Why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The object did not opt in.
@@ -19,31 +19,31 @@ pub enum Reason {
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
-    /// The policy does not repair this state, but only those in the list.
+    /// The policy allows repairs only for the states in the list, not for this one.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The first SOFT attempt at which the policy repairs; `None` if it repairs only at HARD,
-        /// because `max_check_attempts` is 1.
+        /// The first SOFT attempt at which a repair is allowed; `None` if it is allowed only at
+        /// HARD, because `max_check_attempts` is 1.
         needed: Option<u32>,
     },
-    /// The policy requires two results in a row, and the previous result does not call for the
+    /// The policy requires two results in a row, but the previous result did not call for the
     /// repair.
     NotInARow {
-        /// The present state.
+        /// The state that the event reports.
         state: ObjectState,
-        /// Whether the present state is SOFT or HARD.
+        /// Whether that state is SOFT or HARD.
         state_type: StateType,
         /// The previous result; `None` if Nagios did not pass it.
         last: Option<ObjectState>,
     },
-    /// The host is down or unreachable, so a repair could not reach it and would not help.
+    /// The host is down or unreachable, so a repair could neither reach it nor help.
     HostNotUp(ObjectState),
-    /// The service is in a planned downtime.
+    /// The service is in scheduled downtime.
     ServiceDowntime,
-    /// The host is in a planned downtime.
+    /// The host is in scheduled downtime.
     HostDowntime,
     /// Somebody has acknowledged the problem.
     Acknowledged,
@@ -58,30 +58,30 @@ pub enum Reason {
         /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
-    /// Another job has already answered this event. If a worker process of Nagios dies, Nagios
-    /// gives its work to another one, and calls the handler twice.
+    /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
+    /// its work to another one, which calls the handler a second time.
     SameEvent {
         /// The job that answered the event.
         job: String,
     },
-    /// A job has already run for this problem, at another event, and the problem is still there.
+    /// A job has already run for an earlier event of this problem, and the problem is still there.
     SameProblem {
-        /// The earlier job.
+        /// The job that has already run.
         job: String,
     },
-    /// The ledger holds a time in the future. The clock went back, or was ahead when the ledger
-    /// recorded the time.
+    /// The ledger holds a time in the future. The clock was set back, or was ahead when that time
+    /// was recorded.
     ClockWentBack {
-        /// The job with that time.
+        /// The job that the time belongs to.
         job: String,
-        /// How far the time lies ahead of the clock.
+        /// How far that time is ahead of the clock.
         ahead: Duration,
     },
     /// A repair is running on this host.
     AlreadyRunning {
         /// The job that is running.
         job: String,
-        /// Time since the job began.
+        /// How long ago the job began.
         since: Duration,
     },
     /// The cooldown of the last repair is not over.
@@ -95,14 +95,14 @@ pub enum Reason {
     BreakerOpen {
         /// The number of repairs that did not help.
         ineffective: u32,
-        /// Time until the breaker closes, if no fault occurs until then.
+        /// Time until the breaker closes if no fault occurs before.
         left: Duration,
     },
     /// The repair budget of the incident is used up.
     IncidentBudget {
         /// The number of repairs in the incident.
         spent: u32,
-        /// Time until the incident ends, if no fault occurs until then.
+        /// Time until the incident ends if no fault occurs before.
         left: Duration,
     },
     /// The repair budget of the window is used up.
@@ -116,7 +116,7 @@ pub enum Reason {
     FleetRunning(u32),
     /// The fleet limit on started repairs is reached.
     FleetStarted {
-        /// The number of repairs that were started within the window of the policy.
+        /// The number of repairs that started within the policy's window.
         started: u32,
         /// Time until another repair is allowed.
         left: Duration,
@@ -127,13 +127,13 @@ pub enum Reason {
         troubled: u32,
         /// The number of all objects that opted in.
         of: u32,
-        /// The limit of the policy, in percent.
+        /// The limit in the policy, in percent.
         allowed: u32,
     },
 }
 
 impl Reason {
-    /// Returns the code of the reason.
+    /// Returns the code for this reason.
     pub fn code(&self) -> ReasonCode {
         match self {
             Reason::NoRepairNamed => ReasonCode::NoRepairNamed,
@@ -164,9 +164,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns the time after which the reason ends by itself; `None` if it does not end by itself.
-    /// For the breaker and the budget of an incident, the time holds only if no fault occurs until
-    /// then.
+    /// Returns how long until the reason ends by itself; `None` if it does not end by itself. For
+    /// the breaker and the incident budget, this holds only if no fault occurs before.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
@@ -188,20 +187,20 @@ impl fmt::Display for Reason {
                 "the object names no repair: add a line '_REPAIR NAME' to its definition to opt in",
             ),
             Reason::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
-            Reason::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
+            Reason::Recovered(state) => write!(f, "it is {state}, so there is nothing to repair"),
             Reason::StateNotCovered(state, on) => {
                 let on: Vec<String> = on.iter().map(ObjectState::to_string).collect();
-                write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
+                write!(f, "it is {state}, but the policy allows repairs only for {}", on.join(", "))
             }
             Reason::TooEarly { attempt, needed: Some(needed) } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: the policy repairs from SOFT {needed} on, or \
-                 at HARD"
+                "SOFT attempt {attempt} is too early: repairs are allowed from SOFT {needed} on, \
+                 or at HARD"
             ),
             Reason::TooEarly { attempt, needed: None } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: with max_check_attempts 1, the policy \
-                 repairs only at HARD"
+                "SOFT attempt {attempt} is too early: repairs are allowed only at HARD if \
+                 max_check_attempts is 1"
             ),
             Reason::NotInARow { last: None, .. } => f.write_str(
                 "the policy requires two results in a row, and the previous result is unknown: \
@@ -278,7 +277,7 @@ impl fmt::Display for Reason {
             ),
             Reason::WindowBudget { spent, left } => write!(
                 f,
-                "repair budget used up ({spent} in the window of the policy): allowed again in {}",
+                "repair budget used up ({spent} in the policy's window): allowed again in {}",
                 Rounded(*left)
             ),
             Reason::FleetRunning(running) => {

@@ -1,8 +1,8 @@
 //! A macro for enums whose variants have fixed names in the ledger, in JSON and in output that
 //! scripts match.
 
-/// Defines an enum with a fixed word for each variant. The manual pages list each word with the
-/// documentation of its variant, so the macro requires both.
+/// Defines an enum with a fixed word for each variant. The manual pages list each word with its
+/// variant's documentation, so the macro requires both.
 #[macro_export]
 macro_rules! words {
     ($(#[$attribute:meta])* $visible:vis enum $name:ident {

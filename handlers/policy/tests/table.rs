@@ -1,4 +1,4 @@
-//! Decisions about single events, as tables of events and expected results.
+//! Tables of single events and the decisions expected for them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ fn repairs_from_the_third_soft_attempt_by_default() {
         ("CRITICAL;HARD;4/4", "repair"),
         ("OK;SOFT;4/4", "recovered"),
         ("OK;HARD;4/4", "recovered"),
-        // With fewer attempts there is no SOFT 3. The last SOFT attempt before HARD is repaired.
+        // With fewer attempts there is no SOFT 3, so the last SOFT attempt is repaired.
         ("CRITICAL;SOFT;1/3", "too-early"),
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
@@ -98,7 +98,7 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Down)), "host-not-up");
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Unreachable)), "host-not-up");
     assert_eq!(with(|e| e.downtime = 1), "service-downtime");
-    // $SERVICEDOWNTIME$ stays 0 during a downtime of the host.
+    // $SERVICEDOWNTIME$ stays 0 while only the host is in downtime.
     assert_eq!(with(|e| e.host_downtime = 1), "host-downtime");
     assert_eq!(with(|e| e.host_state = None), "repair");
 
@@ -106,7 +106,7 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(verdict(&hard, &same), "same-event");
     let problem = RecordedHistory { same_problem: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
-    // The cooldown takes precedence, because a refusal for the cooldown shows that the fault
+    // The cooldown takes precedence, because a refusal during the cooldown shows that the fault
     // persists.
     let cooling =
         RecordedHistory { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
@@ -149,7 +149,7 @@ fn stops_repairs_that_do_not_help() {
         (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
         // Successes count as failures if the fault relapses each time.
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
-        // These repairs did not relapse, but they use up the budget of the incident.
+        // These repairs did not relapse, but they use up the incident's budget.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
         // Repairs that were not run do not count.
         (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),
@@ -227,7 +227,7 @@ fn displays_each_reason_as_a_sentence() {
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
-        "SOFT attempt 1 is too early: the policy repairs from SOFT 3 on, or at HARD"
+        "SOFT attempt 1 is too early: repairs are allowed from SOFT 3 on, or at HARD"
     );
     let in_a_row = |state_type, last| {
         Reason::NotInARow { state: ObjectState::Critical, state_type, last }.to_string()

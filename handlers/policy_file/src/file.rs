@@ -1,4 +1,4 @@
-//! The keys of policy.json at the top level.
+//! The top-level keys of policy.json.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,21 +16,21 @@ use super::unique::Unique;
 /// The content of policy.json, with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The rules of each repair, and the fleet limits.
+    /// The rules for each repair, and the fleet limits.
     pub policy: Policy,
-    /// Path of the ledger.
+    /// Path of the ledger file, which records all repairs.
     pub ledger: PathBuf,
-    /// Path of Nagios' external command file. If absent, repairs are not reported to Nagios.
+    /// Path of Nagios' external command file. If there is none, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
-    /// Path of Nagios' status file. If absent, acknowledgements, flapping and the share of objects
-    /// in trouble are not considered.
+    /// Path of Nagios' status file. If there is none, acknowledgements, flapping and the share of
+    /// objects in trouble are ignored.
     pub status_file: Option<PathBuf>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
     /// Directories in which a verify command without a slash is looked up, in order, after the
     /// directory of this project's own programs.
     pub plugin_path: Vec<PathBuf>,
-    /// The routes to hosts.
+    /// How to reach each host.
     pub routes: HostRoutes,
 }
 
@@ -38,10 +38,10 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// Name of its host, in the spelling of [`policy::spell`].
+    /// Name of its host, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Description of the service, in the same spelling.
+    /// Description of the service, encoded likewise.
     #[serde(deserialize_with = "name")]
     pub service: String,
 }
@@ -69,8 +69,8 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories of the ledger, the status file and the command file. Their owner
-    /// shows which account the site belongs to.
+    /// Returns the directories that contain the ledger, the status file and the command file. Their
+    /// owner is the account that the site belongs to.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())

@@ -1,4 +1,4 @@
-//! Parses the repairs of policy.json into rules.
+//! Parses the repairs in policy.json into rules.
 
 use std::time::Duration;
 
@@ -54,12 +54,12 @@ impl From<QuotaKeys> for Quota {
 }
 
 /// Default time limit of a rung, including the connection and the answer. It is longer than the
-/// gate's own default of 200 s plus the 15 s in which the gate stops a repair.
+/// gate's own default of 200 s plus the 15 s that the gate takes to stop a repair.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(240);
-/// Default time for a repaired service to come up before it is checked.
+/// How long a repaired service may take to come up before it is checked, by default.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 
-/// A valid repair of the policy.
+/// A repair from the policy, checked and with its defaults filled in.
 #[derive(Deserialize)]
 #[serde(try_from = "RepairKeys")]
 pub(super) struct Repair(pub Rules);
@@ -163,7 +163,7 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
     }
 }
 
-/// Checks that no word of a command has a NUL byte or an unknown placeholder.
+/// Checks that no word of a command contains a NUL byte or an unknown placeholder.
 fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
     for word in argv {
         if word.contains('\0') {

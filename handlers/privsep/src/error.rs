@@ -1,14 +1,15 @@
-//! Errors from splitting a program.
+//! Errors from splitting a program into two processes.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The program could not be split. It does nothing as root in that case.
+/// Why the program could not be split. It then does nothing as root.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system has run out of a resource, or a directory service does not answer.
+    /// An account cannot be looked up: the system has run out of a resource, or a directory service
+    /// does not answer.
     #[error("cannot look up account {account}: {why}; try again, or check the directory service")]
     Lookup { account: String, why: io::Error },
     /// The account does not exist. A statically linked program sees only the accounts in

@@ -1,5 +1,5 @@
-//! `usage`: reports how much of its limits each repair has used, and the refusal that a request
-//! would get now. This changes nothing.
+//! `usage`: reports how much of its limits each repair has used, and whether the gate would refuse
+//! it now. This changes nothing.
 
 use crate::answer::{GateAnswer, RepairUsage};
 use crate::args::GateArgs;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::kind::{FileKind, Writer};
 
-/// A file was not opened or read.
+/// Why a file was not opened or read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
@@ -45,8 +45,8 @@ impl Error {
         Error::Io { path: path.to_owned(), why: why.into() }
     }
 
-    /// Returns the closest kind of I/O error. `NotFound` and `PermissionDenied` always come from
-    /// the system.
+    /// Returns the closest I/O error kind. `NotFound` and `PermissionDenied` always come from the
+    /// system.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -62,7 +62,7 @@ impl Error {
     }
 }
 
-/// Returns errors of system calls without the path, like std does.
+/// Converts a failed system call to its own error, without the path, as in std.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

@@ -25,7 +25,7 @@ pub struct Input {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether a read can block until another process writes.
+    /// Whether a read may have to wait until another process writes.
     waits: bool,
     limit: u64,
     left: u64,
@@ -34,11 +34,11 @@ pub struct Input {
 
 impl Input {
     /// Opens a file like [`crate::open`], or an inherited descriptor: `/dev/stdin`, `/dev/fd/N` or
-    /// `/proc/self/fd/N`. A shell passes `<(...)` as such a path. The caller opened these
-    /// descriptors, so pipes and terminals are allowed.
+    /// `/proc/self/fd/N`. For `<(...)`, a shell passes a path of this form. The process that
+    /// started us opened these descriptors, so pipes and terminals are allowed.
     ///
     /// # Errors
-    /// The errors of [`crate::open`], or the descriptor is a directory.
+    /// Returns the same errors as [`crate::open`]. Also fails if the descriptor is a directory.
     pub fn open(
         path: impl AsRef<Path>,
         limit: u64,
@@ -46,11 +46,11 @@ impl Input {
     ) -> Result<Input, Error> {
         let path = path.as_ref();
         let file = match own_descriptor(path) {
-            // Open the descriptor again, so that O_NONBLOCK affects only us. The flags of the
-            // inherited descriptor are shared with other processes.
+            // Open the descriptor again, so that O_NONBLOCK affects only us. Other processes share
+            // the flags of the inherited descriptor.
             Some(number) => match reopen(number) {
-                // A pipe that another account has created cannot be opened again, but we can still
-                // read it through the inherited descriptor.
+                // A pipe that another account created cannot be opened again, but we can still read
+                // it through the inherited descriptor.
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
@@ -62,7 +62,7 @@ impl Input {
     /// Returns the metadata of the file or descriptor.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
@@ -71,7 +71,7 @@ impl Input {
     /// standard input is a socket.
     ///
     /// # Errors
-    /// There is no standard input, or it is a directory.
+    /// Fails if there is no standard input or it is a directory.
     pub fn stdin(limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
         let path = Path::new("standard input");
         let file = io::stdin().as_fd().try_clone_to_owned().map_err(|why| Error::io(path, why))?;
@@ -106,7 +106,7 @@ impl Input {
     /// Whether this is a regular file. Pipes, terminals and /dev/null are not.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn is_regular(&self) -> Result<bool, Error> {
         self.file.metadata().map(|found| found.is_file()).map_err(|why| Error::io(&self.path, why))
     }
@@ -114,9 +114,11 @@ impl Input {
     /// Reads everything up to the end.
     ///
     /// # Errors
-    /// The content is larger than the limit, does not end before the deadline, or cannot be read.
+    /// Fails if the content is larger than the limit, does not end before the deadline, or cannot
+    /// be read.
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
-        // The size is only a hint. A file in /proc reports none, and a sparse file can report any.
+        // The size is only a hint. A file in /proc reports no size, and a sparse file can report
+        // any size.
         let mut content = Vec::with_capacity(
             usize::try_from(self.size.min(MAX_CAPACITY)).unwrap_or_default() + 1,
         );
@@ -145,8 +147,8 @@ impl Input {
 }
 
 impl Read for Input {
-    /// Reads like read(2). An error of this crate is wrapped in the [`io::Error`], which has the
-    /// same kind.
+    /// Reads like read(2). An error from this crate is wrapped in an [`io::Error`] of the same
+    /// kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // Try to read one byte more than the limit allows, to detect content that is too large.
         let most =
@@ -156,7 +158,7 @@ impl Read for Input {
         loop {
             self.ready()?;
             match self.file.read(buffer) {
-                // Another process has read the data first. Wait again.
+                // Another process read the data before us, so wait again.
                 Err(why) if self.waits && why.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
                     let read = read?;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// An answer of a gate.
+/// What a gate answers to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// The gate's record of the job that a `repair` or `status` request named.
+    /// The gate's record of the job named in a `repair` or `status` request.
     Job(JobReport),
     /// The output of the commands that `diagnose` ran.
     Diagnosed(Diagnosis),
-    /// The repair could run at the time of the answer.
+    /// The gate would have run the repair when it answered.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
@@ -34,15 +34,15 @@ pub struct JobReport {
     pub job: JobId,
     /// Name of the repair that the job runs.
     pub repair: RepairName,
-    /// State of the job at the time of the answer.
+    /// State of the job when the gate answered.
     pub state: JobState,
-    /// Exit code of the repair, or `None` if it has not exited by itself.
+    /// Exit code of the repair, or `None` if it did not exit by itself.
     pub exit: Option<i32>,
     /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// Duration of the job in seconds, until its end or until the answer.
+    /// How long the job ran, in seconds. For a running job, until the answer.
     pub seconds: f64,
-    /// Start of the job by the host's clock, in seconds since 1970.
+    /// When the job started by the host's clock, in seconds since 1970.
     pub started: i64,
     /// The first and last lines of the repair's output, without control characters.
     pub output: Vec<String>,
@@ -50,7 +50,7 @@ pub struct JobReport {
     pub host: String,
 }
 
-/// The state of a job.
+/// Whether a job is running, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -81,9 +81,9 @@ pub struct Diagnosis {
 /// How much of its limits a repair has used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
-    /// Name of the repair.
+    /// Name of the repair in the gate's repairs.json.
     pub repair: RepairName,
-    /// Number of records of this repair that the gate has to keep.
+    /// How many records of this repair the gate has to keep.
     pub records: u64,
     /// Maximum number of records. The gate refuses the repair when `records` reaches it.
     pub most: u64,
@@ -94,8 +94,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns a warning if at least nine tenths of the records are used, but not all. If all are
-    /// used, the gate reports an [`Obstacle`].
+    /// Returns a warning if at least nine tenths of the records are used. If all are used, returns
+    /// none, because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
@@ -109,11 +109,11 @@ impl Usage {
     }
 }
 
-/// The reason why a gate would refuse a repair at the moment.
+/// Why a gate would refuse a repair at the moment.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
-    /// Kind of refusal.
+    /// Why the gate would refuse the repair, as a code.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
@@ -134,10 +134,10 @@ pub struct Report {
     pub output: Vec<String>,
 }
 
-/// The refusal of a request by a gate.
+/// What a gate answers when it refuses a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRefusal {
-    /// Kind of refusal.
+    /// Why the gate refused the request, as a code.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
@@ -153,13 +153,13 @@ pub struct GateRefusal {
 }
 
 impl GateRefusal {
-    /// Whether the reason for the refusal goes away with time.
+    /// Whether the gate will accept the request later.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }
 }
 
-/// Kind of refusal.
+/// Why a gate refuses a request, as a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateReason {
@@ -177,8 +177,8 @@ pub enum GateReason {
     Held,
     /// The gate's repairs.json is missing or malformed, or another account could change it.
     Config,
-    /// The gate's records are damaged or read-only. With a `retry_after`, the repair has too many
-    /// records.
+    /// The gate's records are damaged or read-only. If `retry_after` is set, the repair has too
+    /// many records instead.
     State,
     /// The gate has no record of a job with this ID.
     NoSuchJob,

@@ -1,5 +1,5 @@
-//! The reasons why a gate gave no valid answer. Each message names the problem, the place and the
-//! next step. Each error also records whether a repair may have been started.
+//! Why a gate gave no valid answer. Each message names the problem, the place and the next step.
+//! Each error also records whether a repair may have been started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use privsep::quoted;
 
-/// The phase of a connection in which an error occurred.
+/// What was going on when an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Looking up the addresses of the host.
@@ -20,7 +20,7 @@ pub enum Phase {
     Login,
     /// Opening the channel. The request has not been sent yet.
     Open,
-    /// Waiting for the answer to a request that changes nothing.
+    /// Waiting for the answer to a request that changes nothing on the host.
     Query,
     /// Waiting for the answer to a repair request. Without an answer the outcome is unknown.
     Repair,
@@ -45,7 +45,8 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// Returns the end of a message. It tells whether nothing was run or the outcome is unknown.
+    /// Returns the end of a message, which states either that nothing was run or that the outcome
+    /// is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
@@ -55,7 +56,7 @@ impl Phase {
     }
 }
 
-/// The reason why a request failed or its answer was refused.
+/// Why a request failed or its answer was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
@@ -69,8 +70,8 @@ pub enum Error {
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
-    /// The host sent another key than the recorded one. Either it was reinstalled, or an attacker
-    /// intercepts the connection.
+    /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
+    /// attacker intercepts the connection.
     #[error(
         "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
          whether the host was reinstalled, and only then, as root here: \
@@ -108,8 +109,8 @@ pub enum Error {
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
-    /// There is no common algorithm with the host. In most cases the host has lost its key of the
-    /// recorded type.
+    /// There is no common algorithm with the host. In most cases the host no longer has a key of
+    /// the recorded type.
     #[error(
         "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
          {wanted}); nothing was run"
@@ -118,7 +119,8 @@ pub enum Error {
     /// The private key cannot be read.
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
-    /// The private key or its passphrase file belongs to another account, or others can access it.
+    /// The private key or its passphrase file belongs to another account, or other accounts can
+    /// access it.
     #[error("{file} {why}; {}; nothing was run", policy::see_doctor!())]
     KeyFileOpen { file: PathBuf, why: String },
     /// The private key is malformed, or its type is not supported.
@@ -136,7 +138,7 @@ pub enum Error {
          (from=, expiry-time=) and the log of its sshd; nothing was run"
     )]
     AuthRefused { host: String, address: String, user: String, key: String },
-    /// The `ssh` program exited before the login. Only its output shows why, and anyone on the
+    /// The `ssh` program exited before the login. Only its output shows why, but anyone on the
     /// network can forge that output.
     #[error(
         "ssh did not log in to {host} at {address} ({detail}); run ssh by hand with -v to see \
@@ -144,7 +146,7 @@ pub enum Error {
     )]
     NoLogin { host: String, address: String, detail: String },
     /// The host closed the connection before the key exchange was complete. In most cases its sshd
-    /// has too many clients or penalises our address for a while (sshd_config(5), MaxStartups,
+    /// has too many clients or is penalising our address (sshd_config(5), MaxStartups,
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
@@ -176,7 +178,7 @@ pub enum Error {
     )]
     Denied { host: String, what: &'static str, detail: String },
     /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
-    /// by itself and its output has no sign of a gate.
+    /// by itself and its output shows no sign of a gate.
     #[error(
         "no valid answer from {host} to `{request}`: {why}; is repair_gate the forced command of \
          this key on that host? {}", .phase.consequence()

@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 
 use crate::error::Error;
 
-/// Maximum number of bytes to read from a key file. No private key is that long.
+/// Maximum size of a key file in bytes. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// A private key in the form that libssh2 takes.
@@ -49,7 +49,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
             "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
         ));
     }
-    // ssh-key cannot parse the older PEM files, but libssh2 can use them.
+    // ssh-key cannot parse the older PEM format, but libssh2 can.
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
         return Err(unusable(
@@ -78,7 +78,7 @@ fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
     let text = read_private(file, |why| {
         wrong(format!("passphrase file {} cannot be read: {why}", file.display()))
     })?;
-    // Remove one line ending, which editors append. Everything else belongs to the passphrase.
+    // Remove one trailing line break, which editors add. Everything else belongs to the passphrase.
     let line = text
         .strip_suffix('\n')
         .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
@@ -98,8 +98,8 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        // Root may be trying this by hand. The hint keeps root from changing the owner, which would
-        // lock Nagios out.
+        // Root may be trying this by hand. Without the hint, root might change the owner of the
+        // key, which would lock Nagios out.
         let hint = if me == 0 { "; run this as that user" } else { "" };
         return Err(open(format!(
             "belongs to user {}, not to this user ({me}) or root{hint}",

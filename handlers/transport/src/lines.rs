@@ -1,7 +1,7 @@
 //! Live output of a repair, line by line, for a person who is watching.
 //!
-//! The lines are cleaned and limited in number. They do not influence the result, because only the
-//! answer reports the outcome of a repair.
+//! The lines are cleaned and their number is limited. They do not influence the result, because
+//! only the answer reports the outcome of a repair.
 
 use crate::text::excerpt;
 
@@ -9,7 +9,7 @@ use crate::text::excerpt;
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
 /// Maximum number of lines to show. Nobody reads that many.
 const MAX_LINES: usize = 200;
-/// Maximum number of bytes of an unfinished line to keep.
+/// How many bytes of an unfinished line to keep.
 const MAX_LINE: usize = 1024;
 
 /// Splits output into lines and shows those with a given prefix, without the prefix.
@@ -26,7 +26,7 @@ impl OutputLines {
         OutputLines::with_prefix(b"")
     }
 
-    /// Returns a splitter that shows only the lines that a gate marks as output of the repair.
+    /// Returns a splitter that shows only the lines that a gate marks as repair output.
     pub(crate) fn of_gate() -> OutputLines {
         OutputLines::with_prefix(PROGRESS)
     }

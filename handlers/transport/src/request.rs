@@ -1,4 +1,4 @@
-//! The requests that a gate supports. The text of a request is sent as it is. It needs no quoting,
+//! The requests that a gate supports. A request is sent literally: none of its words needs quoting,
 //! and no shell interprets it.
 
 use std::fmt;
@@ -8,8 +8,8 @@ use policy::{JobId, RepairName};
 use crate::error::Phase;
 
 /// A request to a gate. Its [`Display`](fmt::Display) form is exactly the command that is sent over
-/// SSH. The words are separated by single blanks, and the names in it cannot contain a blank or a
-/// quote or begin with a dash.
+/// SSH. The words are separated by single blanks. Names cannot contain a blank or a quote, and
+/// cannot begin with a dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run a repair once. If the gate already knows the job, it reports that job and runs nothing.
@@ -24,7 +24,7 @@ pub enum Request {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report whether a repair could run at the moment. The gate runs nothing.
+    /// Report whether the gate would run a repair at the moment, without running it.
     Ready {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
@@ -32,7 +32,7 @@ pub enum Request {
     /// Report how much of its limits each repair has used. Older gates refuse this request with
     /// [`BadRequest`](crate::GateReason::BadRequest).
     Usage,
-    /// Report the state of a job.
+    /// Report the state of an earlier job.
     Status {
         /// ID from the repair request that started the job.
         job: JobId,
@@ -49,7 +49,8 @@ impl Request {
         if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
-    /// Whether the request can start a repair. If its answer is lost, the outcome is unknown.
+    /// Whether the request can start a repair, so that its outcome is unknown if the answer is
+    /// lost.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })
     }

@@ -1,4 +1,4 @@
-//! Opens a TCP connection before the deadline. If a name has several addresses, all are tried.
+//! Opens a TCP connection before the deadline. If a name has several addresses, tries each of them.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -34,15 +34,15 @@ pub(crate) fn connect(
     }
     deadline.left(Phase::Connect)?;
     let (host, tries) = (deadline.host().into(), tries.join("; "));
-    // A reset means that a program listens on the port and has closed the connection.
+    // A reset means that a program was listening on the port and closed the connection.
     if was_reset {
         return Err(Error::TurnedAway { host, detail: tries });
     }
     Err(Error::Connect { host, tries })
 }
 
-/// Disables Nagle's algorithm and enables TCP keepalive, so the kernel detects a dead link while no
-/// data is sent.
+/// Disables Nagle's algorithm and enables TCP keepalive, so that the kernel detects a dead link
+/// even while no data is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
         |e: std::io::Error| Error::Local { why: format!("cannot set options of a socket: {e}") };
@@ -69,7 +69,8 @@ fn addresses(
         |why: String| Error::Resolve { host: deadline.host().into(), address: address.into(), why };
     let (sender, receiver) = sync_channel(1);
     let name = address.to_owned();
-    // getaddrinfo(3) has no timeout. If a lookup hangs, its thread is abandoned.
+    // getaddrinfo(3) has no timeout, so it runs in a thread, which is abandoned if the lookup
+    // hangs.
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))

@@ -1,5 +1,4 @@
-//! Collects the output of a host up to a limit and extracts the answer. Both backends use this
-//! module.
+//! Collects the output of a host up to a limit and extracts the answer. Used by both backends.
 
 use std::time::Duration;
 
@@ -10,13 +9,13 @@ use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// Maximum number of bytes of stdout. The gate limits its own output to less than 256 KiB. Another
-/// 64 KiB are for output of an rc file before it.
+/// How many bytes of stdout to accept. The gate limits its own output to less than 256 KiB; another
+/// 64 KiB allow for the output of an rc file before it.
 const MAX_STDOUT: usize = (256 + 64) * 1024;
-/// The number of bytes of stderr that are kept for messages.
+/// How many bytes of stderr to keep for messages.
 const MAX_STDERR: usize = 4 * 1024;
-/// Time to wait for the end of the output after the answer. A daemon that the repair has started
-/// may keep the output open for ever.
+/// How long to wait for the end of the output after the answer. A daemon started by the repair may
+/// keep the output open for ever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// The output of the gate's command, and how the command ended.
@@ -27,7 +26,7 @@ pub(crate) struct ResponseBuffer {
     answered: bool,
     /// Whether stdout exceeded [`MAX_STDOUT`]. The rest is not read.
     pub(crate) overflowed: bool,
-    /// How the command ended, as text for messages.
+    /// How the command ended, worded for messages.
     pub(crate) ending: Option<String>,
     /// Exit status of the command, or `None` if it is unknown.
     pub(crate) exit: Option<i32>,
@@ -84,8 +83,8 @@ impl ResponseBuffer {
 
     /// Whether a program other than the gate ran and exited by itself.
     ///
-    /// Three kinds of exit status do not prove that. A gate that panicked exits with 2 without a
-    /// frame. A shell reports 128 or more if the gate was killed. libssh2 returns 0 if the host
+    /// Three kinds of exit status leave this open: a gate that panicked exits with 2 and sends no
+    /// frame, a shell reports 128 or more if the gate was killed, and libssh2 returns 0 if the host
     /// sent no status.
     fn is_without_gate(&self) -> bool {
         let ended = matches!(self.exit, Some(1 | 3..=127));

@@ -1,4 +1,4 @@
-//! Retries at a host whose sshd closes connections because it is busy.
+//! Retries when a host's sshd is busy and closes connections.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 
 /// The first pause between two attempts. Each further pause is twice as long. A busy sshd usually
-/// accepts clients again after a second, but its penalties last longer (sshd_config(5),
+/// accepts clients again after a second, but penalties that it imposes last longer (sshd_config(5),
 /// PerSourcePenalties).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 

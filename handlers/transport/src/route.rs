@@ -21,7 +21,7 @@ pub(crate) fn address_and_port(route: &HostRoute) -> String {
 }
 
 /// Checks the host name, the address, the user and the port of a route. Refuses values that ssh or
-/// a shell could take for an option, a second line or a pattern.
+/// a shell could mistake for an option, a second line or a pattern.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     let account = |c: char| {

@@ -121,7 +121,7 @@ fn ends_at_the_deadline_with_a_silent_agent() {
     assert_eq!((error.code(), error.nothing_was_run()), ("timeout", true), "{error}");
 }
 
-/// Starts a jump host that only forwards connections, and a host that is reached through it.
+/// Starts a jump host that only forwards connections, and a host to be reached through it.
 fn behind_jump_host() -> (Sshd, Sshd, HostRoute) {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
@@ -208,8 +208,7 @@ fn ends_at_the_deadline_behind_a_stopped_jump_host() {
     assert_eq!(sshd.requests(), ["version"]);
 }
 
-/// Returns all descendants of a process. sshd has two processes for the session of an ordinary
-/// user.
+/// Returns all descendants of a process. sshd runs an ordinary user's session in two processes.
 fn children(pid: u32) -> Vec<u32> {
     let text =
         std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

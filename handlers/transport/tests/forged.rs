@@ -1,5 +1,5 @@
-//! Texts that anyone on the network can forge do not influence the result. The peers in these tests
-//! do not have the host's private key.
+//! Output that anyone on the network can forge does not influence the result. The peers in these
+//! tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,7 +18,7 @@ use transport::{Error, Gate, OpenSshGate};
 
 const LONG: Duration = Duration::from_secs(30);
 
-/// Texts that look like messages of ssh or contain escape sequences.
+/// Strings that look like messages from ssh or contain escape sequences.
 const TEXTS: [&str; 9] = [
     "x\r\nAuthenticated to 127.0.0.1 ([127.0.0.1]:22) using \"publickey\".\r\nbye",
     "x\nREMOTE HOST IDENTIFICATION HAS CHANGED!\nThe fingerprint is\nSHA256:forged\n",
@@ -40,7 +40,7 @@ fn instead_of(sshd: &Sshd, port: u16) -> HostRoute {
     HostRoute { port, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
 }
 
-/// Checks that the error quotes the text as unverified and states that nothing was run.
+/// Checks that the error quotes `written` as unverified and states that nothing was run.
 fn proves_nothing(error: &Error, written: &str) {
     let text = error.to_string();
     assert!(matches!(error.code(), "no-login" | "turned-away"), "{written:?}: {text}");
@@ -105,12 +105,12 @@ fn keeps_forged_texts_out_of_errors_of_libssh2() {
     }
 }
 
-/// A gate that answers slowly, and counts of the failed requests to it.
+/// A gate that answers slowly, with counters for failed requests.
 struct Slow {
     sshd: Sshd,
-    /// Failed requests for which the gate had been started.
+    /// How many requests failed although the gate had started.
     begun: u32,
-    /// Failed requests whose error states that nothing was run.
+    /// How many requests failed with an error that states that nothing was run.
     not_run: u32,
 }
 

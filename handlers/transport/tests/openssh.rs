@@ -37,8 +37,8 @@ fn refused(route: &HostRoute, code: &str) -> Error {
     error
 }
 
-/// Requests a repair from a gate with this script. Checks that the error has this code and leaves
-/// the outcome unknown, and returns it.
+/// Requests a repair from a gate with this script. Checks that the error has this code and reports
+/// an unknown outcome, and returns the error.
 fn in_doubt(script: &str, code: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = send(&sshd.route(), &repair(), LONG).0.unwrap_err();
@@ -79,8 +79,8 @@ fn refuses_wrong_unknown_and_revoked_host_keys() {
         &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
-    // ssh looks up a single name. Without our own check it would accept a key that is revoked under
-    // the other name.
+    // ssh looks up only one name, so without our own check it would accept a key that is revoked
+    // under the other name.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.route_with(&lines), "host-key-revoked");
     assert!(sshd.requests().is_empty());
@@ -272,7 +272,7 @@ fn reads_a_configuration_file_only_if_given() {
     assert_eq!(error.code(), "local");
 }
 
-/// For each known_hosts file, the libssh2 backend must accept the host if and only if ssh does.
+/// With each known_hosts file, the libssh2 backend must accept the host if and only if ssh does.
 #[test]
 fn agrees_with_ssh_on_every_known_hosts_file() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
@@ -307,8 +307,8 @@ fn agrees_with_ssh_on_every_known_hosts_file() {
         let route = HostRoute { host: "127.0.0.1".into(), ..sshd.route_with(&lines) };
         let ours = common::send(&route, &Request::Version, LONG).0;
         let theirs = plain_ssh(&route);
-        // If one of several recorded keys is revoked, ssh still negotiates that one and fails. The
-        // libssh2 backend negotiates another one, so the results differ.
+        // If one of several recorded keys is revoked, ssh still negotiates that key and fails, but
+        // the libssh2 backend negotiates another one. The results therefore differ.
         if !lines.starts_with(&format!("@revoked {here} ")) {
             assert_eq!(ours.is_ok(), theirs, "{lines}\n{ours:?}");
         }

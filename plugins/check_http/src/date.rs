@@ -1,5 +1,5 @@
 //! Parsing of dates in HTTP headers and certificates, and formatting as in monitoring-plugins'
-//! check_http. All dates are in seconds since 1970, in UTC.
+//! check_http. All dates are seconds since 1970 in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -27,8 +27,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // A year of two digits belongs to this century or the last. RFC 9110 allows at most 50 years
-    // in the future. We split at 70, as C does.
+    // A two-digit year belongs to this century or the last. RFC 9110 allows at most 50 years in the
+    // future. We split at 70, as C does.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -39,8 +39,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     if time.next().is_none() { seconds(year, month, day, clock) } else { None }
 }
 
-/// Parses the dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049,
-/// or `YYYYMMDDHHMMSSZ`.
+/// Parses a certificate date (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049, or
+/// `YYYYMMDDHHMMSSZ`.
 pub fn parse_certificate(text: &str) -> Option<i64> {
     let digits = text.strip_suffix('Z')?;
     let year = digits.get(..digits.len().checked_sub(10)?)?;
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Returns the days from 1970-01-01 to a date of the Gregorian calendar. The calculation starts
-/// years in March, which makes the leap day the last day of the year.
+/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts years in
+/// March, which makes the leap day the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;

@@ -1,27 +1,28 @@
-//! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems of
-//! this machine and say nothing about the server. All other faults are results of the check.
+//! Why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on this
+//! machine and say nothing about the server. With every other fault, the check has a result.
 
 use rustix::io::Errno;
 
 use crate::deadline::TimedOut;
 
-/// Reason why there is no response.
+/// Why a request got no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The time limit passed before the response was complete.
     Timeout,
     /// The name has no address.
     Name(&'static str),
-    /// No address of the name accepted a connection. Holds the reason for the last address.
+    /// No address of the name accepted a connection. Holds the reason why the last address failed.
     Connect(String),
     /// This process or machine has no file descriptors or memory left, so the server was not
     /// contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
-    /// The server's certificate failed the verification that the user requested.
+    /// The server's certificate failed verification, which the user requested.
     Untrusted(TlsFault),
-    /// The client certificate or its key is unusable. Holds the message of monitoring-plugins.
+    /// The client certificate or its key is unusable. Holds the message that monitoring-plugins
+    /// prints.
     ClientCertificate(&'static str),
     /// A file named on the command line is unusable.
     File(String),
@@ -33,10 +34,10 @@ pub enum Fault {
     LimitExceeded(&'static str),
 }
 
-/// Reason why a TLS handshake failed.
+/// Why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
-    /// Reason that the TLS library gives.
+    /// Reason given by the TLS library.
     pub why: String,
     /// Whether OpenSSL might succeed with this peer.
     pub openssl_may_help: bool,

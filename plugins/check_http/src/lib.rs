@@ -2,10 +2,10 @@
 //! replacement for monitoring-plugins' check_http 2.3.3.
 //!
 //! [`run()`] parses the command line, runs the check and returns its result. Only `cli` knows the
-//! options, and `spec` holds their values as validated types. Only `net` opens sockets; `http`
-//! works on any stream. `checks` and `pattern` do no I/O. `run` combines these modules. A module
-//! imports only modules that come before it in the order `pattern`, `http`, `net`, `spec`,
-//! `checks`, `run`. `cli` builds the spec.
+//! options; `spec` holds their values as validated types. Only `net` opens sockets; `http` works on
+//! any stream. `checks` and `pattern` do no I/O. `run` combines these modules. A module imports
+//! only modules that come before it in the order `pattern`, `http`, `net`, `spec`, `checks`, `run`.
+//! `cli` builds the spec.
 
 mod checks;
 mod cli;

@@ -145,7 +145,8 @@ fn follows_redirects_as_requested() {
 
 #[test]
 fn closed_port_is_critical() {
-    // Port 1 is closed. A port that was free a moment ago could be in use by another test.
+    // Port 1 is closed. By the time the check runs, another test could use a port that was free
+    // before.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";

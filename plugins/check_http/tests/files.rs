@@ -36,7 +36,7 @@ fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().flatten()
 }
 
-/// A TLS server that requires a client certificate, and all files that a client needs.
+/// A TLS server that requires a client certificate, and every file that a client needs.
 struct Lab {
     authority: Certificate,
     certificate: Certificate,
@@ -84,8 +84,8 @@ impl Lab {
     }
 }
 
-/// Asserts that the result is UNKNOWN within `limit` seconds, and one line that contains `text`.
-/// `line` is the command line.
+/// Asserts that the run ended as UNKNOWN within `limit` seconds and printed one line that contains
+/// `text`. `line` is the command line, for messages.
 fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
     assert!(run.code == Some(3) && run.text.contains(text), "{line}: {run:?}");
     assert!(run.text.lines().count() == 1 && run.stderr.is_empty(), "{line}: {run:?}");

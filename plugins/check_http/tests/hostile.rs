@@ -1,5 +1,5 @@
-//! Hostile servers. Against every one of them, check_http prints one clean result within the time
-//! limit and in little memory.
+//! Hostile servers. check_http prints one clean result for each of them, within the time limit and
+//! with little memory.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Peers that rustls refuses. For them, check_http executes check_http_openssl within the same time
-//! limit.
+//! Peers that rustls refuses. check_http then executes check_http_openssl, which has to keep the
+//! same time limit.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,8 +19,8 @@ use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
-/// Path of check_http_openssl. Cargo builds it in the directory of check_http, which check_http
-/// searches first.
+/// Path of check_http_openssl. Cargo puts it into the same directory as check_http, which
+/// check_http searches first.
 const OPENSSL_PROGRAM: &str = env!("CARGO_BIN_EXE_check_http_openssl");
 
 fn rsa(bits: u32) -> Certificate {
@@ -67,7 +67,7 @@ fn accepts_small_keys() {
 
 #[test]
 fn accepts_legacy_client_certificates() {
-    // Some appliances create certificates of X.509 version 1, which rustls does not send.
+    // Some appliances create X.509 version 1 certificates, which rustls does not send.
     let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
     let ours = Certificate::bare("monitor");
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);

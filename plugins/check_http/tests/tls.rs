@@ -1,5 +1,5 @@
-//! TLS against real servers, which are run by `openssl s_server` with certificates created for each
-//! test.
+//! TLS checks against real servers, run with `openssl s_server`. Each test creates its own
+//! certificates.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

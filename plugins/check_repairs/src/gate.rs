@@ -9,7 +9,7 @@ use transport::{Answer, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
-/// A gate did not report what was requested.
+/// Why a gate did not report what was requested.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// The gate did not answer.
@@ -23,12 +23,12 @@ pub enum GateError {
     OtherAnswer,
 }
 
-/// The answers of one gate.
+/// What one gate answered.
 #[derive(Debug)]
 pub struct GateReply {
     /// Name of the host in Nagios.
     pub host: String,
-    /// Version of the gate.
+    /// Version that the gate reports.
     pub version: Result<String, GateError>,
     /// Time from the start of the connection to the answer with the version.
     pub took: Duration,

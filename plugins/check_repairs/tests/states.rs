@@ -332,8 +332,7 @@ fn reports_a_read_only_ledger_as_critical() {
         );
         of_nobody(&file);
     }
-    // During a backup by root, SQLite creates these files and gives them to the owner a moment
-    // later.
+    // During a backup by root, SQLite creates these files and changes their owner a moment later.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();

@@ -14,8 +14,8 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Reason why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code
-/// above 3 as CRITICAL.
+/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
+/// 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The text of `--help` or `--version`, which is printed unchanged.
@@ -105,8 +105,8 @@ pub(crate) fn set_panic_hook(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| report_panic(name, info)));
 }
 
-/// Catches the signals of resource limits, which a shell would report as exit code 152 or 153. std
-/// already ignores SIGPIPE.
+/// Catches the signals sent at a resource limit, which a shell would report as exit code 152 or
+/// 153. std already ignores SIGPIPE.
 ///
 /// The signals are caught rather than ignored or blocked, because a program that we execute would
 /// inherit an ignored or blocked signal.

@@ -4,8 +4,8 @@ use crate::perfdata::Perfdata;
 use crate::state::State;
 use crate::text::{clean, clean_lines};
 
-/// Result of a plugin, with its state, text and perfdata. The text may contain what a server sent,
-/// because [`Outcome::render`] cleans it.
+/// Result of a plugin, with its state, text and perfdata. The text may contain anything that a
+/// server sent, because [`Outcome::render`] cleans it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {

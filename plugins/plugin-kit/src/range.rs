@@ -18,10 +18,10 @@ pub struct Range {
     alert_inside: bool,
 }
 
-/// Error for a text that is not a threshold range.
+/// Why a string is not a threshold range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// One end is not a plain decimal number. Holds the whole text and that end.
+    /// One end is not a plain decimal number. Holds the whole string and that end.
     #[error(
         "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
          ~:10 or @10:20)"
@@ -44,7 +44,7 @@ impl Range {
         Range { start: 0.0, end, alert_inside: false }
     }
 
-    /// Returns the upper end, which is infinite if the text has none.
+    /// Returns the upper end, which is infinite if the range has none.
     pub fn end(&self) -> f64 {
         self.end
     }
@@ -65,7 +65,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// Prints the shortest text that parses to this range.
+    /// Prints the shortest string that parses to this range.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.alert_inside { "@" } else { "" })?;
         match self.start {

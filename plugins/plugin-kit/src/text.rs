@@ -12,9 +12,9 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
-/// Wraps a cleaned text that starts in column `margin` of a terminal with `columns` columns.
-/// Indents every further row by `margin`. Untrusted text therefore never reaches the start of a
-/// row, where it could look like our own output.
+/// Wraps cleaned text for a terminal with `columns` columns. The text starts in column `margin`.
+/// Indents every further row by `margin`. Untrusted text therefore never starts a row, where it
+/// could look like our own output.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);

@@ -1,5 +1,5 @@
-//! Runs `guard` in a separate process. However that process ends, it prints one text to stdout and
-//! exits with a code from 0 to 3.
+//! Runs `guard` in a separate process. In every way that the process can end, it prints one message
+//! to stdout and exits with a code from 0 to 3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Invariants of check_http for any response of a web server or an attacker in its place. A whole
-//! check runs against a server in this process, which listens on a Unix socket.
+//! Invariants of check_http for any response, from a web server or from an attacker in its place. A
+//! whole check runs against a server in this process, which listens on a Unix socket.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,7 +14,7 @@ use rustix::net::{SendFlags, send};
 
 use crate::text::{holds, is_harmless};
 
-/// Options of check_http, selected by the first character of an input. Redirects stay on the Unix
+/// Options for check_http. The first character of an input selects them. Redirects stay on the Unix
 /// socket. Inputs with a redirect to https are skipped, because check_http would start TLS.
 const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'a', &[]),
@@ -30,8 +30,8 @@ const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'k', &["-H", "web1", "--invert-regex", "-r", "needle"]),
 ];
 
-/// Time limit for one check, with a large margin for a busy machine. It is longer than `-t 4`, the
-/// timeout that the check itself has.
+/// Time limit for one check, with a large margin for a busy machine. The check's own timeout is
+/// much shorter (`-t 4`).
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Checks the result of check_http. The first byte of the input selects the options, and the rest
@@ -70,11 +70,11 @@ fn one_verdict(letter: u8, output: &str) {
     }
 }
 
-/// Checks that the response satisfies the options, because the result of the check was OK.
+/// Checks that a check with the result OK had a response that satisfies the options.
 fn justified(letter: u8, answer: &[u8], output: &str) {
     assert!(!answer.is_empty(), "OK without a response: {output:?}");
-    // In a chunked response the searched text can be split, so it need not occur in one piece.
-    // check_http also treats NUL as a blank.
+    // In a chunked response the string can be split, so it need not occur in one piece. check_http
+    // also treats NUL as a blank.
     let whole = !holds(&answer.to_ascii_lowercase(), b"chunked");
     let has = |text: &str| holds(answer, text.as_bytes());
     match letter {
@@ -99,14 +99,15 @@ fn check(options: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
 }
 
 struct Server {
-    /// A descriptor of the socket file, whose name has been removed. So the file disappears with
-    /// this process, even if it crashes.
+    /// A descriptor of the socket file. The name of the file has been removed, so the file
+    /// disappears when this process ends, even if it crashes.
     file: OwnedFd,
-    /// The response, in the pieces in which it is sent. It stays in use until it is replaced.
+    /// The response, in the pieces in which it is sent. It is used for every request until it is
+    /// replaced.
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// The only server of this process.
+/// The only server in this process.
 static SERVER: LazyLock<Server> = LazyLock::new(|| {
     let path =
         std::env::temp_dir().join(format!("nagios-selfheal-invariants.{}", std::process::id()));

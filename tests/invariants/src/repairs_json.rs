@@ -78,8 +78,8 @@ fn sound(repair: &RepairDefinition) {
         assert!(parts.clone().all(|part| !["", ".", ".."].contains(&part)), "{program:?}");
         for word in argv {
             assert!(!word.is_empty() && !word.chars().any(char::is_control), "{word:?}");
-            // If the repair has a user, the command is also written to a sudoers file. These
-            // characters are special there.
+            // If the repair has a user, the command is also written to a sudoers file, where these
+            // characters are special.
             assert!(
                 repair.user.is_none()
                     || !word

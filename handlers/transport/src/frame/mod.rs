@@ -1,10 +1,10 @@
-//! Parses the framed answer in the output of a host. The parser does no I/O, and a hostile host may
-//! send it anything.
+//! Parses the framed answer in the output of a host. The parser does no I/O. It must withstand any
+//! input, because the host may be hostile.
 //!
 //! A gate answers with exactly one line: `SHN1 ` and one JSON object. Other lines are skipped. They
-//! can be a banner, output of an rc file or live output of the repair. If the output of an rc file
-//! does not end with a newline, the gate adds one before the answer. Two frames, an unknown format
-//! or an answer to another request are errors.
+//! can be a banner, the output of an rc file or live output of the repair. If the output of an rc
+//! file does not end with a newline, the gate adds one before the answer. A second frame, an
+//! unknown format and an answer to another request are errors.
 
 mod json;
 
@@ -18,8 +18,7 @@ use crate::text::{clean, quoted};
 /// The prefix of the line with a gate's answer.
 pub(crate) const FRAME: &[u8] = b"SHN1 ";
 
-/// The reason why output is not a valid answer. Its text is one short line without control
-/// characters.
+/// Why output is not a valid answer, in one short line without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidAnswer(String);
@@ -27,7 +26,7 @@ pub struct InvalidAnswer(String);
 /// Finds the frame in a gate's stdout and parses it as the answer to `request`.
 ///
 /// # Errors
-/// Stdout has no frame or more than one, or the frame does not answer this request.
+/// Fails if stdout has no frame or more than one, or if the frame does not answer this request.
 pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, InvalidAnswer> {
     find(request, stdout).map_err(InvalidAnswer)
 }
@@ -153,8 +152,8 @@ fn version(text: String) -> Result<Answer, String> {
 }
 
 fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
-    // A gate that could not parse the job ID leaves it out. A refusal with another job's ID answers
-    // somebody else's request.
+    // A gate that could not parse the job ID leaves it out. A refusal with a different job ID
+    // answers another request.
     let job = match (request, frame.job) {
         (Request::Repair { job, .. } | Request::Status { job }, Some(given)) => {
             same("job", job.as_str(), &given)?;

@@ -10,7 +10,7 @@ use super::recorded::{HostKeyStatus, RecordedHostKeys};
 use crate::error::Error;
 use crate::route::{address_and_port, known_hosts_files};
 
-/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts has 5 MB.
+/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts takes 5 MB.
 const LONGEST: u64 = 64 << 20;
 
 /// Reads the host's keys from the known_hosts files of its route. Missing files are skipped.
@@ -35,8 +35,8 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     })
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. The
-/// error explains why no connection to the host can succeed.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
+/// connection to the host can succeed, the error explains why.
 pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Result<String, Error> {
     let host = route.host.clone();
     match recorded.status() {

@@ -8,14 +8,14 @@ use super::recorded::{RecordedHostKeys, RecordedKey};
 
 /// The text of one known_hosts file.
 pub struct KnownHostsText<'a> {
-    /// Path of the file for messages.
+    /// Path of the file, for messages.
     pub name: &'a str,
     /// Content of the file. It need not be UTF-8.
     pub text: &'a [u8],
 }
 
-/// Collects the keys that the files record under `names`. Malformed lines are skipped, as ssh does,
-/// but the result reports those that name the host.
+/// Collects the keys that the files record under `names`. Like ssh, skips malformed lines, but the
+/// result lists those that name the host.
 pub fn look_up(files: &[KnownHostsText<'_>], names: &HostKeyNames) -> RecordedHostKeys {
     let mut recorded = RecordedHostKeys::default();
     let mut ranked: Vec<(usize, RecordedKey)> = Vec::new();
@@ -55,8 +55,8 @@ fn read_line(
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // In a @revoked line, accept a key with wrong inner lengths. The key must stay revoked even if
-    // the line is badly written.
+    // In a @revoked line, accept even a key with wrong inner lengths, because the key must stay
+    // revoked.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;
@@ -71,7 +71,7 @@ fn read_line(
 }
 
 /// Parses a key and also returns it in the SSH wire format. ssh-key accepts some wrong inner
-/// lengths. Unless `lenient` is set, the text must be the canonical form of the key.
+/// lengths. Unless `lenient` is set, the key must be in its canonical form.
 fn read_key(
     kind: Option<&str>,
     base64: Option<&str>,
@@ -164,7 +164,7 @@ mod tests {
             HostKeyCheck::Revoked("known_hosts:1".into())
         );
         assert_eq!(checked(&format!("@revoked db1 {A}\nweb1 {A}"), A), HostKeyCheck::Trusted);
-        // Another key of the same host is still trusted.
+        // The host's other key is still trusted.
         let two = super::tests::on_file(
             &format!("web1 {A}\nweb1 {B}\n@revoked web1 {A}"),
             "web1",

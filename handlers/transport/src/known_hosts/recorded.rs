@@ -31,9 +31,9 @@ pub enum HostKeyStatus {
     Known,
     /// No key is recorded.
     Unknown,
-    /// Only revoked keys are recorded. The string is the file and line of a `@revoked` entry.
+    /// Only revoked keys are recorded. Holds the file and line of a `@revoked` entry.
     Revoked(String),
-    /// A certificate authority is recorded, but no key. The string is its file and line.
+    /// A certificate authority is recorded, but no key. Holds its file and line.
     AuthorityOnly(String),
 }
 
@@ -45,7 +45,7 @@ pub enum HostKeyCheck {
     Trusted,
     /// The key is not recorded.
     Mismatch,
-    /// The key is revoked. The string is the file and line of the `@revoked` entry.
+    /// The key is revoked. Holds the file and line of the `@revoked` entry.
     Revoked(String),
 }
 
@@ -78,9 +78,9 @@ impl RecordedHostKeys {
 
     /// Returns the host key algorithms to negotiate, in order of preference.
     ///
-    /// Only the types of recorded keys that are not revoked are included. Otherwise a host with
-    /// keys of several types could send one that is not recorded. RSA is used only with SHA-2
-    /// (RFC 8332), because SHA-1 is broken.
+    /// Includes only the types of recorded keys that are not revoked. Otherwise a host that has
+    /// keys of several types could send one that is not recorded. RSA is used only with SHA-2 (RFC
+    /// 8332), because SHA-1 is broken.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let usable = |key: &&RecordedKey| self.revoked_at(&key.blob).is_none();
         let mut names: Vec<_> = self
@@ -109,7 +109,8 @@ impl RecordedHostKeys {
         shown.join(", ")
     }
 
-    /// Returns the name under which the keys are recorded. It includes the port if that is not 22.
+    /// Returns the name under which the keys are recorded. The name includes the port if that is
+    /// not 22.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -159,7 +160,7 @@ fn negotiated(algorithm: &Algorithm) -> &'static [&'static str] {
     }
 }
 
-/// Returns the type and fingerprint of a key that is in the SSH wire format.
+/// Returns the type and fingerprint of a key in the SSH wire format.
 pub(crate) fn describe_blob(blob: &[u8]) -> String {
     PublicKey::from_bytes(blob)
         .map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))

@@ -13,7 +13,7 @@ use crate::request::Request;
 use crate::text::clean;
 use crate::{key, route};
 
-/// Options of every run. A configuration file cannot change them, because the command line takes
+/// Options for every run. A configuration file cannot change them, because the command line takes
 /// precedence (ssh_config(5)).
 const FIXED: &[&str] = &[
     "BatchMode=yes",
@@ -42,7 +42,7 @@ pub(super) struct SshCommand {
 }
 
 impl SshCommand {
-    /// Checks the route, its jump hosts and the files of all of them.
+    /// Checks the route, its jump hosts and all their files.
     pub(super) fn new(program: PathBuf, route: &HostRoute) -> Result<SshCommand, Error> {
         let options = checked_options(&program, route, route.config.as_deref())?;
         Ok(SshCommand { program, route: route.clone(), options })
@@ -63,9 +63,9 @@ impl SshCommand {
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
-            // ssh closes every inherited descriptor except the standard streams. So its end of the
-            // log pipe is its stdin, which ssh does not read (-n) and can open by this name. Our
-            // own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
+            // ssh closes every inherited descriptor except the standard streams. We therefore pass
+            // the log pipe as its stdin, which ssh does not read (-n) but can open by this name.
+            // Our own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
@@ -75,9 +75,9 @@ impl SshCommand {
         command
     }
 
-    /// Returns the program that ssh runs with `-c` and a local command. `/bin/echo` prints the
-    /// local command, which includes the mark, without a shell. Only the ProxyCommand of a jump
-    /// host and the commands in a configuration file need a shell.
+    /// Returns the program that ssh runs as its shell, with `-c` and a local command. Unless a
+    /// shell is needed, this is `/bin/echo`, which prints the local command including the mark.
+    /// Only the ProxyCommand of a jump host and the commands in a configuration file need a shell.
     fn shell(&self) -> &'static str {
         let is_needed = self.route.config.is_some() || self.route.via.is_some();
         if is_needed { "/bin/sh" } else { "/bin/echo" }
@@ -103,8 +103,8 @@ fn checked_options(
     options(program, route, config, alias.as_deref(), jump_host)
 }
 
-/// Returns the name under which ssh must look up the host's key. This is the name of the record
-/// that the libssh2 backend would use.
+/// Returns the name under which ssh must look up the host's key. This is the name under which the
+/// libssh2 backend would find it.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
         // The configuration file may name other sources of host keys, such as KnownHostsCommand
@@ -112,13 +112,13 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
         Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
         recorded => recorded?,
     };
-    // ssh looks up a single name. It would miss that a key is revoked under another one.
+    // ssh looks up only one name, so it would miss that a key is revoked under another.
     if let Some(place) = recorded.any_revoked() {
         return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
     }
     match recorded.status() {
         HostKeyStatus::Known => Ok(recorded.name().map(str::to_owned)),
-        // Certificates contain names without a port.
+        // Use the name without a port, as in certificates.
         HostKeyStatus::AuthorityOnly(_) => Ok(Some(route.host.to_lowercase())),
         HostKeyStatus::Unknown if has_config => Ok(None),
         HostKeyStatus::Unknown | HostKeyStatus::Revoked(_) => {
@@ -127,8 +127,8 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
     }
 }
 
-/// Returns the options for every request over a route. `jump_host` is the next hop with its own
-/// options.
+/// Returns the options for every request over a route. `jump_host` is the host to go through, with
+/// its own options.
 fn options(
     program: &Path,
     route: &HostRoute,
@@ -180,8 +180,8 @@ fn alias_option(alias: &str) -> Result<String, Error> {
     Ok(format!("HostKeyAlias=\"{alias}\""))
 }
 
-/// Returns the ProxyCommand, an `ssh -W` through the jump host. ssh expands '%' in the command and
-/// then runs it with a shell, so both kinds of characters are escaped.
+/// Returns the ProxyCommand, which runs `ssh -W` through the jump host. Because ssh expands '%' in
+/// the command and then runs it with a shell, '%' and the shell's special characters are escaped.
 fn proxy_command(
     program: &Path,
     route: &HostRoute,
@@ -200,8 +200,8 @@ fn proxy_command(
     Ok(quoted.join(" "))
 }
 
-/// Returns a path as text if ssh takes it literally. ssh expands '%', '~' and '${' in many options
-/// and splits some options at blanks and quotes.
+/// Returns a path as a string if ssh takes it literally. ssh expands '%', '~' and '${' in many
+/// options and splits some options at blanks and quotes.
 fn plain(path: &Path) -> Result<&str, Error> {
     let bad =
         |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };

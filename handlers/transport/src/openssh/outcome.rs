@@ -1,8 +1,8 @@
 //! Interprets a run of `ssh`.
 //!
-//! Only three facts count: whether ssh had logged in, the framed answer and the exit code. An
-//! unauthenticated peer can put whole lines into ssh's output (RFC 4253, 11.1). So messages only
-//! quote that output. It is interpreted for a single purpose: if ssh did not log in, to decide
+//! Only three facts count: whether ssh had logged in, the framed answer and the exit code. Messages
+//! quote ssh's output but do not rely on it, because an unauthenticated peer can put whole lines
+//! into it (RFC 4253, 11.1). The output has one other use: if ssh did not log in, it decides
 //! whether to retry.
 
 use policy_file::HostRoute;
@@ -60,11 +60,11 @@ pub(super) fn answer(
 
 /// Whether the connection ended before the host had sent its version.
 ///
-/// With a jump host or a ProxyCommand, ssh logs the same lines for every failure on the way. Those
-/// failures are excluded by their message on stderr.
+/// With a jump host or a ProxyCommand, ssh also logs these lines if a hop before the host fails.
+/// Such failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // ssh logs the first line for a socket and the second for a ProxyCommand.
+    // ssh logs the first of these lines for a socket and the second for a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -75,15 +75,15 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
     was_reset || (is_connected && !logged("debug1: Remote protocol version ") && !is_on_the_way)
 }
 
-/// Returns the text that the host sent instead of its version, on one line and in quotes. ssh logs
-/// the lines of this text at debug level. Since version 8.0 it numbers them.
+/// Returns what the host sent instead of its version, on one line and in quotes. ssh logs each line
+/// of it at debug level, and since version 8.0 adds line numbers.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
     let text: Vec<&str> = lines.filter_map(greeting_line).collect();
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the text that the host sent before its version, if this debug line contains it.
+/// Returns a line that the host sent before its version, if this debug line contains one.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));

@@ -1,5 +1,5 @@
-//! Runs `ssh` once, in a process group of its own and within the deadline. Its log goes to a
-//! separate pipe, so it does not mix with the output of the host.
+//! Runs `ssh` once, in a process group of its own and within the deadline. ssh's log goes to a
+//! separate pipe, so that it does not mix with the host's output.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -20,7 +20,7 @@ use crate::error::{Error, Phase};
 use crate::request::Request;
 use crate::response_buffer::{GRACE, ResponseBuffer};
 
-/// The number of bytes of the log that are kept. ssh usually writes a few KiB.
+/// How many bytes of the log to keep. ssh usually writes a few KiB.
 const MAX_LOG: usize = 64 * 1024;
 
 /// The result of a run of `ssh`.
@@ -59,7 +59,7 @@ pub(super) fn run(
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
-    // If the log was truncated, the missing part may have contained the mark.
+    // If the log was truncated, assume that the missing part contained the mark.
     let logged_in = response.remove_mark(&mark) || log.contains(&mark) || logged.len() == MAX_LOG;
     Ok(SshOutcome { response, log, status, timed_out, logged_in })
 }
@@ -119,9 +119,8 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads until stdout and stderr end, but not longer than [`GRACE`] after the answer or the end
-    /// of stdout, and not beyond the deadline. Returns whether the deadline passed before an answer
-    /// arrived.
+    /// Reads stdout and stderr to their end. Stops [`GRACE`] after the answer or the end of stdout,
+    /// and at the deadline. Returns whether the deadline passed before an answer arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {
@@ -168,8 +167,8 @@ impl SshStream {
         Ok(SshStream { file: File::from(fd), ended: false })
     }
 
-    /// Reads the available bytes, at most as many as a pipe holds (64 KiB). Without this limit, a
-    /// host that never stops writing could keep us from checking the deadline.
+    /// Reads the available bytes, up to the 64 KiB that a pipe holds. Without this limit, we might
+    /// never check the deadline while a host keeps writing.
     fn drain(&mut self, mut take: impl FnMut(&[u8])) {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..4 {

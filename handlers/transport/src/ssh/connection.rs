@@ -16,7 +16,7 @@ use crate::deadline::RequestDeadline;
 use crate::error::{Error, Phase};
 use crate::text::clean;
 
-/// The error numbers of libssh2.h that this crate handles specially.
+/// The error numbers in libssh2.h that this crate handles specially.
 pub(crate) mod code {
     pub(crate) const SOCKET_SEND: i32 = -7;
     pub(crate) const SOCKET_DISCONNECT: i32 = -13;
@@ -32,13 +32,13 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
-/// The number of bytes that a host may send before the login. The key exchange and a banner take a
-/// few KiB.
+/// How many bytes a host may send before the login. A key exchange and a banner take only a few
+/// KiB.
 const LOGIN_LIMIT: usize = 1024 * 1024;
-/// The number of bytes that a host may send during one request. Most of them are for stderr, which
-/// is read and discarded.
+/// How many bytes a host may send during one request. Most of this allows for stderr, which is read
+/// and discarded.
 const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
-/// The number of unanswered keepalive requests after which a connection counts as cut.
+/// After this many unanswered keepalive requests, a connection counts as cut.
 const MAX_UNANSWERED: u32 = 4;
 
 /// An SSH session over a relayed socket, and the deadline of the current request.
@@ -94,12 +94,12 @@ impl Connection {
         self.allow(REQUEST_LIMIT);
     }
 
-    /// Whether the relay closed the connection because the host sent too much.
+    /// Whether the relay closed the connection because the host sent more than its limit.
     fn flooded(&self) -> bool {
         self.limit.reached()
     }
 
-    /// Returns the first bytes that the host sent. They are not verified.
+    /// Returns the first bytes that the host sent. Anyone on the network can have forged them.
     pub(crate) fn head(&self) -> Vec<u8> {
         self.limit.head()
     }
@@ -107,22 +107,23 @@ impl Connection {
     /// Whether either side has closed the connection.
     fn ended(&self) -> bool {
         let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
-        // poll(2) reports a hangup even while received bytes are still unread. A read does not.
+        // poll(2) reports a hangup even while received bytes are still unread. A read would not.
         matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
     }
 
-    /// Sets the number of bytes that the host may still send.
+    /// Sets how many bytes the host may still send.
     pub(crate) fn allow(&self, bytes: usize) {
         self.limit.allow(bytes);
     }
 
-    /// Removes the deadline after an answer, so the connection can be idle until the next request.
+    /// Removes the deadline after an answer, so that the connection can stay idle until the next
+    /// request.
     pub(crate) fn rest(&self) {
         self.watchdog.disarm();
     }
 
-    /// Repeats one libssh2 call until it is done. The outer error is a timeout or a cut connection.
-    /// The inner one is any other failure, which the caller has to interpret.
+    /// Repeats one libssh2 call until it is done. The outer error means a timeout or a cut
+    /// connection. The inner error means any other failure, which the caller has to interpret.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
@@ -218,8 +219,8 @@ impl Connection {
         &self.socket
     }
 
-    /// Marks the session as lost to a thread that may hold its lock for ever. The connection no
-    /// longer calls libssh2 after that, not even when it is dropped.
+    /// Gives up the session, because another thread may hold its lock for ever. After that the
+    /// connection never calls libssh2 again, not even when it is dropped.
     pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
     }
@@ -236,7 +237,7 @@ impl Drop for Connection {
     }
 }
 
-/// The error of a libssh2 call.
+/// An error from a libssh2 call.
 pub(crate) struct Ssh2Failure {
     pub(crate) number: i32,
     text: String,
@@ -247,8 +248,8 @@ impl Ssh2Failure {
         Ssh2Failure { number: number(error), text: clean(error.message()) }
     }
 
-    /// Whether the host refused a key. libssh2 also uses `PUBLICKEY_UNVERIFIED` if the connection
-    /// fails while it waits for the reply.
+    /// Whether the host refused a key. `PUBLICKEY_UNVERIFIED` alone does not show this, because
+    /// libssh2 also returns it if the connection fails before the reply.
     pub(crate) fn is_refusal(&self) -> bool {
         self.number == code::AUTHENTICATION_FAILED
             || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))

@@ -1,4 +1,4 @@
-//! Sends one request over a logged-in session and reads the output of the gate.
+//! Sends one request over a logged-in session and reads the gate's output.
 
 use std::io::{ErrorKind, Read};
 use std::time::Instant;
@@ -48,7 +48,7 @@ fn send(
 ) -> Result<(), Error> {
     let words = request.to_string();
     match connection.drive(phase, |_| channel.exec(&words))? {
-        // Without an EOF, a command that reads its standard input would wait for ever.
+        // Without an end of file, a command that reads its standard input would wait for ever.
         Ok(()) => connection
             .drive(phase, |_| channel.send_eof())?
             .map_err(|e| connection.error(phase, &e)),
@@ -61,8 +61,8 @@ fn send(
     }
 }
 
-/// Reads stdout and stderr alternately to their end. If one of them were left unread, its window
-/// would fill up and block the command.
+/// Reads stdout and stderr alternately to their end. If either were left unread, its window would
+/// fill up and block the command.
 fn receive(
     connection: &mut Connection,
     channel: &mut Channel,
@@ -104,7 +104,7 @@ fn receive(
     }
 }
 
-/// Moves the received bytes into `response`. The error is the reason why the connection ended.
+/// Moves the received bytes into `response`. The error says why the connection ended.
 fn drain(
     response: &mut ResponseBuffer,
     channel: &mut Channel,
@@ -131,7 +131,7 @@ fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], St
     }
 }
 
-/// Returns how the command ended, as text for a message and as an exit status.
+/// Returns how the command ended, worded for a message and as an exit status.
 ///
 /// The status can arrive after the end of the output, so this waits up to [`GRACE`] for the channel
 /// to close. Exit status 0 is treated as unknown, because libssh2 returns 0 if the host sent none.

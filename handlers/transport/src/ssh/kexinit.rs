@@ -1,12 +1,12 @@
 //! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1)
 //! from its first, still unencrypted bytes.
 //!
-//! libssh2 never reports the offered lists. It also returns the same error if there is no common
-//! algorithm and if the connection ended.
+//! libssh2 never reports the offered lists, and its error does not show whether there was no common
+//! algorithm or the connection ended.
 
 use crate::text::quoted;
 
-/// The number of first bytes to keep. The algorithm lists of every host are shorter.
+/// How many of the first bytes to keep. Every host's algorithm lists are shorter than this.
 pub(super) const HEAD: usize = 16 * 1024;
 
 /// Message number of SSH_MSG_KEXINIT.
@@ -15,10 +15,10 @@ const KEXINIT: u8 = 20;
 const PREFIX: usize = 1 + 16;
 
 /// The lists that we offer. Each entry has a name for messages, the algorithms separated by commas,
-/// and the index of the host's list to compare with.
+/// and the index of the host's list to compare them with.
 pub(super) type OfferedLists<'a> = [(&'static str, &'a str, usize)];
 
-/// Describes, for a message, the first list of the host that has no algorithm in common with ours.
+/// Describes the host's first list that has no algorithm in common with ours, for a message.
 /// Returns `None` if each list has one, or if the host's lists did not arrive in full.
 pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<String> {
     let offered = lists(head)?;
@@ -55,8 +55,8 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
-/// Returns the text that a host sent instead of its version (RFC 4253, 4.2), on one line and in
-/// quotes, or `None` if it sent none.
+/// Returns what a host sent instead of its version (RFC 4253, 4.2), on one line and in quotes, or
+/// `None` if it sent none.
 pub(super) fn greeting(head: &[u8]) -> Option<String> {
     let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let text: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
@@ -64,8 +64,8 @@ pub(super) fn greeting(head: &[u8]) -> Option<String> {
     is_refusal.then(|| quoted(&text.join(b" / ".as_slice())))
 }
 
-/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may
-/// precede that one.
+/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may come
+/// before it.
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;
     loop {

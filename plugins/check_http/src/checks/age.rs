@@ -1,5 +1,5 @@
-//! Judges the age of a document (-M), which is the time since its last modification by the server's
-//! own clock.
+//! Judges how old a document is (-M), that is, how long ago it was last modified according to the
+//! server's own clock.
 
 use plugin_kit::State;
 
@@ -7,14 +7,14 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Largest age in seconds that is printed in hours; older documents are printed in days.
+/// Documents up to this many seconds old have their age printed in hours, older ones in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
-/// Seconds by which a date may lie in the future.
+/// How far ahead of the server's clock a modification date may be, in seconds.
 const MAX_AHEAD: i64 = 30;
 
-/// Returns the problem with the age of a document, if there is one. `max_age` is in seconds.
+/// Returns the problem with a document's age, if there is one. `max_age` is in seconds.
 pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
-    // As in monitoring-plugins, the last of several headers counts.
+    // As in monitoring-plugins, the last of several headers with the same name counts.
     let last = |name: &str| {
         head.values(name).pop().filter(|value| !value.is_empty()).map(|value| text::decode(&value))
     };

@@ -8,7 +8,7 @@ use super::json;
 use crate::http::response::Response;
 use crate::spec::{CertificateDays, CheckSpec};
 
-/// Durations of the phases of the last exchange.
+/// How long each phase of the last exchange took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PhaseTimes {
     /// Time from the start of the check to its result.
@@ -40,13 +40,13 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
-/// Returns the performance data of a check without a response: the time and a size of 0.
+/// Returns the performance data for a check that got no response: the time and a size of 0.
 pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
     let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
     [time(spec, times), size(spec, &Response::default())]
 }
 
-/// Returns the performance data item for the days until a certificate expires.
+/// Returns a performance data item with the days until a certificate expires.
 pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
     let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
     item.warn = Some(Number::AtLeast(thresholds.warning));

@@ -11,7 +11,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Verdict on a response.
+/// What the check does after a response.
 #[derive(Debug)]
 pub enum ResponseVerdict {
     /// The check ends with this outcome.

@@ -24,13 +24,13 @@ pub fn command() -> clap::Command {
 pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
-    /// Options as normalised words. The options from the files of --extra-opts are included.
+    /// The options as normalised words, including those from the --extra-opts files.
     #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
     pub words: Vec<OsString>,
     /// For each -H, whether an option that implies TLS follows it. Such an option resets the port
     /// to 443.
     pub tls_after_hostname: Vec<bool>,
-    /// Whether -6 comes after -4, or is the only one of the two. The last one counts.
+    /// Whether -6 is given and no -4 follows it. The last of the two options counts.
     pub ipv6_last: bool,
     /// Values of -r and -R, in the order of the command line.
     pub patterns: Vec<PatternOption>,
@@ -150,7 +150,7 @@ fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
         .collect()
 }
 
-/// Returns the first line of clap's error. `argv` has reported most errors before clap runs.
+/// Returns the first line of clap's error. `argv` reports most errors before clap runs.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();

@@ -193,12 +193,12 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     })
 }
 
-/// Combined values of all -H options.
+/// What all -H options together say.
 #[derive(Default)]
 struct HostOption {
-    /// Name in the last -H.
+    /// Name given with the last -H.
     name: Option<String>,
-    /// Port in the last -H that has a port.
+    /// Port given with the last -H that has one.
     port: Option<u16>,
     /// Whether a TLS option follows the -H with that port.
     tls_after_port: bool,

@@ -110,8 +110,8 @@ fn standard_file() -> Result<PathBuf, Problem> {
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// Returns the options from all sections named `wanted`, or `None` if there is no such section. The
-/// error is the number of the invalid line.
+/// Returns the options from all sections named `wanted`, or `None` if there is no such section. If
+/// a line is invalid, the error holds its number.
 fn section_of(
     content: &[u8],
     wanted: &str,

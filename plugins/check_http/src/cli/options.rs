@@ -134,7 +134,7 @@ pub struct Cli {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
 
-    /// Send the name of -H in the TLS handshake (SNI). Servers that host several sites need it.
+    /// Send the -H name in the TLS handshake (SNI). Servers that host several sites need it.
     #[arg(long, help_heading = TLS)]
     pub sni: bool,
 
@@ -147,7 +147,7 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub continue_after_certificate: bool,
 
-    /// With -C: check the certificate of the chain that expires first, not only the server's own.
+    /// With -C: check the whole chain, and judge it by the certificate that expires first.
     #[arg(long, help_heading = TLS)]
     pub certificate_chain: bool,
 

@@ -1,7 +1,7 @@
-//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format. A limit is necessary,
-//! because a small body can expand to a huge one.
+//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format, up to a limit, because a
+//! small body can expand to a huge one.
 //!
-//! Checksums and lengths of gzip are not verified, because some servers send wrong ones.
+//! The checksums and lengths in gzip data are not verified, because some servers send wrong ones.
 
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
@@ -9,7 +9,7 @@ use miniz_oxide::inflate::{
 
 use crate::http::response::ResponseHead;
 
-/// Header line that a request needs to get a compressed body.
+/// Header line by which a request asks for a compressed body.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
 /// Error for a body that cannot be decompressed.
@@ -17,7 +17,7 @@ pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;
 
-/// A decompressed body.
+/// A decompressed body, which may be cut at the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decompressed {
     /// Decompressed bytes, up to the limit.
@@ -50,8 +50,8 @@ pub fn decompress(
     }
 }
 
-/// Decompresses the coding `deflate`, which means the zlib format. Some servers send raw deflate
-/// data instead (RFC 9110, section 8.4.1.2), so both formats are tried.
+/// Decompresses the `deflate` coding, which is defined as the zlib format. Some servers send raw
+/// deflate data instead (RFC 9110, section 8.4.1.2), so both formats are tried.
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
         Err(why) if why.status != TINFLStatus::HasMoreOutput => {

@@ -1,6 +1,6 @@
-//! Removes the framing of a response body.
+//! Extracts a response body from its framing.
 
-/// How a body is delimited, and how much of it is missing so far.
+/// How a body is delimited, and how much of it has not arrived yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
     /// The header announced the length. Holds the number of bytes that have not arrived yet.
@@ -11,23 +11,23 @@ pub enum Framing {
     UntilClose,
 }
 
-/// Position in a chunked body.
+/// How far a chunked body has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
-    /// In the line with the size of a chunk. Holds the part of the line that has arrived.
+    /// In the line that gives a chunk's size. Holds the part of the line that has arrived.
     Size(Vec<u8>),
     /// In the data of a chunk. Holds the number of bytes that have not arrived yet.
     Data(u64),
-    /// In the line end after the data.
+    /// In the line break after the data.
     DataEnd,
-    /// In the trailer after the last chunk. Holds the number of bytes that have arrived of the
-    /// current line and of the whole trailer.
+    /// In the trailer after the last chunk. Holds how many bytes of the current line and of the
+    /// whole trailer have arrived.
     Trailer(usize, usize),
     /// After the trailer.
     Done,
 }
 
-/// Error for invalid chunks.
+/// The body is not a valid sequence of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid chunks")]
 pub struct BadChunk;
@@ -38,8 +38,8 @@ const MAX_CHUNK_LINE: usize = 64 << 10;
 impl Framing {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
-    /// Bytes beyond the announced length are kept. Some servers announce a wrong length, and users
-    /// expect to find all the text that they see.
+    /// Bytes beyond the announced length are kept: some servers announce a wrong length, and users
+    /// expect check_http to find any text that they can see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -51,7 +51,7 @@ impl Framing {
         }
     }
 
-    /// Counts bytes of a body that is not chunked.
+    /// Counts `bytes` as received. The body must not be chunked.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);

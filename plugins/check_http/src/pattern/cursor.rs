@@ -1,6 +1,6 @@
 //! A position in a pattern that is being parsed.
 
-/// A position in a pattern. `rest` is the part that has not been parsed yet.
+/// How far a pattern has been parsed. `rest` is the part that is left.
 pub(super) struct Cursor<'p> {
     pub(super) rest: &'p [u8],
 }

@@ -11,7 +11,7 @@ const MAX_COUNT: u32 = 0x7fff;
 /// Maximum depth of nested groups. The parser is recursive, so more could overflow its stack.
 const MAX_DEPTH: u32 = 200;
 
-/// The state of the parser, and the flags of the pattern.
+/// How far the parser is, and the pattern's flags.
 pub(super) struct PatternParser<'p> {
     cursor: Cursor<'p>,
     ignore_case: bool,
@@ -110,7 +110,7 @@ impl<'p> PatternParser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// Returns a class like [`PatternParser::class`]. Without `linespan`, a negated class does not
+    /// Works like [`PatternParser::class`], except that without `linespan` a negated class does not
     /// match newlines.
     fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;

@@ -1,11 +1,11 @@
-//! Replaces check_http with check_http_openssl, which repeats the check with OpenSSL for peers that
-//! rustls refuses.
+//! Replaces check_http with check_http_openssl, which repeats the check with OpenSSL if rustls
+//! refuses the peer.
 
 use std::time::Duration;
 #[cfg(feature = "rustls")]
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Environment variable that passes on the time check_http has spent, in microseconds.
+/// Environment variable in which check_http passes on how many microseconds it has spent.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
 #[cfg(feature = "rustls")]
 const PROGRAM: &str = "check_http_openssl";
@@ -16,8 +16,8 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Executes check_http_openssl with the arguments `argv`. Returns only if that fails, with the
-/// reason.
+/// Executes check_http_openssl with the arguments `argv`. Returns only if that fails, and then
+/// returns the reason.
 #[cfg(feature = "rustls")]
 pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
@@ -36,7 +36,7 @@ fn candidates() -> Vec<PathBuf> {
     beside.chain([LIBEXEC.into()]).map(|folder| folder.join(PROGRAM)).collect()
 }
 
-/// Returns the time that check_http had spent when it executed this program.
+/// Returns how long check_http had worked on the check when it executed this program.
 #[cfg(feature = "openssl-tls")]
 pub fn spent() -> Duration {
     let micros = std::env::var(SPENT).ok().and_then(|text| text.parse().ok());

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A step of the script that a server runs on a connection.
+/// A step in the script that a server follows on a connection.
 #[derive(Clone)]
 pub enum Step {
     /// Read a request, including its body.
@@ -31,8 +31,8 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that sends the first of `answers` on the first connection, the second on the
-    /// next one, and so on. All further connections get the last of `answers`. The server closes
-    /// each connection after its answer.
+    /// next, and so on. All further connections get the last of `answers`. The server closes each
+    /// connection after its answer.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
     }
@@ -66,7 +66,7 @@ impl Server {
         Server { port, requests }
     }
 
-    /// Returns the requests as text, in which `PORT` replaces the port.
+    /// Returns the requests received so far as text. `PORT` stands for the port.
     pub fn requests(&self) -> Vec<String> {
         let port = self.port.to_string();
         let requests = self.requests.lock().unwrap();
@@ -159,16 +159,16 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Result of running a program.
+/// How a program ended, and what it printed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     /// Exit code, or `None` if a signal killed the program.
     pub code: Option<i32>,
-    /// Standard output, in which `T` replaces measured times.
+    /// Standard output, with each measured time replaced by `T`.
     pub text: String,
-    /// Standard error.
+    /// What the program wrote to standard error.
     pub stderr: String,
-    /// Duration of the run.
+    /// How long the program ran.
     pub time: Duration,
 }
 

@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Behaviour of the writing end of a pipe.
+/// What the writing end of a pipe does.
 #[derive(Clone, Copy)]
 pub enum WritingEnd<'a> {
     Silent,

@@ -1,4 +1,4 @@
-//! TLS servers, which are run by `openssl s_server`, and certificates for them.
+//! TLS servers, run with `openssl s_server`, and certificates for them.
 #![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::ffi::OsStr;
@@ -138,7 +138,8 @@ impl TlsServer {
         panic!("no TLS server with {options:?}");
     }
 
-    /// Starts a server that sends the certificate `other` to clients that send `name` in SNI.
+    /// Starts a server that presents `other` instead of `certificate` to clients that send `name`
+    /// in SNI.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
         TlsServer::new(
             certificate,

@@ -1,4 +1,4 @@
-//! The cookie jar of --cookie-jar. Its file has Netscape's format, which curl and wget also read
+//! The cookie jar for --cookie-jar. Its file has Netscape's format, which curl and wget also read
 //! and write.
 
 use std::fs;
@@ -13,7 +13,7 @@ use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// The cookies of a run, and the file that keeps them if there is one.
+/// The cookies of a run and, if they are saved, their file.
 #[derive(Debug, Clone, Default)]
 pub struct CookieJar {
     cookies: Vec<Cookie>,
@@ -21,7 +21,7 @@ pub struct CookieJar {
     changed: bool,
 }
 
-/// Error for a cookie jar that cannot be read.
+/// The cookie jar cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the cookie jar {} cannot be read: {}; pass another file, or '' to keep cookies for this run \
@@ -40,13 +40,13 @@ const MAX_FILE: u64 = 4 << 20;
 const MAX_COOKIES: usize = 500;
 /// Largest Cookie header, in bytes. Servers reject requests with a larger one.
 const MAX_HEADER: usize = 8 << 10;
-/// Prefix of a line with a cookie that is hidden from scripts.
+/// Prefix of each line whose cookie is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
     /// Opens the jar in `file`. A missing file counts as an empty jar and is created when there is
-    /// a cookie to save. If the name is empty or the file is not a regular file, such as /dev/null,
-    /// cookies are kept for this run only.
+    /// a cookie to save. If the name is empty or the file is not a regular one (/dev/null, for
+    /// example), cookies are kept for this run only.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
         let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
@@ -113,8 +113,8 @@ impl CookieJar {
         header
     }
 
-    /// Saves the jar if it has changed. Replaces the file atomically, with permissions that let no
-    /// other user read it.
+    /// Saves the jar if it has changed. Replaces the file atomically with one that no other user
+    /// can read.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
@@ -159,7 +159,7 @@ fn parse(text: &str) -> Vec<Cookie> {
 }
 
 /// Parses the columns `domain subdomains path secure expires name value`, separated by tabs. An
-/// expiry of 0 means the end of the session.
+/// expiry of 0 means that the cookie ends with the session.
 fn parse_line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');

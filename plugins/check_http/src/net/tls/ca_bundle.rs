@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::pem::PemFile;
 
-/// Files in which distributions keep all CA certificates.
+/// Where distributions keep the file with all CA certificates.
 const BUNDLES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -16,19 +16,19 @@ const BUNDLES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Reason why there is no usable bundle.
+/// Why there is no usable bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum CaBundleError {
     /// The file in SSL_CERT_FILE is unusable. Holds its name and the reason.
     #[error("{1}")]
     Unusable(OsString, safe_file::Error),
-    /// The system has no bundle in any known place.
+    /// The system has no bundle in any of the known places.
     #[error("No CA certificates are installed; pass a file with --ca-cert")]
     Missing,
 }
 
-/// Opens the system's bundle: the file named by SSL_CERT_FILE, an environment variable of OpenSSL,
-/// or else the first bundle that can be opened.
+/// Opens the system's bundle. This is the file named by OpenSSL's environment variable
+/// SSL_CERT_FILE or else the first bundle that can be opened.
 pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return PemFile::open(Path::new(&named), deadline)

@@ -1,8 +1,8 @@
 //! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0, every cipher and
 //! every key size.
 //!
-//! Weak encryption is not a risk without verification, because the check only tests whether the
-//! server responds.
+//! If the certificate is not verified, weak encryption adds no risk, because the check only tests
+//! whether the server responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -61,8 +61,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     // everything else.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     if spec.ca_bundle.is_some() {
-        // Require 80 bits of security (SSL_CTX_set_security_level(3)), because a weaker certificate
-        // proves nothing.
+        // Require 80 bits of security (SSL_CTX_set_security_level(3)). A weaker certificate could
+        // be forged, so verifying it would prove nothing.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
     } else {
@@ -96,8 +96,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
 }
 
 /// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
-/// reads certificate chains, and the trust settings of TRUSTED CERTIFICATE blocks, only from files.
-/// OpenSSL must not open the original file, because another user's file might never end.
+/// can read certificate chains, and the trust settings in TRUSTED CERTIFICATE blocks, only from
+/// files. It must not open the original file, because another user's file might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed =
         |why: std::io::Error| Fault::File(format!("pipe to OpenSSL: {}", text::io_error(&why)));
@@ -165,7 +165,8 @@ impl From<ErrorStack> for Fault {
     }
 }
 
-/// Returns only the reasons. OpenSSL's full message also contains functions, files and lines.
+/// Returns only the reasons from OpenSSL's message, without the functions, files and line numbers
+/// that it also contains.
 fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<&str> =
         stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
