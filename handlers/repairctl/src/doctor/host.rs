@@ -49,7 +49,7 @@ fn host_key(route: &HostRoute) -> DoctorFinding {
     match probe::negotiated(route) {
         Ok(types) => ok("known host", format!("{types} key of {host} is recorded")),
         Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
-            ok("known host", "by its certificate authority")
+            ok("known host", "recorded through its certificate authority")
         }
         Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)

@@ -97,7 +97,7 @@ impl Summary<'_> {
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {
-            out.line("these files contain no lines of a Nagios log");
+            out.line("these files contain no Nagios log lines");
             return;
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));

@@ -103,7 +103,7 @@ impl Periods {
             before: Period {
                 from: before,
                 until: from,
-                name: "the same length of time before".into(),
+                name: "the previous period of the same length".into(),
             },
         })
     }

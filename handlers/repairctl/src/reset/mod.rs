@@ -78,7 +78,7 @@ impl Split for ResetArgs {
         for (object, reason) in &result.after {
             out.line(format!("{}: it is still held back: {}", clean(object), clean(reason)));
         }
-        out.line("The next event or sweep may repair it.");
+        out.line("The next event or sweep can repair it.");
         Ok(ToolResult::Fine)
     }
 }
