@@ -15,7 +15,7 @@ pub struct Lab {
     pub monitor: Monitor,
     /// The host to be repaired.
     pub web: WebSide,
-    /// The directory with all files of the lab.
+    /// The directory that contains all files of the lab.
     pub place: Place,
 }
 

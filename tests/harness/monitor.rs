@@ -17,15 +17,15 @@ pub struct Monitor {
     directory: PathBuf,
     /// The user that Nagios runs as.
     pub nagios: Account,
-    /// Path of handle_repair.
+    /// Path of the handle_repair under test.
     pub handler: PathBuf,
-    /// Path of check_http.
+    /// Path of the check_http under test.
     pub check: PathBuf,
-    /// Path of repairctl.
+    /// Path of the repairctl under test.
     pub repairctl: PathBuf,
-    /// Path of policy.json.
+    /// Path of the lab's policy.json.
     pub policy: PathBuf,
-    /// Path of the ledger.
+    /// Path of the lab's ledger.
     pub ledger: PathBuf,
     /// Path of Nagios' external command file.
     pub command_file: PathBuf,

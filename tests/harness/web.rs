@@ -26,7 +26,7 @@ pub struct WebSide {
     pub apache: Apache,
     /// The SSH server that runs the gate.
     pub sshd: Sshd,
-    /// Path of repairs.json.
+    /// Path of the gate's repairs.json.
     pub repairs: PathBuf,
     gate: PathBuf,
     /// The command that the lab's repair runs: cf-agent with the shipped policy.

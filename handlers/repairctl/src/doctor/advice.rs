@@ -1,4 +1,4 @@
-//! The texts of the fixes that doctor prints.
+//! The text of each fix that doctor prints.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};

@@ -13,7 +13,8 @@ use super::fix::HostFix;
 
 /// Time for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The largest clock skew, in seconds, with which the logs of two machines are easy to compare.
+/// Clock skew, in seconds, above which doctor adds a note, because the logs of two machines are
+/// then hard to compare.
 const SKEW: u64 = 60;
 
 /// A host to be checked.

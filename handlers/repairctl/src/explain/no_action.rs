@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct NoAction {
     /// The reason code, for example `cooling-down`.
     pub code: String,
-    /// The reason in words.
+    /// The reason as a sentence for the admin.
     pub text: String,
     /// Whether the reason is that the object is in a good state.
     pub recovered: bool,

@@ -1,5 +1,5 @@
-//! Checks whether a fault of a host or service can lead to a repair. Covers every object that has a
-//! `_REPAIR` or calls handle_repair.
+//! Checks whether a fault can lead to a repair, for every host and service that has a `_REPAIR` or
+//! calls handle_repair.
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;

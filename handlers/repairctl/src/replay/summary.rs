@@ -32,7 +32,7 @@ pub struct Summary<'a> {
 /// Maximum number of objects in the text output. JSON contains all objects.
 const LISTED: usize = 20;
 
-/// Prints one decision on a line of its own.
+/// Prints one decision as a line.
 pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Out) {
     let event = decision.event;
     let (repair, why) = (decision.verdict.ok(), decision.verdict.err());

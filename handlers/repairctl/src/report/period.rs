@@ -129,7 +129,7 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
     Ok(date.to_zoned(TimeZone::system())?.timestamp().into())
 }
 
-/// One part of a period.
+/// One part of a period, for example one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// Start of the part.

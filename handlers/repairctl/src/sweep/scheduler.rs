@@ -34,7 +34,7 @@ pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// A running sweep.
 pub struct Scheduler<'a> {
     config: &'a Config,
-    /// Path of the policy.
+    /// Absolute path of the policy, which each worker gets as `--policy`.
     policy: &'a Path,
     nagios: NagiosState,
     ledger: Box<dyn Ledger>,

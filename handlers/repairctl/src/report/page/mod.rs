@@ -1,5 +1,5 @@
 //! The report as a single HTML page without scripts, network access or other files. The charts are
-//! inline SVG. A table next to each chart contains the same numbers.
+//! inline SVG. Tables contain the same numbers as the charts.
 
 mod hosts;
 mod html;
