@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_every_duration_into_one_class() {
+    fn puts_every_duration_into_exactly_one_class() {
         let times = seconds(&[0, 1, 4, 5, 59, 60, 1799, 1800, 90_000]);
         let classes = distribution(&times);
         assert_eq!(classes.iter().map(|class| class.2).sum::<u32>(), 9);
