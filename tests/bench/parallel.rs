@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Number of parallel processes.
+/// How many processes run at the same time.
 pub const AT_A_TIME: usize = 8;
 /// How long each program runs before the other one has its turn. The turns are short, so that a
 /// slowdown of the machine affects both.

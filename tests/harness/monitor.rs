@@ -100,7 +100,7 @@ impl Monitor {
         self.directory.join("id_ed25519")
     }
 
-    /// Returns the path of known_hosts.
+    /// Returns the path of the known_hosts file that repairs use.
     pub fn known_hosts(&self) -> PathBuf {
         self.directory.join("known_hosts")
     }

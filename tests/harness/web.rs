@@ -155,7 +155,7 @@ fn new_key(path: &Path, kind: &str) {
         .arg(path));
 }
 
-/// The lab's sshd.
+/// The lab's sshd, which can be stopped and started again.
 #[derive(Debug)]
 pub struct Sshd {
     /// Port of sshd on loopback.

@@ -15,7 +15,7 @@ use crate::paste::{Paste, path};
 
 /// The data from which fixes are written. Root's process has read all of it itself.
 pub struct FixContext<'a> {
-    /// The account Nagios runs as.
+    /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
     /// The paths that the command line names.
     pub site: &'a Context,

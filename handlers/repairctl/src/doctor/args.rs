@@ -1,4 +1,4 @@
-//! The arguments of `repairctl doctor`.
+//! Arguments and help text of `repairctl doctor`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `doctor`.
+/// The arguments that follow `repairctl doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 If root starts doctor, the checks run as Nagios' user, with Nagios' HOME, PATH

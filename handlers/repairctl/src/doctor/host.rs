@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 /// then hard to compare.
 const SKEW: u64 = 60;
 
-/// A host to be checked.
+/// A host to be checked, and what its gate must offer.
 #[derive(Debug)]
 pub struct Target {
     /// The route to the host's gate.

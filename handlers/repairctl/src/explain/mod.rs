@@ -30,7 +30,7 @@ use next::{NextAttempt, Waiting};
 use no_action::NoAction;
 use observed::ObservedObject;
 
-/// The result of `explain`.
+/// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
     /// Description of the object's state; `None` without a status file.

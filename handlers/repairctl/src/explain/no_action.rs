@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// Why nothing would be done.
+/// Why `handle_repair` would do nothing about an event.
 #[derive(Serialize, Deserialize)]
 pub struct NoAction {
     /// The reason code, for example `cooling-down`.

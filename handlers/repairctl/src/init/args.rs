@@ -1,10 +1,10 @@
-//! The arguments of `repairctl init`.
+//! Arguments and help text of `repairctl init`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl init`.
+/// The arguments that follow `repairctl init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs root, because it creates files for Nagios' user. Existing files are kept,

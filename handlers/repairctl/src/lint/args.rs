@@ -1,10 +1,10 @@
-//! The arguments of `repairctl lint`.
+//! Arguments and help text of `repairctl lint`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl lint`.
+/// The arguments that follow `repairctl lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes:
   0  nothing found, or only notes

@@ -13,7 +13,7 @@ use super::handler::{self, HandlerCall, ObjectKind};
 use super::object_rules::{self, AttachedHandler, LintedObject};
 use super::policies::Policies;
 
-/// Checks objects, and collects findings.
+/// Checks objects one after the other, and collects findings about them.
 pub struct ObjectLinter<'a> {
     pub configuration: &'a Configuration,
     pub policies: Policies,

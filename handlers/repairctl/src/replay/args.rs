@@ -1,4 +1,4 @@
-//! The arguments of `repairctl replay`.
+//! Arguments and help text of `repairctl replay`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use policy::RepairName;
 use policy_file::Span;
 
-/// Arguments of `repairctl replay`.
+/// The arguments that follow `repairctl replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "A log does not show what a repair would have changed, so replay makes an
 assumption. With 'heals' (the default), every repair ends the fault, and later

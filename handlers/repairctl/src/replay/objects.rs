@@ -90,7 +90,7 @@ impl ObjectCounts {
     }
 }
 
-/// All objects of a replay.
+/// All objects in a replay that have a repair, and the hosts that they are on.
 #[derive(Debug, Default)]
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,

@@ -140,7 +140,7 @@ pub struct Part {
     pub tick: String,
 }
 
-/// The parts of a period.
+/// The parts that a period is divided into for the charts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// The length of a part: `hour`, `day`, `week`, `month` or `year`.

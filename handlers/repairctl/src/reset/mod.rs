@@ -16,7 +16,7 @@ use crate::split::{CommandResult, Split};
 use crate::sudo;
 use args::ResetArgs;
 
-/// The result of `reset`.
+/// What `reset` has changed.
 #[derive(Serialize, Deserialize)]
 pub struct ResetResult {
     /// Whether the ledger has anything on record for the object. If not, nothing was reset.

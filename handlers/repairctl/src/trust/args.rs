@@ -1,4 +1,4 @@
-//! The arguments of `repairctl trust`.
+//! Arguments and help text of `repairctl trust`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// Arguments of `repairctl trust`.
+/// The arguments that follow `repairctl trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Records the key in the first known_hosts file of the policy, under the name that
