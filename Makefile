@@ -1,14 +1,13 @@
 # make build           build the release programs in target/release
 # make demo            start a lab on this machine, kill Apache three times and watch three repairs
 #                      (KEEP=1 leaves the lab running)
-# make test            run all tests, including the package tests, with the real Nagios, Apache, sshd
-#                      and CFEngine (needs root or sudo)
+# make test            run all tests, including the package tests, with the real Nagios, Apache,
+#                      sshd and CFEngine (needs root or sudo)
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
 # make bench           measure our programs and the originals in one run, and print the ratios
 # make lint            check formatting, clippy and the documentation
-# make draw            print random comments and texts for readers to rate (SELFHEAL_SEED=n repeats a
-#                      draw)
+# make draw            print random texts for readers to rate (SELFHEAL_SEED=n repeats a draw)
 # make deny            check licences, bans, sources and advisories of all dependencies (needs
 #                      cargo-deny)
 # make docs            write manual pages, completions and bills of materials to target/docs

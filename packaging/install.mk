@@ -2,7 +2,7 @@
 # one per package. The targets create no accounts and start nothing. That is up to the packages'
 # scripts, or to systemd-sysusers and systemd-tmpfiles.
 #
-#   install-selfheal  nagios-selfheal          the handler and its worker, repairctl, the sweep's timer
+#   install-selfheal  nagios-selfheal          handler, worker, repairctl, the sweep's timer
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
 #   install-config    nagios-selfheal-config   objects for Nagios, and the examples
 #   install-gate      repair-gate              the gate and its helper, for repaired hosts

@@ -32,10 +32,10 @@ pub struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// The user Nagios runs as [default: nagios_user of nagios.cfg]
+    /// The user Nagios runs as [default: nagios_user in nagios.cfg]
     #[arg(long, value_name = "USER")]
     pub nagios_user: Option<String>,
 }

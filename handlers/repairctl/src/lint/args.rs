@@ -13,13 +13,13 @@ use clap::Args;
   3  bad arguments
 
 Examples:
-  Check the nagios.cfg of the distribution:
+  Check the distribution's nagios.cfg:
     repairctl lint
   Check an object file or Nagios' object cache:
     repairctl lint /var/lib/nagios4/objects.cache")]
 pub struct LintArgs {
     /// Nagios' main configuration, an object file, or the object cache
-    /// [default: the nagios.cfg of the distribution]
+    /// [default: the distribution's nagios.cfg]
     #[arg(value_name = "NAGIOS.CFG")]
     pub main: Option<PathBuf>,
     /// Print JSON

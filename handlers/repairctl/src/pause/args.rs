@@ -35,7 +35,7 @@ pub struct PauseArgs {
     /// Reason for the pause, shown with every repair that is refused
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
     /// Name of the person who sets the pause. Root's process passes it to the

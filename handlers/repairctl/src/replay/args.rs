@@ -30,7 +30,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
     /// Read _REPAIR and max_check_attempts from this nagios.cfg or object cache
-    /// [default: the nagios.cfg of the distribution]
+    /// [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
     pub objects: Option<PathBuf>,
     /// Assume that every service in the logs has this repair

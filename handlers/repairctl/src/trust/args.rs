@@ -36,7 +36,7 @@ pub struct TrustArgs {
     /// Fetch the keys from this port [default: the port in the policy]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Nagios' main configuration [default: the nagios.cfg of the distribution]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
 }
