@@ -55,7 +55,7 @@ pub struct RepairctlArgs {
 pub enum RepairctlCommand {
     /// Create a first policy and key, and show what to install on a host
     Init(InitArgs),
-    /// Record a host's key after you compared its fingerprint
+    /// Record a host's key after you have compared its fingerprint
     Trust(TrustArgs),
     /// Check everything between Nagios and the gates of the hosts
     Doctor(DoctorArgs),

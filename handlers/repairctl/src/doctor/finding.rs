@@ -46,7 +46,7 @@ pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
-/// Returns the result of a check that found a problem that makes repairs fail.
+/// Returns the result of a check that failed. Repairs fail until the problem is fixed.
 pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     let fix = Some(fix.into());
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }

@@ -1,4 +1,4 @@
-//! The fix of each problem. A fix is text, a command to paste, or both.
+//! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
 //! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
 //! process builds the text from a template and from data that it read itself. Nagios' user can

@@ -1,4 +1,4 @@
-//! The findings of lint: what is wrong, in which file and line, and how to fix it.
+//! What lint has found: what is wrong, in which file and line, and how to fix it.
 
 use std::collections::BTreeMap;
 

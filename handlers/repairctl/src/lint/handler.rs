@@ -193,8 +193,8 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     all
 }
 
-/// Reports a `;` that cuts off a command line. To Nagios, an unescaped `;` begins a comment, and it
-/// gives no warning.
+/// Reports a `;` that cuts off a command line. Nagios treats everything after an unescaped `;` as a
+/// comment, without a warning.
 pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
     let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");
