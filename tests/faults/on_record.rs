@@ -76,7 +76,7 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
 /// The worker must query the gate on record. The host's own gate would truthfully answer that it
 /// does not know the job.
 #[test]
-fn queries_recorded_gate_after_change_of_ladder() {
+fn queries_recorded_gate_after_the_ladder_changes() {
     let bed = Bed::new();
     // The rung's deadline, 600 seconds after its start, has passed.
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
