@@ -45,8 +45,8 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// Returns the end of a message, which states either that nothing was run or that the outcome
-    /// is unknown.
+    /// Returns the last part of an error message. It states either that nothing was run or that the
+    /// outcome is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
@@ -109,8 +109,8 @@ pub enum Error {
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
-    /// There is no common algorithm with the host. In most cases the host no longer has a key of
-    /// the recorded type.
+    /// The client and the host have no algorithm in common. In most cases, the host no longer has a
+    /// key of the recorded type.
     #[error(
         "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
          {wanted}); nothing was run"

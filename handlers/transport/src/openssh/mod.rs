@@ -19,7 +19,8 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::request::Request;
 
-/// A gate that is reached through the `ssh` program. Each request runs `ssh` and logs in again.
+/// A gate that is reached through the `ssh` program, which is run for each request and logs in
+/// again.
 pub struct OpenSshGate {
     command: SshCommand,
 }
@@ -36,8 +37,8 @@ impl OpenSshGate {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// Does the same as [`OpenSshGate::new`], but runs `program`, an absolute path, instead of
-    /// `/usr/bin/ssh`.
+    /// Checks the route and its files like [`OpenSshGate::new`]. Requests run `program`, an
+    /// absolute path, instead of `/usr/bin/ssh`.
     ///
     /// # Errors
     /// Returns the same errors as [`OpenSshGate::new`].
