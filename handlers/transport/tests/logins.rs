@@ -57,8 +57,8 @@ fn refuses_a_key_file_that_others_can_read() {
         assert_eq!(error.code(), "key-file-open", "{error}");
         assert!(error.to_string().contains(policy::see_doctor!()), "{error}");
     }
-    // When root runs this, the message must not suggest chown, because Nagios could not read a key
-    // that root owns.
+    // If root runs the program, the message must not suggest chown, because Nagios could not read a
+    // key that root owns.
     testkit::set_mode(&route.key, 0o600);
     chown(&route.key, Some(65534), None).unwrap();
     let error = fails(&route, &repair()).to_string();
