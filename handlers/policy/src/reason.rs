@@ -19,7 +19,7 @@ pub enum Reason {
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
-    /// The policy allows repairs only for the states in the list, not for this one.
+    /// The policy does not allow repairs for this state, only for those in the list.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
