@@ -62,7 +62,7 @@ impl Error {
     }
 }
 
-/// Returns the error of a failed system call without the path, as std does.
+/// Converts an error as std does: a failed system call loses its path.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {
