@@ -27,8 +27,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // A two-digit year belongs to this century or the last. RFC 9110 allows at most 50 years in the
-    // future. We split at 70, as C does.
+    // A two-digit year below 70 belongs to the 21st century, any other to the 20th, as in C. RFC
+    // 9110 draws the line 50 years after the current year.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts years in
-/// March, which makes the leap day the last day of the year.
+/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts the year
+/// in March, so the leap day is the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;

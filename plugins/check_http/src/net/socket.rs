@@ -81,7 +81,7 @@ impl Socket {
                 None,
             )?;
             // This limits how long connect waits while the server's queue is full (unix(7)). poll
-            // does not report that the queue has room again.
+            // would not report that the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
