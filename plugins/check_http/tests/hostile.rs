@@ -18,7 +18,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
 /// Time limit in seconds for checks that would never end.
 const SHORT: u64 = 3;
-/// Time limit in seconds for checks that end by themselves, long enough for a busy machine.
+/// Time limit in seconds for checks that end by themselves. It is long enough for a busy machine.
 const LONG: u64 = 30;
 
 /// Runs check_http with `-t limit`. Returns its exit code, its output and its peak memory in KiB.
