@@ -75,9 +75,10 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     }
 }
 
-/// Checks that enough consecutive results call for the repair. The attempt number is no proof:
-/// Nagios counts every bad result, so the first CRITICAL after two WARNINGs is SOFT 3. An event
-/// holds only one earlier result, the previous one. If it is missing, it counts as not matching.
+/// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
+/// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
+/// SOFT 3. An event holds only one earlier result, the previous one. If it is missing, it counts as
+/// not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -94,7 +95,7 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse: if one of them refuses a repair,
+/// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
 /// additional history never allows it.
 ///
 /// # Errors

@@ -134,8 +134,8 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call to the event handler. A value that Nagios did not pass is `None`. For a downtime count,
-/// it is 0.
+/// One call to the event handler. A value that Nagios did not pass is `None`, except that a missing
+/// downtime count is 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state that this event reports.

@@ -1,4 +1,4 @@
-//! The rules that need the history. They can only refuse: if one of them refuses a repair,
+//! The rules that need the history. They can only refuse. If one of them refuses a repair,
 //! additional history never allows it.
 
 use crate::history::{count, ran};

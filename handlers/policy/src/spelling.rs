@@ -1,10 +1,10 @@
 //! Encodes the names of hosts and services as UTF-8.
 //!
 //! To Nagios, a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
-//! UTF-8. These programs therefore use the spelling of each name: each byte that is not part of
-//! valid UTF-8 becomes an escape with two hex digits, for example `\xF6`. A backslash that looks
-//! like the start of such an escape becomes `\x5C`, so two different names never have the same
-//! spelling.
+//! UTF-8. These programs therefore use a spelling of each name. In the spelling, each byte that is
+//! not part of valid UTF-8 becomes an escape with two hex digits, for example `\xF6`. A backslash
+//! that looks like the start of such an escape becomes `\x5C`, so two different names never have
+//! the same spelling.
 
 use alloc::format;
 use alloc::string::String;

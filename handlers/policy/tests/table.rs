@@ -27,8 +27,7 @@ fn repairs_from_the_third_soft_attempt_by_default() {
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
         ("CRITICAL;HARD;1/1", "repair"),
-        // The results are CRITICAL, UNKNOWN, CRITICAL. SOFT 3 is UNKNOWN, so the repair runs at
-        // SOFT 4.
+        // SOFT 3 is UNKNOWN between two CRITICAL results, so the repair runs at SOFT 4.
         ("UNKNOWN;SOFT;3/10", "state-not-covered"),
         ("CRITICAL;SOFT;4/10", "repair"),
         ("WARNING;HARD;4/4", "state-not-covered"),
@@ -148,9 +147,9 @@ fn stops_repairs_that_do_not_help() {
     for (repairs, wanted) in [
         (vec![(700, Failed), (1400, Failed)], "repair"),
         (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
-        // Successes count as failures if the fault relapses each time.
+        // Successful repairs count as failures if the fault returns after each of them.
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
-        // These repairs did not relapse, but they use up the incident's budget.
+        // The fault did not return soon after these repairs, but they use up the incident's budget.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
         // Repairs that were not run do not count.
         (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),

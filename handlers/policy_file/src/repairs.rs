@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// The keys of a repair as written. They are also the defaults for its rungs.
+/// The keys of a repair as written. Those that a rung also has are the defaults for its rungs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {
@@ -56,7 +56,7 @@ impl From<QuotaKeys> for Quota {
 /// Default time limit of a rung, including the connection and the answer. It is longer than the
 /// gate's own default of 200 s plus the 15 s that the gate takes to stop a repair.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(240);
-/// How long a repaired service may take to come up before it is checked, by default.
+/// Default time for a repaired service to come up before it is checked.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 
 /// A repair from the policy, checked and with its defaults filled in.

@@ -56,7 +56,7 @@ pub struct HostRoute {
     pub user: String,
     /// Port that sshd listens on.
     pub port: u16,
-    /// Path of the private key. Only the user that Nagios runs as must be able to read this file.
+    /// Path of the private key. The file must be readable only by the user that Nagios runs as.
     pub key: PathBuf,
     /// Path of the file with the passphrase for `key`. The file's mode must be 0600.
     pub passphrase_file: Option<PathBuf>,

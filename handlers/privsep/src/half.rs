@@ -115,7 +115,7 @@ impl Half {
     ) -> Result<T, Error> {
         let shown = self.show_errors();
         let read = self.read(timeout);
-        // The answer is complete or too late, so kill the child. Do not wait long for its death,
+        // The answer is complete or too late, so kill the child. Do not wait long for it to die,
         // because it may be in a system call that another account can prolong.
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;

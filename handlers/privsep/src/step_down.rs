@@ -11,7 +11,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::account::Account;
 use crate::error::Error;
 
-/// Prefix of the internal option with which root's process starts the child.
+/// Prefix of the internal option with which the root process starts the child.
 const OPTION: &str = "--step-down=";
 
 /// Which of the two processes this is.
@@ -19,7 +19,7 @@ const OPTION: &str = "--step-down=";
 pub enum Role {
     /// The process that was started by the user or by Nagios.
     Started,
-    /// The child of root's process, after it has become Nagios' user.
+    /// The child of the root process, after it has become Nagios' user.
     SteppedDown,
 }
 
@@ -85,7 +85,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     {
         return Err(failed("giving up root for good")(nix::Error::EPERM));
     }
-    // When root's process ends, this process gets SIGTERM, because nobody will read its answer.
+    // When the root process ends, this process gets SIGTERM, because nobody will read its answer.
     // setuid(2) clears the parent death signal, so set it last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
@@ -103,8 +103,8 @@ fn leave_keyring() -> nix::Result<()> {
     }
 }
 
-/// Closes the descriptors that were left open by the shell from which root started the program. The
-/// program itself leaves none open, because std opens them with O_CLOEXEC.
+/// Closes the descriptors that root's shell left open. The root process itself leaves none open,
+/// because std opens them with O_CLOEXEC.
 fn close_inherited() -> io::Result<()> {
     let number = |name: &OsStr| name.to_str().and_then(|name| name.parse::<i32>().ok());
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")?

@@ -62,7 +62,8 @@ impl Error {
     }
 }
 
-/// Converts an error as std does: a failed system call loses its path.
+/// Converts an error to an I/O error. As in std, the error of a failed system call does not contain
+/// the path.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

@@ -22,7 +22,7 @@ pub enum Phase {
     Open,
     /// Waiting for the answer to a request that changes nothing on the host.
     Query,
-    /// Waiting for the answer to a repair request. Without an answer the outcome is unknown.
+    /// Waiting for the answer to a repair request. Without an answer, the outcome is unknown.
     Repair,
 }
 
@@ -60,7 +60,7 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The host name, address, user, port or a path in the route is invalid.
+    /// A name, address, user, port or path in the route is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
@@ -190,7 +190,7 @@ pub enum Error {
          was run"
     )]
     UsedUp { host: String },
-    /// The Nagios server lacks a resource: a socket, a thread or a program.
+    /// A resource on the Nagios server is missing, for example a socket, a thread or a program.
     #[error("on this machine: {why}; nothing was run")]
     Local { why: String },
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Maximum size of a key file in bytes. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
-/// A private key in the form that libssh2 takes.
+/// A private key in the form that libssh2 expects.
 pub(crate) struct LoginKey {
     /// Content of the key file, in OpenSSH or PEM format.
     pub(crate) text: String,

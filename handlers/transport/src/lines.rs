@@ -21,7 +21,7 @@ pub struct OutputLines {
 }
 
 impl OutputLines {
-    /// Returns a splitter that shows every line. It is for programs on the Nagios server.
+    /// Returns a splitter that shows every line. Use it for programs on the Nagios server.
     pub fn all() -> OutputLines {
         OutputLines::with_prefix(b"")
     }

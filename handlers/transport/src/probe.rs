@@ -70,7 +70,7 @@ impl ShownKey {
 /// Returns the host's keys in order of preference. Each key comes from a key exchange, in which the
 /// host proved that it has the private key.
 ///
-/// No one logs in to the host. If the route has a jump host, this function logs in to the jump
+/// This function does not log in to the host. If the route has a jump host, it logs in to the jump
 /// host, whose key must already be recorded.
 pub fn host_keys(route: &HostRoute, deadline: Instant) -> Result<Vec<ShownKey>, Error> {
     route::check(route)?;

@@ -15,8 +15,8 @@ use crate::text::quoted;
 const MAX_STDOUT: usize = (256 + 64) * 1024;
 /// How many bytes of stderr to keep for messages.
 const MAX_STDERR: usize = 4 * 1024;
-/// How long to wait for the end of the output after the answer. A daemon started by the repair may
-/// keep the output open for ever.
+/// How long to wait for the end of the output after the answer. A daemon that the repair has
+/// started may keep the output open forever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// The output of the command on the host, and how the command ended.
@@ -62,8 +62,8 @@ impl ResponseBuffer {
         self.answered
     }
 
-    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout was not
-    /// empty before.
+    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout contained
+    /// anything before.
     pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
         let had_output = !self.stdout.is_empty();
         let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();

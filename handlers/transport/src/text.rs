@@ -4,7 +4,7 @@
 const SHOWN: usize = 160;
 
 /// Makes text from a host safe to log and to print on a terminal. Replaces control characters,
-/// which can end lines or start escape sequences, and characters that change the text direction.
+/// which can end lines or start escape sequences, and characters that reorder text.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {

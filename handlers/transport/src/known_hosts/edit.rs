@@ -4,7 +4,7 @@ use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// A pattern that also matches other hosts matches the name. Holds the number of the pattern's
+/// The name is matched by a pattern that also covers other hosts. Holds the number of the pattern's
 /// line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("line {0} matches the name by a pattern that also matches other hosts")]
@@ -16,8 +16,8 @@ pub struct SharedLine(pub usize);
 /// marker (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
 ///
 /// # Errors
-/// Fails if a pattern matches one of the names. Without the line of this pattern, other hosts would
-/// lose their key as well.
+/// Fails if a pattern for several hosts matches one of the names. Removing its line would also
+/// remove the keys of the other hosts.
 pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
     let mut kept = Vec::with_capacity(text.len());
     for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {

@@ -55,8 +55,8 @@ fn read_line(
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // In a @revoked line, accept even a key with wrong inner lengths. Otherwise a revoked key could
-    // be accepted.
+    // In a @revoked line, read even a key with wrong inner lengths. If the line were skipped, the
+    // key would not count as revoked.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;

@@ -6,8 +6,8 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names under which a host's keys may be recorded, in lookup order. The keys under the first
-/// name that has any are trusted, and no others. A key that is revoked under any of the names is
+/// The names under which a host's keys may be recorded, in lookup order. Of these, only the first
+/// name with any keys provides the trusted keys. A key that is revoked under any of the names is
 /// refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);

@@ -19,8 +19,7 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::request::Request;
 
-/// A gate that is reached through the `ssh` program, which is run for each request and logs in
-/// again.
+/// A gate that is reached through the `ssh` program. Each request runs `ssh` and logs in again.
 pub struct OpenSshGate {
     command: SshCommand,
 }

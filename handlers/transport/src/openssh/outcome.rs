@@ -82,7 +82,8 @@ fn greeting(log: &str) -> Option<String> {
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the text that a debug line quotes if the host sent it before its version.
+/// Returns the line that the host sent before its version, or `None` if this debug line quotes
+/// none.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));

@@ -125,8 +125,8 @@ impl Connection {
     }
 
     /// Repeats one libssh2 call until it is done. The outer error means that the deadline passed or
-    /// the connection ended. The inner error means any other failure. The caller has to interpret
-    /// it.
+    /// the connection ended. The inner error means any other failure, which the caller has to
+    /// interpret.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
@@ -183,8 +183,9 @@ impl Connection {
         if self.last_activity.elapsed() >= silence {
             return Err(self.cut(phase, &format!("no data received for {silence:?}")));
         }
-        // libssh2 sends nothing before the keepalive interval is over. If the session is waiting to
-        // write, it must first finish the packet that it has partly sent.
+        // Send a keepalive only if the session is waiting to read. If it is waiting to write, it
+        // must first finish the packet that it has partly sent. libssh2 sends nothing before the
+        // keepalive interval is over.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }
