@@ -218,12 +218,12 @@ fn displays_each_reason_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open because 3 repairs of this incident did not help: it closes after \
+        "the breaker is open because 3 repairs in this incident did not help: it closes after \
          50 min without a fault, or with 'repairctl reset'"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),
-        "cooling down after job j: allowed again in 91 s"
+        "cooling down after job j: repairs are allowed again in 91 s"
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
@@ -234,18 +234,19 @@ fn displays_each_reason_as_a_sentence() {
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the previous result was WARNING, but the policy requires two results in a row: allowed \
-         at the next CRITICAL"
+        "the previous result was WARNING, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, but the policy requires two results in a row: allowed \
-         at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
+        "the previous result was UNKNOWN, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL event, or by 'repairctl sweep' if the fault \
+         persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));
     assert_eq!(
         Reason::SameProblem { job: "j".into() }.to_string(),
         "job j has already run for this problem, and the problem is still there: somebody has to \
-         look at it; allowed again for a new problem, or after 60 min"
+         look at it; repairs are allowed again for a new problem, or after 60 min"
     );
 }

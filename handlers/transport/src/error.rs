@@ -158,8 +158,8 @@ pub enum Error {
     Resolve { host: String, address: String, why: String },
     /// No address of the host accepted the connection.
     #[error(
-        "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
-         run"
+        "cannot connect to {host}: {tries}; check that sshd is running there and that the port is \
+         open; nothing was run"
     )]
     Connect { host: String, tries: String },
     /// The deadline passed before the answer arrived.

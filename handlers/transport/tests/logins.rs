@@ -1,4 +1,5 @@
-//! Tests logins to a real sshd with every kind of key, and which key files are refused.
+//! Tests logins to a real sshd with every kind of key, and the refusal of unsafe or unusable key
+//! files.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

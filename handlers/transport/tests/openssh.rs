@@ -111,7 +111,7 @@ fn trusts_a_host_certificate_of_a_recorded_authority() {
     let sshd = Plan::new().host_keys(&["rsa"]).config(&config).start();
     let route = sshd.route_with(&format!("@cert-authority web* {ca}\n"));
     trusted(&route);
-    // The authority also signed this certificate for web1 only, so web2 is refused.
+    // The certificate names only web1, so web2 is refused although the authority is trusted.
     refused(&HostRoute { host: "web2".into(), ..route.clone() }, "no-login");
     assert_eq!(
         transport::connect(&route, Instant::now() + LONG).err().unwrap().code(),

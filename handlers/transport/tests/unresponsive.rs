@@ -215,8 +215,8 @@ fn gives_up_on_an_unresponsive_host_before_the_deadline() {
     signal(session, Signal::KILL);
 }
 
-/// A proxy relays a number of bytes from the host and then sends nothing more. With different
-/// numbers, the link dies in every phase.
+/// A proxy relays a number of bytes from the host and then sends nothing more. The number varies,
+/// so that the link dies in every phase.
 #[test]
 fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     let sshd = Plan::new().start();

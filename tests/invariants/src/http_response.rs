@@ -71,11 +71,11 @@ fn one_verdict(letter: u8, output: &str) {
     }
 }
 
-/// Checks that the response satisfies the options. The result of the check was OK.
+/// Checks that a check whose result was OK got a response that satisfies the options.
 fn justified(letter: u8, answer: &[u8], output: &str) {
     assert!(!answer.is_empty(), "OK without a response: {output:?}");
-    // A chunked response may contain the string in several pieces. check_http also treats NUL as a
-    // blank.
+    // A chunked response may contain the string in several pieces, so it cannot be searched.
+    // check_http also treats NUL as a blank.
     let whole = !holds(&answer.to_ascii_lowercase(), b"chunked");
     let has = |text: &str| holds(answer, text.as_bytes());
     match letter {
@@ -142,7 +142,7 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // The client may have closed the connection.
+            // The client may have closed the connection. In that case, stop without SIGPIPE.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

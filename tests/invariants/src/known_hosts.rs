@@ -37,7 +37,7 @@ pub fn known_hosts(bytes: &[u8]) {
         );
 
         // The first of the host's names takes precedence. A key recorded under this name is
-        // therefore trusted before or after any other lines, unless it is revoked.
+        // therefore trusted regardless of the lines before and after it, unless it is revoked.
         let own = if port == 22 { format!("web1 {KEY}\n") } else { format!("[web1]:2222 {KEY}\n") };
         for text in [[bytes, b"\n", own.as_bytes()].concat(), [own.as_bytes(), bytes].concat()] {
             assert_ne!(

@@ -1,5 +1,5 @@
-//! Judges the age of a document (-M), which is the time since it was last modified. The server's
-//! own clock is used for this.
+//! Judges the age of a document (-M): the time since it was last modified, measured with the
+//! server's own clock.
 
 use plugin_kit::State;
 
@@ -7,7 +7,7 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Maximum age in seconds that is printed in hours. A greater age is printed in days.
+/// Ages up to this many seconds are printed in hours, greater ones in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
 /// How far ahead of the server's clock a modification date may be, in seconds.
 const MAX_AHEAD: i64 = 30;

@@ -167,7 +167,7 @@ mod tests {
         assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
-    /// Encodes a tag, the length and fewer than 128 bytes of content.
+    /// Encodes fewer than 128 bytes of content in DER, after its tag and length.
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()

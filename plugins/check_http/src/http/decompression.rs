@@ -9,7 +9,7 @@ use miniz_oxide::inflate::{
 
 use crate::http::response::ResponseHead;
 
-/// Header line of requests that accept a compressed body.
+/// Request header line that accepts compressed bodies.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
 /// The body cannot be decompressed.

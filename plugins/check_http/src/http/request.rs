@@ -56,7 +56,7 @@ pub struct HttpRequest {
 pub enum RequestRoute {
     /// Directly to the target. The target can be a proxy that the user named with -I.
     Direct,
-    /// Through a tunnel opened by a proxy.
+    /// Through a tunnel that a proxy opens.
     Tunnel,
     /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
     Proxy,

@@ -95,8 +95,8 @@ impl CookieJar {
         changed
     }
 
-    /// Returns the value of the Cookie header for a request to `target`, which is empty if there
-    /// are no cookies for it.
+    /// Returns the value of the Cookie header for a request to `target`. The value is empty if
+    /// there are no cookies for this request.
     pub fn header(&self, target: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(target, now)).collect();

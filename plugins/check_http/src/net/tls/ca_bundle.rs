@@ -1,4 +1,4 @@
-//! Finds the system's CA bundle, the file of CA certificates that verify server certificates.
+//! Finds the system's CA bundle, a file with the CA certificates that servers are verified against.
 
 use std::ffi::OsString;
 use std::path::Path;

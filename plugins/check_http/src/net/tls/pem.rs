@@ -13,7 +13,7 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// Largest file that is read, in bytes. CA bundles are smaller.
+/// Largest file to read, in bytes. CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
