@@ -83,7 +83,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     if [users.real, users.effective, users.saved] != [user; 3]
         || [groups.real, groups.effective, groups.saved] != [group; 3]
     {
-        return Err(failed("giving up root for good")(nix::Error::EPERM));
+        return Err(failed("giving up root permanently")(nix::Error::EPERM));
     }
     // When the root process ends, this process gets SIGTERM, because nobody will read its answer.
     // setuid(2) clears the parent death signal, so set it last.

@@ -73,7 +73,7 @@ pub enum Error {
     /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
     /// attacker intercepts the connection.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
+        "host key of {host} at {address} is {presented}, but {files} contains {recorded}: find out \
          whether the host was reinstalled, and only then, as root here: \
          `repairctl trust {} --replace`; nothing was run",
         quoted(.host)
@@ -135,7 +135,7 @@ pub enum Error {
     /// The host refused the login.
     #[error(
         "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
-         (from=, expiry-time=) and the log of its sshd; nothing was run"
+         (from=, expiry-time=) and the sshd log on that host; nothing was run"
     )]
     AuthRefused { host: String, address: String, user: String, key: String },
     /// The `ssh` program exited before the login. Only its output shows why, but anyone on the
@@ -163,7 +163,7 @@ pub enum Error {
     )]
     Connect { host: String, tries: String },
     /// The deadline passed before the answer arrived.
-    #[error("no answer from {host} within {within:.1?}, while {phase}; {}", .phase.consequence())]
+    #[error("no answer from {host} within {within:.1?} while {phase}; {}", .phase.consequence())]
     Timeout { host: String, phase: Phase, within: Duration },
     /// The connection ended before the answer.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]

@@ -68,7 +68,7 @@ fn reports_missing_empty_and_unreadable_files() {
     let mut route = sshd.route_with("# nothing yet\n\n");
     let message = refused(&sshd, &route, "known-hosts-empty");
     assert!(
-        message.contains("holds no host key") && message.contains("`repairctl trust web1`"),
+        message.contains("contains no host key") && message.contains("`repairctl trust web1`"),
         "{message}"
     );
     route.known_hosts = vec![sshd.path("nowhere")];

@@ -196,7 +196,7 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         };
         let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
-            return Err("--window: must be longer than zero; use for example 24h".into());
+            return Err("--window: must be longer than zero; for example, use 24h".into());
         }
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })

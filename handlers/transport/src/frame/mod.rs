@@ -262,8 +262,8 @@ mod tests {
         else {
             panic!()
         };
-        let nearly = "a has used 900 of its 1000 records and is refused when all are used; the \
-                      next one is freed in 60 s";
+        let nearly = "a has used 900 of its 1000 records and will be refused when all are used; \
+                      the next one is freed in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(

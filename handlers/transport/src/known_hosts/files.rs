@@ -31,7 +31,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     Err(Error::KnownHostsEmpty {
         host: route.host.clone(),
         files: known_hosts_files(route),
-        state: if files.is_empty() { "does not exist" } else { "holds no host key" },
+        state: if files.is_empty() { "does not exist" } else { "contains no host key" },
     })
 }
 

@@ -25,7 +25,7 @@ pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     };
     let micros = spent.as_micros().to_string();
     let why = Command::new(&program).args(argv).env(SPENT, micros).exec();
-    format!("{}, which could try older TLS, does not start: {why}", program.display())
+    format!("cannot start {}, which could try older TLS: {why}", program.display())
 }
 
 #[cfg(feature = "rustls")]
