@@ -190,7 +190,7 @@ fn reports_a_jump_host_that_does_not_forward_and_a_target_that_is_down() {
 }
 
 #[test]
-fn ends_at_the_deadline_behind_a_stopped_jump_host() {
+fn ends_at_the_deadline_behind_a_suspended_jump_host() {
     let (jump_host, sshd, route) = behind_jump_host();
     let mut gate = transport::connect(&route, soon()).unwrap();
     assert_eq!(gate.request(&Request::Version, soon()), Ok(Answer::Version("0.1.0".into())));

@@ -14,7 +14,7 @@ use transport::{Answer, Error, GateReason, JobState, Request};
 
 /// Requests a repair from a host whose forced command is `script`. Checks that the client refuses
 /// its output, and returns the error.
-fn not_believed(script: &str) -> Error {
+fn rejected(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = fails(&sshd.route(), &repair());
     assert_eq!(error.code(), "not-framed", "{error}");
@@ -31,8 +31,8 @@ const DONE: &str = concat!(
 
 #[test]
 fn does_not_treat_exit_status_zero_as_success() {
-    assert!(not_believed("exit 0").to_string().contains("empty"));
-    assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
+    assert!(rejected("exit 0").to_string().contains("empty"));
+    assert!(rejected("echo all is well; exit 0").to_string().contains("all is well"));
 }
 
 #[test]
@@ -49,30 +49,30 @@ fn skips_other_lines_but_not_a_second_frame() {
         .gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2"))
         .start();
     assert!(send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
-    let error = not_believed(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
+    let error = rejected(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("more than one"), "{error}");
 }
 
 #[test]
 fn refuses_garbage_and_the_answer_to_another_request() {
-    not_believed("head -c 5000 /dev/urandom");
-    not_believed("echo 'SHN1 {}'");
-    not_believed("echo 'SHN1 not json'");
-    not_believed(&format!("printf '%s' 'SHN1 {DONE}'"));
-    not_believed(&format!("echo 'SHN2 {DONE}'"));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
-    not_believed(&format!(
+    rejected("head -c 5000 /dev/urandom");
+    rejected("echo 'SHN1 {}'");
+    rejected("echo 'SHN1 not json'");
+    rejected(&format!("printf '%s' 'SHN1 {DONE}'"));
+    rejected(&format!("echo 'SHN2 {DONE}'"));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
+    rejected(&format!(
         "echo 'SHN1 {}'",
         DONE.replace("\"repair\",\"host\"", "\"status\",\"host\"")
     ));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
 }
 
 #[test]
 fn shows_output_of_a_host_without_gate() {
-    let error = not_believed("echo 'repair_gate: not found' >&2; exit 127").to_string();
+    let error = rejected("echo 'repair_gate: not found' >&2; exit 127").to_string();
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
@@ -103,7 +103,7 @@ fn distinguishes_a_missing_gate_from_a_failed_one() {
 
 #[test]
 fn removes_escape_sequences_from_output() {
-    not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
+    rejected(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
     let tricky = DONE.replace("\"ok\"", r#""\\u001b[2Jred\\u202e""#);
     let sshd = Plan::new().gate(&format!("printf 'SHN1 {tricky}\\n'")).start();
     let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
@@ -113,9 +113,9 @@ fn removes_escape_sequences_from_output() {
 
 #[test]
 fn refuses_ten_megabytes_of_stdout() {
-    let error = not_believed(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
+    let error = rejected(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("320 KiB"), "{error}");
-    not_believed("yes");
+    rejected("yes");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn finds_the_answer_despite_megabytes_of_stderr() {
 
 #[test]
 fn does_not_treat_a_killed_command_as_success() {
-    let error = not_believed("kill -9 $$");
+    let error = rejected("kill -9 $$");
     assert!(error.to_string().contains("signal \"KILL\""), "{error}");
 }
 

@@ -105,7 +105,7 @@ fn ends_at_the_deadline_during_an_endless_banner() {
 }
 
 #[test]
-fn ends_at_the_deadline_on_a_stopped_sshd() {
+fn ends_at_the_deadline_on_a_suspended_sshd() {
     let sshd = Plan::new().start();
     signal(sshd.pid(), Signal::STOP);
     let error = in_time(&sshd.route());
@@ -133,7 +133,7 @@ fn reports_that_a_slow_query_ran_nothing() {
 }
 
 #[test]
-fn ends_at_the_deadline_if_sshd_stops_during_the_repair() {
+fn ends_at_the_deadline_if_sshd_is_suspended_during_the_repair() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let begun = Instant::now();
@@ -333,5 +333,5 @@ fn cuts_the_connection_of_a_host_that_floods_packets() {
     assert!(error.code() == "cut" && error.to_string().contains("sent more"), "{error}");
     assert!(error.nothing_was_run());
     let sent = sent.load(Ordering::SeqCst);
-    assert!(sent < 16 << 20, "{sent} bytes were taken");
+    assert!(sent < 16 << 20, "the client read {sent} bytes");
 }

@@ -358,6 +358,6 @@ pub fn by_openssh(route: HostRoute) -> HostRoute {
 pub fn fails(route: &HostRoute, request: &Request) -> Error {
     match send(route, request, Duration::from_secs(60)).0 {
         Err(error) => error,
-        Ok(answer) => panic!("believed {answer:?}"),
+        Ok(answer) => panic!("accepted {answer:?}"),
     }
 }
