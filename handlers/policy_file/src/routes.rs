@@ -111,8 +111,7 @@ impl HostRoutes {
     fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
-        // If `via` applies to all hosts, it does not apply to the jump host, which is reached
-        // directly.
+        // Connect to the jump host directly, even if `via` applies to all hosts.
         let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
         let via = via.filter(|via| via != host && chain > 0);
         HostRoute {

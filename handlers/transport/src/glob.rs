@@ -1,7 +1,7 @@
 //! Glob patterns, as described in ssh_config(5), section PATTERNS.
 
-/// Whether `pattern` matches a lower-case name. `*` matches any sequence of characters and `?` any
-/// single one.
+/// Whether `pattern` matches a lower-case name. `*` matches any sequence of characters, and `?`
+/// matches any single character.
 ///
 /// Backtracks only to the last `*`, so the run time is at most proportional to the product of both
 /// lengths.

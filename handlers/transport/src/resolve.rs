@@ -34,7 +34,7 @@ pub(crate) fn connect(
     }
     deadline.left(Phase::Connect)?;
     let (host, tries) = (deadline.host().into(), tries.join("; "));
-    // A reset means that a program was listening on the port but closed the connection.
+    // A reset means that a program was listening on the port but turned us away.
     if was_reset {
         return Err(Error::TurnedAway { host, detail: tries });
     }
@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn tries_every_address_of_a_name() {
-        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on 127.0.0.1.
+        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on 127.0.0.1, so
+        // one of the addresses fails.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(connect(&deadline(Duration::from_secs(5)), "localhost", port).is_ok());

@@ -38,8 +38,8 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        // Ignore the memory of the child process before exec, which is a copy of this test
-        // program's.
+        // Ignore the child process before exec, because it still has the memory of this test
+        // program.
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))

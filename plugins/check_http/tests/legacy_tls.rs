@@ -103,8 +103,8 @@ fn reports_errors_without_openssl_details() {
 
 #[test]
 fn both_programs_share_the_time_limit() {
-    // After 4 s, a fatal alert makes check_http execute check_http_openssl, which then waits in
-    // vain. The limit of 5 s applies to both programs together.
+    // After 4 s, a fatal alert makes check_http execute check_http_openssl, which then gets no
+    // response. The limit of 5 s applies to both programs together.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
     let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Send(alert)];
     let hangs = vec![Step::Wait(Duration::from_secs(30))];

@@ -113,7 +113,8 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
         Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
         recorded => recorded?,
     };
-    // ssh looks up only one name. It would not notice that a key is revoked under another name.
+    // Refuse a revoked key here. ssh looks up only one name and would not notice that the key is
+    // revoked under another name.
     if let Some(place) = recorded.any_revoked() {
         return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
     }

@@ -45,7 +45,7 @@ pub(super) fn answer(
             detail: detail + &outcome.response.stderr_excerpt(),
         });
     }
-    // ssh exits with 255 for its own failures. A gate never exits with 255.
+    // Exit code 255 means that ssh itself failed, because a gate never exits with 255.
     if outcome.exit_code() == Some(255) {
         return Err(Error::Cut {
             host,

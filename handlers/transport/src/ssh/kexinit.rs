@@ -6,7 +6,7 @@
 
 use crate::text::quoted;
 
-/// How many of the first bytes to keep. Every host's algorithm lists are shorter than this.
+/// How many of the host's first bytes to keep. Every host's algorithm lists are shorter than this.
 pub(super) const HEAD: usize = 16 * 1024;
 
 /// Message number of SSH_MSG_KEXINIT.

@@ -71,7 +71,8 @@ pub(crate) fn handshake(
         wanted: host_keys.into(),
         detail,
     };
-    // If libssh2 supports none of the names, it returns error -33 and keeps its default list.
+    // If libssh2 supports none of the names, it returns error -33 and would use its default list,
+    // so fail in this case.
     let session = &connection.session;
     session
         .method_pref(MethodType::HostKey, host_keys)

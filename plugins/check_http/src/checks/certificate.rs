@@ -102,7 +102,7 @@ impl PeerCertificate {
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
-            // Certificates of version 1 have no version field.
+            // Skip the version field, which certificates of version 1 do not have.
             if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
                 part.decode::<AnyRef<'_>>()?;
             }

@@ -77,8 +77,8 @@ pub fn next(
     let location =
         location.ok_or_else(|| BadRedirect::NoLocation(text::decode(&head.status_line)))?;
     let next = resolve(target, &location, how)?;
-    // monitoring-plugins does not detect a loop if the location is relative to the current folder.
-    // It follows redirects up to the limit and returns WARNING.
+    // Like monitoring-plugins, do not treat a location that is relative to the current folder as a
+    // loop. It is followed up to the maximum number of redirects, and the result is WARNING.
     if next == *target && next.name() == next.address && !new_cookie && !is_relative_path(&location)
     {
         return Err(BadRedirect::Loop(next.display_url()));

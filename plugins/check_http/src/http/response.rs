@@ -11,7 +11,8 @@ use crate::text;
 /// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than
 /// the limit of 1 MiB, so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// How many bytes to keep of a compressed body, and how many of its decompressed content.
+/// Maximum number of bytes to keep of a compressed body. The same limit applies to its decompressed
+/// content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
 /// A response, and the results of searching its body.
@@ -171,7 +172,7 @@ impl ResponseHead {
 /// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
 /// contain NUL, but it can contain a blank in its place.
 pub fn blank_nuls(bytes: &mut [u8]) {
-    // `contains` is many times faster than the loop.
+    // Most data contains no NUL, and `contains` is many times faster than the loop.
     if bytes.contains(&0) {
         bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
     }

@@ -43,7 +43,8 @@ impl Prefilter {
     /// follow.
     pub(super) fn find(&self, text: &[u8]) -> usize {
         match self {
-            // The last bytes of `text` can be the start of a match that continues in later text.
+            // If the text is not found, a match can still start in the last bytes of `text` and
+            // continue in later text.
             Prefilter::Text(finder) => finder
                 .find(text)
                 .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),

@@ -63,7 +63,8 @@ fn run_each<'a>(
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(runs)) => runs,
-                // The thread could not be started, so check its addresses in this thread.
+                // If the thread could not be started, check its share of the addresses in this
+                // thread.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });

@@ -210,7 +210,8 @@ pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
 
 /// Parses a threshold range.
 pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
-    // Nagios does not trim the arguments of a check command. In `!5 !10`, a blank follows the 5.
+    // Trim blanks, because Nagios does not trim the arguments of a check command. In `!5 !10`, a
+    // blank follows the 5.
     text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 
@@ -291,7 +292,7 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
         address: HttpTarget::without_brackets(&host).to_owned(),
-        // 1080 is curl's default port for proxies.
+        // Like curl, use port 1080 by default for proxies.
         port: port.unwrap_or(1080),
         authorization: user.map(percent_decoded),
         bypass: bypass

@@ -43,8 +43,8 @@ impl Cookie {
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        // A tab would start another column of the cookie file. Other control characters are never
-        // valid in a cookie.
+        // Reject tabs, which would start another column of the cookie file, and other control
+        // characters, which are never valid in a cookie.
         if name.is_empty()
             || name.len() + value.len() > MAX_COOKIE
             || text.chars().any(char::is_control)

@@ -104,7 +104,7 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Writing fails if OpenSSL rejects the content before its end.
+        // Ignore the result. Writing fails if OpenSSL rejects the content before its end.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)
