@@ -1,5 +1,6 @@
-# !/bin/sh -e Boots systemd in a network namespace, on a copy-on-write overlay of a system. All
-# changes are discarded at the end.
+#!/bin/sh -e
+# Boots systemd in a network namespace, on a copy-on-write overlay of a system. All changes are
+# discarded at the end.
 #   boot.sh DIRECTORY NAMESPACE BASE PARTS PREPARE
 # BASE is the root directory of the system, / for the running one. PARTS is copied to /parts in the
 # machine. PREPARE is the name of a script in PARTS that configures the machine before it boots.
