@@ -1,6 +1,6 @@
-//! Measures the time from killing Apache until Nagios shows OK, in turn with handle_repair and with
-//! a classic shell handler. The shell handler acts on SOFT 3, runs CFEngine over ssh, and requests
-//! a forced check.
+//! Measures the time from killing Apache until Nagios shows OK. Alternates between handle_repair
+//! and a classic shell handler, which acts on SOFT 3, runs CFEngine over ssh, and requests a forced
+//! check.
 
 use std::time::{Duration, SystemTime};
 

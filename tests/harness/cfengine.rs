@@ -18,8 +18,8 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// An account's CFEngine work directory. By default it is in the account's home directory. Here it
-/// is in the lab, because of an environment variable that CFEngine's own tests use too.
+/// An account's CFEngine work directory. By default, CFEngine puts it into the account's home
+/// directory. An environment variable, which CFEngine's own tests also use, moves it into the lab.
 #[derive(Debug)]
 pub(crate) struct Work {
     directory: PathBuf,

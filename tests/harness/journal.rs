@@ -1,4 +1,4 @@
-//! What happens in the lab in chronological order, from Nagios' log and from the ledger.
+//! A chronological record of what happens in the lab, read from Nagios' log and from the ledger.
 
 use std::collections::HashSet;
 use std::fs;

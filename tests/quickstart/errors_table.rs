@@ -1,4 +1,4 @@
-//! Errors and next steps that contain a command. doctor's fixes are elsewhere.
+//! Errors and next steps that contain a command, except doctor's fixes.
 
 use crate::mistake::On;
 

@@ -1,5 +1,5 @@
-//! Tests of check_repairs with a real Nagios. One service, which is both active and passive, checks
-//! the repairs. Another one checks a gate.
+//! Tests of check_repairs with a real Nagios. One service, which has active and passive checks,
+//! monitors the repairs. Another service monitors a gate.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
