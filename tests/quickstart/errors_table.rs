@@ -148,11 +148,11 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the admin does not know the host's key",
-        source: "compare it once, {by_hand}",
+        source: "compare the key once, {by_hand}",
         on: On::Server,
         plant: "mv /home/admin/.ssh/known_hosts /root",
         call: "setsid --wait sudo repairctl init --target web1 --yes < /dev/null",
-        text: "your own known_hosts has no key of web1",
+        text: "your own known_hosts has no key for web1",
         then: Then::CallAgain,
         undo: "rm /root/known_hosts",
     },

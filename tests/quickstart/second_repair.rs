@@ -107,7 +107,7 @@ fn explains_failed_login_of_admin() {
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key of web1, or a different one: compare it once, as yourself: ssh web1",
+            "your own known_hosts has no key for web1, or a different one: compare the key once, as yourself: ssh web1",
         ),
         (
             &site.server,

@@ -26,8 +26,8 @@ const SERVER: [(&str, &str); 5] = [
     ("/var/lib/nagios-selfheal/ledger/", "reservations and records of all repairs"),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "reserves, runs, verifies and records a repair; handle_repair starts it with its own \
-         arguments",
+        "reserves, runs, verifies and records a repair; handle_repair starts it and passes its own \
+         arguments on to it",
     ),
 ];
 

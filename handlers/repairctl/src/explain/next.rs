@@ -45,7 +45,7 @@ impl NextAttempt {
         };
         match waiting {
             Waiting::NotKnown => NextAttempt::never(
-                "the next change of its state in Nagios; its current state is unknown",
+                "the object's next state change in Nagios; the current state is unknown",
             ),
             Waiting::Result(report, object) => {
                 off(&report.program, object).unwrap_or_else(|| after_result(object, rules))
@@ -96,7 +96,7 @@ fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
             let trigger = format!("Nagios' check result at attempt {attempt} of {of}");
             NextAttempt { trigger, at: due }
         }
-        (false, StateType::Hard) => NextAttempt::never("the next change of its state in Nagios"),
+        (false, StateType::Hard) => NextAttempt::never("the next state change in Nagios"),
     }
 }
 
@@ -125,7 +125,7 @@ fn by_sweep(
         (_, Some(refused)) if refused.allowed_at.is_some() => {
             ("the first sweep after that time".to_owned(), refused.allowed_at)
         }
-        (_, Some(_)) => ("the first sweep once this has ended".to_owned(), None),
+        (_, Some(_)) => ("the first sweep once this reason is gone".to_owned(), None),
         (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
         (Err(Ineligible::TriedLately { left, .. }), None) => {
             ("the first sweep after the waiting time".to_owned(), now.checked_add(*left))

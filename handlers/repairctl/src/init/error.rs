@@ -52,14 +52,14 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "'{}' is not a host name for ssh: pass the name that you type after ssh with --address; \
+        "'{}' is not a host name for ssh: with --address, pass the name that you type after ssh; \
          nothing was done on the host",
         clean(.0)
     )]
     BadTarget(String),
     /// The user's name contains characters that are unsafe on a command line.
     #[error(
-        "--sudo-user: '{}' is not the name of an account; nothing was done on the host",
+        "--sudo-user: '{}' is not an account name; nothing was done on the host",
         clean(.0)
     )]
     BadLogin(String),

@@ -37,7 +37,7 @@ fi
 # THE_REPAIRS
 
 # The sudo rules, which permit the account to run exactly these commands. Run the program below
-# again after every change of repairs.json.
+# again after every change to repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'

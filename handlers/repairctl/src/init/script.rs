@@ -19,8 +19,8 @@ pub enum GateSource<'a> {
 
 /// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// Writes this text. An existing file is kept, unless it is the package's own, which contains
-    /// no repairs.
+    /// Writes this text. An existing file is kept, unless it is the file from the package, which
+    /// contains no repairs.
     New(String),
     /// Leaves the file unchanged.
     Kept,
@@ -38,7 +38,7 @@ pub enum RepairsFile {
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
 /// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
-/// admin runs it again after every change of repairs.json.
+/// admin runs it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.
@@ -61,7 +61,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
     };
     match repairs {
         RepairsFile::Kept => format!("say '{REPAIRS} already exists'\n"),
-        // The package's own file contains no repairs and is replaced.
+        // Replace the file from the package, because it contains no repairs.
         RepairsFile::New(text) => format!(
             "if [ -e {REPAIRS} ] && ! grep -qxF '{{\"repairs\": {{}}}}' {REPAIRS}; then\n    \
              say '{REPAIRS} already exists'\nelse\n{}fi\n",

@@ -51,7 +51,7 @@ impl ServerSetup<'_> {
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
             // Root owns the parent directory and everybody can enter it, because a gate on the same
-            // machine keeps its records there as well.
+            // machine also keeps its records there.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);

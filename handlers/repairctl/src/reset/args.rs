@@ -7,8 +7,8 @@ use crate::object::name_parser;
 /// The arguments that follow `repairctl reset`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Repairs from before the reset no longer count towards the breaker and the budget
-of the incident. The cooldown and the budget per time window stay in effect,
+Repairs from before the reset no longer count towards the breaker and the
+incident's budget. The cooldown and the budget per time window stay in effect,
 because they prevent endless repairs. After the reset, the next event or sweep
 can start a repair again.
 
