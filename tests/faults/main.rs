@@ -123,8 +123,8 @@ fn gate_stops_hanging_repair() {
     bed.web.apache.kill();
     bed.repair_is(&["/bin/sleep", "60"]);
     let seen = bed.call(CALL);
-    // The gate kills only the repair's process group. Other processes that the repair has started
-    // can still be running.
+    // The outcome is unknown, because the gate kills only the repair's process group. Other
+    // processes that the repair has started can still be running.
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{}", seen.text);
     assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);

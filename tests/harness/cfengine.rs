@@ -70,7 +70,7 @@ impl Work {
         run(Command::new(program).args(first).args(arguments));
     }
 
-    /// Makes this side accept the other side's public key for the user nagios at 127.0.0.1.
+    /// Makes this side trust the other side's public key as the key of nagios@127.0.0.1.
     fn trust(&self, place: &Place, other: &Work) {
         let key =
             fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");

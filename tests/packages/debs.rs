@@ -213,7 +213,8 @@ fn old(place: &Place, name: &str) {
     run(Command::new(system_program(&["sh"])).args(["-euc", script, "sh"]).args(words));
 }
 
-/// Boots a machine that has the old packages, the packages under test and the newer packages.
+/// Boots a machine and gives it the files of the old packages, the packages under test and the
+/// newer packages. None of them is installed yet.
 fn generations(place: &Place) -> Machine {
     let parts = parts(place);
     for name in ["nagios-selfheal", GATE] {

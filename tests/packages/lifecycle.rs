@@ -189,7 +189,7 @@ echo '{\"repairs\": {\"x\": {\"run\": [\"/bin/followed\"], \"as\": \"root\"}}}' 
     > /etc/nagios-selfheal/repairs.json
 timeout 300 sh -c 'until grep -q /bin/followed /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done'";
 
-/// Script that writes repairs.json, and sudo rules that do not match it.
+/// Script that writes repairs.json together with sudo rules that do not match it.
 const STALE_RULES: &str = "
 echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > \
     /etc/nagios-selfheal/repairs.json

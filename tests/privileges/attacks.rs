@@ -39,7 +39,8 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// A program that checks a path and then opens the same path could be made to follow the link.
+/// Nagios' user exchanges the command file for a link to a file of root's. A program that first
+/// checks the path and then opens it could be made to follow the link.
 #[test]
 fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
@@ -68,7 +69,8 @@ fn exchanged_command_file_never_redirects_root() {
     });
 }
 
-/// A program that changes the mode and owner of a path would follow the link.
+/// Nagios' user replaces a new directory with a link. A program that changes the mode and owner of
+/// a path would follow the link.
 #[test]
 fn init_never_changes_owner_through_link() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! Traces, with strace(1), which files the process that stays root opens.
+//! Uses strace(1) to trace which files the process that stays root opens.
 
 use std::collections::HashMap;
 use std::fs;
