@@ -1,6 +1,6 @@
 //! Kills handle_repair at many points during the few milliseconds for which it runs, before and
-//! after it has started the worker. Afterwards, either no repair must have run, or one worker must
-//! have completed one.
+//! after it has started the worker. Afterwards, the repair must not have run at all, or one worker
+//! must have completed it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;

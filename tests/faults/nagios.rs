@@ -185,7 +185,7 @@ impl HeldLab {
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
-        // Modification times have a coarse resolution. Wait, so that the new one differs.
+        // Modification times have a coarse resolution. Wait, so that the next one differs.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))

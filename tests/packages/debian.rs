@@ -48,7 +48,7 @@ fn made() -> PathBuf {
     let remove =
         |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
-        // Another run has created the system in the meantime.
+        // Another run has created the system in the meantime, so remove this one.
         remove(&new);
     } else {
         remove(&root);

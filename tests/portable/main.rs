@@ -117,8 +117,8 @@ fn gate_without_kill_answers_but_runs_nothing() {
     );
 }
 
-/// The only other program that the gate needs is kill(1), which stops a repair when its timeout is
-/// over.
+/// The only other program that the gate needs is kill(1), with which it stops a repair at its
+/// timeout.
 #[test]
 fn gate_needs_only_kill() {
     let host = EmptyRoot::new();

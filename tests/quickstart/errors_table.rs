@@ -98,7 +98,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the host's key has changed",
-        source: "fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+        source: "fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1",
@@ -108,7 +108,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "another key is on file as well",
-        source: "To keep only the shown key, compare it there",
+        source: "To keep only the shown key, compare it on the host",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" >> /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1 --fingerprint \"$(ssh web1 ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 2)\"",

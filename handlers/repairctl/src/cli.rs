@@ -57,7 +57,7 @@ pub enum RepairctlCommand {
     Init(InitArgs),
     /// Record a host's key after you have compared its fingerprint
     Trust(TrustArgs),
-    /// Check everything between Nagios and the gates of the hosts
+    /// Check the whole chain, from Nagios to the gates on the hosts
     Doctor(DoctorArgs),
     /// Find mistakes in Nagios' configuration that silently prevent repairs
     Lint(LintArgs),

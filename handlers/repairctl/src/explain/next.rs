@@ -137,8 +137,8 @@ fn by_sweep(
     NextAttempt { trigger, at }
 }
 
-/// Whether only a sweep can start a repair of this object. That is so for a HARD fault that the
-/// rules cover, because Nagios does not call the handler again until the state changes.
+/// Whether only a sweep can start a repair of this object. This is the case for a HARD fault that
+/// the rules cover, because Nagios does not call the handler again until the state changes.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
     let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
     is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())

@@ -83,7 +83,7 @@ impl Recipe {
         }
     }
 
-    /// Parses all values of `--repair`. Without any, returns the recipe for `httpd`.
+    /// Parses all values of `--repair`. If there are none, returns the recipe for `httpd`.
     pub fn read_all(texts: &[String]) -> Result<Vec<Recipe>, BadRecipe> {
         let default = ["httpd".to_owned()];
         let texts = if texts.is_empty() { &default } else { texts };
