@@ -92,7 +92,8 @@ pub fn compare(rounds: usize) {
     // directory.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
-    // rustls refuses cipher suites without forward secrecy, which OpenSSL 3 still supports.
+    // Make check_http fall back to check_http_openssl, with a cipher suite without forward secrecy.
+    // rustls refuses these suites, but OpenSSL 3 still supports them.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
     say(&format!(
         "ratios of the medians of {rounds} runs each; per second: {} at a time",

@@ -8,8 +8,8 @@ use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
-/// Number of blocks of rounds for each handler. The blocks alternate, so that a slowdown of the
-/// machine affects both handlers.
+/// Number of blocks for each handler. A block consists of several rounds. The two handlers' blocks
+/// alternate, so that a slowdown of the machine affects both handlers.
 const BLOCKS: usize = 2;
 
 /// Measures both handlers and prints a table.

@@ -43,8 +43,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         bed.call(&CALL.replace(" --foreground", ""));
         thread::sleep(Duration::from_millis(moment));
         kill();
-        // Wait until no gate is running. This ends without help, because every repair that a gate
-        // has started finishes.
+        // Wait until no gate is running. A gate finishes the repair that it has started.
         thread::sleep(Duration::from_millis(700));
         until("the end of the gate", Duration::from_secs(60), || {
             (!works(&bed.web.gate_command())).then_some(())

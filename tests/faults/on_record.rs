@@ -73,8 +73,8 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
     assert!(record.text.contains("the gate reports that the job never started"), "{}", record.text);
 }
 
-/// The worker must query the gate on record. The host's own gate would truthfully answer that it
-/// does not know the job.
+/// The worker must query the gate that is recorded for the rung. The host's own gate would
+/// truthfully answer that it does not know the job.
 #[test]
 fn queries_recorded_gate_after_the_ladder_changes() {
     let bed = Bed::new();

@@ -30,8 +30,7 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Creates a journal of alerts and repairs, which skips everything that happened before this
-    /// call.
+    /// Creates a journal of alerts and repairs. It skips everything that happened before this call.
     pub fn new(log: &Path, monitor: &'a Monitor) -> Journal<'a> {
         let mut journal = Journal { log: log.into(), monitor, read: 0, told: HashSet::new() };
         journal.news();

@@ -50,7 +50,7 @@ fn quick_start_with_debs_heals_apache() {
     let screen = site.follow_readme();
     assert!(screen.contains(": all is well"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // The sweep's unit works if an admin starts it.
+    // The sweep's unit must work if an admin starts it.
     site.server.must(
         "systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }",
     );

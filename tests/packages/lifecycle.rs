@@ -7,8 +7,8 @@
 
 use e2e::Machine;
 
-/// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the defaults
-/// of the package manager, and fail if it asks a question.
+/// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the package
+/// manager's defaults, and fail if it asks a question.
 pub struct Lifecycle<'a> {
     pub machine: &'a Machine,
     /// Installs the packages from commit 7740e3e.

@@ -81,8 +81,8 @@ fn reports_every_state_of_repairs_to_nagios() {
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
-    // After a repair without success, the worker immediately sends a passive result. The next
-    // active check then reports what the ledger contains.
+    // After an unsuccessful repair, the worker immediately sends a passive result. The next active
+    // check then reports what the ledger contains.
     web.apache.kill();
     until("the passive result", Duration::from_secs(40), || {
         nagios

@@ -21,7 +21,7 @@ pub struct NextAttempt {
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// The state of the object is unknown.
+    /// This is unknown, because the object's state is unknown.
     NotKnown,
     /// A check result. The object is in a good state, in a state that its repair does not cover, or
     /// in a SOFT state.
@@ -66,7 +66,7 @@ impl NextAttempt {
     }
 }
 
-/// If event handlers are off for all objects or for this one, returns an answer that says so.
+/// If event handlers are off for all objects or for this one, returns an attempt without a trigger.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";

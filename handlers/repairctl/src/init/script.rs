@@ -43,7 +43,7 @@ const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoer
 
 /// Returns the complete script. `key_line` must not contain single quotes.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
-    // Fill in the last placeholder first, so inserted text is never searched for placeholders.
+    // Fill in the last placeholder first, so that inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
     let script = script.replacen("# THE_REPAIRS\n", &repairs_part(repairs), 1);
     let script = script.replacen("# THE_HELPER\n", HELPER, 1);
@@ -51,7 +51,7 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // A line of JSON can never be the same as the end marker of the here-document.
+    // The JSON cannot end the here-document early, because none of its lines can match the marker.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(

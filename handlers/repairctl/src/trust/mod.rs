@@ -179,7 +179,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-/// Returns the type and the fingerprint, with the fingerprint as ssh-keygen(1) prints it.
+/// Returns the key's type, and its fingerprint as ssh-keygen(1) prints it.
 fn in_short(key: &ShownKey) -> String {
     format!("{} {}", key.kind(), key.fingerprint())
 }
