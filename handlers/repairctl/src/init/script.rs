@@ -85,12 +85,12 @@ fn gate(source: &GateSource<'_>) -> String {
             let size = program.len();
             let body = match source {
                 GateSource::Elided(_) => {
-                    format!("... repair_gate of this server: {size} bytes, in base64 ...\n")
+                    format!("... this server's repair_gate: {size} bytes, in base64 ...\n")
                 }
                 _ => base64_lines(program),
             };
             format!(
-                "# The gate: one static program, installed unless it exists.\n\
+                "# The gate: one static program, installed only if there is none yet.\n\
                  if [ -e {GATE} ]; then say '{GATE} already exists'; else\n\
                  base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
                  [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || \

@@ -185,7 +185,7 @@ pub fn add_repairs(
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
     let Some(MergedFile { text, added }) = merged else { return Ok(true) };
     policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
-    out.line(format!("\nThis will be added to the repairs of {shown}:\n{}", difference(&added)));
+    out.line(format!("\nThis will be added to the repairs in {shown}:\n{}", difference(&added)));
     let instead = format!("pass --yes to skip the question; {shown} was not changed");
     if !yes && !question::agrees("Add this?", &instead, out)? {
         out.line(format!("{shown} was not changed, and nothing else was done."));
