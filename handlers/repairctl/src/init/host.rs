@@ -103,7 +103,7 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// How much of the host's repairs.json is read, in bytes. Longer files are cut off.
+/// Maximum number of bytes that are read from the host's repairs.json. Longer files are cut off.
 const LARGEST: usize = 1 << 20;
 /// The repairs.json in the package repair-gate, which contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
