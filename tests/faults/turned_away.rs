@@ -106,7 +106,7 @@ fn fails_quickly_on_host_without_gate() {
         for (command, wanted) in [
             ("/usr/sbin/nologin", "This account is currently not available."),
             ("/nonexistent/repair_gate", "not found"),
-            ("exit 1", "it is empty"),
+            ("exit 1", "the output is empty"),
         ] {
             let bed = bed(transport, direct);
             bed.web.allow(&format!("restrict,command=\"{command}\""));

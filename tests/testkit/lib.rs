@@ -18,8 +18,8 @@ pub use random::Random;
 /// Returns a free loopback port that no other test is likely to use.
 ///
 /// The port is below the range from which the kernel assigns ports (ip(7), ip_local_port_range).
-/// The search starts at a number derived from the process ID, so parallel test processes use
-/// different ports.
+/// The search starts at a number that is derived from the process ID, so parallel test processes
+/// use different ports.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
@@ -65,7 +65,7 @@ pub fn set_mode(path: impl AsRef<Path>, mode: u32) {
     fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
 }
 
-/// Copies a program to where another user can run it.
+/// Copies a program to a place where another user can run it.
 ///
 /// A child process does the copying. If this process wrote the file, the child of another test
 /// could inherit the open descriptor, and running the copy would fail with ETXTBSY.

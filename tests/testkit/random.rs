@@ -8,8 +8,8 @@ use std::time::SystemTime;
 pub struct Random(u64);
 
 impl Random {
-    /// Returns the seed in the variable `SELFHEAL_SEED` or, if that is not set, the current time in
-    /// seconds.
+    /// Returns the seed from the environment variable `SELFHEAL_SEED` or, if it is not set, the
+    /// current time in seconds.
     pub fn seed() -> u64 {
         let given = env::var("SELFHEAL_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
@@ -30,7 +30,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Returns true once in `n` calls, on average.
+    /// Returns true in one of `n` calls on average.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }

@@ -1,12 +1,12 @@
 //! Decides whether an event leads to a repair. The rules that need only the event come first, then
-//! those that need the history. The reason comes from the first rule that refuses.
+//! those that need the history. The first rule that refuses provides the reason.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
     Rules, StateType,
 };
 
-/// Whether to repair after an event, and why not.
+/// Whether an event leads to a repair, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
@@ -26,8 +26,8 @@ pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     }
 }
 
-/// Applies the rules that need no history. Nearly every event is refused here. Returns the name and
-/// the rules of the repair that the event calls for.
+/// Applies the rules that need no history. They refuse nearly every event. Returns the name and the
+/// rules of the repair that the event calls for.
 ///
 /// # Errors
 /// Returns why the event calls for no repair.
@@ -75,9 +75,10 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     }
 }
 
-/// Checks that enough consecutive results call for the repair. The attempt number does not show
-/// this: Nagios counts every bad result, so the first CRITICAL after two WARNINGs is SOFT 3. An
-/// event holds only the previous result, and a missing one counts as not matching.
+/// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
+/// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
+/// SOFT 3. An event holds only one earlier result, the previous one. If it is missing, it counts as
+/// not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -94,7 +95,7 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse: if one of them refuses a repair,
+/// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
 /// additional history never allows it.
 ///
 /// # Errors

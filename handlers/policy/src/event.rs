@@ -1,4 +1,4 @@
-//! What Nagios passes to the event handler.
+//! The data that Nagios passes to the event handler.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -134,8 +134,8 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call to the event handler. A value that Nagios did not pass is `None`; a downtime count is
-/// then 0.
+/// One call to the event handler. A value that Nagios did not pass is `None`, except that a missing
+/// downtime count is 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state that this event reports.
@@ -191,12 +191,12 @@ impl Event {
         }
     }
 
-    /// Returns state, type and attempt as the Nagios log shows them: `CRITICAL;SOFT;3`.
+    /// Returns state, type and attempt in the Nagios log format, for example `CRITICAL;SOFT;3`.
     pub fn change(&self) -> String {
         format!("{};{};{}", self.state, self.state_type, self.attempt)
     }
 
-    /// Returns `host` or `host/service`, for messages.
+    /// Returns the name of the object for messages: `host`, or `host/service`.
     pub fn object(&self) -> String {
         object_name(&self.host, self.service.as_deref())
     }

@@ -9,8 +9,8 @@ use core::time::Duration;
 use crate::{Limits, ObjectState};
 
 /// How long an answered event or problem is remembered. If Nagios repeats a call, it does so within
-/// seconds. After a longer time the same problem ID can belong to a different problem, because
-/// Nagios reuses its IDs when it is restarted without its retention file.
+/// seconds. Much later, the same problem ID may belong to a different problem, because Nagios
+/// reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// All facts for one decision: what the ledger recorded and what the engine shows.
@@ -37,19 +37,19 @@ pub struct RecordedHistory {
     /// The job that answered an event with the same problem ID, state type and attempt within
     /// [`SAME_EVENT_WITHIN`].
     pub same_event: Option<String>,
-    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], at any of its events.
-    /// That job has run its whole ladder, yet Nagios still reports the problem.
+    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], after this event or an
+    /// earlier one. That job has run its whole ladder, yet Nagios still reports the problem.
     pub same_problem: Option<String>,
-    /// A job of this object that, by its record, started or ended in the future, and how far in the
-    /// future. The clock was set back since then, or was ahead when the job was recorded.
+    /// A job of this object that, according to its record, started or ended in the future, and how
+    /// far in the future. Either the clock was set back after that, or the clock was ahead when the
+    /// job was recorded.
     pub ahead: Option<(String, Duration)>,
-    /// The job that is repairing the host or any of its services, and for how long it has been
-    /// running.
+    /// The job that is repairing the host or one of its services, and how long it has been running.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), newest first.
     pub repairs: Vec<PastRepair>,
-    /// The ages of refusals during a fault of this object, newest first. Between two repairs, only
-    /// the refusals that show whether the incident went on are listed.
+    /// The ages of refusals during a fault of this object, newest first. Of the refusals between
+    /// two repairs, the list contains only those that show whether the incident went on.
     pub refused: Vec<Duration>,
     /// The age of the last manual reset of this object's breaker. Repairs that ended before the
     /// reset do not count for the current incident.
@@ -76,7 +76,7 @@ pub struct PastRepair {
     pub job: String,
     /// How long ago the repair began.
     pub began: Duration,
-    /// How long ago the repair ended, or its lease ran out.
+    /// How long ago the repair ended or its lease ran out.
     pub ended: Duration,
     /// Whether the repair helped.
     pub outcome: PastOutcome,
@@ -130,8 +130,8 @@ pub struct ObjectNow {
 }
 
 impl RecordedHistory {
-    /// Returns the repairs of the current incident, newest first. The incident reaches back to the
-    /// first gap of at least `healthy_for` without a repair or a refusal. The result includes
+    /// Returns the repairs of the current incident, newest first. The incident began after the most
+    /// recent gap of at least `healthy_for` without a repair or a refusal. The result includes
     /// repairs that were not run.
     pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
         let mut trouble = Duration::ZERO;

@@ -7,7 +7,7 @@ use crate::{Event, Limits, Policy};
 /// How far back a decision looks. Older records cannot change the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
-    /// The limits of the object. Incidents have no maximum age: each one reaches back to the first
+    /// The limits of the object. An incident has no maximum age. It reaches back to the most recent
     /// gap of `healthy_for`.
     pub limits: Limits,
     /// How old a repair may be to count for the fleet limit on started repairs.

@@ -19,7 +19,7 @@ pub enum Reason {
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
-    /// The policy allows repairs only for the states in the list, not for this one.
+    /// The policy does not allow repairs for this state, only for those in the list.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
@@ -91,7 +91,7 @@ pub enum Reason {
         /// How long until another repair is allowed.
         left: Duration,
     },
-    /// Too many repairs of this incident did not help.
+    /// Too many repairs in this incident did not help.
     BreakerOpen {
         /// The number of repairs that did not help.
         ineffective: u32,
@@ -213,29 +213,30 @@ impl fmt::Display for Reason {
                      row: "
                 )?;
                 match state_type {
-                    StateType::Soft => write!(f, "allowed at the next {state}"),
+                    StateType::Soft => write!(f, "a repair is allowed at the next {state}"),
                     StateType::Hard => write!(
                         f,
-                        "allowed at the next {state} event, or by 'repairctl sweep' if the fault \
-                         persists"
+                        "a repair is allowed at the next {state} event, or by 'repairctl sweep' if \
+                         the fault persists"
                     ),
                 }
             }
             Reason::HostNotUp(state) => {
                 write!(f, "the host is {state}: a repair could not reach it")
             }
-            Reason::ServiceDowntime => {
-                f.write_str("the service is in downtime: allowed again when the downtime ends")
-            }
-            Reason::HostDowntime => {
-                f.write_str("the host is in downtime: allowed again when the downtime ends")
-            }
-            Reason::Acknowledged => f.write_str(
-                "the problem is acknowledged: allowed again when the acknowledgement is removed",
+            Reason::ServiceDowntime => f.write_str(
+                "the service is in downtime: repairs are allowed again when the downtime ends",
             ),
-            Reason::Flapping => {
-                f.write_str("it is flapping: allowed again when Nagios reports that it has stopped")
-            }
+            Reason::HostDowntime => f.write_str(
+                "the host is in downtime: repairs are allowed again when the downtime ends",
+            ),
+            Reason::Acknowledged => f.write_str(
+                "the problem is acknowledged: repairs are allowed again when the acknowledgement \
+                 is removed",
+            ),
+            Reason::Flapping => f.write_str(
+                "it is flapping: repairs are allowed again when Nagios reports that it has stopped",
+            ),
             Reason::Paused { by, reason, left: Some(left) } => {
                 write!(f, "paused by {by} for another {}: {reason}", Rounded(*left))
             }
@@ -246,13 +247,14 @@ impl fmt::Display for Reason {
             Reason::SameProblem { job } => write!(
                 f,
                 "job {job} has already run for this problem, and the problem is still there: \
-                 somebody has to look at it; allowed again for a new problem, or after {}",
+                 somebody has to look at it; repairs are allowed again for a new problem, or after \
+                 {}",
                 Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
-                "the clock is {} behind job {job} in the ledger: allowed again when the clock has \
-                 caught up; if it was wrong when the job ran, delete the row of that job",
+                "the clock is {} behind job {job} in the ledger: repairs are allowed again when \
+                 the clock has caught up; if it was wrong when the job ran, delete that job's row",
                 Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
@@ -261,11 +263,15 @@ impl fmt::Display for Reason {
                 Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => {
-                write!(f, "cooling down after job {job}: allowed again in {}", Rounded(*left))
+                write!(
+                    f,
+                    "cooling down after job {job}: repairs are allowed again in {}",
+                    Rounded(*left)
+                )
             }
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
-                "the breaker is open because {ineffective} repairs of this incident did not help: \
+                "the breaker is open because {ineffective} repairs in this incident did not help: \
                  it closes after {} without a fault, or with 'repairctl reset'",
                 Rounded(*left)
             ),
@@ -277,7 +283,8 @@ impl fmt::Display for Reason {
             ),
             Reason::WindowBudget { spent, left } => write!(
                 f,
-                "repair budget used up ({spent} in the policy's window): allowed again in {}",
+                "repair budget used up ({spent} in the policy's window): repairs are allowed again \
+                 in {}",
                 Rounded(*left)
             ),
             Reason::FleetRunning(running) => {
@@ -285,7 +292,7 @@ impl fmt::Display for Reason {
             }
             Reason::FleetStarted { started, left } => write!(
                 f,
-                "fleet limit reached ({started} repairs started): allowed again in {}",
+                "fleet limit reached ({started} repairs started): repairs are allowed again in {}",
                 Rounded(*left)
             ),
             Reason::FleetShare { troubled, of, allowed } => write!(

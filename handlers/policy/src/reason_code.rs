@@ -38,7 +38,7 @@ words! {
         AlreadyRunning = "already-running",
         /// The cooldown after the last repair is not over.
         CoolingDown = "cooling-down",
-        /// Too many repairs of the incident did not help.
+        /// Too many repairs in the incident did not help.
         BreakerOpen = "breaker-open",
         /// The repair budget of the incident is used up.
         IncidentBudget = "incident-budget",

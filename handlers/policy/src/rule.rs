@@ -1,12 +1,12 @@
-//! The rules that need the history. They can only refuse: if one of them refuses a repair,
+//! The rules that need the history. They can only refuse. If one of them refuses a repair,
 //! additional history never allows it.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
 
 words! {
-    /// The rules, in the order in which they are applied. The reason comes from the first one that
-    /// refuses.
+    /// The rules, in the order in which they are applied. The first one that refuses provides the
+    /// reason.
     pub enum Rule {
         /// The object has not recovered since the event.
         Recovery = "recovery",
@@ -155,7 +155,7 @@ impl Rule {
                     left: fleet.started.per.saturating_sub(now.oldest_start),
                 })
             }
-            // A single object in trouble is never a wider outage, even if no other object exists.
+            // A single object in trouble is never a wider outage, even if it is the only object.
             (Rule::FleetShare, Some((troubled, of)))
                 if troubled > 1
                     && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>

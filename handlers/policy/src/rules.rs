@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::{ObjectState, RepairName};
 
-/// The repairs by name, and the fleet limits. The crate `policy_file` reads them from policy.json.
+/// The repairs by name, and the fleet limits. The `policy_file` crate reads them from policy.json.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
     /// The rules for each repair.
@@ -27,8 +27,8 @@ pub struct Rules {
     /// The first SOFT attempt at which the repair runs. If `max_check_attempts` leaves fewer SOFT
     /// attempts, the repair runs at the last one.
     pub soft_attempt: u32,
-    /// How many results in a row must have a state in `on`, including the current one: 1 to
-    /// [`Rules::MOST_IN_A_ROW`].
+    /// How many consecutive results, including the current one, must have a state in `on`. At least
+    /// 1 and at most [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
     /// The limits on repairs of one object.
     pub limits: Limits,
@@ -147,8 +147,8 @@ impl Act {
         }
     }
 
-    /// Returns the repair that a gate runs, and the other host if that gate is not the host's own.
-    /// `None` for a local program.
+    /// Returns the repair that a gate runs, and the other host if the gate is on another host.
+    /// Returns `None` for a local program.
     pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
         match self {
             Act::Ssh { repair, at } => Some((repair, at.as_deref())),
@@ -169,8 +169,8 @@ impl Rules {
     /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
-    /// Returns the default rules with this ladder: CRITICAL or DOWN, from SOFT 3 on, with the
-    /// default limits.
+    /// Returns rules with this ladder and the default limits. They call for a repair if the object
+    /// is CRITICAL or DOWN, from SOFT 3 on.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
         Rules {
             on: vec![ObjectState::Critical, ObjectState::Down],

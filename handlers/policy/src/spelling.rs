@@ -1,9 +1,10 @@
 //! Encodes the names of hosts and services as UTF-8.
 //!
-//! To Nagios a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
-//! UTF-8. These programs therefore use the spelling of each name, in which a byte that is not part
-//! of valid UTF-8 is written like `\xF6`. A backslash that looks like the start of such an escape
-//! is written as `\x5C`, so two different names never have the same spelling.
+//! To Nagios, a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
+//! UTF-8. These programs therefore use a spelling of each name. In the spelling, each byte that is
+//! not part of valid UTF-8 becomes an escape with two hex digits, for example `\xF6`. A backslash
+//! that looks like the start of such an escape becomes `\x5C`, so two different names never have
+//! the same spelling.
 
 use alloc::format;
 use alloc::string::String;
@@ -27,8 +28,8 @@ pub fn spell(name: &[u8]) -> String {
     spelled
 }
 
-/// Decodes a spelling and returns the name. Accepts any string, even with lower-case hex digits or
-/// with escapes for bytes that need none.
+/// Decodes a spelling and returns the name. Accepts any string, even one with lower-case hex digits
+/// or with escapes for bytes that need none.
 pub fn unspell(spelled: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(spelled.len());
     let mut rest = spelled;
@@ -42,7 +43,7 @@ pub fn unspell(spelled: &str) -> Vec<u8> {
     name
 }
 
-/// Normalizes a handwritten spelling.
+/// Normalizes a spelling that was written by hand.
 pub fn respell(spelled: &str) -> String {
     spell(&unspell(spelled))
 }

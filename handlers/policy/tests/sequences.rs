@@ -31,7 +31,7 @@ fn policy(in_a_row: u32) -> Policy {
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// What a ledger would hold about one object. Times are in minutes.
+/// What a ledger would know about one object. Times are in minutes.
 #[derive(Default)]
 struct Known {
     repairs: Vec<(u64, String)>,
@@ -95,7 +95,7 @@ fn event(words: &[&str]) -> Event {
     }
 }
 
-/// Returns the decision about each call of a scenario, in order.
+/// Returns the decision about each call in a scenario, in the same order.
 fn decisions(scenario: &str) -> Vec<String> {
     let mut known: HashMap<bool, Known> = HashMap::new();
     let in_a_row = if scenario.lines().next().unwrap().ends_with(", in_a_row 2") { 2 } else { 1 };

@@ -27,8 +27,7 @@ fn repairs_from_the_third_soft_attempt_by_default() {
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
         ("CRITICAL;HARD;1/1", "repair"),
-        // The results are CRITICAL, UNKNOWN, CRITICAL. SOFT 3 is UNKNOWN, so the repair runs at
-        // SOFT 4.
+        // SOFT 3 is UNKNOWN between two CRITICAL results, so the repair runs at SOFT 4.
         ("UNKNOWN;SOFT;3/10", "state-not-covered"),
         ("CRITICAL;SOFT;4/10", "repair"),
         ("WARNING;HARD;4/4", "state-not-covered"),
@@ -148,9 +147,9 @@ fn stops_repairs_that_do_not_help() {
     for (repairs, wanted) in [
         (vec![(700, Failed), (1400, Failed)], "repair"),
         (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
-        // Successes count as failures if the fault relapses each time.
+        // Successful repairs count as failures if the fault returns after each of them.
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
-        // These repairs did not relapse, but they use up the incident's budget.
+        // The fault did not return soon after these repairs, but they use up the incident's budget.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
         // Repairs that were not run do not count.
         (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),
@@ -219,12 +218,12 @@ fn displays_each_reason_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open because 3 repairs of this incident did not help: it closes after \
+        "the breaker is open because 3 repairs in this incident did not help: it closes after \
          50 min without a fault, or with 'repairctl reset'"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),
-        "cooling down after job j: allowed again in 91 s"
+        "cooling down after job j: repairs are allowed again in 91 s"
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
@@ -235,18 +234,19 @@ fn displays_each_reason_as_a_sentence() {
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the previous result was WARNING, but the policy requires two results in a row: allowed \
-         at the next CRITICAL"
+        "the previous result was WARNING, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, but the policy requires two results in a row: allowed \
-         at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
+        "the previous result was UNKNOWN, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL event, or by 'repairctl sweep' if the fault \
+         persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));
     assert_eq!(
         Reason::SameProblem { job: "j".into() }.to_string(),
         "job j has already run for this problem, and the problem is still there: somebody has to \
-         look at it; allowed again for a new problem, or after 60 min"
+         look at it; repairs are allowed again for a new problem, or after 60 min"
     );
 }

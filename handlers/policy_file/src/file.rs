@@ -70,20 +70,21 @@ impl fmt::Display for HostName {
 
 impl Config {
     /// Returns the directories that contain the ledger, the status file and the command file. Their
-    /// owner is the account that the site belongs to.
+    /// owner is the account that runs Nagios on this site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
     /// Returns the directories to search, in this order, for a verify command without a slash.
-    /// `ours`, the directory of this project's own programs, and its plugins come first.
+    /// `ours`, the directory of this project's own programs, and its subdirectory `plugins` come
+    /// first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
         ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
     }
 
-    /// Returns every path in the policy, to check that none is relative.
+    /// Returns every path in the policy, so that the caller can refuse relative ones.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
         files

@@ -25,10 +25,11 @@ pub enum BadPolicy {
     /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]
     Unreadable { path: PathBuf, why: io::Error },
-    /// Every account can write to the policy file and so choose which programs run.
+    /// Every account can write to the policy file, and could therefore choose which programs run.
     #[error("the policy {0} is writable by every user; {fix}", fix = policy::see_doctor!())]
     WritableByAll(PathBuf),
-    /// The policy file's group can write to it and so choose which programs root runs.
+    /// The policy file's group can write to it, and could therefore choose which programs root
+    /// runs.
     #[error(
         "the policy {0} is writable by its group, so root does not use it; {fix}",
         fix = policy::see_doctor!()
@@ -104,9 +105,9 @@ fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
     Directory::open(path.parent().unwrap_or(&path)).map(drop)
 }
 
-/// Maximum size of a policy, in bytes. A policy with a thousand hosts takes about 100 KB.
+/// Maximum size of a policy, in bytes. A policy with a thousand hosts is about 100 KB.
 pub const LONGEST: u64 = 16 << 20;
-/// How long to wait for a policy that is read from a pipe.
+/// How long to wait for the content if the policy is read from a pipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Parses and checks the content of a policy file. `path` is used only in error messages. This
@@ -117,7 +118,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // serde_path_to_error ends the path with '?' if the JSON is invalid between two keys.
+        // Remove the '?' that serde_path_to_error appends if the JSON is invalid between two keys.
         let key = error.path().to_string().trim_end_matches(['.', '?']).to_owned();
         let key = Some(key).filter(|key| !key.is_empty());
         malformed(path, key, error.inner())
@@ -132,7 +133,7 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
-    // The message starts with the position, like a compiler message.
+    // Remove the position from the text, because the message already begins with it.
     let what =
         printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
     let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();

@@ -45,18 +45,18 @@ pub struct HostRoutes {
 /// The route to the gate of one host, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Name of the host in Nagios, in its spelling. This name appears in messages, and known_hosts
-    /// records the host key under it.
+    /// Name of the host in Nagios, as encoded by [`policy::spell`]. Messages show this name, and
+    /// the host key is recorded under it in known_hosts.
     pub host: String,
     /// Host name or IP address to connect to.
     pub address: String,
     /// SSH client that makes the connection.
     pub backend: Backend,
-    /// Unprivileged account to log in to, which runs the gate.
+    /// Unprivileged account to log in as. This account runs the gate.
     pub user: String,
     /// Port that sshd listens on.
     pub port: u16,
-    /// Path of the private key. Only the user that Nagios runs as must be able to read this file.
+    /// Path of the private key. The file must be readable only by the user that Nagios runs as.
     pub key: PathBuf,
     /// Path of the file with the passphrase for `key`. The file's mode must be 0600.
     pub passphrase_file: Option<PathBuf>,
@@ -111,7 +111,8 @@ impl HostRoutes {
     fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
-        // If `via` applies to all hosts, the jump host itself is reached directly.
+        // If `via` applies to all hosts, it does not apply to the jump host, which is reached
+        // directly.
         let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
         let via = via.filter(|via| via != host && chain > 0);
         HostRoute {
@@ -133,7 +134,7 @@ impl HostRoutes {
     }
 }
 
-/// Returns the value that the host has for a key, or else the value for all hosts.
+/// Returns the host's own value for a key or, if it has none, the value for all hosts.
 fn first<T: Clone>(keys: [&SshKeys; 2], key: impl Fn(&SshKeys) -> &Option<T>) -> Option<T> {
     keys.into_iter().find_map(|keys| key(keys).clone())
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// A duration that was parsed from text: one or more whole numbers, each with the unit `ms`, `s`,
-/// `m`, `h` or `d`.
+/// A duration that was parsed from text. The text consists of one or more whole numbers, each with
+/// the unit `ms`, `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 

@@ -107,10 +107,10 @@ fn names_the_position_of_each_error() {
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
         ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
         ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
-        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder is empty"),
+        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: the ladder is empty"),
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(),
-            "ladder[0]: it has no \"verify\"",
+            "ladder[0]: \"verify\" is missing",
         ),
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{}], \"verify\": [\"/v\"]}}}".into(),

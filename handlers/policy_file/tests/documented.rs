@@ -1,5 +1,5 @@
-//! The manual page for policy.json, packaging/docs/policy.md, lists every key with the default that
-//! the code uses.
+//! Tests that the manual page for policy.json, packaging/docs/policy.md, lists every key with the
+//! default that the code uses.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -36,7 +36,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// Returns a string with every value of a configuration, for comparisons.
+/// Returns a string that contains every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
         config;

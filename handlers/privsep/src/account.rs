@@ -14,20 +14,20 @@ pub struct Account {
     pub name: String,
     /// User ID of the account.
     pub uid: u32,
-    /// Name of the group, or its ID if it has no name.
+    /// Name of the account's group, or the group ID if it has no name.
     pub group: String,
-    /// ID of that group.
+    /// ID of the account's group.
     pub gid: u32,
-    /// Home directory, as in passwd(5).
+    /// Home directory according to passwd(5).
     pub home: PathBuf,
 }
 
 impl Account {
-    /// Looks up an account and its primary group by name. Returns `None` if the account does not
-    /// exist.
+    /// Looks up an account and its primary group by account name. Returns `None` if the account
+    /// does not exist.
     ///
     /// # Errors
-    /// Fails if the account cannot be looked up.
+    /// Fails if the lookup fails.
     pub fn named(name: &str) -> Result<Option<Account>, Error> {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
@@ -36,7 +36,7 @@ impl Account {
     /// exist.
     ///
     /// # Errors
-    /// Fails if the account cannot be looked up.
+    /// Fails if the lookup fails.
     pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
         Account::of(
             User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?,
@@ -47,7 +47,7 @@ impl Account {
     /// current group if `group` does not exist.
     ///
     /// # Errors
-    /// Fails if the group cannot be looked up.
+    /// Fails if the lookup fails.
     pub fn with_group(self, group: &str) -> Result<Account, Error> {
         Ok(match Group::from_name(group).map_err(|why| unknown(group, why))? {
             Some(found) => Account { group: found.name, gid: found.gid.as_raw(), ..self },

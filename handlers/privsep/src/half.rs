@@ -1,4 +1,5 @@
-//! Root's side of the split: starts the other half and reads its answer.
+//! The part of the program that keeps running as root. It starts the unprivileged child process and
+//! reads its answer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,17 +18,17 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Maximum size of an answer in bytes, enough for a few hundred thousand repairs.
+/// Maximum size of an answer in bytes. It is enough for a few hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
-/// How long to wait for the rest of the other half's standard error.
+/// How long to wait for the rest of the child's standard error.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
 /// How long to wait between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// Maximum length of a displayed line in bytes. Longer lines are split.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The environment of the other half. It contains only the variables in `NAMES`. Other variables,
-/// such as LD_PRELOAD, must not pass between root and the account.
+/// The environment of the child process. It contains only the variables in `NAMES`. Other
+/// variables, such as LD_PRELOAD, must not pass between root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
@@ -67,7 +68,7 @@ impl Environment {
     }
 }
 
-/// The other half of the program, a child process that runs as Nagios' user.
+/// The unprivileged half of the program: a child process that runs as Nagios' user.
 pub struct Half {
     account: String,
     child: Child,
@@ -101,12 +102,12 @@ impl Half {
     }
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
-    /// error to ours. Removes control characters from the answer unless `exact` is set, which is
-    /// for answers that a program reads. Kills the child afterwards.
+    /// error to ours. Then kills the child. Removes control characters from the answer unless
+    /// `exact` is set. Set it if a program reads the answer.
     ///
     /// # Errors
-    /// Returns [`Error::Reported`] if the child answers with an error, and other errors if there is
-    /// no valid answer within the size limit and `timeout`.
+    /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if
+    /// there is no valid answer within the size limit and `timeout`.
     pub fn answer<T: DeserializeOwned>(
         mut self,
         timeout: Duration,
@@ -114,8 +115,8 @@ impl Half {
     ) -> Result<T, Error> {
         let shown = self.show_errors();
         let read = self.read(timeout);
-        // The answer is complete or too late, so the child has nothing more to do. Do not wait long
-        // for it to die, because it can be in a system call that another account can prolong.
+        // The answer is complete or too late, so kill the child. Do not wait long for it to die,
+        // because it may be in a system call that another account can prolong.
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
@@ -141,8 +142,8 @@ impl Half {
     /// Fails if this process cannot wait for the child.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // If the signal handler cannot be installed, a signal ends root's half, and the other half
-        // then gets SIGTERM as its parent death signal. The account may have stopped the child with
+        // If the signal handler cannot be installed, a signal ends this process. The child then
+        // gets SIGTERM, its parent death signal. The account may have suspended the child with
         // SIGSTOP, so send SIGKILL on the second signal or after a grace period.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {

@@ -37,7 +37,7 @@ fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// Fails if we are root and one of `directories` belongs to another account.
+/// Fails if this process runs as root and one of `directories` belongs to another account.
 ///
 /// # Errors
 /// Returns [`Error::AsRoot`] with the command to use instead, or an error from [`other_owner`].
@@ -51,15 +51,15 @@ pub fn refuse_root<'a>(
     Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
-/// Returns a command that root can paste to run `program` as `account`.
+/// Returns a command that root can copy and paste to run `program` as `account`.
 fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
     let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
     let words: Vec<String> = words.map(quoted_bytes).collect();
     format!("runuser -u {} -- {}", quoted(&account.name), words.join(" "))
 }
 
-/// Quotes a word for the shell, even if it contains arbitrary bytes. A word that is not UTF-8, such
-/// as a name in ISO-8859-1, becomes `$'Gr\366n'`, which POSIX.1-2024, bash, zsh and ksh support.
+/// Quotes a word for the shell, even if it contains arbitrary bytes. A word that is not UTF-8 is
+/// written in the form `$'Gr\366n'`, which POSIX.1-2024, bash, zsh and ksh support.
 fn quoted_bytes(word: &OsStr) -> String {
     let octal = |byte: &u8| match byte {
         b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\{byte:03o}"),
@@ -71,7 +71,7 @@ fn quoted_bytes(word: &OsStr) -> String {
     }
 }
 
-/// Quotes a word for the shell, unless it contains only safe characters.
+/// Quotes a word for the shell if it contains anything but safe characters.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

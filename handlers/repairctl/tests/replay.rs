@@ -136,7 +136,7 @@ fn prints_decisions_assumptions_and_summary() {
     let text = String::from_utf8(output.stdout).unwrap();
     let begin = "2023-11-14 22:15:20  web1/HTTP  CRITICAL;SOFT;3  repair: httpd\n\
                  2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after \
-                 job 1: allowed again in 10 min\n\
+                 job 1: repairs are allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
                  assumed: each repair takes 10 s and healed if the logs show a recovery next; \

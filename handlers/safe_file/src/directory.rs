@@ -26,8 +26,8 @@ const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
 /// A directory that only root and our effective user can change. The same is true of all
-/// directories above it. All operations use the descriptor of the directory, so nobody can redirect
-/// them by replacing a directory in its path.
+/// directories above it. All operations use the directory's descriptor, so nobody can redirect them
+/// by replacing a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -78,8 +78,8 @@ impl Directory {
     /// # Errors
     /// Returns [`Error::Locked`] if the deadline passes. Also fails if a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // Open a new descriptor for the lock. If we duplicated our own descriptor, both would share
-        // a single lock.
+        // Open a new descriptor for the lock. A duplicate of our own descriptor would share its
+        // lock, so two calls could hold it at the same time.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         let lock = File::from(opened);
         loop {
@@ -94,7 +94,7 @@ impl Directory {
         }
     }
 
-    /// Returns the absolute path that the directory was opened or created with.
+    /// Returns the absolute path under which the directory was opened or created.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -165,7 +165,7 @@ impl Directory {
         renameat(&self.fd, from, &self.fd, to).map_err(|why| Error::io(&path, why))
     }
 
-    /// Writes a new file with this mode, and with the user and group IDs in `owner` if it is set.
+    /// Writes a new file with this mode. If `owner` is set, the file gets these user and group IDs.
     /// Removes the file again if it cannot be written completely.
     ///
     /// # Errors
@@ -184,10 +184,10 @@ impl Directory {
         written.map_err(|why| Error::io(&path, why)).inspect_err(|_| drop(self.remove(name)))
     }
 
-    /// Writes a file, and replaces an existing one atomically.
+    /// Writes a file. Replaces an existing file atomically.
     ///
     /// # Errors
-    /// Fails if a system call fails. An existing file is then unchanged.
+    /// Fails if a system call fails. In this case, an existing file is unchanged.
     pub fn replace(
         &self,
         name: impl AsRef<OsStr>,
@@ -199,7 +199,7 @@ impl Directory {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
-        // An earlier process with the same process ID may have been killed and left a draft.
+        // Remove a draft that may have been left by a killed process with the same process ID.
         let _ = self.remove(&draft);
         self.write_new(&draft, content, mode, owner)?;
         self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))
@@ -214,8 +214,8 @@ impl Directory {
         unlinkat(&self.fd, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// Checks that `name` is a single component that stays in this directory. Returns it together
-    /// with its full path, which is for messages.
+    /// Checks that `name` is a single component that stays in this directory. Returns the name and
+    /// its full path, which messages show.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
         let mut parts = Path::new(name).components();

@@ -22,7 +22,7 @@ pub enum Error {
     /// Another account can change the directory.
     #[error(
         "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); use a \
-         directory that only root can change, or make this one so",
+         directory that only root can change, or correct the owner and mode of this one",
         path.display()
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
@@ -62,7 +62,8 @@ impl Error {
     }
 }
 
-/// Returns the error of a failed system call without the path, as std does.
+/// Converts an error to an I/O error. As in std, the error of a failed system call does not contain
+/// the path.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

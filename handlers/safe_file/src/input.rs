@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::kind::FileKind;
 use crate::walk;
 
-/// Largest buffer that is allocated in advance, in bytes.
+/// Maximum number of bytes to allocate before reading.
 const MAX_CAPACITY: u64 = 1 << 20;
 
 /// A file or an inherited descriptor that is read up to a size limit and a deadline.
@@ -25,7 +25,7 @@ pub struct Input {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether a read may have to wait until another process writes.
+    /// Whether a read may have to wait for another process to write.
     waits: bool,
     limit: u64,
     left: u64,
@@ -34,8 +34,8 @@ pub struct Input {
 
 impl Input {
     /// Opens a file like [`crate::open`], or an inherited descriptor: `/dev/stdin`, `/dev/fd/N` or
-    /// `/proc/self/fd/N`. For `<(...)`, a shell passes a path of this form. The process that
-    /// started us opened these descriptors, so pipes and terminals are allowed.
+    /// `/proc/self/fd/N`. A shell passes such a path for `<(...)`. Pipes and terminals are allowed
+    /// as inherited descriptors, because the process that started us opened them.
     ///
     /// # Errors
     /// Returns the same errors as [`crate::open`]. Also fails if the descriptor is a directory.
@@ -46,11 +46,11 @@ impl Input {
     ) -> Result<Input, Error> {
         let path = path.as_ref();
         let file = match own_descriptor(path) {
-            // Open the descriptor again, so that O_NONBLOCK affects only us. Other processes share
-            // the flags of the inherited descriptor.
+            // Open the descriptor again, so that O_NONBLOCK affects only this process. Other
+            // processes share the flags of the inherited descriptor.
             Some(number) => match reopen(number) {
-                // A pipe that another account created cannot be opened again, but we can still read
-                // it through the inherited descriptor.
+                // A pipe that another account created cannot be opened again. Read it through the
+                // inherited descriptor instead.
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
@@ -71,7 +71,7 @@ impl Input {
     /// standard input is a socket.
     ///
     /// # Errors
-    /// Fails if there is no standard input or it is a directory.
+    /// Fails if there is no standard input or if it is a directory.
     pub fn stdin(limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
         let path = Path::new("standard input");
         let file = io::stdin().as_fd().try_clone_to_owned().map_err(|why| Error::io(path, why))?;
@@ -117,8 +117,8 @@ impl Input {
     /// Fails if the content is larger than the limit, does not end before the deadline, or cannot
     /// be read.
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
-        // The size is only a hint. A file in /proc reports no size, and a sparse file can report
-        // any size.
+        // The size is only a hint. A file in /proc reports size 0, and a sparse file can report any
+        // size.
         let mut content = Vec::with_capacity(
             usize::try_from(self.size.min(MAX_CAPACITY)).unwrap_or_default() + 1,
         );
@@ -128,7 +128,7 @@ impl Input {
         }
     }
 
-    /// Waits until there is something to read. Fails when the deadline passes.
+    /// Waits until data is available. Fails when the deadline passes.
     fn ready(&self) -> io::Result<()> {
         let late = || Error::Late { path: self.path.clone() };
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -150,7 +150,7 @@ impl Read for Input {
     /// Reads like read(2). An error from this crate is wrapped in an [`io::Error`] of the same
     /// kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Try to read one byte more than the limit allows, to detect content that is too large.
+        // Try to read one byte more than the limit allows. If it exists, the content is too large.
         let most =
             usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
@@ -170,8 +170,8 @@ impl Read for Input {
     }
 }
 
-/// If the path is `/dev/stdin`, `/dev/fd/N` or `/proc/self/fd/N`, returns the number of the
-/// inherited descriptor that it refers to. Otherwise returns `None`.
+/// Returns the number of the inherited descriptor if the path is `/dev/stdin`, `/dev/fd/N` or
+/// `/proc/self/fd/N`. Otherwise returns `None`.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {

@@ -1,9 +1,9 @@
 //! Safely opens files that are named on a command line or in a configuration file. No such file can
 //! block or mislead a program.
 //!
-//! A check of a path proves little, because another account can put a FIFO, a device or a link in
-//! its place before the path is used. This crate therefore checks the descriptor that the program
-//! then uses:
+//! Checking a path proves little, because another account can put a FIFO, a device or a link in its
+//! place before the path is used. This crate therefore opens the path first and checks the
+//! descriptor:
 //!
 //! - A file must be a regular file or /dev/null, and opening it never blocks.
 //! - A symbolic link is followed only if no account other than root and our effective user can
@@ -39,8 +39,8 @@ pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
     walk::open(path.as_ref(), OFlags::RDONLY, FileKind::File)
 }
 
-/// Reads a whole file, or an inherited descriptor like [`Input::open`]. The content is never
-/// truncated.
+/// Reads a whole file, or an inherited descriptor as described for [`Input::open`]. The content is
+/// never truncated.
 ///
 /// # Errors
 /// Fails if the content is larger than `limit` bytes or does not end before the deadline. Also
@@ -63,7 +63,7 @@ pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
 }
 
 /// Opens a named pipe, such as Nagios' command file, for writing. Neither opening nor writing
-/// blocks. Creates no file, and opens no other kind of file.
+/// blocks. Never creates a file.
 ///
 /// # Errors
 /// Returns [`Error::NoReader`] if no process reads the pipe, and [`Error::Kind`] if the path is a

@@ -16,11 +16,10 @@ use crate::descriptor::{expect, stat};
 use crate::error::Error;
 use crate::kind::{FileKind, Writer};
 
-/// Flags for every open: it does not block, does not give us a controlling terminal, and the
-/// descriptor is closed in programs that we start.
+/// Flags for every open. They keep it from blocking and from giving us a controlling terminal, and
+/// close the descriptor in programs that we start.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-/// Largest number of symbolic links in a path. The kernel has the same limit, see
-/// path_resolution(7).
+/// Maximum number of symbolic links in a path. The kernel has the same limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Opens a file of the expected kind.
@@ -37,8 +36,8 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<Fil
     expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
 }
 
-/// Replaces a system error by a clearer one if the file is of the wrong kind or a pipe has no
-/// reader. The kind is looked up by path, but used only for the message.
+/// Replaces a system error with a clearer one if the file is of the wrong kind or a pipe has no
+/// reader. The kind is looked up by path, but only the message uses it.
 fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
@@ -60,8 +59,8 @@ pub(crate) fn walk(
     let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // To open a directory, we must check all directories above it. We therefore follow a link in
-    // /proc to an open directory by the path of its target.
+    // All directories above the one to open must be checked. A link in /proc to an open directory
+    // would skip them, so follow the path of the link's target instead.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
         let directory = stat(&here.path, &here.fd)?;
@@ -102,22 +101,22 @@ pub(crate) fn walk(
     Err(Error::io(path, Errno::NOENT))
 }
 
-/// Returns the names in a path in reverse order.
+/// Returns the components of a path in reverse order.
 fn names(path: &Path) -> Vec<OsString> {
     let inner =
         |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
     let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
-    // Open `/` as `.` relative to itself.
+    // Open `/` as `.`, relative to itself.
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// An open descriptor, and the path that led to it.
+/// An open descriptor and the path that led to it.
 pub(crate) struct OpenedPath {
     pub(crate) path: PathBuf,
     pub(crate) fd: OwnedFd,
 }
 
-/// What a name in a directory turned out to be.
+/// What a name in a directory refers to.
 enum WalkEntry {
     Opened(OpenedPath),
     /// A symbolic link: its path and its target.

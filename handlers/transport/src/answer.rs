@@ -5,19 +5,19 @@ use std::time::Duration;
 use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// What a gate answers to a request.
+/// A gate's answer to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     /// The gate's record of the job named in a `repair` or `status` request.
     Job(JobReport),
     /// The output of the commands that `diagnose` ran.
     Diagnosed(Diagnosis),
-    /// The gate would have run the repair when it answered.
+    /// When the gate answered, it was ready to run the repair.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
     },
-    /// How much of its limits each repair of the gate has used.
+    /// How much of its limits each of the gate's repairs has used up.
     Usage(Vec<Usage>),
     /// The names of the gate's repairs. Each one is a valid [`RepairName`].
     Repairs(Vec<String>),
@@ -40,8 +40,7 @@ pub struct JobReport {
     pub exit: Option<i32>,
     /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// How long the job has run, in seconds, until its end or, if it is still running, until the
-    /// answer.
+    /// How long the job ran, in seconds. If the job is still running, how long it has run so far.
     pub seconds: f64,
     /// When the job started, according to the host's clock, in seconds since 1970.
     pub started: i64,
@@ -79,12 +78,12 @@ pub struct Diagnosis {
     pub host: String,
 }
 
-/// How much of its limits a repair has used.
+/// How much of its limits a repair has used up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
     /// Name of the repair in the gate's repairs.json.
     pub repair: RepairName,
-    /// How many records of this repair the gate has to keep.
+    /// Number of records of this repair that the gate must keep.
     pub records: u64,
     /// Maximum number of records. The gate refuses the repair when `records` reaches it.
     pub most: u64,
@@ -95,15 +94,15 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns a warning if at least nine tenths of the records are used. If all are used, returns
-    /// `None`, because the gate then reports an [`Obstacle`].
+    /// Returns a warning if at least 90 % of the records are used. Returns `None` if all are used,
+    /// because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
         (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
             format!(
-                "{repair} has used {records} of its {most} records and is refused when all are \
-                 used; the next one is freed in {}",
+                "{repair} has used {records} of its {most} records and will be refused when all \
+                 are used; the next one is freed in {}",
                 Rounded(room)
             )
         })
@@ -114,12 +113,12 @@ impl Usage {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
-    /// Why the gate would refuse the repair, as a code.
+    /// Reason code of the refusal.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
-    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
-    /// and too many records.
+    /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
+    /// used-up budget or too many records.
     pub retry_after: Option<f64>,
 }
 
@@ -135,32 +134,32 @@ pub struct Report {
     pub output: Vec<String>,
 }
 
-/// What a gate answers when it refuses a request.
+/// A gate's answer when it refuses a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRefusal {
-    /// Why the gate refused the request, as a code.
+    /// Reason code of the refusal.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
     /// ID of the requested job, if the gate could parse it.
     pub job: Option<JobId>,
-    /// ID of the job that is running, for [`GateReason::Busy`].
+    /// ID of the running job. Present for [`GateReason::Busy`].
     pub running: Option<JobId>,
-    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
-    /// and too many records.
+    /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
+    /// used-up budget or too many records.
     pub retry_after: Option<f64>,
     /// Host name that the host itself reports. For display only.
     pub host: String,
 }
 
 impl GateRefusal {
-    /// Whether the gate will accept the request later.
+    /// Whether the gate may accept the same request later.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }
 }
 
-/// Why a gate refuses a request, as a code.
+/// Reason codes of a gate's refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateReason {
@@ -186,7 +185,7 @@ pub enum GateReason {
 }
 
 impl GateReason {
-    /// Returns the value of `reason` in the JSON of an answer.
+    /// Returns the code as it is written in the JSON member `reason` of an answer.
     pub fn as_str(self) -> &'static str {
         match self {
             GateReason::BadRequest => "bad-request",

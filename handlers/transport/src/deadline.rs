@@ -1,4 +1,4 @@
-//! An absolute deadline for a whole request, in both backends.
+//! An absolute deadline for a whole request. Both backends use it.
 
 use std::time::{Duration, Instant};
 

@@ -22,7 +22,7 @@ pub enum Phase {
     Open,
     /// Waiting for the answer to a request that changes nothing on the host.
     Query,
-    /// Waiting for the answer to a repair request. Without an answer the outcome is unknown.
+    /// Waiting for the answer to a repair request. Without an answer, the outcome is unknown.
     Repair,
 }
 
@@ -45,8 +45,8 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// Returns the end of a message, which states either that nothing was run or that the outcome
-    /// is unknown.
+    /// Returns the last part of an error message. It states either that nothing was run or that the
+    /// outcome is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
@@ -60,7 +60,7 @@ impl Phase {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The host name, address, user, port or a path in the route is invalid.
+    /// A name, address, user, port or path in the route is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
@@ -73,7 +73,7 @@ pub enum Error {
     /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
     /// attacker intercepts the connection.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
+        "host key of {host} at {address} is {presented}, but {files} contains {recorded}: find out \
          whether the host was reinstalled, and only then, as root here: \
          `repairctl trust {} --replace`; nothing was run",
         quoted(.host)
@@ -109,8 +109,8 @@ pub enum Error {
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
-    /// There is no common algorithm with the host. In most cases the host no longer has a key of
-    /// the recorded type.
+    /// The client and the host have no algorithm in common. In most cases, the host no longer has a
+    /// key of the recorded type.
     #[error(
         "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
          {wanted}); nothing was run"
@@ -135,7 +135,7 @@ pub enum Error {
     /// The host refused the login.
     #[error(
         "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
-         (from=, expiry-time=) and the log of its sshd; nothing was run"
+         (from=, expiry-time=) and the sshd log on that host; nothing was run"
     )]
     AuthRefused { host: String, address: String, user: String, key: String },
     /// The `ssh` program exited before the login. Only its output shows why, but anyone on the
@@ -158,12 +158,12 @@ pub enum Error {
     Resolve { host: String, address: String, why: String },
     /// No address of the host accepted the connection.
     #[error(
-        "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
-         run"
+        "cannot connect to {host}: {tries}; check that sshd is running there and that the port is \
+         open; nothing was run"
     )]
     Connect { host: String, tries: String },
     /// The deadline passed before the answer arrived.
-    #[error("no answer from {host} within {within:.1?}, while {phase}; {}", .phase.consequence())]
+    #[error("no answer from {host} within {within:.1?} while {phase}; {}", .phase.consequence())]
     Timeout { host: String, phase: Phase, within: Duration },
     /// The connection ended before the answer.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]
@@ -190,7 +190,7 @@ pub enum Error {
          was run"
     )]
     UsedUp { host: String },
-    /// The Nagios server lacks a resource: a socket, a thread or a program.
+    /// A resource on the Nagios server is missing, for example a socket, a thread or a program.
     #[error("on this machine: {why}; nothing was run")]
     Local { why: String },
 }

@@ -20,8 +20,8 @@ pub trait Gate {
         self.request_with_progress(request, deadline, &mut |_| ())
     }
 
-    /// Does the same as [`Gate::request`], and passes each line that the repair prints to
-    /// `progress` as soon as it arrives. `progress` gets at most 200 lines, which are safe to
+    /// Sends a request like [`Gate::request`], and passes each line that the repair prints to
+    /// `progress` as soon as the line arrives. `progress` gets at most 200 lines, which are safe to
     /// print. The lines are not part of the answer, and some gates send none.
     ///
     /// # Errors

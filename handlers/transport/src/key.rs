@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Maximum size of a key file in bytes. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
-/// A private key in the form that libssh2 takes.
+/// A private key in the form that libssh2 expects.
 pub(crate) struct LoginKey {
     /// Content of the key file, in OpenSSH or PEM format.
     pub(crate) text: String,
@@ -23,8 +23,8 @@ pub(crate) struct LoginKey {
     pub(crate) shown: String,
 }
 
-/// Checks that the `ssh` program can use the key of a route without a prompt. The type of the key
-/// is not checked, because ssh reads the file itself and supports more types than libssh2.
+/// Checks that the `ssh` program can use a route's key without a prompt. The type of the key is not
+/// checked, because ssh reads the file itself and supports more types than libssh2.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let text =
         read_private(&route.key, |why| Error::KeyFileUnreadable { file: route.key.clone(), why })?;
@@ -38,7 +38,7 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the key of a route and, if it is encrypted, its passphrase.
+/// Reads the key of a route. If the key is encrypted, also reads its passphrase.
 pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
     let file = &route.key;
     let unreadable = |why: String| Error::KeyFileUnreadable { file: file.clone(), why };
@@ -49,7 +49,8 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
             "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
         ));
     }
-    // ssh-key cannot parse the older PEM format, but libssh2 can.
+    // Ignore a parse error. The key may be in the older PEM format, which libssh2 supports but
+    // ssh-key does not.
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
         return Err(unusable(

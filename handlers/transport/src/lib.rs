@@ -1,8 +1,8 @@
-//! Connects to a host's gate by the route in the policy, sends requests, and accepts only framed
+//! Connects to a host's gate over the route in the policy, sends requests, and accepts only framed
 //! answers that match the request.
 //!
-//! This crate does not decide when a repair is due, and knows neither the results of earlier
-//! repairs nor what the caller does with an answer.
+//! This crate does not decide when a repair is due. It knows neither the results of earlier repairs
+//! nor what the caller does with an answer.
 
 mod answer;
 mod deadline;
@@ -42,8 +42,8 @@ pub use text::in_quotes;
 
 /// Connects to a host's gate with the backend named in the route.
 ///
-/// With the libssh2 backend, this function connects and logs in before `deadline`. The `ssh`
-/// backend only checks the route and its files, because the `ssh` program logs in for each request.
+/// The libssh2 backend connects and logs in before `deadline`. The `ssh` backend only checks the
+/// route and its files, because the `ssh` program logs in for each request.
 ///
 /// # Errors
 /// Fails if the route cannot be used or the login fails. Nothing has then been run on the host. If

@@ -7,7 +7,7 @@ use crate::text::excerpt;
 
 /// The prefix that a gate puts before each line of the repair's output.
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
-/// Maximum number of lines to show. Nobody reads that many.
+/// Maximum number of lines to show. Nobody reads more than that.
 const MAX_LINES: usize = 200;
 /// How many bytes of an unfinished line to keep.
 const MAX_LINE: usize = 1024;
@@ -21,7 +21,7 @@ pub struct OutputLines {
 }
 
 impl OutputLines {
-    /// Returns a splitter that shows every line. It is for programs on the Nagios server.
+    /// Returns a splitter that shows every line. Use it for programs on the Nagios server.
     pub fn all() -> OutputLines {
         OutputLines::with_prefix(b"")
     }
@@ -35,8 +35,8 @@ impl OutputLines {
         OutputLines { prefix, line: Vec::new(), left: MAX_LINES }
     }
 
-    /// Appends output, which may end in the middle of a line, and shows each completed line. The
-    /// lines are safe to print and are cut after 160 characters.
+    /// Appends output and shows each completed line. The output may end in the middle of a line.
+    /// The lines are safe to print and are cut after 160 characters.
     pub fn push(&mut self, bytes: &[u8], show: &mut dyn FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = MAX_LINE.saturating_sub(self.line.len()).min(part.len());

@@ -34,7 +34,7 @@ pub(crate) fn connect(
     }
     deadline.left(Phase::Connect)?;
     let (host, tries) = (deadline.host().into(), tries.join("; "));
-    // A reset means that a program was listening on the port and closed the connection.
+    // A reset means that a program was listening on the port but closed the connection.
     if was_reset {
         return Err(Error::TurnedAway { host, detail: tries });
     }
@@ -69,8 +69,8 @@ fn addresses(
         |why: String| Error::Resolve { host: deadline.host().into(), address: address.into(), why };
     let (sender, receiver) = sync_channel(1);
     let name = address.to_owned();
-    // getaddrinfo(3) has no timeout, so it runs in a thread, which is abandoned if the lookup
-    // hangs.
+    // getaddrinfo(3) has no timeout, so the lookup runs in a thread. If the lookup hangs, the
+    // thread is abandoned.
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn tries_every_address_of_a_name() {
-        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on the second.
+        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on 127.0.0.1.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(connect(&deadline(Duration::from_secs(5)), "localhost", port).is_ok());

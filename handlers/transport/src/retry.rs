@@ -1,4 +1,4 @@
-//! Retries when a host's sshd is busy and closes connections.
+//! Repeats attempts to connect when a busy sshd closes connections.
 
 use std::thread;
 use std::time::{Duration, Instant};

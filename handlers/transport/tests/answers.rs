@@ -1,5 +1,6 @@
-//! Tests how a host's output is interpreted. Only a framed answer to the request counts, regardless
-//! of the exit status. No output can block the client, fill its memory or fake an answer.
+//! Tests how the client interprets a host's output. Only a framed answer to the request counts,
+//! regardless of the exit status. No output can block the client, fill its memory or fake an
+//! answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,8 +12,8 @@ use common::{Plan, by_openssh, fails, repair, send, signal, soon};
 use rustix::process::Signal;
 use transport::{Answer, Error, GateReason, JobState, Request};
 
-/// Requests a repair from a host whose forced command is `script`. Checks that its output is
-/// refused, and returns the error.
+/// Requests a repair from a host whose forced command is `script`. Checks that the client refuses
+/// its output, and returns the error.
 fn not_believed(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = fails(&sshd.route(), &repair());
@@ -75,7 +76,7 @@ fn shows_output_of_a_host_without_gate() {
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
-/// The gate counts as missing only if it cannot have produced the output. A gate that was killed,
+/// The gate is reported missing only if it cannot have produced the output. A gate that was killed,
 /// panicked or sent a malformed answer is not missing.
 #[test]
 fn distinguishes_a_missing_gate_from_a_failed_one() {

@@ -1,5 +1,5 @@
-//! Tests that output that anyone on the network can forge does not influence the result. The peers
-//! in these tests do not have the host's private key.
+//! Tests with output that anyone on the network can forge. It must not influence the result. The
+//! peers in these tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -35,7 +35,7 @@ fn failure(route: &HostRoute) -> Error {
     common::send(route, &repair(), LONG).0.unwrap_err()
 }
 
-/// Returns a route to `port`, where another server listens in place of the host.
+/// Returns a route to `port`, where another server listens in place of the host's sshd.
 fn instead_of(sshd: &Sshd, port: u16) -> HostRoute {
     HostRoute { port, ..sshd.route_with(&format!("[*]:* {}\n", sshd.host_key("ed25519"))) }
 }
@@ -108,7 +108,7 @@ fn keeps_forged_output_out_of_libssh2_errors() {
 /// A gate that answers slowly, with counters for failed requests.
 struct Slow {
     sshd: Sshd,
-    /// How many requests failed although the gate had started.
+    /// How many requests failed after the gate had started.
     begun: u32,
     /// How many requests failed with an error that states that nothing was run.
     not_run: u32,
@@ -123,12 +123,12 @@ impl Slow {
         }
     }
 
-    /// Requests a repair. If the gate was started, checks that an error does not claim that nothing
-    /// was run.
+    /// Requests a repair. If the request fails after the gate has started, checks that the error
+    /// does not claim that nothing was run.
     fn request(&mut self, route: &HostRoute, limit: Duration) {
         let before = self.sshd.requests().len();
         let (answer, _) = common::send(&by_openssh(route.clone()), &repair(), limit);
-        // sshd may start the command with a delay.
+        // sshd may start the gate with a delay.
         std::thread::sleep(Duration::from_millis(200));
         let begun = self.sshd.requests().len() > before;
         if let Err(error) = answer {
@@ -153,7 +153,8 @@ fn never_denies_a_started_repair_after_a_cut_at_any_byte() {
 fn never_denies_a_started_repair_after_a_deadline_at_any_time() {
     let mut slow = Slow::new();
     let route = slow.sshd.route();
-    // On a busy machine, a repair may begin only after a longer time. Then try longer deadlines.
+    // On a busy machine, the repair may start later than 405 ms. In that case, try longer
+    // deadlines.
     let mut milliseconds = 5;
     while milliseconds < 405 || slow.begun == 0 && milliseconds < 30_000 {
         slow.request(&route, Duration::from_millis(milliseconds));

@@ -6,7 +6,7 @@ const MONTHS: [&str; 12] =
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY: i64 = 86400;
 
-/// Formats a date like C's `%c %z`: `Tue Dec 28 03:16:49 2027 +0000`.
+/// Formats a date like C's `%c %z`, for example `Tue Dec 28 03:16:49 2027 +0000`.
 pub fn format(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let (year, month, day) = civil(days);
@@ -17,7 +17,7 @@ pub fn format(seconds: i64) -> String {
 }
 
 /// Parses the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
-/// 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
+/// 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 pub fn parse_http(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words.as_slice() {
@@ -27,8 +27,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // A two-digit year belongs to this century or the last. RFC 9110 allows at most 50 years in the
-    // future. We split at 70, as C does.
+    // A two-digit year below 70 belongs to the 21st century, any other to the 20th, as in C. RFC
+    // 9110 draws the line 50 years in the future instead.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts years in
-/// March, which makes the leap day the last day of the year.
+/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts the year
+/// in March, so the leap day is the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;

@@ -1,5 +1,6 @@
-//! Why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on this
-//! machine and say nothing about the server. Every other fault counts as a result of the check.
+//! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on
+//! this machine and say nothing about the server. Every other fault counts as a result of the
+//! check.
 
 use rustix::io::Errno;
 
@@ -12,7 +13,7 @@ pub enum Fault {
     Timeout,
     /// The name has no address.
     Name(&'static str),
-    /// No address of the name accepted a connection. Holds the reason why the last address failed.
+    /// No address of the name accepted a connection. Holds the reason for the last failure.
     Connect(String),
     /// This process or machine has run out of file descriptors or memory, so the server was not
     /// contacted.
@@ -39,7 +40,7 @@ pub enum Fault {
 pub struct TlsFault {
     /// Reason given by the TLS library.
     pub why: String,
-    /// Whether OpenSSL might succeed with this peer.
+    /// Whether OpenSSL may be able to connect to this peer.
     pub openssl_may_help: bool,
 }
 
@@ -53,8 +54,9 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process. If `exec` fails, it
-    /// returns the reason, which is added to the message of a failed handshake.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process. It returns only if
+    /// that fails. Its result is the reason, which is added to the message about a failed
+    /// handshake.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {
@@ -62,8 +64,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore it if OpenSSL does not start, because rustls' result is complete without
-                // it.
+                // Ignore the failure if OpenSSL does not start. The result from rustls is complete
+                // without it.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

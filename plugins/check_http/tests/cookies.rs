@@ -1,5 +1,5 @@
 //! Tests --cookie-jar. The server sets a cookie and redirects, as after a login. Cookies are kept
-//! within one run and across several.
+//! within a single run and across several runs.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Tests the options that monitoring-plugins' check_http 2.3.3 does not have. Some come from
-//! check_curl; users asked for the others.
+//! Tests the options that monitoring-plugins' check_http 2.3.3 does not have. Some of them come
+//! from check_curl. The others were requested by users.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -163,7 +163,7 @@ fn reports_open_breaker_first() {
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
         output.1.contains(
-            "web1/HTTP: the breaker is open because 3 repairs of this incident did not help: it \
+            "web1/HTTP: the breaker is open because 3 repairs in this incident did not help: it \
              closes after"
         ),
         "{}",

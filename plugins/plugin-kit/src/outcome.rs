@@ -49,7 +49,7 @@ impl Outcome {
         self
     }
 
-    /// Adds an item of perfdata. A `|` without blanks separates the perfdata from the last line. To
+    /// Adds an item of perfdata. The perfdata follows the last line after a `|` without blanks. To
     /// get `text |perfdata`, end that line with a blank.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);

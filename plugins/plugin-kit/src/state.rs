@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The state of a service, as plugins report it. The type deliberately does not implement `Ord`:
+/// The state of a service, as plugins report it. The type deliberately does not implement `Ord`.
 /// [`State::worst`] is the only way to compare two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -18,7 +18,7 @@ pub enum State {
 }
 
 impl State {
-    /// Returns the exit code that the plugin guidelines define, from 0 to 3.
+    /// Returns the exit code from the plugin guidelines, which is between 0 and 3.
     pub fn code(self) -> u8 {
         match self {
             State::Ok => 0,

@@ -23,7 +23,7 @@ use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// What a program printed and sent, and its exit code.
+/// The exit code and output of a program, and the requests that it sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Behaviour {
     code: Option<i32>,
@@ -42,14 +42,14 @@ fn behaviour_of(program: &Path, case: &Case) -> Behaviour {
     Behaviour { code: run.code, text: unnamed(&comparable(&run)), requests }
 }
 
-/// Removes the program's name and version.
+/// Removes the program's name and version from a text.
 fn unnamed(text: &str) -> String {
     let ours = format!("v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"));
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Returns the part of the output that is compared. For command line errors, this is one line,
-/// because the original prints getopt's errors to stderr and its own before its help. Messages
+/// Returns the part of the output to compare. For command line errors, this is one line, because
+/// the original prints getopt's errors to stderr, and its own errors before the help. Messages
 /// about invalid patterns and the help itself are not compared.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
@@ -66,8 +66,8 @@ fn comparable(run: &Run) -> String {
     if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
 }
 
-/// Describes how the two programs differ in a case, unless the difference is expected. Also reports
-/// an expected difference that does not occur.
+/// Describes how the two programs differ in a case. Returns `None` if they differ as expected. An
+/// expected difference that does not occur is also reported.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (behaviour_of(Path::new(ORIGINAL), case), behaviour_of(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
@@ -93,7 +93,7 @@ fn behaves_like_monitoring_plugins() {
     assert!(cases.len() > 2000, "{}", cases.len());
     let next = AtomicUsize::new(0);
     let red = Mutex::new(Vec::new());
-    // Use more threads than there are processors, because most of the time a case only waits.
+    // Use more threads than there are processors, because a case spends most of its time waiting.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

@@ -29,8 +29,8 @@ pub fn gate_words(bytes: &[u8]) {
     }
 }
 
-/// Converts a request to the server's type. Names that the gate accepts must also be valid for the
-/// server.
+/// Converts a request from the gate's type to the server's. Names that the gate accepts must also
+/// be valid for the server.
 fn as_sent(request: &GateRequest) -> Request {
     let name = |name: &Name| {
         name.as_str().parse::<RepairName>().expect("the server accepts the gate's repair names")
@@ -48,7 +48,7 @@ fn as_sent(request: &GateRequest) -> Request {
     }
 }
 
-/// Returns the request that a server would send as exactly these bytes.
+/// Returns the request that a server would send as exactly `bytes`.
 pub(crate) fn server_request(bytes: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();

@@ -1,12 +1,12 @@
-//! A check for JSON that is independent of the tested parsers.
+//! A check of JSON that is independent of the tested parsers.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether every key in valid JSON is unique within its object. With a duplicate key, a parser that
-/// uses the first value would read something different from one that uses the last.
+/// Whether all keys in valid JSON are unique within their object. If a key occurs twice, some
+/// parsers use the first value and others the last.
 pub(crate) fn keys_are_unique(text: &[u8]) -> bool {
     serde_json::from_slice::<Unique>(text).is_ok()
 }

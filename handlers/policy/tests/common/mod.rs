@@ -43,7 +43,7 @@ pub fn event(text: &str) -> Event {
     }
 }
 
-/// Decides as if the policy named no status file.
+/// Decides without a status file.
 pub fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
     policy::decide(event, policy, &recorded.clone().into())
 }
@@ -52,7 +52,8 @@ pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
     code(&decide(event, &policy(), recorded))
 }
 
-/// Decides with an empty ledger, when the engine shows this object and this share.
+/// Decides with an empty ledger and an engine that shows this object and this share of objects in
+/// trouble.
 pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
     let observed = Some(Observation { object, share });
     code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
@@ -73,8 +74,8 @@ pub const STILL_CRITICAL: ObjectNow = ObjectNow {
     host_downtime: false,
 };
 
-/// Creates a history of repairs, newest first. For each, the caller passes its outcome and how many
-/// seconds ago it ended.
+/// Creates a history of repairs, newest first. The caller passes the outcome of each repair and how
+/// many seconds ago it ended.
 pub fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
     let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
         job: "j".into(),

@@ -4,20 +4,20 @@ use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// The name is matched by a pattern for several hosts. Holds the number of that line, counted from
-/// 1.
+/// The name is matched by a pattern that also covers other hosts. Holds the number of the pattern's
+/// line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {0} matches the name by a pattern that also matches other hosts")]
+#[error("the pattern in line {0} matches the name, but also other hosts")]
 pub struct SharedLine(pub usize);
 
 /// Returns `text` without the keys that are recorded under exactly these names.
 ///
-/// If a line has other names as well, only the given names are removed from it. Comments, lines
-/// with a marker (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
+/// If a line also has other names, only the given names are removed from it. Comments, lines with a
+/// marker (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
 ///
 /// # Errors
-/// Fails if a line matches one of the names by a pattern, because other hosts would lose their key
-/// as well.
+/// Fails if a pattern for several hosts matches one of the names. Removing its line would also
+/// remove the keys of the other hosts.
 pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
     let mut kept = Vec::with_capacity(text.len());
     for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {

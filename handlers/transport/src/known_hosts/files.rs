@@ -10,7 +10,7 @@ use super::recorded::{HostKeyStatus, RecordedHostKeys};
 use crate::error::Error;
 use crate::route::{address_and_port, known_hosts_files};
 
-/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts takes 5 MB.
+/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts is 5 MB.
 const LONGEST: u64 = 64 << 20;
 
 /// Reads the host's keys from the known_hosts files of its route. Missing files are skipped.
@@ -31,7 +31,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     Err(Error::KnownHostsEmpty {
         host: route.host.clone(),
         files: known_hosts_files(route),
-        state: if files.is_empty() { "does not exist" } else { "holds no host key" },
+        state: if files.is_empty() { "does not exist" } else { "contains no host key" },
     })
 }
 

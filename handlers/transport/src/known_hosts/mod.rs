@@ -2,7 +2,7 @@
 //!
 //! This module replaces libssh2's own parser, which does not support wildcards, ignores `@revoked`
 //! and `@cert-authority`, and rejects a whole file because of a single malformed line. From the
-//! crate ssh-key it uses only the types.
+//! ssh-key crate, it uses only the types.
 
 mod edit;
 mod files;

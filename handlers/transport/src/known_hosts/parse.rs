@@ -6,7 +6,7 @@ use ssh_key::known_hosts::{HostPatterns, Marker};
 use super::patterns::HostKeyNames;
 use super::recorded::{RecordedHostKeys, RecordedKey};
 
-/// One known_hosts file, already read.
+/// The path and content of one known_hosts file.
 pub struct KnownHostsText<'a> {
     /// Path of the file, for messages.
     pub name: &'a str,
@@ -14,8 +14,8 @@ pub struct KnownHostsText<'a> {
     pub text: &'a [u8],
 }
 
-/// Collects the keys that the files record under `names`. Like ssh, skips malformed lines, but the
-/// result lists those that name the host.
+/// Collects the keys that the files record under `names`. Skips malformed lines, as ssh does, but
+/// lists in the result those that name the host.
 pub fn look_up(files: &[KnownHostsText<'_>], names: &HostKeyNames) -> RecordedHostKeys {
     let mut recorded = RecordedHostKeys::default();
     let mut ranked: Vec<(usize, RecordedKey)> = Vec::new();
@@ -55,8 +55,8 @@ fn read_line(
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // In a @revoked line, accept even a key with wrong inner lengths, because the key must stay
-    // revoked.
+    // In a @revoked line, read even a key with wrong inner lengths. If the line were skipped, the
+    // key would not count as revoked.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;
@@ -70,8 +70,8 @@ fn read_line(
     Some(())
 }
 
-/// Parses a key and also returns it in the SSH wire format. ssh-key accepts some wrong inner
-/// lengths. Unless `lenient` is set, the key must be in its canonical form.
+/// Parses a key and also returns it in the SSH wire format. Unless `lenient` is set, the key must
+/// be in its canonical form, because ssh-key itself accepts some wrong inner lengths.
 fn read_key(
     kind: Option<&str>,
     base64: Option<&str>,

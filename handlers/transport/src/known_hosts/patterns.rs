@@ -6,16 +6,16 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names under which a host's keys may be recorded, in lookup order. Only the keys under the
-/// first name with any keys are trusted, but a key that is revoked under any of the names is
+/// The names under which a host's keys may be recorded, in lookup order. Of these, only the first
+/// name with any keys provides the trusted keys. A key that is revoked under any of the names is
 /// refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 
 impl HostKeyNames {
-    /// Builds the names as ssh does: the host's name in Nagios, then its address. If the port is
-    /// not 22, both also come in the form `[name]:port`, before the plain ones. Names are compared
-    /// in lower case.
+    /// Builds the same names as ssh does: the host's name in Nagios, then its address. If the port
+    /// is not 22, the list starts with both in the form `[name]:port`. Names are compared in lower
+    /// case.
     pub fn new(host: &str, address: &str, port: u16) -> HostKeyNames {
         let plain = [host.to_lowercase(), address.to_lowercase()];
         let with_port = plain.iter().filter(|_| port != 22).map(|name| format!("[{name}]:{port}"));

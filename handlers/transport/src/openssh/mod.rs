@@ -36,8 +36,8 @@ impl OpenSshGate {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// Does the same as [`OpenSshGate::new`], but runs `program`, an absolute path, instead of
-    /// `/usr/bin/ssh`.
+    /// Checks the route and its files like [`OpenSshGate::new`]. Requests run `program`, an
+    /// absolute path, instead of `/usr/bin/ssh`.
     ///
     /// # Errors
     /// Returns the same errors as [`OpenSshGate::new`].

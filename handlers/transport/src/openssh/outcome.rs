@@ -1,9 +1,8 @@
-//! Interprets a run of `ssh`.
+//! Determines the result of a request from a finished run of `ssh`.
 //!
-//! Only three facts count: whether ssh had logged in, the framed answer and the exit code. Messages
-//! quote ssh's output but do not rely on it, because an unauthenticated peer can put whole lines
-//! into it (RFC 4253, 11.1). The output has one other use: if ssh did not log in, it decides
-//! whether to retry.
+//! Only three facts decide the result: whether ssh had logged in, the framed answer and the exit
+//! code. ssh's own messages do not, because an unauthenticated peer can put whole lines into them
+//! (RFC 4253, 11.1). Errors quote them. If ssh did not log in, they also decide whether to retry.
 
 use policy_file::HostRoute;
 
@@ -64,7 +63,7 @@ pub(super) fn answer(
 /// failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // ssh logs the first of these lines for a socket and the second for a ProxyCommand.
+    // ssh logs the first of these lines if it uses a socket, the second if it uses a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -76,14 +75,15 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
 }
 
 /// Returns what the host sent instead of its version, on one line and in quotes. ssh logs each line
-/// of it at debug level, and since version 8.0 adds line numbers.
+/// of this text at debug level. Since version 8.0, it adds line numbers.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
     let text: Vec<&str> = lines.filter_map(greeting_line).collect();
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns a line that the host sent before its version, if this debug line contains one.
+/// Returns the line that the host sent before its version, or `None` if this debug line quotes
+/// none.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));

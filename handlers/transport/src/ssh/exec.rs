@@ -22,7 +22,7 @@ pub(crate) fn exec(
     let mut channel = open(connection)?;
     send(connection, &mut channel, request, phase)?;
     let response = receive(connection, &mut channel, phase, progress)?;
-    // Do not wait for the host to confirm the close. The session is either reused or dropped, and
+    // Do not wait until the host confirms the close. The session is either reused or dropped, and
     // neither needs the confirmation.
     let _ = channel.close();
     response.answer(connection.host(), request, phase)
@@ -48,7 +48,8 @@ fn send(
 ) -> Result<(), Error> {
     let words = request.to_string();
     match connection.drive(phase, |_| channel.exec(&words))? {
-        // Without an end of file, a command that reads its standard input would wait for ever.
+        // Send an end of file. Otherwise a command that reads its standard input would wait
+        // forever.
         Ok(()) => connection
             .drive(phase, |_| channel.send_eof())?
             .map_err(|e| connection.error(phase, &e)),
@@ -61,8 +62,8 @@ fn send(
     }
 }
 
-/// Reads stdout and stderr alternately to their end. If either were left unread, its window would
-/// fill up and block the command.
+/// Reads stdout and stderr in turn, both to their end. If one of them were left unread, its window
+/// would fill up and block the command.
 fn receive(
     connection: &mut Connection,
     channel: &mut Channel,
@@ -104,7 +105,8 @@ fn receive(
     }
 }
 
-/// Moves the received bytes into `response`. The error says why the connection ended.
+/// Moves the received bytes into `response`. Returns an error with the reason if the connection
+/// ended.
 fn drain(
     response: &mut ResponseBuffer,
     channel: &mut Channel,
@@ -131,7 +133,7 @@ fn take<'a>(stream: &mut impl Read, buffer: &'a mut [u8]) -> Result<&'a [u8], St
     }
 }
 
-/// Returns how the command ended, worded for a message and as an exit status.
+/// Returns how the command ended, as text for a message and as an exit status.
 ///
 /// The status can arrive after the end of the output, so this waits up to [`GRACE`] for the channel
 /// to close. Exit status 0 is treated as unknown, because libssh2 returns 0 if the host sent none.

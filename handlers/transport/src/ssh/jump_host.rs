@@ -1,7 +1,7 @@
 //! A tunnel through a jump host (direct-tcpip, RFC 4254, 7.2).
 //!
-//! The connection to the jump host is a separate SSH session, whose host key is checked like any
-//! other. The jump host sees only encrypted traffic to and from the target host.
+//! The connection to the jump host is a separate SSH session. The jump host's key is checked like
+//! any other host key. The jump host sees only encrypted traffic to and from the target host.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -38,7 +38,7 @@ impl Tunnel {
             }
             _ => jump_host.error(Phase::Connect, &e),
         })?;
-        // From here on, the deadline is kept by the watchdog of the connection to the target host.
+        // From this point, the watchdog of the connection to the target host enforces the deadline.
         // The watchdog ends the tunnel by shutting down that connection's socket.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);

@@ -1,8 +1,8 @@
-//! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1)
-//! from its first, still unencrypted bytes.
+//! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1).
+//! The first bytes from the host contain them, still unencrypted.
 //!
-//! libssh2 never reports the offered lists, and its error does not show whether there was no common
-//! algorithm or the connection ended.
+//! libssh2 never reports the offered lists. Its error does not show whether the connection ended or
+//! the two sides had no algorithm in common.
 
 use crate::text::quoted;
 
@@ -18,8 +18,8 @@ const PREFIX: usize = 1 + 16;
 /// and the index of the host's list to compare them with.
 pub(super) type OfferedLists<'a> = [(&'static str, &'a str, usize)];
 
-/// Describes the host's first list that has no algorithm in common with ours, for a message.
-/// Returns `None` if each list has one, or if the host's lists did not arrive in full.
+/// Finds the host's first list that has no algorithm in common with ours, and describes it for a
+/// message. Returns `None` if each list has a common algorithm or the host's lists are incomplete.
 pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<String> {
     let offered = lists(head)?;
     ours.iter().find_map(|(what, ours, index)| {
@@ -29,8 +29,7 @@ pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<Strin
     })
 }
 
-/// Returns the host key algorithms that the host offers, or `None` if its lists did not arrive in
-/// full.
+/// Returns the host key algorithms that the host offers, or `None` if its lists are incomplete.
 pub(crate) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
@@ -55,8 +54,8 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
-/// Returns what a host sent instead of its version (RFC 4253, 4.2), on one line and in quotes, or
-/// `None` if it sent none.
+/// Returns what a host sent instead of its version (RFC 4253, 4.2), on one line and in quotes.
+/// Returns `None` if the host sent nothing.
 pub(super) fn greeting(head: &[u8]) -> Option<String> {
     let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let text: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();

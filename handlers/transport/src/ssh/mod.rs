@@ -24,10 +24,10 @@ use crate::request::Request;
 /// A logged-in connection to a gate. Dropping the connection never waits for the host.
 pub(crate) struct SshGate {
     route: HostRoute,
-    /// `None` after a request has failed, because the next answer over that connection could belong
-    /// to the failed request.
+    /// `None` after a request has failed, because the next answer over the same connection could
+    /// belong to the failed request.
     connection: Option<Connection>,
-    /// Whether the connection has served a request. After that, it may have died while it was idle.
+    /// Whether the connection has served a request. If so, it may have been cut while it was idle.
     used: bool,
 }
 

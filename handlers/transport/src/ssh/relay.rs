@@ -18,7 +18,7 @@ use rustix::net::sockopt;
 use super::kexinit::HEAD;
 use crate::error::Error;
 
-/// After this long without activity, the relay calls [`Remote::idle`].
+/// The relay calls [`Remote::idle`] after this time without activity.
 const TICK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// The remote end of a relay: a TCP connection, or a channel through a jump host.
@@ -37,8 +37,8 @@ impl Remote for TcpStream {
     }
 
     /// Enables quick acknowledgements. Otherwise Nagle's algorithm on the host and our delayed
-    /// acknowledgement stall each other for 40 ms. The option does not last (tcp(7)), so it is set
-    /// before each wait.
+    /// acknowledgements would stall each other for 40 ms. The option is not permanent (tcp(7)), so
+    /// it is set before each wait.
     fn before_wait(&self) {
         let _ = sockopt::set_tcp_quickack(self, true);
     }
@@ -74,8 +74,8 @@ impl ReceiveLimit {
     }
 }
 
-/// Starts a relay to `remote` and returns the local socket. The relay runs until either end closes
-/// or the limit is reached.
+/// Starts a relay to `remote` and returns the local socket. The relay runs until one of the ends
+/// closes or the limit is reached.
 pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStream, Error> {
     let failed = |e: io::Error| Error::Local {
         why: format!("cannot create a socket or thread for the connection: {e}"),
@@ -91,8 +91,8 @@ pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStr
 
 /// Both ends of a relay, and the bytes in transit.
 ///
-/// `up` holds bytes for the remote end and `down` bytes for the local one. More is read from one
-/// end only after the other end has accepted all bytes in transit.
+/// `up` holds bytes for the remote end, and `down` holds bytes for the local end. More is read from
+/// one end only after the other end has accepted all bytes in transit.
 struct Relay<R> {
     remote: R,
     local: UnixStream,
@@ -151,8 +151,8 @@ impl<R: Remote> Relay<R> {
     }
 }
 
-/// Appends available bytes to `into`. Returns whether there were any, or `None` at the end of the
-/// stream.
+/// Appends available bytes to `into`. Returns whether there were any, or `None` if the stream has
+/// ended.
 fn read(from: &mut impl Read, buffer: &mut [u8], into: &mut Vec<u8>) -> Option<bool> {
     match from.read(buffer) {
         Ok(0) => None,

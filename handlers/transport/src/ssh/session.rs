@@ -15,8 +15,7 @@ use crate::known_hosts::{self, HostKeyCheck, RecordedHostKeys};
 use crate::resolve;
 use crate::route::{self, address_and_port, known_hosts_files};
 
-/// Key exchange algorithms, the fastest first. curve25519 takes a third of the time that the others
-/// take.
+/// Key exchange algorithms, the fastest first. curve25519 takes a third of the time of the others.
 ///
 /// None of the lists in this module contains SHA-1 or CBC. libssh2 itself adds the names that
 /// announce strict key exchange and RFC 8308.
@@ -72,7 +71,7 @@ pub(crate) fn handshake(
         wanted: host_keys.into(),
         detail,
     };
-    // If libssh2 supports none of the names, it fails with -33 and keeps its default list.
+    // If libssh2 supports none of the names, it returns error -33 and keeps its default list.
     let session = &connection.session;
     session
         .method_pref(MethodType::HostKey, host_keys)

@@ -1,8 +1,8 @@
 //! Shuts down a connection's socket at the deadline.
 //!
 //! libssh2's own timeout applies to each call, so the timeouts of several calls add up. A single
-//! call can also go on for as long as the host keeps sending. The only way to end such a call is to
-//! shut down the socket.
+//! call can also last as long as the host keeps sending. The only way to end such a call is to shut
+//! down the socket.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;

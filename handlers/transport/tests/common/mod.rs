@@ -1,15 +1,15 @@
-//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free
-//! loopback port.
+//! Starts a real sshd for one test on a free loopback port, with its own directory, keys and forced
+//! command.
 //!
 //! sshd runs as the user who runs the tests, and the tests log in as that user. If sshd is not
-//! installed, the test fails.
+//! installed, the tests fail.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test fails by panicking, with the log"
 )]
-#![allow(dead_code, reason = "each file of tests uses a part of this")]
+#![allow(dead_code, reason = "each test file uses only a part of this")]
 
 use std::fs;
 use std::io::Read;
@@ -68,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// Runs sshd in a network namespace, at an address in it.
+    /// Runs sshd in a network namespace, where it listens on `address`.
     pub fn inside(mut self, namespace: &str, address: &str) -> Plan {
         self.namespace = Some(namespace.into());
         self.address = address.into();
@@ -124,12 +124,12 @@ impl Plan {
         fs::write(at("gate"), script).unwrap();
         set_mode(at("gate"), 0o755);
         let public = fs::read_to_string(at("user.pub")).unwrap();
-        // Without exec, some login shells keep running as the parent of the gate.
+        // Without exec, some login shells would keep running as the parent of the gate.
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
-            // sshd needs this directory for privilege separation. It does not exist if the system's
-            // sshd is not running.
+            // sshd needs this directory for privilege separation. It may not exist if the system's
+            // sshd has not been started.
             fs::create_dir_all("/run/sshd").unwrap();
         }
         for _ in 0..5 {
@@ -149,7 +149,7 @@ impl Plan {
         let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
         let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
         if let Some(namespace) = &self.namespace {
-            // ip replaces itself with sshd, so the child's process ID is sshd's.
+            // ip replaces itself with sshd, so the child's process ID is that of sshd.
             command.args(["netns", "exec", namespace, sshd]);
         }
         let mut child = command
@@ -186,10 +186,10 @@ impl Plan {
         let keys: String =
             self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
         // sshd uses the first value of an option, so the test's own lines come before the defaults.
-        // Only for MaxStartups does the last value count. With UsePAM off, sshd treats an account
-        // whose password field begins with '!' as locked, so root's field must be '*' instead.
-        // SHLVL keeps bash from reading the user's .bashrc, as it otherwise does when sshd starts
-        // it.
+        // MaxStartups is an exception: its last value counts. With UsePAM off, sshd treats an
+        // account whose password field begins with '!' as locked, so root's field must be '*'
+        // instead. SHLVL keeps bash from reading the user's .bashrc, which it would read because
+        // sshd starts it.
         format!(
             "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\n\
              StrictModes no\n\
@@ -202,8 +202,8 @@ impl Plan {
     }
 }
 
-/// Generates a key pair. `kind` is a key type for ssh-keygen. With the suffix "-pem", the private
-/// key has the older PEM format.
+/// Generates a key pair. `kind` is a key type for ssh-keygen. If it has the suffix "-pem", the
+/// private key is written in the older PEM format.
 pub fn keygen(kind: &str, passphrase: &str, file: &Path) {
     let (kind, format) = kind.strip_suffix("-pem").map_or((kind, None), |kind| (kind, Some("PEM")));
     let mut command = Command::new("ssh-keygen");
@@ -239,7 +239,7 @@ impl Sshd {
         self.dir.path().join(name)
     }
 
-    /// Returns the host key of this kind, as its type and base64.
+    /// Returns the type and base64 of the host key of this kind.
     pub fn host_key(&self, kind: &str) -> String {
         public_key(&self.path(&format!("host_{kind}.pub")))
     }
@@ -284,7 +284,8 @@ impl Sshd {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the forced command has written a whole line to this file, and returns it.
+    /// Waits until the forced command has written a whole line to the file `name`, and returns the
+    /// line.
     pub fn wait_for(&self, name: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(60) {
@@ -307,7 +308,7 @@ impl Drop for Sshd {
     }
 }
 
-/// Returns the type and base64 in a public key file.
+/// Returns the key type and base64 from a public key file.
 pub fn public_key(file: &Path) -> String {
     fs::read_to_string(file).unwrap().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
@@ -330,7 +331,7 @@ pub fn repair() -> Request {
     }
 }
 
-/// Returns a deadline that even a slow machine can meet.
+/// Returns a deadline that even a slow machine meets.
 pub fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }

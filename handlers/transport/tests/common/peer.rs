@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// Starts a server on loopback and returns its port. The server waits for the version line of each
-/// client and then sends `bytes`.
+/// Starts a server on loopback and returns its port. The server waits for each client's version
+/// line and then sends `bytes`.
 pub fn peer(bytes: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! Judges how old a document is (-M), that is, how long ago it was last modified according to the
+//! Judges the age of a document (-M): the time since it was last modified, measured with the
 //! server's own clock.
 
 use plugin_kit::State;
@@ -7,7 +7,7 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Documents up to this many seconds old have their age printed in hours, older ones in days.
+/// Ages up to this many seconds are printed in hours, greater ones in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
 /// How far ahead of the server's clock a modification date may be, in seconds.
 const MAX_AHEAD: i64 = 30;
@@ -24,7 +24,7 @@ pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // monitoring-plugins pads the date to this width too. Existing filters may match the padding.
+    // monitoring-plugins pads the date to this width. Existing filters may rely on the padding.
     let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };

@@ -8,7 +8,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// How many bytes of a missing string are printed.
+/// How many bytes of a missing string the message shows.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
@@ -81,7 +81,8 @@ fn search(
 }
 
 fn shortened(text: &[u8]) -> String {
-    // Do not cut within a character. The text would then be invalid UTF-8 and decoded as Latin-1.
+    // Do not cut within a character. Otherwise the text would be invalid UTF-8 and be decoded as
+    // Latin-1.
     let end =
         std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {

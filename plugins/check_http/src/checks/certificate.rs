@@ -1,4 +1,4 @@
-//! Judges how long a certificate remains valid (-C). The current time is an argument.
+//! Judges how long a certificate remains valid (-C). The caller passes the current time.
 
 use plugin_kit::State;
 use x509_cert::der::asn1::AnyRef;
@@ -49,8 +49,8 @@ impl PeerCertificate {
         Ok(PeerCertificate { common_name, not_after })
     }
 
-    /// Parses the peer's own certificate, which is the first of `chain`. If `whole` is set, returns
-    /// the certificate that expires first in the whole chain.
+    /// Parses the peer's own certificate, which is the first one in `chain`. If `whole` is set,
+    /// returns the certificate that expires first in the whole chain.
     pub fn parse_chain(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, BadCertificate> {
         let first = PeerCertificate::parse(chain.first().ok_or(BadCertificate::Missing)?)?;
         let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::parse(der));
@@ -102,7 +102,7 @@ impl PeerCertificate {
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
-            // Version 1 has no version field.
+            // Certificates of version 1 have no version field.
             if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
                 part.decode::<AnyRef<'_>>()?;
             }
@@ -167,7 +167,7 @@ mod tests {
         assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
-    /// Encodes a tag, the length and fewer than 128 bytes of content.
+    /// Encodes fewer than 128 bytes of content in DER, after its tag and length.
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::spec::json_assertion::JsonAssertion;
 
-/// Largest body that is parsed, in bytes. The parsed document takes many times as much memory.
+/// Largest body to parse, in bytes. The parsed document takes many times as much memory.
 const MAX_JSON: usize = 1 << 20;
 
 /// Returns a message for each assertion that does not hold.

@@ -11,7 +11,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// What the check does after a response.
+/// What the check does next after a response.
 #[derive(Debug)]
 pub enum ResponseVerdict {
     /// The check ends with this outcome.

@@ -12,7 +12,8 @@ const ANY_HTTP_1: &[u8] = b"HTTP/1.";
 
 /// What a status line means for the check.
 pub enum StatusVerdict {
-    /// The line contains one of the strings given with -e. Holds the message, which quotes them.
+    /// The line contains one of the strings given with -e. Holds the message, which quotes these
+    /// strings.
     Expected(String),
     /// The status code maps to this state.
     State(State),

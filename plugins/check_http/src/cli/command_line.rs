@@ -1,5 +1,4 @@
-//! Parses the command line into options. Option values stay text, which the module `convert`
-//! parses.
+//! Parses the command line into options. The `convert` module parses the option values.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -19,7 +18,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The options, and the facts that depend on their order on the command line.
+/// The parsed options, and facts that depend on the order of the command line.
 #[derive(Debug)]
 pub struct ParsedOptions {
     /// Options as clap parsed them.
@@ -47,7 +46,7 @@ pub struct PatternOption {
     pub linespan: bool,
 }
 
-/// Parses the arguments after the program's name. The run started at `run_start`.
+/// Parses the arguments after the program's name. `run_start` is when the run started.
 pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
@@ -88,8 +87,8 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // Leak clap's tables, because the process ends soon and dropping them would take an eighth of
-    // the whole run time.
+    // Leak clap's tables. The process ends soon, and dropping them would take an eighth of the
+    // whole run time.
     std::mem::forget((command, matches, known));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
@@ -107,8 +106,8 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // Leave out --extra-opts, which has already been resolved, so that a prefix of its name is
-        // rejected.
+        // --extra-opts has already been resolved. Leave it out here, so that a prefix of its name
+        // is rejected.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {

@@ -30,7 +30,7 @@ const STANDARD_PATHS: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// Largest ini file that is read, in bytes.
+/// Largest ini file to read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Replaces every --extra-opts with the options from its file. `takes_value` returns whether a long
@@ -111,8 +111,8 @@ fn standard_file() -> Result<PathBuf, Problem> {
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// Returns the options from all sections named `wanted`, or `None` if there is no such section. If
-/// a line is invalid, the error holds its number.
+/// Returns the options from all sections with the name `wanted`, or `None` if there is no such
+/// section. If a line is invalid, the error holds its line number.
 fn section_of(
     content: &[u8],
     wanted: &str,
@@ -155,7 +155,7 @@ fn section_of(
     Ok(found)
 }
 
-/// Converts `key=value` from an ini file to a word of a command line. Flags have an empty value.
+/// Converts `key=value` from an ini file to a command line word. Flags have an empty value.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),

@@ -39,7 +39,8 @@ pub struct Cli {
     #[arg(short, long, value_name = "PORT", help_heading = CONNECTION)]
     pub port: Option<OsString>,
 
-    /// Check every address of the name separately. The worst result counts and names its address.
+    /// Check every address of the name separately. The worst result counts, and the output names
+    /// its address.
     #[arg(long, help_heading = CONNECTION)]
     pub all_addresses: bool,
 
@@ -231,7 +232,7 @@ pub struct Cli {
     #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
     pub max_age: Option<OsString>,
 
-    /// Return WARNING if the response, including headers, has fewer than MIN or more than MAX
+    /// Return WARNING if the response, including headers, is smaller than MIN or larger than MAX
     /// bytes.
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
@@ -261,7 +262,7 @@ pub struct Cli {
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
-    /// Add the times of connect, TLS, request, first byte and transfer to the performance data.
+    /// Add the connect, TLS, request, first-byte and transfer times to the performance data.
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
 

@@ -9,7 +9,7 @@ use miniz_oxide::inflate::{
 
 use crate::http::response::ResponseHead;
 
-/// Header line by which a request asks for a compressed body.
+/// Request header line that accepts compressed bodies.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
 /// The body cannot be decompressed.
@@ -17,17 +17,17 @@ pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;
 
-/// A decompressed body, which may be cut at the limit.
+/// A decompressed body. It may have been cut at the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decompressed {
     /// Decompressed bytes, up to the limit.
     pub body: Vec<u8>,
-    /// Whether the limit cut the body.
+    /// Whether the body was cut at the limit.
     pub cut: bool,
 }
 
-/// Decompresses `body` if Content-Encoding says that it is compressed. Returns `None` if it does
-/// not.
+/// Decompresses `body` if the Content-Encoding header says that it is compressed. Otherwise returns
+/// `None`.
 pub fn decompress(
     head: &ResponseHead,
     body: &[u8],
@@ -50,8 +50,8 @@ pub fn decompress(
     }
 }
 
-/// Decompresses the `deflate` coding, which is defined as the zlib format. Some servers send raw
-/// deflate data instead (RFC 9110, section 8.4.1.2), so both formats are tried.
+/// Decompresses data in the `deflate` coding. RFC 9110, section 8.4.1.2, defines it as the zlib
+/// format, but some servers send raw deflate data instead. This function tries both.
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
         Err(why) if why.status != TINFLStatus::HasMoreOutput => {

@@ -3,7 +3,7 @@
 /// How a body is delimited, and how much of it has not arrived yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// The header announced the length. Holds the number of bytes that have not arrived yet.
+    /// The header specified the length. Holds the number of bytes that have not arrived yet.
     Length(u64),
     /// The body is sent in chunks (RFC 9112, section 7.1).
     Chunked(ChunkState),
@@ -11,7 +11,7 @@ pub enum Framing {
     UntilClose,
 }
 
-/// How far a chunked body has been read.
+/// The progress of reading a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
     /// In the line that gives a chunk's size. Holds the part of the line that has arrived.
@@ -32,13 +32,13 @@ pub enum ChunkState {
 #[error("invalid chunks")]
 pub struct BadChunk;
 
-/// Largest size line, including chunk extensions, and largest trailer, in bytes.
+/// Maximum length in bytes of a size line with its chunk extensions, and of the trailer.
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
-    /// Bytes beyond the announced length are kept: some servers announce a wrong length, and users
+    /// Keeps bytes beyond the announced length. Some servers announce a wrong length, and users
     /// expect check_http to find any text that they can see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {

@@ -1,5 +1,5 @@
-//! Resolves the target of a redirect (RFC 3986, section 5, with the URLs of RFC 9110) and detects
-//! loops.
+//! Resolves the target of a redirect and detects loops. Follows RFC 3986, section 5, and RFC 9110
+//! for http and https URLs.
 
 use plugin_kit::State;
 
@@ -61,12 +61,12 @@ impl BadRedirect {
     }
 }
 
-/// Returns where a redirect leads. `head` is the head of the response from `target`.
+/// Returns the target to which a redirect leads. `head` is the head of the response from `target`.
 ///
-/// A redirect to its own target is normally a loop. It is still followed in two cases. If the
-/// response set a new cookie, the next request sends that cookie and can get another response. If
-/// the address is pinned to something other than the host name, following the redirect is how users
-/// of -I get past a load balancer's first response.
+/// A redirect to its own target is normally a loop. It is still followed in two cases. First, the
+/// response may have set a new cookie. The next request sends this cookie, and its response may be
+/// different. Second, the current address may be other than the host name, for example with -I.
+/// Users of -I follow such redirects to get past a load balancer's first response.
 pub fn next(
     target: &HttpTarget,
     head: &ResponseHead,

@@ -56,7 +56,7 @@ pub struct HttpRequest {
 pub enum RequestRoute {
     /// Directly to the target. The target can be a proxy that the user named with -I.
     Direct,
-    /// Through a tunnel opened by a proxy.
+    /// Through a tunnel that a proxy opens.
     Tunnel,
     /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
     Proxy,
@@ -85,7 +85,7 @@ impl RequestSpec {
 
 /// Builds the request for `target`. Unless `with_credentials` is set, leaves out credentials for
 /// the site, including -k header lines that contain any. `cookies` is the value of the Cookie
-/// header; if it is empty, no such header is sent.
+/// header. If it is empty, there is no Cookie header.
 pub fn build(
     request: &RequestSpec,
     target: &HttpTarget,
@@ -136,7 +136,8 @@ pub fn build(
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
     }
-    // Inside a tunnel the site reads the request, and must not get the proxy credentials.
+    // Inside a tunnel, the site itself reads the request. The site must not get the proxy
+    // credentials.
     if route == RequestRoute::Proxy || (with_credentials && route == RequestRoute::Direct) {
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }

@@ -1,5 +1,5 @@
-//! Parses response heads, and finds out how a body is delimited. Tolerates the deviations from the
-//! RFCs that real servers show.
+//! Parses response heads and determines how a body is delimited. Tolerates deviations from the RFCs
+//! that occur on real servers.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
 /// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than
-/// the limit of 1 MiB, to show that the body is longer.
+/// the limit of 1 MiB, so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// How many bytes to keep of a compressed body, and of its decompressed content.
+/// How many bytes to keep of a compressed body, and how many of its decompressed content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
-/// A response, and what was found in its body.
+/// A response, and the results of searching its body.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// Head of the response, and measurements.
+    /// Head and measurements of the response.
     pub meta: ResponseMeta,
-    /// Body without its framing, or empty if it is not kept. At most [`MAX_KEPT`] bytes are kept,
-    /// or with decompression as many as the decompression limit allows.
+    /// Body without its framing, or empty if it is not kept. Holds at most [`MAX_KEPT`] bytes. With
+    /// decompression, the decompression limit applies instead.
     pub body: Vec<u8>,
     /// Which strings and patterns the body contains.
     pub matches: BodyMatches,
-    /// How many bytes were searched, if the body was cut at the decompression limit.
+    /// How many bytes were searched. Set only if the body was cut at the decompression limit.
     pub searched: Option<usize>,
     /// Whether the body is compressed but cannot be decompressed.
     pub damaged: bool,

@@ -81,7 +81,7 @@ impl Socket {
                 None,
             )?;
             // This limits how long connect waits while the server's queue is full (unix(7)). poll
-            // does not report that the queue has room again.
+            // would not report that the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
@@ -142,8 +142,8 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // With Nagle's algorithm, every small write could wait 40 ms for the peer's delayed
-    // acknowledgement.
+    // Disable Nagle's algorithm. Otherwise every small write could wait 40 ms for the peer's
+    // delayed acknowledgement.
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(source) = source {
         net::bind(&fd, &SocketAddr::new(source, 0))?;

@@ -48,8 +48,8 @@ impl<'w> BodySearch<'w> {
     }
 }
 
-/// A string to find. `tail` holds the last bytes of the body so far, because they may be the start
-/// of the string.
+/// A string to find. `tail` holds the last bytes that have arrived, because the string may begin in
+/// them.
 #[derive(Debug)]
 struct Needle<'w> {
     text: &'w [u8],

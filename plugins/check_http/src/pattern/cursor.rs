@@ -1,6 +1,6 @@
 //! A position in a pattern that is being parsed.
 
-/// How far a pattern has been parsed. `rest` is the part that is left.
+/// The part of a pattern that has not been parsed yet.
 pub(super) struct Cursor<'p> {
     pub(super) rest: &'p [u8],
 }

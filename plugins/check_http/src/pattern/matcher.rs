@@ -27,7 +27,7 @@ impl<'p> PatternMatcher<'p> {
     /// Starts a search for `pattern`.
     pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // The start state always exists: no byte makes this automaton give up, and its cache may be
+        // The start state always exists. No byte makes this automaton give up, and its cache may be
         // cleared any number of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);

@@ -6,12 +6,13 @@ use super::bracket;
 use super::cursor::Cursor;
 use super::error::BadPattern;
 
-/// Largest count in `{n}`. This is RE_DUP_MAX of glibc, which monitoring-plugins uses.
+/// Largest count in `{n}`. It equals RE_DUP_MAX in glibc, which monitoring-plugins uses.
 const MAX_COUNT: u32 = 0x7fff;
-/// Maximum depth of nested groups. The parser is recursive, so more could overflow its stack.
+/// Maximum depth of nested groups. The parser is recursive, so deeper nesting could overflow its
+/// stack.
 const MAX_DEPTH: u32 = 200;
 
-/// How far the pattern has been parsed, and its flags.
+/// The unparsed part of the pattern and the flags that apply to it.
 pub(super) struct PatternParser<'p> {
     cursor: Cursor<'p>,
     ignore_case: bool,

@@ -12,7 +12,7 @@ use super::prefilter::Prefilter;
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) dfa: DFA,
-    /// Filter that skips text in which no match can start, if the pattern allows one.
+    /// Filter that skips text in which no match can start. `None` if the pattern allows no filter.
     pub(super) prefilter: Option<Box<Prefilter>>,
 }
 
@@ -21,8 +21,8 @@ const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
-    /// `$` match at every line, as with POSIX's REG_NEWLINE. The module `anchors` explains their
-    /// meaning with `linespan`.
+    /// `$` match at every line, as with POSIX's REG_NEWLINE. For their meaning with `linespan`, see
+    /// the module `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
         let lines = PatternParser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };

@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
 
-/// What the text at the start of every match looks like.
+/// What every match starts with.
 #[derive(Debug)]
 pub(super) enum Prefilter {
     /// Every match starts with this text.
@@ -39,8 +39,8 @@ impl Prefilter {
         }))
     }
 
-    /// Returns the first position in `text` where a match can start. More of the text may arrive
-    /// later.
+    /// Returns the first position in `text` where a match can start, given that more text may
+    /// follow.
     pub(super) fn find(&self, text: &[u8]) -> usize {
         match self {
             // The last bytes of `text` can be the start of a match that continues in later text.

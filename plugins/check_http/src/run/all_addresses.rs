@@ -10,7 +10,7 @@ use super::check::{CheckRun, FinishedRun, MAX_PARALLEL, OpensslFallback};
 use super::connect::CheckContext;
 use crate::net::resolve;
 
-/// An address, how long its check took, and the result.
+/// An address, the time its check took and the result.
 type AddressResult = (IpAddr, Duration, Outcome);
 
 /// Checks every address of the name. Returns `None` if there are fewer than two addresses; the
@@ -38,8 +38,8 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
     Some(combine(results.collect()))
 }
 
-/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. The caller can fall
-/// back to check_http_openssl only after that, because it replaces the process.
+/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. Only after that may
+/// the caller fall back to check_http_openssl, because this replaces the whole process.
 fn run_each<'a>(
     context: CheckContext<'a>,
     name: &'a str,
@@ -71,9 +71,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results. The worst result counts; of several equally bad ones, the slowest. The
-/// line of that result lists all addresses that are not OK. Each of the other failed addresses gets
-/// a line below it.
+/// Combines the results. The worst result counts. Of several equally bad results, the slowest
+/// counts. Its line lists all addresses that are not OK. Below it, there is a line for each of the
+/// other failed addresses.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

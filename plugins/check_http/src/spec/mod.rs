@@ -26,11 +26,11 @@ pub struct CheckSpec {
     pub target: HttpTarget,
     /// Address family to use (-4, -6), or `None` for both.
     pub family: Option<Family>,
-    /// TLS options, for targets that use TLS.
+    /// TLS settings. They apply to targets that use TLS.
     pub tls: TlsSpec,
     /// What to send in each request.
     pub request: RequestSpec,
-    /// What to expect of the response.
+    /// What to require of the response.
     pub response: ResponseSpec,
     /// How to treat a redirect.
     pub redirect: OnRedirect,
@@ -52,7 +52,7 @@ pub struct CheckSpec {
     pub haproxy: bool,
     /// Whether to check every address of the name.
     pub all_addresses: bool,
-    /// Cookie jar, if cookies are kept.
+    /// Cookie jar, or `None` if no cookies are kept.
     pub cookie_jar: Option<CookieJar>,
     /// HTTP proxy (-x).
     pub proxy: Option<Proxy>,
@@ -60,7 +60,7 @@ pub struct CheckSpec {
     pub output: OutputSpec,
 }
 
-/// What to expect of the response.
+/// What to require of the response.
 #[derive(Debug)]
 pub struct ResponseSpec {
     /// Comma-separated strings (-e). The status line must contain one of them.

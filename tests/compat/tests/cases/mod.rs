@@ -1,5 +1,5 @@
-//! The cases to run with both programs. Each has a command line and the server's responses. If the
-//! programs are meant to differ, the case names the quirk from `tests/quirks.md`.
+//! The cases to run with both programs. Each consists of a command line and the server's responses.
+//! If the programs are meant to differ, the case names the quirk from `tests/quirks.md`.
 
 mod checks;
 mod command_lines;
@@ -10,9 +10,10 @@ mod responses;
 /// A command line and the server's responses.
 pub struct Case {
     /// The words that follow `-I 127.0.0.1 -p PORT` on the command line. If the first word is
-    /// `alone`, the rest is the whole command line.
+    /// `alone`, the remaining words are the whole command line.
     pub args: Vec<String>,
-    /// Responses, one for each connection. The last one is sent on all further connections.
+    /// Responses, one for each connection. The server sends the last one on all further
+    /// connections.
     pub answers: Vec<Vec<u8>>,
     /// Name of the quirk, if the programs are meant to differ.
     pub quirk: Option<&'static str>,
@@ -28,7 +29,7 @@ fn case(args: &[&str], answers: &[&[u8]]) -> Case {
     Case { args, answers: answers.iter().map(|answer| answer.to_vec()).collect(), quirk: None }
 }
 
-/// Splits a command line at blanks. Within a word, `_` stands for a blank; `''` is an empty word.
+/// Splits a command line at blanks. Within a word, `_` stands for a blank. `''` is an empty word.
 fn line(words: &str) -> Vec<String> {
     words
         .split(' ')

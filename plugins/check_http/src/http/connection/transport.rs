@@ -15,10 +15,10 @@ use crate::http::request::HttpRequest;
 use crate::http::response::{BodyEnd, ResponseHead, ResponseMeta, head_end};
 use crate::text;
 
-/// Size of the first read, in bytes. Most responses are small, and touching a page of memory costs
-/// as much as a read.
+/// Size of the first read, in bytes. Most responses are small, and touching a new page of memory
+/// costs as much as a read.
 pub(super) const PIECE: usize = 4 << 10;
-/// Size of later reads, in bytes, after a read filled [`PIECE`].
+/// Size of all further reads, in bytes, once a read has filled [`PIECE`].
 pub(super) const LARGE_PIECE: usize = 32 << 10;
 /// Largest response head, in bytes. Servers need far less.
 const MAX_HEAD: usize = 1 << 20;
@@ -107,7 +107,7 @@ impl RawTransport {
         Ok(self.buffers.total_input > before)
     }
 
-    /// Reads from the peer, into ureq's buffer if `direct` is set, else into `raw`. Returns the
+    /// Reads from the peer into ureq's buffer or, if `direct` is not set, into `raw`. Returns the
     /// number of bytes, which is 0 at the end of the stream.
     fn receive(&mut self, direct: bool) -> Result<usize, Fault> {
         let result = if direct {
@@ -132,8 +132,7 @@ impl RawTransport {
             // A broken connection ends the response. The framing shows whether it is complete.
             Err(_) if meta.received > 0 => Ok(0),
             // The peer closed the connection without a response, or rejected us after the
-            // handshake. With TLS 1.3, a peer rejects a missing client certificate only after the
-            // handshake.
+            // handshake. With TLS 1.3, a missing client certificate is rejected only then.
             Err(why)
                 if matches!(
                     why.kind(),
@@ -178,8 +177,8 @@ impl RawTransport {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // Keep this interim response. If the peer sends no other response after it, this one
-            // counts as final.
+            // Keep this interim response. If no other response follows it, it counts as the final
+            // one.
             self.meta().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {
@@ -259,7 +258,7 @@ impl Transport for RawTransport {
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         self.advance().map_err(|fault| {
             self.meta().fault = Some(fault);
-            // ureq needs some error. `exchange` reports the fault instead of it.
+            // ureq requires an error here. `exchange` ignores it and reports the fault.
             ureq::Error::Io(ErrorKind::Other.into())
         })
     }

@@ -12,12 +12,12 @@ use crate::text;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// Domain in lower case, without a leading dot. This is the value of the Domain attribute or
-    /// else the host that set the cookie.
+    /// Domain in lower case, without a leading dot. This is the value of the Domain attribute or,
+    /// if there is none, the host that set the cookie.
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path to which the cookie is sent. Everything below the path is included.
+    /// Path to which the cookie is sent. It is also sent to everything below this path.
     pub path: String,
     /// Whether the cookie is sent over TLS only.
     pub secure: bool,
@@ -137,7 +137,7 @@ fn host_of(target: &HttpTarget) -> String {
     HttpTarget::without_brackets(target.name()).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether `host` is a name below `domain`. An address never is (RFC 6265, section 5.1.3).
+/// Whether `host` is a name below `domain`. An IP address never is (RFC 6265, section 5.1.3).
 fn is_below(host: &str, domain: &str) -> bool {
     host.parse::<IpAddr>().is_err()
         && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
@@ -162,7 +162,7 @@ fn path_of(url: &[u8]) -> &[u8] {
     url.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
-/// Parses Max-Age. If the number overflows, the cookie never expires.
+/// Parses Max-Age. If the number is too large, the cookie never expires.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

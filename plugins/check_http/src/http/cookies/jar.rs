@@ -1,4 +1,4 @@
-//! The cookie jar for --cookie-jar. Its file has Netscape's format, which curl and wget also read
+//! The cookie jar for --cookie-jar. Its file has the Netscape format, which curl and wget also read
 //! and write.
 
 use std::fs;
@@ -34,13 +34,13 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Largest file that is read, in bytes.
+/// Largest file to read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
 /// Largest Cookie header, in bytes. Servers reject requests with a larger one.
 const MAX_HEADER: usize = 8 << 10;
-/// Prefix of each line whose cookie is hidden from scripts.
+/// Prefix of a line with a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
@@ -95,8 +95,8 @@ impl CookieJar {
         changed
     }
 
-    /// Returns the value of the Cookie header for a request to `target`, which is empty if there
-    /// are no cookies for it.
+    /// Returns the value of the Cookie header for a request to `target`. The value is empty if
+    /// there are no cookies for this request.
     pub fn header(&self, target: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(target, now)).collect();
@@ -113,7 +113,7 @@ impl CookieJar {
         header
     }
 
-    /// Saves the jar if it has changed. Replaces the file atomically with one that no other user
+    /// Saves the jar if it has changed. Atomically replaces the file with one that no other user
     /// can read.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };

@@ -1,5 +1,5 @@
-//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0, every cipher and
-//! every key size.
+//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0 on, every cipher
+//! and every key size.
 //!
 //! If the certificate is not verified, weak encryption adds no risk, because the check only tests
 //! whether the server responds.
@@ -61,8 +61,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     // everything else.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     if spec.ca_bundle.is_some() {
-        // Require 80 bits of security (SSL_CTX_set_security_level(3)). A weaker certificate could
-        // be forged, so verifying it would prove nothing.
+        // Require at least 80 bits of security, level 1 in SSL_CTX_set_security_level(3). A weaker
+        // certificate could be forged, so verifying it would prove nothing.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
     } else {
@@ -99,8 +99,9 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
 /// can read certificate chains, and the trust settings in TRUSTED CERTIFICATE blocks, only from
 /// files. It must not open the original file, because another user's file might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
-    let failed =
-        |why: std::io::Error| Fault::File(format!("pipe to OpenSSL: {}", text::io_error(&why)));
+    let failed = |why: std::io::Error| {
+        Fault::File(format!("cannot pass a file to OpenSSL: {}", text::io_error(&why)))
+    };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
         // Writing fails if OpenSSL rejects the content before its end.
@@ -115,8 +116,8 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     })
 }
 
-/// Returns SSL_OP_LEGACY_SERVER_CONNECT, for which the crate has no constant. The option allows
-/// servers without secure renegotiation (RFC 5746).
+/// Returns the option SSL_OP_LEGACY_SERVER_CONNECT, for which the openssl crate has no constant.
+/// The option allows servers without secure renegotiation (RFC 5746).
 fn legacy_server() -> SslOptions {
     SslOptions::from_bits_retain(0x4)
 }

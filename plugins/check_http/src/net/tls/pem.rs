@@ -1,8 +1,8 @@
 //! Certificate and key files named on the command line.
 //!
-//! A file is opened when the command line is parsed, but not read until the first handshake. The
+//! A file is opened when the command line is parsed, but read only before the first handshake. The
 //! file may be a pipe, which can be read only once, and check_http_openssl may be the program that
-//! has to read it.
+//! needs its content.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -13,12 +13,12 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// Largest file that is read, in bytes. CA bundles are smaller.
+/// Largest file to read, in bytes. CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
 
-/// An open file in PEM format, which is read when its content is needed.
+/// An open file in PEM format. It is read when its content is needed.
 #[derive(Debug)]
 pub struct PemFile {
     /// Path of the file, for messages.
