@@ -31,8 +31,8 @@ include packaging/install.mk
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
 # Programs are linked statically if they run often, or if they must run on repaired hosts of any
-# age. They then start much faster and need no library. rustup provides the musl target. Without
-# rustup, the gate is linked statically against glibc, and the others are linked dynamically.
+# age. Static programs start much faster and need no library. rustup provides the musl target.
+# Without rustup, the gate is linked statically against glibc, and the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
@@ -48,7 +48,7 @@ export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
 # The tests start sshd and need a directory that belongs to root. So they are built as the calling
-# user but run as root. Tests that need root are marked as ignored, and `make test` runs these too.
+# user, but run as root. Tests that need root are marked as ignored. `make test` runs these too.
 # The feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))

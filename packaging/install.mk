@@ -46,8 +46,8 @@ complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-com
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
 
 .PHONY: install install-ready install-selfheal install-plugins install-config install-gate
-# For installing without a package. Like the packages' scripts, this installs the two files below
-# only if they are missing, because `repairctl init` and the admin write to them.
+# `make install` is for installing without a package. Like the packages' scripts, it installs the
+# two files below only if they are missing, because `repairctl init` and the admin write to them.
 install: install-selfheal install-plugins install-config install-gate
 	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
 	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)

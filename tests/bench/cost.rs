@@ -1,4 +1,4 @@
-//! Measures what one process costs, in turn for this project's program and for the original, and
+//! Measures what one process costs. Alternates between this project's program and the original, and
 //! prints the ratios of the medians.
 
 use std::env;
@@ -47,8 +47,9 @@ pub fn measure(argv: &[String]) -> Cost {
     Cost { cpu: *cpu, wall: *wall }
 }
 
-/// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts its parent's
-/// memory as the child's. So the parent is time(1), which is smaller than all measured programs.
+/// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts the memory
+/// of its parent as its own. Therefore time(1) starts the program, because time(1) is smaller than
+/// all measured programs.
 fn memory(argv: &[String]) -> f64 {
     let mut command = Command::new(system_program(&["time"]));
     let output = command
@@ -91,7 +92,8 @@ pub fn compare(rounds: usize) {
     // directory.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
-    // rustls refuses cipher suites without forward secrecy, which OpenSSL 3 still supports.
+    // Make check_http fall back to check_http_openssl, with a cipher suite without forward secrecy.
+    // rustls refuses these suites, but OpenSSL 3 still supports them.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
     say(&format!(
         "ratios of the medians of {rounds} runs each; per second: {} at a time",
@@ -161,7 +163,7 @@ fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
     let script = place.file("nothing.sh", script, 0o755, None);
     let call = "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
                 --max-attempts 4 --host-state UP --downtime 0";
-    // The benchmark runs as root, and then the handler rejects a policy that Nagios' user owns.
+    // The benchmark runs as root. As root, the handler rejects a policy that Nagios' user owns.
     let policy = std::fs::read_to_string(&monitor.policy).expect("the lab's policy");
     let policy = place.file("policy_of_root.json", &policy, 0o644, None);
     let ours = words(&monitor.handler, &format!("{call} --policy {}", policy.display()));

@@ -1,6 +1,6 @@
-//! Measures the time from killing Apache until Nagios shows OK, in turn with handle_repair and with
-//! a classic shell handler. The shell handler acts on SOFT 3, runs CFEngine over ssh, and requests
-//! a forced check.
+//! Measures the time from killing Apache until Nagios shows OK. Alternates between handle_repair
+//! and a classic shell handler, which acts on SOFT 3, runs CFEngine over ssh, and requests a forced
+//! check.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
-/// Number of blocks of rounds for each handler. The blocks alternate, so that a slowdown of the
-/// machine affects both handlers.
+/// Number of blocks for each handler. A block consists of several rounds. The two handlers' blocks
+/// alternate, so that a slowdown of the machine affects both handlers.
 const BLOCKS: usize = 2;
 
 /// Measures both handlers and prints a table.

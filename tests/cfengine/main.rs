@@ -1,5 +1,5 @@
-//! Tests of cf-runagent as a rung in policy.json, with a real cf-serverd. This is an alternative to
-//! the gate. Both sides must trust only keys that an admin has exchanged.
+//! Tests of cf-runagent as a rung in policy.json, with a real cf-serverd. CFEngine's daemon is an
+//! alternative to the gate. Both sides must trust only keys that an admin has exchanged.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -54,8 +54,8 @@ fn heals_killed_apache_with_cf_runagent() {
     assert!(web.jobs().is_empty(), "the gate received a request");
 }
 
-/// First the monitor lacks the host's key, then the host lacks the monitor's key. Nothing must run,
-/// and the record must contain the fix.
+/// First the monitor lacks the host's key, then the host lacks the monitor's key. In both cases,
+/// nothing must run, and the record must contain the fix.
 #[test]
 fn refuses_unexchanged_key_and_prints_fix() {
     let (lab, serverd) = lab();

@@ -149,7 +149,7 @@ fn escalates_apache_with_broken_configuration() {
     assert_eq!(web.jobs().len(), 2, "one job for each rung");
 }
 
-/// Here a host is repaired, not a service. The local rung on the Nagios server does not help, but
+/// This test repairs a host, not a service. The local rung on the Nagios server does not help, but
 /// the rung at the hypervisor's gate does.
 #[test]
 fn powers_on_host_through_gate_of_hypervisor() {
@@ -201,8 +201,8 @@ fn powers_on_host_through_gate_of_hypervisor() {
     });
     let records = monitor.records();
     assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
-    // Because the service fails, Nagios also checks the host immediately, so HARD can directly
-    // follow the last SOFT event.
+    // When the service fails, Nagios immediately checks the host too. The repair can therefore
+    // start at SOFT 2 or at HARD 3.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(RepairOutcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.kind == Ran).unwrap();

@@ -142,8 +142,8 @@ fn cfengine_accepts_its_policies() {
     }
 }
 
-/// Runs `make deny` with a fake `cargo`. As without a network, it cannot fetch the advisory
-/// database. It also reports an advisory.
+/// Runs `make deny` with a fake `cargo`, which cannot fetch the advisory database, as if there were
+/// no network. The fake `cargo` also reports an advisory.
 fn deny_offline(place: &Place) -> (bool, String) {
     let cargo = place.file(
         "cargo",

@@ -12,8 +12,8 @@ use e2e::{Happening, Journal, Lab, Watch, WebSide, clean_up_when_interrupted, wi
 use serde_json::json;
 
 const ROUNDS: usize = 3;
-/// Time limit for one round. Nagios needs three failed checks, one second apart. The remaining time
-/// is for the repair, and for a busy machine.
+/// Time limit for one round. Nagios needs three failed checks, one second apart. The rest leaves
+/// time for the repair on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {

@@ -1,6 +1,6 @@
 //! Sends SIGKILL to each program that takes part in a repair, at points spread over the whole
-//! repair. Afterwards the ledger must be consistent, no call may have run its repair twice, and the
-//! next call must succeed.
+//! repair. Afterwards, the ledger must be consistent, no call may have run its repair twice, and
+//! the next call must succeed.
 
 use std::fs;
 use std::process::Command;
@@ -35,15 +35,15 @@ pub fn times_run(bed: &Bed) -> usize {
         .count()
 }
 
-/// For each of the points in time, calls the handler in the background, calls `kill` after that
-/// time, and checks the result.
+/// For each time in `MOMENTS`, calls the handler in the background, calls `kill` when that time has
+/// passed, and checks the result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     for moment in MOMENTS {
         let before = times_run(bed);
         bed.call(&CALL.replace(" --foreground", ""));
         thread::sleep(Duration::from_millis(moment));
         kill();
-        // Wait until no gate is running. A repair that a gate has started ends by itself.
+        // Wait until no gate is running. A gate finishes the repair that it has started.
         thread::sleep(Duration::from_millis(700));
         until("the end of the gate", Duration::from_secs(60), || {
             (!works(&bed.web.gate_command())).then_some(())

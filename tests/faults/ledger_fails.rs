@@ -56,7 +56,7 @@ impl OnDisk {
         for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
             let seen = self.bed.call(&call);
             let dry = call.ends_with("--dry-run");
-            // A dry run only reads the ledger, so it succeeds if nothing but writing fails.
+            // A dry run only reads the ledger, so it succeeds if only writing to the ledger fails.
             if !(dry && seen.text.starts_with("WOULD REPAIR")) {
                 assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
                 assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);

@@ -123,15 +123,14 @@ fn gate_stops_hanging_repair() {
     bed.web.apache.kill();
     bed.repair_is(&["/bin/sleep", "60"]);
     let seen = bed.call(CALL);
-    // The gate kills only the repair's process group. Other processes that the repair has started
-    // can still be running.
+    // The outcome is unknown, because the gate kills only the repair's process group. Other
+    // processes that the repair has started can still be running.
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{}", seen.text);
     assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);
 }
 
-/// Adds a second rung to the ladder, which creates a file on the Nagios server. Returns the path of
-/// this file.
+/// Adds a second rung, which creates a file on the Nagios server. Returns the path of this file.
 fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
     let strong = bed.mark.with_file_name("strong");
     bed.policy(|policy| {
@@ -139,7 +138,7 @@ fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
         policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd"}, {"local": touch}]);
         policy["repairs"]["httpd"]["cooldown"] = json!("0s");
     });
-    // Both users create files in this directory.
+    // Nagios' user and the gate's account create files in this directory.
     fs::set_permissions(bed.mark.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     strong
 }
@@ -153,7 +152,7 @@ fn runs_no_stronger_rung_on_held_host() {
     bed.could_not_run("held");
     assert!(!strong.exists(), "a stronger rung was run");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // The stronger rung follows only after the first repair has run without success.
+    // The stronger rung runs only after the first rung's repair has run without success.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());
@@ -293,7 +292,7 @@ fn next_call_closes_record_of_killed_worker() {
     );
 }
 
-/// With a limit of two processes there can only be the worker and the rung's supervisor. The
+/// A limit of two processes leaves room only for the worker and the rung's supervisor. The
 /// supervisor cannot start the program, so the program never runs unsupervised.
 #[test]
 fn runs_nothing_unsupervised_at_process_limit() {

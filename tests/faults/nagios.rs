@@ -21,14 +21,14 @@ use crate::bed::CALL;
 /// Time limit that is long enough for every step on a busy machine.
 const LONG: Duration = Duration::from_secs(40);
 
-/// A way to stop Nagios, and when it is started again.
+/// How the test stops Nagios, and when it starts Nagios again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blow {
-    /// SIGKILL for Nagios and its worker processes, as the OOM killer would send. Nagios is started
-    /// again after the repair.
+    /// SIGKILL for Nagios and its worker processes, as the OOM killer would send it. Nagios is
+    /// started again after the repair.
     Kill,
-    /// SIGKILL for Nagios and everything that it has started, as from a service manager that kills
-    /// the whole control group.
+    /// SIGKILL for Nagios and everything that it has started, as a service manager does when it
+    /// kills the whole control group.
     KillEverything,
     /// SIGTERM, followed by an immediate start while the repair continues.
     Restart,
@@ -185,8 +185,7 @@ impl HeldLab {
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
-        // The file system's clock has a coarse resolution, so wait until the modification time can
-        // differ.
+        // Modification times have a coarse resolution. Wait, so that the next one differs.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))

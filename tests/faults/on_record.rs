@@ -1,5 +1,5 @@
-//! Tests of the record that a running or dead worker has written. The next worker must learn from
-//! it what may have run.
+//! Tests of the records that a running or dead worker has written. The next worker must learn from
+//! them which rungs may have run.
 
 use std::fs;
 use std::process::Command;
@@ -16,8 +16,8 @@ use crate::bed::{Bed, CALL, Seen};
 
 const DEAD: &str = "dead-worker-1";
 
-/// A step that a dead worker has recorded: the start of a rung, with the gate it runs at, or the
-/// end of a rung.
+/// A step that a dead worker has recorded: the start of a rung, with the gate at which it runs, or
+/// the end of a rung.
 enum DeadStep {
     Begun(u32, Option<&'static str>),
     Ran(u32),
@@ -73,8 +73,8 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
     assert!(record.text.contains("the gate reports that the job never started"), "{}", record.text);
 }
 
-/// The worker must query the gate on record. The host's own gate would truthfully answer that it
-/// does not know the job.
+/// The worker must query the gate that is recorded for the rung. The host's own gate would
+/// truthfully answer that it does not know the job.
 #[test]
 fn queries_recorded_gate_after_the_ladder_changes() {
     let bed = Bed::new();
@@ -96,8 +96,8 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
     assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
-/// Within the second that sshd needs to start the gate, the worker is killed together with Nagios,
-/// and Nagios is started again.
+/// sshd needs a second to start the gate. Within this second, the worker is killed together with
+/// Nagios, and Nagios is started again.
 #[test]
 fn waits_for_gate_that_starts_slowly() {
     let bed = Bed::new();

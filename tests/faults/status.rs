@@ -71,7 +71,7 @@ fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     lab.nagios.wait_for_call("CRITICAL;SOFT;3");
     lab.command("DISABLE_SVC_CHECK;web1;HTTP");
     for (state, text) in results {
-        // The status file has a resolution of one second.
+        // Times in the status file have a resolution of one second, so wait for longer than that.
         thread::sleep(Duration::from_millis(1100));
         lab.command(&format!("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;{state};{text}"));
         until(text, LONG, || (lab.nagios.service("plugin_output")? == *text).then_some(()));

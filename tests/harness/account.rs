@@ -1,4 +1,4 @@
-//! User accounts: `nagios`, which the Nagios package has created, and the gate's account, which the
+//! User accounts: `nagios`, which comes with the Nagios package, and the gate's account, which the
 //! lab creates and removes.
 
 use std::panic::resume_unwind;
@@ -36,9 +36,9 @@ impl Account {
         Account::of("nagios", false)
     }
 
-    /// Returns the gate's unprivileged user, and creates it if necessary. Its password field is
-    /// `*`, which no password matches. If it were `!`, an sshd without PAM would treat the account
-    /// as locked.
+    /// Returns the gate's unprivileged user and creates the account if necessary. The password
+    /// field is `*`, which no password matches. With `!`, an sshd without PAM would treat the
+    /// account as locked.
     pub fn repair() -> Account {
         let mut users = USERS.lock().expect("no lab panicked while holding the lock");
         if *users == 0 && !exists(REPAIR) {
@@ -70,7 +70,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Returns the user ID and the group ID, in the form that the functions of `Place` expect.
+    /// Returns the user ID and the group ID, to pass to `Place` as the owner of a file.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

@@ -1,5 +1,6 @@
-# !/bin/sh -e Boots systemd in a network namespace, on a copy-on-write overlay of a system. All
-# changes are discarded at the end.
+#!/bin/sh -e
+# Boots systemd in a network namespace, on a copy-on-write overlay of a system. All changes are
+# discarded at the end.
 #   boot.sh DIRECTORY NAMESPACE BASE PARTS PREPARE
 # BASE is the root directory of the system, / for the running one. PARTS is copied to /parts in the
 # machine. PREPARE is the name of a script in PARTS that configures the machine before it boots.
@@ -11,7 +12,7 @@ mkdir "$directory/upper" "$directory/work" "$root"
 mount -t overlay -o "lowerdir=$base,upperdir=$directory/upper,workdir=$directory/work" overlay "$root"
 
 # Remove files that this project's packages, `make install` or `repairctl init` may have put on this
-# system. Also remove the rpm database, which Debian's rpm keeps below /root. Ignore errors from
+# system. Remove the rpm database too, which Debian's rpm keeps below /root. Ignore errors from
 # find, because other tests change files in their labs at the same time.
 cd "$root"
 rm -rf etc/nagios-selfheal var/lib/nagios-selfheal etc/sudoers.d/nagios-selfheal run/sshd var/lib/rpm root/.rpmdb var/lib/dnf

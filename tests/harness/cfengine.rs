@@ -18,8 +18,8 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// An account's CFEngine work directory. By default it is in the account's home directory. Here it
-/// is in the lab, because of an environment variable that CFEngine's own tests use too.
+/// An account's CFEngine work directory. By default, CFEngine puts it into the account's home
+/// directory. An environment variable, which CFEngine's own tests also use, moves it into the lab.
 #[derive(Debug)]
 pub(crate) struct Work {
     directory: PathBuf,
@@ -70,7 +70,7 @@ impl Work {
         run(Command::new(program).args(first).args(arguments));
     }
 
-    /// Makes this side accept the other side's public key for the user nagios at 127.0.0.1.
+    /// Makes this side trust the other side's public key as the key of nagios@127.0.0.1.
     fn trust(&self, place: &Place, other: &Work) {
         let key =
             fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");

@@ -87,8 +87,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Returns the path of lab_init. It is in the same directory as the running binary. For a test it
-/// is one directory up, because cargo puts tests into `deps`.
+/// Returns the path of lab_init, which is in the directory of the running binary. For a test, it is
+/// one directory up, because cargo puts test binaries into `deps`.
 fn init_program() -> std::path::PathBuf {
     let us = env::current_exe().expect("our own path");
     us.ancestors()

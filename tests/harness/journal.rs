@@ -1,4 +1,4 @@
-//! What happens in the lab in chronological order, from Nagios' log and from the ledger.
+//! A chronological record of what happens in the lab, read from Nagios' log and from the ledger.
 
 use std::collections::HashSet;
 use std::fs;
@@ -30,8 +30,7 @@ pub struct Journal<'a> {
 }
 
 impl<'a> Journal<'a> {
-    /// Creates a journal of alerts and repairs, which skips everything that happened before this
-    /// call.
+    /// Creates a journal of alerts and repairs. It skips everything that happened before this call.
     pub fn new(log: &Path, monitor: &'a Monitor) -> Journal<'a> {
         let mut journal = Journal { log: log.into(), monitor, read: 0, told: HashSet::new() };
         journal.news();

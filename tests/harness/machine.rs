@@ -43,8 +43,8 @@ pub struct Plan<'a> {
     pub web1: &'a str,
 }
 
-/// Part of the script for every machine. It creates an admin with sudo and selects the units to
-/// start.
+/// Start of the setup script for both machines. It creates an admin account with sudo rights and
+/// selects the units to start.
 const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
@@ -129,8 +129,8 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    /// Boots a machine without a network, on which nothing but systemd itself is started. For
-    /// `base` and `parts`, see [`Plan`].
+    /// Boots a machine that has no network and starts nothing but systemd itself. See [`Plan`] for
+    /// `base` and `parts`.
     pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
         let name = format!(
             "shq{}-{}",
@@ -209,8 +209,8 @@ impl Machine {
         text
     }
 
-    /// Runs a script on a terminal, as the admin and with bash, and answers every question with
-    /// yes. Returns whether the script succeeded, and the terminal's output.
+    /// Runs a bash script as the admin on a terminal, and answers yes to every question. Returns
+    /// whether the script succeeded, and the terminal's output.
     pub fn typed(&self, script: &str) -> (bool, String) {
         let login = ["su", "--login", "admin", "--command"];
         let file = format!("/tmp/typed.{}", std::process::id());

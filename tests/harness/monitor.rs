@@ -89,7 +89,7 @@ impl Monitor {
                     self.check, "-H", "{address}", "-p", web.apache.port.to_string(), "-t", "2",
                 ],
                 "timeout": "20s", "settle": "0s",
-                // The tests kill Apache again and again, so no limit must stop the repairs.
+                // The tests kill Apache again and again, so no limit may stop the repairs.
                 "cooldown": "1s", "healthy_for": "0s", "window": {"count": 10_000, "per": "1h"},
             }},
         })

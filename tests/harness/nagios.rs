@@ -28,7 +28,8 @@ pub struct Watch {
     pub retain: bool,
     /// Additional lines for the host's definition.
     pub host: &'static str,
-    /// Additional object definitions. An escape such as `\xF6` stands for one byte.
+    /// Additional object definitions. To include a byte that is not UTF-8, write it as an escape,
+    /// for example `\xF6`.
     pub more: String,
 }
 
@@ -56,8 +57,8 @@ pub struct Nagios {
     pub status: PathBuf,
     program: PathBuf,
     config: PathBuf,
-    /// Every Nagios that was started, the current one last. Workers that an earlier Nagios started
-    /// can still be running.
+    /// Every Nagios that the test has started, the current one last. The earlier ones are kept
+    /// because workers that they started can still be running.
     daemons: Mutex<Vec<Daemon>>,
 }
 

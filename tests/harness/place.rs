@@ -19,7 +19,7 @@ pub struct Place {
     path: PathBuf,
 }
 
-/// How the name of every lab directory starts. The test's process ID follows.
+/// Prefix of every lab directory's name. The test's process ID follows it.
 const PREFIX: &str = "nagios-selfheal-lab";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The shortest time limit that is used. A busy machine can be very slow, and a long limit costs
-/// nothing if the condition becomes true early.
+/// Minimum for all time limits. A busy machine can be very slow, and a long limit costs nothing if
+/// the condition becomes true early.
 const LEAST: Duration = Duration::from_secs(180);
 
 /// Polls until `look` returns a value. Panics with the description `what` after `limit`.

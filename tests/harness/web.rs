@@ -90,7 +90,7 @@ impl WebSide {
         format!("restrict,command=\"{}\"", self.gate_command())
     }
 
-    /// Writes an authorized_keys with the monitor's key and these options.
+    /// Writes an authorized_keys file with the monitor's key and these options.
     pub fn allow(&self, options: &str) {
         let key = fs::read_to_string(self.directory.join("key.pub")).expect("a public key");
         let file = self.directory.join("authorized_keys");

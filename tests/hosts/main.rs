@@ -86,8 +86,8 @@ impl Host {
         answer["text"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Lets the repair end, which also ends the session. Checks whether the daemon that the repair
-    /// started survives.
+    /// Lets the repair end, which also ends the session. Checks that the daemon that the repair
+    /// started survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "touch /root/go; {SSH} 'repair x {job}' | grep -q '\"state\":\"done\"'"
@@ -96,8 +96,8 @@ impl Host {
         self.tidy();
     }
 
-    /// Cuts the connection while the repair is running. Checks whether the repair and its daemon
-    /// survive.
+    /// Cuts the connection while the repair is running. Checks that the repair and its daemon
+    /// survive if `lives` is set, and die otherwise.
     fn assert_repair_after_cut(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "{SSH} 'repair x {job}' > /root/answer 2>&1 & client=$!
@@ -118,8 +118,8 @@ impl Host {
         self.tidy();
     }
 
-    /// Waits until logind has ended the session in which the daemon was started. Checks whether the
-    /// daemon survives.
+    /// Waits until logind has ended the session in which the daemon was started. Checks that the
+    /// daemon survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_session(&self, lives: bool) {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
@@ -166,7 +166,7 @@ fn repair_survives_lost_connection_with_printed_fix() {
     host.logind(ADMINS, "KillUserProcesses=yes\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     assert!(host.0.must(CHECK).contains(fix(&text)));
-    // Check that logind really does kill them.
+    // Check that logind really kills the repair's processes without the fix.
     host.assert_daemon_after_repair("20261123-kill", false);
     host.assert_repair_after_cut("20261123-kill-cut", false);
 
@@ -201,8 +201,8 @@ fn packaged_logind_file_extends_admins_list() {
     host.assert_ready();
 }
 
-/// Script that makes systemd start one sshd service for each connection, without logind sessions.
-/// Some systems are configured like this.
+/// Script that makes systemd start a separate sshd service for each connection, without logind
+/// sessions. Some systems are configured like this.
 const SERVICE_OF_CONNECTION: &str = "set -e
 sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
 cat > /etc/systemd/system/door@.service <<'END'

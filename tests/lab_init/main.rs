@@ -1,10 +1,10 @@
 //! `lab_init PROGRAM [ARGUMENT...]` is the init process for one of the lab's daemons.
 //!
 //! It runs the program, adopts orphaned descendants, and kills all of them when its standard input
-//! is closed. Therefore even a daemon that detaches itself dies with the test that started it, and
-//! even if the test is killed. lab_init also reaps processes immediately. The init process in a
-//! container may reap them late, and then `apache2 -k start` mistakes a zombie for a running
-//! server.
+//! is closed. Therefore a daemon dies with the test that started it, even if the daemon has
+//! detached itself or the test is killed. lab_init also reaps processes immediately. The init
+//! process in a container may reap them late, and then `apache2 -k start` mistakes a zombie for a
+//! running server.
 
 use std::io::Read;
 use std::process::{Command, ExitCode};
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     if set_child_subreaper(Some(getpid())).is_err() {
         return ExitCode::from(2);
     }
-    // Do not pass standard input on to the child, because its end is the signal to stop.
+    // The child must not read standard input, because the end of standard input tells this process
+    // to stop.
     if Command::new(program).args(argv).stdin(process::Stdio::null()).spawn().is_err() {
         return ExitCode::from(2);
     }

@@ -27,7 +27,7 @@ const RETIRED: [(&str, &str); 15] = [
 #[test]
 fn uses_no_retired_word() {
     let all = [texts::comments(), texts::outputs(), texts::paragraphs()];
-    // The change log contains retired words, because it lists which words have changed.
+    // Skip the change log, because it lists words that have changed.
     let is_ours = |text: &&Text| !text.file.ends_with("CHANGELOG.md");
     let mut found = Vec::new();
     for text in all.iter().flatten().filter(is_ours) {

@@ -235,6 +235,6 @@ fn starts_children_with_default_signals() {
         .and_then(|rest| rest.split_whitespace().next())
         .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
-    // SIGXCPU (24) and SIGXFSZ (25, signal(7)), and SIGPIPE (13), which std ignores.
+    // Check SIGXCPU (24) and SIGXFSZ (25; see signal(7)), and SIGPIPE (13), which std ignores.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
 }

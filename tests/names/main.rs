@@ -1,6 +1,6 @@
-//! Tests of names in ISO-8859-1, which Nagios accepts. They must get from argv to the ledger, the
-//! command file and the output unchanged. The service also has two _REPAIR lines, of which Nagios
-//! passes the first to the handler.
+//! Tests of names in ISO-8859-1, which Nagios accepts. A name must get from argv to the ledger, the
+//! command file and the output unchanged. The service in these tests also has two _REPAIR lines.
+//! Nagios passes the value in the first one to the handler.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -134,7 +134,7 @@ fn pauses_and_sweeps_service_in_iso_8859_1() {
     assert!(site.flag.exists());
 }
 
-/// Nagios and lint must interpret the dollar signs in a command line in the same way.
+/// Lint must interpret the dollar signs in a command line as Nagios does.
 #[test]
 fn lint_pairs_dollar_signs_like_nagios() {
     let lab = Lab::new();

@@ -13,7 +13,8 @@ use e2e::{run, system_program};
 const INCLUDE: &str = "systemd-sysv,dbus,nagios4-core,nagios4-common,monitoring-plugins-basic,iputils-ping,apache2,\
                        openssh-server,openssh-client,sudo,logrotate,iproute2";
 
-/// Directory in which the system is kept for later runs. Remove it to get newer packages.
+/// Directory in which the system is kept for later runs. Remove the directory to get newer
+/// packages.
 const KEPT: &str = "/var/cache/nagios-selfheal-lab";
 
 /// Returns the system's root directory, and creates the system if necessary.
@@ -47,7 +48,7 @@ fn made() -> PathBuf {
     let remove =
         |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
-        // Another run has created the system in the meantime.
+        // Another run has created the system in the meantime, so remove this one.
         remove(&new);
     } else {
         remove(&root);

@@ -50,7 +50,7 @@ fn quick_start_with_debs_heals_apache() {
     let screen = site.follow_readme();
     assert!(screen.contains(": all is well"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // The sweep's unit works if an admin starts it.
+    // The sweep's unit must work if an admin starts it.
     site.server.must(
         "systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }",
     );
@@ -90,7 +90,7 @@ fn debs_install_all_files_and_start_nothing() {
             .status
             .success()
     );
-    // A repair survives the end of its connection, even with KillUserProcesses=yes.
+    // A repair must survive the end of its connection, even with KillUserProcesses=yes.
     let spared = machine.must(
         "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
          org.freedesktop.login1.Manager KillExcludeUsers",
@@ -104,7 +104,7 @@ fn debs_install_all_files_and_start_nothing() {
         sed -i 1d /etc/sudoers; systemctl start repair-gate-sudoers
         ! grep requiretty /etc/sudoers.d/nagios-selfheal",
     );
-    // Once the path unit is enabled, it must react to changes of repairs.json, no matter how often
+    // Once the path unit is enabled, it must react to changes to repairs.json, no matter how often
     // the file is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path
@@ -152,7 +152,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
         machine.must("getent shadow repair").starts_with("repair:*:"),
         "sshd would treat the account as locked"
     );
-    // Neither the helper nor removing the package must touch rules that an admin has written.
+    // Neither the helper nor the package's removal may touch rules that an admin has written.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
     assert!(!told.status.success(), "{told:?}");
@@ -213,7 +213,8 @@ fn old(place: &Place, name: &str) {
     run(Command::new(system_program(&["sh"])).args(["-euc", script, "sh"]).args(words));
 }
 
-/// Boots a machine that has the old packages, the packages under test and the newer packages.
+/// Boots a machine and gives it the files of the old packages, the packages under test and the
+/// newer packages. None of them is installed yet.
 fn generations(place: &Place) -> Machine {
     let parts = parts(place);
     for name in ["nagios-selfheal", GATE] {

@@ -7,8 +7,8 @@
 
 use e2e::Machine;
 
-/// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the defaults
-/// of the package manager, and fail if it asks a question.
+/// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the package
+/// manager's defaults, and fail if it asks a question.
 pub struct Lifecycle<'a> {
     pub machine: &'a Machine,
     /// Installs the packages from commit 7740e3e.
@@ -20,7 +20,7 @@ pub struct Lifecycle<'a> {
     pub remove: &'a str,
 }
 
-/// Who can have written policy.json and repairs.json, each with a script that does so.
+/// Everyone who may have written policy.json and repairs.json, each with a script that writes them.
 const WRITERS: [(&str, &str); 4] = [
     ("the package", ""),
     (
@@ -49,7 +49,7 @@ fn configuration(machine: &Machine) -> String {
 }
 
 impl Lifecycle<'_> {
-    /// For each writer of the files, upgrades through all versions and removes the packages. Then
+    /// For each entry in `WRITERS`, upgrades through all versions and removes the packages. Then
     /// `forget` deletes all traces of the packages.
     pub fn keeps_configuration(&self, forget: &str) {
         for (writer, write) in WRITERS {
@@ -117,8 +117,8 @@ impl Lifecycle<'_> {
         ));
     }
 
-    /// Removes the packages while the sweep is running and the other service has failed. No unit
-    /// and no process must be left.
+    /// Removes the packages while the sweep is running and the service for the sudo rules has
+    /// failed. No unit or process may be left behind.
     pub fn removes_units(&self) {
         self.machine.must(self.new);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -189,7 +189,7 @@ echo '{\"repairs\": {\"x\": {\"run\": [\"/bin/followed\"], \"as\": \"root\"}}}' 
     > /etc/nagios-selfheal/repairs.json
 timeout 300 sh -c 'until grep -q /bin/followed /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done'";
 
-/// Script that writes repairs.json, and sudo rules that do not match it.
+/// Script that writes repairs.json together with sudo rules that do not match it.
 const STALE_RULES: &str = "
 echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > \
     /etc/nagios-selfheal/repairs.json

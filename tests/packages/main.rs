@@ -110,7 +110,7 @@ systemctl enable repairctl-sweep.timer
 usermod --lock repair
 ";
 
-/// Returns the state of the files and units that `WRITTEN` has changed.
+/// Returns the state of the files that [`WRITTEN`] changes, and of the units.
 fn kept(machine: &Machine) -> String {
     assert_programs_files_exist(machine);
     machine.must(

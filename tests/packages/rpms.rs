@@ -1,5 +1,6 @@
 //! Tests of the rpms, which dnf installs from a local repository on this Debian system. The
-//! packages that they depend on are installed as debs, so an empty rpm stands in for these.
+//! packages that they depend on are installed as debs, which rpm cannot see. An empty rpm provides
+//! their names instead.
 
 use std::fs;
 use std::path::Path;
@@ -28,8 +29,8 @@ user(repair), group(repair)
 %files
 ";
 
-/// Boots a machine that can install the rpms from /parts/repository, and the newer rpms that
-/// [`upgrade`] builds from /parts/newer.
+/// Boots a machine that can install the rpms under test from /parts/repository and the newer rpms,
+/// which [`upgrade`] builds, from /parts/newer.
 fn machine(place: &Place) -> Machine {
     let repository = place.directory("rpms/repository", None);
     for rpm in packages(".rpm") {

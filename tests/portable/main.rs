@@ -1,5 +1,5 @@
-//! Tests that certain programs run on any distribution: those on repaired hosts, and those that
-//! Nagios starts often. They must need no library, no loader and no other file from the system.
+//! Tests that the programs on repaired hosts, and those that Nagios starts often, run on any
+//! distribution. These programs must not need a library, a loader or any other file of the system.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -74,8 +74,8 @@ impl EmptyRoot {
             .args(libraries));
     }
 
-    /// Runs a program as nobody, in separate namespaces, with the root directory as `/`. The
-    /// request is its only environment variable.
+    /// Runs a program as nobody, in separate namespaces, with this root directory as `/`. Its only
+    /// environment variable contains the request.
     fn run(&self, request: &str, command: &[&str]) -> Output {
         let mut unshare = Command::new(system_program(&["unshare"]));
         unshare
@@ -92,7 +92,7 @@ fn said(done: &Output) -> String {
 
 const GATE: [&str; 5] = ["/repair_gate", "--config", "/repairs.json", "--state", "/state"];
 
-/// Sends a request to the gate in the root directory. Returns the gate's answer.
+/// Sends a request to the gate in the empty root directory. Returns the gate's answer.
 fn answer(host: &EmptyRoot, request: &str) -> Value {
     let text = said(&host.run(request, &GATE));
     serde_json::from_str(text.lines().last().unwrap().strip_prefix("SHN1 ").expect(&text))
@@ -117,8 +117,8 @@ fn gate_without_kill_answers_but_runs_nothing() {
     );
 }
 
-/// The only other program that the gate needs is kill(1), which stops a repair when its timeout is
-/// over.
+/// The only other program that the gate needs is kill(1), with which it stops a repair at its
+/// timeout.
 #[test]
 fn gate_needs_only_kill() {
     let host = EmptyRoot::new();

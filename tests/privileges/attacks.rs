@@ -39,7 +39,8 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// A program that checks a path and then opens the same path could be made to follow the link.
+/// Nagios' user exchanges the command file for a link to a file of root's. A program that first
+/// checks the path and then opens it could be made to follow the link.
 #[test]
 fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
@@ -68,7 +69,8 @@ fn exchanged_command_file_never_redirects_root() {
     });
 }
 
-/// A program that changes the mode and owner of a path would follow the link.
+/// Nagios' user replaces a new directory with a link. A program that changes the mode and owner of
+/// a path would follow the link.
 #[test]
 fn init_never_changes_owner_through_link() {
     let site = Site::new();
@@ -114,8 +116,8 @@ fn init_never_changes_owner_through_link() {
     });
 }
 
-/// Root must write a page only into a directory in which no other account can plant a link, or into
-/// one that belongs to the user who called sudo.
+/// Root may write a page only into a directory in which no other account can plant a link, or which
+/// belongs to the user who called sudo.
 #[test]
 fn report_as_root_avoids_directories_of_other_accounts() {
     let site = Site::new();
@@ -378,7 +380,7 @@ fn processes_of_nagios_see_no_session_key_of_root() {
 }
 
 /// Nagios' user can suspend its own processes, including the unprivileged process that root has
-/// started. The process that stays root must end nevertheless.
+/// started. The process that stays root must still end.
 #[test]
 fn root_process_ends_when_unprivileged_process_is_stopped() {
     let site = Site::new();
@@ -418,8 +420,8 @@ fn trust_fails_while_nagios_holds_lock() {
     );
 }
 
-/// The address of a host comes from Nagios' configuration. repairctl must fetch the key from this
-/// address, but must never record or remove a key under it.
+/// A host's address comes from Nagios' configuration. repairctl must fetch the key from this
+/// address, but must never record or remove a key under the address.
 #[test]
 fn trust_keeps_key_recorded_under_address() {
     let site = Site::new();

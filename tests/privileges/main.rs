@@ -1,8 +1,8 @@
 //! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
 //! not gain root when root runs this project's programs.
 //!
-//! If root starts a program, it splits into two processes. One of them stays root. The other one,
-//! the unprivileged process, runs as Nagios' user.
+//! A program that root starts splits into two processes. One of them stays root. The other one, the
+//! unprivileged process, runs as Nagios' user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -115,13 +115,15 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         (ids("Uid:"), ids("Gid:"), ids("Groups:")),
         ([site.nagios.uid].into(), [site.nagios.gid].into(), groups)
     );
-    // Nagios' user must not be able to trace a process that was root.
+    // Nagios' user must not be able to trace a process that was once root. The kernel prevents
+    // this, and shows it by making root the owner of the files in /proc.
     assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
     let _ = script.kill();
     let _ = script.wait();
 }
 
-/// Replaces ages such as `2 s old` in the output, because a second can pass between two commands.
+/// Replaces ages such as `2 s old` in the output. A second can pass between two commands, so the
+/// ages in their output can differ.
 fn without_ages(mut ended: Ended) -> Ended {
     let words: Vec<&str> = ended.out.split(' ').collect();
     let is_age = |n: usize| words.get(n + 1).is_some_and(|unit| *unit == "s");
@@ -156,7 +158,7 @@ fn fingerprint(site: &Site, web: &WebSide) -> String {
 }
 
 /// A process that has given up root is not dumpable, so access to its files in /proc is restricted.
-/// The ssh program must be able to write its log to /proc/self/fd nevertheless.
+/// The ssh program must still be able to write its log to /proc/self/fd.
 #[test]
 fn doctor_as_root_logs_in_by_either_transport() {
     let site = Site::new();
@@ -207,8 +209,8 @@ fn explains_relative_path_in_closed_directory() {
     );
 }
 
-/// The process that stays root must determine what is paused, no matter where the options are on
-/// the command line.
+/// The process that stays root must decide what to pause, no matter where the options are on the
+/// command line.
 #[test]
 fn pause_as_root_uses_target_of_root_process() {
     let site = Site::new();

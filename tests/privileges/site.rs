@@ -136,7 +136,7 @@ impl Site {
         fs::write(&self.policy, policy.to_string()).unwrap();
     }
 
-    /// Makes web1/HTTP appear CRITICAL for an hour, so that it has missed its repair.
+    /// Makes it look as if web1/HTTP had been CRITICAL for an hour and had missed its repair.
     pub fn fault(&self) {
         self.status(2);
     }

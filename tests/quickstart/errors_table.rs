@@ -1,4 +1,4 @@
-//! Errors and next steps that contain a command. doctor's fixes are elsewhere.
+//! Errors and next steps that contain a command, except doctor's fixes.
 
 use crate::mistake::On;
 
@@ -98,7 +98,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the host's key has changed",
-        source: "fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+        source: "fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1",
@@ -108,7 +108,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "another key is on file as well",
-        source: "To keep only the shown key, compare it there",
+        source: "To keep only the shown key, compare it on the host",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" >> /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1 --fingerprint \"$(ssh web1 ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 2)\"",
@@ -148,11 +148,11 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the admin does not know the host's key",
-        source: "compare it once, {by_hand}",
+        source: "compare the key once, {by_hand}",
         on: On::Server,
         plant: "mv /home/admin/.ssh/known_hosts /root",
         call: "setsid --wait sudo repairctl init --target web1 --yes < /dev/null",
-        text: "your own known_hosts has no key of web1",
+        text: "your own known_hosts has no key for web1",
         then: Then::CallAgain,
         undo: "rm /root/known_hosts",
     },

@@ -1,6 +1,6 @@
 //! Runs the commands in README.md's "Ten minutes" on two clean machines, until Nagios has repaired
-//! Apache. Other tests make mistakes on the way. `repairctl doctor` must find each mistake, and its
-//! fix must work.
+//! Apache. Other tests make mistakes on the way. `repairctl doctor` must find each mistake, and the
+//! fix that it prints must work.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod configuration_mistakes;

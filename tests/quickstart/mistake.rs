@@ -46,8 +46,8 @@ pub fn machine(site: &Site, on: On) -> &Machine {
 }
 
 impl Mistake {
-    /// Makes the mistake, applies the fix, and checks that doctor no longer reports the mistake. If
-    /// it does, returns a description of what went wrong.
+    /// Makes the mistake, applies the fix, and checks that doctor no longer reports the mistake.
+    /// On failure, returns a description of what went wrong.
     pub fn is_fixed(&self, site: &Site) -> Result<(), String> {
         machine(site, self.on).must(self.plant);
         let result = self.follow(site);

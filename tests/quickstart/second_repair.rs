@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use crate::boot;
 
-/// The admin's ssh_config. No other file names the address of web1 or the admin's account there. On
-/// port 22, web1 accepts only the gate's account. Passwords are disabled, so that no test waits for
-/// one.
+/// The admin's ssh_config. No other file contains the address of web1 or the name of the admin's
+/// account there. On port 22, web1 accepts only the gate's account. Passwords are disabled, so that
+/// ssh never asks for one.
 const SSH_CONFIG: &str = "Host web1
     HostName 192.0.2.2
     Port 2222
@@ -58,7 +58,7 @@ fn adds_second_repair_with_ssh_of_admin() {
     let (done, shown) =
         site.server.typed("sudo repairctl init --repair httpd:apache2 --target web1");
     assert!(done && shown.contains("/usr/bin/ssh -o ConnectTimeout=20 -- web1"), "{shown}");
-    // The helper that an admin runs after each change of repairs.json is on the host.
+    // The helper that an admin runs after each change to repairs.json is on the host.
     site.web1.must("/usr/libexec/nagios-selfheal/repair-gate-sudoers && visudo -cq");
 
     let second = "sudo repairctl init --repair mariadb --target web1";
@@ -107,7 +107,7 @@ fn explains_failed_login_of_admin() {
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key of web1, or a different one: compare it once, as yourself: ssh web1",
+            "your own known_hosts has no key for web1, or a different one: compare the key once, as yourself: ssh web1",
         ),
         (
             &site.server,

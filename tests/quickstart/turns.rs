@@ -12,7 +12,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that doctor never prints in these tests, each with the reason.
+/// Fixes that doctor never prints in these tests, each with the reason why.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
@@ -23,7 +23,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
 /// Fixes that doctor prints only if it is called with other options or by another user.
 const BY_OPTIONS: &[&str] = &["RunAsRoot", "NameNagiosCfg", "CorrectHost"];
 
-/// Returns the variants of the two enums with fixes, from the source.
+/// Parses the source and returns the variants of the two enums with fixes.
 fn variants() -> BTreeSet<String> {
     let source = fs::read_to_string(shipped("handlers/repairctl/src/doctor/fix.rs")).unwrap();
     let file = syn::parse_file(&source).unwrap();

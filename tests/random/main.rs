@@ -22,8 +22,8 @@ use testkit::Random;
 const EVENTS: u32 = 10_000;
 const REPAIRS: usize = 1_000;
 const KILLS: u32 = 300;
-/// Maximum number of events. After this many, the test must have reached `EVENTS`, `REPAIRS` and
-/// `KILLS`.
+/// Maximum number of events. The test fails if it has not reached `EVENTS`, `REPAIRS` and `KILLS`
+/// by then.
 const MOST_EVENTS: u32 = 100_000;
 /// Maximum number of parallel workers. The fleet limit allows fewer parallel repairs, so some
 /// workers are refused.
@@ -47,8 +47,8 @@ impl Figures {
         self.killed.values().sum()
     }
 
-    /// Whether there were enough events, kills and repairs. Looks at the ledger only after every
-    /// hundredth event, because that is slow.
+    /// Whether there were enough events, kills and repairs. Counts the repairs only after every
+    /// hundredth event, because reading the ledger is slow.
     fn are_enough(&self, site: &Site) -> bool {
         self.events >= EVENTS
             && self.kills() >= KILLS
@@ -112,7 +112,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
             None => figures.no_action += 1,
         }
     }
-    // A host whose gate was killed stays locked until the rung's deadline, so let most repairs run.
+    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs run to
+    // their end, so that not all hosts are locked.
     let is_spared = usize::try_from(figures.kills()).unwrap() > site.rungs() / 3;
     if is_running && !is_spared && random.one_in(4) {
         kill_one(processes, random, figures);
@@ -201,7 +202,8 @@ fn judge(site: &Site, figures: &Figures, seed: u64) {
     }
 }
 
-/// Prints a line even if the test passes, because its figures are worth reading.
+/// Prints a line with figures, which are worth reading even if the test passes. Writes to standard
+/// output directly, because the test harness hides what `println!` prints in a test that passes.
 fn say(text: &str) {
     let _ = writeln!(stdout(), "random events: {text}");
 }

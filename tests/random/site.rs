@@ -172,8 +172,8 @@ impl Site {
     }
 
     /// Simulates a jump of the clock by moving the times in the ledger back. A preloaded library
-    /// cannot fake the clock, because the programs are static. The times of steps stay unchanged,
-    /// because a gate can still be about to run a request that it has just received.
+    /// cannot fake the clock, because the programs are linked statically. The times of steps stay
+    /// unchanged, because a gate may be about to run a request that it has just received.
     pub fn move_clock(&self, span: Duration) {
         let moved = format!("- {}", span.as_millis());
         self.store(|store| {

@@ -81,8 +81,8 @@ fn replays_the_recorded_decisions() {
     }
 }
 
-/// The lab's Nagios does not retain states, because each test starts from scratch. Lint must report
-/// this and nothing else.
+/// The lab's Nagios does not retain states across restarts, because each test starts from scratch.
+/// Lint must report this and nothing else.
 #[test]
 fn lint_reports_only_missing_retention_of_lab() {
     let lab = Lab::new();
@@ -101,7 +101,7 @@ fn lint_reports_only_missing_retention_of_lab() {
         .iter()
         .map(|one| one["code"].as_str().unwrap())
         .collect();
-    // The lab's intervals are in seconds, and its only host is the web server.
+
     assert_eq!(codes, ["no-retention"], "{found:#}");
     assert_eq!(found["services"], 1);
 }

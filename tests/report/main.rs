@@ -152,7 +152,7 @@ fn renders_5000_repairs_on_300_hosts() {
         assert!(!html.contains(hostile), "{hostile}");
     }
     assert!(dom.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    // Each of the hosts with the most repairs has a row, and a table lists the others.
+    // The hosts with the most repairs have a row each, and a table lists the other hosts.
     assert!(dom.contains("The other ") && dom.matches("<tr>").count() > 300);
     for (kind, size, more) in [
         ("light", "1100,3600", &[][..]),

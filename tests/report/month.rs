@@ -60,7 +60,7 @@ impl Month {
         Month { ledger: ledger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
-    /// Writes `repairs` repairs on `hosts` hosts into the month that is `back` months before
+    /// Writes this many repairs on this many hosts into the month that is `back` months before
     /// [`MONTH`]. Also writes about a third as many refusals.
     pub fn fill(&mut self, repairs: u32, hosts: u64, back: u64) -> Written {
         let mut written = Written::default();

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped};
 
-/// One row of a table. It describes an access.
+/// A row of a table, which describes one access.
 #[derive(Debug)]
 struct Row {
     line: String,
@@ -43,7 +43,7 @@ struct Policy {
     contexts: PathBuf,
     /// Names of the booleans that are on.
     on: HashSet<String>,
-    /// Each attribute with one of its types, as `attribute type`.
+    /// Pairs of an attribute and one of its types, in the form `attribute type`.
     attributes: HashSet<String>,
     /// Output of sesearch with the rules for each domain.
     rules: HashMap<String, String>,
@@ -144,7 +144,7 @@ impl Policy {
         missing
     }
 
-    /// Returns the permissions in a row of the second table that the policy grants nevertheless.
+    /// Returns the permissions in a row of the second table that the policy wrongly grants.
     fn granted(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);

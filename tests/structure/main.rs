@@ -81,8 +81,8 @@ fn metadata() -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-/// Returns the crates in `LAYERS`. Each has its directory and those crates in the workspace that it
-/// depends on.
+/// Returns the crates in `LAYERS`, each with its directory and the workspace crates that it depends
+/// on.
 fn crates() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     let metadata = metadata();
     let all = metadata["packages"].as_array().unwrap();
@@ -134,8 +134,8 @@ fn modules_have_no_import_cycles() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
-/// The name `Error` is an exception, because it is always written with its crate, as in the
-/// standard library.
+/// Several crates may have a type named `Error`, because code always writes this name with its
+/// crate, as with the standard library's `Error` types.
 #[test]
 fn type_names_are_unique() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

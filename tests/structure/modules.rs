@@ -40,7 +40,7 @@ impl Crate {
         read
     }
 
-    /// Parses a file, and the files in `directory` for the modules that it declares.
+    /// Parses a file, and then the files of the modules that it declares, which are in `directory`.
     fn file(&mut self, file: &Path, directory: &Path, path: ModulePath) {
         let text = std::fs::read_to_string(file).unwrap_or_else(|why| panic!("{file:?}: {why}"));
         let parsed = syn::parse_file(&text).unwrap_or_else(|why| panic!("{file:?}: {why}"));
@@ -221,7 +221,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    /// Finds the paths in a macro call by their `::`, because syn does not parse its tokens.
+    /// Finds the paths in a macro call by their `::`, because syn does not parse a macro's tokens.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         let mut words: Vec<String> = Vec::new();
         let mut all = vec![call.tokens.clone().into_iter()];

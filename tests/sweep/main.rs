@@ -141,8 +141,7 @@ fn watched_host(web: &WebSide) -> Watch {
     }
 }
 
-/// Nagios calls the handler only once, while the host is DOWN, so nothing but the sweep retries the
-/// repair.
+/// Nagios calls the handler only once, while the host is DOWN. Only the sweep can retry the repair.
 #[test]
 fn sweep_heals_service_that_failed_while_host_was_down() {
     let mut site = Site::new(nothing, watched_host);
@@ -317,7 +316,7 @@ fn does_not_repeat_ineffective_repair() {
     assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));
 }
 
-/// This test also passes a mistyped name to `pause`.
+/// Before the sweeps start, this test also checks that `pause` rejects a mistyped service name.
 #[test]
 fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     let site = Site::new(nothing, plain);

@@ -1,5 +1,5 @@
-//! Tests of check_repairs with a real Nagios. One service, which is both active and passive, checks
-//! the repairs. Another one checks a gate.
+//! Tests of check_repairs with a real Nagios. One service, which has active and passive checks,
+//! monitors the repairs. Another service monitors a gate.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -81,8 +81,8 @@ fn reports_every_state_of_repairs_to_nagios() {
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
-    // After a repair without success, the worker immediately sends a passive result. The next
-    // active check then reports what the ledger contains.
+    // After an unsuccessful repair, the worker immediately sends a passive result. The next active
+    // check then reports what the ledger contains.
     web.apache.kill();
     until("the passive result", Duration::from_secs(40), || {
         nagios

@@ -24,7 +24,7 @@ use crate::trust::args::TrustArgs;
 
 /// Set up, explain, pause, retry and report on handle_repair's repairs
 ///
-/// In names of hosts and services, write a byte that is not UTF-8 as \xF6.
+/// In host and service names, write bytes that are not UTF-8 as escapes like \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "repairctl",
@@ -57,7 +57,7 @@ pub enum RepairctlCommand {
     Init(InitArgs),
     /// Record a host's key after you have compared its fingerprint
     Trust(TrustArgs),
-    /// Check everything between Nagios and the gates of the hosts
+    /// Check the whole chain, from Nagios to the gates on the hosts
     Doctor(DoctorArgs),
     /// Find mistakes in Nagios' configuration that silently prevent repairs
     Lint(LintArgs),

@@ -86,7 +86,8 @@ impl Context {
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // Several accounts can change a directory, so it does not show a single owner.
+            // Several accounts can change a directory, so it does not have a single owner. Use the
+            // account that Nagios runs as.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }

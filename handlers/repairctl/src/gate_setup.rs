@@ -22,7 +22,7 @@ pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 
 /// A command that gives a host new host keys. It tries two unit names, because Debian calls the
-/// service `ssh` and others call it `sshd`.
+/// service `ssh` and other distributions call it `sshd`.
 pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
                                  { systemctl restart sshd || systemctl restart ssh; }";
 
@@ -36,8 +36,8 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// Returns the line for the authorized_keys of the gate's account. It contains the public key that
-/// belongs to `private`.
+/// Returns the authorized_keys line for the gate's account. It contains the public key that belongs
+/// to `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",
@@ -45,7 +45,8 @@ pub fn key_line(private: &Path) -> String {
     )
 }
 
-/// Reads the public key from the `.pub` file next to a private key: type, base64, comment.
+/// Reads the public key from the `.pub` file next to a private key. The key consists of a type,
+/// base64 and a comment.
 pub fn public_half(private: &Path) -> Option<String> {
     let public = private.with_added_extension("pub");
     let text = Directory::open(public.parent()?).ok()?.read(public.file_name()?, LONGEST).ok()?;

@@ -47,7 +47,7 @@ impl<'a> From<&'a Record> for Object<'a> {
 }
 
 impl fmt::Display for Object<'_> {
-    /// Writes `host/service`, without control characters: the names come from files.
+    /// Writes `host/service`, without control characters, because the names come from files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&plugin_kit::clean(&object_name(self.host, self.service)))
     }

@@ -147,7 +147,7 @@ fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
     if is_closed && is_relative() {
-        "; it may not enter this directory, so use absolute paths"
+        "; that account may not enter this directory, so use absolute paths"
     } else {
         ""
     }

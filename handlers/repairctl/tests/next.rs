@@ -103,7 +103,7 @@ fn explain_names_the_trigger_of_the_next_attempt() {
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
     trigger("nothing: its event handler is off");
     site.shows(1, 1, 4, "");
-    trigger("the next change of its state");
+    trigger("the next state change");
 }
 
 #[test]
@@ -149,7 +149,10 @@ fn reset_closes_the_breaker_and_permits_another_sweep() {
     assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");
 
     let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", "disk replaced"]);
-    assert!(code == 0 && text.contains("it was held back: the breaker is open"), "{code} {text}");
+    assert!(
+        code == 0 && text.contains("repairs were held back: the breaker is open"),
+        "{code} {text}"
+    );
     let explained = site.explain();
     assert_eq!(explained["decision"], "repair", "{explained:#}");
     assert!(explained["next"]["trigger"].as_str().unwrap().starts_with("the next sweep"));

@@ -26,8 +26,8 @@ const SERVER: [(&str, &str); 5] = [
     ("/var/lib/nagios-selfheal/ledger/", "reservations and records of all repairs"),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "reserves, runs, verifies and records a repair; handle_repair starts it with its own \
-         arguments",
+        "reserves, runs, verifies and records a repair; handle_repair starts it and passes its own \
+         arguments on to it",
     ),
 ];
 
@@ -236,7 +236,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
         if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
             roff.control("SH", [heading.as_str()]);
             if as_it_is {
-                // The heading has switched back to filled text.
+                // Switch to unfilled text again, because the heading has ended it.
                 keep(roff);
             }
         } else if line.is_empty() {

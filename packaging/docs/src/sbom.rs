@@ -35,7 +35,7 @@ const BUNDLED: [(&str, &str, &str, &str); 2] = [
     ("libssh2-sys", "libssh2", "libssh2/include/libssh2.h", "LIBSSH2_VERSION"),
 ];
 
-/// Writes one bill for each package.
+/// Writes one bill of materials for each package.
 pub fn write(directory: &Path) -> io::Result<()> {
     let known = Known::read()?;
     for (package, builds) in PACKAGES {
@@ -45,7 +45,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the bill for one package.
+/// Returns the bill of materials for one package.
 pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Value> {
     let mut crates = BTreeMap::new();
     for build in builds {
@@ -53,7 +53,8 @@ pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Valu
         for (edges, scope) in [("normal,no-proc-macro", "required"), ("normal,build", "excluded")] {
             for line in tree(build, edges)?.lines() {
                 if let Some(found) = Crate::read(line) {
-                    // openssl-src is a build dependency, but its C code is linked.
+                    // openssl-src is a build dependency, but its C code is linked, so list it as
+                    // linked.
                     let scope = if found.name == "openssl-src" { "required" } else { scope };
                     crates.entry(found).or_insert(scope);
                 }
@@ -176,7 +177,7 @@ impl Known {
         key: &(String, String),
     ) -> io::Result<Option<(&'static str, String)>> {
         if one.name == "openssl-src" {
-            // In 300.5.0+3.5.0, the version of OpenSSL follows the plus sign.
+            // The version of OpenSSL follows the plus sign, as in 300.5.0+3.5.0.
             return Ok(one
                 .version
                 .split_once('+')

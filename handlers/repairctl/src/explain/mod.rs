@@ -134,8 +134,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // A breaker closes, and an incident with its budget ends, after some time without a
-            // fault. While the fault persists, nobody knows when that will be.
+            // A breaker closes, and an incident's budget is restored, after some time without a
+            // fault. As long as the fault persists, that time is unknown.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)

@@ -13,7 +13,7 @@ pub struct NoAction {
     pub text: String,
     /// Whether the reason is that the object is in a good state.
     pub recovered: bool,
-    /// When a repair is allowed again, if this depends on time alone. For an open breaker or a used
-    /// up incident budget, every new fault postpones this time.
+    /// When a repair is allowed again, if this depends on time alone. If the breaker is open or the
+    /// incident's budget is used up, every new fault postpones this time.
     pub allowed_at: Option<SystemTime>,
 }

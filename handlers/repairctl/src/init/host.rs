@@ -72,15 +72,14 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// Line that precedes the file in the script's output, because a login shell can print its own text
-/// first.
+/// The script prints this line before the file, because a login shell can print its own text first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The repairs.json that is on the host before init changes it.
 #[derive(Default)]
 struct HostRepairs {
     /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it to
-    /// notice a change of the file.
+    /// notice whether the file has changed.
     sum: String,
     /// Content of the file; empty if it does not exist.
     text: String,
@@ -104,7 +103,7 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// How much of the host's repairs.json is read, in bytes. Longer files are cut off.
+/// Maximum number of bytes that are read from the host's repairs.json. Longer files are cut off.
 const LARGEST: usize = 1 << 20;
 /// The repairs.json in the package repair-gate, which contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
@@ -150,8 +149,8 @@ fn explain(
              after ssh with --address NAME"
         ),
         LoginFailure::HostKey => format!(
-            "your own known_hosts has no key of {shown}, or a different one: compare it once, \
-             {by_hand}"
+            "your own known_hosts has no key for {shown}, or a different one: compare the key \
+             once, {by_hand}"
         ),
         LoginFailure::Connection => {
             format!("cannot connect to {shown}: to see why, {by_hand}")
@@ -166,7 +165,7 @@ fn explain(
         ),
         LoginFailure::Sudo => format!(
             "'{user}' may not use sudo without a password on {shown}. Allow that temporarily, log \
-             in as root with --sudo-user root, or paste on the host what this prints, {}",
+             in as root with --sudo-user root, or paste the output of this command on the host, {}",
             Paste::here(init(""))
         ),
         LoginFailure::Script => {

@@ -37,7 +37,7 @@ fi
 # THE_REPAIRS
 
 # The sudo rules, which permit the account to run exactly these commands. Run the program below
-# again after every change of repairs.json.
+# again after every change to repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'
@@ -53,7 +53,7 @@ checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 # The key of the Nagios server, which can start only the gate.
 home=$(getent passwd repair | cut -d: -f6)
 [ -d "$home" ] || {
-    echo "$home: home of the account repair is missing; create it with owner root, mode 755" >&2
+    echo "$home: repair's home directory is missing; create it with owner root and mode 755" >&2
     exit 1
 }
 write='umask 027

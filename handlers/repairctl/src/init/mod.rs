@@ -112,8 +112,8 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired, install the package repair-gate, or copy {} there\nas {} \
-         with mode 755 (a static program for any distribution).\nThen run this on the host as \
-         root:\n",
+         with mode 755 (this static program runs on any distribution).\nThen run this on the host \
+         as root:\n",
         here.display(),
         gate_setup::GATE
     ));

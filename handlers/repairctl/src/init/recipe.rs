@@ -15,7 +15,7 @@ pub enum BadRecipe {
     /// The part after the colon is not the name of a systemd unit.
     #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
     Unit(String),
-    /// Init has a check neither for the repair's name nor for its unit's name.
+    /// Init knows no check for the repair's name or its unit's name.
     #[error(
         "no check is known for '{name}': use one of the names {} (--repair httpd:{unit}), or add \
          the repair to the policy by hand",
@@ -83,7 +83,7 @@ impl Recipe {
         }
     }
 
-    /// Parses all values of `--repair`. Without any, returns the recipe for `httpd`.
+    /// Parses all values of `--repair`. If there are none, returns the recipe for `httpd`.
     pub fn read_all(texts: &[String]) -> Result<Vec<Recipe>, BadRecipe> {
         let default = ["httpd".to_owned()];
         let texts = if texts.is_empty() { &default } else { texts };

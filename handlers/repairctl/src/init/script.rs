@@ -19,8 +19,8 @@ pub enum GateSource<'a> {
 
 /// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// Writes this text. An existing file is kept, unless it is the package's own, which contains
-    /// no repairs.
+    /// Writes this text. An existing file is kept, unless it is the file from the package, which
+    /// contains no repairs.
     New(String),
     /// Leaves the file unchanged.
     Kept,
@@ -38,12 +38,12 @@ pub enum RepairsFile {
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
 /// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
-/// admin runs it again after every change of repairs.json.
+/// admin runs it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
-    // Fill in the last placeholder first, so inserted text is never searched for placeholders.
+    // Fill in the last placeholder first, so that inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
     let script = script.replacen("# THE_REPAIRS\n", &repairs_part(repairs), 1);
     let script = script.replacen("# THE_HELPER\n", HELPER, 1);
@@ -51,7 +51,7 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // A line of JSON can never be the same as the end marker of the here-document.
+    // The JSON cannot end the here-document early, because none of its lines can match the marker.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(
@@ -61,7 +61,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
     };
     match repairs {
         RepairsFile::Kept => format!("say '{REPAIRS} already exists'\n"),
-        // The package's own file contains no repairs and is replaced.
+        // Replace the file from the package, because it contains no repairs.
         RepairsFile::New(text) => format!(
             "if [ -e {REPAIRS} ] && ! grep -qxF '{{\"repairs\": {{}}}}' {REPAIRS}; then\n    \
              say '{REPAIRS} already exists'\nelse\n{}fi\n",
@@ -85,12 +85,12 @@ fn gate(source: &GateSource<'_>) -> String {
             let size = program.len();
             let body = match source {
                 GateSource::Elided(_) => {
-                    format!("... repair_gate of this server: {size} bytes, in base64 ...\n")
+                    format!("... this server's repair_gate: {size} bytes, in base64 ...\n")
                 }
                 _ => base64_lines(program),
             };
             format!(
-                "# The gate: one static program, installed unless it exists.\n\
+                "# The gate: one static program, installed only if there is none yet.\n\
                  if [ -e {GATE} ]; then say '{GATE} already exists'; else\n\
                  base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
                  [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || \

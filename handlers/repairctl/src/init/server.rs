@@ -51,7 +51,7 @@ impl ServerSetup<'_> {
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
             // Root owns the parent directory and everybody can enter it, because a gate on the same
-            // machine keeps its records there as well.
+            // machine also keeps its records there.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);
@@ -185,7 +185,7 @@ pub fn add_repairs(
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
     let Some(MergedFile { text, added }) = merged else { return Ok(true) };
     policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
-    out.line(format!("\nThis will be added to the repairs of {shown}:\n{}", difference(&added)));
+    out.line(format!("\nThis will be added to the repairs in {shown}:\n{}", difference(&added)));
     let instead = format!("pass --yes to skip the question; {shown} was not changed");
     if !yes && !question::agrees("Add this?", &instead, out)? {
         out.line(format!("{shown} was not changed, and nothing else was done."));

@@ -50,8 +50,8 @@ fn judge(object: &Object<'_>, services: Option<&[String]>) -> Result<(), Unknown
     Err(UnknownObject::NotThere(object.is_unknown(services)))
 }
 
-/// Returns the services of a host that the object cache lists, or `Some(None)` if it does not list
-/// the host. Returns `None` if the object cache cannot be read.
+/// Returns a host's services from the object cache, or `Some(None)` if the cache does not list the
+/// host. Returns `None` if the cache cannot be read.
 fn services_in_objects(context: &Context, host: &str) -> Option<Option<Vec<String>>> {
     let main = MainFile::find(context.nagios_cfg.as_deref()).ok()??;
     let read = configuration::read(main.text("object_cache_file")?.as_ref());

@@ -44,7 +44,7 @@ impl Split for PauseArgs {
         scope(host, service)?;
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            let why = "nothing was paused; say why, for the colleagues on call";
+            let why = "nothing was paused; give a reason that helps your colleagues on call";
             return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let now = SystemTime::now();

@@ -7,8 +7,8 @@ use crate::object::name_parser;
 /// The arguments that follow `repairctl reset`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Repairs from before the reset no longer count towards the breaker and the budget
-of the incident. The cooldown and the budget per time window stay in effect,
+Repairs from before the reset no longer count towards the breaker and the
+incident's budget. The cooldown and the budget per time window stay in effect,
 because they prevent endless repairs. After the reset, the next event or sweep
 can start a repair again.
 
@@ -28,8 +28,8 @@ pub struct ResetArgs {
     /// Why repairs can help again; the ledger keeps this text with the reset
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Name of the person who resets. Root's process passes it to the process
-    /// that runs as Nagios' user.
+    /// Name of the person who resets the breaker. Root's process passes it to
+    /// the process that runs as Nagios' user.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }

@@ -37,7 +37,7 @@ impl Split for ResetArgs {
     fn collect(&self, context: &Context) -> Result<ResetResult, Problem> {
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            let why = "nothing was reset; give the reason why repairs can help again";
+            let why = "nothing was reset; say why repairs can help again";
             return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let config = context.config()?;
@@ -73,10 +73,10 @@ impl Split for ResetArgs {
         }
         out.line(format!("{scope}: reset; earlier repairs no longer count"));
         for (object, reason) in &result.before {
-            out.line(format!("{}: it was held back: {}", clean(object), clean(reason)));
+            out.line(format!("{}: repairs were held back: {}", clean(object), clean(reason)));
         }
         for (object, reason) in &result.after {
-            out.line(format!("{}: it is still held back: {}", clean(object), clean(reason)));
+            out.line(format!("{}: repairs are still held back: {}", clean(object), clean(reason)));
         }
         out.line("The next event or sweep can repair it.");
         Ok(ToolResult::Fine)

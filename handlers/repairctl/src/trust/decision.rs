@@ -31,8 +31,8 @@ pub enum TrustAction {
     Revoked(String),
 }
 
-/// Decides what to do with `key`, which is one of the keys in `shown`. Without options, the admin
-/// is taken to request every key that the host shows.
+/// Decides what to do with `key`, which is one of the keys in `shown`. Without options, the admin's
+/// request covers every key that the host shows.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,

@@ -12,7 +12,7 @@ use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{SharedLine, remove_host};
 
-/// How long to wait at most while another process records a key.
+/// Maximum time to wait while another process records a key.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Maximum size of known_hosts in bytes. The keys of 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
@@ -57,7 +57,7 @@ fn failed(path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
     KnownHostsFileError::Unwritable { path: path.to_owned(), why: why.into() }
 }
 
-/// Checks that these files are safe to read and that the first one can be changed. The command does
+/// Checks that these files are safe to read and that the first one can be changed. `trust` does
 /// this before it asks the admin anything.
 pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
     let first = files.first().ok_or(KnownHostsFileError::NoFile)?;

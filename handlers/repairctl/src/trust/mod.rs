@@ -179,7 +179,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-/// Returns the type and the fingerprint, with the fingerprint as ssh-keygen(1) prints it.
+/// Returns the key's type, and its fingerprint as ssh-keygen(1) prints it.
 fn in_short(key: &ShownKey) -> String {
     format!("{} {}", key.kind(), key.fingerprint())
 }
@@ -215,7 +215,7 @@ fn print_changed(
     out.line(format!(
         "Either the host was reinstalled, or somebody is intercepting the connection. Ask the \
          host's admin, compare the\n\
-         fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+         fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
         replace(args, context, "")
     ));
 }
@@ -235,7 +235,7 @@ fn print_other_keys(
     on_file.besides(&[]).for_each(|other| out.line(format!("  recorded {other}")));
     out.line(format!(
         "  shown    {}\n\
-         To keep only the shown key, compare it there (ssh-keygen -lf {file}) and then, {}",
+         To keep only the shown key, compare it on the host (ssh-keygen -lf {file}), and then, {}",
         in_short(key),
         replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
     ));

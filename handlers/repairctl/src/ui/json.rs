@@ -15,10 +15,11 @@ pub const FORM: &str = r#"Every command with --json prints one object. Its "vers
 version increases when a key is removed or changes its meaning. New keys can
 appear without a new version, so ignore keys that you do not know. A value that
 is unknown or does not apply is null. Times are in UTC, for example
-2026-11-24T03:12:44Z. Durations are in seconds. Names of hosts and services are
-UTF-8. A byte that is not valid UTF-8 is written as \xF6. A backslash that would
-look like such an escape is written as \x5C. The text output escapes names in
-the same way, and all commands accept names in this form.
+2026-11-24T03:12:44Z. Durations are in seconds. Host and service names are in
+UTF-8. A byte that is not valid UTF-8 is written as an escape like \xF6, and a
+backslash that would look like such an escape is written as \x5C. The text
+output escapes names in the same way, and all commands accept names in this
+form.
 
 A REPAIR is {job, host, service, repair, event, problem, began, ended, seconds,
 rungs, outcome, text}.

@@ -2,7 +2,7 @@
 
 use plugin_kit::Out;
 
-/// How important a piece of text is. A colour shows this.
+/// How important a piece of text is, which its colour shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// The default colour of the terminal.
