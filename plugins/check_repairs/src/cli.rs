@@ -21,7 +21,7 @@ use policy_file::Span;
     name = "check_repairs",
     version,
     max_term_width = 80,
-    after_help = "A RANGE is [@]START:END, as in all plugins. The range 3 means: alert if above 3.
+    after_help = "A RANGE is [@]START:END, as in all plugins. For example, 3 means at most 3.
 
 Examples:
   check_repairs -w 2 -c 10 --window 24h
@@ -79,10 +79,10 @@ struct CheckRepairsArgs {
     )]
     window: String,
 
-    /// Check only the gate of this host. Return CRITICAL if it does not answer, and WARNING if it
-    /// would refuse a repair now because of a budget, too many records or a hold. A cooldown or a
-    /// running repair is OK. Can be repeated; use HOST=ADDRESS if the policy has no address for the
-    /// host
+    /// Check only the gate of this host. Return CRITICAL if it does not answer, and
+    /// WARNING if it would refuse a repair now because its budget or records are used
+    /// up, or because repairs are on hold. A cooldown or a running repair is OK. Can
+    /// be repeated; use HOST=ADDRESS if the policy has no address for the host
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<OsString>,
     /// Read the policy from this file
