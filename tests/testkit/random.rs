@@ -16,7 +16,7 @@ impl Random {
         given.unwrap_or(now.as_secs())
     }
 
-    /// Starts the sequence that belongs to a seed.
+    /// Starts the sequence for a seed.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }

@@ -148,7 +148,7 @@ pub struct Event {
     pub max_attempts: Option<u32>,
     /// The name of the host in Nagios, as encoded by [`spell`](crate::spell).
     pub host: String,
-    /// The description of the service, encoded in the same way; `None` for an event of the host
+    /// The description of the service, encoded in the same way, or `None` for an event of the host
     /// itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.

@@ -18,7 +18,7 @@ pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 pub struct History {
     /// What the ledger recorded.
     pub recorded: RecordedHistory,
-    /// What the engine shows; `None` if the policy names no status file.
+    /// What the engine shows, or `None` if the policy names no status file.
     pub observed: Option<Observation>,
 }
 
@@ -65,7 +65,7 @@ pub struct Pause {
     pub by: String,
     /// The reason that the user gave.
     pub reason: String,
-    /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
+    /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
     pub left: Option<Duration>,
 }
 
@@ -116,8 +116,8 @@ pub struct Observation {
 /// The current condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// The current state; `None` if the object has not been checked since the event. Nagios writes
-    /// its status file only every few seconds.
+    /// The current state, or `None` if the object has not been checked since the event. Nagios
+    /// writes its status file only every few seconds.
     pub state: Option<ObjectState>,
     /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
@@ -189,7 +189,7 @@ impl RecordedHistory {
         self.repairs.iter().filter(move |past| ran(past) && past.began < per)
     }
 
-    /// Returns how long ago the last repair or refusal was; `None` if there was neither.
+    /// Returns how long ago the last repair or refusal was, or `None` if there was neither.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
         repair.into_iter().chain(self.refused.first().copied()).min()

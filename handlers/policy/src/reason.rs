@@ -25,7 +25,7 @@ pub enum Reason {
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The first SOFT attempt at which a repair is allowed; `None` if it is allowed only at
+        /// The first SOFT attempt at which a repair is allowed, or `None` if it is allowed only at
         /// HARD, because `max_check_attempts` is 1.
         needed: Option<u32>,
     },
@@ -36,7 +36,7 @@ pub enum Reason {
         state: ObjectState,
         /// Whether that state is SOFT or HARD.
         state_type: StateType,
-        /// The previous result; `None` if Nagios did not pass it.
+        /// The previous result, or `None` if Nagios did not pass it.
         last: Option<ObjectState>,
     },
     /// The host is down or unreachable, so a repair could neither reach it nor help.
@@ -55,7 +55,7 @@ pub enum Reason {
         by: String,
         /// The reason that the user gave.
         reason: String,
-        /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
+        /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
     /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
@@ -164,8 +164,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns how long until the reason ends by itself; `None` if it does not end by itself. For
-    /// the breaker and the incident budget, this holds only if no fault occurs before then.
+    /// Returns how long until the reason ends by itself, or `None` if it does not. For the breaker
+    /// and the incident budget, this holds only if no fault occurs before then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,

@@ -54,8 +54,8 @@ words! {
 }
 
 impl ReasonCode {
-    /// Whether the reason is a limit that the object shares with others. It ends when the other
-    /// repairs end or the other objects recover.
+    /// Whether the reason is a limit that the object shares with others. Such a limit ends when the
+    /// other repairs end or the other objects recover.
     pub fn is_shared_limit(self) -> bool {
         match self {
             ReasonCode::AlreadyRunning

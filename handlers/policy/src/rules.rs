@@ -120,8 +120,8 @@ pub enum Act {
     Ssh {
         /// The name of the repair in the gate's repairs.json.
         repair: RepairName,
-        /// Another host whose gate runs the repair, for example a hypervisor or a load balancer;
-        /// `None` for the host itself.
+        /// Another host whose gate runs the repair, or `None` for the host itself. The other host
+        /// can be a hypervisor or a load balancer, for example.
         at: Option<String>,
     },
     /// A program on the Nagios server, with its arguments.
@@ -156,7 +156,7 @@ impl Act {
         }
     }
 
-    /// Returns the local program and its arguments; `None` for a repair that a gate runs.
+    /// Returns the local program and its arguments, or `None` for a repair that a gate runs.
     pub fn program(&self) -> Option<&[String]> {
         match self {
             Act::Local(argv) => Some(argv),

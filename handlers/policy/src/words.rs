@@ -32,7 +32,7 @@ macro_rules! words {
                 }
             }
 
-            /// Returns the variant with this word; `None` if there is none.
+            /// Returns the variant with this word, or `None` if there is none.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|known| known.as_str() == word)
             }

@@ -1,5 +1,5 @@
-//! The routes to hosts, from the SSH keys in policy.json: those for all hosts and those for one
-//! host.
+//! The routes to hosts. They result from the settings under `ssh` in policy.json, which apply to
+//! all hosts, and from the settings of each host.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use policy::respell;
 use serde::Deserialize;
 
-/// The keys of `ssh` in policy.json. Each host in `hosts` can have the same keys.
+/// The settings under `ssh` in policy.json. Each host in `hosts` can have the same settings.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeys {
@@ -65,7 +65,7 @@ pub struct HostRoute {
     /// Whether to log in with an ssh-agent, which then holds the private key. The public key is
     /// read from `KEY.pub`.
     pub agent: bool,
-    /// Socket of the agent; `None` for the socket in `SSH_AUTH_SOCK`.
+    /// Socket of the agent, or `None` for the socket in `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
     /// Path of the ssh_config for [`Backend::OpenSsh`].
     pub config: Option<PathBuf>,
@@ -88,7 +88,7 @@ impl HostRoutes {
         HostRoutes { all, hosts }
     }
 
-    /// Returns every path in these keys.
+    /// Returns every path in these settings.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let all = self.hosts.values().chain([&self.all]);
         all.flat_map(|keys| {

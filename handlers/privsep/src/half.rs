@@ -88,8 +88,8 @@ impl Half {
         let failed = |why| Error::Start { account: account.name.clone(), why };
         let mut command = Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
-        // Relative paths in the arguments refer to our working directory, so pass it as well. The
-        // child changes to it after it has switched to the account.
+        // Relative paths in the arguments refer to our working directory, so pass the directory as
+        // well. The child changes to it after it has switched to the account.
         command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
         command.env_clear().envs(environment.0).current_dir("/");
         let child = command

@@ -6,9 +6,9 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names under which a host's keys may be recorded, in lookup order. Of these, only the first
-/// name with any keys provides the trusted keys. A key that is revoked under any of the names is
-/// refused.
+/// The names under which a host's keys may be recorded, in lookup order. The lookup stops at the
+/// first name that has keys, and only these keys are trusted. A key that is revoked under any of
+/// the names is refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 

@@ -80,8 +80,8 @@ impl Socket {
                 SocketFlags::CLOEXEC,
                 None,
             )?;
-            // This limits how long connect waits while the server's queue is full (unix(7)). poll
-            // would not report that the queue has space again.
+            // Limit how long connect waits while the server's queue is full (unix(7)). poll cannot
+            // do this, because it does not report that the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;

@@ -71,8 +71,8 @@ pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<D
     Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
-/// Parses `1.2` or `1.2+`, or an empty value, which allows every version. Returns the oldest and
-/// the newest allowed TLS version.
+/// Parses `1.2`, `1.2+` or an empty value, which allows every version. Returns the oldest and the
+/// newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
