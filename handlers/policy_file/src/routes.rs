@@ -133,7 +133,7 @@ impl HostRoutes {
     }
 }
 
-/// Returns the host's own value for a key or, if it has none, the value for all hosts.
+/// Returns the host's own value of a setting or, if it has none, the value for all hosts.
 fn first<T: Clone>(keys: [&SshKeys; 2], key: impl Fn(&SshKeys) -> &Option<T>) -> Option<T> {
     keys.into_iter().find_map(|keys| key(keys).clone())
 }
