@@ -1,5 +1,4 @@
-//! The start of the unprivileged child process: it gives up root's privileges and becomes Nagios'
-//! user.
+//! Gives up root's privileges in the child process, which then runs as Nagios' user.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;

@@ -63,7 +63,8 @@ impl RecordedHostKeys {
         }
     }
 
-    /// Compares the key that the host sent, `shown` in the SSH wire format, with the recorded keys.
+    /// Compares the host's key with the recorded keys. `shown` is the key that the host sent, in
+    /// the SSH wire format.
     pub fn check(&self, shown: &[u8]) -> HostKeyCheck {
         match self.revoked_at(shown) {
             Some(place) => HostKeyCheck::Revoked(place.to_owned()),

@@ -65,8 +65,8 @@ impl SshCommand {
             .args(&self.options)
             // ssh closes every inherited descriptor except the standard streams. Therefore its
             // stdin is the log pipe, which ssh does not read (-n) but can open as /proc/self/fd/0.
-            // The path /proc/PID/fd of this process would not do, because ssh may have no access
-            // (PR_SET_DUMPABLE).
+            // The path /proc/PID/fd of this process cannot be used, because ssh may have no access
+            // to it (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
