@@ -3,7 +3,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::SystemTime;
 
 use policy::{ObjectState, StateType};
 
@@ -52,9 +51,7 @@ impl StatusSnapshot {
                 faults.insert(key, object.clone());
             }
         })?;
-        if program.written == SystemTime::UNIX_EPOCH {
-            return Err(StatusFileError::Foreign(path.to_owned()));
-        }
+        status_file::refuse_foreign(path, &program)?;
         Ok(StatusSnapshot { program, share, faults, hosts })
     }
 

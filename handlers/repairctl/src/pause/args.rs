@@ -46,12 +46,10 @@ pub struct PauseArgs {
 
 /// The arguments of `resume`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
+#[command(after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
 stay in effect and are listed.
 
-Exit codes: 1 if there was no such pause."
-)]
+Exit codes: 1 if there was no such pause.")]
 pub struct ResumeArgs {
     /// End the pause of this host [default: end the pause of everything]
     #[arg(value_parser = name_parser())]
