@@ -1,22 +1,22 @@
 # make build           build the release programs in target/release
 # make demo            start a lab on this machine, kill Apache three times and watch three repairs
 #                      (KEEP=1 leaves the lab running)
-# make test            run all tests, including those of the packages, against real Nagios, Apache,
+# make test            run all tests, including the package tests, with the real Nagios, Apache,
 #                      sshd and CFEngine (needs root or sudo)
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
-# make bench           measure our programs and the originals in the same run and print the ratios
+# make bench           measure our programs and the originals in one run, and print the ratios
 # make lint            check formatting, clippy and the documentation
-# make draw            print texts at random for readers to rate (SELFHEAL_SEED=n repeats a draw)
+# make draw            print random texts for readers to rate (SELFHEAL_SEED=n repeats a draw)
 # make deny            check licences, bans, sources and advisories of all dependencies (needs
 #                      cargo-deny)
 # make docs            write manual pages, completions and bills of materials to target/docs
 # make install         install to DESTDIR= with PREFIX=/usr (see packaging/install.mk)
 # make packages        put the built programs into rpms and debs in target/packages
 # make dist            write the source archive and the archive of vendored crates
-# make srpm            make a source package that mock and COPR can build without a network
-# make reproducible    make the packages twice and compare them
-# make release         check that version, change logs and tag agree
+# make srpm            build a source package that mock and COPR can build without a network
+# make reproducible    build the packages twice and compare them
+# make release         check that the versions in all files and the tag are the same
 
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target

@@ -2,7 +2,7 @@
 # one per package. The targets create no accounts and start nothing. That is up to the packages'
 # scripts, or to systemd-sysusers and systemd-tmpfiles.
 #
-#   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
+#   install-selfheal  nagios-selfheal          handler, worker, repairctl, the sweep's timer
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
 #   install-config    nagios-selfheal-config   objects for Nagios, and the examples
 #   install-gate      repair-gate              the gate and its helper, for repaired hosts
@@ -32,7 +32,7 @@ DOCS ?= target/docs
 
 # $(call put,MODE,FILES,DIRECTORY): install FILES into DIRECTORY.
 put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
-# $(call fill,FILE,DESTINATION): install a text file, with the paths of our programs adapted to the
+# $(call fill,FILE,DESTINATION): install a text file, with this project's paths adapted to the
 # variables above.
 fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
 	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)

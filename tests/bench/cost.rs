@@ -64,7 +64,7 @@ fn memory(argv: &[String]) -> f64 {
         .unwrap_or_else(|| panic!("time(1) said {said}"))
 }
 
-/// Two commands that do the same.
+/// Two commands that do the same thing.
 struct Pair {
     name: &'static str,
     ours: Vec<String>,

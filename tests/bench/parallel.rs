@@ -5,14 +5,15 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Number of parallel processes.
+/// How many processes run at the same time.
 pub const AT_A_TIME: usize = 8;
 /// How long each program runs before the other one has its turn. The turns are short, so that a
 /// slowdown of the machine affects both.
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// Returns the ratio of our runs per second to theirs. Each is the median over all turns.
+/// Returns how many times per second `ours` ran, divided by the same number for `theirs`. Both
+/// numbers are medians over all turns.
 pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

@@ -113,7 +113,7 @@ fn handler_accepts_shipped_policy() {
 }
 
 #[test]
-fn gate_file_has_every_repair_of_policy() {
+fn repairs_json_has_every_repair_in_the_policy() {
     let place = Place::new();
     let read = |name: &str| fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
     let gate_file = place.file("repairs.json", &read("repairs.json"), 0o644, None);

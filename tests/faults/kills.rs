@@ -17,7 +17,7 @@ use crate::bed::{Bed, CALL};
 /// ledger, the last ones after the check. The repair itself takes 200 ms.
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
-/// Creates a lab whose repair takes 200 ms, and writes a line each time it starts and ends.
+/// Creates a lab whose repair takes 200 ms and writes a line when it starts and when it ends.
 pub fn counting_bed() -> Bed {
     let bed = Bed::new();
     let script = format!("echo begun >> {0}; sleep 0.2; echo ended >> {0}", bed.mark.display());

@@ -91,7 +91,7 @@ fn gate_refuses_group_writable_repairs_file() {
 }
 
 #[test]
-fn distinguishes_failed_repair_from_ineffective_one() {
+fn distinguishes_failed_repair_from_ineffective_repair() {
     let bed = Bed::new();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.web.apache.kill();
@@ -123,7 +123,8 @@ fn gate_stops_hanging_repair() {
     bed.web.apache.kill();
     bed.repair_is(&["/bin/sleep", "60"]);
     let seen = bed.call(CALL);
-    // Processes that the repair has started can still be running outside its process group.
+    // The gate kills only the repair's process group. Other processes that the repair has started
+    // can still be running.
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{}", seen.text);
     assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);
@@ -182,7 +183,7 @@ fn runs_no_stronger_rung_after_inconclusive_check() {
 }
 
 #[test]
-fn never_accepts_answer_that_is_not_from_gate() {
+fn never_accepts_an_answer_that_is_not_from_the_gate() {
     let bed = Bed::new();
     for command in ["/bin/echo done", "/bin/true", "/bin/echo SHN1 {}"] {
         bed.policy(|policy| {

@@ -21,7 +21,7 @@ use crate::bed::CALL;
 /// Time limit that is long enough for every step on a busy machine.
 const LONG: Duration = Duration::from_secs(40);
 
-/// A way to stop Nagios.
+/// A way to stop Nagios, and when it is started again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blow {
     /// SIGKILL for Nagios and its worker processes, as the OOM killer would send. Nagios is started

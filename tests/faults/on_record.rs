@@ -70,19 +70,19 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
     let steps = [DeadStep::Begun(1, None), DeadStep::Ran(1), DeadStep::Begun(2, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate reports that it never began"), "{}", record.text);
+    assert!(record.text.contains("the gate reports that the job never started"), "{}", record.text);
 }
 
 /// The worker must query the gate on record. The host's own gate would truthfully answer that it
 /// does not know the job.
 #[test]
-fn queries_recorded_gate_after_change_of_ladder() {
+fn queries_recorded_gate_after_the_ladder_changes() {
     let bed = Bed::new();
     // The rung's deadline, 600 seconds after its start, has passed.
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
+    assert!(record.text.contains("the gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]

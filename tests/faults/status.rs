@@ -139,7 +139,7 @@ fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
 }
 
 #[test]
-fn downtime_of_service_stops_ladder() {
+fn service_downtime_stops_ladder() {
     stops_between_rungs(
         "SCHEDULE_SVC_DOWNTIME;web1;HTTP;HOUR",
         "scheduled_downtime_depth=1",
@@ -148,7 +148,7 @@ fn downtime_of_service_stops_ladder() {
 }
 
 #[test]
-fn downtime_of_host_stops_ladder() {
+fn host_downtime_stops_ladder() {
     stops_between_rungs(
         "SCHEDULE_HOST_DOWNTIME;web1;HOUR",
         "scheduled_downtime_depth=1",

@@ -133,7 +133,7 @@ fn does_not_credit_ok_check_to_unconfirmed_rung() {
 
 /// A shell can print escape sequences that set the terminal's title and do not end with a newline.
 #[test]
-fn finds_answer_behind_output_of_shell() {
+fn finds_answer_after_output_of_a_shell() {
     for transport in TRANSPORTS {
         let bed = bed(transport, direct);
         let noise = r"head -c 60000 /dev/zero | tr '\0' x; printf '\033]0;root@web1\007'";

@@ -17,11 +17,11 @@ const REPAIR: &str = "selfheal-lab";
 /// A user account on this machine.
 #[derive(Debug)]
 pub struct Account {
-    /// Login name.
+    /// Login name, for example `nagios`.
     pub name: &'static str,
     /// User ID.
     pub uid: u32,
-    /// ID of the primary group.
+    /// Group ID of the primary group.
     pub gid: u32,
     ours: bool,
 }

@@ -11,11 +11,11 @@ use crate::web::WebSide;
 /// so both sides end before their directory is removed.
 #[derive(Debug)]
 pub struct Lab {
-    /// The Nagios server.
+    /// The Nagios server, with the policy and the ledger.
     pub monitor: Monitor,
-    /// The host to be repaired.
+    /// The host to be repaired, with Apache, sshd and the gate.
     pub web: WebSide,
-    /// The directory with all files of the lab.
+    /// The directory that contains all files of the lab.
     pub place: Place,
 }
 

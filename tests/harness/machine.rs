@@ -58,7 +58,7 @@ const SERVER: &str = "units=nagios4.service
 . /parts/both
 install -o admin -g admin -m 600 /parts/admin_key /home/admin/.ssh/id_ed25519
 echo '192.0.2.2 web1' >> /etc/hosts
-# Make Nagios' time unit a second instead of a minute, and check only our service.
+# Make Nagios count in seconds instead of minutes, and check only this test's service.
 sed -i -e 's/^interval_length=.*/interval_length=1/' -e \
 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
     -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg

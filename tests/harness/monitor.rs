@@ -17,15 +17,15 @@ pub struct Monitor {
     directory: PathBuf,
     /// The user that Nagios runs as.
     pub nagios: Account,
-    /// Path of handle_repair.
+    /// Path of the handle_repair under test.
     pub handler: PathBuf,
-    /// Path of check_http.
+    /// Path of the check_http under test.
     pub check: PathBuf,
-    /// Path of repairctl.
+    /// Path of the repairctl under test.
     pub repairctl: PathBuf,
-    /// Path of policy.json.
+    /// Path of the lab's policy.json.
     pub policy: PathBuf,
-    /// Path of the ledger.
+    /// Path of the lab's ledger.
     pub ledger: PathBuf,
     /// Path of Nagios' external command file.
     pub command_file: PathBuf,
@@ -100,7 +100,7 @@ impl Monitor {
         self.directory.join("id_ed25519")
     }
 
-    /// Returns the path of known_hosts.
+    /// Returns the path of the known_hosts file that repairs use.
     pub fn known_hosts(&self) -> PathBuf {
         self.directory.join("known_hosts")
     }

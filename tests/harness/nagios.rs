@@ -48,11 +48,11 @@ impl Default for Watch {
 /// A running Nagios. Dropping this value kills it.
 #[derive(Debug)]
 pub struct Nagios {
-    /// Path of nagios.log.
+    /// Path of Nagios' log file.
     pub log: PathBuf,
     /// Path of the retention file, in which Nagios keeps states across a restart.
     pub retention: PathBuf,
-    /// Path of status.dat.
+    /// Path of Nagios' status file.
     pub status: PathBuf,
     program: PathBuf,
     config: PathBuf,
@@ -171,7 +171,7 @@ impl Nagios {
         })
     }
 
-    /// Returns a field of the service from the status file.
+    /// Returns the value of one of the service's fields in the status file.
     pub fn service(&self, field: &str) -> Option<String> {
         let status = spelled(&self.status);
         let block = status.split("servicestatus {").nth(1)?;

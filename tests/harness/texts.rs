@@ -21,7 +21,7 @@ pub struct Text {
     pub line: usize,
     /// The text, line by line and without indentation.
     pub text: String,
-    /// The line after a comment, which the comment describes. Empty for other texts.
+    /// For a comment, the line after it, which the comment describes. Otherwise empty.
     pub next: String,
 }
 
@@ -57,7 +57,7 @@ impl Source {
         self.path.extension().is_some_and(|ours| ours == extension)
     }
 
-    /// Whether the file is part of a program and not of its tests.
+    /// Whether the file belongs to a program, as opposed to its tests.
     fn is_program(&self) -> bool {
         let of_programs = self.path.starts_with("handlers") || self.path.starts_with("plugins");
         let is_test = self.path.components().any(|part| part.as_os_str() == "tests");
@@ -84,7 +84,7 @@ impl Source {
     }
 }
 
-/// Returns the comments of all files. Adjacent lines with the same marker are one comment.
+/// Returns the comments in all files. Adjacent lines with the same marker are one comment.
 pub fn comments() -> Vec<Text> {
     let mut comments = Vec::new();
     for source in Source::all() {

@@ -26,7 +26,7 @@ pub struct WebSide {
     pub apache: Apache,
     /// The SSH server that runs the gate.
     pub sshd: Sshd,
-    /// Path of repairs.json.
+    /// Path of the gate's repairs.json.
     pub repairs: PathBuf,
     gate: PathBuf,
     /// The command that the lab's repair runs: cf-agent with the shipped policy.
@@ -155,7 +155,7 @@ fn new_key(path: &Path, kind: &str) {
         .arg(path));
 }
 
-/// The lab's sshd.
+/// The lab's sshd, which can be stopped and started again.
 #[derive(Debug)]
 pub struct Sshd {
     /// Port of sshd on loopback.

@@ -172,7 +172,7 @@ fn repairs_nothing_under_file_size_limit() {
 }
 
 #[test]
-fn reports_output_file_over_size_limit() {
+fn reports_an_output_file_that_exceeds_the_size_limit() {
     let (site, port) = (Site::new(), web_server());
     let jar = site.place.at("jar");
     let words = format!("-H 127.0.0.1 -p {port} --cookie-jar={}", jar.display());
@@ -187,7 +187,7 @@ fn reports_output_file_over_size_limit() {
 }
 
 #[test]
-fn reports_its_own_shortage_as_unknown() {
+fn reports_a_local_shortage_as_unknown() {
     let (site, port) = (Site::new(), web_server());
     for host in ["127.0.0.1", "localhost", "name.invalid"] {
         let (code, text) = ended(&mut site.command(

@@ -36,9 +36,9 @@ pub const DAY: &[&[&str]] = &[
 pub struct Site {
     /// The user that Nagios runs as.
     pub nagios: Account,
-    /// Path of repairctl.
+    /// Path of the repairctl under test.
     pub ctl: PathBuf,
-    /// Path of handle_repair.
+    /// Path of the handle_repair under test.
     pub handler: PathBuf,
     /// Path of policy.json, which root owns.
     pub policy: PathBuf,

@@ -51,7 +51,7 @@ fn path_of(call: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn attributes_calls_to_users() {
+fn knows_which_user_made_each_call() {
     let trace = "10 openat(AT_FDCWD</root>, \"/a\", O_RDONLY) = 3</a>\n10 clone3({flags=0} => \
     {parent_tid=[0]}, 88) = 11\n\
                  11 openat(3</v>, \"b\", O_RDONLY) = 4</v/b>\n11 setuid(65534)  = 0\n11 \

@@ -112,7 +112,7 @@ pub const ERRORS: &[PastedError] = &[
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" >> /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1 --fingerprint \"$(ssh web1 ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 2)\"",
-        text: "OTHER KEYS OF web1 ARE ON FILE",
+        text: "OTHER KEYS OF web1 ARE RECORDED",
         then: Then::CallAgain,
         undo: "rm /root/x /root/x.pub",
     },

@@ -56,7 +56,8 @@ pub fn boot() -> Site {
 fn quick_start_of_readme_heals_apache() {
     let site = boot();
     let screen = site.follow_readme();
-    // init has described each change before it made it, and has asked before it trusted a key.
+    // init must have described each change in advance, and trust must have asked before it recorded
+    // a key.
     assert!(screen.contains("Do this on web1?") && screen.contains("Is it the same?"), "{screen}");
     assert!(screen.contains(": all is well"), "{screen}");
     assert!(screen.contains("WOULD REPAIR web1/HTTP"), "{screen}");

@@ -12,7 +12,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes for which these tests make no mistake, each with the reason.
+/// Fixes that doctor never prints in these tests, each with the reason.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
@@ -93,11 +93,11 @@ fn doctor_names_missing_options() {
     assert!(done && !screen.contains("but Nagios runs as"), "{screen}");
     // Name an unknown host.
     let unknown = found(doctor(&site.server, "web9").1, "host");
-    assert_eq!(unknown.fix, "correct its name");
+    assert_eq!(unknown.fix, "correct the name");
     assert!(is_gone(&site, "web1", &unknown));
     // Move the main configuration to an unusual path.
     site.server.must("mv /etc/nagios4/nagios.cfg /etc/nagios4/own.cfg");
     let missing = found(doctor(&site.server, "").1, "nagios.cfg");
-    assert_eq!(missing.fix, "name it with --nagios-cfg");
+    assert_eq!(missing.fix, "pass its path with --nagios-cfg");
     assert!(is_gone(&site, "--nagios-cfg /etc/nagios4/own.cfg", &missing));
 }

@@ -193,7 +193,7 @@ fn renders_month_with_few_repairs() {
 }
 
 #[test]
-fn text_report_has_78_columns_and_same_numbers() {
+fn text_report_fits_78_columns_and_has_the_same_figures() {
     let site = Site::new();
     let written = Month::new(&site.ledger).fill(200, 40, 0);
     let text = run(&mut site.repairctl(&["report", "--month", MONTH, "--text"]));

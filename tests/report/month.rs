@@ -40,7 +40,7 @@ impl Dice {
     }
 }
 
-/// How many entries were generated.
+/// How many entries of each kind were generated.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub repairs: u32,

@@ -245,8 +245,8 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
     assert!(site.monitor.records().is_empty(), "something was started");
 }
 
-/// The service recovers between the moment when the sweep reads the status file and the moment when
-/// the worker reads it. A script delays the worker.
+/// The service recovers after the sweep has read the status file, but before the worker reads it. A
+/// script delays the worker.
 #[test]
 fn skips_service_that_recovered_after_sweep_read_status() {
     let place = Place::new();

@@ -23,7 +23,7 @@ define service {\n host_name web1\n service_description Gate\n check_command che
  always\n contacts pager\n}
 ";
 
-/// Returns a field of a service from Nagios' status file.
+/// Returns the value of one of the service's fields in Nagios' status file.
 fn field(nagios: &Nagios, service: &str, name: &str) -> Option<String> {
     let status = fs::read_to_string(nagios.log.with_file_name("status.dat")).ok()?;
     let block = status
@@ -201,7 +201,7 @@ fn plugin(monitor: &Monitor) -> (Option<i32>, String) {
     (done.status.code(), String::from_utf8(done.stdout).unwrap())
 }
 
-/// Runs `repairctl doctor`, and returns the verdicts and texts of its checks of the gate's repairs
+/// Runs `repairctl doctor`. Returns the verdict and the text of each check about the gate's repairs
 /// and records.
 fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
     let done = monitor.ctl(&["doctor", "--json", "web1"]).output().unwrap();

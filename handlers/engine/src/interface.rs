@@ -9,7 +9,7 @@ use crate::notification::Notification;
 
 /// What these programs need from a monitoring engine.
 pub trait Engine {
-    /// Returns the present condition of the event's object. The state is included only if it comes
+    /// Returns the current condition of the event's object. The state is included only if it comes
     /// from a check after `since`. Returns `None` if the policy names no source, such as the status
     /// file.
     ///
@@ -22,8 +22,8 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Reports the end of a repair with a comment. After a success, it also forces a check of the
-    /// object. Otherwise it submits a CRITICAL result for the service that reports repairs. Returns
+    /// Reports with a comment that a repair has ended. After a success, also forces a check of the
+    /// object. Otherwise submits a CRITICAL result for the service that reports repairs. Returns
     /// `false` if the policy names no destination, such as the command file.
     ///
     /// # Errors

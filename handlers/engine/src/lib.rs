@@ -1,4 +1,4 @@
-//! The interface to the monitoring engine. An [`Engine`] returns an object's present condition for
+//! The interface to the monitoring engine. An [`Engine`] returns an object's current condition for
 //! a decision, and receives a report when a repair ends. [`NagiosFiles`] implements it for Nagios,
 //! Naemon and Icinga 1, which use the same files.
 //!

@@ -1,4 +1,4 @@
-//! What an engine is told when a repair ends.
+//! What is reported to an engine when a repair ends.
 
 use policy::Event;
 

@@ -103,7 +103,7 @@ struct Arguments {
     /// Job ID that the handler assigned to this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
-    /// When the fault was found by a check, in seconds since 1970. The sweep sets it.
+    /// When a check found the fault, in seconds since 1970. The sweep sets it.
     #[arg(long, hide = true, value_name = "SECONDS")]
     seen: Option<String>,
 }
@@ -130,9 +130,8 @@ pub struct Options {
     pub explain: bool,
     /// Job ID that the handler assigned to this repair; `None` in the handler itself.
     pub job: Option<JobId>,
-    /// When the fault was found by a check; `None` means now. Only later checks can show a
-    /// recovery. The sweep sets this, because it reads faults from the status file some time after
-    /// the check.
+    /// When a check found the fault; `None` means now. Only later checks can show a recovery. The
+    /// sweep sets this, because it reads faults from the status file some time after the check.
     pub seen: Option<SystemTime>,
 }
 

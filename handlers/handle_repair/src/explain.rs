@@ -93,10 +93,12 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     };
     let row = match (rules.in_a_row, event.last_state) {
         (0 | 1, _) => String::new(),
-        (n, Some(last)) => format!("; needs {n} such results in a row, the previous was {last}"),
-        (n, None) => format!("; needs {n} such results in a row, the previous is unknown"),
+        (n, Some(last)) => {
+            format!("; needs {n} such results in a row, and the previous one was {last}")
+        }
+        (n, None) => format!("; needs {n} such results in a row, and the previous one is unknown"),
     };
-    format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
+    format!("repairs {}{soft} and at HARD{row}", on.join(" or "))
 }
 
 /// Describes the result of a rule: why it refuses the repair, or which values allow it.
@@ -112,7 +114,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {
         Some(_) => text.to_owned(),
-        None => "unknown without status_file".to_owned(),
+        None => "unknown: the policy names no status_file".to_owned(),
     };
     match rule {
         Rule::Recovery => seen("Nagios has seen no recovery since the event"),
@@ -125,7 +127,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
         Rule::Running => "no repair is running on the host".to_owned(),
         Rule::Cooldown => match recorded.repairs.first() {
             Some(last) => format!(
-                "job {} ended {} ago, the cooldown is {}",
+                "job {} ended {} ago; the cooldown is {}",
                 last.job,
                 Rounded(last.ended),
                 Rounded(limits.cooldown)

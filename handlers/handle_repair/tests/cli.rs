@@ -95,7 +95,7 @@ fn ctrl_c_prints_a_line_and_does_not_stop_the_repair() {
     until("done");
 }
 
-/// Opening a FIFO would block until a writer opens it, and meanwhile nothing would be reserved or
+/// Opening a FIFO would block until a writer opens it, and until then nothing would be reserved or
 /// reported.
 #[test]
 fn rejects_fifo_as_status_file_without_blocking() {

@@ -27,7 +27,7 @@ pub enum Error {
          is uid {us}, find out who made the file before you give it to that user"
     )]
     Owner { path: PathBuf, owner: u32, us: u32 },
-    /// The file is a database of another program, or not a database.
+    /// The file is another program's database, or not a database at all.
     #[error(
         "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
          in the policy, or move the file away"
@@ -66,7 +66,7 @@ pub enum Error {
         found: i64,
         /// Schema version that this program uses.
         known: i64,
-        /// Path at which the migration will keep a copy.
+        /// Where the migration will keep a copy.
         backup: PathBuf,
     },
     /// A worker of the older version is still repairing. Migrating the ledger would lose what that
@@ -131,8 +131,8 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back to the older version when no program uses the ledger, and lose what was \
-             recorded since, as the user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version and lose what was recorded since: when no program \
+             uses the ledger, as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),

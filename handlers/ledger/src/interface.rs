@@ -16,7 +16,7 @@ use crate::record::{
 
 /// A lock that lets only one sweep run at a time. Dropping it releases the lock.
 pub struct SweepLock(
-    #[allow(dead_code, reason = "kept only until it is dropped")] pub(crate) Box<dyn Any + Send>,
+    #[allow(dead_code, reason = "kept only to be dropped")] pub(crate) Box<dyn Any + Send>,
 );
 
 /// A store of reservations, repairs and refusals.

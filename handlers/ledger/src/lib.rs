@@ -49,8 +49,8 @@ pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }
 
-/// Returns the file or directory that keeps this user from writing the ledger, if there is one. If
-/// there is one, nothing is repaired.
+/// Returns the file or directory that keeps this user from writing the ledger, if there is one. In
+/// that case nothing is repaired.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }

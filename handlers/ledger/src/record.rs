@@ -22,7 +22,7 @@ pub struct Claim<'a> {
 }
 
 words! {
-    /// How a repair ended. The ledger stores the word of the variant.
+    /// How a repair ended. The ledger stores the variant's word.
     #[derive(Serialize, Deserialize)]
     pub enum RepairOutcome {
         /// A rung ran and its check is OK.
@@ -37,7 +37,7 @@ words! {
 }
 
 words! {
-    /// The kind of a step of a repair. The ledger stores the word of the variant.
+    /// What happened in a step of a repair. The ledger stores the variant's word.
     #[derive(Serialize, Deserialize)]
     pub enum StepKind {
         /// The gate collected evidence before anything was changed.
@@ -66,7 +66,7 @@ words! {
 }
 
 impl StepKind {
-    /// Whether a step of this kind shows that a rung ran or may have run.
+    /// Whether such a step shows that a rung ran or may have run.
     pub fn may_have_run(self) -> bool {
         match self {
             StepKind::Ran | StepKind::Failed | StepKind::Unknown => true,
@@ -103,7 +103,7 @@ pub enum RepairState {
 }
 
 impl RepairState {
-    /// Returns `running`, or the word of the outcome.
+    /// Returns `running`, or the outcome's word.
     pub fn as_str(self) -> &'static str {
         match self {
             RepairState::Running => "running",

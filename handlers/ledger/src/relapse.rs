@@ -1,4 +1,4 @@
-//! Finds repairs that healed a fault which then relapsed.
+//! Finds repairs that healed a fault that then relapsed.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};

@@ -177,7 +177,7 @@ fn migrates_once_when_opened_by_several_threads() {
 }
 
 #[test]
-fn program_of_old_version_cannot_write_after_migration() {
+fn old_version_cannot_write_after_migration() {
     let place = old();
     let store = Connection::open(place.path()).unwrap();
     let sql = "INSERT INTO repair (job, host, service, repair, problem, event, reserved, \

@@ -125,7 +125,7 @@ fn notices_dead_worker_immediately() {
 }
 
 #[test]
-fn does_not_report_worker_dead_that_has_just_ended() {
+fn does_not_report_just_ended_worker_as_dead() {
     let place = Place::new();
     let (mut worker, mut other) = (place.open(), place.open());
     thread::scope(|scope| {

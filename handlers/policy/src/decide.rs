@@ -1,5 +1,5 @@
-//! Decides whether an event is repaired. The rules that need only the event come first, then those
-//! that need the history. The reason comes from the first rule that refuses.
+//! Decides whether an event leads to a repair. The rules that need only the event come first, then
+//! those that need the history. The reason comes from the first rule that refuses.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
@@ -16,7 +16,7 @@ pub enum Decision {
     NoAction(Reason),
 }
 
-/// Decides whether an event is repaired.
+/// Decides whether an event leads to a repair.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
@@ -94,8 +94,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse: more history never allows a
-/// repair that less history refuses.
+/// Applies the rules that need the history. They can only refuse: if one of them refuses a repair,
+/// additional history never allows it.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

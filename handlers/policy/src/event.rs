@@ -24,7 +24,7 @@ pub enum ObjectState {
     Up,
     /// The host does not respond.
     Down,
-    /// A host on the path to this one is down.
+    /// A host on the network path to this host is down.
     Unreachable,
 }
 
@@ -134,7 +134,7 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call of the event handler. A value that Nagios did not pass is `None`; a downtime count is
+/// One call to the event handler. A value that Nagios did not pass is `None`; a downtime count is
 /// then 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -148,7 +148,8 @@ pub struct Event {
     pub max_attempts: Option<u32>,
     /// The name of the host in Nagios, as encoded by [`spell`](crate::spell).
     pub host: String,
-    /// The description of the service, encoded likewise; `None` for an event of the host itself.
+    /// The description of the service, encoded in the same way; `None` for an event of the host
+    /// itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_only_the_state_names_of_the_object_type() {
+    fn accepts_only_state_names_for_the_object_type() {
         assert_eq!(ObjectState::of_service("CRITICAL"), Ok(ObjectState::Critical));
         assert_eq!(ObjectState::of_host("DOWN"), Ok(ObjectState::Down));
         for bad in ["critical", "DOWN", "$SERVICESTATE$", ""] {

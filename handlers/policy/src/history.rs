@@ -40,8 +40,8 @@ pub struct RecordedHistory {
     /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], at any of its events.
     /// That job has run its whole ladder, yet Nagios still reports the problem.
     pub same_problem: Option<String>,
-    /// A job of this object whose start or end lies in the future, and how far. The clock was set
-    /// back since then, or was ahead when the job was recorded.
+    /// A job of this object that, by its record, started or ended in the future, and how far in the
+    /// future. The clock was set back since then, or was ahead when the job was recorded.
     pub ahead: Option<(String, Duration)>,
     /// The job that is repairing the host or any of its services, and for how long it has been
     /// running.
@@ -65,7 +65,7 @@ pub struct Pause {
     pub by: String,
     /// The reason that the user gave.
     pub reason: String,
-    /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+    /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
     pub left: Option<Duration>,
 }
 
@@ -93,7 +93,7 @@ pub enum PastOutcome {
     NotRun,
 }
 
-/// The number of running and of recent repairs in the whole fleet.
+/// How many repairs in the whole fleet are running, and how many started recently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FleetUsage {
     /// The number of repairs that are running.
@@ -113,10 +113,10 @@ pub struct Observation {
     pub share: (u32, u32),
 }
 
-/// The present condition of the object, as the engine shows it.
+/// The current condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// The present state; `None` if the object has not been checked since the event. Nagios writes
+    /// The current state; `None` if the object has not been checked since the event. Nagios writes
     /// its status file only every few seconds.
     pub state: Option<ObjectState>,
     /// Whether somebody has acknowledged the problem.
@@ -152,8 +152,8 @@ impl RecordedHistory {
         self.repairs.get(..count).unwrap_or_default()
     }
 
-    /// Counts the repairs of the incident that did not help: failures, and successes after which
-    /// the fault came back within `relapse`. Repairs that were not run do not count.
+    /// Counts the repairs in the incident that did not help. These are failures, and successes
+    /// after which the fault came back within `relapse`. Repairs that were not run do not count.
     pub fn ineffective(&self, limits: &Limits) -> u32 {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;
@@ -174,7 +174,7 @@ impl RecordedHistory {
         self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
     }
 
-    /// Counts the repairs of the incident that were run, or may have been run.
+    /// Counts the repairs in the incident that were run, or may have been run.
     pub fn spent(&self, limits: &Limits) -> u32 {
         count(self.incident(limits).iter())
     }

@@ -15,7 +15,7 @@ use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, Sta
 pub enum Reason {
     /// The object did not opt in.
     NoRepairNamed,
-    /// The policy has no repair of this name.
+    /// The policy has no repair with this name.
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
@@ -49,13 +49,13 @@ pub enum Reason {
     Acknowledged,
     /// Nagios considers the object flapping.
     Flapping,
-    /// Somebody has paused repairs of everything, of the host or of the service.
+    /// Somebody has paused all repairs, or those of the host or the service.
     Paused {
         /// The user who set the pause.
         by: String,
         /// The reason that the user gave.
         reason: String,
-        /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+        /// How long until the pause ends; `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
     /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
@@ -72,7 +72,7 @@ pub enum Reason {
     /// The ledger holds a time in the future. The clock was set back, or was ahead when that time
     /// was recorded.
     ClockWentBack {
-        /// The job that the time belongs to.
+        /// The job for which the time was recorded.
         job: String,
         /// How far that time is ahead of the clock.
         ahead: Duration,
@@ -84,48 +84,48 @@ pub enum Reason {
         /// How long ago the job began.
         since: Duration,
     },
-    /// The cooldown of the last repair is not over.
+    /// The cooldown after the last repair is not over.
     CoolingDown {
         /// The job of the last repair.
         job: String,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// Too many repairs of this incident did not help.
     BreakerOpen {
         /// The number of repairs that did not help.
         ineffective: u32,
-        /// Time until the breaker closes if no fault occurs before.
+        /// How long until the breaker closes if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the incident is used up.
     IncidentBudget {
         /// The number of repairs in the incident.
         spent: u32,
-        /// Time until the incident ends if no fault occurs before.
+        /// How long until the incident ends if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the window is used up.
     WindowBudget {
         /// The number of repairs in the window.
         spent: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
-    /// The fleet limit on running repairs is reached. The value is the number of running repairs.
+    /// The fleet limit on running repairs is reached. Holds the number of running repairs.
     FleetRunning(u32),
     /// The fleet limit on started repairs is reached.
     FleetStarted {
         /// The number of repairs that started within the policy's window.
         started: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// Too many objects are in trouble, so the cause is probably a wider outage.
     FleetShare {
         /// The number of objects in trouble.
         troubled: u32,
-        /// The number of all objects that opted in.
+        /// The number of objects that opted in.
         of: u32,
         /// The limit in the policy, in percent.
         allowed: u32,
@@ -165,7 +165,7 @@ impl Reason {
 
 impl Reason {
     /// Returns how long until the reason ends by itself; `None` if it does not end by itself. For
-    /// the breaker and the incident budget, this holds only if no fault occurs before.
+    /// the breaker and the incident budget, this holds only if no fault occurs before then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
@@ -203,13 +203,13 @@ impl fmt::Display for Reason {
                  max_check_attempts is 1"
             ),
             Reason::NotInARow { last: None, .. } => f.write_str(
-                "the policy requires two results in a row, and the previous result is unknown: \
+                "the policy requires two results in a row, but the previous result is unknown: \
                  pass it with --last-state",
             ),
             Reason::NotInARow { state, state_type, last: Some(last) } => {
                 write!(
                     f,
-                    "the previous result was {last}, and the policy requires two results in a \
+                    "the previous result was {last}, but the policy requires two results in a \
                      row: "
                 )?;
                 match state_type {

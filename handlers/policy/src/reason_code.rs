@@ -6,7 +6,7 @@ words! {
     pub enum ReasonCode {
         /// The object did not opt in.
         NoRepairNamed = "no-repair-named",
-        /// The policy has no repair of this name.
+        /// The policy has no repair with this name.
         UnknownRepair = "unknown-repair",
         /// The object is OK or UP.
         Recovered = "recovered",
@@ -36,7 +36,7 @@ words! {
         ClockWentBack = "clock-went-back",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
-        /// The cooldown of the last repair is not over.
+        /// The cooldown after the last repair is not over.
         CoolingDown = "cooling-down",
         /// Too many repairs of the incident did not help.
         BreakerOpen = "breaker-open",

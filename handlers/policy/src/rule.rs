@@ -1,5 +1,5 @@
-//! The rules that need the history. They can only refuse: more history never allows a repair that
-//! less history refuses.
+//! The rules that need the history. They can only refuse: if one of them refuses a repair,
+//! additional history never allows it.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
@@ -24,7 +24,7 @@ words! {
         Clock = "clock",
         /// No repair is running on the host.
         Running = "running",
-        /// The cooldown of the last repair is over.
+        /// The cooldown after the last repair is over.
         Cooldown = "cooldown",
         /// The incident's breaker is closed.
         Breaker = "breaker",

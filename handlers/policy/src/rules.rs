@@ -27,7 +27,7 @@ pub struct Rules {
     /// The first SOFT attempt at which the repair runs. If `max_check_attempts` leaves fewer SOFT
     /// attempts, the repair runs at the last one.
     pub soft_attempt: u32,
-    /// How many results in a row must have a state in `on`, including the present one: 1 to
+    /// How many results in a row must have a state in `on`, including the current one: 1 to
     /// [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
     /// The limits on repairs of one object.
@@ -41,14 +41,14 @@ pub struct Rules {
 pub struct Quota {
     /// The maximum number of repairs.
     pub count: u32,
-    /// The length of the period, which ends now.
+    /// The length of the period, counted back from now.
     pub per: Duration,
 }
 
 /// The limits on repairs of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How long after a repair the object is not repaired again.
+    /// How long to wait after a repair before the object may be repaired again.
     pub cooldown: Duration,
     /// The maximum number of repairs in one incident.
     pub per_incident: u32,
@@ -83,8 +83,8 @@ pub struct Fleet {
     pub running: u32,
     /// The maximum number of repairs that start within a period.
     pub started: Quota,
-    /// The percentage of opted-in objects in trouble above which nothing is repaired. It applies
-    /// only if the policy names Nagios' status file.
+    /// If more than this percentage of the opted-in objects are in trouble, nothing is repaired.
+    /// This limit applies only if the policy names Nagios' status file.
     pub share: u32,
 }
 

@@ -15,7 +15,7 @@ use proptest::prelude::*;
 const HOSTS: usize = 4;
 const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
 
-/// One call of the handler, with the duration and outcome of the repair that it may start.
+/// One call to the handler, with the duration and outcome of the repair that it may start.
 #[derive(Debug, Clone)]
 struct Call {
     /// Seconds since the previous call.

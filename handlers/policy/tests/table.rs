@@ -22,12 +22,13 @@ fn repairs_from_the_third_soft_attempt_by_default() {
         ("CRITICAL;HARD;4/4", "repair"),
         ("OK;SOFT;4/4", "recovered"),
         ("OK;HARD;4/4", "recovered"),
-        // With fewer attempts there is no SOFT 3, so the last SOFT attempt is repaired.
+        // With fewer attempts there is no SOFT 3, so the repair runs at the last SOFT attempt.
         ("CRITICAL;SOFT;1/3", "too-early"),
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
         ("CRITICAL;HARD;1/1", "repair"),
-        // CRITICAL, UNKNOWN, CRITICAL with many attempts: SOFT 3 is UNKNOWN, so SOFT 4 is repaired.
+        // The results are CRITICAL, UNKNOWN, CRITICAL. SOFT 3 is UNKNOWN, so the repair runs at
+        // SOFT 4.
         ("UNKNOWN;SOFT;3/10", "state-not-covered"),
         ("CRITICAL;SOFT;4/10", "repair"),
         ("WARNING;HARD;4/4", "state-not-covered"),
@@ -234,12 +235,12 @@ fn displays_each_reason_as_a_sentence() {
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the previous result was WARNING, and the policy requires two results in a row: allowed \
+        "the previous result was WARNING, but the policy requires two results in a row: allowed \
          at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, and the policy requires two results in a row: allowed \
+        "the previous result was UNKNOWN, but the policy requires two results in a row: allowed \
          at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));

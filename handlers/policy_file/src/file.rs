@@ -27,8 +27,8 @@ pub struct Config {
     pub status_file: Option<PathBuf>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
-    /// Directories in which a verify command without a slash is looked up, in order, after the
-    /// directory of this project's own programs.
+    /// Directories to search, in this order, for a verify command without a slash. The directory of
+    /// this project's own programs is searched before them.
     pub plugin_path: Vec<PathBuf>,
     /// How to reach each host.
     pub routes: HostRoutes,
@@ -38,10 +38,10 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// Name of its host, as encoded by [`policy::spell`].
+    /// Name of the host that the service belongs to, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Description of the service, encoded likewise.
+    /// Description of the service, encoded in the same way.
     #[serde(deserialize_with = "name")]
     pub service: String,
 }
@@ -50,7 +50,7 @@ fn name<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
     Ok(respell(&String::deserialize(json)?))
 }
 
-/// The name of a host, in its spelling.
+/// The name of a host, as encoded by [`policy::spell`].
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct HostName(String);
 
@@ -81,7 +81,7 @@ impl Config {
         self.ledger.with_added_extension("status")
     }
 
-    /// Returns the directories in which a verify command without a slash is looked up, in order.
+    /// Returns the directories to search, in this order, for a verify command without a slash.
     /// `ours`, the directory of this project's own programs, and its plugins come first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
@@ -156,7 +156,7 @@ fn fleet<'de, D: Deserializer<'de>>(json: D) -> Result<Fleet, D::Error> {
     let keys = FleetKeys::deserialize(json)?;
     let safe = Fleet::default();
     if keys.share.is_some_and(|share| share > 100) {
-        return Err(D::Error::custom("share is a percentage, 100 at most"));
+        return Err(D::Error::custom("share is a percentage, at most 100"));
     }
     Ok(Fleet {
         running: keys.running.unwrap_or(safe.running),

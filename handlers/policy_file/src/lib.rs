@@ -65,7 +65,7 @@ pub enum BadPolicy {
 }
 
 impl BadPolicy {
-    /// Whether the owner or the mode of the file is the problem, not its content.
+    /// Whether the problem is the file's owner or mode rather than its content.
     pub fn is_about_its_owner(&self) -> bool {
         use BadPolicy::{Owner, WritableByAll, WritableByGroup};
         matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })
@@ -109,11 +109,11 @@ pub const LONGEST: u64 = 16 << 20;
 /// How long to wait for a policy that is read from a pipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Parses and checks the text of a policy. `path` is used only in error messages. This function
-/// does not check the owner of the file.
+/// Parses and checks the content of a policy file. `path` is used only in error messages. This
+/// function does not check who owns the file.
 ///
 /// # Errors
-/// Fails if the text is not a valid policy.
+/// Fails if the content is not a valid policy.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {

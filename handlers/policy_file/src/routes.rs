@@ -45,8 +45,8 @@ pub struct HostRoutes {
 /// The route to the gate of one host, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Name of the host in Nagios, in its spelling. Messages use this name, and it is the name
-    /// under which known_hosts records the host key.
+    /// Name of the host in Nagios, in its spelling. This name appears in messages, and known_hosts
+    /// records the host key under it.
     pub host: String,
     /// Host name or IP address to connect to.
     pub address: String,

@@ -27,7 +27,7 @@ impl Account {
     /// exist.
     ///
     /// # Errors
-    /// Fails if the lookup fails.
+    /// Fails if the account cannot be looked up.
     pub fn named(name: &str) -> Result<Option<Account>, Error> {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
@@ -36,7 +36,7 @@ impl Account {
     /// exist.
     ///
     /// # Errors
-    /// Fails if the lookup fails.
+    /// Fails if the account cannot be looked up.
     pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
         Account::of(
             User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?,
@@ -47,7 +47,7 @@ impl Account {
     /// current group if `group` does not exist.
     ///
     /// # Errors
-    /// Fails if the lookup fails.
+    /// Fails if the group cannot be looked up.
     pub fn with_group(self, group: &str) -> Result<Account, Error> {
         Ok(match Group::from_name(group).map_err(|why| unknown(group, why))? {
             Some(found) => Account { group: found.name, gid: found.gid.as_raw(), ..self },

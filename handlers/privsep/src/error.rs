@@ -35,7 +35,7 @@ pub enum Error {
         timeout.as_secs()
     )]
     Late { account: String, timeout: Duration },
-    /// The answer of the other half is larger than the limit.
+    /// The other half's answer is larger than the limit.
     #[error(
         "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
     )]
@@ -43,7 +43,7 @@ pub enum Error {
     /// The other half reported an error.
     #[error("as {account}: {text}")]
     Reported { account: String, text: String },
-    /// The answer of the other half is missing or has an unexpected form.
+    /// The other half's answer is missing or has an unexpected form.
     #[error(
         "invalid answer from the part that runs as {account}: {why}; is another version installed?"
     )]

@@ -138,7 +138,7 @@ impl Half {
     /// child ends. Passes SIGINT and SIGTERM on to the child as SIGTERM.
     ///
     /// # Errors
-    /// Fails if the child cannot be waited for.
+    /// Fails if this process cannot wait for the child.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         // If the signal handler cannot be installed, a signal ends root's half, and the other half
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_control_characters_from_every_string_of_an_answer() {
+    fn removes_control_characters_from_every_string_in_an_answer() {
         let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
         clean(&mut value);
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));

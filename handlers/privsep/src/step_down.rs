@@ -10,7 +10,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::account::Account;
 use crate::error::Error;
 
-/// Prefix of the internal option with which root's half starts the other half.
+/// Prefix of the internal option that root's half uses to start the other half.
 const OPTION: &str = "--step-down=";
 
 /// Which half of a program this process is.

@@ -30,7 +30,7 @@ pub(crate) enum GateCommand {
     Version,
 }
 
-/// The text of `repair_gate --help`, from which the man page is also generated.
+/// What `repair_gate --help` prints. The man page is generated from it as well.
 pub const HELP: &str = "\
 repair_gate: runs the repairs named in repairs.json when a Nagios server
 requests them over SSH, and refuses everything else.

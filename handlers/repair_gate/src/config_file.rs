@@ -67,8 +67,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     text
 }
 
-/// Returns warnings about sudo and systemd settings that make repairs fail. Returns none unless
-/// this process runs as root.
+/// Returns warnings about sudo and systemd settings that make repairs fail. Returns no warnings
+/// unless this process runs as root.
 fn around(repairs: &RepairDefinitions) -> impl Iterator<Item = String> {
     let accounts: BTreeSet<&str> =
         repairs.iter().filter_map(|(_, repair)| repair.user.as_deref()).collect();

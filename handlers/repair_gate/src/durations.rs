@@ -11,7 +11,7 @@ pub(crate) struct TimeLimit {
     pub(crate) grace: Duration,
 }
 
-/// How much longer `repair_gate within` and sudo may take to end.
+/// How long `repair_gate within` and sudo may take to end after the command.
 const SLACK: Duration = Duration::from_secs(3);
 
 impl TimeLimit {

@@ -107,8 +107,8 @@ fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
         Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
-            "this login may write files of {bytes} bytes at most, too small for a record; raise \
-             fsize (limits.conf(5))"
+            "this login may write files of at most {bytes} bytes, which is too small for a record; \
+             raise fsize (limits.conf(5))"
         ))),
         _ => Ok(()),
     }

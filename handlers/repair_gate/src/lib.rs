@@ -1,8 +1,8 @@
 //! `repair_gate` runs the repairs named in repairs.json, a file that only root can change, and
 //! refuses every other request.
 //!
-//! The program is the forced command (sshd(8), `command=`) of the Nagios server's key. It takes the
-//! request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
+//! The program is the forced command (sshd(8), `command=`) for the Nagios server's key. It takes
+//! the request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
 //! arguments in authorized_keys. The environment configures nothing, because a client can set parts
 //! of it (SendEnv).
 //!

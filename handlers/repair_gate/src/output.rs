@@ -18,7 +18,7 @@ const LINE: usize = 300;
 pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// Exit code, 0 to 3. Only `within` can return any code.
+    /// Exit code. It is between 0 and 3, except that `within` can return any code.
     pub(crate) code: u8,
     /// Whether it is an error if stdout cannot be written completely, for example a sudoers file to
     /// a full disk.

@@ -87,7 +87,7 @@ pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<F
             return Ok(file);
         }
     }
-    refuse(path, "is replaced again and again while it is opened")
+    refuse(path, "keeps being replaced while it is opened")
 }
 
 /// Opens the file. Returns `None` if the file was replaced after it was checked and before it was
@@ -122,7 +122,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         // A shared directory such as /tmp must stay writable for everyone.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
-            "keep the files of the gate elsewhere".into()
+            "keep the gate's files elsewhere".into()
         } else {
             format!("chmod go-w {}", shell_word(path))
         };

@@ -48,8 +48,8 @@ fn any(is_wanted: impl Fn(&Process) -> bool) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| match fs::read(entry.path().join("stat")) {
         Ok(stat) => Process::read(&stat).is_some_and(|one| !one.dead && is_wanted(&one)),
-        // Usually the process has just ended. If memory or descriptors ran out, nothing is known
-        // about the process, and it counts as found.
+        // Usually the process has just ended. If memory or descriptors ran out, the process cannot
+        // be examined, so it counts as found.
         Err(e) => e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
     })
 }

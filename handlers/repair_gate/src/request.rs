@@ -62,7 +62,7 @@ pub enum GateRequest {
 /// Why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// What is wrong with the request, for the server.
+    /// What is wrong with the request, worded for the server.
     pub text: String,
     /// The request's job ID if it is valid, so that the server can tell which request was refused.
     pub job: Option<Job>,
@@ -80,8 +80,8 @@ impl error::Error for BadRequest {}
 /// command.
 ///
 /// With `command=`, sshd sets this variable to the client's command, or to the name of the
-/// requested subsystem ("internal-sftp"): sshd(8). Words are separated by single spaces. There is
-/// no quoting, because no valid word needs it.
+/// requested subsystem ("internal-sftp"), see sshd(8). Words are separated by single spaces. There
+/// is no quoting, because no valid word needs it.
 ///
 /// # Errors
 /// Fails if the command is not exactly one of the seven requests.

@@ -15,8 +15,8 @@ use crate::stream::LineStream;
 use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
-/// How long to wait for the reader thread. When the command has ended, its last output is already
-/// in the pipe.
+/// How long to wait for the reader thread after the command has ended. The last output is then
+/// already in the pipe.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// Returns the path of this program, for sudoers and sudo. Removes the suffix " (deleted)", which

@@ -109,7 +109,7 @@ impl LogindSettings {
         Some(LogindSettings { kill, only: list(only)?, exclude: list(exclude)? })
     }
 
-    /// Returns a message with the fix if logind kills all processes of a session of `user`.
+    /// Returns a message with the fix if logind kills all processes when a session of `user` ends.
     fn harm(&self, user: &str) -> Option<String> {
         let has = |names: &[String], name: &str| names.iter().any(|one| one == name);
         let chosen = if self.only.is_empty() { self.kill } else { has(&self.only, user) };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_service_of_a_connection_that_kills_its_processes() {
+    fn reports_connection_service_that_kills_its_processes() {
         let unit = "sshd@3-192.0.2.2:22-192.0.2.1:50000.service";
         let cgroup = format!("0::/system.slice/system-sshd.slice/{unit}\n");
         assert_eq!(service_of_connection(&cgroup), Some(unit));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_unexpected_output_of_busctl() {
+    fn rejects_unexpected_busctl_output() {
         for lines in [&[][..], &["b true", "as 0"], &["b maybe", "as 0", "as 0"], &["x", "y", "z"]]
         {
             let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();

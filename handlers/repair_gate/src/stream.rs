@@ -40,8 +40,8 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
 }
 
 impl LineStream {
-    /// Queues a line, which must not contain control characters. Before the first line it puts a
-    /// newline, in case an rc file has printed an incomplete line.
+    /// Queues a line, which must not contain control characters. Puts a newline before the first
+    /// line, in case an rc file has printed an incomplete line.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
             let line_break = if self.left == MOST { "\n" } else { "" };

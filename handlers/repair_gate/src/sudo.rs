@@ -49,7 +49,7 @@ pub(crate) fn check_command(
     )))
 }
 
-/// Checks the options with which sudo runs commands of this account as `account`.
+/// Checks the options that apply when sudo runs this account's commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
     // The option `listpw` can forbid `sudo -l` to an account that may still run the repair.
@@ -61,7 +61,8 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about options with which sudo runs commands of `user` as `account`.
+/// Returns a warning for root about options that apply when sudo runs commands from `user` as
+/// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
 }
@@ -74,7 +75,7 @@ pub(crate) fn requires_terminal(user: &str) -> Result<bool, Rejection> {
     }
     let ran = list(Some(user));
     answered(&ran, "whether sudo requires a terminal")?;
-    // If sudo requires a terminal even from root, it prints only this error.
+    // If sudo requires a terminal even from root, sudo prints only this error.
     Ok(ran.output.iter().any(|line| line.contains("you must have a tty"))
         || SudoOptions::read(&ran.output).general.iter().any(|option| option == "requiretty"))
 }

@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn returns_the_end_of_the_command() {
+    fn returns_how_the_command_ended() {
         assert_eq!(shell("exit 3", 1).0, ProcessEnd::Exit(3));
         assert_eq!(shell("exit 124", 1).0, ProcessEnd::Exit(124));
         assert_eq!(shell("kill -SEGV $$", 1).0, ProcessEnd::Signal(11));

@@ -97,7 +97,7 @@ fn refuses_shells_commands_and_logins() {
 }
 
 #[test]
-fn survives_request_of_a_megabyte() {
+fn survives_megabyte_request() {
     let host = installed("touch LAB/marker");
     let piece = format!("repair x {JOB} {}", "y".repeat(100_000));
     let output = host.ssh(&[], &[piece.as_str(); 11]);
@@ -284,7 +284,7 @@ fn reports_exit_codes_and_signals_through_sudo() {
 }
 
 #[test]
-fn timeout_kills_processes_of_root_and_their_grandchildren() {
+fn timeout_kills_root_processes_and_their_grandchildren() {
     let host = with_timeout(
         "2s",
         "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait",

@@ -1,6 +1,6 @@
 //! Tests the original sudo and sudo-rs behind a real sshd. Both accept the same sudoers file and
-//! let the gate's account run exactly the configured commands. The fixes that `ready` and `check`
-//! print for harmful options are run as root. These tests need root.
+//! let the gate's account run exactly the configured commands. The tests run, as root, the fixes
+//! that `ready` and `check` print for harmful options. These tests need root.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -62,8 +62,7 @@ fn must(host: &Installed, script: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// Returns the message with which the gate refuses `ready`, or an empty string if it does not
-/// refuse.
+/// Returns the gate's message if it refuses `ready`, or else an empty string.
 fn obstacle(host: &Installed) -> String {
     let answer = host.request("ready x");
     if answer.code == 0 { String::new() } else { answer.refused("config").to_owned() }

@@ -22,7 +22,7 @@ use crate::show::args::ShowArgs;
 use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
 
-/// Set up, explain, pause, retry and report the repairs of handle_repair
+/// Set up, explain, pause, retry and report on handle_repair's repairs
 ///
 /// In names of hosts and services, write a byte that is not UTF-8 as \xF6.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ pub struct RepairctlArgs {
 pub enum RepairctlCommand {
     /// Create a first policy and key, and show what to install on a host
     Init(InitArgs),
-    /// Record a host's key after you compared its fingerprint
+    /// Record a host's key after you have compared its fingerprint
     Trust(TrustArgs),
     /// Check everything between Nagios and the gates of the hosts
     Doctor(DoctorArgs),
@@ -71,11 +71,11 @@ pub enum RepairctlCommand {
     Report(ReportArgs),
     /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
-    /// Pause the repairs of everything, of a host, or of a service
+    /// Pause all repairs, or those of one host or service
     Pause(PauseArgs),
     /// End a pause
     Resume(ResumeArgs),
-    /// Close the breaker of a host or service by hand
+    /// Close the breaker for a host or service by hand
     Reset(ResetArgs),
     /// Show whether repairs are paused, running, or held back by a limit
     Status(StatusArgs),

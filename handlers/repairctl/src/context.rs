@@ -12,7 +12,7 @@ use privsep::{Account, Role};
 
 use crate::paste::{absolute, program, with_sudo};
 
-/// Path of the policy unless `--policy` names another one.
+/// Path of the policy if `--policy` does not name another one.
 pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 
 /// Why the policy cannot be used.

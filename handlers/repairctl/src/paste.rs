@@ -6,7 +6,7 @@ use std::path::Path;
 
 use privsep::quoted;
 
-/// A command line with the machine and the account to run it on.
+/// A command line, with the machine and the account that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
     /// Name of the host, quoted for a shell; absent for this server.

@@ -21,7 +21,7 @@ use crate::context::Context;
 /// gate or a locked ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// The result of a command.
+/// How a command ended: the exit code's meaning, or the error to print.
 pub type CommandResult = Result<ToolResult, Problem>;
 
 /// Why there is no result from the process that runs as Nagios' user.

@@ -127,7 +127,7 @@ impl Context {
     }
 }
 
-/// Whether a text contains no control characters and no right-to-left override.
+/// Whether a string contains neither control characters nor a right-to-left override.
 fn harmless(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}')
 }

@@ -102,8 +102,8 @@ fn refuses_without_replace_if_other_keys_are_recorded() {
     keygen("ed25519", "", &host.sshd.path("other"));
     let other = host.line(&public_key(&host.sshd.path("other.pub")));
     for (before, said) in [
-        (old.clone(), "OTHER KEYS OF web1 ARE ON FILE"),
-        (format!("{old}{new}"), "OTHER KEYS OF web1 ARE ON FILE"),
+        (old.clone(), "OTHER KEYS OF web1 ARE RECORDED"),
+        (format!("{old}{new}"), "OTHER KEYS OF web1 ARE RECORDED"),
         (other.clone(), "THE HOST KEY OF web1 HAS CHANGED"),
     ] {
         host.write("known_hosts", &before);

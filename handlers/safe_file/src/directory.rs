@@ -25,9 +25,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
-/// A directory that only root and our effective user can change, as well as all directories above
-/// it. All operations use the descriptor of the directory, so nobody can redirect them by replacing
-/// a directory in its path.
+/// A directory that only root and our effective user can change. The same is true of all
+/// directories above it. All operations use the descriptor of the directory, so nobody can redirect
+/// them by replacing a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -78,8 +78,8 @@ impl Directory {
     /// # Errors
     /// Returns [`Error::Locked`] if the deadline passes. Also fails if a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // Open a new descriptor for the lock, because a duplicate of ours would share one lock with
-        // it.
+        // Open a new descriptor for the lock. If we duplicated our own descriptor, both would share
+        // a single lock.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         lock(opened.into(), &self.path, deadline)
     }
@@ -99,13 +99,13 @@ impl Directory {
         lock(file, &path, deadline)
     }
 
-    /// Returns the absolute path with which the directory was opened or created.
+    /// Returns the absolute path that the directory was opened or created with.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the metadata of an entry of the directory. Does not follow symbolic links.
+    /// Returns the metadata of an entry in the directory. Does not follow symbolic links.
     ///
     /// # Errors
     /// Fails if the entry does not exist or a system call fails.
@@ -145,8 +145,8 @@ impl Directory {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// Fails if the name is not that of a regular file (a symbolic link is not followed), or if a
-    /// system call fails.
+    /// Fails if the name belongs to a symbolic link or another kind of file, or if a system call
+    /// fails.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, FileKind::File)

@@ -62,7 +62,7 @@ impl Error {
     }
 }
 
-/// Converts a failed system call to its own error, without the path, as in std.
+/// Returns the error of a failed system call without the path, as std does.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

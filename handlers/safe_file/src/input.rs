@@ -170,8 +170,8 @@ impl Read for Input {
     }
 }
 
-/// Returns the number of the inherited descriptor to which `/dev/stdin`, `/dev/fd/N` or
-/// `/proc/self/fd/N` refers, and `None` for other paths.
+/// If the path is `/dev/stdin`, `/dev/fd/N` or `/proc/self/fd/N`, returns the number of the
+/// inherited descriptor that it refers to. Otherwise returns `None`.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {

@@ -55,9 +55,9 @@ impl fmt::Display for FileKind {
 /// Who can replace the files in a directory, besides root and our effective user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The owner of the directory, with the user ID.
+    /// The owner of the directory. Holds the user ID.
     Owner(u32),
-    /// The members of the directory's group, with the group ID.
+    /// The members of the directory's group. Holds the group ID.
     Group(u32),
     /// Every account on the system.
     Everybody,

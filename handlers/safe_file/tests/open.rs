@@ -76,7 +76,7 @@ fn preserves_kind_of_system_errors() {
 fn follows_links_that_only_we_can_replace() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    // The links that certbot creates, the Let's Encrypt client.
+    // The links that certbot, Let's Encrypt's client, creates.
     fs::create_dir_all(path("archive/example.org")).unwrap();
     fs::create_dir_all(path("live/example.org")).unwrap();
     fs::write(path("archive/example.org/cert1.pem"), "content").unwrap();

@@ -40,9 +40,10 @@ pub struct JobReport {
     pub exit: Option<i32>,
     /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// How long the job ran, in seconds. For a running job, until the answer.
+    /// How long the job has run, in seconds, until its end or, if it is still running, until the
+    /// answer.
     pub seconds: f64,
-    /// When the job started by the host's clock, in seconds since 1970.
+    /// When the job started, according to the host's clock, in seconds since 1970.
     pub started: i64,
     /// The first and last lines of the repair's output, without control characters.
     pub output: Vec<String>,
@@ -67,7 +68,7 @@ pub enum JobState {
     Unknown,
 }
 
-/// The output of the diagnostic commands of a repair.
+/// What a repair's diagnostic commands printed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// Name of the repair in the request.
@@ -89,13 +90,13 @@ pub struct Usage {
     pub most: u64,
     /// Seconds until the gate can delete the oldest record, or `None` if there are no records.
     pub room_in: Option<f64>,
-    /// Why the gate would refuse the repair at the moment, or `None` if it would run it.
+    /// Why the gate would refuse the repair now, or `None` if it would run the repair.
     pub obstacle: Option<Obstacle>,
 }
 
 impl Usage {
     /// Returns a warning if at least nine tenths of the records are used. If all are used, returns
-    /// none, because the gate then reports an [`Obstacle`].
+    /// `None`, because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
@@ -109,7 +110,7 @@ impl Usage {
     }
 }
 
-/// Why a gate would refuse a repair at the moment.
+/// Why a gate would refuse a repair now.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
@@ -171,7 +172,7 @@ pub enum GateReason {
     Busy,
     /// The last run of the repair was too recent.
     Cooldown,
-    /// The repair has used up its runs in the time window.
+    /// The repair has used up its budget of runs for the time window.
     Budget,
     /// An admin has suspended repairs on this host for maintenance.
     Held,

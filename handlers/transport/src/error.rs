@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use privsep::quoted;
 
-/// What was going on when an error occurred.
+/// What a request was doing when an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Looking up the addresses of the host.
@@ -94,8 +94,8 @@ pub enum Error {
     HostKeyRevoked { host: String, place: String },
     /// Only a `@cert-authority` line matches this host. libssh2 does not support host certificates.
     #[error(
-        "{place} trusts {host} only by a @cert-authority, which the built-in SSH cannot check: \
-         use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
+        "{place} trusts {host} only through a @cert-authority, which the built-in SSH cannot \
+         check: use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
     )]
     CertAuthorityOnly { host: String, place: String },
     /// A known_hosts file exists but cannot be read. It is not skipped, because it may contain a
@@ -150,7 +150,7 @@ pub enum Error {
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
-         clients (MaxStartups) or penalise our address (PerSourcePenalties); nothing was run"
+         clients (MaxStartups) or be penalising our address (PerSourcePenalties); nothing was run"
     )]
     TurnedAway { host: String, detail: String },
     /// The name lookup for the address failed.

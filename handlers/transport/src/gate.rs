@@ -1,4 +1,4 @@
-//! The interface that both backends implement: sending requests to the gate of one host.
+//! The interface that both backends implement, for sending requests to the gate of one host.
 
 use std::time::Instant;
 
@@ -21,8 +21,8 @@ pub trait Gate {
     }
 
     /// Does the same as [`Gate::request`], and passes each line that the repair prints to
-    /// `progress` as soon as it arrives. It gets at most 200 lines, which are safe to print. The
-    /// lines are not part of the answer, and some gates send none.
+    /// `progress` as soon as it arrives. `progress` gets at most 200 lines, which are safe to
+    /// print. The lines are not part of the answer, and some gates send none.
     ///
     /// # Errors
     /// Returns the same errors as [`Gate::request`].

@@ -3,7 +3,7 @@
 /// Whether `pattern` matches a lower-case name. `*` matches any sequence of characters and `?` any
 /// single one.
 ///
-/// Backtracks only to the last `*`, so the time is at most proportional to the product of both
+/// Backtracks only to the last `*`, so the run time is at most proportional to the product of both
 /// lengths.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());

@@ -85,8 +85,9 @@ fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
     Ok(line.to_owned())
 }
 
-/// Reads a file that belongs to this user or to root and that no other account can access. ssh(1)
-/// also ignores a key that is "accessible by others" (section FILES).
+/// Reads a file, which must belong to this user or to root and must not be accessible to other
+/// accounts. ssh(1) has a similar rule: it ignores a key that is "accessible by others" (section
+/// FILES).
 fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
     let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
     let mut handle =

@@ -61,7 +61,7 @@ impl ShownKey {
         &self.blob
     }
 
-    /// Returns the key as it follows the name in a line of known_hosts: its type and base64.
+    /// Returns the key as it is written after the name in a known_hosts line: its type and base64.
     pub fn line(&self) -> Option<String> {
         self.key.to_openssh().ok()
     }

@@ -24,7 +24,7 @@ pub enum Request {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report whether the gate would run a repair at the moment, without running it.
+    /// Report whether the gate would run a repair now, without running it.
     Ready {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
@@ -49,8 +49,7 @@ impl Request {
         if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
-    /// Whether the request can start a repair, so that its outcome is unknown if the answer is
-    /// lost.
+    /// Whether the request can start a repair. If its answer is lost, the outcome is then unknown.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })
     }
@@ -75,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_requests_in_the_syntax_of_the_gate() {
+    fn formats_requests_in_the_gates_syntax() {
         let name: RepairName = "httpd".parse().unwrap();
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };

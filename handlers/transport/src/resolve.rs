@@ -45,7 +45,7 @@ pub(crate) fn connect(
 /// even while no data is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
-        |e: std::io::Error| Error::Local { why: format!("cannot set options of a socket: {e}") };
+        |e: std::io::Error| Error::Local { why: format!("cannot set socket options: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     // Ignore errors, because an old kernel may not support these options. The SSH session has its
@@ -74,7 +74,9 @@ fn addresses(
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
-        .map_err(|e| Error::Local { why: format!("no thread for the name lookup: {e}") })?;
+        .map_err(|e| Error::Local {
+            why: format!("cannot start a thread for the name lookup: {e}"),
+        })?;
     match receiver.recv_timeout(deadline.left(Phase::Resolve)?) {
         Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
         Ok(Ok(found)) => Ok(found),

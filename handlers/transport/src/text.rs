@@ -36,8 +36,8 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// Quotes untrusted text. Unsafe characters and double quotes in the text are replaced, so the text
-/// cannot end the quotes.
+/// Quotes untrusted text. Unsafe characters and double quotes in the text are replaced, so that the
+/// text cannot close the quotes.
 pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", clean(text).replace('"', "'"))
 }

@@ -1,5 +1,5 @@
-//! Logins with an ssh-agent and through a jump host. Host key checks and deadlines are the same as
-//! for direct logins.
+//! Tests logins with an ssh-agent and through a jump host. Host key checks and deadlines are the
+//! same as for direct logins.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! How a host's output is interpreted. Only a framed answer to the request counts, regardless of
-//! the exit status. No output can block the client, fill its memory or fake an answer.
+//! Tests how a host's output is interpreted. Only a framed answer to the request counts, regardless
+//! of the exit status. No output can block the client, fill its memory or fake an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -29,13 +29,13 @@ const DONE: &str = concat!(
 );
 
 #[test]
-fn does_not_take_exit_status_zero_for_success() {
+fn does_not_treat_exit_status_zero_as_success() {
     assert!(not_believed("exit 0").to_string().contains("empty"));
     assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
 }
 
 #[test]
-fn believes_the_answer_despite_a_nonzero_exit_status() {
+fn accepts_the_answer_despite_a_nonzero_exit_status() {
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {DONE}'; echo noise >&2; exit 2")).start();
     let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
@@ -129,7 +129,7 @@ fn finds_the_answer_despite_megabytes_of_stderr() {
 }
 
 #[test]
-fn does_not_take_a_killed_command_for_success() {
+fn does_not_treat_a_killed_command_as_success() {
     let error = not_believed("kill -9 $$");
     assert!(error.to_string().contains("signal \"KILL\""), "{error}");
 }

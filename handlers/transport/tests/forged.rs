@@ -1,5 +1,5 @@
-//! Output that anyone on the network can forge does not influence the result. The peers in these
-//! tests do not have the host's private key.
+//! Tests that output that anyone on the network can forge does not influence the result. The peers
+//! in these tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -51,7 +51,7 @@ fn proves_nothing(error: &Error, written: &str) {
 }
 
 #[test]
-fn does_not_believe_the_text_of_a_forged_disconnect() {
+fn does_not_trust_the_message_of_a_forged_disconnect() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();
@@ -60,7 +60,7 @@ fn does_not_believe_the_text_of_a_forged_disconnect() {
 }
 
 #[test]
-fn does_not_believe_lines_before_the_version() {
+fn does_not_trust_lines_before_the_version() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         for bytes in [
@@ -75,7 +75,7 @@ fn does_not_believe_lines_before_the_version() {
 }
 
 #[test]
-fn does_not_believe_forged_texts_with_a_jump_host() {
+fn does_not_trust_forged_output_with_a_jump_host() {
     let jump_host = Plan::new().options("restrict,port-forwarding").start();
     let sshd = Plan::new().start();
     for text in TEXTS {
@@ -89,7 +89,7 @@ fn does_not_believe_forged_texts_with_a_jump_host() {
 }
 
 #[test]
-fn keeps_forged_texts_out_of_errors_of_libssh2() {
+fn keeps_forged_output_out_of_libssh2_errors() {
     let sshd = Plan::new().start();
     for text in TEXTS {
         let bytes = [b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat();

@@ -1,5 +1,5 @@
-//! Host key checks against a real sshd. This crate accepts and refuses the same keys as OpenSSH,
-//! and never refuses a valid host because of a quirk in libssh2.
+//! Tests host key checks against a real sshd. This crate accepts and refuses the same keys as
+//! OpenSSH, and never refuses a valid host because of a quirk in libssh2.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Tests of the backend that runs the `ssh` program. It supports more than the libssh2 backend and
+//! Tests the backend that runs the `ssh` program. It supports more than the libssh2 backend and
 //! checks host keys just as strictly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -212,7 +212,7 @@ fn reports_unknown_outcome_of_a_slow_repair() {
 }
 
 #[test]
-fn believes_only_a_framed_answer() {
+fn accepts_only_a_framed_answer() {
     assert!(in_doubt("echo all is well", "not-framed").to_string().contains("all is well"));
     assert!(in_doubt("exit 255", "cut").to_string().contains("255"));
     in_doubt("kill -9 $$", "cut");

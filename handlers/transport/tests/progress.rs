@@ -1,5 +1,5 @@
-//! Live output of a repair, through a real sshd and with both backends. The output is shown while
-//! the repair runs. It is limited, safe to print and never mistaken for an answer.
+//! Tests the live output of a repair, through a real sshd and with both backends. The output is
+//! shown while the repair runs. It is limited, safe to print and never mistaken for an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -107,7 +107,7 @@ fn limits_and_cleans_output_of_a_hostile_gate() {
 }
 
 #[test]
-fn does_not_take_output_for_an_answer() {
+fn does_not_treat_output_as_an_answer() {
     for backend in BACKENDS {
         let sshd = Plan::new().gate(&format!("echo 'SHP1 {DONE}'; exit 0")).start();
         let (answer, shown) = watched(backend, &sshd, &mut |_| ());

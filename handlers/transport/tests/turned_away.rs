@@ -1,5 +1,5 @@
-//! An sshd that closes connections because it is busy. Both backends report the same error, which
-//! quotes the server, and retries do not run a repair twice.
+//! Tests with an sshd that closes connections because it is busy. Both backends report the same
+//! error, which quotes the server, and retries do not run a repair twice.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Hosts that do not exist, and hosts that hang or close the connection, in every phase. Each
+//! Tests with hosts that do not exist, or that hang or close the connection in any phase. Each
 //! request ends by its deadline, and its error names the phase and says whether a repair may have
 //! been started.
 

@@ -77,7 +77,7 @@ const DOCUMENTS: [Document; 2] = [
     },
 ];
 
-/// A manual page.
+/// A manual page, ready to be written to a file.
 pub struct Page {
     /// File name of the page, for example `repairctl-lint.1`.
     pub file: String,

@@ -94,7 +94,7 @@ fn cargo(words: &[&str]) -> io::Result<String> {
     String::from_utf8(done.stdout).map_err(io::Error::other)
 }
 
-/// A third-party crate.
+/// A third-party crate, as `cargo tree` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Crate {
     name: String,

@@ -78,13 +78,13 @@ fn project() -> PathBuf {
 }
 
 #[test]
-fn accepts_same_version_everywhere() {
+fn accepts_files_with_the_same_version() {
     let done = Copy::ready().release();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
-fn refuses_and_names_file_with_different_version() {
+fn refuses_and_names_a_file_with_another_version() {
     let version = env!("CARGO_PKG_VERSION");
     let spec = "packaging/rpm/nagios-selfheal.spec";
     for (place, old, named) in [

@@ -1,5 +1,5 @@
-//! Parsing of dates in HTTP headers and certificates, and formatting as in monitoring-plugins'
-//! check_http. All dates are seconds since 1970 in UTC.
+//! Parses dates in HTTP headers and certificates, and formats dates as monitoring-plugins'
+//! check_http does. All dates are seconds since 1970 in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn parses_the_three_forms_of_http() {
+    fn parses_the_three_http_date_formats() {
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_the_two_forms_of_certificates() {
+    fn parses_both_certificate_date_formats() {
         for text in ["941106084937Z", "19941106084937Z"] {
             assert_eq!(parse_certificate(text), Some(784_111_777), "{text}");
         }

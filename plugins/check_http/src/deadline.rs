@@ -12,7 +12,7 @@ pub struct Deadline {
     limit: Option<Duration>,
 }
 
-/// Error that the time limit has passed.
+/// The time limit has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the time limit has passed")]
 pub struct TimedOut;

@@ -1,5 +1,5 @@
 //! Why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on this
-//! machine and say nothing about the server. With every other fault, the check has a result.
+//! machine and say nothing about the server. Every other fault counts as a result of the check.
 
 use rustix::io::Errno;
 
@@ -14,7 +14,7 @@ pub enum Fault {
     Name(&'static str),
     /// No address of the name accepted a connection. Holds the reason why the last address failed.
     Connect(String),
-    /// This process or machine has no file descriptors or memory left, so the server was not
+    /// This process or machine has run out of file descriptors or memory, so the server was not
     /// contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
@@ -53,7 +53,7 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process. If it fails, it
+    /// Retries with OpenSSL if that might help. `exec` replaces this process. If `exec` fails, it
     /// returns the reason, which is added to the message of a failed handshake.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
@@ -62,7 +62,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore a failure to start OpenSSL. The result of rustls is complete without it.
+                // Ignore it if OpenSSL does not start, because rustls' result is complete without
+                // it.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

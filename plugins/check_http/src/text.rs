@@ -1,4 +1,4 @@
-//! Conversion of bytes and system errors to text. The text may contain unsafe characters, which are
+//! Converts bytes and system errors to text. The text may contain unsafe characters, which are
 //! replaced when it is printed.
 
 /// Decodes `bytes` as UTF-8. If they are not valid UTF-8, decodes them as Latin-1, which loses no
@@ -13,7 +13,7 @@ pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
     find(hay, needle).is_some()
 }
 
-/// Returns the position of the first `needle` in `hay`.
+/// Returns the position of the first occurrence of `needle` in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(hay, needle)
 }
@@ -24,8 +24,8 @@ pub fn io_error(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Returns the message for an unusable file: the system's message for an I/O error, else that of
-/// `safe_file`, which names the file.
+/// Returns the message for an unusable file: the system's message for an I/O error, or else
+/// safe_file's, which names the file.
 pub fn file_error(error: &safe_file::Error) -> String {
     match error {
         safe_file::Error::Io { why, .. } => io_error(why),

@@ -145,8 +145,8 @@ fn follows_redirects_as_requested() {
 
 #[test]
 fn closed_port_is_critical() {
-    // Port 1 is closed. By the time the check runs, another test could use a port that was free
-    // before.
+    // Use port 1, which is closed. If we picked a free port, another test could take it before the
+    // check runs.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";

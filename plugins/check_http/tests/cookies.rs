@@ -1,5 +1,5 @@
-//! Tests of --cookie-jar. The server sets a cookie and redirects, as after a login. Cookies are
-//! kept within one run and across several.
+//! Tests --cookie-jar. The server sets a cookie and redirects, as after a login. Cookies are kept
+//! within one run and across several.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,5 +1,5 @@
-//! Files named on the command line. None of them can block check_http beyond the time limit, and
-//! links from other accounts are refused.
+//! Tests files named on the command line. None of them can block check_http beyond the time limit,
+//! and links from other accounts are refused.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -258,8 +258,8 @@ fn refuses_links_in_directory_of_another_account() {
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// Tests the key format of `openssl pkcs8`, the legacy key format, and certificates, which are
-/// rarely encrypted.
+/// Tests keys in the format of `openssl pkcs8` and in the legacy format, and certificates, although
+/// those are rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
@@ -285,7 +285,8 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // Run the check in a terminal too, where OpenSSL could prompt. Its lines end in CR LF.
+            // Run the check in a terminal too, where OpenSSL could prompt. There, lines end in CR
+            // LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port

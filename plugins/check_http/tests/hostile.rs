@@ -1,5 +1,5 @@
-//! Hostile servers. check_http prints one clean result for each of them, within the time limit and
-//! with little memory.
+//! Tests with hostile servers. check_http prints one clean result for each of them, within the time
+//! limit and with little memory.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

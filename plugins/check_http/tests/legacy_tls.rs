@@ -1,5 +1,5 @@
-//! Peers that rustls refuses. check_http then executes check_http_openssl, which has to keep the
-//! same time limit.
+//! Tests with peers that rustls refuses. For these, check_http executes check_http_openssl, which
+//! has to keep the same time limit.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

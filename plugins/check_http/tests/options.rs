@@ -1,5 +1,5 @@
-//! Options that monitoring-plugins' check_http 2.3.3 does not have. Some come from check_curl, and
-//! users asked for others.
+//! Tests the options that monitoring-plugins' check_http 2.3.3 does not have. Some come from
+//! check_curl; users asked for the others.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -170,8 +170,7 @@ pub struct Thresholds {
     pub critical: Option<Range>,
 }
 
-/// Returns the definition of the command line, from which the manual page and the completions are
-/// generated.
+/// Returns the clap command, for the manual page and the completions.
 pub fn command() -> clap::Command {
     CheckRepairsArgs::command()
 }

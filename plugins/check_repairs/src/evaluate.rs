@@ -24,9 +24,9 @@ struct CheckFinding {
     detail: Vec<String>,
 }
 
-/// Largest number of findings in the first line.
+/// How many findings the first line shows at most.
 const FIRST_LINE: usize = 3;
-/// Largest number of detail lines that -v prints for one finding.
+/// How many detail lines -v prints at most for one finding.
 const DETAIL: usize = 20;
 
 /// Evaluates the record of all repairs.
@@ -164,7 +164,7 @@ fn outcome(
     if options.verbose > 1 {
         lines.extend(all);
     }
-    // Names and texts from hosts can contain line breaks.
+    // Names, and text from hosts, can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }

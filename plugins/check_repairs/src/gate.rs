@@ -30,7 +30,7 @@ pub struct GateReply {
     pub host: String,
     /// Version that the gate reports.
     pub version: Result<String, GateError>,
-    /// Time from the start of the connection to the answer with the version.
+    /// How long it took to connect and get the version.
     pub took: Duration,
     /// How much of its limits each repair has used. Empty if the gate did not answer or does not
     /// support the request.

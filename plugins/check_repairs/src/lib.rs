@@ -1,6 +1,6 @@
 //! `check_repairs` is a plugin that reports the state of repairs to Nagios: open breakers, failed
 //! repairs, budgets that are nearly used up, unknown outcomes and pauses. With `--gate`, it reports
-//! whether the gate of a host answers and would run a repair now.
+//! whether a host's gate answers and would run a repair now.
 //!
 //! Only [`cli`] uses clap, only `collect` uses the ledger and only `gate` uses the network.
 //! `evaluate` is pure.

@@ -1,4 +1,4 @@
-//! Output and exit codes of the programs that people and scripts run. Programs that Nagios runs
+//! Output and exit codes for the programs that people and scripts run. Programs that Nagios runs
 //! use [`guard()`](crate::guard()) instead.
 
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
 use crate::text::printable;
 
-/// Result of a command. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
+/// How a command ended. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
 /// plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]

@@ -33,7 +33,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Wraps the error of any module. The program prints the error's text.
+    /// Wraps an error from any module. The program prints the error's message.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Problem {
         Problem::Failed(error.into())
     }

@@ -4,7 +4,7 @@ use crate::perfdata::Perfdata;
 use crate::state::State;
 use crate::text::{clean, clean_lines};
 
-/// Result of a plugin, with its state, text and perfdata. The text may contain anything that a
+/// A plugin's result, with its state, text and perfdata. The text may contain anything that a
 /// server sent, because [`Outcome::render`] cleans it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
@@ -56,8 +56,8 @@ impl Outcome {
         self
     }
 
-    /// Adds text of several lines, such as a response body, below the lines and the perfdata. Each
-    /// call adds below the text of earlier calls. Newlines and tabs are kept. Everything else is
+    /// Adds multi-line text, such as a response body, below the lines and the perfdata. Each call
+    /// adds its text below that of earlier calls. Newlines and tabs are kept. Everything else is
     /// cleaned as in a line, because Nagios also reads perfdata after a `|` in long output.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();

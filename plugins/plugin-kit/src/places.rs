@@ -1,4 +1,4 @@
-//! The paths under which one of our programs looks for another.
+//! Where our programs look for each other.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ pub const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Returns the paths at which our program `name` may be installed: the directory of the calling
+/// Returns the paths where our program `name` may be installed: the directory of the calling
 /// program `us`, the libexec directory of its prefix, and [`LIBEXEC`]. Searching the first two is
 /// safe, because anyone who can write to them can also replace the calling program.
 #[must_use]

@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Returns Nagios' name of the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
+    /// Returns Nagios' name for the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Ok => "OK",
@@ -71,7 +71,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Error for a word that does not name a state. Holds the word.
+/// The word does not name a state. Holds the word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN")]
 pub struct UnknownState(pub String);

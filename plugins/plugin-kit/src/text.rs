@@ -1,4 +1,4 @@
-//! Cleaning of untrusted text before it is printed.
+//! Cleans untrusted text before it is printed.
 
 /// Makes `text` safe for a line of plugin output. `|`, which would start perfdata, becomes `/`.
 /// Newlines, which would start another line, become blanks. Control characters and bidirectional

@@ -17,7 +17,7 @@ pub(crate) fn holds(hay: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || hay.windows(needle.len()).any(|window| window == needle)
 }
 
-/// Splits `bytes` after the first line. Neither part contains the newline.
+/// Splits `bytes` after the first line. The newline itself is dropped.
 pub(crate) fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, rest) = bytes.split_at(end);

@@ -21,11 +21,11 @@ pub struct LogEntry<'a> {
 /// What a log line reports about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A change of state, for which Nagios calls the event handler.
+    /// A state change, for which Nagios calls the event handler.
     Alert(StateChange),
-    /// A call of the event handler. The log also contains an alert for the same change.
+    /// A call to the event handler. The log also contains an alert for the same change.
     HandlerCall(StateChange),
-    /// The present state, which Nagios logs when it starts and after it has rotated the log.
+    /// The current state, which Nagios logs when it starts and after it has rotated the log.
     State(ObjectState),
     /// A scheduled downtime began (`true`) or ended (`false`).
     Downtime(bool),
@@ -37,7 +37,7 @@ pub enum LogEvent {
     Notified,
 }
 
-/// A change of state in the log.
+/// A state change in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateChange {
     /// State after the change.

@@ -55,8 +55,8 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the logs in the order of their first lines' times, and an error for each unreadable log.
-/// Repeated paths and empty logs are skipped.
+/// Returns the logs, sorted by when their first lines were written, and an error for each
+/// unreadable log. Repeated paths and empty logs are skipped.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
@@ -74,7 +74,7 @@ pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     (logs, bad)
 }
 
-/// How many lines of a log to search for the first time.
+/// How many lines to search for a log's first timestamp.
 const SEARCHED: usize = 1000;
 
 fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {

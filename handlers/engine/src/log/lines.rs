@@ -4,8 +4,8 @@ use std::io::{self, BufReader, Read};
 
 use crate::lines::read_line;
 
-/// Size of the buffer and maximum length of a line, in bytes. Longer lines are skipped; those that
-/// Nagios writes are much shorter.
+/// Buffer size and maximum line length, in bytes. Longer lines are skipped; those that Nagios
+/// writes are much shorter.
 const SIZE: usize = 256 * 1024;
 
 /// A reader that returns a log line by line.

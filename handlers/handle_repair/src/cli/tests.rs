@@ -9,7 +9,7 @@ fn read_text(text: &str) -> Result<Invocation, String> {
 }
 
 #[test]
-fn parses_call_of_commands_cfg() {
+fn parses_the_call_in_commands_cfg() {
     let call = read_text(
         "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
          --host-state UP \

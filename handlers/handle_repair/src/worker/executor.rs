@@ -41,7 +41,7 @@ pub struct LiveExecutor<'a> {
 }
 
 impl<'a> LiveExecutor<'a> {
-    /// Creates the executor of a job. It displays times counted from this call.
+    /// Creates the executor for a job. Displayed times are counted from this call.
     pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
@@ -54,7 +54,7 @@ impl<'a> LiveExecutor<'a> {
         }
     }
 
-    /// Records the outcome of the repair, which releases the reservation of the host.
+    /// Records the outcome of the repair, which releases the host's reservation.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
         if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
             self.warnings.push(format!("warning: cannot record how the repair ended: {why}"));
@@ -110,7 +110,9 @@ impl<'a> LiveExecutor<'a> {
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
-                    Attempt::NotRun(format!("{reason}; the gate reports that it never began")),
+                    Attempt::NotRun(format!(
+                        "{reason}; the gate reports that the job never started"
+                    )),
                     deadline,
                 ),
                 // Both requests found no gate on the host, so further queries are pointless.
@@ -180,7 +182,7 @@ fn judge(answer: Answer) -> Attempt {
     }
 }
 
-/// Formats the report of a job as one line.
+/// Formats a job report as one line.
 pub fn described(report: &JobReport) -> String {
     let how = match (report.state, report.exit, report.signal) {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),

@@ -60,7 +60,7 @@ pub enum CalledOff {
     NotKnown(#[from] NotKnown),
 }
 
-/// The side effects of a climb. Tests replace them.
+/// The side effects of a climb, which tests replace.
 pub trait Executor {
     /// Records the output of the gate's `diagnose` commands before anything is changed, because a
     /// restart destroys evidence. Returns the first lines. If the host cannot be reached, the first

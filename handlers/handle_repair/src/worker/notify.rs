@@ -1,4 +1,4 @@
-//! Notifies the monitoring engine of the outcome of a repair.
+//! Notifies the monitoring engine of a repair's outcome.
 
 use std::time::Instant;
 
@@ -36,7 +36,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 }
 
 /// Adds a Nagios comment about an error that prevented a decision. Does nothing in the foreground,
-/// because the caller sees the error anyway.
+/// because the caller sees the error in any case.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

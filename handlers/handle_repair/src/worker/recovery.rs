@@ -1,5 +1,5 @@
-//! Closes repairs whose worker died, for example in a reboot, by the OOM killer or together with
-//! Nagios.
+//! Closes repairs whose worker died, for example because of a reboot or the OOM killer, or together
+//! with Nagios.
 //!
 //! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
 //! has certainly ended. For a `local` rung, the ledger finds that out from the supervisor's lock
@@ -21,8 +21,8 @@ use crate::cli::Invocation;
 /// How long to wait for an answer from a gate. This is short because another repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records the end of each repair on the event's host whose worker died, unless the repair may
-/// still be running. In that case the host stays reserved.
+/// For each repair on the event's host that has lost its worker, records the end unless the repair
+/// may still be running. In that case the host stays reserved.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -54,10 +54,11 @@ pub fn close(
     Ok(())
 }
 
-const ENDLESS: &str = "the gate reports it as running, for longer than a gate allows";
+const ENDLESS: &str =
+    "the gate reports it as running, although it has run for longer than a gate allows";
 
-/// Records the end of a repair. If the deadline of its last rung has passed, that is recorded as
-/// the end, and the cooldown starts there, because the repair may have ended long ago.
+/// Records the end of a repair. If the deadline of its last rung has passed, that deadline is
+/// recorded as the end, and the cooldown starts there, because the repair may have ended long ago.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,
@@ -94,7 +95,7 @@ fn remains_of(
     config: &Config,
 ) -> Remains {
     if record.rungs == 0 {
-        return Remains::NeverBegan("no rung had begun".into());
+        return Remains::NeverBegan("no rung had started".into());
     }
     if let Some(ended) = ended_on_record(record, steps) {
         return ended;
@@ -103,16 +104,16 @@ fn remains_of(
         // The ledger reports the job as abandoned only when neither a supervisor nor a process of
         // the rung is alive.
         return Remains::Ended(
-            "its rung ran on this server, and none of its processes is left".into(),
+            "the rung ran on this server, and none of its processes is left".into(),
         );
     };
     let Ok(job) = rung_job(&record.job, record.rungs) else {
-        return Remains::NeverBegan("its rung has no valid job ID".into());
+        return Remains::NeverBegan("the rung has no valid job ID".into());
     };
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
-        Err(why) => return Remains::NotKnown(format!("its gate cannot be queried: {why}")),
+        Err(why) => return Remains::NotKnown(format!("the gate cannot be queried: {why}")),
     };
     let status = Request::Status { job };
     let mut answer = gate.request(&status, deadline);
@@ -126,13 +127,13 @@ fn remains_of(
             Remains::Ended(format!("the gate reports: {}", executor::described(&report)))
         }
         answer if has_no_such_job(&answer) => {
-            Remains::NeverBegan("the gate reports that it never began".into())
+            Remains::NeverBegan("the gate reports that the job never started".into())
         }
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
         Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
-        Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
+        Err(why) => Remains::NotKnown(format!("the gate does not answer: {why}")),
     }
 }
 

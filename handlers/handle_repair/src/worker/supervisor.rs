@@ -155,7 +155,8 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // The program gets its own process group, because a script may signal its whole group.
+    // The program gets its own process group, because a script may signal its whole group, which
+    // must not include the supervisor.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);

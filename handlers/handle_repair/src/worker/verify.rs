@@ -15,7 +15,7 @@ use policy_file::Config;
 use super::program::{self, ProgramEnd};
 use crate::handler::listed;
 
-/// The result of a verify command.
+/// What a verify command reported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
     /// The exit code as a state. UNKNOWN if the command could not be run, was stopped at its time
@@ -42,7 +42,7 @@ pub enum NotFound {
         /// The plugin directories, in search order.
         places: Vec<PathBuf>,
     },
-    /// A path cannot be examined, and the program may be there.
+    /// A path cannot be examined, although the program may be there.
     #[error("{place}: {why}")]
     Unreadable {
         /// The path that cannot be examined.

@@ -247,7 +247,7 @@ fn diagnosis_runs_its_commands_and_changes_no_record() {
 }
 
 #[test]
-fn largest_diagnosis_fits_into_the_limit_of_the_server() {
+fn largest_diagnosis_fits_within_the_servers_limit() {
     let worst = [
         "/bin/sh",
         "-c",

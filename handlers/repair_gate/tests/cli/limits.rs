@@ -1,5 +1,5 @@
-//! A client with the key can use up the budget, the cooldown and the records of one repair, but not
-//! those of another.
+//! Tests that a client with the key can use up the budget, the cooldown and the records of one
+//! repair, but not those of another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -136,7 +136,7 @@ fn refusals_write_nothing() {
 }
 
 #[test]
-fn ready_and_usage_report_used_up_limits_with_their_time() {
+fn ready_and_usage_report_used_up_limits_and_when_they_end() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     assert_eq!(lab.request("ready x").text("answer"), "ready");
     assert_eq!(
@@ -186,7 +186,7 @@ fn ready_and_usage_report_a_running_repair() {
 
 /// Older servers refuse an answer with any other field.
 #[test]
-fn older_servers_understand_answers_of_ready() {
+fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     let keys =
         |answer: &GateResult| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();

@@ -234,7 +234,7 @@ fn prints_help_and_version() {
 
 /// Setup scripts run `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
 #[test]
-fn exits_with_3_if_text_cannot_be_written() {
+fn exits_with_3_if_output_cannot_be_written() {
     let lab = GateLab::new();
     for word in ["sudoers", "check"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();

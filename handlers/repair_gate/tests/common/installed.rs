@@ -1,5 +1,5 @@
-//! A gate that is installed as by its package, with the account `repair`, a sudoers file and a
-//! restricted key, behind a real sshd.
+//! A gate that is installed the way its package installs it, with the account `repair`, a sudoers
+//! file and a restricted key, behind a real sshd.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
-/// Which sudo a host has, installed as by its package.
+/// Which sudo a host has, installed the way its package installs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sudo {
     /// The original sudo, from Debian.
@@ -132,7 +132,7 @@ impl Installed {
         GateResult::of(&self.ssh(&[], &[request]))
     }
 
-    /// Converts a path inside this sshd's mount namespace to the path at which the test can reach
+    /// Converts a path inside this sshd's mount namespace to the path by which the test can reach
     /// it.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd.id()))

@@ -1,4 +1,4 @@
-//! The texts of the fixes that doctor prints.
+//! The text of each fix that doctor prints.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::paste::{Paste, path};
 
 /// The data from which fixes are written. Root's process has read all of it itself.
 pub struct FixContext<'a> {
-    /// The account Nagios runs as.
+    /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
     /// The paths that the command line names.
     pub site: &'a Context,
@@ -58,7 +58,7 @@ impl FixContext<'_> {
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
-            NameNagiosCfg => "name it with --nagios-cfg".into(),
+            NameNagiosCfg => "pass its path with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
             // Nagios creates a new file when it restarts. Root must not change files in Nagios'
             // directories, so the command deletes the old one as Nagios' user.
@@ -71,7 +71,7 @@ impl FixContext<'_> {
                 _ => format!("let {user} use it; check its owner and mode").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
-            CorrectHost => "correct its name".into(),
+            CorrectHost => "correct the name".into(),
             EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
             EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
             RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
@@ -93,13 +93,13 @@ impl FixContext<'_> {
             PassphraseFile => "put its passphrase into a file of mode 0600, and set \
                                ssh.passphrase_file to that file"
                 .into(),
-            NamePrivateKey => "set ssh.key to the private key".into(),
+            NamePrivateKey => "set ssh.key to the path of the private key".into(),
             MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
                 self.for_ledger(fix)
             }
             CorrectLedger => "follow the message above".into(),
-            SetCommandFile => "set command_file in the policy to that of nagios.cfg".into(),
-            NameStatusFile => "set status_file in the policy to that of nagios.cfg".into(),
+            SetCommandFile => "use the command_file of nagios.cfg in the policy".into(),
+            NameStatusFile => "use the status_file of nagios.cfg in the policy".into(),
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
                       restart Nagios"
                 .into(),
@@ -176,7 +176,7 @@ impl FixContext<'_> {
             Some(key) if roots_alone(&key) => {
                 let key = path(&key);
                 Advice::then(
-                    "create a key (its public half must then go onto the hosts)",
+                    "create a key (then install its public key on the hosts)",
                     Paste::here(format!(
                         "ssh-keygen -q -t ed25519 -N '' -C nagios-selfheal -f {key} && chown \
                          {user}:{group} {key} {key}.pub"
@@ -243,9 +243,10 @@ impl FixContext<'_> {
                 format!("find out whether {host} was reinstalled; only then"),
                 ours(&format!("trust {host} --replace")),
             ),
-            CompareKey => {
-                Advice::then(format!("look at sshd's log on {host}; compare its key"), trust())
-            }
+            CompareKey => Advice::then(
+                format!("look at sshd's log on {host}, and compare the host's key"),
+                trust(),
+            ),
             AuthorizedKeys if user == "repair" => self.set_up(host).into(),
             AuthorizedKeys => format!(
                 "on {host}, create the account {user} (ssh.user) and put this line into \

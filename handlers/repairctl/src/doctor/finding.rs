@@ -23,14 +23,14 @@ pub enum DoctorVerdict {
     Wrong,
 }
 
-/// The result of one check.
+/// The result of one check, without the host that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorFinding {
     /// The name of the check, one or two words.
     pub check: Cow<'static, str>,
-    /// Whether the check passed.
+    /// Whether there is a problem, and how serious it is.
     pub verdict: DoctorVerdict,
-    /// What the check found.
+    /// What the check found, as a sentence without a full stop.
     pub text: String,
     /// How to fix the problem; absent if there is no problem.
     pub fix: Option<Fix>,
@@ -46,7 +46,7 @@ pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
-/// Returns the result of a check that found a problem that makes repairs fail.
+/// Returns the result of a check that failed. Repairs fail until the problem is fixed.
 pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     let fix = Some(fix.into());
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }

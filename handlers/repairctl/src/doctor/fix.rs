@@ -1,4 +1,4 @@
-//! The fix of each problem. A fix is text, a command to paste, or both.
+//! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
 //! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
 //! process builds the text from a template and from data that it read itself. Nagios' user can
@@ -75,13 +75,13 @@ pub enum SiteFile {
     Policy,
     /// The private key for the host with this name.
     Key(String),
-    /// The ledger's database file.
+    /// The ledger, which is an SQLite database.
     Ledger,
     /// Nagios' `command_file`, a pipe from which it reads commands.
     CommandFile,
-    /// Nagios' `status_file`.
+    /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,
-    /// Nagios' `object_cache_file`.
+    /// Nagios' `object_cache_file`, with all objects after templates are resolved.
     ObjectCache,
 }
 

@@ -13,10 +13,11 @@ use super::fix::HostFix;
 
 /// Time for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The largest clock skew, in seconds, with which the logs of two machines are easy to compare.
+/// Clock skew, in seconds, above which doctor adds a note, because the logs of two machines are
+/// then hard to compare.
 const SKEW: u64 = 60;
 
-/// A host to be checked.
+/// A host to be checked, and what its gate must offer.
 #[derive(Debug)]
 pub struct Target {
     /// The route to the host's gate.
@@ -49,7 +50,7 @@ fn host_key(route: &HostRoute) -> DoctorFinding {
     match probe::negotiated(route) {
         Ok(types) => ok("known host", format!("{types} key of {host} is recorded")),
         Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
-            ok("known host", "by its certificate authority")
+            ok("known host", "recorded through its certificate authority")
         }
         Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)

@@ -75,7 +75,7 @@ impl Split for DoctorArgs {
             findings.extend(unknown_hosts(self, config, objects));
         }
         if targets.is_empty() && config.is_ok() {
-            let text = "none: neither Nagios' objects nor the policy name a host to repair";
+            let text = "none: neither Nagios' objects nor the policy names a host to repair";
             findings.push(wrong("hosts", text, ServerFix::OptIn));
         }
         let mut checks = vec![(None, findings)];

@@ -1,4 +1,4 @@
-//! Checks this server: everything that a repair needs before it reaches the gate of a host.
+//! Checks this server: everything that a repair needs before it reaches a host's gate.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -265,7 +265,7 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// The name of the check that at least one object opted in.
+/// Name of the check that finds out whether any object has opted in.
 pub const OPTED_IN: &str = "opted in";
 
 /// Checks that at least one object opted in, and that the policy has every repair that an object

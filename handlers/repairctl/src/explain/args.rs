@@ -1,10 +1,10 @@
-//! The arguments of `repairctl explain`.
+//! Arguments and help text of `repairctl explain`.
 
 use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `explain`.
+/// The arguments that follow `repairctl explain`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 1 if the object is in trouble and would not be repaired.
 

@@ -30,7 +30,7 @@ use next::{NextAttempt, Waiting};
 use no_action::NoAction;
 use observed::ObservedObject;
 
-/// The result of `explain`.
+/// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
     /// Description of the object's state; `None` without a status file.
@@ -188,7 +188,7 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
         headline(&format!("  if it were {}", broken.event), broken, out);
     }
     out.line("");
-    let unknown = "as given; the current state is unknown, as the policy has no status_file";
+    let unknown = "as given; the current state is unknown, because the policy has no status_file";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));

@@ -32,8 +32,8 @@ pub enum Waiting<'a> {
 }
 
 impl NextAttempt {
-    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` says
-    /// why an attempt would do nothing now, if it would.
+    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
+    /// set if an attempt would do nothing now, and says why.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,

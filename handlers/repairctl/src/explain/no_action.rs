@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// Why nothing would be done.
+/// Why `handle_repair` would do nothing about an event.
 #[derive(Serialize, Deserialize)]
 pub struct NoAction {
     /// The reason code, for example `cooling-down`.
     pub code: String,
-    /// The reason in words.
+    /// The reason as a sentence for the admin.
     pub text: String,
     /// Whether the reason is that the object is in a good state.
     pub recovered: bool,

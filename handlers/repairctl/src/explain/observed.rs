@@ -16,7 +16,7 @@ use crate::object::Object;
 pub struct ObservedObject<'a> {
     /// The command line, which can assume another state with `--state`.
     pub args: &'a ExplainArgs,
-    /// Path of the policy.
+    /// Path of the policy, which the call contains as `--policy`.
     pub policy: &'a Path,
     /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,
@@ -115,8 +115,8 @@ impl ObservedObject<'_> {
         let of_object = || object.map(ObjectStatus::repair_name);
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
-        // The status file does not contain the result before the last one. But if the state has
-        // been HARD for more than one check, that result was the same.
+        // The status file does not contain the previous state. But if the state has been HARD for
+        // more than one check, the previous state was the same.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };

@@ -1,11 +1,11 @@
-//! The arguments of `repairctl history`.
+//! Arguments and help text of `repairctl history`.
 
 use clap::{Args, ValueEnum};
 use ledger::{RepairOutcome, RepairState};
 
 use crate::object::name_parser;
 
-/// The arguments of `history`.
+/// The arguments that follow `repairctl history`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d

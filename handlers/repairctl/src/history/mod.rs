@@ -77,7 +77,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        let text = "--since is not before --until; exchange the two times";
+        let text = "--since must be before --until; swap the two times";
         return Err(Problem::Usage(text.into()));
     }
     let limit = (args.limit > 0).then_some(args.limit);

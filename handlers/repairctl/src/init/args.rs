@@ -1,10 +1,10 @@
-//! The arguments of `repairctl init`.
+//! Arguments and help text of `repairctl init`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl init`.
+/// The arguments that follow `repairctl init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Needs root, because it creates files for Nagios' user. Existing files are kept,
@@ -41,10 +41,10 @@ pub struct InitArgs {
     /// Directory of the ledger
     #[arg(long, value_name = "DIR", default_value = "/var/lib/nagios-selfheal/ledger")]
     pub dir: PathBuf,
-    /// Nagios' main configuration [default: the nagios.cfg of the distribution]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// User that Nagios runs as [default: nagios_user in its configuration]
+    /// The user Nagios runs as [default: nagios_user in nagios.cfg]
     #[arg(long, value_name = "USER")]
     pub nagios_user: Option<String>,
 }

@@ -76,7 +76,7 @@ pub fn set_up(
 /// first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
-/// The host's repairs.json.
+/// The repairs.json that is on the host before init changes it.
 #[derive(Default)]
 struct HostRepairs {
     /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it to
@@ -86,7 +86,7 @@ struct HostRepairs {
     text: String,
 }
 
-/// Reads the host's repairs.json.
+/// Logs in to the host and reads its repairs.json.
 fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     let script =
         format!("echo '{MARK}'\nif [ -e {REPAIRS} ]; then cksum < {REPAIRS}; cat {REPAIRS}; fi\n");

@@ -17,7 +17,7 @@ fi
 id repair >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh --password '*' repair
 if [ -e $lib ] && [ "$(stat -c %u $lib)" != 0 ]; then
     echo "$lib does not belong to root." >&2
-    echo "If this is the Nagios server itself, see 'The repaired host' in README." >&2
+    echo "If this is the Nagios server itself, see 'The repaired host' in nagios-selfheal(7)." >&2
     exit 1
 fi
 install -d -o root -g root -m 755 /etc/nagios-selfheal /usr/libexec/nagios-selfheal $lib

@@ -14,7 +14,7 @@ pub enum MergeError {
     NoRepairs,
 }
 
-/// A file with added repairs.
+/// The text of a file after repairs were added.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MergedFile {
     /// The whole new text.

@@ -37,7 +37,7 @@ impl From<BadRecipe> for Problem {
     }
 }
 
-/// A repair from `--repair NAME[:UNIT]`.
+/// A repair that `--repair NAME[:UNIT]` requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     /// Name of the repair in the policy and at the gate.

@@ -28,7 +28,7 @@ pub enum RepairsFile {
     Merged {
         /// Output of cksum(1) for the file that init read.
         sum: String,
-        /// The new content.
+        /// The complete new content of repairs.json.
         text: String,
         /// Only the added lines, which init shows to the admin.
         added: String,

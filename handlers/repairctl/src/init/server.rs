@@ -21,7 +21,7 @@ use crate::ui::question;
 /// Settings from Nagios' main configuration. The process that runs as Nagios' user reads them.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
-    /// Value of `nagios_user`.
+    /// Value of `nagios_user`; absent if the setting is missing.
     pub user: Option<String>,
     pub command_file: Option<String>,
     pub status_file: Option<String>,

@@ -1,8 +1,8 @@
-//! The arguments of `repairctl ledger`.
+//! Arguments and help text of `repairctl ledger`.
 
 use clap::{Args, Subcommand};
 
-/// The arguments of `ledger`.
+/// The arguments that follow `repairctl ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     /// What to do with the ledger

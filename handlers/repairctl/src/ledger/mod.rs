@@ -59,7 +59,7 @@ impl Split for LedgerArgs {
         let (line, result) = match migration {
             Migration::NoLedger => (format!("{path}: no ledger yet"), ToolResult::Fine),
             Migration::Current => {
-                (format!("{path}: already has the schema of this version"), ToolResult::Fine)
+                (format!("{path}: already has the current schema"), ToolResult::Fine)
             }
             Migration::Done(copy) => {
                 let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());

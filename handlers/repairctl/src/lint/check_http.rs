@@ -16,13 +16,13 @@ const LONG: &str = "hostname IP-address port source-address proxy noproxy url ur
 /// A word that the next version of check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
-    /// What is wrong.
+    /// What happens to the word, as the finding's text.
     pub text: String,
-    /// What to write instead.
+    /// What to write instead, as the finding's fix.
     pub fix: String,
 }
 
-/// The option before a word.
+/// The last option before a word that belongs to no option.
 #[derive(Clone, Copy)]
 struct OptionBefore<'a> {
     /// The option as written, with its hyphens.

@@ -1,4 +1,4 @@
-//! The findings of lint: what is wrong, in which file and line, and how to fix it.
+//! What lint has found: what is wrong, in which file and line, and how to fix it.
 
 use std::collections::BTreeMap;
 
@@ -38,15 +38,15 @@ impl LintLevel {
     }
 }
 
-/// One problem in the configuration.
+/// One problem in the configuration, without its location.
 #[derive(Debug, Clone)]
 pub struct LintFinding {
     pub level: LintLevel,
     /// Identifier of the kind of problem, for example `unquoted-macro`. Scripts can filter by it.
     pub code: &'static str,
-    /// What is wrong.
+    /// What is wrong, and which effect it has.
     pub text: String,
-    /// What to write instead.
+    /// What to write instead, or what else to do.
     pub fix: String,
 }
 

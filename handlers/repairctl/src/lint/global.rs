@@ -34,8 +34,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
             if interval > 60.0 {
                 let at = main.get("status_update_interval").map_or(&whole, |value| &value.at);
                 let text = format!(
-                    "Nagios writes the status file only every {interval} s: repairs notice \
-                     acknowledgements and flapping with that delay"
+                    "Nagios writes the status file only every {interval} s, so acknowledgements and \
+                     flapping prevent repairs only after that delay"
                 );
                 let fix = "set status_update_interval=10";
                 findings.add(at, warning("old-status-file", text, fix), "");

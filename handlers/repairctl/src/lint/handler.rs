@@ -92,7 +92,7 @@ pub enum HandlerCall {
     Nested,
 }
 
-/// Finds the call of handle_repair in a command line.
+/// Finds out how a command line calls handle_repair. Returns `None` if it does not.
 pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     if let Some(arguments) = arguments_of("handle_repair", line, main) {
         return Some(HandlerCall::Direct(arguments));
@@ -109,7 +109,7 @@ pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Optio
     Some(after.map(|word| word.text.clone()).collect())
 }
 
-/// Whether a text names handle_repair.
+/// Whether handle_repair is named anywhere in `text`.
 pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
@@ -120,7 +120,7 @@ pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// The message with which handle_repair refuses its arguments.
+/// handle_repair refuses the arguments, with this message.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);
@@ -193,8 +193,8 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     all
 }
 
-/// Reports a `;` that cuts off a command line. To Nagios, an unescaped `;` begins a comment, and it
-/// gives no warning.
+/// Reports a `;` that cuts off a command line. Nagios treats everything after an unescaped `;` as a
+/// comment, without a warning.
 pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
     let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");

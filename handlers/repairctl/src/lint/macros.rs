@@ -11,7 +11,7 @@ pub enum Dollar {
     Escaped,
     /// Text between two `$` that is not a macro. Nagios passes it on unchanged, with both `$`.
     Text(String),
-    /// The last `$` in the line, which no other `$` follows.
+    /// An unpaired `$`, which can only be the last one in the line.
     Last,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     fn knows_the_macros_of_nagios() {
         let program = std::fs::read("/usr/sbin/nagios4").expect("nagios4-core");
         for name in NAMES.split_ascii_whitespace() {
-            // Search for the name as a suffix, because a compiler does not store a string
+            // Search for the name as a suffix, because a compiler need not store a string
             // separately if another string ends with it.
             let word = [name.as_bytes(), b"\0"].concat();
             let is_there = program.windows(word.len()).any(|window| window == word);

@@ -1,5 +1,5 @@
-//! Checks whether a fault of a host or service can lead to a repair. Covers every object that has a
-//! `_REPAIR` or calls handle_repair.
+//! Checks whether a fault can lead to a repair, for every host and service that has a `_REPAIR` or
+//! calls handle_repair.
 
 use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
@@ -13,7 +13,7 @@ use super::handler::{self, HandlerCall, ObjectKind};
 use super::object_rules::{self, AttachedHandler, LintedObject};
 use super::policies::Policies;
 
-/// Checks objects, and collects findings.
+/// Checks objects one after the other, and collects findings about them.
 pub struct ObjectLinter<'a> {
     pub configuration: &'a Configuration,
     pub policies: Policies,

@@ -127,8 +127,8 @@ fn checks<'a>(
         "there is no check_command: only passive results can set the host DOWN, and no check \
          follows a repair"
     } else {
-        "there are only passive results: without new results the attempts are not counted and a \
-         recovery is not seen"
+        "all results are passive: unless new ones arrive, Nagios neither counts attempts nor sees \
+         a recovery"
     };
     let fix = "add an active check, or make sure that results keep coming in during a fault";
     Some((inactive, warning("passive-only", text, fix)))

@@ -1,4 +1,4 @@
-//! The arguments of `repairctl pause`, `resume` and `status`.
+//! Arguments and help text of `repairctl pause`, `resume` and `status`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `pause`.
+/// The arguments that follow `repairctl pause`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Running repairs continue. A pause replaces an earlier pause of the same scope.
@@ -35,7 +35,7 @@ pub struct PauseArgs {
     /// Reason for the pause, shown with every repair that is refused
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
     /// Name of the person who sets the pause. Root's process passes it to the
@@ -44,7 +44,7 @@ pub struct PauseArgs {
     pub by: Option<String>,
 }
 
-/// The arguments of `resume`.
+/// The arguments that follow `repairctl resume`.
 #[derive(Debug, Args)]
 #[command(after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
 stay in effect and are listed.
@@ -59,7 +59,7 @@ pub struct ResumeArgs {
     pub service: Option<String>,
 }
 
-/// The arguments of `status`.
+/// The arguments that follow `repairctl status`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 if nothing is paused, 1 if something is paused.")]
 pub struct StatusArgs {

@@ -7,7 +7,8 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::object::Object;
 
-/// Why there is no proof that an object exists in Nagios.
+/// Why a pause may have no effect: the object does not exist, or nobody could check whether it
+/// does.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
     /// Nagios has no such object.

@@ -23,7 +23,7 @@ use known::UnknownObject;
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
-/// The result of `pause`.
+/// What `pause` has recorded.
 #[derive(Serialize, Deserialize)]
 pub struct PauseResult {
     paused: Paused,

@@ -1,4 +1,4 @@
-//! The arguments of `repairctl replay`.
+//! Arguments and help text of `repairctl replay`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use policy::RepairName;
 use policy_file::Span;
 
-/// Arguments of `repairctl replay`.
+/// The arguments that follow `repairctl replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "A log does not show what a repair would have changed, so replay makes an
 assumption. With 'heals' (the default), every repair ends the fault, and later
@@ -30,7 +30,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
     /// Read _REPAIR and max_check_attempts from this nagios.cfg or object cache
-    /// [default: the nagios.cfg of the distribution]
+    /// [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
     pub objects: Option<PathBuf>,
     /// Assume that every service in the logs has this repair

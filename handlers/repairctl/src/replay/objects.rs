@@ -21,14 +21,14 @@ pub enum RepairSource<'a> {
 /// The state of an object at the current line of the log.
 #[derive(Debug)]
 pub struct ReplayedObject {
-    /// The object's names and repair. The state and the downtimes are filled in before each
-    /// decision.
+    /// The object's names and repair. Before each decision, the simulation fills in the state and
+    /// the downtimes.
     pub event: Event,
     /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
     /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,
-    /// Number of downtimes in effect.
+    /// Number of scheduled downtimes that are in effect.
     pub downtime: u32,
     pub acknowledged: bool,
     pub flapping: bool,
@@ -90,7 +90,7 @@ impl ObjectCounts {
     }
 }
 
-/// All objects of a replay.
+/// All objects in a replay that have a repair, and the hosts that they are on.
 #[derive(Debug, Default)]
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,

@@ -41,7 +41,7 @@ pub struct ReplayDecision<'a> {
 pub struct ReplayCounts {
     /// Times of the earliest and latest line, in seconds since 1970.
     pub span: Option<(u64, u64)>,
-    /// Number of lines read.
+    /// Number of log lines that were read.
     pub lines: u64,
     /// Repairs that would have healed.
     pub healed: u64,
@@ -58,7 +58,7 @@ pub struct ReplayCounts {
 /// A callback that is called with each decision.
 pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
 
-/// The state of a replay.
+/// A replay in progress: the objects with their simulated records, and the counts so far.
 pub struct Simulation<'a> {
     options: ReplayOptions<'a>,
     pub objects: ReplayedObjects,

@@ -32,7 +32,7 @@ pub struct Summary<'a> {
 /// Maximum number of objects in the text output. JSON contains all objects.
 const LISTED: usize = 20;
 
-/// Prints one decision on a line of its own.
+/// Prints one decision as a line.
 pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Out) {
     let event = decision.event;
     let (repair, why) = (decision.verdict.ok(), decision.verdict.err());
@@ -97,7 +97,7 @@ impl Summary<'_> {
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {
-            out.line("these files contain no lines of a Nagios log");
+            out.line("these files contain no Nagios log lines");
             return;
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));

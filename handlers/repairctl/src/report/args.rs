@@ -1,10 +1,10 @@
-//! The arguments of `repairctl report`.
+//! Arguments and help text of `repairctl report`.
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-/// The arguments of `report`.
+/// The arguments that follow `repairctl report`.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("form").required(true).args(["html", "text"])),

@@ -20,14 +20,14 @@ pub struct PeriodRecord {
     pub refusals: Vec<RefusalCount>,
 }
 
-/// All figures of a report.
+/// All figures that a report shows.
 #[derive(Debug)]
 pub struct Figures {
     /// The period of the report and the previous period.
     pub periods: Periods,
-    /// When the report was made.
+    /// When the report was generated.
     pub made: SystemTime,
-    /// The counts of the period.
+    /// The counts for the whole period.
     pub now: RepairCounts,
     /// The counts of the previous period.
     pub before: RepairCounts,
@@ -86,7 +86,7 @@ pub struct HostFigures {
 /// The figures of one service, or of a host itself.
 #[derive(Debug)]
 pub struct ObjectFigures {
-    /// The host's name.
+    /// The host's name in Nagios.
     pub host: String,
     /// The service's description; absent for the host itself.
     pub service: Option<String>,
@@ -164,7 +164,7 @@ impl PeriodRecord {
 }
 
 impl Figures {
-    /// Computes all figures.
+    /// Computes all figures from the records of the two periods.
     pub fn of(
         periods: Periods,
         parts: Parts,
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_every_duration_into_one_class() {
+    fn puts_every_duration_into_exactly_one_class() {
         let times = seconds(&[0, 1, 4, 5, 59, 60, 1799, 1800, 90_000]);
         let classes = distribution(&times);
         assert_eq!(classes.iter().map(|class| class.2).sum::<u32>(), 9);

@@ -1,4 +1,4 @@
-//! Replaces a file atomically, because a web server could be serving it at that moment.
+//! Replaces a file atomically, because a web server could be serving it at the same time.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};

@@ -67,7 +67,7 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
-/// Cuts a text to `length` characters. If it was longer, `mark` is the last character.
+/// Cuts a string to `length` characters. If anything was cut off, `mark` is the last character.
 pub fn cut(text: &str, length: usize, mark: char) -> String {
     match text.chars().count() > length {
         true => text.chars().take(length - 1).chain([mark]).collect(),

@@ -103,7 +103,7 @@ impl Periods {
             before: Period {
                 from: before,
                 until: from,
-                name: "the same length of time before".into(),
+                name: "the previous period of the same length".into(),
             },
         })
     }
@@ -129,7 +129,7 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
     Ok(date.to_zoned(TimeZone::system())?.timestamp().into())
 }
 
-/// One part of a period.
+/// One part of a period, for example one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// Start of the part.
@@ -140,7 +140,7 @@ pub struct Part {
     pub tick: String,
 }
 
-/// The parts of a period.
+/// The parts that a period is divided into for the charts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// The length of a part: `hour`, `day`, `week`, `month` or `year`.

@@ -1,10 +1,10 @@
-//! The arguments of `repairctl reset`.
+//! Arguments and help text of `repairctl reset`.
 
 use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `reset`.
+/// The arguments that follow `repairctl reset`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Repairs from before the reset no longer count towards the breaker and the budget

@@ -16,7 +16,7 @@ use crate::split::{CommandResult, Split};
 use crate::sudo;
 use args::ResetArgs;
 
-/// The result of `reset`.
+/// What `reset` has changed.
 #[derive(Serialize, Deserialize)]
 pub struct ResetResult {
     /// Whether the ledger has anything on record for the object. If not, nothing was reset.
@@ -78,7 +78,7 @@ impl Split for ResetArgs {
         for (object, reason) in &result.after {
             out.line(format!("{}: it is still held back: {}", clean(object), clean(reason)));
         }
-        out.line("The next event or sweep may repair it.");
+        out.line("The next event or sweep can repair it.");
         Ok(ToolResult::Fine)
     }
 }

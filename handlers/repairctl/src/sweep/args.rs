@@ -1,10 +1,10 @@
-//! The arguments of `repairctl sweep`.
+//! Arguments and help text of `repairctl sweep`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl sweep`.
+/// The arguments that follow `repairctl sweep`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads Nagios' status file (status_file in the policy) and looks for hosts and

@@ -38,7 +38,7 @@ pub struct WorkerCall {
 /// Assesses objects, using the policy and Nagios' files.
 pub struct Assessor<'a> {
     pub config: &'a Config,
-    /// Path of the policy.
+    /// Absolute path of the policy, which the worker gets as `--policy`.
     pub policy: &'a Path,
     pub nagios: &'a NagiosState,
 }
@@ -142,7 +142,8 @@ pub fn missed_repair(
 ) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
-        // An admin who resets the breaker wants the repair to be tried again.
+        // Repairs from before a reset do not count, because an admin who resets the breaker wants
+        // the repair to be tried again.
         let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
         repairs = ledger.repairs_since(event, since)?;

@@ -12,7 +12,7 @@ use super::candidate::Candidate;
 use crate::ui::json;
 use crate::ui::tone::Tone;
 
-/// The outcome for one object.
+/// What a sweep did about one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SweepOutcome {
     /// The repair ran and its check is OK.
@@ -71,13 +71,13 @@ impl SweepOutcome {
     }
 }
 
-/// One object and its outcome.
+/// One row of the output: an object and its outcome.
 pub struct SweepRow {
     pub key: ObjectKey,
     pub outcome: SweepOutcome,
     /// Reason code for JSON; absent if the outcome needs no reason.
     pub code: Option<&'static str>,
-    /// Explanation of the outcome.
+    /// A sentence that explains the outcome.
     pub text: String,
     /// Why the object missed its repair.
     pub missed: Option<String>,
@@ -119,7 +119,7 @@ pub enum SweepEnd {
     Interrupted,
 }
 
-/// The output of a sweep.
+/// Prints the output of a sweep, and keeps the rows for the summary.
 pub struct SweepReport<'a> {
     out: &'a mut Out,
     json: bool,

@@ -31,10 +31,10 @@ const MOST_TRIES: u32 = 5;
 /// Set by a signal. The sweep then starts no further worker, but running repairs finish.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A running sweep.
+/// A sweep in progress: the objects still to be offered, and the workers that it has started.
 pub struct Scheduler<'a> {
     config: &'a Config,
-    /// Path of the policy.
+    /// Absolute path of the policy, which each worker gets as `--policy`.
     policy: &'a Path,
     nagios: NagiosState,
     ledger: Box<dyn Ledger>,

@@ -228,8 +228,9 @@ fn print_other_keys(
     out: &mut Out,
 ) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
-    let text =
-        format!("OTHER KEYS OF {host} ARE ON FILE, and repairs accept them. Nothing was recorded.");
+    let text = format!(
+        "OTHER KEYS OF {host} ARE RECORDED, and repairs accept them. Nothing was recorded."
+    );
     alarm(&text, out);
     on_file.besides(&[]).for_each(|other| out.line(format!("  recorded {other}")));
     out.line(format!(
@@ -256,7 +257,7 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     let host = plugin_kit::clean(&args.host);
     let instead = format!(
-        "pass the fingerprint you compared, repairctl trust {host} --fingerprint SHA256:...; \
+        "pass the fingerprint you compared: repairctl trust {host} --fingerprint SHA256:...; \
          nothing was recorded"
     );
     let answer = question::ask("Is it the same? (yes/no/fingerprint)", &instead, out)?;

@@ -54,7 +54,7 @@ rungs, outcome, text}.
   sweep    {version, ended, why, not_offered, still_running, objects: [{host,
            service, outcome, code, text, missed, job}]}"#;
 
-/// Prints the output of a command as one object, made of its members and the version.
+/// Prints a command's output as one object, which consists of `members` and the version.
 pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }

@@ -1,5 +1,5 @@
-//! Parses the framed answer in the output of a host. The parser does no I/O. It must withstand any
-//! input, because the host may be hostile.
+//! Finds and parses the framed answer in a host's output. The parser does no I/O. It must withstand
+//! any input, because the host may be hostile.
 //!
 //! A gate answers with exactly one line: `SHN1 ` and one JSON object. Other lines are skipped. They
 //! can be a banner, the output of an rc file or live output of the repair. If the output of an rc
@@ -358,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn neither_panics_nor_believes_random_bytes(bytes: Vec<u8>) {
+        fn rejects_random_bytes_without_panic(bytes: Vec<u8>) {
             let why = read_answer(&request(), &bytes).unwrap_err().to_string();
             prop_assert!(!why.contains(char::is_control));
             prop_assert!(why.len() < 1000);

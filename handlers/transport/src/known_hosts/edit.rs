@@ -1,4 +1,4 @@
-//! Removes a host from the text of a known_hosts file. This module does no I/O.
+//! Removes a host from the content of a known_hosts file. This module does no I/O.
 
 use ssh_key::known_hosts::HostPatterns;
 

@@ -1,4 +1,4 @@
-//! Finds the lines for a host in the text of known_hosts files. This module does no I/O.
+//! Finds the lines for a host in the content of known_hosts files. This module does no I/O.
 
 use ssh_key::PublicKey;
 use ssh_key::known_hosts::{HostPatterns, Marker};
@@ -6,7 +6,7 @@ use ssh_key::known_hosts::{HostPatterns, Marker};
 use super::patterns::HostKeyNames;
 use super::recorded::{RecordedHostKeys, RecordedKey};
 
-/// The text of one known_hosts file.
+/// One known_hosts file, already read.
 pub struct KnownHostsText<'a> {
     /// Path of the file, for messages.
     pub name: &'a str,

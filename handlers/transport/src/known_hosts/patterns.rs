@@ -1,4 +1,4 @@
-//! The names under which a host's keys are recorded, and the host patterns of a known_hosts line.
+//! The names under which a host's keys are recorded, and the host patterns in a known_hosts line.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -7,7 +7,8 @@ use ssh_key::known_hosts::HostPatterns;
 use crate::glob;
 
 /// The names under which a host's keys may be recorded, in lookup order. Only the keys under the
-/// first name that has any are used. A key that is revoked under any of the names is refused.
+/// first name with any keys are trusted, but a key that is revoked under any of the names is
+/// refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 

@@ -56,16 +56,16 @@ impl SshCommand {
         &self.route
     }
 
-    /// Returns the command for one request. ssh writes its log to its standard input, and prints
-    /// `mark` to stdout once it has logged in.
+    /// Returns the command for one request. ssh writes its log to the pipe that it gets as standard
+    /// input, and prints `mark` to stdout once it has logged in.
     pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
             // ssh closes every inherited descriptor except the standard streams. We therefore pass
-            // the log pipe as its stdin, which ssh does not read (-n) but can open by this name.
-            // Our own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
+            // the log pipe as its stdin, which ssh does not read (-n) but can open as
+            // /proc/self/fd/0. Our own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
@@ -103,8 +103,8 @@ fn checked_options(
     options(program, route, config, alias.as_deref(), jump_host)
 }
 
-/// Returns the name under which ssh must look up the host's key. This is the name under which the
-/// libssh2 backend would find it.
+/// Returns the name under which ssh must look up the host's key. The libssh2 backend would find the
+/// key under the same name.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
         // The configuration file may name other sources of host keys, such as KnownHostsCommand

@@ -58,10 +58,10 @@ pub(super) fn answer(
     outcome.response.answer(&host, request, phase)
 }
 
-/// Whether the connection ended before the host had sent its version.
+/// Whether, according to ssh's log, the connection ended before the host had sent its version.
 ///
-/// With a jump host or a ProxyCommand, ssh also logs these lines if a hop before the host fails.
-/// Such failures are recognized by their message on stderr and excluded.
+/// With a jump host or a ProxyCommand, the log looks the same if a hop before the host fails. Such
+/// failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
     // ssh logs the first of these lines for a socket and the second for a ProxyCommand.
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_text_of_the_host_in_logs_of_old_and_new_ssh() {
+    fn finds_the_hosts_text_in_old_and_new_ssh_logs() {
         for (log, text) in [
             ("debug1: kex_exchange_identification: banner line 0: a: b\r\ndebug1: x", "\"a: b\""),
             (

@@ -152,7 +152,8 @@ fn wait(streams: &[&SshStream], left: Duration) {
     let mut watched: Vec<_> =
         open.map(|stream| PollFd::from_borrowed_fd(stream.file.as_fd(), PollFlags::IN)).collect();
     let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-    // Ignore errors such as EINTR. The caller checks the streams and the deadline again anyway.
+    // Ignore errors such as EINTR, because the caller checks the streams and the deadline again in
+    // any case.
     let _ = poll(&mut watched, Some(&timeout));
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<A
             session.set_blocking(false);
             let _ = sender.send(result);
         })
-        .map_err(|e| Error::Local { why: format!("no thread for the agent: {e}") })?;
+        .map_err(|e| Error::Local { why: format!("cannot start a thread for the agent: {e}") })?;
     match receiver.recv_timeout(left) {
         Ok(result) => {
             connection.deadline.left(Phase::Login)?;
@@ -84,8 +84,8 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
 ///
 /// If libssh2 fails to connect, it closes its socket at once and again when the agent is freed. By
 /// then another thread may have opened a file with the same descriptor number. This function
-/// therefore first tries to connect to the socket itself, and never frees an agent to which libssh2
-/// could not connect.
+/// therefore first tries to connect to the socket itself, and never frees an agent that libssh2
+/// could not connect to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;

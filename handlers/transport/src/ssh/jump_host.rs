@@ -39,7 +39,7 @@ impl Tunnel {
             _ => jump_host.error(Phase::Connect, &e),
         })?;
         // From here on, the deadline is kept by the watchdog of the connection to the target host.
-        // It ends the tunnel by shutting down that connection's socket.
+        // The watchdog ends the tunnel by shutting down that connection's socket.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);
         Ok(Tunnel { channel, jump_host })

@@ -27,7 +27,7 @@ pub(crate) struct SshGate {
     /// `None` after a request has failed, because the next answer over that connection could belong
     /// to the failed request.
     connection: Option<Connection>,
-    /// Whether the connection has served a request, since which it may have died while idle.
+    /// Whether the connection has served a request. After that, it may have died while it was idle.
     used: bool,
 }
 

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn relays_bytes_in_both_directions_and_the_close() {
+    fn relays_bytes_and_close_in_both_directions() {
         let (mut local, mut host, _) = relayed(usize::MAX);
         let much: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         thread::scope(|scope| {

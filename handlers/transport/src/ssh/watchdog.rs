@@ -27,7 +27,7 @@ enum WatchdogState {
 impl Watchdog {
     pub(crate) fn new(socket: &UnixStream) -> Result<Watchdog, Error> {
         let failed = |e: std::io::Error| Error::Local {
-            why: format!("no watchdog for the connection: {e}"),
+            why: format!("cannot start the watchdog for the connection: {e}"),
         };
         let socket = socket.try_clone().map_err(failed)?;
         let state = Arc::new((Mutex::new(WatchdogState::Disarmed), Condvar::new()));

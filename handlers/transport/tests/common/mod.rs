@@ -1,5 +1,5 @@
-//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free port
-//! of loopback.
+//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free
+//! loopback port.
 //!
 //! sshd runs as the user who runs the tests, and the tests log in as that user. If sshd is not
 //! installed, the test fails.
@@ -149,7 +149,7 @@ impl Plan {
         let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
         let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
         if let Some(namespace) = &self.namespace {
-            // ip replaces itself with sshd, so the child's process ID is that of sshd.
+            // ip replaces itself with sshd, so the child's process ID is sshd's.
             command.args(["netns", "exec", namespace, sshd]);
         }
         let mut child = command

@@ -96,9 +96,9 @@ impl PeerCertificate {
     }
 }
 
-/// Returns the expiry date and the subject (RFC 5280, section 4.1). Parses nothing else: the
-/// library rejects start dates before 1970, which appear in certificates from devices whose clock
-/// is not set.
+/// Returns the expiry date and the subject (RFC 5280, section 4.1). Parses nothing else, because
+/// the library rejects start dates before 1970, and devices whose clock is not set create
+/// certificates with such dates.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {

@@ -11,7 +11,7 @@ use crate::http::redirect::BadRedirect;
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 
-/// Returns the result of a check that `fault` ended before a response arrived.
+/// Returns the result of a check that ended with `fault` before a response arrived.
 pub fn fault(spec: &CheckSpec, target: &HttpTarget, fault: &Fault, elapsed: Duration) -> Outcome {
     let outcome = described(spec, target, fault);
     if spec.output.always_perfdata {

@@ -1,5 +1,5 @@
-//! Parses the command line into options. The values of the options stay text; the module `convert`
-//! parses them.
+//! Parses the command line into options. Option values stay text, which the module `convert`
+//! parses.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -107,7 +107,8 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // --extra-opts has been resolved already. A prefix of its name must be rejected.
+        // Leave out --extra-opts, which has already been resolved, so that a prefix of its name is
+        // rejected.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {

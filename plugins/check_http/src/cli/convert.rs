@@ -74,7 +74,7 @@ fn given<T>(
     value.as_deref().map(parse).transpose()
 }
 
-/// Takes the value of an option as bytes.
+/// Moves an option's value out as bytes.
 fn bytes(value: &mut Option<OsString>) -> Option<Vec<u8>> {
     value.take().map(OsString::into_vec)
 }

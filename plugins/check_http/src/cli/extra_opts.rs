@@ -1,7 +1,8 @@
 //! Implements `--extra-opts=[SECTION][@FILE]`, which inserts options from an ini file before the
 //! command line. Options on the command line come later and therefore take precedence.
 //!
-//! The file format and the search path are those of monitoring-plugins, as observed by running it.
+//! The file format and the search path are the same as in monitoring-plugins, as observed by
+//! running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_sections_of_other_programs() {
+    fn ignores_sections_for_other_programs() {
         let words =
             |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
         assert_eq!(
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn inserts_options_of_the_file_first() {
+    fn inserts_options_from_the_file_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();

@@ -1,4 +1,4 @@
-//! Names, values and help texts of the options.
+//! The options with their names, values and help.
 
 use std::ffi::OsString;
 
@@ -24,7 +24,7 @@ const OUTPUT: &str = "Output";
     disable_version_flag = true,
     args_override_self = true
 )]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
     /// in brackets.

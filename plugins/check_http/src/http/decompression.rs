@@ -12,7 +12,7 @@ use crate::http::response::ResponseHead;
 /// Header line by which a request asks for a compressed body.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
-/// Error for a body that cannot be decompressed.
+/// The body cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;

@@ -61,7 +61,7 @@ impl BadRedirect {
     }
 }
 
-/// Returns where the redirect in `head` leads, which is the head of the response from `target`.
+/// Returns where a redirect leads. `head` is the head of the response from `target`.
 ///
 /// A redirect to its own target is normally a loop. It is still followed in two cases. If the
 /// response set a new cookie, the next request sends that cookie and can get another response. If
@@ -188,7 +188,7 @@ fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String)
     }
 }
 
-/// Resolves a reference without a scheme and a host against `base` (RFC 3986, section 5.2).
+/// Resolves a reference that has neither scheme nor host against `base` (RFC 3986, section 5.2).
 fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     let path_of = |url: &[u8]| url.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec();
     match reference.first() {

@@ -120,7 +120,8 @@ impl ResponseHead {
         let mut inside = false;
         for line in self.header.split(|byte| *byte == b'\n') {
             if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-                // An obsolete fold continues the previous line (RFC 9112, section 5.2).
+                // A line that starts with a blank continues the previous one. Such folding is
+                // obsolete (RFC 9112, section 5.2).
                 if let Some(value) = found.last_mut().filter(|_| inside) {
                     value.extend_from_slice(b" ");
                     value.extend_from_slice(line.trim_ascii());

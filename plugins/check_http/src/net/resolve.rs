@@ -121,9 +121,9 @@ fn read(path: &str, deadline: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// Returns the lookup order that an nsswitch.conf(5) asks for. Our own lookup only knows /etc/hosts
-/// and then DNS. If there is no `hosts:` line, either the system does not use glibc or glibc uses
-/// its default.
+/// Returns the lookup order that an nsswitch.conf(5) specifies. Our own lookup only knows
+/// /etc/hosts and then DNS. If there is no `hosts:` line, either the system does not use glibc or
+/// glibc uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()

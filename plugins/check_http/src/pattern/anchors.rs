@@ -1,8 +1,8 @@
 //! Gives `^` and `$` their meaning in a pattern that spans lines (-l).
 //!
-//! The meaning is that of glibc, which monitoring-plugins' check_http uses and users of -l rely on.
-//! `^` and `$` normally match only at the start and the end of the whole text. Elsewhere they match
-//! at a line break only if the match includes the newline.
+//! They mean the same as in glibc, which monitoring-plugins' check_http uses, because users of -l
+//! rely on that. `^` and `$` normally match only at the start and the end of the whole text.
+//! Elsewhere they match at a line break only if the match includes the newline.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 

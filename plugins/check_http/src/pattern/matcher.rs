@@ -1,4 +1,4 @@
-//! Matches a pattern against a text that arrives in pieces. Only the latest piece has to be in
+//! Matches a pattern against text that arrives in pieces. Only the latest piece has to be in
 //! memory.
 
 use regex_automata::Input;
@@ -7,7 +7,7 @@ use regex_automata::hybrid::dfa::Cache;
 
 use super::posix::Pattern;
 
-/// A search in progress for a pattern in a text.
+/// A search for a pattern that is in progress.
 #[derive(Debug)]
 pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
@@ -19,7 +19,7 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// The pattern cannot match any more, with any text that follows.
+    /// No text that follows can make the pattern match.
     Impossible,
 }
 

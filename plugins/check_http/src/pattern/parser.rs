@@ -11,7 +11,7 @@ const MAX_COUNT: u32 = 0x7fff;
 /// Maximum depth of nested groups. The parser is recursive, so more could overflow its stack.
 const MAX_DEPTH: u32 = 200;
 
-/// How far the parser is, and the pattern's flags.
+/// How far the pattern has been parsed, and its flags.
 pub(super) struct PatternParser<'p> {
     cursor: Cursor<'p>,
     ignore_case: bool,

@@ -71,9 +71,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results. The worst result counts; of several equally bad ones, the slowest. Its
-/// line lists all addresses that are not OK, and a line for each of the other failed addresses
-/// follows.
+/// Combines the results. The worst result counts; of several equally bad ones, the slowest. The
+/// line of that result lists all addresses that are not OK. Each of the other failed addresses gets
+/// a line below it.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

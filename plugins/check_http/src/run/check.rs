@@ -25,7 +25,7 @@ use crate::text;
 pub(super) const MAX_PARALLEL: usize = 16;
 
 /// Function that replaces this process with check_http_openssl and passes on the time spent so far.
-/// Returns only if that fails, with the reason.
+/// The function returns only if that fails, and then returns the reason.
 pub type OpensslFallback<'a> = dyn Fn(Duration) -> String + 'a;
 
 /// A check in progress, from the first connection to the last response.
@@ -66,7 +66,7 @@ impl FinishedRun<'_> {
 /// What one request led to.
 enum Visit {
     Done(Outcome),
-    /// The response is a redirect. The flag is set if it set a new cookie.
+    /// The response is a redirect. Holds its head, and whether it set a new cookie.
     Redirected(ResponseHead, bool),
 }
 
@@ -181,8 +181,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Whether credentials may be sent to `target`. They go only to the host for which the user
-    /// gave them. If the first request uses TLS, they are never sent over plain HTTP.
+    /// Whether credentials may be sent to `target`. They go only to the host that the user gave
+    /// them for. If the first request uses TLS, they are never sent over plain HTTP.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
         let spec = self.context.spec;
         let origin = &spec.target;

@@ -16,11 +16,11 @@ pub struct JsonAssertion {
     condition: Option<(Comparison, Value)>,
 }
 
-/// Function that returns whether a comparison holds for two values in this order. The order is
-/// `None` if the values are not comparable.
+/// Function that returns whether a comparison holds for two values that are ordered like this. The
+/// order is `None` if the values are not comparable.
 type Comparison = fn(Option<Ordering>) -> bool;
 
-/// The operators, longer ones first, or `<=` would be parsed as `<`.
+/// The operators. Longer ones come first, because `<=` would otherwise be parsed as `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("==", |order| order == Some(Ordering::Equal)),
     ("!=", |order| order != Some(Ordering::Equal)),

@@ -116,7 +116,7 @@ pub struct SizeLimits {
 pub struct CertificateSpec {
     /// Thresholds in days until the certificate expires.
     pub days: CertificateDays,
-    /// Whether to check all certificates of the chain, not only the server's own.
+    /// Whether to check all certificates in the chain, not only the server's own.
     pub whole_chain: bool,
     /// Whether to check the response as well.
     pub then_response: bool,
@@ -127,15 +127,15 @@ pub struct CertificateSpec {
 /// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateDays {
-    /// At most this many days left is WARNING.
+    /// WARNING if at most this many days are left.
     pub warning: u32,
-    /// At most this many days left is CRITICAL.
+    /// CRITICAL if at most this many days are left.
     pub critical: u32,
 }
 
 /// Output options: what to print in addition to the result.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
 pub struct OutputSpec {
     /// Whether to print performance data for each phase (-E).
     pub extended: bool,

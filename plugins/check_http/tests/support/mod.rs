@@ -172,7 +172,7 @@ pub struct Run {
     pub time: Duration,
 }
 
-/// Runs a program with an almost empty environment, like that of Nagios.
+/// Runs a program with an almost empty environment, as Nagios does.
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
     run_reading(Stdio::null(), program, args)
 }

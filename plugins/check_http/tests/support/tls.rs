@@ -147,7 +147,7 @@ impl TlsServer {
         )
     }
 
-    /// Starts a server that responds to a request for /page with exactly the text `answer`.
+    /// Starts a server that responds to a request for /page with exactly `answer`.
     pub fn saying(certificate: &Certificate, answer: &str) -> TlsServer {
         std::fs::write(certificate.file("page"), answer).unwrap();
         TlsServer::new(certificate, &["-HTTP"])

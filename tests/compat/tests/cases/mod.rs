@@ -1,5 +1,5 @@
-//! The cases. Each has a command line and the server's responses. If the programs are meant to
-//! differ, the case names the quirk from `tests/quirks.md`.
+//! The cases to run with both programs. Each has a command line and the server's responses. If the
+//! programs are meant to differ, the case names the quirk from `tests/quirks.md`.
 
 mod checks;
 mod command_lines;

@@ -7,7 +7,7 @@ struct Scripted {
     attempts: VecDeque<Attempt>,
     checks: VecDeque<State>,
     calls: Vec<String>,
-    /// What `still_wanted` returns before each rung. `None` means that the repair is wanted.
+    /// What `still_wanted` returns before each rung. `None` means that the repair is still wanted.
     hindrances: VecDeque<Option<Reason>>,
     /// How many rungs can be recorded before the ledger fails; `None` means no limit.
     room: Option<usize>,

@@ -8,7 +8,7 @@ pub fn escape(text: &str) -> String {
     text.replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// Cuts a text to at most `length` characters and escapes it for HTML.
+/// Cuts a string to at most `length` characters, and escapes it for HTML.
 pub fn shorten(text: &str, length: usize) -> String {
     escape(&cut(text, length, '…'))
 }

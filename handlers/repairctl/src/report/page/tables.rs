@@ -150,7 +150,7 @@ pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
     let all = figures.escalated.len();
     let caption = match all > LISTED {
-        true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
+        true => format!("The newest {LISTED} of {}; repairctl history lists all", number(all)),
         false => count(all, "repair"),
     };
     let headings = ["@Began", "Object", "Repair", "Outcome", "#Took", "What happened"];

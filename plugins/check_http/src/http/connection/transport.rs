@@ -178,8 +178,8 @@ impl RawTransport {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // Keep this interim response in case the peer sends no other response after it. Then
-            // this one counts as final.
+            // Keep this interim response. If the peer sends no other response after it, this one
+            // counts as final.
             self.meta().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {

@@ -1,5 +1,5 @@
-//! Decides which cookies a server may set, to which targets they are sent and when they expire
-//! (RFC 6265 with the rules of its successor draft).
+//! Decides which cookies a server may set, where they are sent and when they expire (RFC 6265 with
+//! the rules of its successor draft).
 //!
 //! We keep no list of public suffixes. A cookie for a single-label domain is rejected, but one for
 //! `co.uk` is not.
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_expiry_of_cookies() {
+    fn parses_cookie_expiry() {
         for (header, expires) in [
             ("a=b", None),
             ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),

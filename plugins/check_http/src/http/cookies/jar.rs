@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_cookie_files_of_other_programs() {
+    fn reads_cookie_files_from_other_programs() {
         let text = "# Netscape HTTP Cookie File\r\n\
                     h\tFALSE\t/\tFALSE\t0\ta\tb\r\n\
                     rubbish\n\

@@ -1,4 +1,4 @@
-//! Finds the system's bundle of CA certificates, against which server certificates are verified.
+//! Finds the system's bundle of CA certificates, which is used to verify server certificates.
 
 use std::ffi::OsString;
 use std::path::Path;
