@@ -161,7 +161,7 @@ fn writes_only_a_private_index_in_a_private_directory() {
     assert!(!site.index.exists());
     site.find("web1", None);
     assert_eq!(fs::metadata(&site.index).unwrap().permissions().mode() & 0o777, 0o600);
-    // Neither a file that other accounts can write nor a directory that they can is used.
+    // An index that other accounts can write is replaced. None is written where they can write.
     fs::set_permissions(&site.index, Permissions::from_mode(0o666)).unwrap();
     site.assert_same();
     assert_eq!(fs::metadata(&site.index).unwrap().permissions().mode() & 0o777, 0o600);
@@ -232,7 +232,7 @@ fn builds_one_index_for_many_workers() {
 }
 
 proptest! {
-    /// A block in the text of a plugin, an offset of another object, and any other offset.
+    /// Overwrites hashes and offsets with any numbers, or with offsets in the status file.
     #[test]
     fn hostile_entries_never_change_what_is_found(
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 1..40),

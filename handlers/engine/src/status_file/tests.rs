@@ -196,7 +196,7 @@ fn long_lines_change_nothing_else() {
     }
 }
 
-/// A line of a status file: usual, unusual, or hardly a line of one.
+/// Returns a line of a status file, sometimes with unusual blanks or line ends, or random bytes.
 fn any_line() -> impl Strategy<Value = Vec<u8>> {
     let word = prop::sample::select(vec![
         "hoststatus {",
