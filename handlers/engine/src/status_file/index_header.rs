@@ -15,7 +15,7 @@ const VALUES: usize = 12;
 
 /// The values that distinguish a status file from the one before and the one after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileIdentity {
+pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
     size: u64,

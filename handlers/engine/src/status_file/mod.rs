@@ -29,6 +29,7 @@ use line_chunks::LineChunks;
 use scan::{Fields, scan_blocks};
 
 pub use index::IndexFile;
+pub(crate) use index_header::FileIdentity;
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
@@ -188,6 +189,12 @@ pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(),
         true => Err(StatusFileError::Foreign(path.to_owned())),
         false => Ok(()),
     }
+}
+
+/// Returns the identity of the status file, which changes when Nagios writes it.
+pub(crate) fn identity(path: &Path) -> Result<FileIdentity, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
+    FileIdentity::of(&open(path)?).map_err(unreadable)
 }
 
 fn open(path: &Path) -> Result<File, StatusFileError> {
