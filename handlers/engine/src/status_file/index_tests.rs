@@ -209,6 +209,28 @@ fn refuses_damaged_headers_and_lengths() {
     site.assert_same();
 }
 
+/// The output of the plugin looks like the start of a block, and a part of the real block follows.
+#[test]
+fn never_takes_text_of_a_plugin_for_a_block() {
+    let site = Site::new(0);
+    let text = "info {\n\tcreated=1\n\t}\nhoststatus {\n\thost_name=web1\n\t}\n\
+                servicestatus {\n\tcurrent_state=2\n\tplugin_output=a servicestatus {\n\
+                \thost_name=web1\n\tservice_description=HTTP\n\t}\n";
+    fs::write(&site.status, text).unwrap();
+    site.find("web1", None);
+    let whole = fs::read(&site.index).unwrap();
+    for offset in 0..text.len() as u64 {
+        // The other entry stays correct, or the status file would be scanned anyway.
+        for entry in [Header::SIZE, Header::SIZE + 16] {
+            let mut forged = whole.clone();
+            forged[entry + 8..entry + 16].copy_from_slice(&offset.to_le_bytes());
+            fs::write(&site.index, forged).unwrap();
+            let found = site.find("web1", Some("HTTP")).object.unwrap();
+            assert_eq!(found.state(), ObjectState::Critical, "{offset}");
+        }
+    }
+}
+
 #[test]
 fn builds_one_index_for_many_workers() {
     let site = Site::new(2000);
