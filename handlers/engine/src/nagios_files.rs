@@ -10,18 +10,24 @@ use crate::command_file;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status_file::{self, ObjectStatus, StatusFileError};
+use crate::status_file::{self, IndexFile, ObjectStatus, StatusFileError};
 
 /// Nagios as an engine, with the files that the policy names.
 #[derive(Debug, Clone, Copy)]
 pub struct NagiosFiles<'a> {
     config: &'a Config,
+    writes_index: bool,
 }
 
 impl<'a> NagiosFiles<'a> {
     /// Creates an engine for the files that this policy names.
     pub fn new(config: &'a Config) -> NagiosFiles<'a> {
-        NagiosFiles { config }
+        NagiosFiles { config, writes_index: true }
+    }
+
+    /// Creates an engine that writes no index of the status file while it observes an object.
+    pub fn read_only(config: &'a Config) -> NagiosFiles<'a> {
+        NagiosFiles { config, writes_index: false }
     }
 }
 
@@ -35,8 +41,10 @@ impl Engine for NagiosFiles<'_> {
         since: SystemTime,
         _deadline: Instant,
     ) -> Result<Option<Observation>, Error> {
-        let file = self.config.status_file.as_deref();
-        file.map(|file| Ok(observe(file, event, since)?)).transpose()
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        let path = self.config.status_index();
+        let index = IndexFile { path: &path, is_written: self.writes_index };
+        Ok(Some(observe(file, index, event, since)?))
     }
 
     fn notify(
@@ -51,8 +59,13 @@ impl Engine for NagiosFiles<'_> {
     }
 }
 
-fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation, StatusFileError> {
-    let found = status_file::find(path, &event.host, event.service.as_deref())?;
+fn observe(
+    path: &Path,
+    index: IndexFile<'_>,
+    event: &Event,
+    since: SystemTime,
+) -> Result<Observation, StatusFileError> {
+    let found = status_file::find(path, index, &event.host, event.service.as_deref())?;
     let object = found.object.ok_or_else(|| StatusFileError::NoSuchObject {
         path: path.to_owned(),
         object: event.object(),
@@ -87,7 +100,7 @@ mod tests {
 
     use policy::ObjectNow;
 
-    use super::*;
+    use super::{Event, IndexFile, ObjectState, Observation, Path, StatusFileError, SystemTime};
     use crate::status_file::tests::status_file;
 
     const BLOCKS: &str = "info created=1\n\
@@ -101,6 +114,16 @@ mod tests {
         servicestatus host_name=web2 service_description=Disk current_state=2 last_check=100 \
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
+
+    /// Observes an object like the engine, with an index next to the status file.
+    fn observe(
+        path: &Path,
+        event: &Event,
+        since: SystemTime,
+    ) -> Result<Observation, StatusFileError> {
+        let index = path.with_file_name("index");
+        super::observe(path, IndexFile { path: &index, is_written: true }, event, since)
+    }
 
     /// Returns what the engine shows for an event at the second `since`.
     fn observed(

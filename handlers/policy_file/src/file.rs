@@ -76,6 +76,11 @@ impl Config {
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
+    /// Returns the path of the index of Nagios' status file, which is next to the ledger.
+    pub fn status_index(&self) -> PathBuf {
+        self.ledger.with_added_extension("status")
+    }
+
     /// Returns the directories to search, in this order, for a verify command without a slash.
     /// `ours`, the directory of this project's own programs, and its subdirectory `plugins` come
     /// first.

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
@@ -81,17 +81,22 @@ impl Directory {
         // Open a new descriptor for the lock. A duplicate of our own descriptor would share its
         // lock, so two calls could hold it at the same time.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
-        let lock = File::from(opened);
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::Error(why)) => return Err(Error::io(&self.path, why)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(Error::Locked { path: self.path.clone() });
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        lock(opened.into(), &self.path, deadline)
+    }
+
+    /// Locks a file of the directory, and waits for the lock until `deadline`. Creates the file with
+    /// mode 0600 if it does not exist. Dropping the returned file releases the lock. Unlike the lock
+    /// of the directory, only root and the owner of the file can take this lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] at the deadline, the name is not a regular file, or a system call fails.
+    pub fn lock_file(&self, name: impl AsRef<OsStr>, deadline: Instant) -> Result<File, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let file = match self.create_new(name, 0o600) {
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => self.open_file(name)?,
+            created => created?,
+        };
+        lock(file, &path, deadline)
     }
 
     /// Returns the absolute path under which the directory was opened or created.
@@ -234,6 +239,19 @@ impl Directory {
             }
             why => Error::io(&path(), why),
         })
+    }
+}
+
+fn lock(file: File, path: &Path, deadline: Instant) -> Result<File, Error> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(why)) => return Err(Error::io(path, why)),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(Error::Locked { path: path.to_owned() });
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use policy_file::Config;
 use super::ladder::{self, NotKnown};
 use super::repair_job::RepairJob;
 use super::verify;
-use crate::cli::Invocation;
+use crate::cli::{Invocation, Mode};
 use crate::handler::nothing_run;
 
 /// Gathers the history that a decision needs, from the ledger and the monitoring engine. If there
@@ -64,7 +64,11 @@ fn observe(
     called: SystemTime,
 ) -> Result<Option<Observation>, engine::Error> {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
-    NagiosFiles::new(config).observe(&invocation.event, called, deadline)
+    let engine = match invocation.options.mode {
+        Mode::DryRun => NagiosFiles::read_only,
+        _ => NagiosFiles::new,
+    };
+    engine(config).observe(&invocation.event, called, deadline)
 }
 
 /// Returns how long a whole ladder can take at most. After that time, a repair whose worker died

@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use engine::command_file;
 use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
-use engine::status_file::StatusFileError;
-use engine::status_snapshot::StatusSnapshot;
+use engine::status_file::{self, StatusFileError};
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
@@ -181,7 +180,7 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 /// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
-    match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
+    match status_file::share(file).map(|(_, program)| program.age(SystemTime::now())) {
         Err(why) => {
             let text = format!("{why}; nothing is repaired without it");
             wrong("status file", text, status_fix(&why))

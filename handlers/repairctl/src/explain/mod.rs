@@ -7,7 +7,7 @@ mod observed;
 
 use std::time::SystemTime;
 
-use engine::status_file;
+use engine::status_file::{self, IndexFile};
 use handle_repair::cli::Invocation;
 use handle_repair::explain;
 use handle_repair::verdict::Verdict;
@@ -64,7 +64,9 @@ impl Split for ExplainArgs {
         let now = SystemTime::now();
         let config = context.config()?;
         let service = self.service.as_deref();
-        let read = |file| status_file::find(file, &self.host, service);
+        let path = config.status_index();
+        let index = IndexFile { path: &path, is_written: false };
+        let read = |file| status_file::find(file, index, &self.host, service);
         let status_file = config.status_file.as_deref();
         let report = status_file.map(read).transpose()?;
         let observed = ObservedObject { args: self, policy: &context.policy, status_file, report };

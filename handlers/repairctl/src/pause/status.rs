@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use engine::status_snapshot::StatusSnapshot;
+use engine::status_file;
 use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
 use policy::{Quota, Reason, Rounded};
@@ -65,8 +65,8 @@ struct OpenBreaker {
 impl FleetTrouble {
     fn read(file: Option<&Path>, now: SystemTime) -> FleetTrouble {
         let Some(file) = file else { return FleetTrouble::NotKnown };
-        match StatusSnapshot::read(file) {
-            Ok(StatusSnapshot { share: (troubled, all), program, .. }) => {
+        match status_file::share(file) {
+            Ok(((troubled, all), program)) => {
                 FleetTrouble::Share { troubled, all, age: program.age(now) }
             }
             Err(why) => FleetTrouble::Unreadable(why.to_string()),

@@ -36,10 +36,10 @@ impl NagiosState {
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }
 
-    /// Reads the status file again if it was read more than [`GOOD_FOR`] ago.
+    /// Reads the status file again if it has changed, at most once in [`GOOD_FOR`].
     pub fn refresh(&mut self) -> Result<(), StatusFileError> {
         if self.read.elapsed() >= GOOD_FOR {
-            self.snapshot = StatusSnapshot::read(&self.file)?;
+            self.snapshot.refresh(&self.file)?;
             self.read = Instant::now();
         }
         Ok(())
