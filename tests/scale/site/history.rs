@@ -57,7 +57,7 @@ fn take_indexes(store: &Connection) -> String {
 const REPAIR: &str = "INSERT INTO repair (job, site, server, host, service, repair, problem, event, \
     reserved, lease_until, rung, rung_gate, rung_until, ended, outcome, text) VALUES \
     (?1, 'main', 'monitor', ?2, ?3, 'httpd', ?4, 'CRITICAL;SOFT;3', \
-    ?5, ?6, 1, ?2, ?6, ?7, ?8, ?9)";
+    ?5, ?6, 1, ?10, ?6, ?7, ?8, ?9)";
 const STEP: &str = "INSERT INTO step (job, at, kind, rung, text) VALUES (?1, ?2, ?3, 1, ?4)";
 const REFUSAL: &str = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, \
     text) VALUES (?1, ?2, 'main', 'monitor', ?3, ?4, 'CRITICAL;SOFT;3', ?5, ?6)";
@@ -124,7 +124,9 @@ impl History<'_> {
         };
         let (host, service) = (host.as_bytes(), service.as_bytes());
         let (word, until) = (outcome.map(RepairOutcome::as_str), sql(at + 4 * MINUTE));
-        let row = params![job, host, service, problem, sql(at), until, ended, word, text];
+        // A running repair runs a program on the server, so that no event queries a gate about it.
+        let gate = ended.map(|_| host);
+        let row = params![job, host, service, problem, sql(at), until, ended, word, text, gate];
         self.repair.execute(row).unwrap();
         self.step(&job, at + 5, StepKind::Begun, "rung 1 of 1: ssh httpd");
         let Some(outcome) = outcome else { return };

@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
         _ => None,
     };
     let Some((dir, (size, seed))) = parsed else {
-        return Err(io::Error::other("usage: site DIR SCALE SEED, with a SCALE from 0.001 to 1"));
+        return Err(io::Error::other("usage: site DIR SCALE SEED, with a SCALE from 0.01 to 1"));
     };
     fs::create_dir(dir)?;
     generate(&fs::canonicalize(dir)?, &size, seed)

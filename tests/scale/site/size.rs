@@ -26,11 +26,11 @@ pub const BUSY: (u64, &str) = (0, SERVICES[0]);
 pub const REPAIRED: [&str; 2] = [SERVICES[0], SERVICES[5]];
 
 impl Size {
-    /// Returns the numbers for a scale from 0.001 to 1; `None` for any other text.
+    /// Returns the numbers for a scale from 0.01 to 1; `None` for any other text.
     pub fn of(scale: &str) -> Option<Size> {
         let scale: f64 = scale.parse().ok()?;
         let part = |full: u64| (full as f64 * scale).round() as u64;
-        (0.001..=1.0).contains(&scale).then(|| Size {
+        (0.01..=1.0).contains(&scale).then(|| Size {
             hosts: part(10_000),
             repairs: part(1_000_000),
             refusals: part(10_000_000),

@@ -106,7 +106,8 @@ impl Service<'_> {
             to,
             "servicestatus {{\n\thost_name={host}\n\tservice_description={name}\n\
              \tmodified_attributes=0\n\tcheck_command=check_fine!-w 0.5 -c 2 \
-             --url /health?service={name}&host={host} --onredirect follow\n\tcheck_period=always\n\
+             --url /health?service={name}&host={host} --onredirect follow --timeout 10 \
+             --header 'Accept: application/json' --expect 200,204 --regex healthy\n\tcheck_period=always\n\
              \tnotification_period=always\n\timportance=0\n\tcheck_interval=5.000000\n\
              \tretry_interval=1.000000\n\tevent_handler={handler}\n\thas_been_checked=1\n\
              \tshould_be_scheduled=1\n\tcheck_execution_time=0.0{ms}\n\tcheck_latency=0.000\n\
