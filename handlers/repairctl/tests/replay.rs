@@ -284,7 +284,7 @@ fn reads_a_large_log_in_little_memory() {
 fn repairs_only_services_with_a_repair_in_a_generated_month() {
     let site = Context::new();
     let mut log = Vec::new();
-    nagios_log::write(&mut log, 5_000_000, 1000).unwrap();
+    nagios_log::write(&mut log, 10_000_000, 1000).unwrap();
     site.write("nagios.log", &log);
     site.write("objects.cache", nagios_log::objects(1000).as_bytes());
     let sum = site.json(&["nagios.log", "--objects", "objects.cache"]);
