@@ -8,7 +8,7 @@
 //! without a record does not count. Older versions of the gate write no index, or keep all records
 //! in `jobs`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
@@ -176,7 +176,7 @@ impl RecordStore {
     /// index up to date. The caller must hold the lock.
     pub(crate) fn prune(&self, name: &Name, then: SystemTime) -> Result<(), UnusablePath> {
         let (dir, (filed, is_current)) = (self.dir_of(name), self.filed_and_index(name)?);
-        let (kept, expired): (Vec<RunTimes>, Vec<RunTimes>) =
+        let (mut kept, expired): (Vec<RunTimes>, Vec<RunTimes>) =
             filed.into_iter().partition(|run| run.last_moment > then);
         for run in &expired {
             let path = dir.join(file_name(&run.job));
@@ -185,6 +185,7 @@ impl RecordStore {
         if is_current && expired.is_empty() {
             return Ok(());
         }
+        kept.sort_unstable_by(|one, other| one.job.cmp(&other.job));
         self.replace(&dir.join(INDEX), &run_times::to_index(&kept))
     }
 
@@ -231,18 +232,21 @@ impl RecordStore {
             Err(e) if e.missing => return Ok((Vec::new(), true)),
             found => found?,
         }
-        let mut indexed: HashMap<OsString, RunTimes> =
-            self.index(&dir)?.into_iter().map(|run| (file_name(&run.job).into(), run)).collect();
-        let (mut runs, mut is_current) = (Vec::new(), true);
+        let indexed = self.index(&dir)?;
+        let (mut unknown, mut exists) = (Vec::new(), vec![false; indexed.len()]);
         for file in file_names(&dir)? {
-            if let Some(run) = indexed.remove(&file) {
-                runs.push(run);
+            let job = file.to_str().and_then(|file| file.strip_suffix(".json")).unwrap_or_default();
+            let at = indexed.binary_search_by(|run| run.job.as_str().cmp(job)).ok();
+            if let Some(exists) = at.and_then(|at| exists.get_mut(at)) {
+                *exists = true;
             } else if file != INDEX && is_record(&dir.join(&file)) {
-                is_current = false;
-                runs.extend(self.read(&dir.join(&file))?.as_ref().map(RunTimes::from));
+                unknown.extend(self.read(&dir.join(&file))?.as_ref().map(RunTimes::from));
             }
         }
-        Ok((runs, is_current && indexed.is_empty()))
+        let is_current = unknown.is_empty() && !exists.contains(&false);
+        let mut exists = exists.into_iter();
+        let known = indexed.into_iter().filter(|_| exists.next() == Some(true));
+        Ok((known.chain(unknown).collect(), is_current))
     }
 
     /// Reads the index of a directory of filed records. Returns no entries if there is no index.
