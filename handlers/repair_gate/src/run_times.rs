@@ -11,7 +11,7 @@ use crate::timestamps::{from_millis, to_millis};
 
 /// Maximum size of an index in bytes. An entry has at most 108 bytes. A gate keeps at most 1,000
 /// records of a repair, and those before the index at most 4,096.
-pub(crate) const LARGEST_INDEX: u64 = 1024 * 1024;
+pub(crate) const LARGEST_INDEX: u64 = 512 * 1024;
 
 /// The times of one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
