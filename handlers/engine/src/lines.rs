@@ -4,11 +4,11 @@ use std::io::{self, BufRead};
 
 use memchr::memchr;
 
-/// Reads the next line into `line`, without its line end. Keeps at most `longest` bytes and skips
+/// Reads the next line into `line`, without its line break. Keeps at most `longest` bytes and skips
 /// the rest of the line. Returns whether the line is complete, or `None` at the end of the file.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails if the file cannot be read.
 pub fn read_line(
     file: &mut impl BufRead,
     line: &mut Vec<u8>,

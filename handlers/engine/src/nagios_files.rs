@@ -26,9 +26,9 @@ impl<'a> NagiosFiles<'a> {
 }
 
 impl Engine for NagiosFiles<'_> {
-    // The status file is needed because Nagios passes acknowledgements and flapping in no macro,
-    // and a downtime can begin after the event. Reading a regular file does not block, so the
-    // deadline is not used.
+    // The status file is needed because no macro passes acknowledgements or flapping, and because a
+    // downtime can begin after the event. The deadline is not used, because reading a regular file
+    // does not block.
     fn observe(
         &mut self,
         event: &Event,
@@ -63,11 +63,11 @@ fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation,
 }
 
 /// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios
-/// writes the status file only every few seconds, so an older state is out of date. Its times are
-/// whole seconds, and a check in the same second as the event counts as older.
+/// writes the status file only every few seconds, so an older state is out of date. The file's
+/// times are whole seconds, so a check in the same second as the event counts as older.
 ///
 /// If the object was good at any time after `since`, returns the good state even if the object is
-/// broken again. That is a new fault, for which Nagios calls the handler separately.
+/// broken again, because that is a new fault, for which Nagios calls the handler separately.
 fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
     let seconds = |at: SystemTime| {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -102,7 +102,7 @@ mod tests {
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
 
-    /// Returns the observation for an event at the second `since`.
+    /// Returns what the engine shows for an event at the second `since`.
     fn observed(
         host: &str,
         service: Option<&str>,
@@ -131,7 +131,7 @@ mod tests {
                 ..ObjectNow::default()
             }
         );
-        // Only objects that opted in count for the share.
+        // Only objects that opted in count towards the share.
         assert_eq!(web1.share, (1, 2));
         let web2 = observed("web2", Some("HTTP"), 99).unwrap();
         assert_eq!(

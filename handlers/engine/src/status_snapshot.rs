@@ -1,5 +1,5 @@
-//! A snapshot of the status file: the opted-in objects with a HARD fault, all hosts, and the share
-//! of objects in trouble.
+//! A snapshot of the status file. It holds the opted-in objects with a HARD fault, all hosts, and
+//! the share of objects in trouble.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,17 +9,17 @@ use policy::{ObjectState, StateType};
 
 use crate::status_file::{self, ObjectStatus, ProgramStatus, StatusFileError};
 
-/// The name of the host and, for a service, its description, as bytes.
+/// The name of the host and, for a service, its description, both as bytes.
 pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 
-/// The content of the status file at one moment.
+/// What the status file contained when it was read.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// The status of Nagios itself.
+    /// What the file says about Nagios itself.
     pub program: ProgramStatus,
-    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
+    /// How many opted-in objects are in trouble, and how many there are in total.
     pub share: (u32, u32),
-    /// The opted-in objects with a bad HARD state.
+    /// The opted-in objects with a HARD fault.
     pub faults: HashMap<ObjectKey, ObjectStatus>,
     hosts: HashMap<Vec<u8>, HostStatus>,
 }
@@ -29,7 +29,7 @@ pub struct StatusSnapshot {
 pub struct HostStatus {
     /// State of the host at the last check.
     pub state: ObjectState,
-    /// Number of active downtimes of the host.
+    /// How many downtimes are in effect for the host.
     pub downtime: u32,
 }
 
@@ -37,7 +37,7 @@ impl StatusSnapshot {
     /// Reads a status file.
     ///
     /// # Errors
-    /// The file is not readable, or it is not a status file.
+    /// Fails if the file is not readable or not a status file.
     pub fn read(path: &Path) -> Result<StatusSnapshot, StatusFileError> {
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {

@@ -1,5 +1,5 @@
-//! `Directory` accepts only directories that other accounts cannot change, and no operation leaves
-//! them.
+//! Tests that `Directory` accepts only directories that other accounts cannot change, and that no
+//! operation reaches outside the directory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};

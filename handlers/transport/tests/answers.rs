@@ -1,5 +1,6 @@
-//! The interpretation of a host's output. Only a framed answer to the request counts, regardless of
-//! the exit status. No output can block the client, fill its memory or fake an answer.
+//! Tests how the client interprets a host's output. Only a framed answer to the request counts,
+//! regardless of the exit status. No output can block the client, fill its memory or fake an
+//! answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,8 +12,8 @@ use common::{Plan, by_openssh, fails, repair, send, signal, soon};
 use rustix::process::Signal;
 use transport::{Answer, Error, GateReason, JobState, Request};
 
-/// Requests a repair from a host whose forced command is `script`. Checks that the answer is
-/// refused and returns the error.
+/// Requests a repair from a host whose forced command is `script`. Checks that the client refuses
+/// its output, and returns the error.
 fn not_believed(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = fails(&sshd.route(), &repair());
@@ -29,13 +30,13 @@ const DONE: &str = concat!(
 );
 
 #[test]
-fn does_not_take_exit_status_zero_for_success() {
+fn does_not_treat_exit_status_zero_as_success() {
     assert!(not_believed("exit 0").to_string().contains("empty"));
     assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
 }
 
 #[test]
-fn believes_the_answer_despite_a_nonzero_exit_status() {
+fn accepts_the_answer_despite_a_nonzero_exit_status() {
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {DONE}'; echo noise >&2; exit 2")).start();
     let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
@@ -75,7 +76,7 @@ fn shows_output_of_a_host_without_gate() {
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
-/// A gate counts as missing only if no gate can have produced the output. A gate that was killed,
+/// The gate is reported missing only if it cannot have produced the output. A gate that was killed,
 /// panicked or sent a malformed answer is not missing.
 #[test]
 fn distinguishes_a_missing_gate_from_a_failed_one() {
@@ -129,7 +130,7 @@ fn finds_the_answer_despite_megabytes_of_stderr() {
 }
 
 #[test]
-fn does_not_take_a_killed_command_for_success() {
+fn does_not_treat_a_killed_command_as_success() {
     let error = not_believed("kill -9 $$");
     assert!(error.to_string().contains("signal \"KILL\""), "{error}");
 }

@@ -1,14 +1,14 @@
-//! Reads the lines of a log one at a time, in constant memory.
+//! Reads a log line by line, in constant memory.
 
 use std::io::{self, BufReader, Read};
 
 use crate::lines::read_line;
 
-/// Size of the buffer and maximum length of a line, in bytes. Longer lines are skipped. The lines
-/// that Nagios writes are much shorter.
+/// Buffer size and maximum line length, in bytes. Longer lines are skipped; those that Nagios
+/// writes are much shorter.
 const SIZE: usize = 256 * 1024;
 
-/// Reads the lines of a log.
+/// A reader that returns a log line by line.
 pub struct LogLines<R> {
     file: BufReader<R>,
     line: Vec<u8>,
@@ -20,12 +20,12 @@ impl<R: Read> LogLines<R> {
         LogLines { file: BufReader::with_capacity(SIZE, file), line: Vec::new() }
     }
 
-    /// Returns the next line without its line end, or `None` after the last line. A last line
-    /// without a line end is returned too. Nagios may still be writing it, but a rotated log can
-    /// also end like this.
+    /// Returns the next line without its line break, or `None` after the last line. Also returns a
+    /// last line that has no line break. Nagios may still be writing such a line, but a rotated log
+    /// can also end like this.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         loop {
             match read_line(&mut self.file, &mut self.line, SIZE)? {

@@ -70,7 +70,7 @@ fn reads_every_host_and_service() {
     );
     assert!(http.event_handler_enabled && http.repair == b"httpd" && !disk.has_repair());
     assert_eq!((http.is_modified, http.event_handler_line), (true, 29));
-    // No value of a block is carried over to the next block.
+    // No value is carried over from one block to the next.
     assert_eq!(
         (disk.state(), disk.last_check, disk.event_handler_enabled),
         (ObjectState::Ok, at(0), false)
@@ -96,7 +96,8 @@ fn infers_the_previous_result_from_the_time_of_the_change() {
         objects(text.as_bytes()).0[1].result_before()
     };
     assert_eq!(before("989"), Some(ObjectState::Critical));
-    // In the first case the last check changed the state. In the others the time is unknown.
+    // The previous result is unknown if the last check changed the state, as in the first case, or
+    // if the time of the change is unknown.
     assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
 }
 

@@ -1,4 +1,4 @@
-//! Checks this server: everything that a repair needs before it reaches the gate of a host.
+//! Checks this server: everything that a repair needs before it reaches a host's gate.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -25,7 +25,8 @@ use super::fix::{ServerFix, SiteFile};
 /// few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
-/// Reports a policy that Nagios' user accepts but root does not, because a group can write it.
+/// Reports a policy that root does not accept because a group can write to it, although Nagios'
+/// user does accept it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     match context.config() {
         Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
@@ -254,7 +255,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     findings
 }
 
-/// Reports that Nagios' objects cannot be read. It is then unknown which objects opted in.
+/// Reports that Nagios' objects cannot be read, so nobody knows which of them opted in.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {
@@ -265,11 +266,11 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// The name of the check whether any object opted in.
+/// Name of the check that finds out whether any object has opted in.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that at least one object opted in, and that the policy has every repair that objects
-/// name.
+/// Checks that at least one object opted in, and that the policy has every repair that an object
+/// names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
