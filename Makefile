@@ -6,6 +6,9 @@
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
 # make bench           measure our programs and the originals in one run, and print the ratios
+# make scale           measure how the cost of each program grows up to a site of 100,000 services
+#                      with a year of history (takes minutes and 5 GB in /var/lib; SCALE=0.1 for a
+#                      smaller one)
 # make lint            check formatting, clippy and the documentation
 # make draw            print random texts for readers to rate (SELFHEAL_SEED=n repeats a draw)
 # make deny            check licences, bans, sources and advisories of all dependencies (needs
@@ -54,7 +57,7 @@ AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-installed fuzz bench lint draw deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -93,7 +96,7 @@ test: build
 # /usr. Only the tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
-TEST_INSTALLED ?= cfengine chain faults names portable privileges replay report scale sweep watch
+TEST_INSTALLED ?= cfengine chain faults growth names portable privileges replay report scale sweep watch
 test-installed:
 	packaging/prerequisites test
 	SELFHEAL_PROGRAMS=$(INSTALLED) $(CARGO) test --locked --no-fail-fast -p e2e $(TEST_INSTALLED:%=--test %) \
@@ -107,6 +110,13 @@ bench: build
 	$(CARGO) build -q --release --locked -p transport --example dispatch
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
+
+SCALE ?= 1
+scale: build
+	packaging/prerequisites test
+	$(CARGO) build -q --locked -p e2e --bins
+	$(CARGO) build -q --release --locked -p e2e --bin site
+	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench scale $(OUT)/site $(SCALE)
 
 # check_http exits after one check and never frees its tables, so each fuzz run leaks 0.1 MB.
 # Therefore leak detection and the limit on resident memory are off. libFuzzer stores new inputs in

@@ -1,13 +1,16 @@
 //! `make bench` measures what a process costs and how long it takes until a service is healed. It
-//! compares this project's programs with the originals in the same run.
+//! compares this project's programs with the originals in the same run. `make scale` measures how
+//! the cost grows with the site.
 
 mod cost;
 mod dispatch;
 mod heal;
 mod parallel;
+mod scale;
 
 use std::env;
 use std::io::{Write, stdout};
+use std::path::Path;
 
 use e2e::clean_up_when_interrupted;
 
@@ -17,6 +20,10 @@ fn main() {
     match words.as_slice() {
         ["once", argv @ ..] => {
             cost::once(&argv.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
+        ["scale", generator, largest] => {
+            clean_up_when_interrupted();
+            scale::print_table(Path::new(generator), largest.parse().expect("a scale"));
         }
         _ => {
             clean_up_when_interrupted();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+pub mod nagios_log;
 mod random;
 
 use std::fs::{self, Permissions};

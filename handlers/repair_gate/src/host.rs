@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, ErrorKind};
 
 use crate::output::clean;
-use crate::record::LARGEST_FILE;
 use crate::rejection::{Rejection, RejectionReason};
+use crate::run_times::LARGEST_INDEX;
 
 /// Facts about this host and this process.
 pub(crate) struct LocalHost {
@@ -26,7 +26,7 @@ impl LocalHost {
     /// Reads the facts from /proc and /etc/passwd.
     ///
     /// # Errors
-    /// Fails if a fact cannot be read, or if the file size limit is too small for a record.
+    /// Fails if a fact cannot be read, or if the file size limit is too small for the records.
     pub(crate) fn read() -> Result<LocalHost, Rejection> {
         check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
@@ -100,15 +100,16 @@ pub(crate) fn account(uid: u32) -> String {
         .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
-/// Refuses a file size limit that is too small for a record. Otherwise SIGXFSZ could end the gate
-/// while it writes a record, and std can neither catch nor ignore that signal (setrlimit(2)).
+/// Refuses a file size limit that is too small for an index of records, the largest file that the
+/// gate writes. Otherwise SIGXFSZ could end the gate while it writes one, and std can neither catch
+/// nor ignore that signal (setrlimit(2)).
 fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
-        Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
-            "this login may write files of at most {bytes} bytes, which is too small for a record; \
-             raise fsize (limits.conf(5))"
+        Some(bytes) if bytes < LARGEST_INDEX => Err(wrong(&format!(
+            "this login may write files of at most {bytes} bytes, which is too small for its \
+             records; raise fsize (limits.conf(5))"
         ))),
         _ => Ok(()),
     }
@@ -147,15 +148,15 @@ mod tests {
     }
 
     #[test]
-    fn refuses_file_size_limit_below_size_of_a_record() {
+    fn refuses_file_size_limit_below_size_of_an_index() {
         let limits = |soft: &str| {
             format!(
                 "Limit Soft Hard Units\nMax file size             {soft}     unlimited     bytes\n"
             )
         };
-        let refused = check_file_size_limit(&limits("65535")).unwrap_err().text;
-        assert!(refused.contains("65535 bytes"), "{refused}");
-        check_file_size_limit(&limits("65536")).unwrap();
+        let refused = check_file_size_limit(&limits("524287")).unwrap_err().text;
+        assert!(refused.contains("524287 bytes"), "{refused}");
+        check_file_size_limit(&limits("524288")).unwrap();
         check_file_size_limit(&limits("unlimited")).unwrap();
     }
 

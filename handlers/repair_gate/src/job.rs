@@ -1,6 +1,7 @@
 //! `repair NAME JOB` and `status JOB`: runs a repair once for each job ID, and reports its result.
 //! The record is written before the repair is started and again after its end.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -45,7 +46,7 @@ pub(crate) fn repair(
     maintenance::check(&args.config)?;
     let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name, &host)?;
-    let may_run = || rate_limit::check(&store.records(name)?, name, repair, now(&host));
+    let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
     // Checks the limits without the lock first, so that a flood of requests over the limit does not
     // keep other requests from the lock. "Busy" is left to `wait_for_lock`, because only the lock
     // shows whether the gate of a running repair is alive.
@@ -60,23 +61,26 @@ pub(crate) fn repair(
         return report_known(known, name, &host);
     }
     may_run()?;
-    store.file_ended(&host.boot)?;
-    prune(&store, &repairs, name)?;
+    tidy(&store, &repairs, name, &host.boot)?;
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
     syslog::info(&format!("{peer} requested {name}, job {job}: starting it"));
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
 }
 
-/// Removes expired records of `name`, and of names that are no longer in repairs.json.
-fn prune(
+/// Files the records of ended repairs, and removes expired records of their repairs, of `name` and
+/// of names that are no longer in repairs.json.
+fn tidy(
     store: &RecordStore,
     repairs: &RepairDefinitions,
     name: &Name,
+    boot: &str,
 ) -> Result<(), UnusablePath> {
     let now = timestamps::now();
-    let of_others = |other: &Name| other != name && repairs.get(other).is_some();
-    for name in store.names()?.iter().filter(|name| !of_others(name)) {
+    let filed = store.file_ended(boot)?;
+    let skip =
+        |other: &Name| other != name && !filed.contains(other) && repairs.get(other).is_some();
+    for name in store.names()?.iter().filter(|name| !skip(name)) {
         let retention = repairs
             .get(name)
             .map_or_else(|| repairs.longest_retention(), RepairDefinition::retention);
@@ -154,17 +158,17 @@ enum LockWait {
 /// takes milliseconds, or longer on a slow disk. Waiting makes it possible to name the running job
 /// in the refusal.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
+    // An ended repair does not run again, so each record is read only once.
+    let mut seen = BTreeSet::new();
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(LockWait::Acquired(lock));
         }
-        // Read before the record of this job is searched. Otherwise a record of this job, written
-        // in between, would be reported as another running repair.
-        let idle = rate_limit::check_idle(&store.unfiled()?, now(host));
-        if let Some(known) = store.record(job)? {
-            return Ok(LockWait::JobKnown(known));
+        if let Err(busy) = rate_limit::check_idle(&store.unfiled_except(&mut seen)?, now(host)) {
+            // The running repair can be the one of this job.
+            let known = store.record(job)?;
+            return known.map_or(Err(busy), |known| Ok(LockWait::JobKnown(known)));
         }
-        idle?;
         thread::sleep(Duration::from_millis(20));
     }
     Err(RejectionReason::Busy

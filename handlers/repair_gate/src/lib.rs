@@ -7,8 +7,8 @@
 //! of it (SendEnv).
 //!
 //! Modules without side effects are [`request`] (parses requests), [`config`] (parses
-//! repairs.json), `rate_limit` (cooldown, budget and number of records), `durations`, `timestamps`,
-//! `record`, `rejection`, `answer` and `sudoers`. Modules that use the system are `ownership` (who
+//! repairs.json), `rate_limit` (cooldown, budget and number of records), `run_times` (the times of
+//! runs), `durations`, `timestamps`, `record`, `rejection`, `answer` and `sudoers`. Modules that use the system are `ownership` (who
 //! can change a file), `store` (records and lock), `run`, `threads`, `output`, `stream`, `timeout`,
 //! `syslog`, `host`, `sudo`, `session`, `config_file` and `maintenance`. `dispatch` calls `job`,
 //! `diagnose`, `readiness` or `usage`, depending on the request.
@@ -39,6 +39,7 @@ mod record;
 mod rejection;
 pub mod request;
 mod run;
+mod run_times;
 mod session;
 mod store;
 mod stream;

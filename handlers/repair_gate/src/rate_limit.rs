@@ -10,6 +10,7 @@ use crate::durations::seconds_up;
 use crate::record::{JobRecord, Now, RunState};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
+use crate::run_times::{RunHistory, RunTimes};
 use crate::timestamps::until;
 
 /// Maximum number of records of one name. No budget is larger, so requests over the budget are
@@ -33,32 +34,31 @@ pub(crate) struct RecordUsage {
     pub(crate) room_in: Option<Duration>,
 }
 
-/// Counts the records of `name` that have not expired.
+/// Counts the records of a repair that have not expired.
 pub(crate) fn usage(
-    records: &[JobRecord],
-    name: &Name,
+    history: &RunHistory,
     repair: &RepairDefinition,
     now: SystemTime,
 ) -> RecordUsage {
-    let ends = ends(&of(name, records), repair, now);
+    let ends = ends(&history.mine, repair, now);
     RecordUsage { records: ends.len(), room_in: ends.last().map(|&end| until(end, now)) }
 }
 
-/// Refuses if a record shows that a repair is running.
-pub(crate) fn check_idle(records: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
-    running(records, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
+/// Refuses if one of the unfiled records shows that a repair is running.
+pub(crate) fn check_idle(unfiled: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
+    running(unfiled, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
 /// Checks like [`check_idle`] and [`check`] together, for callers without the lock. They cannot
 /// know whether the gate of a running repair is still alive.
 pub(crate) fn check_unlocked(
-    records: &[JobRecord],
+    history: &RunHistory,
     name: &Name,
     repair: &RepairDefinition,
     now: Now<'_>,
 ) -> Result<(), Rejection> {
-    check_idle(records, now)?;
-    check(records, name, repair, now)
+    check_idle(&history.unfiled, now)?;
+    check(history, name, repair, now)
 }
 
 /// Refuses if another repair may still be running, or if the cooldown, the budget or the number of
@@ -67,24 +67,24 @@ pub(crate) fn check_unlocked(
 /// If the clock was set back, the times of records are in the future. Such records count as recent,
 /// so the change of the clock never allows more runs.
 pub(crate) fn check(
-    records: &[JobRecord],
+    history: &RunHistory,
     name: &Name,
     repair: &RepairDefinition,
     now: Now<'_>,
 ) -> Result<(), Rejection> {
-    if let Some(running) = running(records, now) {
+    if let Some(running) = running(&history.unfiled, now) {
         let left = seconds_up(until(running.deadline, now.time));
         let what = format!("has lost its gate process and may still be running for up to {left} s");
         return Err(busy(running, &what));
     }
-    let (mine, now) = (of(name, records), now.time);
-    if let Some(last) = mine.iter().max_by_key(|record| record.last_moment()) {
-        check_cooldown(last, repair.cooldown, now)?;
+    let (mine, now) = (&history.mine, now.time);
+    if let Some(last) = mine.iter().max_by_key(|run| run.last_moment) {
+        check_cooldown(last, name, repair.cooldown, now)?;
     }
     if let Some(budget) = repair.budget {
-        check_budget(budget, &mine, name, now)?;
+        check_budget(budget, mine, name, now)?;
     }
-    let Some(left) = room_in(&ends(&mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
+    let Some(left) = room_in(&ends(mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
     let seconds = seconds_up(left);
     let text = format!(
         "{name} has used all its {MOST_RECORDS} records; find out why it is repaired so often; \
@@ -93,8 +93,8 @@ pub(crate) fn check(
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
 
-fn running<'a>(records: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> {
-    records.iter().find(|record| record.state_at(now) == RunState::Running)
+fn running<'a>(unfiled: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> {
+    unfiled.iter().find(|record| record.state_at(now) == RunState::Running)
 }
 
 fn busy(running: &JobRecord, what: &str) -> Rejection {
@@ -103,25 +103,26 @@ fn busy(running: &JobRecord, what: &str) -> Rejection {
     Rejection { running: Some(running.job.clone()), ..RejectionReason::Busy.because(text) }
 }
 
-fn of<'a>(name: &Name, records: &'a [JobRecord]) -> Vec<&'a JobRecord> {
-    records.iter().filter(|record| record.repair == *name).collect()
-}
-
-fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Result<(), Rejection> {
+fn check_cooldown(
+    last: &RunTimes,
+    name: &Name,
+    cooldown: Duration,
+    now: SystemTime,
+) -> Result<(), Rejection> {
     // With a cooldown of 0 s, `started` still shows that the clock was set back.
-    let left = until((last.last_moment() + cooldown).max(last.started), now);
+    let left = until((last.last_moment + cooldown).max(last.started), now);
     if left.is_zero() {
         return Ok(());
     }
-    let (repair, job, seconds) = (&last.repair, &last.job, seconds_up(left));
+    let (job, seconds) = (&last.job, seconds_up(left));
     let text = if last.started > now {
         format!(
-            "job {job} of {repair} started in the future, so the clock has gone back; wait \
+            "job {job} of {name} started in the future, so the clock has gone back; wait \
              {seconds} s for the end of its cooldown, or remove its record"
         )
     } else {
         format!(
-            "{repair} ran a short time ago as job {job}; its cooldown of {} s ends in {seconds} s",
+            "{name} ran a short time ago as job {job}; its cooldown of {} s ends in {seconds} s",
             cooldown.as_secs()
         )
     };
@@ -130,11 +131,11 @@ fn check_cooldown(last: &JobRecord, cooldown: Duration, now: SystemTime) -> Resu
 
 fn check_budget(
     budget: Budget,
-    mine: &[&JobRecord],
+    mine: &[RunTimes],
     name: &Name,
     now: SystemTime,
 ) -> Result<(), Rejection> {
-    let leaves = later(mine.iter().map(|record| record.started + budget.window), now);
+    let leaves = later(mine.iter().map(|run| run.started + budget.window), now);
     let count = usize::try_from(budget.count).unwrap_or(usize::MAX);
     let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
     let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
@@ -146,9 +147,9 @@ fn check_budget(
 }
 
 /// Returns the future times at which records expire, latest first.
-fn ends(mine: &[&JobRecord], repair: &RepairDefinition, now: SystemTime) -> Vec<SystemTime> {
+fn ends(mine: &[RunTimes], repair: &RepairDefinition, now: SystemTime) -> Vec<SystemTime> {
     let kept = kept_for(repair.retention());
-    later(mine.iter().map(|record| record.last_moment() + kept), now)
+    later(mine.iter().map(|run| run.last_moment + kept), now)
 }
 
 /// Returns the times that are in the future, latest first.
@@ -188,12 +189,19 @@ mod tests {
         Some(Duration::from_secs(seconds))
     }
 
+    fn history(name: &str, records: &[JobRecord]) -> (Name, RunHistory) {
+        let name = Name::new(name).unwrap();
+        let history = RunHistory::new(&name, records.to_vec(), Vec::new());
+        (name, history)
+    }
+
     fn refusal(
         records: &[JobRecord],
         repair: &RepairDefinition,
         seconds: u64,
     ) -> Option<Rejection> {
-        check(records, &Name::new("httpd").unwrap(), repair, now(seconds * S)).err()
+        let (name, history) = history("httpd", records);
+        check(&history, &name, repair, now(seconds * S)).err()
     }
 
     #[test]
@@ -273,11 +281,10 @@ mod tests {
         assert_eq!((full.reason, full.retry_after), (RejectionReason::State, seconds(86_000)));
         assert_eq!(refusal(&many[1..], &repair(0, None), 401), None);
         assert_eq!(refusal(&many, &repair(0, None), 86_401), None);
-        let other = Name::new("other").unwrap();
-        assert_eq!(check(&many, &other, &repair(0, None), now(401 * S)), Ok(()));
-        let usage = |seconds| {
-            usage(&many, &Name::new("httpd").unwrap(), &repair(0, None), now(seconds * S).time)
-        };
+        let (other, of_other) = history("other", &many);
+        assert_eq!(check(&of_other, &other, &repair(0, None), now(401 * S)), Ok(()));
+        let (_, history) = history("httpd", &many);
+        let usage = |seconds| usage(&history, &repair(0, None), now(seconds * S).time);
         assert_eq!(usage(401), RecordUsage { records: MOST_RECORDS, room_in: seconds(86_000) });
         assert_eq!(usage(86_401), RecordUsage { records: 0, room_in: None });
     }

@@ -22,7 +22,7 @@ pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, &name, &host)?;
-    let records = RecordStore::open(&args.state, host.uid)?.records(&name)?;
+    let history = RecordStore::open(&args.state, host.uid)?.history(&name)?;
     for (argv, limit) in repair.commands() {
         check_program(argv)?;
         if let Some(account) = account(repair, &host) {
@@ -34,7 +34,7 @@ pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection
     }
     session::check(&host.cgroup, &host::account(host.uid))?;
     maintenance::check(&args.config)?;
-    rate_limit::check_unlocked(&records, &name, repair, now(&host))?;
+    rate_limit::check_unlocked(&history, &name, repair, now(&host))?;
     Ok(GateAnswer::Ready(name))
 }
 

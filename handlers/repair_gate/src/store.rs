@@ -2,10 +2,14 @@
 //! never counts as "no records", because a gate without its records would allow more repairs.
 //!
 //! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
-//! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records, and a request reads
-//! the filed records of only one repair. Older versions of the gate keep all records in `jobs`.
+//! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
+//! `jobs/NAME/index` has the times of the filed records, so that a request need not read them. The
+//! directory decides which records exist: a record that the index lacks is read, and an entry
+//! without a record does not count. Older versions of the gate write no index, or keep all records
+//! in `jobs`.
 
 use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -16,6 +20,7 @@ use crate::host;
 use crate::ownership::{self, UnusablePath, unusable};
 use crate::record::{self, JobRecord, RunState};
 use crate::request::{Job, Name};
+use crate::run_times::{self, LARGEST_INDEX, RunHistory, RunTimes};
 
 /// The state directory, which only root and the gate's account can change.
 pub(crate) struct RecordStore {
@@ -65,17 +70,35 @@ impl RecordStore {
         Ok(None)
     }
 
-    /// Returns the records of all repairs that are not filed yet. The record of a running repair is
-    /// always among them.
+    /// Returns the records of all repairs that are not filed yet, without their output. The record
+    /// of a running repair is always among them.
     pub(crate) fn unfiled(&self) -> Result<Vec<JobRecord>, UnusablePath> {
-        if self.never_used()? { Ok(Vec::new()) } else { self.records_in(&self.jobs) }
+        self.unfiled_except(&mut BTreeSet::new())
     }
 
-    /// Returns the unfiled records of all repairs and the filed records of `name`.
-    pub(crate) fn records(&self, name: &Name) -> Result<Vec<JobRecord>, UnusablePath> {
-        let mut records = self.unfiled()?;
-        records.extend(self.filed(name)?);
+    /// Returns the unfiled records whose paths are not in `seen`, and adds these paths to it.
+    pub(crate) fn unfiled_except(
+        &self,
+        seen: &mut BTreeSet<PathBuf>,
+    ) -> Result<Vec<JobRecord>, UnusablePath> {
+        let mut records = Vec::new();
+        if self.never_used()? {
+            return Ok(records);
+        }
+        for path in entries(&self.jobs)?.into_iter().filter(|path| is_record(path)) {
+            if !seen.contains(&path) {
+                let read = self.read(&path)?;
+                records.extend(read.map(|record| JobRecord { output: Vec::new(), ..record }));
+                seen.insert(path);
+            }
+        }
         Ok(records)
+    }
+
+    /// Returns what the records show about the repair `name`.
+    pub(crate) fn history(&self, name: &Name) -> Result<RunHistory, UnusablePath> {
+        let unfiled = self.unfiled()?;
+        Ok(RunHistory::new(name, unfiled, self.filed(name)?))
     }
 
     /// Takes the lock with this file name, or returns `None` if another process holds it. The first
@@ -103,27 +126,34 @@ impl RecordStore {
     /// Writes a record so that it survives a crash or a power failure. The caller must hold the
     /// lock.
     pub(crate) fn write(&self, record: &JobRecord) -> Result<(), UnusablePath> {
-        let temporary = self.jobs.join(format!(".{}.tmp", record.job));
-        let path = self.jobs.join(file_name(&record.job));
+        self.replace(&self.jobs.join(file_name(&record.job)), &record.to_json())?;
+        sync(&self.jobs)
+    }
+
+    /// Writes a file below `jobs`, or replaces it as a whole. The temporary file is in `jobs`, where
+    /// [`RecordStore::file_ended`] removes those that a crash has left behind.
+    fn replace(&self, path: &Path, text: &str) -> Result<(), UnusablePath> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = self.jobs.join(format!(".{name}.tmp"));
         let written = (|| {
             let mut file =
                 OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-            file.write_all(record.to_json().as_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.sync_all()?;
-            fs::rename(&temporary, &path)
+            fs::rename(&temporary, path)
         })();
-        if let Err(e) = written {
+        if written.is_err() {
             let _ = fs::remove_file(&temporary);
-            return Err(unusable(&path, &e));
         }
-        sync(&self.jobs)
+        written.map_err(|e| unusable(path, &e))
     }
 
     /// Files the records of repairs that have certainly ended, and removes temporary files that a
     /// crash has left behind. A record that is still "running" from this `boot` stays unfiled and
     /// blocks all repairs if the clock is set back, because the repair may then still be running.
-    /// The caller must hold the lock, and no repair may be running.
-    pub(crate) fn file_ended(&self, boot: &str) -> Result<(), UnusablePath> {
+    /// The caller must hold the lock, and no repair may be running. Returns the names of the filed
+    /// repairs.
+    pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
         }
@@ -135,21 +165,28 @@ impl RecordStore {
             let file = file_name(&record.job);
             let (from, to) = (self.jobs.join(&file), dir.join(&file));
             fs::rename(&from, &to).map_err(|e| unusable(&to, &e))?;
-            changed.insert(dir);
+            changed.insert(record.repair.clone());
         }
-        changed.iter().try_for_each(|dir| sync(dir))?;
-        sync(&self.jobs)
+        changed.iter().try_for_each(|name| sync(&self.dir_of(name)))?;
+        sync(&self.jobs)?;
+        Ok(changed)
     }
 
-    /// Removes the filed records of `name` whose repairs ended at `then` or earlier. The caller
-    /// must hold the lock.
+    /// Removes the filed records of `name` whose repairs ended at `then` or earlier, and brings the
+    /// index up to date. The caller must hold the lock.
     pub(crate) fn prune(&self, name: &Name, then: SystemTime) -> Result<(), UnusablePath> {
-        let dir = self.dir_of(name);
-        for record in self.filed(name)?.iter().filter(|record| record.last_moment() <= then) {
-            let path = dir.join(file_name(&record.job));
+        let (dir, (filed, is_current)) = (self.dir_of(name), self.filed_and_index(name)?);
+        let (mut kept, expired): (Vec<RunTimes>, Vec<RunTimes>) =
+            filed.into_iter().partition(|run| run.last_moment > then);
+        for run in &expired {
+            let path = dir.join(file_name(&run.job));
             fs::remove_file(&path).map_err(|e| unusable(&path, &e))?;
         }
-        Ok(())
+        if is_current && expired.is_empty() {
+            return Ok(());
+        }
+        kept.sort_unstable_by(|one, other| one.job.cmp(&other.job));
+        self.replace(&dir.join(INDEX), &run_times::to_index(&kept))
     }
 
     /// Returns the names of all repairs that have a directory for filed records.
@@ -181,26 +218,50 @@ impl RecordStore {
         self.jobs.join(name.as_str())
     }
 
-    /// Returns the filed records of `name`. Callers read these after the unfiled records, so that a
-    /// record that is filed in between appears twice and is not missed.
-    pub(crate) fn filed(&self, name: &Name) -> Result<Vec<JobRecord>, UnusablePath> {
-        let dir = self.dir_of(name);
-        match ownership::check_directory(&dir, &self.owners) {
-            Err(e) if e.missing => Ok(Vec::new()),
-            found => found.and_then(|()| self.records_in(&dir)),
-        }
+    /// Returns the times of the filed records of `name`. Callers read these after the unfiled
+    /// records, so that a record that is filed in between appears twice and is not missed.
+    pub(crate) fn filed(&self, name: &Name) -> Result<Vec<RunTimes>, UnusablePath> {
+        self.filed_and_index(name).map(|(filed, _)| filed)
     }
 
-    /// Reads all records of a directory, without their output. There can be a thousand of them.
-    fn records_in(&self, dir: &Path) -> Result<Vec<JobRecord>, UnusablePath> {
-        let mut records = Vec::new();
-        for path in
-            entries(dir)?.iter().filter(|path| !is_temporary(path) && name_of(path).is_none())
-        {
-            records
-                .extend(self.read(path)?.map(|record| JobRecord { output: Vec::new(), ..record }));
+    /// Returns the times of the filed records of `name`, and whether the index has exactly these
+    /// runs. Reads only the records that the index lacks.
+    fn filed_and_index(&self, name: &Name) -> Result<(Vec<RunTimes>, bool), UnusablePath> {
+        let dir = self.dir_of(name);
+        match ownership::check_directory(&dir, &self.owners) {
+            Err(e) if e.missing => return Ok((Vec::new(), true)),
+            found => found?,
         }
-        Ok(records)
+        let indexed = self.index(&dir)?;
+        let (mut unknown, mut exists) = (Vec::new(), vec![false; indexed.len()]);
+        for file in file_names(&dir)? {
+            let job = file.to_str().and_then(|file| file.strip_suffix(".json")).unwrap_or_default();
+            let at = indexed.binary_search_by(|run| run.job.as_str().cmp(job)).ok();
+            if let Some(exists) = at.and_then(|at| exists.get_mut(at)) {
+                *exists = true;
+            } else if file != INDEX && is_record(&dir.join(&file)) {
+                unknown.extend(self.read(&dir.join(&file))?.as_ref().map(RunTimes::from));
+            }
+        }
+        let is_current = unknown.is_empty() && !exists.contains(&false);
+        let mut exists = exists.into_iter();
+        let known = indexed.into_iter().filter(|_| exists.next() == Some(true));
+        Ok((known.chain(unknown).collect(), is_current))
+    }
+
+    /// Reads the index of a directory of filed records. Returns no entries if there is no index.
+    fn index(&self, dir: &Path) -> Result<Vec<RunTimes>, UnusablePath> {
+        let path = dir.join(INDEX);
+        let file = match ownership::open_in_checked_directory(&path, &self.owners) {
+            Err(e) if e.missing => return Ok(Vec::new()),
+            file => file?,
+        };
+        let text = ownership::read_text(file, &path, LARGEST_INDEX)?;
+        run_times::from_index(&text).ok_or_else(|| {
+            let why = "is not a valid index of the gate; remove it, and the gate makes a new one \
+                       from the records";
+            UnusablePath::new(&path, why)
+        })
     }
 
     /// Reads one record. Returns `None` if the file does not exist.
@@ -223,7 +284,16 @@ impl RecordStore {
     }
 }
 
-/// Whether this is a temporary file for a record. One that remains was left by a crash.
+/// Name of the file with the times of the filed records. No record has this name, because the names
+/// of records end in `.json`.
+const INDEX: &str = "index";
+
+/// Whether the path should be a record: it is neither temporary nor a directory of records.
+fn is_record(path: &Path) -> bool {
+    !is_temporary(path) && name_of(path).is_none()
+}
+
+/// Whether this is a temporary file for a record or an index. One that remains was left by a crash.
 fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp")
@@ -243,8 +313,14 @@ fn file_name(job: &Job) -> String {
 }
 
 fn entries(dir: &Path) -> Result<Vec<PathBuf>, UnusablePath> {
+    file_names(dir).map(|names| names.iter().map(|name| dir.join(name)).collect())
+}
+
+fn file_names(dir: &Path) -> Result<Vec<OsString>, UnusablePath> {
     let entries = fs::read_dir(dir).map_err(|e| unusable(dir, &e))?;
-    entries.map(|entry| entry.map(|entry| entry.path()).map_err(|e| unusable(dir, &e))).collect()
+    entries
+        .map(|entry| entry.map(|entry| entry.file_name()).map_err(|e| unusable(dir, &e)))
+        .collect()
 }
 
 fn make_dir(path: &Path) -> Result<(), UnusablePath> {

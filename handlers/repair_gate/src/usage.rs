@@ -6,6 +6,7 @@ use crate::args::GateArgs;
 use crate::context::now;
 use crate::host::LocalHost;
 use crate::rejection::Rejection;
+use crate::run_times::RunHistory;
 use crate::store::RecordStore;
 use crate::{config_file, maintenance, rate_limit};
 
@@ -18,12 +19,12 @@ pub(crate) fn usage(args: &GateArgs) -> Result<GateAnswer, Rejection> {
     let unfiled = store.unfiled()?;
     let mut all = Vec::new();
     for (name, repair) in repairs.iter() {
-        let records = [unfiled.clone(), store.filed(name)?].concat();
+        let history = RunHistory::new(name, unfiled.clone(), store.filed(name)?);
         let now = now(&host);
-        let check = || rate_limit::check_unlocked(&records, name, repair, now).err();
+        let check = || rate_limit::check_unlocked(&history, name, repair, now).err();
         all.push(RepairUsage {
             repair: name.clone(),
-            usage: rate_limit::usage(&records, name, repair, now.time),
+            usage: rate_limit::usage(&history, repair, now.time),
             refusal: held.clone().or_else(check),
         });
     }

@@ -3,8 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod month;
-
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +12,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 use tempfile::TempDir;
+use testkit::nagios_log;
 
 const POLICY: &str = r#"{
     "repairs": {
@@ -269,7 +268,7 @@ fn reads_a_large_log_in_little_memory() {
     let site = Context::new();
     let path = site.at("nagios.log");
     let mut to = BufWriter::new(File::create(&path).unwrap());
-    month::write(&mut to, 80_000_000).unwrap();
+    nagios_log::write(&mut to, 80_000_000, 1000).unwrap();
     to.into_inner().unwrap().sync_all().unwrap();
     let output = limited(&site.at("policy.json"), &path, &["--repair", "httpd"]);
     let sum: Value =
@@ -285,9 +284,9 @@ fn reads_a_large_log_in_little_memory() {
 fn repairs_only_services_with_a_repair_in_a_generated_month() {
     let site = Context::new();
     let mut log = Vec::new();
-    month::write(&mut log, 5_000_000).unwrap();
+    nagios_log::write(&mut log, 10_000_000, 1000).unwrap();
     site.write("nagios.log", &log);
-    site.write("objects.cache", month::objects().as_bytes());
+    site.write("objects.cache", nagios_log::objects(1000).as_bytes());
     let sum = site.json(&["nagios.log", "--objects", "objects.cache"]);
     assert!(sum["repairs"].as_u64().unwrap() > 10, "{}", sum["repairs"]);
     let objects = sum["objects"].as_array().unwrap();

@@ -160,6 +160,59 @@ fn refuses_damaged_directory_of_filed_records() {
 }
 
 #[test]
+fn refuses_damaged_index_until_it_is_removed() {
+    let damages: [StateDamage; 5] = [
+        ("empty", &|lab| fs::write(lab.state().join("jobs/x/index"), "").unwrap()),
+        ("cut", &|lab| {
+            let text = fs::read(lab.state().join("jobs/x/index")).unwrap();
+            fs::write(lab.state().join("jobs/x/index"), &text[..text.len() / 2]).unwrap();
+        }),
+        ("of something else", &|lab| fs::write(lab.state().join("jobs/x/index"), "{}").unwrap()),
+        ("writable by others", &|lab| lab.chmod("state/jobs/x/index", 0o666)),
+        ("a symlink", &|lab| {
+            fs::rename(lab.state().join("jobs/x/index"), lab.path("moved")).unwrap();
+            symlink(lab.path("moved"), lab.state().join("jobs/x/index")).unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        let lab = GateLab::with(NOTE, &json!({"budget": {"count": 2, "window": "1h"}}));
+        lab.repair(JOB).is("done");
+        lab.repair(&other(1)).is("done");
+        damage(&lab);
+        let answer = lab.repair(&other(2));
+        assert!(answer.refused("state").contains("jobs/x/index"), "{what}: {}", answer.json);
+        lab.request("ready x").refused("state");
+        lab.request("usage").refused("state");
+        // The result of a known job is in its own record.
+        lab.repair(JOB).is("done");
+        fs::remove_file(lab.state().join("jobs/x/index")).unwrap();
+        lab.repair(&other(2)).refused("budget");
+        assert_eq!(lab.runs(), 2, "{what}");
+    }
+}
+
+/// The directory decides which records exist, not the index.
+#[test]
+fn counts_records_that_the_index_lacks() {
+    let lab = GateLab::with(NOTE, &json!({"budget": {"count": 3, "window": "1h"}}));
+    let index = lab.state().join("jobs/x/index");
+    lab.repair(JOB).is("done");
+    lab.repair(&other(1)).is("done");
+    let outdated = fs::read(&index).unwrap();
+    lab.repair(&other(2)).is("done");
+    assert_ne!(fs::read(&index).unwrap(), outdated);
+    fs::write(&index, outdated).unwrap();
+    lab.repair(&other(3)).refused("budget");
+    // An admin may remove a record, and its run does not count any more.
+    fs::remove_file(lab.record_path(JOB)).unwrap();
+    lab.repair(&other(3)).is("done");
+    lab.repair(&other(4)).refused("budget");
+    let indexed = fs::read_to_string(&index).unwrap();
+    assert!(indexed.contains(&other(1)) && indexed.contains(&other(2)), "{indexed}");
+    assert!(!indexed.contains(JOB), "{indexed}");
+}
+
+#[test]
 fn refuses_damaged_state_directory() {
     let damages: [StateDamage; 7] = [
         ("missing", &|lab| fs::remove_dir(lab.state()).unwrap()),
@@ -264,6 +317,7 @@ fn removes_old_records_and_keeps_recent_ones() {
             "jobs/x",
             &format!("jobs/x/{}.json", other(1)),
             &format!("jobs/x/{}.json", other(2)),
+            "jobs/x/index",
             "lock"
         ]
     );

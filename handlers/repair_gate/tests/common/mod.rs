@@ -227,12 +227,13 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Edits the record of a job on disk.
+    /// Edits the record of a job on disk, and removes the index, which contains its times.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
-        let mut record: Value =
-            serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
+        let path = self.record_path(job);
+        let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         edit(&mut record);
-        fs::write(self.record_path(job), record.to_string()).unwrap();
+        fs::write(&path, record.to_string()).unwrap();
+        let _ = fs::remove_file(path.with_file_name("index"));
     }
 
     /// Returns how often the script has run, which is the number of lines that it wrote (`echo >>

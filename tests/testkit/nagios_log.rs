@@ -1,24 +1,36 @@
-//! Generates a month of log lines, as from an ordinary Nagios with 1,000 hosts and 10,000 services.
-//! The same size always gives the same log.
+//! Generates a month of log lines, as from an ordinary Nagios. The same size always gives the same log.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, Write};
 
+use crate::Random;
+
 /// Time of the first line, in seconds since 1970.
 pub const BEGIN: u64 = 1_790_000_000;
-const HOSTS: u64 = 1000;
-const SERVICES: u64 = 10;
-const NAMES: [&str; 10] =
+
+/// The services of each host. Every fifth has the repair `httpd`, see [`has_repair`].
+pub const SERVICES: [&str; 10] =
     ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load", "Memory", "NTP", "SMTP", "Certificate"];
 
-/// Writes about `size` bytes of log.
-pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
+/// Returns the name of a host, counted from 0.
+pub fn host(number: u64) -> String {
+    format!("server{number:04}")
+}
+
+/// Whether the service with this index in [`SERVICES`] has the repair `httpd`.
+pub fn has_repair(service: usize) -> bool {
+    service.is_multiple_of(5)
+}
+
+/// Writes about `size` bytes of the log of `hosts` hosts, and at least one day's rotation.
+pub fn write(to: &mut impl Write, size: u64, hosts: u64) -> io::Result<()> {
     let mut month = Month {
         to,
+        hosts,
         at: BEGIN,
         written: 0,
-        random: 0x9e37_79b9_7f4a_7c15,
+        random: Random::new(BEGIN),
         later: BinaryHeap::new(),
     };
     // Average number of seconds between two events, chosen so that a log of this size covers a
@@ -31,22 +43,22 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
             month.rotation()?;
         }
         month.something()?;
-        month.at += month.next() % (2 * pace + 1);
+        month.at += month.random.below(2 * pace + 1);
         month.flush(month.at)?;
     }
     month.flush(u64::MAX)
 }
 
-/// Returns the matching object cache. Every fifth service has the repair `httpd`.
-pub fn objects() -> String {
+/// Returns the object cache of `hosts` hosts, with the fields that a replay needs.
+pub fn objects(hosts: u64) -> String {
     let mut text = String::new();
-    for host in 0..HOSTS {
-        text += &format!("define host {{\n\thost_name\tserver{host:04}\n\t}}\n");
-        for (n, name) in NAMES.iter().enumerate() {
-            let repair = if n % 5 == 0 { "\t_REPAIR\thttpd\n" } else { "" };
+    for host in (0..hosts).map(host) {
+        text += &format!("define host {{\n\thost_name\t{host}\n\t}}\n");
+        for (n, name) in SERVICES.iter().enumerate() {
+            let repair = if has_repair(n) { "\t_REPAIR\thttpd\n" } else { "" };
             text += &format!(
-                "define service {{\n\thost_name\tserver{host:04}\n\
-                 \tservice_description\t{name}\n\tmax_check_attempts\t4\n{repair}\t}}\n"
+                "define service {{\n\thost_name\t{host}\n\tservice_description\t{name}\n\
+                 \tmax_check_attempts\t4\n{repair}\t}}\n"
             );
         }
     }
@@ -55,21 +67,15 @@ pub fn objects() -> String {
 
 struct Month<'a, W> {
     to: &'a mut W,
+    hosts: u64,
     at: u64,
     written: u64,
-    random: u64,
+    random: Random,
     /// Lines that are still to be written, sorted by time as the log is.
     later: BinaryHeap<Reverse<(u64, u64, String)>>,
 }
 
 impl<W: Write> Month<'_, W> {
-    fn next(&mut self) -> u64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        self.random >> 11
-    }
-
     fn line(&mut self, after: u64, text: &str) -> io::Result<()> {
         let line = format!("[{}] {text}\n", self.at + after);
         self.written += line.len() as u64;
@@ -88,20 +94,20 @@ impl<W: Write> Month<'_, W> {
     fn rotation(&mut self) -> io::Result<()> {
         self.line(0, "LOG ROTATION: DAILY")?;
         self.line(0, "LOG VERSION: 2.0")?;
-        for host in 0..HOSTS {
+        for host in (0..self.hosts).map(host) {
             self.line(
                 0,
                 &format!(
-                    "CURRENT HOST STATE: server{host:04};UP;HARD;1;PING OK - Packet \
+                    "CURRENT HOST STATE: {host};UP;HARD;1;PING OK - Packet \
                                    loss = 0%, RTA = 0.41 ms"
                 ),
             )?;
-            for name in NAMES {
+            for name in SERVICES {
                 self.line(
                     0,
                     &format!(
                         "CURRENT SERVICE STATE: \
-                                       server{host:04};{name};OK;HARD;1;{name} OK - as it should \
+                                       {host};{name};OK;HARD;1;{name} OK - as it should \
                                        be, 0.012 second response time"
                     ),
                 )?;
@@ -111,9 +117,9 @@ impl<W: Write> Month<'_, W> {
     }
 
     fn something(&mut self) -> io::Result<()> {
-        let host = format!("server{:04}", self.next() % HOSTS);
-        let name = NAMES[usize::try_from(self.next() % SERVICES).unwrap()];
-        match self.next() % 100 {
+        let host = host(self.random.below(self.hosts));
+        let name = self.random.choose(&SERVICES);
+        match self.random.below(100) {
             0..30 => self.blip(&host, name),
             30..45 => self.fault(&host, name),
             45..48 => self.host_down(&host),
@@ -192,7 +198,7 @@ impl<W: Write> Month<'_, W> {
             3,
             &format!("HOST ALERT: {host};DOWN;HARD;3;PING CRITICAL - Packet loss = 100%"),
         )?;
-        for name in NAMES {
+        for name in SERVICES {
             self.line(
                 4,
                 &format!(
@@ -204,7 +210,7 @@ impl<W: Write> Month<'_, W> {
             300,
             &format!("HOST ALERT: {host};UP;HARD;1;PING OK - Packet loss = 0%, RTA = 0.40 ms"),
         )?;
-        for name in NAMES {
+        for name in SERVICES {
             self.line(310, &format!("SERVICE ALERT: {host};{name};OK;HARD;1;OK"))?;
         }
         Ok(())
@@ -229,8 +235,8 @@ impl<W: Write> Month<'_, W> {
 
     /// Passive results for all services of a host.
     fn passive(&mut self, host: &str) -> io::Result<()> {
-        for name in NAMES {
-            let value = self.next() % 1000;
+        for name in SERVICES {
+            let value = self.random.below(1000);
             self.line(
                 0,
                 &format!(

@@ -1,0 +1,93 @@
+//! Measures how the cost of each program grows with the site and its history. The machine need not
+//! be idle, because only CPU time counts.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use e2e::{CostRow, LargeSite, system_program};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+
+use crate::say;
+
+/// The sizes of the table. 1 is a site of 100,000 services.
+const SIZES: [f64; 3] = [0.01, 0.1, 1.0];
+/// Number of runs of each row. The first one warms the caches and does not count.
+const RUNS: usize = 6;
+/// Time after which a row is not run again.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
+/// The cost of a row at one size.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    /// User and system time of the program and its children; the median of all runs.
+    cpu_ms: f64,
+    /// Largest resident memory of one process.
+    memory_mb: f64,
+}
+
+/// Measures all rows at each size up to `largest`, and prints a table. `generator` is the program
+/// `tests/scale/site`.
+pub fn print_table(generator: &Path, largest: f64) {
+    let mut table: Vec<(&'static str, &'static str, Vec<Measured>)> = Vec::new();
+    let mut speed = String::new();
+    let sizes: Vec<f64> = SIZES.into_iter().filter(|size| *size <= largest).collect();
+    for size in &sizes {
+        let site = LargeSite::generate(generator, &size.to_string());
+        for (n, row) in site.rows().iter().enumerate() {
+            let measured = measure(&site, row);
+            if row.name == "replay" {
+                speed += &format!("{:>10.0}", site.log_megabytes() / measured.cpu_ms * 1000.0);
+            }
+            match table.get_mut(n) {
+                Some((_, _, all)) => all.push(measured),
+                None => table.push((row.name, row.target, vec![measured])),
+            }
+        }
+    }
+    let sizes: String = sizes.iter().map(|size| format!("{size:>10}")).collect();
+    say(&format!("{:<32}{sizes}{:>8}{:>9}  target at 1", "CPU ms at scale", "growth", "MB"));
+    for (name, target, all) in &table {
+        let cells: String = all.iter().map(|one| format!("{:>10.1}", one.cpu_ms)).collect();
+        let (Some(first), Some(last)) = (all.first(), all.last()) else { continue };
+        let (growth, memory) = (last.cpu_ms / first.cpu_ms, last.memory_mb);
+        say(&format!("{name:<32}{cells}{growth:>8.1}{memory:>9.1}  {target}"));
+    }
+    say(&format!("{:<32}{speed}{:>17}  600", "replay, MB of log per second", ""));
+}
+
+fn measure(site: &LargeSite, row: &CostRow) -> Measured {
+    let begun = Instant::now();
+    let mut runs = Vec::new();
+    while runs.len() < RUNS && begun.elapsed() < LONG_ENOUGH {
+        let before = children_ms();
+        let mut command = site.command(row, &[]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let status = command.status().expect("the measured program starts");
+        assert_eq!(status.code(), Some(row.code), "{}: {command:?}", row.name);
+        runs.push(children_ms() - before);
+    }
+    let mut counted = runs.split_off(usize::from(runs.len() > 1));
+    counted.sort_by(f64::total_cmp);
+    let cpu_ms = counted.get(counted.len() / 2).copied().unwrap_or(f64::NAN);
+    Measured { cpu_ms, memory_mb: memory_mb(site, row) }
+}
+
+/// Returns the CPU time of all children that have ended, in milliseconds.
+fn children_ms() -> f64 {
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
+    let micros = used.user_time().num_microseconds() + used.system_time().num_microseconds();
+    micros as f64 / 1000.0
+}
+
+/// Returns the peak memory of a run. time(1) starts the program, because the kernel counts the
+/// memory of the parent before exec as memory of the child.
+fn memory_mb(site: &LargeSite, row: &CostRow) -> f64 {
+    let time = system_program(&["time"]).display().to_string();
+    let mut command = site.command(row, &[&time, "-f", "%M"]);
+    let output = command.stdin(Stdio::null()).output().expect("time(1) starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let kib = said.lines().next_back().and_then(|line| line.parse::<f64>().ok());
+    kib.unwrap_or_else(|| panic!("time(1) said {said}")) / 1024.0
+}
