@@ -352,10 +352,11 @@ fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
     };
     let address = SocketAddrUnix::new(path).unwrap();
+    // The server of another test must not inherit thousands of descriptors: select(2) in
+    // `openssl s_server` fails with descriptors above 1023.
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let one = || {
-        let socket =
-            socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None)
-                .unwrap();
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();
         connect(&socket, &address).map(|()| socket)
     };
     std::iter::from_fn(|| one().ok()).collect()
