@@ -91,6 +91,14 @@ pub enum Error {
         /// ID of the running job.
         job: String,
     },
+    /// A worker is repairing. It could not record its steps while the file is rewritten.
+    #[error("the ledger {path} cannot be rewritten while job {job} is running")]
+    InUse {
+        /// Path of the ledger.
+        path: PathBuf,
+        /// ID of the running job.
+        job: String,
+    },
     /// The mode of the ledger file lets other accounts write it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",

@@ -39,6 +39,15 @@ pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open(path)?))
 }
 
+/// Rewrites a ledger of an older version so that its file shrinks when records expire. Returns
+/// `false` if that is not needed. Decisions wait until it is done.
+///
+/// # Errors
+/// [`Error::InUse`] while a worker is repairing, and the errors of [`open`].
+pub fn compact(path: &Path) -> Result<bool, Error> {
+    sqlite::SqliteLedger::compact(path)
+}
+
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
