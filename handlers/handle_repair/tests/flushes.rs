@@ -27,17 +27,17 @@ impl Site {
         self.0.path().join(name)
     }
 
-    /// Repairs a host with a rung on this server. Returns the last component of each file that the
-    /// worker has flushed to disk, in order.
-    fn flushed_by_repair_of(&self, host: &str) -> Vec<String> {
+    /// Starts a worker for a host, with a rung on this server. Its output must start with `verdict`.
+    /// Returns the last component of each file that the worker has flushed to disk, in order.
+    fn flushed(&self, host: &str, job: &str, verdict: &str) -> Vec<String> {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(self.at("trace"));
         strace.arg(env!("CARGO_BIN_EXE_repair_worker"));
         strace.args(["CRITICAL", "HARD", "4", "--host", host, "--service", "HTTP"]);
-        strace.args(["--repair", "httpd", "--job", &format!("test-job-{host}"), "--policy"]);
+        strace.args(["--repair", "httpd", "--job", job, "--policy"]);
         let done = strace.arg(self.at("policy.json")).stdin(Stdio::null()).output().unwrap();
         let text = String::from_utf8_lossy(&done.stdout);
-        assert!(text.starts_with("REPAIRED"), "{done:?}");
+        assert!(text.starts_with(verdict), "{done:?}");
         let trace = fs::read_to_string(self.at("trace")).unwrap();
         let calls = trace.lines().filter_map(|line| line.split_once("sync(")?.1.split_once('>'));
         calls.map(|(path, _)| path.rsplit('/').next().unwrap().to_owned()).collect()
@@ -53,10 +53,12 @@ fn flushes_reservation_rung_and_outcome_only() {
     // SQLite begins the write-ahead log and flushes its name, three commits follow, and the last
     // process moves the log into the ledger.
     let alone = [log, directory, log, log, log, log, "ledger.sqlite"];
-    assert_eq!(site.flushed_by_repair_of("web1"), alone);
+    assert_eq!(site.flushed("web1", "test-job-0001", "REPAIRED"), alone);
     // As long as any process has the ledger open, the log stays.
     let mut other = ledger::open(&site.at("ledger.sqlite")).unwrap();
     assert!(other.pauses(SystemTime::now()).unwrap().is_empty());
-    site.flushed_by_repair_of("web2");
-    assert_eq!(site.flushed_by_repair_of("web3"), [log, directory, log, log]);
+    site.flushed("web2", "test-job-0002", "REPAIRED");
+    let repaired = site.flushed("web3", "test-job-0003", "REPAIRED");
+    assert_eq!(repaired, [log, directory, log, log]);
+    assert!(site.flushed("web3", "test-job-0004", "NO ACTION").is_empty());
 }

@@ -22,8 +22,8 @@ pub struct SweepLock(
 
 /// A store of reservations, repairs and refusals.
 pub trait Ledger: Send {
-    /// Reads the history, calls `decide` with it and records the result, all in one transaction.
-    /// Returns the name of the repair that `decide` grants, or the reason for which it refuses.
+    /// Reads the history, calls `decide` with it and reserves the repair, all in one transaction. A
+    /// refusal is recorded before another process decides. Returns the name of the repair that `decide` grants, or the reason for which it refuses.
     /// Reads `clock` only after the decision lock is acquired, because waiting for other processes
     /// can take a while.
     fn reserve(

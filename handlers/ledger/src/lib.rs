@@ -1,8 +1,9 @@
 //! The ledger records repairs and refusals, and reserves each repair before it starts.
 //!
-//! One transaction reads the history, lets the rules decide, and writes the reservation or the
-//! refusal. If it fails, nothing is written and nothing is repaired. A crash after the transaction
-//! does not undo the reservation. A ledger that cannot be read is an error and is never treated as
+//! One transaction reads the history, lets the rules decide, and writes the reservation. If it
+//! fails, nothing is written and nothing is repaired. A crash or a power failure after the
+//! transaction does not undo the reservation. It may undo the last refusals, which follow the
+//! transaction. A ledger that cannot be read is an error and is never treated as
 //! empty. Nothing is repaired in that case.
 
 mod error;

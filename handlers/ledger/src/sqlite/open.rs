@@ -33,7 +33,7 @@ impl SqliteLedger {
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // Reservations, the beginnings of rungs, and outcomes must survive a power failure. Each of
-        // these commits costs one fsync(2), except as described at `unflushed`. SQLite adds one for
+        // these commits costs one fsync(2); steps and refusals are written with `unflushed`. SQLite adds one for
         // the directory of the log, one for the start of a new log, and two when the last process
         // moves the log into the ledger. They keep the ledger complete in one file, so that a copy
         // of it has all records and a restored one is not mixed with the log of another.

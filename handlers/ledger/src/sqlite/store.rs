@@ -33,7 +33,7 @@ impl Ledger for SqliteLedger {
         // Handlers queue for this lock in the kernel, in order. SQLite would sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let lock = WorkerLock::acquire(&self.path, claim.job)?;
-        let path = &self.path;
+        let (path, server) = (&self.path, &self.server);
         let decided = (|| {
             // An immediate transaction takes the write lock before it reads the history. No other
             // process can then decide on a history that we are about to change.
@@ -43,15 +43,17 @@ impl Ledger for SqliteLedger {
             let alive = |job: &str| locks::is_alive(path, job);
             let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)?;
             let decision = decide(&History { recorded, observed: claim.observed });
-            match &decision {
-                Decision::Repair(name) => {
-                    insert::repair(&transaction, claim, name, &self.server, now)?
-                }
-                Decision::NoAction(why) => {
-                    insert::refusal(&transaction, claim, why, &self.server, now)?
-                }
+            if let Decision::Repair(name) = &decision {
+                insert::repair(&transaction, claim, name, server, now)?;
             }
-            transaction.commit().map(|()| decision)
+            transaction.commit()?;
+            // The others that wait for the lock would wait for a flush as well. If a power failure
+            // undoes the refusal, nothing has been repaired.
+            if let Decision::NoAction(why) = &decision {
+                let write = |store: &mut _| insert::refusal(store, claim, why, server, now);
+                unflushed(&mut self.store, write)?;
+            }
+            Ok(decision)
         })();
         match self.named(decided)? {
             Decision::Repair(name) => {
