@@ -2,13 +2,13 @@
 //! transaction.
 
 mod compact;
+#[cfg(test)]
+mod event_plans;
 mod history;
 mod insert;
 mod locks;
 mod migrate;
 mod open;
-#[cfg(test)]
-mod plans;
 mod retention;
 mod row;
 mod schema;

@@ -53,18 +53,16 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(result)
 }
 
-/// Time after which a sweep stops deleting records. The next sweep continues.
-const DELETION_TIME: Duration = Duration::from_secs(30);
+/// Time after which a sweep stops deleting records. The next sweep continues. It is short because
+/// the sweep does not react to a signal meanwhile.
+const DELETION_TIME: Duration = Duration::from_secs(5);
 /// Pause between two batches, in which waiting decisions take their turn.
 const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
 /// Deletes records that are no longer kept, after the repairs and not before a decision.
 fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
     let until = Instant::now() + DELETION_TIME;
-    while ledger.expire(keep, SystemTime::now())?
-        && Instant::now() < until
-        && !INTERRUPTED.load(Ordering::Relaxed)
-    {
+    while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {
         thread::sleep(DELETION_PAUSE);
     }
     Ok(())

@@ -211,5 +211,5 @@ fn knows_which_methods_run_per_event() {
     let methods: BTreeSet<&str> = methods.map(|rest| rest.split_once('(').unwrap().0).collect();
     let per_event = PER_EVENT.iter().map(|(method, _)| method);
     let known = per_event.chain(FOR_ADMINS).chain(WITHOUT_STORE).copied().collect();
-    assert_eq!(methods, known, "add a new method to one of the lists in plans.rs");
+    assert_eq!(methods, known, "add a new method to one of the lists in event_plans.rs");
 }
