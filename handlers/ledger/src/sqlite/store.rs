@@ -14,7 +14,7 @@ use super::row::{
     PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, object, paused, record,
     refusal, reset, step, strict,
 };
-use super::{CLOCK_TOLERANCE, SqliteLedger, history, insert, unflushed};
+use super::{CLOCK_TOLERANCE, SqliteLedger, history, insert, store_error, unflushed};
 use crate::{
     Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
     RungSession, RungStart, Running, Step, StepKind, SweepLock,
@@ -32,35 +32,35 @@ impl Ledger for SqliteLedger {
     ) -> Result<Result<RepairName, Reason>, Error> {
         // Handlers queue for this lock in the kernel, in order. SQLite would sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
-        let lock = WorkerLock::acquire(&self.path, claim.job)?;
-        let (path, server) = (&self.path, &self.server);
-        let decided = (|| {
-            // An immediate transaction takes the write lock before it reads the history. No other
-            // process can then decide on a history that we are about to change.
-            let transaction =
-                self.store.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let now = clock();
-            let alive = |job: &str| locks::is_alive(path, job);
-            let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)?;
-            let decision = decide(&History { recorded, observed: claim.observed });
-            if let Decision::Repair(name) = &decision {
-                insert::repair(&transaction, claim, name, server, now)?;
-            }
-            transaction.commit()?;
-            // The others that wait for the lock would wait for a flush as well. If a power failure
-            // undoes the refusal, nothing has been repaired.
-            if let Decision::NoAction(why) = &decision {
-                let write = |store: &mut _| insert::refusal(store, claim, why, server, now);
-                unflushed(&mut self.store, write)?;
-            }
-            Ok(decision)
-        })();
-        match self.named(decided)? {
+        let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));
+        // An immediate transaction takes the write lock before it reads the history. No other
+        // process can then decide on a history that we are about to change.
+        let transaction = self
+            .store
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&of_store)?;
+        let now = clock();
+        let alive = |job: &str| locks::is_alive(path, job);
+        let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)
+            .map_err(&of_store)?;
+        match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
+                // Nobody must see the reservation without its lock.
+                let lock = WorkerLock::acquire(path, claim.job)?;
+                insert::repair(&transaction, claim, &name, server, now)
+                    .and_then(|()| transaction.commit())
+                    .map_err(&of_store)?;
                 self.held.insert(claim.job.clone(), lock);
                 Ok(Ok(name))
             }
-            Decision::NoAction(why) => Ok(Err(why)),
+            Decision::NoAction(why) => {
+                transaction.commit().map_err(&of_store)?;
+                // The others that wait for the lock would wait for a flush as well. If a power
+                // failure undoes the refusal, nothing has been repaired.
+                let write = |store: &mut _| insert::refusal(store, claim, &why, server, now);
+                unflushed(&mut self.store, write).map_err(&of_store)?;
+                Ok(Err(why))
+            }
         }
     }
 
