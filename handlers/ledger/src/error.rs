@@ -76,6 +76,9 @@ pub enum Error {
          running; wait for it to end, because no repair starts until then"
     )]
     WorkerAtWork { path: PathBuf, job: String },
+    /// A worker is repairing. It could not record its steps while the file is rewritten.
+    #[error("the ledger {path} cannot be rewritten while job {job} is running")]
+    InUse { path: PathBuf, job: String },
     /// The ledger file's mode lets other accounts write to it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use policy::{
-    Decision, Event, FleetUsage, History, Horizon, JobId, Reason, RecordedHistory, RepairName,
+    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, RecordedHistory,
+    RepairName,
 };
 
 use crate::error::Error;
@@ -21,9 +22,10 @@ pub struct SweepLock(
 
 /// A store of reservations, repairs and refusals.
 pub trait Ledger: Send {
-    /// Reads the history, calls `decide` with it and records the result, all in one transaction.
-    /// Returns the name of the repair that `decide` grants, or why it refuses. Reads `clock` only
-    /// after the decision lock is acquired, because waiting for other processes can take a while.
+    /// Reads the history, calls `decide` with it and reserves the repair, all in one transaction. A
+    /// refusal is recorded before another process decides. Returns the name of the repair that
+    /// `decide` grants, or why it refuses. Reads `clock` only after the decision lock is acquired,
+    /// because waiting for other processes can take a while.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -38,6 +40,9 @@ pub trait Ledger: Send {
         horizon: &Horizon,
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
+
+    /// Returns the pause that covers an object, without reading anything else of its history.
+    fn pause_of(&mut self, event: &Event, now: SystemTime) -> Result<Option<Pause>, Error>;
 
     /// Records that a rung is about to run. Adds a step, and stores the rung's number, gate and
     /// deadline in the repair's record.
@@ -111,7 +116,8 @@ pub trait Ledger: Send {
     /// Returns the steps of one repair, in order.
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error>;
 
-    /// Returns the repairs of an object that were reserved after `since`, the newest first.
+    /// Returns the repairs of an object that were reserved after `since`, the newest first, at most
+    /// 100.
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error>;
 
     /// Returns the newest refusal of an object that was recorded after `since`.
@@ -154,6 +160,12 @@ pub trait Ledger: Send {
 
     /// Returns the newest reset that covers an object. Ignores resets whose time is in the future.
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error>;
+
+    /// Deletes a batch of expired records, and gives a part of the unused space back to the file
+    /// system. Refusals expire after 90 days, and repairs with their steps when they ended longer
+    /// ago than `keep`; `None` keeps them forever. A batch is small, so that decisions do not wait
+    /// for it. Returns whether there may be more to do.
+    fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error>;
 
     /// Takes the sweep lock. Returns `None` while another sweep holds it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;

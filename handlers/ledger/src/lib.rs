@@ -1,9 +1,10 @@
 //! The ledger records repairs and refusals, and reserves each repair before it starts.
 //!
-//! One transaction reads the history, lets the rules decide, and writes the reservation or the
-//! refusal. If the transaction fails, nothing is written and nothing is repaired. A crash after the
-//! transaction does not undo the reservation. A ledger that cannot be read is never treated as
-//! empty. It is an error, and nothing is repaired.
+//! One transaction reads the history, lets the rules decide, and writes the reservation. If the
+//! transaction fails, nothing is written and nothing is repaired. A crash or a power failure after
+//! the transaction does not undo the reservation. It may undo the last refusals, which are written
+//! after the transaction. A ledger that cannot be read is never treated as empty. It is an error,
+//! and nothing is repaired.
 
 mod error;
 mod filter;
@@ -38,6 +39,15 @@ pub use rung_session::RungSession;
 /// running.
 pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open(path)?))
+}
+
+/// Rewrites a ledger of an older version so that its file shrinks when records expire. Returns
+/// `false` if that is not needed. Decisions wait until it is done.
+///
+/// # Errors
+/// [`Error::InUse`] while a worker is repairing, and the errors of [`open`].
+pub fn compact(path: &Path) -> Result<bool, Error> {
+    sqlite::SqliteLedger::compact(path)
 }
 
 /// Opens an existing ledger for reading only.

@@ -201,3 +201,51 @@ proptest! {
 fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * MINUTE)
 }
+
+/// Writes repairs of web1/HTTP past the ledger, one every ten minutes up to `at(0)`.
+fn fill(place: &Place, repairs: u32, outcome: RepairOutcome) {
+    let store = rusqlite::Connection::open(place.path()).unwrap();
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
+        INSERT INTO repair SELECT 'job-' || i, 'main', '', CAST('web1' AS BLOB),
+            CAST('HTTP' AS BLOB), 'httpd', i, '', 1700000000000 - i * 600000 - 1000, 0, 1, NULL,
+            NULL, 1700000000000 - i * 600000, ?2, '' FROM n";
+    store.execute(sql, (repairs, outcome.as_str())).unwrap();
+}
+
+#[test]
+fn reads_no_more_repairs_than_an_open_breaker_needs() {
+    for (outcome, read) in [
+        (RepairOutcome::NotHealed, 103),
+        (RepairOutcome::Healed, 103),
+        (RepairOutcome::CouldNotRun, 700),
+    ] {
+        let place = Place::new();
+        let mut ledger = place.open();
+        fill(&place, 700, outcome);
+        let event = event("web1", "9", 4);
+        let history = ledger.history(&event, &policy().horizon(&event), at(60)).unwrap();
+        // Repairs that could not run never open the breaker, so all of the incident are read.
+        assert_eq!(history.repairs.len(), read, "{outcome:?}");
+    }
+}
+
+#[test]
+fn old_refusals_count_no_more_even_before_they_are_deleted() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let mut now = open_breaker(&mut ledger);
+    let horizon = policy().horizon(&event("web1", "9", 4));
+    let spent = |ledger: &mut Box<dyn Ledger>, now| {
+        ledger.history(&event("web1", "9", 4), &horizon, at(now)).unwrap().spent(&horizon.limits)
+    };
+    let store = rusqlite::Connection::open(place.path()).unwrap();
+    for n in 0..91 * 24 * 2 {
+        let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
+            VALUES (?1, ?2, '', '', CAST('web1' AS BLOB), CAST('HTTP' AS BLOB), '', 'flapping', '')";
+        let millis = (1_700_000_000 + i64::try_from(now).unwrap()) * 1000;
+        store.execute(sql, (millis, format!("no-{n}"))).unwrap();
+        now += 30 * MINUTE;
+    }
+    assert_eq!(spent(&mut ledger, now - 2 * 24 * 3600), 3, "within 90 days");
+    assert_eq!(spent(&mut ledger, now), 0);
+}

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use policy::{Fleet, Policy, Quota, RepairName, respell};
 use serde::Deserialize;
@@ -11,6 +12,7 @@ use serde::de::{Deserializer, Error};
 
 use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
+use super::span::Span;
 use super::unique::Unique;
 
 /// The content of policy.json, with every default filled in.
@@ -20,6 +22,9 @@ pub struct Config {
     pub policy: Policy,
     /// Path of the ledger file, which records all repairs.
     pub ledger: PathBuf,
+    /// How long repairs and their steps are kept; `None` keeps them forever. It exceeds every limit
+    /// by 90 days, because refusals of that age can show that an incident goes on.
+    pub keep: Option<Duration>,
     /// Path of Nagios' external command file. If there is none, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
     /// Path of Nagios' status file. If there is none, acknowledgements, flapping and the share of
@@ -109,6 +114,8 @@ struct Keys {
     #[serde(default, deserialize_with = "fleet")]
     fleet: Fleet,
     ledger: Option<PathBuf>,
+    #[serde(default, deserialize_with = "keep")]
+    keep: Option<Duration>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
     check_repairs: Option<WatchService>,
@@ -132,8 +139,10 @@ impl<'de> Deserialize<'de> for Config {
         let keys = Keys::deserialize(json)?;
         let hosts = keys.hosts.0.into_iter().map(|(host, keys)| (host.0, keys)).collect();
         let repairs = keys.repairs.0.into_iter().map(|(name, repair)| (name, repair.0)).collect();
+        let policy = Policy { repairs, fleet: keys.fleet };
         Ok(Config {
-            policy: Policy { repairs, fleet: keys.fleet },
+            keep: keys.keep.map(|keep| keep.max(longest_limit(&policy) + REFUSALS_KEPT)),
+            policy,
             ledger: keys.ledger.unwrap_or_else(|| DEFAULT_LEDGER.into()),
             command_file: keys.command_file,
             status_file: keys.status_file,
@@ -144,6 +153,34 @@ impl<'de> Deserialize<'de> for Config {
             routes: HostRoutes::new(keys.ssh, hosts),
         })
     }
+}
+
+/// Time for which the ledger keeps refusals.
+const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+/// Shortest time for which repairs can be kept. `repairctl report` compares two months, and an
+/// incident can go on as long as there are refusals.
+const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
+
+fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct KeepKeys {
+        repairs: Span,
+    }
+    let KeepKeys { repairs: Span(repairs) } = KeepKeys::deserialize(json)?;
+    if repairs < SHORTEST_KEPT {
+        return Err(D::Error::custom("repairs must be kept for at least \"180d\""));
+    }
+    Ok(Some(repairs))
+}
+
+/// Returns the longest time after which a repair still counts for a limit.
+fn longest_limit(policy: &Policy) -> Duration {
+    let of_object = policy.repairs.values().map(|rules| {
+        let limits = rules.limits;
+        limits.cooldown.max(limits.window.per).max(limits.healthy_for).max(limits.relapse)
+    });
+    of_object.fold(policy.fleet.started.per, Duration::max)
 }
 
 fn fleet<'de, D: Deserializer<'de>>(json: D) -> Result<Fleet, D::Error> {

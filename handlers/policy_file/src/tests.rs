@@ -188,6 +188,20 @@ proptest! {
 }
 
 #[test]
+fn keeps_repairs_longer_than_any_limit() {
+    let keep = |text: &str| read_text(text).map(|config| config.keep.map(|keep| keep.as_secs()));
+    let day = 24 * 3600;
+    assert_eq!(keep(r#"{"repairs": {}}"#), Ok(None));
+    assert_eq!(keep(r#"{"repairs": {}, "keep": {"repairs": "730d"}}"#), Ok(Some(730 * day)));
+    let long = r#"{"keep": {"repairs": "180d"},
+        "fleet": {"started": {"count": 9, "per": "200d"}}, "repairs": {}}"#;
+    assert_eq!(keep(long), Ok(Some(290 * day)));
+    let short = keep("{\n\"repairs\": {}, \"keep\": {\"repairs\": \"179d\"}}").unwrap_err();
+    assert!(short.starts_with("policy.json:2:") && short.contains("keep: "), "{short}");
+    assert!(short.contains("at least \"180d\""), "{short}");
+}
+
+#[test]
 fn normalizes_the_spelling_of_names() {
     let config = read_text(
         r#"{"repairs": {"x": {"ladder": [{"ssh": "x", "at": "w\\xe42"}], "verify": ["/a", "\\x41"]}},

@@ -38,11 +38,19 @@ fn read(policy: &Value) -> Config {
 
 /// Returns a string that contains every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
-    let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
-        config;
+    let Config {
+        policy,
+        ledger,
+        keep,
+        command_file,
+        status_file,
+        check_repairs,
+        plugin_path,
+        routes,
+    } = config;
     let route = routes.route("web1", None);
     format!(
-        "{policy:?} {ledger:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
+        "{policy:?} {ledger:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
          {route:?}"
     )
 }

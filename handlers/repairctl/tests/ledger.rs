@@ -79,3 +79,16 @@ fn migrate_does_not_create_a_ledger() {
     assert!(code == 0 && text.contains("no ledger yet"), "{code}: {text}");
     assert!(!site.at("ledger.sqlite").exists());
 }
+
+#[test]
+fn migrate_rewrites_ledger_that_cannot_shrink() {
+    let site = OldSite::new();
+    assert_eq!(site.repairctl(&["ledger", "migrate"]).0, 0);
+    let store = Connection::open(site.at("ledger.sqlite")).unwrap();
+    store.execute_batch("PRAGMA auto_vacuum = NONE; VACUUM").unwrap();
+    drop(store);
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 0 && text.contains("rewritten"), "{code}: {text}");
+    let (code, text) = site.repairctl(&["ledger", "migrate"]);
+    assert!(code == 0 && text.contains("already"), "{code}: {text}");
+}

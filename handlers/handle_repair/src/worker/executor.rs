@@ -234,7 +234,7 @@ impl Executor for LiveExecutor<'_> {
 
     fn still_wanted(&mut self) -> Result<(), CalledOff> {
         let RepairJob { invocation, config, called, .. } = *self.job;
-        let known = reserve::history(Some(&mut *self.ledger), invocation, config, called);
+        let known = reserve::present(self.ledger, invocation, config, called);
         still_wanted(&known?).map_err(CalledOff::NotWanted)
     }
 

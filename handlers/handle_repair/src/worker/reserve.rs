@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
-use policy::{History, Observation, Reason, RepairName, Rules, Rung, decide};
+use policy::{History, Observation, Reason, RecordedHistory, RepairName, Rules, Rung, decide};
 use policy_file::Config;
 
 use super::ladder::{self, NotKnown};
@@ -27,7 +27,20 @@ pub fn history(
     Ok(ledger::gather(ledger, &invocation.event, &horizon, SystemTime::now(), observed)?)
 }
 
-/// Reserves the repair, or returns why it must not run.
+/// Gathers only what can change between the event and the repair: the pause, and the state that the
+/// monitoring engine reports. The rest of the history is left empty.
+pub fn present(
+    ledger: &mut dyn Ledger,
+    invocation: &Invocation,
+    config: &Config,
+    called: SystemTime,
+) -> Result<History, NotKnown> {
+    let observed = observe(invocation, config, called)?;
+    let paused = ledger.pause_of(&invocation.event, SystemTime::now())?;
+    Ok(History { recorded: RecordedHistory { paused, ..RecordedHistory::default() }, observed })
+}
+
+/// Reserves the repair, or returns the reason why it must not run.
 pub fn reserve<'a>(
     ledger: &mut dyn Ledger,
     job: &RepairJob<'a>,

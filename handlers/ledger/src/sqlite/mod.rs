@@ -1,14 +1,20 @@
 //! The ledger of one monitoring server in a SQLite file. Each reservation is one immediate
 //! transaction.
 
+mod compact;
+#[cfg(test)]
+mod event_plans;
 mod history;
+mod insert;
 mod locks;
 mod migrate;
 mod open;
+mod retention;
 mod row;
 mod schema;
 mod search;
 mod store;
+mod trouble;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -24,7 +30,7 @@ use locks::WorkerLock;
 /// file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
 
-/// Time for which refusals are kept. Repairs are kept forever.
+/// Time for which refusals are kept and count in decisions.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// Tolerance for corrections of the system clock. A recorded time further in the future means that
@@ -44,6 +50,18 @@ pub struct SqliteLedger {
 /// Returns a function that adds `path` to an error of SQLite.
 fn store_error(path: &Path) -> impl Fn(rusqlite::Error) -> Error + '_ {
     |why| Error::Store { path: path.to_owned(), why }
+}
+
+/// Writes without a flush to disk. A power failure may undo this, but only together with everything
+/// that was committed later: the next flush includes all earlier commits.
+fn unflushed<T>(
+    store: &mut Connection,
+    write: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    store.pragma_update(None, "synchronous", "NORMAL")?;
+    let written = write(store);
+    store.pragma_update(None, "synchronous", "FULL")?;
+    written
 }
 
 impl SqliteLedger {

@@ -13,6 +13,7 @@ use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
 use super::locks::{LOCK_WAIT, directory_of, private_file};
+use super::retention::INCREMENTAL;
 use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
@@ -31,7 +32,11 @@ impl SqliteLedger {
             _ => {}
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // A reservation must survive a power failure. This costs one fsync(2).
+        // Reservations, the beginnings of rungs, and outcomes must survive a power failure. Each of
+        // these commits costs one fsync(2); steps and refusals are written with `unflushed`. SQLite adds one for
+        // the directory of the log, one for the start of a new log, and two when the last process
+        // moves the log into the ledger. They keep the ledger complete in one file, so that a copy
+        // of it has all records and a restored one is not mixed with the log of another.
         ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
@@ -155,6 +160,9 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
         draft,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
+    // With this setting, the sweep can return unused space to the file system. SQLite accepts it only
+    // before anything is written.
+    store.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     store.execute_batch(WAL)?;
     schema::write(&store)?;
     store.close().map_err(|(_, why)| why)

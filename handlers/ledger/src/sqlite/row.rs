@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{spell, unspell};
+use policy::{Event, spell, unspell};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
@@ -121,4 +121,15 @@ pub(super) fn span_millis(span: Duration) -> i64 {
 
 pub(super) fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+}
+
+/// Returns the time that has passed since `at`. A time in the future counts as `now`, which never
+/// allows a repair that would otherwise be refused.
+pub(super) fn age(at: i64, now: SystemTime) -> Duration {
+    now.duration_since(time(at)).unwrap_or(Duration::ZERO)
+}
+
+/// Returns the host and service of an event in the form in which the ledger stores them.
+pub(super) fn object(event: &Event) -> (Vec<u8>, Vec<u8>) {
+    (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }

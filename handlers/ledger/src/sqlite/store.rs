@@ -4,20 +4,24 @@ use std::fs::File;
 use std::time::{Duration, SystemTime};
 
 use policy::{
-    Decision, Event, FleetUsage, History, Horizon, JobId, Reason, RecordedHistory, RepairName,
+    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, RecordedHistory,
+    RepairName,
 };
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::locks::{self, DecisionLock, WorkerLock};
 use super::row::{
-    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, paused, record,
-    refusal, reset, span_millis, step, strict,
+    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, object, paused, record,
+    refusal, reset, step, strict,
 };
-use super::{CLOCK_TOLERANCE, REFUSALS_KEPT, SqliteLedger, history};
+use super::{CLOCK_TOLERANCE, SqliteLedger, history, insert, store_error, unflushed};
 use crate::{
     Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
     RungSession, RungStart, Running, Step, StepKind, SweepLock,
 };
+
+/// Maximum number of repairs that [`Ledger::repairs_since`] returns.
+const MOST_REPAIRS_SINCE: u32 = 100;
 
 impl Ledger for SqliteLedger {
     fn reserve(
@@ -28,33 +32,35 @@ impl Ledger for SqliteLedger {
     ) -> Result<Result<RepairName, Reason>, Error> {
         // Handlers queue for this lock in the kernel, in order. SQLite would sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
-        let lock = WorkerLock::acquire(&self.path, claim.job)?;
-        let path = &self.path;
-        let decided = (|| {
-            // An immediate transaction takes the write lock before it reads the history. No other
-            // process can then decide on a history that we are about to change.
-            let transaction =
-                self.store.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let now = clock();
-            let alive = |job: &str| locks::is_alive(path, job);
-            let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)?;
-            let decision = decide(&History { recorded, observed: claim.observed });
-            match &decision {
-                Decision::Repair(name) => {
-                    insert_repair(&transaction, claim, name, &self.server, now)?
-                }
-                Decision::NoAction(why) => {
-                    insert_refusal(&transaction, claim, why, &self.server, now)?
-                }
-            }
-            transaction.commit().map(|()| decision)
-        })();
-        match self.named(decided)? {
+        let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));
+        // An immediate transaction takes the write lock before it reads the history. No other
+        // process can then decide on a history that we are about to change.
+        let transaction = self
+            .store
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(&of_store)?;
+        let now = clock();
+        let alive = |job: &str| locks::is_alive(path, job);
+        let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)
+            .map_err(&of_store)?;
+        match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
+                // Nobody must see the reservation without its lock.
+                let lock = WorkerLock::acquire(path, claim.job)?;
+                insert::repair(&transaction, claim, &name, server, now)
+                    .and_then(|()| transaction.commit())
+                    .map_err(&of_store)?;
                 self.held.insert(claim.job.clone(), lock);
                 Ok(Ok(name))
             }
-            Decision::NoAction(why) => Ok(Err(why)),
+            Decision::NoAction(why) => {
+                transaction.commit().map_err(&of_store)?;
+                // The others that wait for the lock would wait for a flush as well. If a power
+                // failure undoes the refusal, nothing has been repaired.
+                let write = |store: &mut _| insert::refusal(store, claim, &why, server, now);
+                unflushed(&mut self.store, write).map_err(&of_store)?;
+                Ok(Err(why))
+            }
         }
     }
 
@@ -66,6 +72,10 @@ impl Ledger for SqliteLedger {
     ) -> Result<RecordedHistory, Error> {
         let alive = |job: &str| self.is_alive(job);
         self.named(history::read(&self.store, &alive, event, horizon, now))
+    }
+
+    fn pause_of(&mut self, event: &Event, now: SystemTime) -> Result<Option<Pause>, Error> {
+        self.named(history::paused(&self.store, event, now))
     }
 
     fn begin_rung(
@@ -87,7 +97,7 @@ impl Ledger for SqliteLedger {
                     millis(rung.deadline)
                 ],
             )?;
-            insert_step(&transaction, job, now, StepKind::Begun, Some(rung.number), text)?;
+            insert::step(&transaction, job, now, StepKind::Begun, Some(rung.number), text)?;
             transaction.commit()
         })();
         self.named(begun)
@@ -101,7 +111,11 @@ impl Ledger for SqliteLedger {
         rung: Option<u32>,
         text: &str,
     ) -> Result<(), Error> {
-        self.named(insert_step(&self.store, job, now, kind, rung, text))
+        // The next rung and the outcome are flushed, and this step with them. If the power fails
+        // before, the gate still reports how the rung ended.
+        let written =
+            unflushed(&mut self.store, |store| insert::step(store, job, now, kind, rung, text));
+        self.named(written)
     }
 
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error> {
@@ -193,9 +207,9 @@ impl Ledger for SqliteLedger {
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error> {
         let sql = format!(
             "{RECORD} WHERE host = ?1 AND service = ?2 AND reserved > ?3 \
-             ORDER BY reserved DESC, rowid DESC"
+             ORDER BY reserved DESC, rowid DESC LIMIT {MOST_REPAIRS_SINCE}"
         );
-        let (host, service) = history::object(event);
+        let (host, service) = object(event);
         self.rows(&sql, params![host, service, millis(since)], |row| record(row, strict))
     }
 
@@ -204,7 +218,7 @@ impl Ledger for SqliteLedger {
             "{REFUSAL} WHERE host = ?1 AND service = ?2 AND at > ?3 \
              ORDER BY at DESC, id DESC LIMIT 1"
         );
-        let (host, service) = history::object(event);
+        let (host, service) = object(event);
         let keys = params![host, service, millis(since)];
         Ok(self.rows(&sql, keys, |row| refusal(row, strict))?.pop())
     }
@@ -285,13 +299,18 @@ impl Ledger for SqliteLedger {
     }
 
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error> {
-        let (host, service) = history::object(event);
+        let (host, service) = object(event);
         let sql = format!(
-            "{RESET} WHERE host = ?1 AND service IN (x'', ?2) AND at <= ?3 \
-             ORDER BY at DESC LIMIT 1"
+            "{RESET} WHERE host = ?1 AND service = ?2 AND at <= ?3 ORDER BY at DESC LIMIT 1"
         );
-        let keys = params![host, service, millis(now + CLOCK_TOLERANCE)];
-        Ok(self.rows(&sql, keys, reset)?.pop())
+        let until = millis(now + CLOCK_TOLERANCE);
+        let of_host = self.rows(&sql, params![host, b"", until], reset)?;
+        let of_object = self.rows(&sql, params![host, service, until], reset)?;
+        Ok(of_host.into_iter().chain(of_object).max_by_key(|reset| reset.at))
+    }
+
+    fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error> {
+        self.expire_batch(keep, now)
     }
 
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error> {
@@ -304,71 +323,4 @@ impl SqliteLedger {
         let sql = "SELECT ended IS NOT NULL FROM repair WHERE job = ?1";
         Ok(self.rows(sql, [job], |row| row.get(0))?.pop().unwrap_or(true))
     }
-}
-
-/// Value of the column `site`. A ledger serves one server, so all rows have the same site.
-const SITE: &str = "main";
-
-fn insert_repair(
-    store: &Connection,
-    claim: &Claim<'_>,
-    name: &RepairName,
-    server: &str,
-    now: SystemTime,
-) -> rusqlite::Result<()> {
-    let (host, service) = history::object(claim.event);
-    let sql = "INSERT INTO repair (job, site, server, host, service, repair, problem, event, \
-               reserved, lease_until, rung, text) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, 0, '')";
-    let row = params![
-        claim.job.as_str(),
-        SITE,
-        server,
-        host,
-        service,
-        name.as_str(),
-        claim.event.problem_id.as_deref().unwrap_or_default(),
-        claim.event.change(),
-        millis(now),
-        millis(now + claim.lease),
-    ];
-    store.execute(sql, row).map(drop)
-}
-
-fn insert_refusal(
-    store: &Connection,
-    claim: &Claim<'_>,
-    why: &Reason,
-    server: &str,
-    now: SystemTime,
-) -> rusqlite::Result<()> {
-    let kept = millis(now) - span_millis(REFUSALS_KEPT);
-    store.execute("DELETE FROM refusal WHERE at < ?1", [kept])?;
-    let (host, service) = history::object(claim.event);
-    let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    let row = params![
-        millis(now),
-        claim.job.as_str(),
-        SITE,
-        server,
-        host,
-        service,
-        claim.event.change(),
-        why.code().as_str(),
-        why.to_string(),
-    ];
-    store.execute(sql, row).map(drop)
-}
-
-fn insert_step(
-    store: &Connection,
-    job: &JobId,
-    now: SystemTime,
-    kind: StepKind,
-    rung: Option<u32>,
-    text: &str,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO step (job, at, kind, rung, text) VALUES (?1, ?2, ?3, ?4, ?5)";
-    store.execute(sql, params![job.as_str(), millis(now), kind.as_str(), rung, text]).map(drop)
 }

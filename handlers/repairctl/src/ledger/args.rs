@@ -16,9 +16,10 @@ pub enum LedgerAction {
     /// Migrate a ledger from an older version to the current schema
     #[command(
         after_help = "The package also migrates the ledger, and so does the first repair after an
-upgrade. A copy of the old ledger is kept next to the new one.
+upgrade. A copy of the old ledger is kept next to the new one. Only this command rewrites a
+ledger whose file cannot shrink yet, which needs free space of twice its size.
 
-Exit codes: 2 while a worker from the older version is still running a repair."
+Exit codes: 2 while a worker is still running a repair."
     )]
     Migrate,
 }

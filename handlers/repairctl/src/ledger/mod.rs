@@ -25,7 +25,9 @@ pub enum Migration {
     Current,
     /// The ledger was migrated. The path is that of the copy of the old ledger.
     Done(PathBuf),
-    /// A worker from the older version is still running a repair. The string is the error message.
+    /// The ledger already had the current schema, and was rewritten so that it can shrink.
+    Rewritten,
+    /// A worker is still running a repair. The string is the error message.
     Waiting(String),
 }
 
@@ -40,17 +42,18 @@ impl Split for LedgerArgs {
         let LedgerAction::Migrate = self.action;
         let path = &context.config()?.ledger;
         let backup = match ledger::open_read_only(path) {
-            Ok(_) => return Ok(Migration::Current),
+            Ok(_) => None,
             Err(ledger::Error::Missing(_)) => return Ok(Migration::NoLedger),
-            Err(ledger::Error::Older { backup, .. }) => backup,
+            Err(ledger::Error::Older { backup, .. }) => Some(backup),
             Err(why) => return Err(Problem::failed(why)),
         };
-        match ledger::open(path) {
-            Ok(_) => Ok(Migration::Done(backup)),
-            Err(why @ ledger::Error::WorkerAtWork { .. }) => {
-                Ok(Migration::Waiting(why.to_string()))
-            }
-            Err(why) => Err(Problem::failed(why)),
+        // Opening the ledger migrates it.
+        match (ledger::compact(path), backup) {
+            (Ok(_), Some(backup)) => Ok(Migration::Done(backup)),
+            (Ok(true), None) => Ok(Migration::Rewritten),
+            (Ok(false), None) => Ok(Migration::Current),
+            (Err(why), _) if is_in_use(&why) => Ok(Migration::Waiting(why.to_string())),
+            (Err(why), _) => Err(Problem::failed(why)),
         }
     }
 
@@ -65,6 +68,10 @@ impl Split for LedgerArgs {
                 let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());
                 (text, ToolResult::Fine)
             }
+            Migration::Rewritten => {
+                let text = "rewritten; from now on the file shrinks when records expire";
+                (format!("{path}: {text}"), ToolResult::Fine)
+            }
             Migration::Waiting(why) => {
                 (format!("{why}; run this again after the job has ended"), ToolResult::Failed)
             }
@@ -72,4 +79,9 @@ impl Split for LedgerArgs {
         out.line(line);
         Ok(result)
     }
+}
+
+/// Whether a worker keeps the ledger from being migrated.
+fn is_in_use(why: &ledger::Error) -> bool {
+    matches!(why, ledger::Error::WorkerAtWork { .. } | ledger::Error::InUse { .. })
 }

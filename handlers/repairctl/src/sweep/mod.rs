@@ -11,8 +11,10 @@ mod scheduler;
 
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
+use ledger::Ledger;
 use plugin_kit::{Out, Problem};
 use policy_file::Config;
 
@@ -46,7 +48,24 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let policy = absolute_policy(context)?;
     let keys = nagios.oldest_first();
     let report = SweepReport::new(out, args.json, keys.iter());
-    Ok(Scheduler::new(config, &policy, nagios, ledger, report).run()?)
+    let result = Scheduler::new(config, &policy, nagios, ledger, report).run()?;
+    delete_expired(context.ledger_to_write(config)?.as_mut(), config.keep)?;
+    Ok(result)
+}
+
+/// Time after which a sweep stops deleting records. The next sweep continues. It is short because
+/// the sweep does not react to a signal meanwhile.
+const DELETION_TIME: Duration = Duration::from_secs(5);
+/// Pause between two batches, in which waiting decisions take their turn.
+const DELETION_PAUSE: Duration = Duration::from_millis(10);
+
+/// Deletes records that are no longer kept, after the repairs and not before a decision.
+fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
+    let until = Instant::now() + DELETION_TIME;
+    while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {
+        thread::sleep(DELETION_PAUSE);
+    }
+    Ok(())
 }
 
 /// Prints what would be offered, without starting or writing anything.

@@ -1,0 +1,47 @@
+//! Rewrites a ledger of an older version so that its file can shrink.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::locks::{self, DecisionLock};
+use super::retention::{INCREMENTAL, auto_vacuum};
+use super::{SqliteLedger, store_error};
+use crate::Error;
+
+/// Number of instructions of SQLite's virtual machine between two signs of progress, which take a
+/// few milliseconds.
+const PROGRESS_EVERY: i32 = 100_000;
+
+impl SqliteLedger {
+    /// Rewrites the file with `auto_vacuum = INCREMENTAL`, unless it has that setting already.
+    /// Returns whether it was rewritten. The schema and all records stay the same, so an older
+    /// version can still use the ledger and no copy is needed: SQLite undoes a rewrite that is
+    /// interrupted (<https://sqlite.org/lang_vacuum.html>).
+    ///
+    /// # Errors
+    /// [`Error::InUse`] while a worker is repairing, because it could not record its steps.
+    pub fn compact(path: &Path) -> Result<bool, Error> {
+        let mut store = SqliteLedger::open(path)?.store;
+        let of_store = store_error(path);
+        // No repair is reserved while we hold this lock.
+        let lock = DecisionLock::acquire(path)?;
+        if auto_vacuum(&store).map_err(&of_store)? == INCREMENTAL {
+            return Ok(false);
+        }
+        if let Some(job) = locks::any_alive(path)? {
+            return Err(Error::InUse { path: path.to_owned(), job });
+        }
+        rewrite(&mut store, lock).map(|()| true).map_err(&of_store)
+    }
+}
+
+fn rewrite(store: &mut Connection, lock: DecisionLock) -> rusqlite::Result<()> {
+    let progress = move || {
+        lock.show_progress();
+        false
+    };
+    store.progress_handler(PROGRESS_EVERY, Some(progress))?;
+    store.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
+    store.execute_batch("VACUUM")
+}

@@ -1,0 +1,215 @@
+//! Tests that nothing that runs per event costs more as the ledger grows.
+//!
+//! SQLite reports each statement that it runs, so a new query needs no entry here. A new method of
+//! [`Ledger`] needs one, or an exemption.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, Rules, StateType, decide};
+use rusqlite::trace::{TraceEvent, TraceEventCodes};
+use rusqlite::{Connection, StatementStatus};
+use tempfile::TempDir;
+
+use super::SqliteLedger;
+use crate::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
+
+/// Methods of [`Ledger`] that no event calls.
+const FOR_ADMINS: &[&str] = &[
+    "repairs",
+    "refused",
+    "refusal_counts",
+    "jobs",
+    "in_trouble_since",
+    "unknown_since",
+    "pause",
+    "resume",
+    "reset",
+    "records",
+    "refusals",
+];
+/// Methods of [`Ledger`] that run no statement.
+const WITHOUT_STORE: &[&str] = &["share_lock", "lock_sweep"];
+
+/// A call of a method with the object of an event.
+type Call = fn(&mut SqliteLedger, &Event, SystemTime);
+
+/// The methods that a worker or the sweep calls for each event or object.
+const PER_EVENT: &[(&str, Call)] = &[
+    ("stop_overdue", |ledger, event, _| ledger.stop_overdue(&event.host).unwrap()),
+    ("abandoned", |ledger, event, _| drop(ledger.abandoned(&event.host).unwrap())),
+    ("running", |ledger, _, _| drop(ledger.running().unwrap())),
+    ("pauses", |ledger, _, now| drop(ledger.pauses(now).unwrap())),
+    ("fleet", |ledger, _, now| assert!(ledger.fleet(HOUR, now).unwrap().started > 0)),
+    ("last_reset", |ledger, event, now| drop(ledger.last_reset(event, now).unwrap())),
+    ("repairs_since", |ledger, event, _| {
+        drop(ledger.repairs_since(event, SystemTime::UNIX_EPOCH).unwrap());
+    }),
+    ("last_refusal", |ledger, event, _| {
+        drop(ledger.last_refusal(event, SystemTime::UNIX_EPOCH).unwrap());
+    }),
+    ("history", |ledger, event, now| {
+        drop(ledger.history(event, &policy().horizon(event), now).unwrap());
+    }),
+    ("pause_of", |ledger, event, now| drop(ledger.pause_of(event, now).unwrap())),
+    ("reserve", |ledger, event, now| {
+        reserve(ledger, event, now, &|known| decide(event, &policy(), known));
+        reserve(ledger, event, now, &|_| Decision::NoAction(Reason::Flapping));
+        reserve(ledger, event, now, &|_| Decision::Repair("httpd".parse().unwrap()));
+    }),
+    ("repair_of", |ledger, _, _| drop(ledger.repair_of(&job()).unwrap())),
+    ("refusal_of", |ledger, _, now| drop(ledger.refusal_of(&job(), now - HOUR).unwrap())),
+    ("begin_rung", |ledger, _, now| {
+        let rung = RungStart { number: 1, gate: None, deadline: now };
+        ledger.begin_rung(&job(), now, &rung, "rung 1 of 1").unwrap();
+    }),
+    ("step", |ledger, _, now| ledger.step(&job(), now, StepKind::Ran, Some(1), "").unwrap()),
+    ("steps", |ledger, _, _| drop(ledger.steps(&job()).unwrap())),
+    ("renew", |ledger, _, now| ledger.renew(&job(), now).unwrap()),
+    ("finish", |ledger, _, now| ledger.finish(&job(), now, RepairOutcome::Healed, "").unwrap()),
+    ("expire", |ledger, _, now| assert!(!ledger.expire(Some(400 * DAY), now).unwrap())),
+];
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn policy() -> Policy {
+    let rules = [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))];
+    Policy { repairs: rules.into(), ..Policy::default() }
+}
+
+fn job() -> JobId {
+    "the-job-of-this-event".parse().unwrap()
+}
+
+fn reserve(
+    ledger: &mut SqliteLedger,
+    event: &Event,
+    now: SystemTime,
+    decide: &dyn Fn(&policy::History) -> Decision,
+) {
+    let (lease, horizon) = (HOUR, policy().horizon(event));
+    let claim = Claim { job: &job(), event, lease, horizon, observed: None };
+    let _ = ledger.reserve(&claim, &|| now, decide).unwrap();
+}
+
+fn event(host: &str) -> Event {
+    Event {
+        problem_id: Some("7".into()),
+        repair: Some("httpd".parse().unwrap()),
+        ..Event::new(host, Some("HTTP"), ObjectState::Critical, StateType::Hard, 4)
+    }
+}
+
+/// Fills the tables up to the time `?1`. The object busy/HTTP has `?2` repairs, one every 26
+/// minutes, and twice as many refusals. Other objects have ten times as many of both.
+const FILL: &[&str] = &[
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11 * ?2)
+     INSERT INTO repair SELECT 'job-' || i, 'main', '',
+        CAST(iif(i % 11, 'host' || i % 97, 'busy') AS BLOB), CAST('HTTP' AS BLOB), 'httpd', i,
+        'CRITICAL;HARD;4', ?1 - i * 141818, ?1 - i * 141818 + 1000, 1, NULL, NULL,
+        iif(i IN (1, 2, 3), NULL, ?1 - i * 141818 + 1000),
+        iif(i IN (1, 2, 3), NULL, iif(i % 7, 'healed', 'not-healed')), ''
+        FROM n",
+    "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 22 * ?2)
+     INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
+        SELECT ?1 - i * 70909, 'no-' || i, 'main', '',
+        CAST(iif(i % 11, 'host' || i % 97, 'busy') AS BLOB), CAST('HTTP' AS BLOB), '',
+        'cooling-down', '' FROM n WHERE ?2",
+    "INSERT INTO step (job, at, kind, rung, text) SELECT job, reserved, 'begun', 1, '' FROM repair
+        WHERE ?1 AND ?2",
+    "INSERT INTO reset (at, host, service, by_whom, reason)
+        SELECT reserved - 100 * 86400000, host, service, 'ann', '' FROM repair WHERE ?1 AND ?2",
+    "INSERT OR IGNORE INTO pause SELECT CAST(host || '.paused' AS BLOB), service, 'ann', '', ?1,
+        NULL FROM repair WHERE ?2",
+];
+
+fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = SqliteLedger::open(&directory.path().join("ledger.sqlite")).unwrap();
+    for sql in FILL {
+        ledger.store.execute(sql, (super::row::millis(now), repairs)).unwrap();
+    }
+    (directory, ledger)
+}
+
+/// The statements of each method, with the sum of their steps in SQLite's virtual machine.
+type Seen = BTreeMap<&'static str, BTreeMap<String, i64>>;
+
+/// Calls every method for an object of `host`, and returns the statements that SQLite has run.
+fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
+    let seen = Arc::new(Mutex::new(BTreeMap::new()));
+    let record = Arc::clone(&seen);
+    let profile = move |event: TraceEvent<'_>| {
+        if let TraceEvent::Profile(statement, _) = event {
+            let steps = i64::from(statement.get_status(StatementStatus::VmStep));
+            *record.lock().unwrap().entry(statement.sql().into_owned()).or_insert(0) += steps;
+        }
+    };
+    ledger.store.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(profile)).unwrap();
+    let all = PER_EVENT.iter().map(|(method, call)| {
+        call(ledger, &event(host), now);
+        (*method, std::mem::take(&mut *seen.lock().unwrap()))
+    });
+    let all = all.collect();
+    ledger.store.trace_v2(TraceEventCodes::empty(), None::<fn(TraceEvent<'_>)>).unwrap();
+    all
+}
+
+/// Parts of plans that read all of something that does not grow: the index of the repairs that are
+/// running, the pauses, which admins set, and the groups, which no program writes yet.
+const BOUNDED: [&str; 3] = ["USING INDEX repair_running", "SCAN pause", "SCAN repair_group"];
+
+/// Returns the lines of a plan that read a whole table or sort rows.
+fn expensive(store: &Connection, sql: &str) -> Vec<String> {
+    let mut plan = store.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+    let lines = plan.raw_query().mapped(|row| row.get::<_, String>(3));
+    let is_bounded = |line: &str| BOUNDED.iter().any(|part| line.contains(part));
+    let is_expensive = |line: &String| {
+        (line.starts_with("SCAN") && !is_bounded(line)) || line.contains("TEMP B-TREE")
+    };
+    lines.map(Result::unwrap).filter(is_expensive).collect()
+}
+
+#[test]
+fn no_query_per_event_reads_a_whole_table_or_sorts() {
+    let now = SystemTime::now();
+    for analyzed in [false, true] {
+        let (_directory, mut ledger) = filled(500, now);
+        if analyzed {
+            ledger.store.execute_batch("ANALYZE").unwrap();
+        }
+        for (method, statements) in run(&mut ledger, "busy", now) {
+            assert!(!statements.is_empty(), "{method} runs no statement");
+            for sql in statements.into_keys().filter(|sql| !sql.starts_with("PRAGMA")) {
+                let lines = expensive(&ledger.store, &sql);
+                assert!(lines.is_empty(), "{method}, analyzed: {analyzed}: {sql}: {lines:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn cost_of_an_event_does_not_grow_with_the_ledger() {
+    let now = SystemTime::now();
+    for host in ["busy", "cold"] {
+        let [small, large] = [300, 3000].map(|repairs| run(&mut filled(repairs, now).1, host, now));
+        for (method, statements) in large {
+            let steps = |statements: &BTreeMap<String, i64>| statements.values().sum::<i64>();
+            let (before, after) = (steps(&small[method]), steps(&statements));
+            assert_eq!(before, after, "{method} of {host}: {statements:#?}");
+        }
+    }
+}
+
+#[test]
+fn knows_which_methods_run_per_event() {
+    let source = include_str!("../interface.rs");
+    let (_, methods) = source.split_once("pub trait Ledger").unwrap();
+    let methods = methods.split("\n    fn ").skip(1);
+    let methods: BTreeSet<&str> = methods.map(|rest| rest.split_once('(').unwrap().0).collect();
+    let per_event = PER_EVENT.iter().map(|(method, _)| method);
+    let known = per_event.chain(FOR_ADMINS).chain(WITHOUT_STORE).copied().collect();
+    assert_eq!(methods, known, "add a new method to one of the lists in event_plans.rs");
+}
