@@ -9,6 +9,7 @@ pub mod command_file;
 pub mod configuration;
 mod error;
 mod interface;
+mod line_buffer;
 mod lines;
 pub mod log;
 
