@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use engine::configuration::{Configuration, ResolvedObject};
+use engine::configuration::{Configuration, Directive, ResolvedObject};
 use engine::log::StateChange;
 use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
@@ -120,7 +120,7 @@ impl ReplayedObjects {
     fn configure(&mut self, configuration: &Configuration) {
         let objects = &configuration.objects;
         let opted_in = |object: &ResolvedObject| {
-            object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok())
+            object.text(Directive::Repair).and_then(|name| name.parse::<RepairName>().ok())
         };
         for host in &objects.hosts {
             if let Some(repair) = opted_in(&host.object) {
@@ -129,7 +129,7 @@ impl ReplayedObjects {
         }
         for service in &objects.services {
             let Some(repair) = opted_in(&service.object) else { continue };
-            let (name, attempts) = (Some(service.description.as_str()), attempts(&service.object));
+            let (name, attempts) = (Some(&*service.description), attempts(&service.object));
             for host in &service.hosts {
                 self.add(host, name, Some(repair.clone()), attempts);
             }
@@ -223,5 +223,5 @@ impl ReplayedObjects {
 pub struct TooManyObjects;
 
 fn attempts(object: &ResolvedObject) -> Option<u32> {
-    object.text("max_check_attempts")?.parse().ok()
+    object.text(Directive::MaxCheckAttempts)?.parse().ok()
 }

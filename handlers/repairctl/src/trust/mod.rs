@@ -32,7 +32,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// recording half reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The host's address in Nagios' object cache; absent if the cache does not contain the host.
+    /// The host's address in Nagios' object cache; absent if the cache does not contain the host, or the command line
+    /// has an address.
     address: Option<String>,
     /// The keys in the form in which the host sends them, or the error.
     keys: Result<Vec<Vec<u8>>, String>,
@@ -55,10 +56,10 @@ impl Split for TrustArgs {
     }
 
     fn collect(&self, context: &Context) -> Result<HostKeyProbe, Problem> {
-        let objects = MainFile::find(self.nagios_cfg.as_deref())?
-            .and_then(|main| main.objects().ok())
-            .unwrap_or_default();
-        let address = objects.address(&self.host).map(str::to_owned);
+        let main = MainFile::find(self.nagios_cfg.as_deref())?;
+        // --address takes precedence, so no address of Nagios is needed then.
+        let main = main.filter(|_| self.address.is_none());
+        let address = main.and_then(|main| main.address_of(&self.host).ok()?);
         let place = probe_target(self, &target(self, context, address.as_deref())?);
         let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(Problem::failed(why)),
