@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use engine::configuration::{Configuration, Directive, ResolvedObject};
 use engine::log::StateChange;
+use foldhash::fast::RandomState;
 use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
@@ -94,7 +95,7 @@ impl ObjectCounts {
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
     /// Index into `all` by `host` or `host;service`.
-    index: HashMap<Vec<u8>, usize>,
+    index: HashMap<Vec<u8>, usize, RandomState>,
     /// The repair that every service in the log is assumed to have.
     repair: Option<RepairName>,
     /// Number of objects with a repair.
