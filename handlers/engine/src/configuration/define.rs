@@ -58,12 +58,6 @@ impl Definition {
     }
 }
 
-/// Whether the first line of a file that is neither empty nor a comment begins a definition.
-/// Otherwise the file is a main file.
-pub fn begins_object_file(line: &[u8]) -> bool {
-    line.trim_ascii().starts_with(b"define") && !line.contains(&b'=')
-}
-
 /// An item of an object file. The parser returns it after the last line of the item.
 pub enum Item {
     /// A definition, which ends with `}`.

@@ -35,7 +35,7 @@ impl<R: BufRead> ConfigurationLines<R> {
     ///
     /// # Errors
     /// The file cannot be read.
-    pub fn next(&mut self) -> io::Result<Option<(u32, &[u8])>> {
+    pub fn next_line(&mut self) -> io::Result<Option<(u32, &[u8])>> {
         if !std::mem::take(&mut self.is_unread) {
             self.line.clear();
             self.number = self.read + 1;
@@ -47,7 +47,7 @@ impl<R: BufRead> ConfigurationLines<R> {
         Ok(Some((self.number, &self.line)))
     }
 
-    /// Makes the next call of [`ConfigurationLines::next`] return the same line again.
+    /// Makes the next call of [`ConfigurationLines::next_line`] return the same line again.
     pub fn unread(&mut self) {
         self.is_unread = true;
     }
@@ -90,7 +90,7 @@ impl<R: BufRead> ConfigurationLines<R> {
 pub fn logical(text: &[u8]) -> impl Iterator<Item = (u32, String)> {
     let mut lines = ConfigurationLines::new(text);
     std::iter::from_fn(move || {
-        let (number, line) = lines.next().ok()??;
+        let (number, line) = lines.next_line().ok()??;
         Some((number, spell(line)))
     })
 }
@@ -173,7 +173,7 @@ mod tests {
             let mut lines =
                 ConfigurationLines::new(BufReader::with_capacity(size, text.as_bytes()));
             let mut found = Vec::new();
-            while let Some((number, line)) = lines.next().unwrap() {
+            while let Some((number, line)) = lines.next_line().unwrap() {
                 found.push((number, spell(line)));
             }
             prop_assert_eq!(found, logical(text.as_bytes()).collect::<Vec<_>>());
@@ -185,9 +185,9 @@ mod tests {
             lines.joins = false;
             for (number, wanted) in (1..).zip(text.split_terminator('\n')) {
                 let wanted = wanted.strip_suffix('\r').unwrap_or(wanted);
-                prop_assert_eq!(lines.next().unwrap(), Some((number, wanted.as_bytes())));
+                prop_assert_eq!(lines.next_line().unwrap(), Some((number, wanted.as_bytes())));
             }
-            prop_assert_eq!(lines.next().unwrap(), None);
+            prop_assert_eq!(lines.next_line().unwrap(), None);
         }
     }
 }

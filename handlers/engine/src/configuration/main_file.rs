@@ -171,7 +171,7 @@ pub fn directives(
     lines: &mut ConfigurationLines<impl BufRead>,
 ) -> io::Result<Vec<(String, DirectiveValue)>> {
     let (file, mut all): (Rc<Path>, _) = (path.into(), Vec::new());
-    while let Some((line, text)) = lines.next()? {
+    while let Some((line, text)) = lines.next_line()? {
         let text = spell(text);
         if let Some((name, value)) = text.trim().split_once('=')
             && !name.starts_with('#')

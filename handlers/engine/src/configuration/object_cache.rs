@@ -74,21 +74,21 @@ impl ObjectCache {
 
     fn scan(file: impl Read, addresses: AddressesOf<'_>) -> io::Result<ObjectCache> {
         let mut cache = ObjectCache::default();
-        let ControlFlow::<Infallible>::Continue(()) = blocks(file, |block| {
-            cache.take(block, addresses);
+        let ControlFlow::<Infallible>::Continue(()) = definitions(file, |object| {
+            cache.take(object, addresses);
             ControlFlow::Continue(())
         })?;
         Ok(cache)
     }
 
-    fn take(&mut self, block: &Block, addresses: AddressesOf<'_>) {
-        let repair = block.repair.as_deref().filter(|name| !name.is_empty());
-        let Some(host) = block.host_name.as_deref() else { return };
-        if block.address.is_none() && repair.is_none() {
+    fn take(&mut self, object: &CachedObject, addresses: AddressesOf<'_>) {
+        let repair = object.repair.as_deref().filter(|name| !name.is_empty());
+        let Some(host) = object.host_name.as_deref() else { return };
+        if object.address.is_none() && repair.is_none() {
             return;
         }
         let host = spell(host);
-        if let Some(address) = &block.address
+        if let Some(address) = &object.address
             && addresses.contains(&host)
         {
             self.addresses.insert(host.clone(), spell(address));
@@ -117,7 +117,7 @@ pub fn address_of(path: &Path, host: &str) -> io::Result<Option<String>> {
 }
 
 fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
-    let found = blocks(file, |block| match (&block.host_name, &block.address) {
+    let found = definitions(file, |object| match (&object.host_name, &object.address) {
         (Some(name), Some(address)) if spell(name) == host => ControlFlow::Break(spell(address)),
         _ => ControlFlow::Continue(()),
     });
@@ -126,14 +126,14 @@ fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
 
 /// The lines of a definition that are used.
 #[derive(Debug, Default)]
-struct Block {
+struct CachedObject {
     host_name: Option<Vec<u8>>,
     /// Address of a host. A contact can have an address too, but it has no host name.
     address: Option<Vec<u8>>,
     repair: Option<Vec<u8>>,
 }
 
-impl Block {
+impl CachedObject {
     /// Takes a line of the definition. Of two lines with the same name, the last one counts. Of two
     /// custom variables, the first one counts.
     fn take(&mut self, line: &[u8]) {
@@ -156,24 +156,24 @@ impl Block {
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// Passes each definition to `each`, until it breaks.
-fn blocks<T>(
+fn definitions<T>(
     file: impl Read,
-    mut each: impl FnMut(&Block) -> ControlFlow<T>,
+    mut each: impl FnMut(&CachedObject) -> ControlFlow<T>,
 ) -> io::Result<ControlFlow<T>> {
     let mut lines = LineBuffer::new(file, LONGEST_LINE);
-    let mut open: Option<Block> = None;
+    let mut open: Option<CachedObject> = None;
     while let Some(line) = lines.next_line()? {
         let line = stripped(line);
         if line == b"}" {
-            if let Some(block) = open.take()
-                && let ControlFlow::Break(found) = each(&block)
+            if let Some(object) = open.take()
+                && let ControlFlow::Break(found) = each(&object)
             {
                 return Ok(ControlFlow::Break(found));
             }
         } else if line.starts_with(b"define") {
-            open = Some(Block::default());
-        } else if let Some(block) = &mut open {
-            block.take(line);
+            open = Some(CachedObject::default());
+        } else if let Some(object) = &mut open {
+            object.take(line);
         }
     }
     Ok(ControlFlow::Continue(()))

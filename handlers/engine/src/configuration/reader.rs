@@ -6,9 +6,10 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use memchr::memmem;
+use policy::spell;
 use safe_file::Input;
 
-use super::define::{Definition, DefinitionParser, Item, begins_object_file};
+use super::define::{Definition, DefinitionParser, Item};
 use super::directive::ObjectType;
 use super::lines::{ConfigurationLines, logical};
 use super::main_file::{self, LONGEST_OF_ANY, MainFile, read};
@@ -41,12 +42,14 @@ impl ConfigurationReader {
     /// The file is not readable.
     pub fn any_file(&mut self, path: &Path) -> io::Result<Option<MainFile>> {
         let mut file = OpenFile::open(path)?;
-        while let Some((_, line)) = file.lines.next()? {
-            let line = line.trim_ascii();
-            if line.is_empty() || line.starts_with(b"#") || line.starts_with(b";") {
+        while let Some((_, line)) = file.lines.next_line()? {
+            let line = spell(line);
+            let line = line.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
-            let is_object_file = begins_object_file(line);
+            // A line of a main file has a `=`.
+            let is_object_file = line.starts_with("define") && !line.contains('=');
             file.lines.unread();
             if is_object_file {
                 return self.definitions_of(path, file).map(|()| None);
@@ -137,7 +140,7 @@ impl ConfigurationReader {
         let mut includes = Vec::new();
         file.lines.joins = !file.is_cache;
         let mut parser = DefinitionParser::new(path, !file.is_cache, &mut self.texts);
-        while let Some((number, line)) = file.lines.next()? {
+        while let Some((number, line)) = file.lines.next_line()? {
             match parser.line(number, line) {
                 Some(Item::Definition(definition)) => {
                     self.has_objects = true;
