@@ -113,13 +113,20 @@ impl Directive {
             (_, b"service_description") => ServiceDescription,
             (_, b"timeperiod_name") => TimeperiodName,
             (_, b"use") => Use,
-            (_, b"monday") => Monday,
-            (_, b"tuesday") => Tuesday,
-            (_, b"wednesday") => Wednesday,
-            (_, b"thursday") => Thursday,
-            (_, b"friday") => Friday,
-            (_, b"saturday") => Saturday,
-            (_, b"sunday") => Sunday,
+            (ObjectType::TimePeriod, day) => return Directive::day(day),
+            _ => return None,
+        })
+    }
+
+    fn day(name: &[u8]) -> Option<Directive> {
+        Some(match name {
+            b"monday" => Directive::Monday,
+            b"tuesday" => Directive::Tuesday,
+            b"wednesday" => Directive::Wednesday,
+            b"thursday" => Directive::Thursday,
+            b"friday" => Directive::Friday,
+            b"saturday" => Directive::Saturday,
+            b"sunday" => Directive::Sunday,
             _ => return None,
         })
     }
