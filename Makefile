@@ -1,22 +1,22 @@
 # make build           build the release programs in target/release
 # make demo            start a lab on this machine, kill Apache three times and watch three repairs
 #                      (KEEP=1 leaves the lab running)
-# make test            run all tests, including those of the packages, against real Nagios, Apache,
+# make test            run all tests, including the package tests, with the real Nagios, Apache,
 #                      sshd and CFEngine (needs root or sudo)
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
-# make bench           measure our programs and the originals in the same run and print the ratios
+# make bench           measure our programs and the originals in one run, and print the ratios
 # make lint            check formatting, clippy and the documentation
-# make draw            print texts at random for readers to rate (SELFHEAL_SEED=n repeats a draw)
+# make draw            print random texts for readers to rate (SELFHEAL_SEED=n repeats a draw)
 # make deny            check licences, bans, sources and advisories of all dependencies (needs
 #                      cargo-deny)
 # make docs            write manual pages, completions and bills of materials to target/docs
 # make install         install to DESTDIR= with PREFIX=/usr (see packaging/install.mk)
 # make packages        put the built programs into rpms and debs in target/packages
 # make dist            write the source archive and the archive of vendored crates
-# make srpm            make a source package that mock and COPR can build without a network
-# make reproducible    make the packages twice and compare them
-# make release         check that version, change logs and tag agree
+# make srpm            build a source package that mock and COPR can build without a network
+# make reproducible    build the packages twice and compare them
+# make release         check that the versions in all files and the tag are the same
 
 CARGO ?= cargo
 CARGO_TARGET_DIR ?= target
@@ -30,27 +30,26 @@ include packaging/install.mk
 # The programs look for each other in their own directory first, then in this one.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
-# Programs that run often, or on repaired hosts of any age, are linked statically. They start much
-# faster and need no library. rustup provides the musl target. Without rustup, the gate is linked
-# statically against glibc and the others dynamically.
+# Programs are linked statically if they run often, or if they must run on repaired hosts of any
+# age. Static programs start much faster and need no library. rustup provides the musl target.
+# Without rustup, the gate is linked statically against glibc, and the others dynamically.
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 MUSL := $(subst -gnu,-musl,$(HOST))
 RELEASE = $(CARGO) build --release --locked
 
-# HIDE_PATHS removes the paths of the build machine from the programs, so that builds on different
-# machines are identical. Set it for packages that you distribute. Two paths remain in OpenSSL,
-# which looks for modules below the build directory, so always build in the same directory, as mock
-# does. It is off by default because changing the flags recompiles everything.
+# HIDE_PATHS removes the build machine's paths from the programs, so that builds on different
+# machines are identical. Set it for packages that you distribute. Two paths remain, because OpenSSL
+# looks for modules below the build directory. So always build in the same directory, as mock does.
+# HIDE_PATHS is off by default because changing the flags recompiles everything.
 ifdef HIDE_PATHS
 HIDDEN = $(CURDIR)=/nagios-selfheal $(or $(CARGO_HOME),$(HOME)/.cargo)=/cargo
 export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
 export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
-# The tests start sshd and need a directory that belongs to root. They are built as the calling user
-# and run as root, so `make test` also runs the tests that are marked as ignored because they need
-# root. The feature check_http/openssl builds check_http_openssl, which the tests of legacy TLS
-# need.
+# The tests start sshd and need a directory that belongs to root. So they are built as the calling
+# user, but run as root. Tests that need root are marked as ignored. `make test` runs these too.
+# The feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
@@ -90,8 +89,8 @@ test: build
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
-# Run the programs where packages install them. With DESTDIR, mount DESTDIR/usr over /usr. Only the
-# tests see this mount.
+# Run the programs from where packages install them. If DESTDIR is set, DESTDIR/usr is mounted over
+# /usr. Only the tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
 TEST_INSTALLED ?= cfengine chain faults names portable privileges replay report scale sweep watch
@@ -109,9 +108,9 @@ bench: build
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
 
-# check_http exits after one check and never frees its tables, which costs 0.1 MB per fuzz run.
+# check_http exits after one check and never frees its tables, so each fuzz run leaks 0.1 MB.
 # Therefore leak detection and the limit on resident memory are off. libFuzzer stores new inputs in
-# tests/fuzz/target and inputs that cause a failure in tests/fuzz/artifacts.
+# tests/fuzz/target, and inputs that cause a failure in tests/fuzz/artifacts.
 FUZZ_SECONDS ?= 60
 FUZZ_TARGETS ?= $(basename $(notdir $(wildcard tests/fuzz/fuzz_targets/*.rs)))
 FUZZ_TARGET_DIR ?= tests/fuzz/target
@@ -133,9 +132,9 @@ lint:
 draw:
 	@$(CARGO) run -q --locked -p e2e --bin draw
 
-# Without a network, check the advisory database that was fetched last. Without a database, print a
-# note. Only an advisory is an error. cargo-deny exits with 1 in both cases, so look for the
-# database first.
+# Without a network, use the advisory database that was fetched last. If there is no database, print
+# a note. Only an advisory is an error. cargo-deny exits with 1 for an advisory and also for a
+# missing database, so look for the database first.
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources

@@ -1,8 +1,8 @@
 # Defines where each file is installed. `make install`, the rpms and the debs all use these targets,
-# one per package. The targets create no account and start nothing. The packages' scripts do this,
-# or systemd-sysusers and systemd-tmpfiles.
+# one per package. The targets create no accounts and start nothing. That is up to the packages'
+# scripts, or to systemd-sysusers and systemd-tmpfiles.
 #
-#   install-selfheal  nagios-selfheal          the event handler, its worker, repairctl, the timer of the sweep
+#   install-selfheal  nagios-selfheal          handler, worker, repairctl, the sweep's timer
 #   install-plugins   nagios-plugins-selfheal  check_http and check_repairs
 #   install-config    nagios-selfheal-config   objects for Nagios, and the examples
 #   install-gate      repair-gate              the gate and its helper, for repaired hosts
@@ -13,7 +13,7 @@ DESTDIR ?=
 BINDIR = $(PREFIX)/bin
 LIBEXECDIR = $(PREFIX)/libexec/nagios-selfheal
 DATADIR = $(PREFIX)/share/nagios-selfheal
-# Initial configuration files. They define no repair.
+# Initial configuration files, which define no repairs.
 DEFAULTS = $(DATADIR)/defaults
 DOCDIR = $(PREFIX)/share/doc
 MANDIR = $(PREFIX)/share/man
@@ -26,13 +26,14 @@ ZSHDIR ?= $(PREFIX)/share/zsh/site-functions
 PLUGINDIR ?= $(firstword $(wildcard /usr/lib64/nagios/plugins) $(PREFIX)/lib/nagios/plugins)
 NAGIOSCONFDIR ?= $(firstword $(wildcard /etc/nagios4/conf.d) /etc/nagios/conf.d)
 
-# The built programs, and the output of `make docs`.
+# The output of `make build` and of `make docs`.
 OUT ?= target/release
 DOCS ?= target/docs
 
 # $(call put,MODE,FILES,DIRECTORY): install FILES into DIRECTORY.
 put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
-# $(call fill,FILE,DESTINATION): install a text file and adapt the paths of our programs in it.
+# $(call fill,FILE,DESTINATION): install a text file, with this project's paths adapted to the
+# variables above.
 fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
 	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)
 # $(call keep,FILE,DESTINATION): like fill, but never overwrite an existing configuration file.
@@ -45,8 +46,8 @@ complete = $(call put,644,$(DOCS)/completions/bash/$(1),$(PREFIX)/share/bash-com
 papers = $(call put,644,README.md SECURITY.md CHANGELOG.md LICENSE LICENSE-APACHE LICENSE-MIT $(DOCS)/sbom/$(1).cdx.json,$(DOCDIR)/$(1))
 
 .PHONY: install install-ready install-selfheal install-plugins install-config install-gate
-# For installation without a package. The packages' scripts also install these two files only if
-# they are missing, because `repairctl init` and the admin write to them.
+# `make install` is for installing without a package. Like the packages' scripts, it installs the
+# two files below only if they are missing, because `repairctl init` and the admin write to them.
 install: install-selfheal install-plugins install-config install-gate
 	$(call keep,packaging/policy.json,$(SYSCONFDIR)/nagios-selfheal/policy.json)
 	$(call keep,packaging/gate/repairs.json,$(SYSCONFDIR)/nagios-selfheal/repairs.json)
@@ -57,7 +58,7 @@ install-ready:
 install-selfheal: install-ready
 	$(call put,755,$(OUT)/handle_repair $(OUT)/repairctl,$(BINDIR))
 	$(call put,755,$(OUT)/repair_worker,$(LIBEXECDIR))
-	# `repairctl init --target` copies this gate to hosts without the package.
+	# `repairctl init --target` copies this gate to hosts on which the package is not installed.
 	$(call put,755,$(OUT)/repair_gate,$(LIBEXECDIR)/for-hosts)
 	$(call put,644,$(DOCS)/man/handle_repair.1 $(wildcard $(DOCS)/man/repairctl*.1),$(MANDIR)/man1)
 	$(call put,644,$(DOCS)/man/nagios-selfheal-policy.5,$(MANDIR)/man5)
@@ -76,8 +77,8 @@ install-selfheal: install-ready
 	$(call put,644,packaging/selinux/README.md packaging/selinux/selfheal.te packaging/selinux/selfheal.fc,$(DOCDIR)/nagios-selfheal/selinux)
 	$(call papers,nagios-selfheal)
 
-# The plugins have their own directory. Links with unique names make them available in the directory
-# of the distribution's plugins.
+# The plugins have their own directory. Links with unique names make them available in the
+# distribution's plugin directory.
 install-plugins: install-ready
 	$(call put,755,$(OUT)/check_http $(OUT)/check_http_openssl $(OUT)/check_repairs,$(LIBEXECDIR)/plugins)
 	install -d $(DESTDIR)$(PLUGINDIR)

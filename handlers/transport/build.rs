@@ -1,6 +1,6 @@
-//! Refuses to build against a distribution's libssh2. Debian 12 ships 1.10.0, which lacks RSA with
-//! SHA-2 and has known vulnerabilities. libssh2-sys links the system's libssh2 if
-//! LIBSSH2_SYS_USE_PKG_CONFIG is set to any value.
+//! Fails the build if it would link the distribution's libssh2. libssh2-sys does so if
+//! LIBSSH2_SYS_USE_PKG_CONFIG is set to any value. Debian 12 ships libssh2 1.10.0, which lacks RSA
+//! with SHA-2 and has known vulnerabilities.
 
 fn main() {
     let switch = "LIBSSH2_SYS_USE_PKG_CONFIG";
@@ -12,6 +12,6 @@ fn main() {
     );
     assert!(
         std::env::var_os(switch).is_none(),
-        "unset {switch}: crate transport is built with the bundled libssh2 only, never the system's"
+        "unset {switch}: the transport crate needs the bundled libssh2, not the system's"
     );
 }

@@ -1,5 +1,5 @@
-//! Measures the cost of one process, ours and the original in turn, and prints ratios of the
-//! medians.
+//! Measures what one process costs. Alternates between this project's program and the original, and
+//! prints the ratios of the medians.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -12,16 +12,16 @@ use nix::sys::time::TimeValLike;
 
 use crate::{parallel, say};
 
-/// The cost of one run, in microseconds.
+/// What one run costs, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     cpu: f64,
     pub wall: f64,
 }
 
-/// Implements `bench once PROGRAM [ARGUMENT...]`, which runs the program and prints its CPU and
-/// wall time in microseconds. Each measurement needs a new process, because the kernel adds up the
-/// usage of all children.
+/// Implements `bench once PROGRAM [ARGUMENT...]`, which runs the program and prints its CPU time
+/// and elapsed time in microseconds. Each measurement needs a new process, because the kernel only
+/// reports the total for all children.
 pub fn once(argv: &[String]) {
     let begun = Instant::now();
     let (program, arguments) = argv.split_first().expect("a program to measure");
@@ -47,9 +47,9 @@ pub fn measure(argv: &[String]) -> Cost {
     Cost { cpu: *cpu, wall: *wall }
 }
 
-/// Returns the peak memory of a run in KiB. The kernel counts the memory of the parent before exec
-/// as memory of the child. time(1) is used as the parent because it is smaller than all measured
-/// programs.
+/// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts the memory
+/// of its parent as its own. Therefore time(1) starts the program, because time(1) is smaller than
+/// all measured programs.
 fn memory(argv: &[String]) -> f64 {
     let mut command = Command::new(system_program(&["time"]));
     let output = command
@@ -65,7 +65,7 @@ fn memory(argv: &[String]) -> f64 {
         .unwrap_or_else(|| panic!("time(1) said {said}"))
 }
 
-/// Two commands with the same result.
+/// Two commands that do the same thing.
 struct Pair {
     name: &'static str,
     ours: Vec<String>,
@@ -79,7 +79,7 @@ fn words(program: &Path, arguments: &str) -> Vec<String> {
         .collect()
 }
 
-/// Prints a table of the ratios for programs that Nagios runs thousands of times a minute.
+/// Prints a table with the ratios for the programs that Nagios runs thousands of times a minute.
 pub fn compare(rounds: usize) {
     let Lab { place, web, monitor } = Lab::new();
     place.file(
@@ -88,10 +88,12 @@ pub fn compare(rounds: usize) {
         0o644,
         None,
     );
-    // Install check_http_openssl as well. check_http looks for it in its own directory.
+    // Copy check_http_openssl into the lab as well, because check_http looks for it in its own
+    // directory.
     place.program("check_http_openssl");
     let (tls, tls_port) = tls_server(&place, "tls", "");
-    // rustls refuses cipher suites without forward secrecy, which OpenSSL 3 still supports.
+    // Make check_http fall back to check_http_openssl, with a cipher suite without forward secrecy.
+    // rustls refuses these suites, but OpenSSL 3 still supports them.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
     say(&format!(
         "ratios of the medians of {rounds} runs each; per second: {} at a time",
@@ -153,15 +155,15 @@ fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
     all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Returns comparisons of a handler call that does nothing with a dash script that has the same
-/// conditions, and with `true`.
+/// Returns two comparisons for a handler call that does nothing: with a dash script that tests the
+/// same conditions, and with `true`.
 fn handler_pairs(place: &Place, monitor: &Monitor) -> Vec<Pair> {
     let script = "#!/bin/dash\ncase \"$1;$2;$3\" in\n'CRITICAL;SOFT;3' | 'CRITICAL;HARD;'*) exec \
     /bin/false ;;\nesac\nexit 0\n";
     let script = place.file("nothing.sh", script, 0o755, None);
     let call = "OK HARD 1 --host web1 --address 127.0.0.1 --service HTTP --repair httpd \
                 --max-attempts 4 --host-state UP --downtime 0";
-    // The benchmark runs as root, which rejects a policy owned by Nagios' user.
+    // The benchmark runs as root. As root, the handler rejects a policy that Nagios' user owns.
     let policy = std::fs::read_to_string(&monitor.policy).expect("the lab's policy");
     let policy = place.file("policy_of_root.json", &policy, 0o644, None);
     let ours = words(&monitor.handler, &format!("{call} --policy {}", policy.display()));
@@ -203,7 +205,7 @@ fn check_pairs(monitor: &Monitor, web: &WebSide, tls_port: u16, old_tls_port: u1
         .collect()
 }
 
-/// Starts a TLS server that answers every request with a page. Returns its process and port.
+/// Starts a TLS server that answers every request with a page. Returns the server and its port.
 fn tls_server(place: &Place, name: &str, options: &str) -> (Daemon, u16) {
     let openssl: PathBuf = system_program(&["openssl"]);
     let (key, cert) = (place.at(&format!("{name}.key")), place.at(&format!("{name}.pem")));

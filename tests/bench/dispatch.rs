@@ -1,5 +1,5 @@
-//! Measures a call of the handler that dispatches a repair. Nagios waits for this call but not for
-//! the repair.
+//! Measures a handler call that dispatches a repair. Nagios waits for this call, but not for the
+//! repair.
 
 use std::thread;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use serde_json::json;
 use crate::cost::measure;
 use crate::say;
 
-/// Each call starts a worker, which soon finds nothing to do. The next measurement waits for its
-/// end.
+/// Pause between two calls. Each call starts a worker, which finds nothing to do and must have
+/// ended before the next measurement.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints how much longer the call takes than `true`, in milliseconds. The goal is less than ten.
+/// Prints how many milliseconds longer the call takes than `true`. The goal is less than ten.
 pub fn compare(rounds: usize) {
     let lab = Lab::new();
     let monitor = &lab.monitor;

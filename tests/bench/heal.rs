@@ -1,6 +1,6 @@
-//! Measures the time from the kill of Apache until Nagios shows OK, in turn with our handler and
-//! with a classic shell handler. The shell handler acts on SOFT 3, runs CFEngine over ssh and
-//! requests a forced check.
+//! Measures the time from killing Apache until Nagios shows OK. Alternates between handle_repair
+//! and a classic shell handler, which acts on SOFT 3, runs CFEngine over ssh, and requests a forced
+//! check.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,8 +8,8 @@ use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
-/// Number of blocks for each handler. The blocks alternate, so that a slowdown of the machine
-/// affects both.
+/// Number of blocks for each handler. A block consists of several rounds. The two handlers' blocks
+/// alternate, so that a slowdown of the machine affects both handlers.
 const BLOCKS: usize = 2;
 
 /// Measures both handlers and prints a table.
@@ -75,17 +75,17 @@ fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {
         }
         (times.ok > 0.0).then_some(())
     })?;
-    // Shift each kill to another moment of Nagios' one-second interval.
+    // Shift each kill to another point in Nagios' one-second interval.
     let pause = Duration::from_millis(1500);
     let begun = SystemTime::now();
     within(pause, || (begun.elapsed().unwrap_or_default() >= pause).then_some(()));
     Some(times)
 }
 
-/// Writes the classic shell handler, with strict host keys and a forced check after the repair.
-/// Returns the Nagios command that calls it.
+/// Writes the classic shell handler, which checks host keys strictly and requests a forced check
+/// after the repair. Returns the Nagios command that calls it.
 fn classic_handler(place: &Place, web: &WebSide, monitor: &Monitor) -> String {
-    // known_hosts of the lab contains the name web1, so pass this name to ssh.
+    // The lab's known_hosts contains the name web1, so pass this name to ssh.
     let ssh = format!(
         "ssh -F /dev/null -n -T -i {} -o BatchMode=yes -o StrictHostKeyChecking=yes -o \
          UserKnownHostsFile={} \

@@ -1,5 +1,5 @@
-//! `make bench` measures the cost of a process and the time until a service is healed. It compares
-//! our programs with the originals in the same run.
+//! `make bench` measures what a process costs and how long it takes until a service is healed. It
+//! compares this project's programs with the originals in the same run.
 
 mod cost;
 mod dispatch;

@@ -1,18 +1,19 @@
-//! Measures how often a program can run per second. Several processes run in parallel, as under
-//! Nagios.
+//! Measures how often a program can run per second while several processes run in parallel, as
+//! under Nagios.
 
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// Number of parallel processes.
+/// How many processes run at the same time.
 pub const AT_A_TIME: usize = 8;
-/// Time for which each program runs in turn. Short turns make a slowdown of the machine affect
-/// both.
+/// How long one program runs repeatedly before it is the other program's turn. The turns are short,
+/// so that a slowdown of the machine affects both programs.
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// Returns the ratio of runs per second, ours to theirs, from the medians of all turns.
+/// Returns how often `ours` ran per second, divided by how often `theirs` did. Both rates are
+/// medians over all turns.
 pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

@@ -1,5 +1,5 @@
-//! Tests of cf-runagent as a rung of policy.json, with a real cf-serverd. This is an alternative to
-//! the gate. It must trust only keys that an admin has exchanged.
+//! Tests of cf-runagent as a rung in policy.json, with a real cf-serverd. CFEngine's daemon is an
+//! alternative to the gate. Both sides must trust only keys that an admin has exchanged.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use serde_json::json;
 const CALL: &str =
     "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
-/// Starts a lab whose policy has cf-runagent as its only rung.
+/// Starts a lab in which cf-runagent is the only rung.
 fn lab() -> (Lab, CfServerd) {
     let lab = Lab::new();
     let serverd = CfServerd::start(&lab.place, &lab.web, &lab.monitor);
@@ -54,8 +54,8 @@ fn heals_killed_apache_with_cf_runagent() {
     assert!(web.jobs().is_empty(), "the gate received a request");
 }
 
-/// First the monitor and then the host lacks the key of the other side. Nothing is run, and the
-/// record contains the fix.
+/// First the monitor lacks the host's key, then the host lacks the monitor's key. In both cases,
+/// nothing must run, and the record must contain the fix.
 #[test]
 fn refuses_unexchanged_key_and_prints_fix() {
     let (lab, serverd) = lab();

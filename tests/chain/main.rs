@@ -16,7 +16,8 @@ use serde_json::json;
 fn heals_killed_apache_once_before_hard_state() {
     let lab = Lab::new();
     let (web, monitor) = (&lab.web, &lab.monitor);
-    // Leave enough time between SOFT 3 and HARD for a repair on a machine that runs other tests.
+    // Leave enough time for a repair between SOFT 3 and HARD, even if the machine also runs other
+    // tests.
     let nagios = lab.nagios(&Watch { retry_interval: 4, ..Watch::default() });
     let mut journal = Journal::new(&nagios.log, monitor);
 
@@ -32,8 +33,8 @@ fn heals_killed_apache_once_before_hard_state() {
     );
     assert!(!seen.iter().any(|what| what.starts_with("HARD")), "{seen:?}");
 
-    // Nagios calls the handler for the recovery as well. Wait for this call and for possible
-    // repairs after it.
+    // Nagios calls the handler for the recovery as well. Wait for this call, and for any repair
+    // that it might wrongly start.
     nagios.wait_for_call("OK;SOFT;4");
     std::thread::sleep(Duration::from_secs(2));
     let records = monitor.records();
@@ -53,7 +54,7 @@ fn heals_killed_apache_once_before_hard_state() {
     decides_every_call_the_same_way_from_the_log(&nagios);
 }
 
-/// The event HARD arrives while the repair is still running or during its cooldown. It must not
+/// The HARD event arrives while the repair is still running or during its cooldown. It must not
 /// start the same repair again.
 #[test]
 fn does_not_repeat_failed_repair_and_escalates() {
@@ -103,8 +104,8 @@ fn heals_hung_apache_with_second_rung() {
     });
 }
 
-/// A restart cannot fix a broken configuration. The fault is escalated with the evidence, and
-/// further calls by Nagios start no repair.
+/// A restart cannot fix a broken configuration. The worker escalates the fault with the evidence,
+/// and further calls by Nagios start no repair.
 #[test]
 fn escalates_apache_with_broken_configuration() {
     let lab = Lab::new();
@@ -148,8 +149,8 @@ fn escalates_apache_with_broken_configuration() {
     assert_eq!(web.jobs().len(), 2, "one job for each rung");
 }
 
-/// A repair of a host instead of a service. The local rung on the Nagios server does not help, but
-/// the rung at the gate of the hypervisor does.
+/// This test repairs a host, not a service. The local rung on the Nagios server does not help, but
+/// the rung at the hypervisor's gate does.
 #[test]
 fn powers_on_host_through_gate_of_hypervisor() {
     let lab = Lab::new();
@@ -200,8 +201,8 @@ fn powers_on_host_through_gate_of_hypervisor() {
     });
     let records = monitor.records();
     assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
-    // The failing service makes Nagios check the host at once, so HARD can follow directly after
-    // the last SOFT.
+    // When the service fails, Nagios immediately checks the host too. The repair can therefore
+    // start at SOFT 2 or at HARD 3.
     assert!(["DOWN;SOFT;2", "DOWN;HARD;3"].contains(&records[0].event.as_str()), "{records:?}");
     assert_eq!((records[0].outcome, web.jobs().len()), (Some(RepairOutcome::Healed), 1));
     let local = monitor.steps(&records[0].job).into_iter().find(|step| step.kind == Ran).unwrap();
@@ -213,8 +214,8 @@ define service {\n host_name web1\n service_description Repairs\n check_command 
 none\n active_checks_enabled 0
  check_period always\n notification_period always\n contacts pager\n max_check_attempts 1\n}\n";
 
-/// Returns the gate's repairs for an Apache that can hang. The second one kills it with SIGKILL and
-/// starts it again.
+/// Returns two gate repairs for an Apache that can hang. The second repair kills Apache with
+/// SIGKILL and starts it again.
 fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     let apache = system_program(&["apache2"]).display().to_string();
     let config = web.apache.config.display().to_string();
@@ -228,8 +229,8 @@ fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
     }})
 }
 
-/// Checks that the log alone leads to the same decisions as the real calls. A line of the log looks
-/// like `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
+/// Checks that the log alone leads to the same decisions as the real calls. A log line looks like
+/// `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.
 fn decides_every_call_the_same_way_from_the_log(nagios: &Nagios) {
     let rules = Rules::with_ladder(Vec::new());
     let policy =

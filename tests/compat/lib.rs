@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 /// Path of the original in Debian's package monitoring-plugins-basic.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Returns the path of our check_http. This is `CHECK_HTTP`, if that variable is set, or else the
-/// release build from `make build` in the directory `SELFHEAL_PROGRAMS` or in `target/release`.
+/// Returns the path of our check_http. The environment variable `CHECK_HTTP` can name it. Otherwise
+/// it is the release build from `make build`, in the directory named by `SELFHEAL_PROGRAMS` or in
+/// `target/release`.
 pub fn ours() -> PathBuf {
     let built = || {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");

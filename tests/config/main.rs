@@ -1,4 +1,5 @@
-//! Tests that the programs accept the files in nagios-config/, and tests of `make deny`.
+//! Tests that Nagios, CFEngine and this project's programs accept the files in nagios-config/. Also
+//! tests `make deny`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,8 +8,8 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped, system_program};
 
-/// Definitions that the shipped files need and that every site has: a contact, a time period and
-/// templates.
+/// Definitions that the shipped files need and that every site already has: a contact, a time
+/// period and templates.
 const SITE: &str = "
 define command { \n command_name page \n command_line /bin/true \n }
 define contact { \n contact_name pager \n host_notification_period \
@@ -51,7 +52,7 @@ fn nagios_accepts_the_object_files() {
     let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
     assert!(said.contains("Checked 2 services"), "{said}");
     // Nagios warns that power1 has no service. Any other warning, for example about a missing
-    // contact, is an error in the files.
+    // contact, shows a mistake in the files.
     let warnings: Vec<&str> = said
         .lines()
         .filter(|line| line.starts_with("Warning:") && !line.contains("'power1'"))
@@ -66,8 +67,8 @@ fn command_lines_need_no_shell_and_have_no_semicolon() {
         commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
     assert_eq!(lines.len(), 5);
     for line in lines {
-        // To Nagios, `;` starts a comment. Lines with one of the other characters are run by
-        // /bin/sh. Nagios handles quotes itself.
+        // To Nagios, `;` starts a comment. If a line contains one of the other characters, Nagios
+        // runs it in /bin/sh. Nagios handles quotes without a shell.
         assert!(
             !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
             "{line}"
@@ -112,7 +113,7 @@ fn handler_accepts_shipped_policy() {
 }
 
 #[test]
-fn gate_file_has_every_repair_of_policy() {
+fn repairs_json_has_every_repair_in_the_policy() {
     let place = Place::new();
     let read = |name: &str| fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
     let gate_file = place.file("repairs.json", &read("repairs.json"), 0o644, None);
@@ -141,8 +142,8 @@ fn cfengine_accepts_its_policies() {
     }
 }
 
-/// Runs `make deny` without a network. A fake `cargo` fails to fetch the database and reports an
-/// advisory.
+/// Runs `make deny` with a fake `cargo`, which cannot fetch the advisory database, as if there were
+/// no network. The fake `cargo` also reports an advisory.
 fn deny_offline(place: &Place) -> (bool, String) {
     let cargo = place.file(
         "cargo",

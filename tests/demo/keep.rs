@@ -1,4 +1,4 @@
-//! Keeps the lab running after the demo and prints commands to try in it.
+//! Keeps the lab running after the demo, and prints commands to try out in it.
 
 use std::io::{IsTerminal, stdin};
 use std::process;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use e2e::{Lab, Nagios, interrupted};
 
-/// Returns the instructions for the lab: two shell definitions, then one command per line.
+/// Returns instructions for using the lab: two shell definitions, then one command per line.
 pub fn invitation(lab: &Lab, nagios: &Nagios) -> String {
     let end = if stdin().is_terminal() {
         "you press Enter".to_owned()
@@ -55,7 +55,7 @@ Then:
     text
 }
 
-/// Waits for a signal or, on a terminal, for Enter.
+/// Waits for SIGINT or SIGTERM or, on a terminal, for Enter.
 pub fn wait_for_end() {
     let (pressed, key) = mpsc::channel();
     if stdin().is_terminal() {

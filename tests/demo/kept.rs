@@ -1,5 +1,5 @@
 //! Tests `KEEP=1 make demo` without a terminal. The lab must keep running, the printed commands
-//! must work, and SIGTERM must end it cleanly.
+//! must work, and SIGTERM must end the demo cleanly.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -54,9 +54,9 @@ fn kept_lab_runs_without_terminal_and_its_commands_work() {
     let count = |start: &str| commands.iter().filter(|command| command.starts_with(start)).count();
     assert_eq!((count("repairctl "), count("tail -f "), commands.len()), (9, 2, 13), "{shown}");
     for command in &commands {
-        // Check that the log has lines instead of waiting for new ones.
+        // `tail -f` would never end, so check that the log has lines instead.
         let command = command.replace("tail -f", "grep -q .");
-        // Retry, because the status file may not show yet that Apache runs again.
+        // Retry, because the status file may not show yet that Apache is running again.
         until(&command, MINUTE, || shell(&command).status.success().then_some(()));
     }
     // One of the commands has killed Apache, and Nagios repairs it as before.

@@ -1,5 +1,5 @@
-//! `make demo` kills Apache three times and shows live how Nagios repairs it. With `--keep` the lab
-//! keeps running for manual tests.
+//! `make demo` kills Apache three times, and shows live how Nagios repairs it. With `--keep`, the
+//! lab keeps running for experiments.
 
 mod keep;
 
@@ -12,8 +12,8 @@ use e2e::{Happening, Journal, Lab, Watch, WebSide, clean_up_when_interrupted, wi
 use serde_json::json;
 
 const ROUNDS: usize = 3;
-/// Time limit of a round. Nagios needs three failed checks with an interval of one second. The rest
-/// is for the repair and for a busy machine.
+/// Time limit for one round. Nagios needs three failed checks, one second apart. The rest leaves
+/// time for the repair on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Times of one round, measured from the kill.
+/// How long one round took, measured from the kill.
 struct Healed {
     soft_3: Duration,
     verified: Duration,
@@ -103,7 +103,7 @@ fn kill_and_watch(
     done.map(|()| healed)
 }
 
-/// Returns a readable name for the kind of an entry.
+/// Returns a readable name for what happened.
 fn shown(news: &Happening) -> String {
     match news.what.as_str() {
         "reserved" => "decision",
@@ -114,7 +114,7 @@ fn shown(news: &Happening) -> String {
     .to_owned()
 }
 
-/// Standard output. It is coloured only on a terminal.
+/// Standard output, which is coloured only on a terminal.
 struct Screen {
     colour: bool,
 }

@@ -22,13 +22,13 @@ pub struct Bed {
     _place: Place,
 }
 
-/// The result of a call of the handler.
+/// How a handler call ended.
 pub struct Seen {
     /// Exit code of the handler.
     pub code: i32,
     /// Standard output of the handler.
     pub text: String,
-    /// Run time of the handler.
+    /// How long the handler ran.
     pub took: Duration,
 }
 
@@ -42,14 +42,14 @@ impl Bed {
         bed
     }
 
-    /// Makes the gate's repair run this program.
+    /// Makes the repair at the gate run this program.
     pub fn repair_is(&self, argv: &[&str]) {
         self.web.write_repairs(
             &json!({"repairs": {"httpd": {"run": argv, "timeout": "2s", "cooldown": "1s"}}}),
         );
     }
 
-    /// Makes the gate's repair wait until a file exists. Returns the path of this file.
+    /// Makes the repair at the gate wait until a file exists. Returns the path of this file.
     pub fn hold_repair(&self) -> PathBuf {
         let go = self.mark.with_file_name("go");
         let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
@@ -58,7 +58,7 @@ impl Bed {
         go
     }
 
-    /// Waits for the cooldown of the lab's gate, which is one second.
+    /// Waits until the gate's cooldown is over, which is one second in the lab.
     pub fn wait_for_the_gates_cooldown(&self) {
         std::thread::sleep(Duration::from_millis(1100));
     }
@@ -71,7 +71,8 @@ impl Bed {
         self.monitor.write_policy(&policy);
     }
 
-    /// Makes the monitor expect the host's sshd at this port, with the same host key.
+    /// Makes the monitor connect to the host's sshd at this port, and expect the same host key
+    /// there.
     pub fn sshd_is_at(&self, port: u16) {
         let known = fs::read_to_string(self.monitor.known_hosts()).unwrap();
         fs::write(
@@ -82,7 +83,7 @@ impl Bed {
         self.policy(|policy| policy["ssh"]["port"] = json!(port));
     }
 
-    /// Runs the handler in the same way as Nagios.
+    /// Runs the handler as Nagios does.
     pub fn call(&self, arguments: &str) -> Seen {
         let begun = Instant::now();
         let output = self.monitor.call(arguments);
@@ -95,8 +96,8 @@ impl Bed {
         Seen { code: output.status.code().unwrap(), text, took: begun.elapsed() }
     }
 
-    /// Calls the handler and expects that it runs no repair. It must exit with 2, record the
-    /// failure with the text `wanted`, and change nothing on the host.
+    /// Calls the handler, and checks that it runs no repair: it must exit with 2, record the
+    /// failure with a message that contains `wanted`, and change nothing on the host.
     pub fn could_not_run(&self, wanted: &str) {
         let seen = self.call(CALL);
         assert_eq!(seen.code, 2, "{}", seen.text);

@@ -1,5 +1,6 @@
-//! Kills handle_repair at many moments of the few milliseconds that it runs: before, while and
-//! after it starts the worker. Afterwards either no repair has run, or one worker has completed it.
+//! Kills handle_repair at many points during the few milliseconds for which it runs, before and
+//! after it has started the worker. Afterwards, the repair must not have run at all, or one worker
+//! must have completed it.
 
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -14,13 +15,15 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::bed::{Bed, CALL};
 use crate::kills::{counting_bed, times_run};
 
-/// Number of moments, from the start of the process until shortly after its end.
+/// Number of points at which to kill the handler. They range from the start of its process to
+/// shortly after its end.
 const MOMENTS: u32 = 16;
 
 fn background(bed: &Bed, policy: &Path) -> Command {
     let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
     command.args(CALL.replace(" --foreground", "").split_whitespace()).arg("--policy").arg(policy);
-    // Like Nagios, start the handler as the leader of a process group, which is killed as a whole.
+    // Nagios starts the handler as the leader of a process group and kills the whole group. Do the
+    // same here.
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
@@ -40,8 +43,8 @@ fn signal_at_every_moment(signal: Signal) {
     let whole = begun.elapsed();
     no_worker(&bed);
     let (mut started, mut moment) = (0, 0);
-    // On a busy machine the handler may start its worker later than in the first run. Try later
-    // moments until a worker was started.
+    // On a busy machine, the handler may start its worker later than in the first run. Kill it
+    // later and later until it has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();
@@ -56,7 +59,7 @@ fn signal_at_every_moment(signal: Signal) {
         started += new;
         moment += 1;
     }
-    assert!(started < moment as usize, "no moment was before the start of the worker");
+    assert!(started < moment as usize, "every kill came after the worker had been started");
     let next = bed.call(CALL);
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();

@@ -1,6 +1,6 @@
-//! Kills each program that takes part in a repair with SIGKILL, at moments spread over the whole
-//! repair. Afterwards the ledger must be consistent, no call may have run its repair twice, and the
-//! next call must succeed.
+//! Sends SIGKILL to each program that takes part in a repair, at points spread over the whole
+//! repair. Afterwards, the ledger must be consistent, no call may have run its repair twice, and
+//! the next call must succeed.
 
 use std::fs;
 use std::process::Command;
@@ -13,11 +13,11 @@ use serde_json::json;
 
 use crate::bed::{Bed, CALL};
 
-/// Milliseconds after the call, from before the worker opens the ledger until after the check. The
-/// repair itself takes 200 ms.
+/// When to kill, in milliseconds after the call. The first points are before the worker opens the
+/// ledger, the last ones after the check. The repair itself takes 200 ms.
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
-/// Creates a lab whose repair takes 200 ms and writes a line each time it begins and ends.
+/// Creates a lab whose repair takes 200 ms and writes a line when it starts and when it ends.
 pub fn counting_bed() -> Bed {
     let bed = Bed::new();
     let script = format!("echo begun >> {0}; sleep 0.2; echo ended >> {0}", bed.mark.display());
@@ -35,15 +35,15 @@ pub fn times_run(bed: &Bed) -> usize {
         .count()
 }
 
-/// Calls the handler in the background, calls `kill` after each of the moments and checks the
-/// result.
+/// For each time in `MOMENTS`, calls the handler in the background, calls `kill` when that time has
+/// passed, and checks the result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     for moment in MOMENTS {
         let before = times_run(bed);
         bed.call(&CALL.replace(" --foreground", ""));
         thread::sleep(Duration::from_millis(moment));
         kill();
-        // A repair that the gate has started ends without help. Wait until no gate runs.
+        // Wait until no gate is running. A gate finishes the repair that it has started.
         thread::sleep(Duration::from_millis(700));
         until("the end of the gate", Duration::from_secs(60), || {
             (!works(&bed.web.gate_command())).then_some(())
@@ -51,7 +51,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         let ran = times_run(bed) - before;
         assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
 
-        // The host is not locked for long. A later call repairs it.
+        // The host must not stay locked for long, so that a later call can repair it.
         let next = until("a call that repairs", Duration::from_secs(30), || {
             let seen = bed.call(CALL);
             let repaired = seen.text.starts_with("REPAIRED web1/HTTP");
@@ -76,7 +76,7 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
         records.iter().filter(|record| record.outcome == Some(RepairOutcome::Healed)).count();
     assert!(
         healed >= MOMENTS.len(),
-        "only {healed} repairs are recorded as healed, fewer than the {} moments",
+        "only {healed} repairs are recorded as healed, fewer than the {} kills",
         MOMENTS.len()
     );
 }

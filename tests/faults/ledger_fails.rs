@@ -1,6 +1,6 @@
-//! Failures of the ledger. If the handler cannot read or write the history, it runs nothing, resets
-//! nothing and reports the failure with the next step. Once the failure is fixed, all records are
-//! still there.
+//! What happens if the ledger fails. If the handler cannot read or write the history, it must run
+//! nothing, reset nothing, and report the failure and what to do about it. After the cause is
+//! fixed, all records must still be there.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -40,7 +40,7 @@ impl OnDisk {
         run(Command::new("mount").args(["-o", &format!("remount,{option}")]).arg(&self.disk));
     }
 
-    /// Calls the handler and expects one repair and one new record.
+    /// Calls the handler, and checks that it runs one repair and adds one record.
     fn repairs(&self) {
         let known = self.bed.monitor.records().len();
         self.bed.wait_for_the_gates_cooldown();
@@ -50,12 +50,13 @@ impl OnDisk {
         fs::remove_file(&self.bed.mark).unwrap();
     }
 
-    /// Expects that a call and a dry run do nothing and print all of `wanted` in a single line.
+    /// Checks that a call and a dry run do nothing and print a single line that contains all of
+    /// `wanted`.
     fn does_nothing(&self, wanted: &[&str]) {
         for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
             let seen = self.bed.call(&call);
             let dry = call.ends_with("--dry-run");
-            // A dry run only reads the ledger, so it succeeds if only writing fails.
+            // A dry run only reads the ledger, so it succeeds if only writing to the ledger fails.
             if !(dry && seen.text.starts_with("WOULD REPAIR")) {
                 assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
                 assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);
@@ -101,7 +102,8 @@ fn runs_nothing_when_disk_is_full() {
     on_disk.repairs();
 }
 
-/// A description of the damage, a function that causes it, and the expected parts of the message.
+/// A description of the damage, a function that does the damage, and strings that the message must
+/// contain.
 type Damage<'a> = (&'a str, &'a dyn Fn(&Path), &'a [&'a str]);
 
 #[test]
@@ -161,8 +163,8 @@ fn garble(path: &Path) {
     fs::write(path, content).unwrap();
 }
 
-/// A wildly flapping service or a looping script of an admin can start many handlers at the same
-/// time.
+/// A service that changes its state all the time, or an admin's script in a loop, can start many
+/// handlers at the same time.
 #[test]
 fn runs_one_repair_for_500_parallel_handlers() {
     let bed = Bed::new();

@@ -1,5 +1,5 @@
-//! A repair in the foreground on a real terminal. Its output appears while it runs, and a hostile
-//! host can neither flood the terminal nor write control characters to it.
+//! A repair in the foreground, on a real terminal. Its output must appear while it runs, and a
+//! hostile host must not be able to flood the terminal or to write control characters to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -20,7 +20,7 @@ use crate::bed::{Bed, CALL};
 
 const COLUMNS: u16 = 80;
 
-/// A pseudo-terminal and the output that it has received.
+/// A pseudo-terminal, and the output that it has received so far.
 struct Terminal {
     slave: File,
     shown: Arc<Mutex<Vec<u8>>>,
@@ -50,7 +50,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).replace("\r\n", "\n")
     }
 
-    /// Starts the handler in the foreground. It shows its progress on this terminal.
+    /// Starts the handler in the foreground, with this terminal for its progress output.
     fn watch(&self, bed: &Bed) -> Child {
         let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
         command.args(CALL.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);
@@ -63,7 +63,8 @@ impl Terminal {
     }
 }
 
-/// Returns a shell command that prints a line, waits until `go` exists and prints another line.
+/// Returns a shell command that prints a line, waits until `go` exists, and then prints another
+/// line.
 fn talkative(go: &Path) -> String {
     format!("echo it begins; until [ -e {} ]; do sleep 0.02; done; echo it is over", go.display())
 }
@@ -117,8 +118,8 @@ fn shows_output_of_running_local_rung() {
 #[test]
 fn hostile_host_cannot_flood_or_control_terminal() {
     let bed = Bed::new();
-    // The fake gate prints lines that look like ours once the terminal wraps them, escape
-    // sequences, and far too much output.
+    // The fake gate prints escape sequences, far too much output, and lines that look like
+    // handle_repair's own lines after the terminal has wrapped them.
     let script = r#"#!/bin/sh
 set -- $SSH_ORIGINAL_COMMAND
 [ "$1" = repair ] || exec echo 'SHN1 {"answer":"refused","host":"h","reason":"bad-request","text":"no"}'
@@ -144,7 +145,7 @@ printf 'SHN1 {"answer":"repair","host":"h","job":"%s","repair":"%s","state":"don
     let rows: Vec<&str> = shown.lines().collect();
     assert!(rows.len() < 250, "{} rows", rows.len());
     for row in &rows {
-        assert!(row.chars().count() < usize::from(COLUMNS), "the terminal would break this: {row}");
+        assert!(row.chars().count() < usize::from(COLUMNS), "the terminal would wrap: {row}");
         let ours = row.get(8..11) == Some(" s ") && row[..8].trim().parse::<f64>().is_ok();
         assert!(ours || row.starts_with(&" ".repeat(26)), "{row}");
     }

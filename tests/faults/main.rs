@@ -1,5 +1,6 @@
-//! Tests of faults with a real sshd and the real gate. For each fault they check the message, the
-//! exit code, the record and the run time, and that no forbidden repair runs.
+//! Tests with a real sshd and the real gate in which something goes wrong. Each test checks the
+//! message, the exit code, the record and how long the call takes, and that no forbidden repair
+//! runs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -32,7 +33,7 @@ fn refuses_wrong_host_key() {
     let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
     bed.monitor.record_host_key(&bed.web, stranger.trim());
     bed.could_not_run("find out whether the host was reinstalled");
-    // The host's true key of another type is accepted as well.
+    // The handler also accepts the host's genuine key of another type.
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.monitor.record_host_key(&bed.web, &other);
     assert_eq!(bed.call(CALL).code, 0);
@@ -90,7 +91,7 @@ fn gate_refuses_group_writable_repairs_file() {
 }
 
 #[test]
-fn distinguishes_failed_repair_from_ineffective_one() {
+fn distinguishes_failed_repair_from_ineffective_repair() {
     let bed = Bed::new();
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.web.apache.kill();
@@ -122,13 +123,14 @@ fn gate_stops_hanging_repair() {
     bed.web.apache.kill();
     bed.repair_is(&["/bin/sleep", "60"]);
     let seen = bed.call(CALL);
-    // Processes that the repair has started elsewhere can still be running.
+    // The outcome is unknown, because the gate kills only the repair's process group. Other
+    // processes that the repair has started can still be running.
     assert_eq!(seen.code, 2, "{}", seen.text);
     assert!(seen.text.starts_with("OUTCOME UNKNOWN"), "{}", seen.text);
     assert!(seen.text.contains("stopped at its timeout"), "{}", seen.text);
 }
 
-/// Adds a second rung to the ladder, which creates a file on the Nagios server. Returns its path.
+/// Adds a second rung, which creates a file on the Nagios server. Returns the path of this file.
 fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
     let strong = bed.mark.with_file_name("strong");
     bed.policy(|policy| {
@@ -136,7 +138,7 @@ fn with_a_stronger_rung(bed: &Bed) -> std::path::PathBuf {
         policy["repairs"]["httpd"]["ladder"] = json!([{"ssh": "httpd"}, {"local": touch}]);
         policy["repairs"]["httpd"]["cooldown"] = json!("0s");
     });
-    // Both users create files in this directory.
+    // Nagios' user and the gate's account create files in this directory.
     fs::set_permissions(bed.mark.parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     strong
 }
@@ -148,9 +150,9 @@ fn runs_no_stronger_rung_on_held_host() {
     let strong = with_a_stronger_rung(&bed);
     fs::write(bed.web.repairs.with_file_name("hold"), "").unwrap();
     bed.could_not_run("held");
-    assert!(!strong.exists(), "a stronger rung was taken");
+    assert!(!strong.exists(), "a stronger rung was run");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // The stronger rung follows only if the first repair has run and did not help.
+    // The stronger rung runs only after the first rung's repair has run without success.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());
@@ -180,7 +182,7 @@ fn runs_no_stronger_rung_after_inconclusive_check() {
 }
 
 #[test]
-fn never_accepts_answer_that_is_not_from_gate() {
+fn never_accepts_an_answer_that_is_not_from_the_gate() {
     let bed = Bed::new();
     for command in ["/bin/echo done", "/bin/true", "/bin/echo SHN1 {}"] {
         bed.policy(|policy| {
@@ -216,7 +218,7 @@ fn reaches_gate_through_ssh_program() {
     bed.could_not_run("nothing was run");
 }
 
-/// For example, a virtual machine is repaired at the gate of its hypervisor.
+/// In practice, a virtual machine can be repaired at the gate of its hypervisor.
 #[test]
 fn repairs_host_at_gate_of_another_host() {
     let bed = Bed::new();
@@ -257,8 +259,8 @@ fn second_call_during_repair_does_nothing() {
     assert_eq!(bed.web.jobs().len(), 1, "the gate ran another job");
 }
 
-/// A service manager can kill the worker together with Nagios. This must not lock the host, and the
-/// gate's own record shows how the repair ended.
+/// A service manager can kill the worker together with Nagios. The host must not stay locked
+/// because of this, and the gate's own record shows how the repair ended.
 #[test]
 fn next_call_closes_record_of_killed_worker() {
     let bed = Bed::new();
@@ -268,7 +270,7 @@ fn next_call_closes_record_of_killed_worker() {
     e2e::until("the gate at work", Duration::from_secs(10), || {
         (bed.web.jobs().len() == 1).then_some(())
     });
-    // Match the path of the policy, so that the workers of other tests survive.
+    // Match the path of the policy, so that workers started by other tests survive.
     run(Command::new("pkill").args(["-KILL", "-f", "-u", "nagios"]).arg(&bed.monitor.policy));
 
     let running = bed.call(CALL);
@@ -290,8 +292,8 @@ fn next_call_closes_record_of_killed_worker() {
     );
 }
 
-/// The limit of two processes allows the worker and one more, which is the supervisor of the rung.
-/// The supervisor cannot start the program, so it never runs without supervision.
+/// A limit of two processes leaves room only for the worker and the rung's supervisor. The
+/// supervisor cannot start the program, so the program never runs unsupervised.
 #[test]
 fn runs_nothing_unsupervised_at_process_limit() {
     let (place, uid) = (Place::new(), 54321);

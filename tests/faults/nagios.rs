@@ -1,6 +1,7 @@
-//! Kills or restarts a real Nagios at each moment of a repair. The worker either continues or dies
-//! with Nagios, and then the next call closes its record. Afterwards the ledger must be consistent,
-//! the gate's records must show no repair that ran twice, and the next fault must be healed.
+//! Kills or restarts a real Nagios at different points during a repair. The worker either
+//! continues, or it dies with Nagios and the next call closes its record. Afterwards the ledger
+//! must be consistent, the gate's records must not show that a repair ran twice, and the next fault
+//! must be healed.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -20,20 +21,20 @@ use crate::bed::CALL;
 /// Time limit that is long enough for every step on a busy machine.
 const LONG: Duration = Duration::from_secs(40);
 
-/// A way to stop Nagios.
+/// How the test stops Nagios, and when it starts Nagios again.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Blow {
-    /// SIGKILL for Nagios and its worker processes, as by the OOM killer. Nagios is started again
-    /// after the repair.
+    /// SIGKILL for Nagios and its worker processes, as the OOM killer would send it. Nagios is
+    /// started again after the repair.
     Kill,
-    /// SIGKILL for Nagios and everything that it has started, as by a service manager that kills
-    /// the whole control group.
+    /// SIGKILL for Nagios and everything that it has started, as a service manager does when it
+    /// kills the whole control group.
     KillEverything,
-    /// SIGTERM, and an immediate start while the repair continues.
+    /// SIGTERM, followed by an immediate start while the repair continues.
     Restart,
 }
 
-/// A moment at which a test can hold a repair.
+/// A point at which a test can hold a repair.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Moment {
     BeforeReserving,
@@ -56,7 +57,7 @@ struct HeldLab {
     nagios: Nagios,
     monitor: Monitor,
     web: WebSide,
-    /// Directory of the files that the repair and the check wait for.
+    /// Directory for the files that the repair and the check wait for.
     doors: PathBuf,
     _place: Place,
 }
@@ -126,15 +127,15 @@ impl HeldLab {
         until("the worker's end", LONG, || (!self.works()).then_some(()));
     }
 
-    /// Calls the handler like Nagios at the next event. Returns whether it has repaired the
-    /// service.
+    /// Calls the handler, as Nagios would for the next event. Returns whether this call has
+    /// repaired the service.
     fn is_repaired_by_a_call(&self) -> bool {
         let called = self.monitor.call(CALL);
         String::from_utf8_lossy(&called.stdout).starts_with("REPAIRED")
     }
 
-    /// Breaks Apache, waits until its repair has reached this moment, and holds it. The returned
-    /// function lets the repair continue.
+    /// Breaks Apache, waits until the repair has reached this point, and holds the repair there.
+    /// The returned function lets it continue.
     fn held_at(&self, moment: Moment) -> Box<dyn FnOnce() + '_> {
         let known = self.monitor.records().len();
         let reserved = || {
@@ -179,13 +180,12 @@ impl HeldLab {
         }
     }
 
-    /// Makes Nagios save its states immediately. Otherwise it would reuse its problem IDs after a
-    /// restart.
+    /// Makes Nagios save the states of objects immediately. Otherwise it would reuse problem IDs
+    /// after a restart.
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
-        // The file system's clock has a coarse resolution, so wait for a different modification
-        // time.
+        // Modification times have a coarse resolution. Wait, so that the next one differs.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))
@@ -193,7 +193,7 @@ impl HeldLab {
         until("the saved states", LONG, || (written() > before).then_some(()));
     }
 
-    /// Checks that each job of the gate belongs to exactly one record and that no record has two
+    /// Checks that each job at the gate belongs to exactly one record, and that no record has two
     /// jobs.
     fn assert_nothing_ran_twice(&self) {
         let records = self.monitor.records();
@@ -207,7 +207,7 @@ impl HeldLab {
     }
 }
 
-/// Opens the lock file on which workers queue before they read the ledger.
+/// Opens the lock file that workers must lock, one after the other, before they read the ledger.
 fn turn_of(monitor: &Monitor) -> File {
     let path = monitor.ledger.with_added_extension("turn");
     let file = File::options().create(true).append(true).open(&path).unwrap();
@@ -296,8 +296,8 @@ fn recovers_from_restarted_nagios_at_every_moment() {
     at_every_moment(Blow::Restart);
 }
 
-/// At `event_handler_timeout` Nagios kills the handler's process group, which does not contain the
-/// worker.
+/// After `event_handler_timeout`, Nagios kills the handler's process group. The worker is not in
+/// this group.
 #[test]
 fn repair_continues_after_nagios_kills_slow_handler() {
     let lab = Lab::new();

@@ -1,5 +1,5 @@
-//! Tests of the record of a repair whose worker is running or has died. The next worker must learn
-//! from it what may have run.
+//! Tests of the records that a running or dead worker has written. The next worker must learn from
+//! them which rungs may have run.
 
 use std::fs;
 use std::process::Command;
@@ -16,13 +16,14 @@ use crate::bed::{Bed, CALL, Seen};
 
 const DEAD: &str = "dead-worker-1";
 
-/// A step that a dead worker has recorded: the start of a rung with its gate, or the end of a rung.
+/// A step that a dead worker has recorded: the start of a rung, with the gate at which it runs, or
+/// the end of a rung.
 enum DeadStep {
     Begun(u32, Option<&'static str>),
     Ran(u32),
 }
 
-/// Simulates a worker that reserved a repair `ago` before now, recorded these steps and died. Then
+/// Pretends that a worker reserved a repair `ago` before now, recorded these steps and died. Then
 /// calls the handler and returns the resulting record.
 fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
     let (job, event) = (
@@ -69,18 +70,19 @@ fn records_unknown_outcome_for_worker_killed_between_rungs() {
     let steps = [DeadStep::Begun(1, None), DeadStep::Ran(1), DeadStep::Begun(2, Some("web1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(60), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate reports that it never began"), "{}", record.text);
+    assert!(record.text.contains("the gate reports that the job never started"), "{}", record.text);
 }
 
-/// The host's own gate would truthfully report that it does not know the job.
+/// The worker must query the gate that is recorded for the rung. The host's own gate would
+/// truthfully answer that it does not know the job.
 #[test]
-fn queries_recorded_gate_after_change_of_ladder() {
+fn queries_recorded_gate_after_the_ladder_changes() {
     let bed = Bed::new();
-    // The deadline of the rung, 600 seconds after its start, has passed.
+    // The rung's deadline, 600 seconds after its start, has passed.
     let steps = [DeadStep::Begun(1, Some("hypervisor1"))];
     let record = after_a_dead_worker(&bed, Duration::from_secs(601), &steps);
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("its gate cannot be queried: "), "{}", record.text);
+    assert!(record.text.contains("the gate cannot be queried: "), "{}", record.text);
 }
 
 #[test]
@@ -94,8 +96,8 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
     assert!(seen.text.contains("is already running on this host"), "{}", seen.text);
 }
 
-/// The worker is killed together with Nagios, and Nagios is started again, all within the second
-/// that sshd needs to start the gate.
+/// sshd needs a second to start the gate. Within this second, the worker is killed together with
+/// Nagios, and Nagios is started again.
 #[test]
 fn waits_for_gate_that_starts_slowly() {
     let bed = Bed::new();
@@ -122,7 +124,7 @@ fn waits_for_gate_that_starts_slowly() {
     assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
 }
 
-/// Calls the handler and runs `meanwhile` while the gate collects evidence.
+/// Calls the handler, and runs `meanwhile` while the gate is collecting evidence.
 fn call_during_diagnosis(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     let (looks, go) = (bed.mark.with_file_name("looks"), bed.mark.with_file_name("go"));
     let look =

@@ -1,5 +1,5 @@
-//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement, a
-//! downtime or a recovery after the call.
+//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement,
+//! scheduled downtime, or a recovery after the call.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(40);
 
-/// A lab whose policy knows Nagios' status file.
+/// A lab whose policy names Nagios' status file.
 struct StatusLab {
     nagios: Nagios,
     monitor: Monitor,
@@ -60,7 +60,7 @@ fn leaves_acknowledged_problem_alone() {
 }
 
 /// While a worker waits for its turn, Nagios can receive new check results. The newest result
-/// counts and not the state at the time of the call.
+/// counts, not the state at the time of the call.
 fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     let lab = StatusLab::new();
     let path = lab.monitor.ledger.with_added_extension("turn");
@@ -71,7 +71,7 @@ fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     lab.nagios.wait_for_call("CRITICAL;SOFT;3");
     lab.command("DISABLE_SVC_CHECK;web1;HTTP");
     for (state, text) in results {
-        // The status file has a resolution of one second.
+        // Times in the status file have a resolution of one second, so wait for longer than that.
         thread::sleep(Duration::from_millis(1100));
         lab.command(&format!("PROCESS_SERVICE_CHECK_RESULT;web1;HTTP;{state};{text}"));
         until(text, LONG, || (lab.nagios.service("plugin_output")? == *text).then_some(()));
@@ -84,7 +84,7 @@ fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     assert!(
         record
             .text
-            .starts_with("nothing was run for web1/HTTP: it is OK, there is nothing to repair"),
+            .starts_with("nothing was run for web1/HTTP: it is OK, so there is nothing to repair"),
         "{record:?}"
     );
     lab.assert_nothing_was_run();
@@ -100,8 +100,8 @@ fn drops_job_older_than_last_ok_despite_new_fault() {
     recovers_before_worker_gets_lock(&[(0, "fixed by hand"), (2, "broken again")]);
 }
 
-/// While the first rung runs, sends Nagios a command that forbids a stronger rung. The first rung
-/// waits until the status file shows the result of the command.
+/// While the first rung runs, sends Nagios a command that rules out a stronger rung. The first rung
+/// waits until the status file shows the effect of the command.
 fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     let place = Place::new();
     let web = WebSide::start(&place);
@@ -135,11 +135,11 @@ fn stops_between_rungs(command: &str, shown: &str, wanted: &str) {
     assert_eq!(record.outcome, Some(RepairOutcome::NotHealed), "{record:?}");
     let reason = format!("rung 2 was not run: {wanted}");
     assert!(record.text.contains(&reason), "{record:?}");
-    assert!(!marks.join("stronger").exists(), "the stronger rung was taken");
+    assert!(!marks.join("stronger").exists(), "the stronger rung was run");
 }
 
 #[test]
-fn downtime_of_service_stops_ladder() {
+fn service_downtime_stops_ladder() {
     stops_between_rungs(
         "SCHEDULE_SVC_DOWNTIME;web1;HTTP;HOUR",
         "scheduled_downtime_depth=1",
@@ -148,7 +148,7 @@ fn downtime_of_service_stops_ladder() {
 }
 
 #[test]
-fn downtime_of_host_stops_ladder() {
+fn host_downtime_stops_ladder() {
     stops_between_rungs(
         "SCHEDULE_HOST_DOWNTIME;web1;HOUR",
         "scheduled_downtime_depth=1",

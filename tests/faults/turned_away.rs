@@ -13,8 +13,8 @@ use crate::bed::{Bed, CALL, Seen};
 
 const TRANSPORTS: [&str; 2] = ["ssh2", "openssh"];
 
-/// Creates a lab whose rung has a timeout of 20 s and uses this transport and port. Its check
-/// always succeeds.
+/// Creates a lab whose only rung uses this transport and port and has a timeout of 20 s. The check
+/// after the rung always succeeds.
 fn bed(transport: &str, port: impl Fn(&Bed) -> u16) -> Bed {
     let bed = Bed::new();
     let port = port(&bed);
@@ -33,8 +33,8 @@ fn direct(bed: &Bed) -> u16 {
     bed.web.sshd.port
 }
 
-/// Listens in front of the host's sshd. The first `clients` clients get sshd's refusal, and later
-/// ones are connected to sshd.
+/// Listens in front of the host's sshd. The first `clients` clients get the reply with which sshd
+/// refuses connections. Later clients are connected to sshd.
 fn turning_away(clients: usize) -> impl Fn(&Bed) -> u16 {
     move |bed| {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -59,7 +59,7 @@ fn turning_away(clients: usize) -> impl Fn(&Bed) -> u16 {
     }
 }
 
-/// Checks that the last repair has this outcome and returns its steps.
+/// Checks that the last repair has this outcome, and returns its steps.
 #[track_caller]
 fn ended(bed: &Bed, outcome: RepairOutcome) -> Vec<StepKind> {
     let record = &bed.monitor.records()[0];
@@ -106,7 +106,7 @@ fn fails_quickly_on_host_without_gate() {
         for (command, wanted) in [
             ("/usr/sbin/nologin", "This account is currently not available."),
             ("/nonexistent/repair_gate", "not found"),
-            ("exit 1", "it is empty"),
+            ("exit 1", "the output is empty"),
         ] {
             let bed = bed(transport, direct);
             bed.web.allow(&format!("restrict,command=\"{command}\""));
@@ -116,7 +116,7 @@ fn fails_quickly_on_host_without_gate() {
     }
 }
 
-/// The check succeeds, but no gate has confirmed that it ran the repair.
+/// The check succeeds, but no gate has confirmed that the repair ran.
 #[test]
 fn does_not_credit_ok_check_to_unconfirmed_rung() {
     let bed = bed("ssh2", direct);
@@ -131,10 +131,9 @@ fn does_not_credit_ok_check_to_unconfirmed_rung() {
     assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
 }
 
-/// A shell can print escape sequences for the title of the terminal, which do not end with a
-/// newline.
+/// A shell can print escape sequences that set the terminal's title and do not end with a newline.
 #[test]
-fn finds_answer_behind_output_of_shell() {
+fn finds_answer_after_output_of_a_shell() {
     for transport in TRANSPORTS {
         let bed = bed(transport, direct);
         let noise = r"head -c 60000 /dev/zero | tr '\0' x; printf '\033]0;root@web1\007'";

@@ -1,4 +1,4 @@
-//! User accounts: `nagios`, which Nagios' package has created, and the gate's account, which the
+//! User accounts: `nagios`, which comes with the Nagios package, and the gate's account, which the
 //! lab creates and removes.
 
 use std::panic::resume_unwind;
@@ -11,22 +11,23 @@ use rustix::thread::{set_thread_res_gid, set_thread_res_uid};
 
 use crate::place::{run, system_program};
 
-/// Name of the gate's account in the lab.
+/// Login name of the gate's account in the lab.
 const REPAIR: &str = "selfheal-lab";
 
 /// A user account on this machine.
 #[derive(Debug)]
 pub struct Account {
-    /// Login name.
+    /// Login name, for example `nagios`.
     pub name: &'static str,
     /// User ID.
     pub uid: u32,
-    /// ID of the primary group.
+    /// Group ID of the primary group.
     pub gid: u32,
     ours: bool,
 }
 
-/// Number of labs in this process that use the gate's account. The last one removes the account.
+/// Number of labs in this process that use the gate's account. The last of them removes the
+/// account.
 static USERS: Mutex<u32> = Mutex::new(0);
 
 impl Account {
@@ -35,9 +36,9 @@ impl Account {
         Account::of("nagios", false)
     }
 
-    /// Returns the unprivileged user of the gate and creates it if necessary. Its password field is
-    /// `*`, which no password matches. With `!`, sshd without PAM would treat the account as
-    /// locked.
+    /// Returns the gate's unprivileged user and creates the account if necessary. The password
+    /// field is `*`, which no password matches. With `!`, an sshd without PAM would treat the
+    /// account as locked.
     pub fn repair() -> Account {
         let mut users = USERS.lock().expect("no lab panicked while holding the lock");
         if *users == 0 && !exists(REPAIR) {
@@ -69,7 +70,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Returns the user ID and the group ID, as the functions of `Place` expect them.
+    /// Returns the user ID and the group ID, to pass to `Place` as the owner of a file.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

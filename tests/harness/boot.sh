@@ -1,5 +1,5 @@
 #!/bin/sh -e
-# Boots systemd on a copy-on-write overlay of a system, in a network namespace. All changes are
+# Boots systemd in a network namespace, on a copy-on-write overlay of a system. All changes are
 # discarded at the end.
 #   boot.sh DIRECTORY NAMESPACE BASE PARTS PREPARE
 # BASE is the root directory of the system, / for the running one. PARTS is copied to /parts in the
@@ -11,9 +11,9 @@ root=$directory/root
 mkdir "$directory/upper" "$directory/work" "$root"
 mount -t overlay -o "lowerdir=$base,upperdir=$directory/upper,workdir=$directory/work" overlay "$root"
 
-# Remove our files, which packages, `make install` or `repairctl init` may have installed on this
-# system, and the database of rpm, which Debian's rpm keeps below /root. Ignore errors of find,
-# because the labs of other tests change files at the same time.
+# Remove files that this project's packages, `make install` or `repairctl init` may have put on this
+# system. Remove the rpm database too, which Debian's rpm keeps below /root. Ignore errors from
+# find, because other tests change files in their labs at the same time.
 cd "$root"
 rm -rf etc/nagios-selfheal var/lib/nagios-selfheal etc/sudoers.d/nagios-selfheal run/sshd var/lib/rpm root/.rpmdb var/lib/dnf
 find usr/bin usr/libexec usr/share usr/local usr/lib/systemd usr/lib/sysusers.d usr/lib/tmpfiles.d usr/lib*/nagios lib/systemd \

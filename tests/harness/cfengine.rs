@@ -1,5 +1,5 @@
-//! CFEngine on the repaired host and on the monitor: work directories, the host's cf-serverd and
-//! the monitor's cf-runagent.
+//! CFEngine on the repaired host and on the monitor: the work directories, the host's cf-serverd
+//! and the monitor's cf-runagent.
 
 use std::fs;
 use std::net::TcpStream;
@@ -18,8 +18,8 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// The CFEngine work directory of an account. By default it is in the account's home. An
-/// environment variable that CFEngine's own tests use moves it into the lab.
+/// An account's CFEngine work directory. By default, CFEngine puts it into the account's home
+/// directory. An environment variable, which CFEngine's own tests also use, moves it into the lab.
 #[derive(Debug)]
 pub(crate) struct Work {
     directory: PathBuf,
@@ -27,8 +27,8 @@ pub(crate) struct Work {
 }
 
 impl Work {
-    /// Creates a work directory. It needs a link to cf-promises, because cf-agent and cf-serverd
-    /// run their failsafe policy without it.
+    /// Creates a work directory with a link to cf-promises. Without the link, cf-agent and
+    /// cf-serverd would run their failsafe policy.
     pub(crate) fn new(place: &Place, relative: &str, account: &Account) -> Work {
         let ids = (account.uid, account.gid);
         let directory = place.directory(relative, Some(ids));
@@ -52,7 +52,8 @@ impl Work {
         place.file(inputs.to_str().expect("a plain path"), text, 0o600, Some(self.ids))
     }
 
-    /// Returns the command line of [`Work::words`] with setpriv, which switches to the account.
+    /// Like [`Work::words`], but the command line starts with setpriv, which switches to the
+    /// account.
     fn words_as_the_account(&self, program: &str) -> Vec<String> {
         let setpriv = system_program(&["setpriv"]).display().to_string();
         let ids = [
@@ -69,7 +70,7 @@ impl Work {
         run(Command::new(program).args(first).args(arguments));
     }
 
-    /// Makes this side accept the public key of `other` for the user nagios at 127.0.0.1.
+    /// Makes this side trust the other side's public key as the key of nagios@127.0.0.1.
     fn trust(&self, place: &Place, other: &Work) {
         let key =
             fs::read_to_string(other.directory.join("ppkeys/localhost.pub")).expect("a public key");
@@ -78,8 +79,8 @@ impl Work {
     }
 }
 
-/// The host's cf-serverd and the files of the monitor's cf-runagent. Each side has a key pair, but
-/// at first neither trusts the other.
+/// The host's cf-serverd and the files for the monitor's cf-runagent. Each side has a key pair, but
+/// at first neither side trusts the other.
 #[derive(Debug)]
 pub struct CfServerd {
     /// Port of cf-serverd on loopback.
@@ -131,7 +132,7 @@ impl CfServerd {
         self.monitor.trust(place, &self.host);
     }
 
-    /// Returns the command of cf-runagent from runagent.cf, with the lab's paths.
+    /// Returns the cf-runagent command from runagent.cf, with the lab's paths.
     pub fn runagent(&self) -> Vec<String> {
         let mut words = self.monitor.words("cf-runagent");
         words.extend([
@@ -143,7 +144,7 @@ impl CfServerd {
         words
     }
 
-    /// Returns the command of cf-runagent as a rung of policy.json.
+    /// Returns the cf-runagent command as a rung for policy.json.
     pub fn rung(&self) -> Value {
         json!({"local": self.runagent()})
     }
@@ -154,7 +155,7 @@ fn read_shipped(name: &str) -> String {
         .expect("a file of nagios-config/cfengine")
 }
 
-/// Returns the shipped policy with the lab's port and the lab's command of cf-agent.
+/// Returns the shipped policy with the lab's port and the lab's cf-agent command.
 fn serverd_policy(port: u16, policy_run: &[String]) -> String {
     let program = policy_run.first().expect("a program");
     let moved = |text: String, from: &str, to: &str| {

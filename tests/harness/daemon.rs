@@ -1,4 +1,4 @@
-//! Daemons of the lab. Each runs below `lab_init`, which kills it when the test ends.
+//! Daemons in the lab. Each runs as a child of `lab_init`, which kills it when the test ends.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
@@ -23,7 +23,7 @@ impl Daemon {
             .arg(program)
             .args(arguments)
             .current_dir("/")
-            // Ctrl-C must reach only the test. It would kill lab_init before the daemon.
+            // Ctrl-C must reach only the test, because it would kill lab_init before the daemon.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second descriptor of the log"))
@@ -40,8 +40,8 @@ impl Daemon {
         children(self.init.id()).into_iter().find_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
 
-    /// Returns the processes with this name that the program has started. The program itself and
-    /// processes whose parents have died are not included.
+    /// Returns the processes with this name that the program has started. Does not include the
+    /// program itself, or processes whose parents have died.
     pub fn descendants_named(&self, name: &str) -> Vec<Pid> {
         children(self.init.id())
             .into_iter()
@@ -87,8 +87,8 @@ impl Drop for Daemon {
     }
 }
 
-/// Returns the path of lab_init. It is in the directory of the running binary, or one directory up
-/// for a test, which cargo puts into `deps`.
+/// Returns the path of lab_init, which is in the directory of the running binary. For a test, it is
+/// one directory up, because cargo puts test binaries into `deps`.
 fn init_program() -> std::path::PathBuf {
     let us = env::current_exe().expect("our own path");
     us.ancestors()

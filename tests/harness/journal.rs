@@ -1,4 +1,4 @@
-//! The events of a repair in order of time, from Nagios' log and from the ledger.
+//! A chronological record of what happens in the lab, read from Nagios' log and from the ledger.
 
 use std::collections::HashSet;
 use std::fs;
@@ -9,18 +9,18 @@ use ledger::{Ledger, Record};
 
 use crate::monitor::Monitor;
 
-/// An alert of Nagios, or a step of a repair.
+/// An alert from Nagios, or a step of a repair.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Happening {
-    /// The time recorded in the ledger, or for an alert the time when its line was read.
+    /// For a step, the time recorded in the ledger. For an alert, the time when its line was read.
     pub at: SystemTime,
     /// The kind, for example `SOFT 1`, `HARD 4`, `reserved`, `run`, `ran`, `verified` or `healed`.
     pub what: String,
-    /// Details for people.
+    /// Details, which the demo prints.
     pub text: String,
 }
 
-/// Reads Nagios' log and the ledger and returns each entry once.
+/// Reads Nagios' log and the ledger, and returns each entry once.
 #[derive(Debug)]
 pub struct Journal<'a> {
     log: PathBuf,
@@ -37,7 +37,7 @@ impl<'a> Journal<'a> {
         journal
     }
 
-    /// Returns the entries since the last call, in order of time.
+    /// Returns the entries since the last call, in chronological order.
     pub fn news(&mut self) -> Vec<Happening> {
         let mut news = self.alerts();
         news.extend(self.repairs());
@@ -48,7 +48,7 @@ impl<'a> Journal<'a> {
     fn alerts(&mut self) -> Vec<Happening> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let fresh = text.get(self.read..).unwrap_or_default();
-        // If Nagios is still writing the last line, leave it for the next call.
+        // Nagios can still be writing the last line. If so, leave this line for the next call.
         let whole = fresh.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole;
         fresh.get(..whole).unwrap_or_default().lines().filter_map(alert).collect()

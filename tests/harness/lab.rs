@@ -7,15 +7,15 @@ use crate::nagios::{Nagios, Watch};
 use crate::place::Place;
 use crate::web::WebSide;
 
-/// A web server side and a monitor side that repairs it. Fields are dropped in order, so both sides
-/// end before their directory is removed.
+/// A monitor side and the web server side that it repairs. Fields are dropped in the order below,
+/// so both sides end before their directory is removed.
 #[derive(Debug)]
 pub struct Lab {
-    /// The Nagios server.
+    /// The Nagios server, with the policy and the ledger.
     pub monitor: Monitor,
-    /// The host to be repaired.
+    /// The host to be repaired, with Apache, sshd and the gate.
     pub web: WebSide,
-    /// The directory with all files of the lab.
+    /// The directory that contains all files of the lab.
     pub place: Place,
 }
 
@@ -29,14 +29,14 @@ impl Lab {
         Lab { monitor, web, place }
     }
 
-    /// Writes the lab's default policy after `change` has modified it.
+    /// Applies `change` to the lab's default policy, and writes the result.
     pub fn policy(&self, change: impl FnOnce(&mut Value)) {
         let mut policy = self.monitor.default_policy(&self.web);
         change(&mut policy);
         self.monitor.write_policy(&policy);
     }
 
-    /// Starts Nagios, which checks the service with the settings in `watch`.
+    /// Starts Nagios, which checks the service as `watch` specifies.
     pub fn nagios(&self, watch: &Watch) -> Nagios {
         Nagios::start(&self.place, &self.monitor, &self.web, watch)
     }

@@ -1,4 +1,4 @@
-//! Two machines with systemd in separate namespaces, connected by a network.
+//! Two machines in separate namespaces. Both run systemd, and a network connects them.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -32,10 +32,10 @@ pub struct Site {
 /// The systems and scripts from which the two machines are created.
 #[derive(Debug)]
 pub struct Plan<'a> {
-    /// Root directory that both machines start from, `/` for the running system. Each machine keeps
+    /// Root directory that both machines start from; `/` is the running system. Each machine keeps
     /// its changes in a separate overlay.
     pub base: &'a Path,
-    /// Directory that both machines have as /parts.
+    /// Directory that both machines see as /parts.
     pub parts: &'a Path,
     /// Shell script that configures the Nagios server. It runs in the machine's root before boot.
     pub server: &'a str,
@@ -43,8 +43,8 @@ pub struct Plan<'a> {
     pub web1: &'a str,
 }
 
-/// Part of the script for every machine. It creates an admin with sudo and selects the units to
-/// start.
+/// Start of the setup script for both machines. It creates an admin account with sudo rights and
+/// selects the units to start.
 const BOTH: &str = "useradd --create-home --shell /bin/bash admin
 echo 'admin ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/admin
 chmod 440 /etc/sudoers.d/admin
@@ -58,7 +58,7 @@ const SERVER: &str = "units=nagios4.service
 . /parts/both
 install -o admin -g admin -m 600 /parts/admin_key /home/admin/.ssh/id_ed25519
 echo '192.0.2.2 web1' >> /etc/hosts
-# Make Nagios' time unit a second instead of a minute, and check only our service.
+# Make Nagios count in seconds instead of minutes, and check only this test's service.
 sed -i -e 's/^interval_length=.*/interval_length=1/' -e \
 's/^\\(check_result_reaper_frequency\\|status_update_interval\\)=.*/\\1=1/' \\
     -e '/localhost.cfg/d' /etc/nagios4/nagios.cfg
@@ -71,7 +71,7 @@ rm -f /etc/ssh/ssh_host_*
 ssh-keygen -A >/dev/null
 ";
 
-/// Number of sites that this process has created, which makes their names unique.
+/// Number of sites that this process has created. It makes their names unique.
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
 impl Site {
@@ -101,7 +101,8 @@ impl Site {
     }
 }
 
-/// Copies `given` into the lab, which adds its scripts to the copy.
+/// Copies `given` into the lab and returns the path of the copy, to which the lab then adds its
+/// scripts.
 fn parts_of(place: &Place, given: &Path) -> PathBuf {
     let parts = place.directory("parts", None);
     run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
@@ -128,8 +129,8 @@ fn wire(server: &str, web1: &str) {
 }
 
 impl Machine {
-    /// Boots a machine that has no network and starts only systemd itself. For `base` and `parts`
-    /// see [`Plan`].
+    /// Boots a machine that has no network and starts nothing but systemd itself. See [`Plan`] for
+    /// `base` and `parts`.
     pub fn alone(place: &Place, base: &Path, parts: &Path) -> Machine {
         let name = format!(
             "shq{}-{}",
@@ -208,8 +209,8 @@ impl Machine {
         text
     }
 
-    /// Runs a script as the admin with bash on a terminal and answers every question with yes.
-    /// Returns whether the script succeeded, and the output of the terminal.
+    /// Runs a bash script as the admin on a terminal, and answers yes to every question. Returns
+    /// whether the script succeeded, and the terminal's output.
     pub fn typed(&self, script: &str) -> (bool, String) {
         let login = ["su", "--login", "admin", "--command"];
         let file = format!("/tmp/typed.{}", std::process::id());
@@ -243,7 +244,7 @@ impl Machine {
         while let Ok(n @ 1..) = screen.read(&mut buffer) {
             shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
             let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
-            // ssh discards input that arrives before its question, so wait for each question.
+            // ssh discards input that arrives before it asks, so wait for each question.
             for _ in answered..questions {
                 std::thread::sleep(Duration::from_millis(300));
                 let _ = keyboard.write_all(b"yes\n");

@@ -11,28 +11,28 @@ use crate::account::Account;
 use crate::place::{Place, give};
 use crate::web::WebSide;
 
-/// Our programs and files on the Nagios server.
+/// This project's programs and files on the Nagios server.
 #[derive(Debug)]
 pub struct Monitor {
     directory: PathBuf,
     /// The user that Nagios runs as.
     pub nagios: Account,
-    /// Path of handle_repair.
+    /// Path of the handle_repair under test.
     pub handler: PathBuf,
-    /// Path of check_http.
+    /// Path of the check_http under test.
     pub check: PathBuf,
-    /// Path of repairctl.
+    /// Path of the repairctl under test.
     pub repairctl: PathBuf,
-    /// Path of policy.json.
+    /// Path of the lab's policy.json.
     pub policy: PathBuf,
-    /// Path of the ledger.
+    /// Path of the lab's ledger.
     pub ledger: PathBuf,
     /// Path of Nagios' external command file.
     pub command_file: PathBuf,
 }
 
 impl Monitor {
-    /// Configures the monitor side with a policy that repairs `httpd` on the given web side.
+    /// Configures the monitor side, with a policy that repairs `httpd` on the given web side.
     pub fn new(place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
         let directory = place.directory("monitor", nagios.ids());
@@ -100,17 +100,17 @@ impl Monitor {
         self.directory.join("id_ed25519")
     }
 
-    /// Returns the path of known_hosts.
+    /// Returns the path of the known_hosts file that repairs use.
     pub fn known_hosts(&self) -> PathBuf {
         self.directory.join("known_hosts")
     }
 
-    /// Writes policy.json.
+    /// Replaces policy.json.
     pub fn write_policy(&self, policy: &Value) {
         fs::write(&self.policy, format!("{policy:#}\n")).expect("policy.json");
     }
 
-    /// Runs the handler as the user nagios, in the same way as Nagios, and waits for it.
+    /// Runs the handler as the user nagios, as Nagios does, and waits for it.
     pub fn call(&self, arguments: &str) -> Output {
         let words = arguments.split_whitespace();
         self.as_nagios(&self.handler)
@@ -121,7 +121,7 @@ impl Monitor {
             .expect("the handler runs")
     }
 
-    /// Returns a command that runs repairctl as the user nagios with the lab's policy.
+    /// Returns a command that runs repairctl with the lab's policy, as the user nagios.
     pub fn ctl(&self, arguments: &[&str]) -> Command {
         let mut command = self.as_nagios(&self.repairctl);
         command.arg("--policy").arg(&self.policy).args(arguments);

@@ -1,4 +1,4 @@
-//! Runs Nagios as the user nagios with one service that it checks every second.
+//! Runs Nagios as the user nagios, with one service that it checks every second.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,21 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// Settings of Nagios and of the service that it checks.
+/// Settings for Nagios and for the service that it checks.
 #[derive(Debug)]
 pub struct Watch {
     /// Name of the command object that is the service's event handler.
     pub handler: &'static str,
-    /// Seconds between the checks of a SOFT problem.
+    /// Seconds between two checks of a SOFT problem.
     pub retry_interval: u32,
     /// Seconds after which Nagios kills a handler.
     pub event_handler_timeout: u32,
-    /// Whether Nagios keeps its states across a restart.
+    /// Whether Nagios keeps the states of objects across a restart.
     pub retain: bool,
-    /// Additional lines for the definition of the host.
+    /// Additional lines for the host's definition.
     pub host: &'static str,
-    /// Additional object definitions. An escape like `\xF6` stands for a byte.
+    /// Additional object definitions. To include a byte that is not UTF-8, write it as an escape,
+    /// for example `\xF6`.
     pub more: String,
 }
 
@@ -48,16 +49,16 @@ impl Default for Watch {
 /// A running Nagios. Dropping this value kills it.
 #[derive(Debug)]
 pub struct Nagios {
-    /// Path of nagios.log.
+    /// Path of Nagios' log file.
     pub log: PathBuf,
-    /// Path of the file with the states that Nagios keeps across a restart.
+    /// Path of the retention file, in which Nagios keeps states across a restart.
     pub retention: PathBuf,
-    /// Path of status.dat.
+    /// Path of Nagios' status file.
     pub status: PathBuf,
     program: PathBuf,
     config: PathBuf,
-    /// All runs of Nagios, the current one last. Workers that an earlier run has started can still
-    /// be running.
+    /// Every Nagios that the test has started, the current one last. The earlier ones are kept
+    /// because workers that they started can still be running.
     daemons: Mutex<Vec<Daemon>>,
 }
 
@@ -112,8 +113,8 @@ impl Nagios {
         });
     }
 
-    /// Kills Nagios with its worker processes and waits until they are gone. Processes started by
-    /// event handlers continue.
+    /// Kills Nagios and its worker processes, and waits until they are gone. Processes that event
+    /// handlers have started continue.
     pub fn kill(&self) {
         self.ended_by(|running| {
             for pid in running {
@@ -147,7 +148,7 @@ impl Nagios {
         });
     }
 
-    /// Returns the lines of Nagios' log.
+    /// Returns the lines in Nagios' log.
     pub fn log_lines(&self) -> Vec<String> {
         spelled(&self.log).lines().map(str::to_owned).collect()
     }
@@ -164,14 +165,14 @@ impl Nagios {
         until(event, Duration::from_secs(60), || (self.calls(event) > 0).then_some(()));
     }
 
-    /// Waits for a comment on a service that starts with `start` and returns it.
+    /// Waits for a service comment whose text starts with `start`, and returns it.
     pub fn wait_for_comment(&self, start: &str) -> String {
         until("the comment in Nagios", Duration::from_secs(60), || {
             self.comments().into_iter().find(|comment| comment.starts_with(start))
         })
     }
 
-    /// Returns a field of the service from the status file.
+    /// Returns the value of one of the service's fields in the status file.
     pub fn service(&self, field: &str) -> Option<String> {
         let status = spelled(&self.status);
         let block = status.split("servicestatus {").nth(1)?;
@@ -202,7 +203,7 @@ impl Nagios {
     }
 }
 
-/// Reads a file of Nagios and escapes bytes that are not UTF-8. A missing file counts as empty.
+/// Reads one of Nagios' files and escapes bytes that are not UTF-8. A missing file counts as empty.
 fn spelled(file: &Path) -> String {
     spell(&fs::read(file).unwrap_or_default())
 }
@@ -211,7 +212,7 @@ fn read_shipped(name: &str) -> String {
     fs::read_to_string(shipped("nagios-config").join(name)).expect("a file of nagios-config")
 }
 
-/// Returns the shipped commands with the lab's paths of programs and policy.
+/// Returns the shipped commands, with the lab's programs and policy.
 fn commands(monitor: &Monitor) -> String {
     let with_policy =
         |program: &Path| format!("{} --policy {}", program.display(), monitor.policy.display());
@@ -226,7 +227,7 @@ fn commands(monitor: &Monitor) -> String {
         .replace("/usr/libexec/nagios-selfheal/plugins/check_repairs", &watch)
 }
 
-/// Returns the definitions of the host, of its service and of a contact to notify.
+/// Returns the definitions of the host, its service, and a contact to notify.
 fn objects(port: u16, watch: &Watch) -> String {
     let Watch { handler, retry_interval, host, more, .. } = watch;
     let pager = "contact_name pager\n host_notification_commands \
@@ -266,8 +267,8 @@ fn objects(port: u16, watch: &Watch) -> String {
         + more
 }
 
-/// Returns the main configuration file. The unit of intervals is one second, SOFT states and
-/// handler calls are logged, and all files are in the lab's directory.
+/// Returns the main configuration file. Intervals are in seconds, Nagios logs SOFT states and
+/// handler calls, and all files are in the lab's directory.
 fn main_file(directory: &Path, command_file: &Path, watch: &Watch) -> String {
     let at = |name: &str| directory.join(name).display().to_string();
     let settings = [

@@ -11,15 +11,15 @@ use testkit::{copy_program, set_mode};
 
 use crate::wait::interrupted;
 
-/// A directory that every user can enter but only root can write. The gate requires this of every
-/// directory above its files. Dropping this value removes the directory. If the test has failed, it
-/// prints the logs first.
+/// A directory that every user can enter but only root can write to. The gate requires this of
+/// every directory above its files. Dropping this value removes the directory. If the test has
+/// failed, the logs are printed first.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
 }
 
-/// Start of the name of every lab directory. The process ID of the test follows.
+/// Prefix of every lab directory's name. The test's process ID follows it.
 const PREFIX: &str = "nagios-selfheal-lab";
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -75,8 +75,8 @@ impl Place {
     }
 
     /// Returns the path of a program under test. Programs from `make build` are copied into the
-    /// lab, where every user can run them. Installed programs run from where they are installed, to
-    /// test that they find each other.
+    /// lab, where every user can run them. Installed programs are not copied, so that the test
+    /// shows whether they find each other.
     pub fn program(&self, name: &str) -> PathBuf {
         let places = programs();
         let [built] = places.as_slice() else {
@@ -112,7 +112,7 @@ impl Drop for Place {
     }
 }
 
-/// Removes the directories of labs whose process was killed.
+/// Removes the directories that killed tests have left behind.
 fn remove_abandoned() {
     for entry in fs::read_dir("/var/lib").into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -137,7 +137,7 @@ fn print_logs(directory: &Path) {
     }
 }
 
-/// Returns the directories with the programs under test, by default the output of `make build`.
+/// Returns the directories with the programs under test. The default is the output of `make build`.
 /// SELFHEAL_PROGRAMS can name another build directory, or list the directories of installed
 /// programs, separated by colons.
 fn programs() -> Vec<PathBuf> {
@@ -146,13 +146,14 @@ fn programs() -> Vec<PathBuf> {
     named.map_or_else(built, |list| env::split_paths(&list).collect())
 }
 
-/// Returns the path of a file in the repository, given relative to its root.
+/// Returns the absolute path of a file in the repository. `relative` starts at the repository's
+/// root.
 pub fn shipped(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(relative)
 }
 
-/// Returns the path of the first of these programs that is installed. Searches the directories that
-/// Debian and the RPM distributions use.
+/// Returns the path of the first of these programs that is installed. Searches the directories used
+/// by Debian and by RPM distributions.
 pub fn system_program(names: &[&str]) -> PathBuf {
     let places = ["/usr/sbin", "/usr/bin", "/usr/lib/nagios/plugins", "/usr/lib64/nagios/plugins"];
     let all = names.iter().flat_map(|name| places.map(|place| Path::new(place).join(name)));
@@ -161,7 +162,7 @@ pub fn system_program(names: &[&str]) -> PathBuf {
     })
 }
 
-/// Runs a command that must succeed and returns what it printed.
+/// Runs a command that must succeed, and returns what it printed.
 pub fn run(command: &mut Command) -> String {
     let done = command.output().unwrap_or_else(|why| panic!("{command:?}: {why}"));
     let text =

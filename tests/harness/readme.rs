@@ -1,4 +1,4 @@
-//! The commands of README.md's quick start.
+//! The commands in README.md's quick start.
 
 use std::fs;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::machine::Site;
 use crate::place::shipped;
 use crate::wait::until;
 
-/// Returns the blocks of commands in the section "Ten minutes" of README.md, in order.
+/// Returns the command blocks in README.md's section "Ten minutes", in order.
 pub fn quick_start() -> Vec<String> {
     let readme = fs::read_to_string(shipped("README.md")).expect("README.md");
     let section = readme.split("\n## Ten minutes\n").nth(1);
@@ -26,22 +26,22 @@ pub fn quick_start() -> Vec<String> {
 }
 
 impl Site {
-    /// Runs the commands of README.md and returns the output of the terminal.
+    /// Runs the commands in README.md, and returns the terminal's output.
     pub fn follow_readme(&self) -> String {
         let mut screen = String::new();
         for block in quick_start() {
             let (done, shown) = self.server.typed(&block);
-            // Nagios' minute is a second in this lab, so Apache can be restarted while systemctl
-            // still waits for it to stop.
+            // Nagios' minutes are seconds in this lab, so Apache can be restarted while systemctl
+            // is still waiting for it to stop.
             let healed_meanwhile = shown.contains("Job for apache2.service canceled.");
-            assert!(done || healed_meanwhile, "README's\n{block}\nended badly:\n{screen}{shown}");
+            assert!(done || healed_meanwhile, "README.md's\n{block}\nfailed:\n{screen}{shown}");
             screen.push_str(&shown);
         }
         screen
     }
 
-    /// Waits until Apache runs again after the last block of README.md has stopped it, and until
-    /// Nagios shows OK and the comment about the repair.
+    /// Waits until Apache runs again, after the last block in README.md has stopped it. Then waits
+    /// until Nagios shows OK and the comment about the repair.
     pub fn wait_until_nagios_has_healed_apache(&self) {
         until("Apache healed", Duration::from_secs(60), || {
             self.web1.root("systemctl is-active apache2").status.success().then_some(())

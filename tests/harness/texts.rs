@@ -1,5 +1,4 @@
-//! Collects the texts that people read in this repository: comments, output of the programs and
-//! documents.
+//! Collects everything that people read in this repository: comments, program output and documents.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -14,19 +13,19 @@ pub const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Names of files and directories to skip: build output, old packages, fuzz inputs and licences.
 const FOREIGN: [&str; 6] = ["target", ".git", "7740e3e", "corpus", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// A comment, an output text or a paragraph.
+/// A comment, a string that a program prints, or a paragraph.
 pub struct Text {
     /// Path of the file, relative to the root of the repository.
     pub file: PathBuf,
-    /// Number of the first line, starting at 1.
+    /// Line number of the first line, starting at 1.
     pub line: usize,
-    /// Lines of the text without indentation.
+    /// The text, line by line and without indentation.
     pub text: String,
-    /// The line after a comment, which the comment describes. Empty for other texts.
+    /// For a comment, the line after it, which the comment describes. Otherwise empty.
     pub next: String,
 }
 
-/// A file of the repository.
+/// A file in the repository.
 struct Source {
     path: PathBuf,
     text: String,
@@ -58,14 +57,14 @@ impl Source {
         self.path.extension().is_some_and(|ours| ours == extension)
     }
 
-    /// Whether the file is part of a program and not of its tests.
+    /// Whether the file belongs to a program, as opposed to its tests.
     fn is_program(&self) -> bool {
         let of_programs = self.path.starts_with("handlers") || self.path.starts_with("plugins");
         let is_test = self.path.components().any(|part| part.as_os_str() == "tests");
         self.is("rs") && of_programs && !is_test && !self.path.ends_with("tests.rs")
     }
 
-    /// Returns the markers that start a comment in this file, the longest first.
+    /// Returns the markers that start a comment in this kind of file, the longest first.
     fn comment_marks(&self) -> &'static [&'static str] {
         let name = self.path.file_name().unwrap_or_default().to_string_lossy();
         match self.path.extension().and_then(|extension| extension.to_str()) {
@@ -85,7 +84,7 @@ impl Source {
     }
 }
 
-/// Returns the comments of all files. Adjacent lines with the same marker are one comment.
+/// Returns the comments in all files. Adjacent lines with the same marker are one comment.
 pub fn comments() -> Vec<Text> {
     let mut comments = Vec::new();
     for source in Source::all() {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Minimum time limit of a wait. A busy machine can be very slow, and a long limit costs nothing
-/// when the condition becomes true early.
+/// Minimum for all time limits. A busy machine can be very slow, and a long limit costs nothing if
+/// the condition becomes true early.
 const LEAST: Duration = Duration::from_secs(180);
 
 /// Polls until `look` returns a value. Panics with the description `what` after `limit`.
@@ -17,8 +17,8 @@ pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) ->
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Installs a handler for SIGINT and SIGTERM. A signal then ends the current wait by unwinding,
-/// which cleans up the lab.
+/// Installs a handler for SIGINT and SIGTERM. After a signal, the current wait panics, and
+/// unwinding cleans up the lab.
 pub fn clean_up_when_interrupted() {
     ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed))
         .expect("a single signal handler");

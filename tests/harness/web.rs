@@ -1,4 +1,4 @@
-//! The web server side with an Apache that CFEngine starts, and with the gate behind a real sshd.
+//! The web server side: an Apache that CFEngine starts, and the gate behind a real sshd.
 
 use std::fs;
 use std::net::TcpStream;
@@ -26,10 +26,10 @@ pub struct WebSide {
     pub apache: Apache,
     /// The SSH server that runs the gate.
     pub sshd: Sshd,
-    /// Path of repairs.json.
+    /// Path of the gate's repairs.json.
     pub repairs: PathBuf,
     gate: PathBuf,
-    /// Command of the lab's repair, which runs cf-agent with the shipped policy.
+    /// The command that the lab's repair runs: cf-agent with the shipped policy.
     pub policy_run: Vec<String>,
 }
 
@@ -68,14 +68,14 @@ impl WebSide {
         self.directory.join("key")
     }
 
-    /// Returns the host's public key of a type, without the comment.
+    /// Returns the host's public key of this type, without the comment.
     pub fn host_key(&self, kind: &str) -> String {
         let line = fs::read_to_string(self.directory.join(format!("host_{kind}.pub")))
             .expect("a public key");
         line.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
-    /// Returns the command line of the gate with the lab's paths.
+    /// Returns the gate's command line with the lab's paths.
     pub fn gate_command(&self) -> String {
         format!(
             "{} --config {} --state {}",
@@ -85,12 +85,12 @@ impl WebSide {
         )
     }
 
-    /// Returns the options of the packaged line for authorized_keys, with the lab's paths.
+    /// Returns the options that the package uses in authorized_keys, with the lab's paths.
     pub fn restrict_line(&self) -> String {
         format!("restrict,command=\"{}\"", self.gate_command())
     }
 
-    /// Writes authorized_keys with the monitor's key and these options.
+    /// Writes an authorized_keys file with the monitor's key and these options.
     pub fn allow(&self, options: &str) {
         let key = fs::read_to_string(self.directory.join("key.pub")).expect("a public key");
         let file = self.directory.join("authorized_keys");
@@ -98,13 +98,13 @@ impl WebSide {
         set_mode(&file, 0o644);
     }
 
-    /// Writes repairs.json, owned by root.
+    /// Replaces repairs.json with a file that root owns.
     pub fn write_repairs(&self, repairs: &Value) {
         fs::write(&self.repairs, format!("{repairs:#}\n")).expect("repairs.json");
         set_mode(&self.repairs, 0o644);
     }
 
-    /// Returns repairs.json with the lab's repair, which runs the shipped CFEngine policy.
+    /// Returns a repairs.json with the lab's repair, which runs the shipped CFEngine policy.
     pub fn default_repairs(&self) -> Value {
         json!({"repairs": {"httpd": {"run": self.policy_run, "timeout": "15s", "cooldown": "1s"}}})
     }
@@ -115,8 +115,8 @@ impl WebSide {
     }
 }
 
-/// Returns the record files in a gate's state directory. A record is first in `jobs` and is later
-/// moved to a subdirectory with the name of its repair.
+/// Returns the record files in a gate's state directory. The gate creates a record in `jobs` and
+/// later moves it to a subdirectory with the name of its repair.
 pub fn gate_records(state: &Path) -> Vec<PathBuf> {
     let list = |dir: &Path| {
         fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
@@ -131,7 +131,7 @@ pub fn gate_records(state: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Returns the command of the lab's repair. It runs cf-agent with the shipped policy and the paths
+/// Returns the command that the lab's repair runs: cf-agent with the shipped policy and the paths
 /// of the lab's Apache.
 fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
     let work = Work::new(place, "web/cfengine", account);
@@ -155,7 +155,7 @@ fn new_key(path: &Path, kind: &str) {
         .arg(path));
 }
 
-/// The sshd of the lab.
+/// The lab's sshd, which can be stopped and started again.
 #[derive(Debug)]
 pub struct Sshd {
     /// Port of sshd on loopback.
@@ -168,7 +168,7 @@ pub struct Sshd {
 
 impl Sshd {
     fn start(place: &Place, account: &Account) -> Sshd {
-        // sshd(8) requires this empty directory, which the service of the package normally creates.
+        // sshd(8) requires this empty directory. Normally the package's service creates it.
         fs::create_dir_all("/run/sshd").expect("/run/sshd");
         let port = free_port();
         let at = |name: &str| place.at("web").join(name).display().to_string();
@@ -213,7 +213,7 @@ impl Sshd {
         .expect("a signal to sshd");
     }
 
-    /// Kills all sessions but not the listening daemon.
+    /// Kills all sessions, but not the listening daemon.
     pub fn kill_sessions(&self) {
         for pid in self.daemon.iter().flat_map(|daemon| daemon.descendants_named("sshd")) {
             let _ = kill_process(pid, Signal::KILL);
@@ -221,12 +221,12 @@ impl Sshd {
     }
 }
 
-/// The Apache of the lab. It runs under the gate's account on an unprivileged port.
+/// The lab's Apache. It runs as the gate's account on an unprivileged port.
 #[derive(Debug)]
 pub struct Apache {
     /// Port of Apache on loopback.
     pub port: u16,
-    /// Path of the configuration file.
+    /// Path of Apache's configuration file.
     pub config: PathBuf,
     pid_file: PathBuf,
     log: PathBuf,
@@ -280,7 +280,7 @@ impl Apache {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// Simulates a crash by killing Apache with its children, and waits until they are gone.
+    /// Simulates a crash: kills Apache and its children, and waits until they are gone.
     pub fn kill(&self) {
         let leader = self.leader().expect("a running Apache");
         self.signal(Signal::KILL);
@@ -289,7 +289,7 @@ impl Apache {
         });
     }
 
-    /// Sends a signal to all processes of Apache.
+    /// Sends a signal to all Apache processes.
     pub fn signal(&self, signal: Signal) {
         let leader = self.leader().expect("a running Apache");
         kill_process_group(leader, signal).expect("a signal to Apache");

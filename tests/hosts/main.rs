@@ -1,6 +1,6 @@
-//! Tests of the gate on a machine with systemd and an sshd that uses PAM. A running repair and a
-//! daemon that it has started must survive the end of the connection, even if logind kills the
-//! processes of ended sessions.
+//! Tests of the gate on a machine with systemd and an sshd that uses PAM. A running repair, and a
+//! daemon that it has started, must survive the end of the connection, even if logind kills the
+//! processes that a session leaves behind.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use e2e::{Machine, Place, shipped, until};
 
-/// Script that installs the gate in the same way as its package and creates a key.
+/// Script that installs the gate as its package does, and creates a key.
 const INSTALL: &str = r#"set -e
 ip link set lo up
 userdel repair 2>/dev/null || true
@@ -57,15 +57,15 @@ impl Host {
         Host(machine)
     }
 
-    /// Writes a configuration file of logind and makes logind read it.
+    /// Writes a configuration file for logind and makes logind read it.
     fn logind(&self, path: &str, text: &str) {
         self.0.must(&format!(
             "install -d $(dirname {path}); printf '[Login]\\n{text}' > {path}; {RELOAD}"
         ));
     }
 
-    /// Waits until the gate reports this obstacle. logind reads its files some time after the
-    /// signal.
+    /// Waits until the gate reports an obstacle that contains `part`. It takes logind some time
+    /// after the signal to read its files.
     fn obstacle(&self, part: &str) -> String {
         until(part, Duration::from_secs(60), || Some(self.ready()).filter(|it| it.contains(part)))
     }
@@ -76,7 +76,7 @@ impl Host {
         });
     }
 
-    /// Returns the obstacle that the gate reports. Empty if there is none.
+    /// Returns the obstacle that the gate reports, or an empty string.
     fn ready(&self) -> String {
         let answer = self.0.root(&format!("{SSH} 'ready x'"));
         let line = String::from_utf8(answer.stdout).unwrap().trim().to_owned();
@@ -86,8 +86,8 @@ impl Host {
         answer["text"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Runs the repair to its end, which also ends the session. Checks whether the daemon that the
-    /// repair has started survives.
+    /// Lets the repair end, which also ends the session. Checks that the daemon that the repair
+    /// started survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "touch /root/go; {SSH} 'repair x {job}' | grep -q '\"state\":\"done\"'"
@@ -96,7 +96,8 @@ impl Host {
         self.tidy();
     }
 
-    /// Cuts the connection while the repair runs. Checks whether the repair and its daemon survive.
+    /// Cuts the connection while the repair is running. Checks that the repair and its daemon
+    /// survive if `lives` is set, and die otherwise.
     fn assert_repair_after_cut(&self, job: &str, lives: bool) {
         self.0.must(&format!(
             "{SSH} 'repair x {job}' > /root/answer 2>&1 & client=$!
@@ -117,12 +118,13 @@ impl Host {
         self.tidy();
     }
 
-    /// Waits until logind has ended the session of the daemon. Checks whether the daemon survives.
+    /// Waits until logind has ended the session in which the daemon was started. Checks that the
+    /// daemon survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_session(&self, lives: bool) {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
-            // The unit is a scope that logind has abandoned, or a service whose main process has
-            // ended.
+            // The daemon's unit is either a scope that logind has abandoned, or a service whose
+            // main process has ended.
             self.0.must(&format!(
                 "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
                 timeout 60 sh -c \"until systemctl show -p SubState --value $unit | grep -Eq \
@@ -134,7 +136,7 @@ impl Host {
         }
     }
 
-    /// Kills the daemon of a repair and removes its files and records.
+    /// Kills the daemon that a repair has started, and removes the repair's files and records.
     fn tidy(&self) {
         self.0.must(
             "pkill -KILL -F /root/daemon || true; rm -rf /root/begun /root/ended /root/daemon \
@@ -149,7 +151,7 @@ impl Host {
 const RELOAD: &str = "systemctl kill --kill-who=main --signal=HUP systemd-logind";
 const ADMINS: &str = "/etc/systemd/logind.conf.d/50-admin.conf";
 
-/// Returns the command after "as root here: ".
+/// Returns the command that follows "as root here: ".
 fn fix(text: &str) -> &str {
     text.split_once("as root here: ").unwrap_or_else(|| panic!("no fix: {text}")).1.trim_end()
 }
@@ -164,7 +166,7 @@ fn repair_survives_lost_connection_with_printed_fix() {
     host.logind(ADMINS, "KillUserProcesses=yes\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     assert!(host.0.must(CHECK).contains(fix(&text)));
-    // Check that logind really kills them.
+    // Check that logind really kills the repair's processes without the fix.
     host.assert_daemon_after_repair("20261123-kill", false);
     host.assert_repair_after_cut("20261123-kill-cut", false);
 
@@ -192,15 +194,15 @@ fn packaged_logind_file_extends_admins_list() {
     assert_eq!(list, "as 3 \"ann\" \"root\" \"repair\"\n");
     host.assert_daemon_after_repair("20261123-packaged", true);
     host.assert_repair_after_cut("20261123-packaged-cut", true);
-    // KillOnlyUsers kills the processes of this user in any case.
+    // With KillOnlyUsers, logind kills this user's processes regardless of KillExcludeUsers.
     host.logind("/etc/systemd/logind.conf.d/z.conf", "KillExcludeUsers=\\nKillOnlyUsers=repair\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     host.0.must(fix(&text));
     host.assert_ready();
 }
 
-/// Script that makes systemd start one sshd service per connection, without logind sessions, as on
-/// some systems.
+/// Script that makes systemd start a separate sshd service for each connection, without logind
+/// sessions. Some systems are configured like this.
 const SERVICE_OF_CONNECTION: &str = "set -e
 sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
 cat > /etc/systemd/system/door@.service <<'END'

@@ -1,9 +1,10 @@
-//! `lab_init PROGRAM [ARGUMENT...]` is the init process of one daemon of the lab.
+//! `lab_init PROGRAM [ARGUMENT...]` is the init process for one of the lab's daemons.
 //!
-//! It runs the program, adopts orphaned descendants and kills all of them when its standard input
-//! is closed. Therefore a daemon that detaches itself dies with the test that started it, even if
-//! the test is killed. It also reaps processes immediately. The init of a container may reap late,
-//! and then `apache2 -k start` mistakes a zombie for a running server.
+//! It runs the program, adopts orphaned descendants, and kills all of them when its standard input
+//! is closed. Therefore a daemon dies with the test that started it, even if the daemon has
+//! detached itself or the test is killed. lab_init also reaps processes immediately. The init
+//! process in a container may reap them late, and then `apache2 -k start` mistakes a zombie for a
+//! running server.
 
 use std::io::Read;
 use std::process::{Command, ExitCode};
@@ -17,13 +18,15 @@ fn main() -> ExitCode {
     if set_child_subreaper(Some(getpid())).is_err() {
         return ExitCode::from(2);
     }
-    // Do not pass standard input on to the child, because its end is the signal to stop.
+    // The child must not read standard input, because the end of standard input tells this process
+    // to stop.
     if Command::new(program).args(argv).stdin(process::Stdio::null()).spawn().is_err() {
         return ExitCode::from(2);
     }
     thread::spawn(|| while matches!(wait(WaitOptions::empty()), Ok(Some(_))) {});
     let _ = io::stdin().read_to_end(&mut Vec::new());
-    // Killed processes can leave orphans, which this process adopts. Repeat until none is left.
+    // Killed processes can leave orphans, which this process then adopts. Repeat until there are
+    // none.
     loop {
         let children = descendants(process::id());
         if children.is_empty() {
@@ -62,8 +65,8 @@ fn descendants(root: u32) -> Vec<i32> {
     }
 }
 
-/// Returns the parent of a process that is not a zombie. See /proc/pid/stat in proc(5): state and
-/// parent follow the program's name, which is in parentheses.
+/// Returns the parent of a process, or `None` for a zombie. In /proc/pid/stat (see proc(5)), the
+/// state and the parent follow the program's name, which is in parentheses.
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();

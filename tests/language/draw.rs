@@ -1,6 +1,6 @@
-//! Draws comments, texts of the programs and paragraphs of the documents at random, for people who
-//! rate how easily each one reads: natural, stilted, or "had to read twice". CONTRIBUTING.md has
-//! the goal. `SELFHEAL_SEED` repeats a draw.
+//! Draws random comments, program texts and paragraphs from documents. People rate how easy each
+//! one is to read: natural, stilted, or "had to read twice". CONTRIBUTING.md states the goal. To
+//! repeat a draw, set `SELFHEAL_SEED`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool of the tests")]
 

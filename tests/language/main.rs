@@ -1,11 +1,11 @@
-//! The language of this repository: words that were retired because readers stumbled over them stay
-//! retired.
+//! Tests that no comment, message or document uses a word that was retired because readers stumbled
+//! over it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use e2e::texts::{self, Text};
 
-/// Retired words, and what to write instead.
+/// Each retired word, and what to write instead.
 const RETIRED: [(&str, &str); 15] = [
     ("whoever", "anyone who; the account, person or program that"),
     ("whatever", "any; every; even if"),
@@ -27,7 +27,7 @@ const RETIRED: [(&str, &str); 15] = [
 #[test]
 fn uses_no_retired_word() {
     let all = [texts::comments(), texts::outputs(), texts::paragraphs()];
-    // The change log names old words beside the new ones.
+    // Skip the change log, because it lists words that have changed.
     let is_ours = |text: &&Text| !text.file.ends_with("CHANGELOG.md");
     let mut found = Vec::new();
     for text in all.iter().flatten().filter(is_ours) {
@@ -39,7 +39,7 @@ fn uses_no_retired_word() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
-/// Returns the words of a text in lower case, with a blank around each.
+/// Returns the words of a text in lower case, with a blank before and after each word.
 fn words(text: &str) -> String {
     let lower = text.to_lowercase();
     let words = lower.split(|c: char| !c.is_alphabetic() && c != '\'');

@@ -1,5 +1,5 @@
-//! Tests with resource limits. Every program must exit with a code from 0 to 3, never by a signal,
-//! and its message must name the exhausted resource.
+//! Tests with resource limits. Every program must exit with a code from 0 to 3 instead of dying
+//! from a signal, and its message must name the exhausted resource.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,12 +12,12 @@ use std::thread;
 use e2e::{Place, run};
 use serde_json::json;
 
-/// Limits on open files, from one more than the three standard streams up to a limit that is more
-/// than enough.
+/// Limits on the number of open files. The lowest leaves room for one file besides the three
+/// standard streams. The highest is more than enough.
 const DESCRIPTORS: [u32; 12] = [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, ENOUGH];
 const ENOUGH: u32 = 1024;
 
-/// A directory with a policy and a gate file. The repair `mark` creates a file.
+/// A directory with a policy and a repairs.json. The repair `mark` creates a file.
 struct Site {
     place: Place,
 }
@@ -52,7 +52,7 @@ impl Site {
         self.place.at("mark")
     }
 
-    /// Returns a command that runs a program through `wrapper`, for example `prlimit --nofile=4`.
+    /// Returns a command that runs a program under `wrapper`, for example `prlimit --nofile=4`.
     fn command(&self, wrapper: &str, program: &str, words: &str) -> Command {
         let mut command = Command::new("/usr/bin/env");
         command
@@ -69,8 +69,8 @@ impl Site {
         command
     }
 
-    /// Returns a call of the handler for the host `web` with this number. Calls for different hosts
-    /// do not share a cooldown.
+    /// Returns a command that calls the handler for the host `web` with this number. Calls for
+    /// different hosts do not share a cooldown.
     fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
         self.with_policy(
             wrapper,
@@ -88,8 +88,8 @@ impl Site {
         command
     }
 
-    /// Returns a call of every program. The repair comes last, because its result would change the
-    /// output of the others.
+    /// Returns a command for every program. The repair comes last, because its result would change
+    /// the output of the others.
     fn all(&self, wrapper: &str, port: u16) -> Vec<Command> {
         vec![
             self.with_policy(wrapper, "check_repairs", ""),
@@ -105,7 +105,8 @@ impl Site {
     }
 }
 
-/// Runs a command and returns its exit code and output. Panics if the code is not 0 to 3.
+/// Runs a command, and returns its exit code and output. Panics if the exit code is not between 0
+/// and 3.
 fn ended(command: &mut Command) -> (i32, String) {
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
@@ -113,7 +114,7 @@ fn ended(command: &mut Command) -> (i32, String) {
     (code.unwrap_or_else(|| panic!("{command:?}: {status}\n{text}")), text)
 }
 
-/// Starts a web server that answers every request with 200 and returns its port.
+/// Starts a web server that answers every request with 200. Returns its port.
 fn web_server() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -127,7 +128,7 @@ fn web_server() -> u16 {
 }
 
 fn names_a_shortage(text: &str) -> bool {
-    // The messages of glibc and musl for EMFILE.
+    // The messages for EMFILE in glibc and in musl.
     text.contains("Too many open files") || text.contains("No file descriptors available")
 }
 
@@ -171,7 +172,7 @@ fn repairs_nothing_under_file_size_limit() {
 }
 
 #[test]
-fn reports_output_file_over_size_limit() {
+fn reports_an_output_file_that_exceeds_the_size_limit() {
     let (site, port) = (Site::new(), web_server());
     let jar = site.place.at("jar");
     let words = format!("-H 127.0.0.1 -p {port} --cookie-jar={}", jar.display());
@@ -186,7 +187,7 @@ fn reports_output_file_over_size_limit() {
 }
 
 #[test]
-fn reports_its_own_shortage_as_unknown() {
+fn reports_a_local_shortage_as_unknown() {
     let (site, port) = (Site::new(), web_server());
     for host in ["127.0.0.1", "localhost", "name.invalid"] {
         let (code, text) = ended(&mut site.command(
@@ -218,7 +219,7 @@ fn exits_unknown_at_cpu_limit() {
     let words = format!("-t 60 -H 127.0.0.1 -p {}", silent.local_addr().unwrap().port());
     let mut plugin = site.command("", "check_http", &words).spawn().unwrap();
     let _connected = silent.accept().unwrap();
-    // The kernel sends this signal at RLIMIT_CPU.
+    // The kernel sends this signal when a process reaches RLIMIT_CPU.
     run(Command::new("kill").args(["-XCPU", &plugin.id().to_string()]));
     assert_eq!(plugin.wait().unwrap().code(), Some(3));
 }
@@ -234,6 +235,6 @@ fn starts_children_with_default_signals() {
         .and_then(|rest| rest.split_whitespace().next())
         .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
-    // SIGXCPU (24) and SIGXFSZ (25, signal(7)), and SIGPIPE (13), which std ignores.
+    // Check SIGXCPU (24) and SIGXFSZ (25; see signal(7)), and SIGPIPE (13), which std ignores.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
 }

@@ -1,6 +1,6 @@
-//! Tests of names in ISO-8859-1, which Nagios accepts. They must pass unchanged from argv to the
-//! ledger, the command file and the output. If a service has two _REPAIR lines, Nagios passes the
-//! first one to the handler.
+//! Tests of names in ISO-8859-1, which Nagios accepts. A name must get from argv to the ledger, the
+//! command file and the output unchanged. The service in these tests also has two _REPAIR lines.
+//! Nagios passes the value in the first one to the handler.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,16 +16,15 @@ use policy::{ReasonCode, unspell};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
-/// Escaped name of the service. `\xD6` is an Ö in ISO-8859-1. The name also contains a backslash
-/// that looks like an escape.
+/// The service's description in escaped form. `\xD6` is an Ö in ISO-8859-1. The description also
+/// contains a backslash that looks like an escape.
 const SERVICE: &str = r"\xD6l C:\x5Cxfade";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A check that is CRITICAL unless its argument is an existing file.
+/// A check that is CRITICAL unless the file named in its argument exists.
 const CHECK: &str = "#!/bin/sh\n[ -e \"$1\" ] && { echo OK; exit 0; }\necho CRITICAL; exit 2\n";
 
-/// A service that is OK while a file with its name exists, and a local repair that creates this
-/// file.
+/// A service that is OK while a certain file exists, and a local repair that creates this file.
 struct Site {
     flag: PathBuf,
     nagios: Nagios,
@@ -85,7 +84,7 @@ fn repairs_and_records_service_in_iso_8859_1() {
     site.has_comment(&format!("REPAIRED {object} with flag"));
     let record = site.lab.monitor.records().pop().unwrap();
     assert_eq!((record.host.as_str(), record.service.as_deref()), ("web1", Some(SERVICE)));
-    // Nagios passes the first of the two _REPAIR values.
+    // Nagios passed the first of the two _REPAIR values.
     assert_eq!((record.repair.as_str(), record.outcome), ("flag", Some(RepairOutcome::Healed)));
     let store = Connection::open(&site.lab.monitor.ledger).unwrap();
     let bytes: Vec<u8> =
@@ -135,7 +134,7 @@ fn pauses_and_sweeps_service_in_iso_8859_1() {
     assert!(site.flag.exists());
 }
 
-/// Nagios and lint must interpret the dollar signs of a command line in the same way.
+/// Lint must interpret the dollar signs in a command line as Nagios does.
 #[test]
 fn lint_pairs_dollar_signs_like_nagios() {
     let lab = Lab::new();

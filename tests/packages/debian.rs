@@ -1,5 +1,5 @@
-//! A minimal system of the same Debian or Ubuntu release as this one, created from its package
-//! sources.
+//! A minimal system with the same Debian or Ubuntu release as this one, created from the same
+//! package sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,16 @@ use std::sync::LazyLock;
 
 use e2e::{run, system_program};
 
-/// Packages to install in addition to the minimal system: the dependencies of our packages, a
-/// Nagios server and a web server.
+/// Packages to install on top of the minimal system: what this project's packages depend on, a
+/// Nagios server, and a web server.
 const INCLUDE: &str = "systemd-sysv,dbus,nagios4-core,nagios4-common,monitoring-plugins-basic,iputils-ping,apache2,\
                        openssh-server,openssh-client,sudo,logrotate,iproute2";
 
-/// Directory that keeps the system for later runs. Remove it to get newer packages.
+/// Directory in which the system is kept for later runs. Remove the directory to get newer
+/// packages.
 const KEPT: &str = "/var/cache/nagios-selfheal-lab";
 
-/// Returns the root directory of the system and creates the system if necessary.
+/// Returns the system's root directory, and creates the system if necessary.
 pub fn root() -> &'static Path {
     static ROOT: LazyLock<PathBuf> = LazyLock::new(made);
     &ROOT
@@ -47,7 +48,7 @@ fn made() -> PathBuf {
     let remove =
         |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
-        // Another run has created the system in the meantime.
+        // Another run has created the system in the meantime, so remove this one.
         remove(&new);
     } else {
         remove(&root);
@@ -56,7 +57,7 @@ fn made() -> PathBuf {
     root
 }
 
-/// Returns a value of os-release(5).
+/// Returns a value from this system's os-release(5).
 fn of_this_system(key: &str) -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap();
     let values = text.lines().filter_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -66,7 +67,7 @@ fn of_this_system(key: &str) -> String {
         .unwrap_or_else(|| panic!("os-release has no {key}: {text}"))
 }
 
-/// Returns the files with this system's package sources, without those of third parties.
+/// Returns the files that list this system's package sources, except third-party sources.
 fn sources() -> Vec<String> {
     let list = || {
         let origin = format!("Origin: {}", of_this_system("NAME").split(' ').next().unwrap());

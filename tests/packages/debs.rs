@@ -1,4 +1,4 @@
-//! Tests of the debs on a minimal Debian with its nagios4, apache2 and openssh-server.
+//! Tests of the debs on a minimal Debian with Debian's nagios4, apache2 and openssh-server.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,14 +25,14 @@ fn parts(place: &Place) -> PathBuf {
     parts
 }
 
-/// Runs apt-get unattended. It keeps configuration files that an admin has changed.
+/// Runs apt-get unattended, with options that keep configuration files which an admin has changed.
 fn apt(machine: &Machine, words: &str) -> String {
     let options = "--yes --quiet --no-install-recommends -o Dpkg::Options::=--force-confdef -o \
                    Dpkg::Options::=--force-confold";
     machine.must(&format!("DEBIAN_FRONTEND=noninteractive apt-get {options} {words} </dev/null"))
 }
 
-/// Installs packages like an admin. There is no network, so the system must already have their
+/// Installs packages as an admin would. There is no network, so the system must already have their
 /// dependencies.
 fn install(machine: &Machine, names: &[&str]) {
     let files: Vec<String> = names.iter().map(|name| format!("/parts/{name}_*.deb")).collect();
@@ -50,7 +50,7 @@ fn quick_start_with_debs_heals_apache() {
     let screen = site.follow_readme();
     assert!(screen.contains(": all is well"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // The unit of the sweep works when it is started.
+    // The sweep's unit must work if an admin starts it.
     site.server.must(
         "systemctl start repairctl-sweep.service || { journalctl -u repairctl-sweep; exit 1; }",
     );
@@ -79,7 +79,8 @@ fn debs_install_all_files_and_start_nothing() {
     );
     assert_no_unit_is_on(&machine);
     machine.must("nagios4 -v /etc/nagios4/nagios.cfg && visudo -c");
-    // Initially there is no repair, no key opens the account, and sudo allows it nothing.
+    // Initially there is no repair, no key gives access to the account, and sudo allows the account
+    // nothing.
     assert_eq!(machine.must("/usr/libexec/nagios-selfheal/repair_gate check"), "");
     let allowed = machine.root("sudo -l -U repair");
     assert!(!String::from_utf8_lossy(&allowed.stdout).contains("NOPASSWD"), "{allowed:?}");
@@ -89,21 +90,22 @@ fn debs_install_all_files_and_start_nothing() {
             .status
             .success()
     );
-    // A repair survives the end of its connection, even with KillUserProcesses=yes.
+    // A repair must survive the end of its connection, even with KillUserProcesses=yes.
     let spared = machine.must(
         "busctl get-property org.freedesktop.login1 /org/freedesktop/login1 \
          org.freedesktop.login1.Manager KillExcludeUsers",
     );
     assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
-    // Make sudo require a terminal, as on old RHEL. The unit must detect this and exempt the
-    // account.
+    // Make sudo require a terminal, as on old RHEL versions. The unit must notice this and exempt
+    // the account.
     machine.must(
         "set -e; sed -i '1i Defaults requiretty' /etc/sudoers; systemctl start repair-gate-sudoers
         grep -q '^Defaults:repair !requiretty' /etc/sudoers.d/nagios-selfheal
         sed -i 1d /etc/sudoers; systemctl start repair-gate-sudoers
         ! grep requiretty /etc/sudoers.d/nagios-selfheal",
     );
-    // The enabled path unit follows repairs.json, however often the file is written.
+    // Once the path unit is enabled, it must react to changes to repairs.json, no matter how often
+    // the file is written.
     machine.must(
         r#"systemctl enable --now repair-gate-sudoers.path
         for n in 1 2 3 4 5 6 7 8; do
@@ -117,7 +119,7 @@ fn debs_install_all_files_and_start_nothing() {
 fn debs_take_over_no_account_and_follow_no_link() {
     let place = Place::new();
     let machine = Machine::alone(&place, debian::root(), &parts(&place));
-    // Create a person's account named `repair`, which the admin has locked.
+    // Create an account named `repair` that belongs to a person and that the admin has locked.
     machine.must(
         "useradd --create-home repair && echo repair:secret | chpasswd && usermod --lock repair",
     );
@@ -138,7 +140,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
     );
     let strangers = "stat --format '%U:%G %a %n' /etc /srv /mnt && ls -A /srv /mnt";
     let before = machine.must(strangers);
-    // Test with systemd-tmpfiles, and without it as in a container.
+    // Test once with systemd-tmpfiles and once without it, as in a container.
     for without in ["", "mv /usr/bin/systemd-tmpfiles /usr/bin/away; "] {
         machine.must(&format!(
             "{without}dpkg --install /parts/nagios-selfheal_*.deb /parts/repair-gate_*.deb"
@@ -150,7 +152,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
         machine.must("getent shadow repair").starts_with("repair:*:"),
         "sshd would treat the account as locked"
     );
-    // Neither the helper nor the removal touches rules that an admin has written.
+    // Neither the helper nor the package's removal may touch rules that an admin has written.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
     assert!(!told.status.success(), "{told:?}");
@@ -158,7 +160,7 @@ fn debs_take_over_no_account_and_follow_no_link() {
     assert_eq!(machine.must("cat /etc/sudoers.d/nagios-selfheal"), "# mine\n");
 }
 
-/// Builds the same packages with a higher version and with different initial files and conffiles.
+/// Builds the same packages with a higher version, different initial files and different conffiles.
 fn newer(machine: &Machine) {
     machine.must(
         "mkdir /newer; for deb in /parts/*.deb; do
@@ -192,8 +194,7 @@ fn upgrade_keeps_written_files() {
     assert_still_paused(&machine);
 }
 
-/// Builds a package with the scripts and conffiles of commit 7740e3e and with the programs under
-/// test.
+/// Builds a package from the scripts and conffiles of commit 7740e3e and the programs under test.
 fn old(place: &Place, name: &str) {
     let deb = packages(".deb").into_iter().find(|deb| {
         deb.file_name().is_some_and(|file| file.to_string_lossy().starts_with(&format!("{name}_")))
@@ -212,7 +213,8 @@ fn old(place: &Place, name: &str) {
     run(Command::new(system_program(&["sh"])).args(["-euc", script, "sh"]).args(words));
 }
 
-/// Boots a machine that has the old packages, those under test and the newer ones.
+/// Boots a machine and gives it the files of the old packages, the packages under test and the
+/// newer packages. None of them is installed yet.
 fn generations(place: &Place) -> Machine {
     let parts = parts(place);
     for name in ["nagios-selfheal", GATE] {
@@ -323,7 +325,8 @@ fn removal_deletes_programs_and_purge_deletes_files() {
     machine.must(WRITTEN);
     apt(&machine, &format!("remove {} {GATE}", SERVER.join(" ")));
     assert_eq!(programs(&machine), before);
-    // Removal deletes the sudo rules together with the gate and keeps the configuration.
+    // Removing the package deletes the sudo rules together with the gate, and keeps the
+    // configuration.
     assert!(!machine.root("test -e /etc/sudoers.d/nagios-selfheal").status.success());
     assert_files(
         &machine,
@@ -341,6 +344,6 @@ fn removal_deletes_programs_and_purge_deletes_files() {
           -not -path '/var/cache/*'",
     );
     assert!(left.trim().is_empty(), "{left}\n{told}");
-    // The accounts stay, because their files can be anywhere.
+    // The accounts stay, because files that belong to them can be anywhere.
     machine.must("id nagios && id repair");
 }

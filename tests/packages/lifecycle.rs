@@ -1,25 +1,26 @@
-//! Tests of upgrades and removals for both kinds of packages. They must keep the files that
-//! `repairctl init` and an admin have written, and the state of the units.
+//! Tests of upgrades and removals for both kinds of packages. Upgrades and removals must keep the
+//! files that `repairctl init` and an admin have written. Upgrades must also keep the state of the
+//! units.
 //!
-//! The oldest version is that of commit 7740e3e, whose packages contained policy.json and
-//! repairs.json. Its maintainer scripts, list of conffiles and spec are in `7740e3e/`.
+//! The oldest version is the one from commit 7740e3e, whose packages contained policy.json and
+//! repairs.json. Its maintainer scripts, lists of conffiles and spec file are in `7740e3e/`.
 
 use e2e::Machine;
 
 /// Commands that install, upgrade and remove nagios-selfheal and repair-gate. They use the package
-/// manager's defaults and fail if it asks a question.
+/// manager's defaults, and fail if it asks a question.
 pub struct Lifecycle<'a> {
     pub machine: &'a Machine,
-    /// Installs the packages of commit 7740e3e.
+    /// Installs the packages from commit 7740e3e.
     pub old: &'a str,
-    /// Installs or upgrades to the packages under test.
+    /// Installs the packages under test, or upgrades to them.
     pub new: &'a str,
     /// Upgrades to newer packages, which have a different initial policy.json and repairs.json.
     pub newer: &'a str,
     pub remove: &'a str,
 }
 
-/// Authors of policy.json and repairs.json, each with a script that writes the files.
+/// Everyone who may have written policy.json and repairs.json, each with a script that writes them.
 const WRITERS: [(&str, &str); 4] = [
     ("the package", ""),
     (
@@ -38,7 +39,7 @@ const WRITERS: [(&str, &str); 4] = [
     ("an admin who deleted them", "cd /etc/nagios-selfheal; rm policy.json repairs.json"),
 ];
 
-/// Returns name, owner, mode and checksum of each configuration file.
+/// Returns the name, owner, mode and checksum of each configuration file.
 fn configuration(machine: &Machine) -> String {
     machine.must(
         "find /etc/nagios-selfheal -not -type d 2>/dev/null | sort | while read -r file; do
@@ -48,8 +49,8 @@ fn configuration(machine: &Machine) -> String {
 }
 
 impl Lifecycle<'_> {
-    /// Upgrades through all versions and removes the packages, once for each author of the files.
-    /// `forget` then deletes all traces of the packages.
+    /// For each entry in `WRITERS`, upgrades through all versions and removes the packages. Then
+    /// `forget` deletes all traces of the packages.
     pub fn keeps_configuration(&self, forget: &str) {
         for (writer, write) in WRITERS {
             self.machine.must(self.old);
@@ -64,7 +65,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// Removes the packages and installs the next version, which must keep the configuration.
+    /// Removes the packages and installs the next version. The configuration must stay as it was.
     pub fn keeps_configuration_of_a_removed_package(&self) {
         for command in [self.old, WRITERS[1].1, self.remove] {
             self.machine.must(command);
@@ -89,8 +90,8 @@ impl Lifecycle<'_> {
         assert_eq!(self.machine.must(there), before, "{told}");
     }
 
-    /// Checks that active units stay active, that a running sweep is not interrupted, and that
-    /// units stopped by an admin stay stopped.
+    /// Checks that an upgrade keeps active units active, does not interrupt a running sweep, and
+    /// leaves units alone that an admin has stopped.
     pub fn keeps_units_as_they_are(&self) {
         self.machine.must(self.old);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -116,8 +117,8 @@ impl Lifecycle<'_> {
         ));
     }
 
-    /// Removes the packages while the sweep is running and the other service has failed. No unit
-    /// and no process may be left.
+    /// Removes the packages while the sweep is running and the service for the sudo rules has
+    /// failed. No unit or process may be left behind.
     pub fn removes_units(&self) {
         self.machine.must(self.new);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -126,7 +127,7 @@ impl Lifecycle<'_> {
         self.machine
             .must(&patient("systemctl is-failed repair-gate-sudoers.service | grep -x failed"));
         let told = self.machine.must(self.remove);
-        // An enabled unit is still listed as "not-found", so select by state.
+        // A unit that was enabled is still listed as "not-found", so select units by state.
         let left = self.machine.must(
             "systemctl list-units --all --plain --no-legend --state \
              active,activating,deactivating,failed 'repair*'",
@@ -136,8 +137,8 @@ impl Lifecycle<'_> {
         assert!(running.stdout.is_empty(), "{running:?}");
     }
 
-    /// Checks that an upgrade writes the sudo rules again with the new gate, and that it keeps the
-    /// old rules if repairs.json is invalid.
+    /// Checks that an upgrade regenerates the sudo rules with the new gate, but keeps the old rules
+    /// if repairs.json is invalid.
     pub fn renews_sudoers(&self) {
         self.machine.must(self.old);
         self.machine.must(STALE_RULES);
@@ -146,7 +147,7 @@ impl Lifecycle<'_> {
             "/usr/libexec/nagios-selfheal/repair_gate sudoers | cmp - /etc/sudoers.d/nagios-selfheal
              grep -q within.*/bin/true /etc/sudoers.d/nagios-selfheal; visudo -c",
         );
-        // The gate refuses this repairs.json.
+        // Write a repairs.json that the gate refuses.
         self.machine.must(STALE_RULES);
         self.machine.must("echo broken > /etc/nagios-selfheal/repairs.json");
         let told = self.machine.must(self.newer);
@@ -176,19 +177,19 @@ impl Lifecycle<'_> {
 /// Units that an admin can enable.
 const WATCHES: &str = "repairctl-sweep.timer repair-gate-sudoers.path";
 
-/// Replaces the sweep with a script that runs until /run/go exists.
+/// Script that replaces the sweep with a command that runs until /run/go exists.
 const SLOW_SWEEP: &str = "install -d /etc/systemd/system/repairctl-sweep.service.d
 printf '[Service]\\nExecStart=\\nExecStart=/bin/sh -c \"until [ -e /run/go ]; do sleep 0.1; done\"\\n' \
     > /etc/systemd/system/repairctl-sweep.service.d/slow.conf
 systemctl daemon-reload";
 
-/// Changes repairs.json and waits until the path unit has updated the sudo rules.
+/// Script that changes repairs.json, and waits until the path unit has updated the sudo rules.
 const FOLLOWS: &str = "
 echo '{\"repairs\": {\"x\": {\"run\": [\"/bin/followed\"], \"as\": \"root\"}}}' \
     > /etc/nagios-selfheal/repairs.json
 timeout 300 sh -c 'until grep -q /bin/followed /etc/sudoers.d/nagios-selfheal; do sleep 0.1; done'";
 
-/// Writes repairs.json and sudo rules that do not match it.
+/// Script that writes repairs.json together with sudo rules that do not match it.
 const STALE_RULES: &str = "
 echo '{\"repairs\": {\"httpd\": {\"run\": [\"/bin/true\"], \"as\": \"root\"}}}' > \
     /etc/nagios-selfheal/repairs.json

@@ -1,6 +1,7 @@
-//! Tests of the packages from `make packages` on machines with systemd. The debs are installed on a
-//! minimal Debian, the rpms from a local repository. With the debs, the quick start must end with a
-//! repaired Apache. Upgrades must keep written files, and a removal must delete all programs.
+//! Tests of the packages from `make packages`, on machines with systemd. The debs are installed on
+//! a minimal Debian, and the rpms from a local repository. With the debs, the quick start must end
+//! with a repaired Apache. Upgrades must keep files that an admin or a program has written, and
+//! removing a package must delete all programs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,8 +16,8 @@ use std::path::{Path, PathBuf};
 
 use e2e::Machine;
 
-/// Returns the four packages whose file names end with `end`, from SELFHEAL_PACKAGES or from the
-/// output of `make packages`.
+/// Returns the four packages whose file names end with `end`. They are in the directory named by
+/// SELFHEAL_PACKAGES or, by default, in the output of `make packages`.
 fn packages(end: &str) -> Vec<PathBuf> {
     let made = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/packages");
     let named = env::var_os("SELFHEAL_PACKAGES").filter(|name| !name.is_empty());
@@ -36,7 +37,7 @@ fn packages(end: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Owner, mode and path of the files that debs and rpms have in common.
+/// Owner, mode and path of each file that is in both the debs and the rpms.
 const FILES: [&str; 15] = [
     "root:root 755 /usr/bin/handle_repair",
     "root:root 755 /usr/bin/repairctl",
@@ -55,7 +56,7 @@ const FILES: [&str; 15] = [
     "root:repair 750 /var/lib/nagios-selfheal/home/.ssh",
 ];
 
-/// Checks files on a machine. Each line of `wanted` is `OWNER:GROUP MODE PATH`.
+/// Checks the files on a machine. Each line in `wanted` has the form `OWNER:GROUP MODE PATH`.
 fn assert_files(machine: &Machine, wanted: &[&str]) {
     let paths: Vec<&str> = wanted.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
     let found = machine.root(&format!("stat --format '%U:%G %a %n' {}", paths.join(" ")));
@@ -70,7 +71,8 @@ fn assert_installed(machine: &Machine, more: &[&str]) {
     assert_files(machine, &[&FILES, more].concat());
 }
 
-/// Checks that the packages have not enabled or started a unit. This is up to the admin.
+/// Checks that the packages have neither enabled nor started a unit, because this is up to the
+/// admin.
 fn assert_no_unit_is_on(machine: &Machine) {
     for unit in ["repairctl-sweep.timer", "repair-gate-sudoers.path"] {
         let told =
@@ -79,8 +81,8 @@ fn assert_no_unit_is_on(machine: &Machine) {
     }
 }
 
-/// Lists the programs, units, manual pages and other files of ours below /usr, and the units that
-/// systemd has loaded.
+/// Lists this project's programs, units, manual pages and other files below /usr, and its units
+/// that systemd has loaded.
 fn programs(machine: &Machine) -> String {
     machine.must(
         r"find /usr /lib/systemd -path /usr/share/doc -prune -o \( -name '*selfheal*' \
@@ -90,7 +92,8 @@ fn programs(machine: &Machine) -> String {
     )
 }
 
-/// Script that edits files like an admin and runs the programs, so that they write their own files.
+/// Script that edits files as an admin would, and runs the programs so that they write their own
+/// files.
 const WRITTEN: &str = "
 echo '{\"repairs\": {\"httpd\": {\"ladder\": [{\"ssh\": \"httpd\"}], \"verify\": \
     [\"check_http\", \"-H\", \"{address}\"]}}}' > /etc/nagios-selfheal/policy.json
@@ -107,7 +110,7 @@ systemctl enable repairctl-sweep.timer
 usermod --lock repair
 ";
 
-/// Returns the state of the files and units that `WRITTEN` has changed.
+/// Returns the state of the files that [`WRITTEN`] changes, and of the units.
 fn kept(machine: &Machine) -> String {
     assert_programs_files_exist(machine);
     machine.must(

@@ -1,5 +1,6 @@
-//! Tests of the rpms, which dnf installs from a local repository on this Debian system. Their
-//! dependencies are installed as debs, so a package without files provides them for rpm.
+//! Tests of the rpms, which dnf installs from a local repository on this Debian system. The
+//! packages that they depend on are installed as debs, which rpm cannot see. An empty rpm provides
+//! their names instead.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +14,8 @@ use crate::{
     assert_still_paused, kept, packages, programs,
 };
 
-/// Spec of the package that provides the dependencies which rpm cannot see on this system.
+/// Spec file of the empty package, which provides the dependencies that rpm cannot see on this
+/// system.
 const THERE: &str = "Name: there
 Version: 1
 Release: 1
@@ -27,8 +29,8 @@ user(repair), group(repair)
 %files
 ";
 
-/// Boots a machine that can install the rpms from /parts/repository and the newer ones of
-/// [`upgrade`] from /parts/newer.
+/// Boots a machine that can install the rpms under test from /parts/repository and the newer rpms,
+/// which [`upgrade`] builds, from /parts/newer.
 fn machine(place: &Place) -> Machine {
     let repository = place.directory("rpms/repository", None);
     for rpm in packages(".rpm") {
@@ -39,12 +41,12 @@ fn machine(place: &Place) -> Machine {
     Machine::alone(place, Path::new("/"), &place.at("rpms"))
 }
 
-/// Turns a directory of rpms into a repository.
+/// Turns a directory with rpms into a repository.
 fn index(directory: &Path) {
     run(Command::new(system_program(&["createrepo_c"])).arg("--quiet").arg(directory));
 }
 
-/// Adds the libraries that our rpms require to the spec [`THERE`].
+/// Adds the libraries that the rpms under test require to the spec [`THERE`].
 fn with_libraries() -> String {
     let mut asked: Vec<String> = Vec::new();
     for rpm in packages(".rpm") {
@@ -76,14 +78,13 @@ fn build(place: &Place, spec: &Path, into: &Path, more: &[String]) {
     run(&mut rpmbuild);
 }
 
-/// Builds rpms of the same programs with a higher release and different initial configuration
-/// files.
+/// Builds rpms with the same programs, a higher release and different initial configuration files.
 fn upgrade(place: &Place) {
     let spec = fs::read_to_string(shipped("packaging/rpm/nagios-selfheal.spec")).unwrap();
     rebuild(place, "newer", &with_release(&spec, "99"));
 }
 
-/// Builds rpms of the same programs with the spec of commit 7740e3e.
+/// Builds rpms with the same programs and the spec from commit 7740e3e.
 fn old(place: &Place) {
     let spec = fs::read_to_string(shipped("tests/packages/7740e3e/nagios-selfheal.spec")).unwrap();
     let files = "cd %{buildroot}%{_sysconfdir}/nagios-selfheal
@@ -97,7 +98,7 @@ fn with_release(spec: &str, release: &str) -> String {
     format!("{before}\nRelease:        {release}%{after}")
 }
 
-/// Builds rpms with this spec into the repository /parts/`name`.
+/// Builds rpms from this spec, and puts them into the repository /parts/`name`.
 fn rebuild(place: &Place, name: &str, spec: &str) {
     let sources = packages(".rpm")[0].with_file_name("");
     let target = sources.parent().unwrap();

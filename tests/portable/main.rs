@@ -1,5 +1,5 @@
-//! Tests that the programs on repaired hosts and the programs that Nagios starts often run on any
-//! distribution. They must not need a library, a loader or any other file of the system.
+//! Tests that the programs on repaired hosts, and those that Nagios starts often, run on any
+//! distribution. These programs must not need a library, a loader or any other file of the system.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use e2e::{Place, run, system_program};
 use serde_json::Value;
 
 const STATIC: [&str; 3] = ["repair_gate", "handle_repair", "check_http"];
-/// User ID of the gate. There is no /etc/passwd, so it has no name.
+/// User ID that the gate runs as. It has no name, because there is no /etc/passwd.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -63,7 +63,7 @@ impl EmptyRoot {
         fs::write(self.root.join(name), text).unwrap();
     }
 
-    /// Copies a program of this system with its libraries into the root directory.
+    /// Copies one of this system's programs and its libraries into the root directory.
     fn add_program(&self, program: &str) {
         let told = run(Command::new(system_program(&["ldd"])).arg(program));
         let libraries = told.split_whitespace().filter(|word| word.starts_with('/'));
@@ -74,8 +74,8 @@ impl EmptyRoot {
             .args(libraries));
     }
 
-    /// Runs a program in the root directory as nobody, in separate namespaces. The request is its
-    /// only environment variable.
+    /// Runs a program as nobody, in separate namespaces, with this root directory as `/`. Its only
+    /// environment variable contains the request.
     fn run(&self, request: &str, command: &[&str]) -> Output {
         let mut unshare = Command::new(system_program(&["unshare"]));
         unshare
@@ -92,7 +92,7 @@ fn said(done: &Output) -> String {
 
 const GATE: [&str; 5] = ["/repair_gate", "--config", "/repairs.json", "--state", "/state"];
 
-/// Sends a request to the gate in the root directory and returns its answer.
+/// Sends a request to the gate in the empty root directory. Returns the gate's answer.
 fn answer(host: &EmptyRoot, request: &str) -> Value {
     let text = said(&host.run(request, &GATE));
     serde_json::from_str(text.lines().last().unwrap().strip_prefix("SHN1 ").expect(&text))
@@ -117,7 +117,8 @@ fn gate_without_kill_answers_but_runs_nothing() {
     );
 }
 
-/// The only other program that the gate needs is kill(1), which stops a repair at its timeout.
+/// The only other program that the gate needs is kill(1), with which it stops a repair at its
+/// timeout.
 #[test]
 fn gate_needs_only_kill() {
     let host = EmptyRoot::new();
@@ -174,8 +175,8 @@ fn handler_and_check_run_in_empty_root() {
     assert!(said(&done).starts_with("HTTP OK: HTTP/1.1 200 OK"), "{}", said(&done));
 }
 
-/// Verifies the method of these tests. A dynamically linked program must fail in the root
-/// directory.
+/// Checks that these tests can fail at all: a dynamically linked program must not run in the empty
+/// root directory.
 #[test]
 fn dynamic_program_fails_in_empty_root() {
     let host = EmptyRoot::new();

@@ -1,4 +1,4 @@
-//! Attacks of Nagios' user against root.
+//! Attacks on root by Nagios' user.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -39,7 +39,8 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// A program that first checks a path and then opens the same path would follow the link.
+/// Nagios' user exchanges the command file for a link to a file of root's. A program that first
+/// checks the path and then opens it could be made to follow the link.
 #[test]
 fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
@@ -47,7 +48,7 @@ fn exchanged_command_file_never_redirects_root() {
     let victim = site.place.file("victim", "root's", 0o600, None);
     let (pipe, link) = (site.var.join("nagios.cmd"), site.var.join("link"));
     site.nagios.does(|| symlink(&victim, &link).unwrap());
-    // Keep a reader of the pipe open, so that writers can open it.
+    // Keep the pipe open for reading, so that writers can open it.
     let _reader = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
     let exchange = || renameat_with(CWD, &pipe, CWD, &link, RenameFlags::EXCHANGE).unwrap();
     under_attack(&site, exchange, || {
@@ -68,7 +69,8 @@ fn exchanged_command_file_never_redirects_root() {
     });
 }
 
-/// A program that changes mode and owner by path would follow the link.
+/// Nagios' user replaces a new directory with a link. A program that changes the mode and owner of
+/// a path would follow the link.
 #[test]
 fn init_never_changes_owner_through_link() {
     let site = Site::new();
@@ -84,7 +86,7 @@ fn init_never_changes_owner_through_link() {
         dir.to_str().unwrap(),
         "--nagios-cfg",
     ];
-    // Exchange the directory that init has just created for a link.
+    // Replace the directory that init has just created with a link.
     let exchange = || {
         let _ = renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE);
         let _ = fs::remove_dir(&link);
@@ -114,8 +116,8 @@ fn init_never_changes_owner_through_link() {
     });
 }
 
-/// Root writes a page only into a directory in which no other account can plant a link, or in which
-/// the caller of sudo could write as well.
+/// Root may write a page only into a directory in which no other account can plant a link, or which
+/// belongs to the user who called sudo.
 #[test]
 fn report_as_root_avoids_directories_of_other_accounts() {
     let site = Site::new();
@@ -144,7 +146,7 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// The view in this ledger has an infinite number of rows, so a query would never return.
+/// This ledger contains a view with an infinite number of rows, so a query would never return.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();
@@ -174,7 +176,7 @@ fn refuses_ledger_with_view_immediately() {
     }
 }
 
-/// Replaces the files that root's commands read with pipes, devices and endless files.
+/// Replaces the files that commands read as root with pipes, devices and endless files.
 #[test]
 fn never_hangs_on_pipes_devices_and_endless_files() {
     let site = Site::new();
@@ -221,7 +223,7 @@ fn never_hangs_on_pipes_devices_and_endless_files() {
     }
 }
 
-/// Nagios' user chooses the names of hosts, and root pastes the fixes of doctor into a shell.
+/// Nagios' user chooses the names of hosts, and root pastes doctor's fixes into a shell.
 #[test]
 fn host_name_never_becomes_command_of_root() {
     let site = Site::new();
@@ -255,11 +257,12 @@ fn host_name_never_becomes_command_of_root() {
     let json: serde_json::Value =
         serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
-    // Other tests paste the fixes that contain no name of a host.
+    // Other tests paste the fixes that do not contain the host's name.
     for fix in fixes.into_iter().chain(more).filter(|fix| fix.contains("touch")) {
         let line = fix.rsplit_once("as root: ").map_or(fix, |(_, line)| line);
         let line = line.replacen(&site.ctl.display().to_string(), ":", 1);
-        // Define `touch` and `sudo` as functions, so that an injected command has an effect.
+        // Define `sudo` and `touch` as shell functions, so that an injected command would leave a
+        // trace.
         let builtin = format!("sudo() {{ :; }}; touch() {{ > {}; }}; {line}", pwned.display());
         let _ = Command::new("/bin/sh")
             .args(["-c", &builtin])
@@ -271,8 +274,8 @@ fn host_name_never_becomes_command_of_root() {
     }
 }
 
-/// Root pastes the fixes of doctor, and chown(1) and chmod(1) follow links. Therefore no fix for
-/// root may name a file that Nagios' user can replace with a link.
+/// Root pastes doctor's fixes, and chown(1) and chmod(1) follow links. Therefore no fix for root
+/// may name a file that Nagios' user can replace with a link.
 #[test]
 fn fixes_for_root_name_no_file_of_nagios() {
     let site = Site::new();
@@ -297,7 +300,7 @@ fn fixes_for_root_name_no_file_of_nagios() {
     );
 }
 
-/// Only root can start the unprivileged process.
+/// Only root is allowed to start the unprivileged process.
 #[test]
 fn refuses_step_down_option_from_other_users() {
     let site = Site::new();
@@ -312,7 +315,7 @@ fn refuses_step_down_option_from_other_users() {
     assert!(String::from_utf8_lossy(&done.stderr).contains("becoming root"), "{done:?}");
 }
 
-/// Root ignores a policy or nagios.cfg that another account can change.
+/// Root must ignore a policy or nagios.cfg that another account can change.
 #[test]
 fn root_ignores_files_that_others_can_change() {
     let site = Site::new();
@@ -376,8 +379,8 @@ fn processes_of_nagios_see_no_session_key_of_root() {
     assert!(!fs::read_to_string(&site.mark).unwrap().contains("selfheal-secret"));
 }
 
-/// Nagios' user can stop its own processes, including the unprivileged process that root has
-/// started. This must not keep the process that stays root from ending.
+/// Nagios' user can suspend its own processes, including the unprivileged process that root has
+/// started. The process that stays root must still end.
 #[test]
 fn root_process_ends_when_unprivileged_process_is_stopped() {
     let site = Site::new();
@@ -400,8 +403,8 @@ fn root_process_ends_when_unprivileged_process_is_stopped() {
     until("the end of lint", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
 }
 
-/// Any account that can open the directory of known_hosts can lock it. `trust` must fail instead of
-/// waiting for the lock.
+/// Any account that can open the directory of known_hosts can also lock it. `trust` must fail
+/// instead of waiting for the lock forever.
 #[test]
 fn trust_fails_while_nagios_holds_lock() {
     let site = Site::new();
@@ -417,8 +420,8 @@ fn trust_fails_while_nagios_holds_lock() {
     );
 }
 
-/// Nagios' configuration provides the address of a host. repairctl fetches the key from this
-/// address but never records or removes a key under it.
+/// A host's address comes from Nagios' configuration. repairctl must fetch the key from this
+/// address, but must never record or remove a key under the address.
 #[test]
 fn trust_keeps_key_recorded_under_address() {
     let site = Site::new();

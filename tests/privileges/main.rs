@@ -1,7 +1,7 @@
 //! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
-//! not gain root when root runs our programs.
+//! not gain root when root runs this project's programs.
 //!
-//! As root, a program splits into two processes. One of them stays root. The other one, the
+//! A program that root starts splits into two processes. One of them stays root. The other one, the
 //! unprivileged process, runs as Nagios' user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -23,14 +23,14 @@ use serde_json::json;
 
 use site::{Ended, FAULT, Site};
 
-/// Environment variables that the unprivileged process can have.
+/// The only environment variables that the unprivileged process may have.
 const VARIABLES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
 
 fn proc_file(pid: u32, name: &str) -> String {
     String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/{name}")).unwrap()).into_owned()
 }
 
-/// Returns the ID of a process of this program that runs as this user.
+/// Returns the ID of a process that runs this program as this user.
 fn of_user(program: &Path, uid: u32) -> Option<u32> {
     let mut all = fs::read_dir("/proc")
         .unwrap()
@@ -43,7 +43,7 @@ fn of_user(program: &Path, uid: u32) -> Option<u32> {
     all.find(is_it)
 }
 
-/// Inspects doctor's unprivileged process while it waits for a silent host.
+/// Inspects doctor's unprivileged process while it is waiting for a host that does not answer.
 #[test]
 fn doctor_drops_terminal_environment_and_descriptors() {
     let site = Site::new();
@@ -67,7 +67,7 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         site.policy.display(),
         site.cfg.display()
     );
-    // Run doctor on its own terminal, with an open file that only root can read.
+    // Run doctor on a separate terminal, with an open file that only root can read.
     let shell = format!("exec 9<{}; {doctor}", secret.display());
     let mut script = Command::new("script");
     script
@@ -115,13 +115,15 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         (ids("Uid:"), ids("Gid:"), ids("Groups:")),
         ([site.nagios.uid].into(), [site.nagios.gid].into(), groups)
     );
-    // Nagios' user must not be able to trace a process that was root.
+    // Nagios' user must not be able to trace a process that was once root. The kernel prevents
+    // this, and shows it by making root the owner of the files in /proc.
     assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
     let _ = script.kill();
     let _ = script.wait();
 }
 
-/// Masks ages like `2 s old` in the output, because a second can pass between two commands.
+/// Replaces ages such as `2 s old` in the output. A second can pass between two commands, so the
+/// ages in their output can differ.
 fn without_ages(mut ended: Ended) -> Ended {
     let words: Vec<&str> = ended.out.split(' ').collect();
     let is_age = |n: usize| words.get(n + 1).is_some_and(|unit| *unit == "s");
@@ -137,7 +139,7 @@ fn commands_work_as_root_and_as_nagios() {
     site.fault();
     for words in site::DAY {
         let (by_root, by_nagios) = (site.ctl(None, words), site.ctl(Some(&site.nagios), words));
-        // `trust` fails with 2, because there is no host whose key it could record.
+        // `trust` exits with 2, because there is no host whose key it could record.
         let fine = if words[0] == "trust" { 2..=2 } else { 0..=1 };
         assert!(fine.contains(&by_root.code), "{words:?}: {by_root:?}");
         if !matches!(words[0], "pause" | "resume" | "reset" | "init" | "trust" | "doctor" | "sweep")
@@ -149,21 +151,22 @@ fn commands_work_as_root_and_as_nagios() {
     assert!(as_sudo.out.contains("paused by alice"), "{as_sudo:?}");
 }
 
-/// Returns the fingerprint of the host's key in the format of ssh-keygen(1).
+/// Returns the fingerprint of the host's key as ssh-keygen(1) prints it.
 fn fingerprint(site: &Site, web: &WebSide) -> String {
     let key = site.place.file("etc/host.pub", &web.host_key("ed25519"), 0o644, None);
     e2e::run(Command::new("ssh-keygen").arg("-lf").arg(key)).split(' ').nth(1).unwrap().to_owned()
 }
 
-/// A process that has given up root is not dumpable, which restricts access to its /proc files. The
-/// ssh program must be able to write its log to /proc/self/fd nevertheless.
+/// A process that has given up root is not dumpable, so access to its files in /proc is restricted.
+/// The ssh program must still be able to write its log to /proc/self/fd.
 #[test]
 fn doctor_as_root_logs_in_by_either_transport() {
     let site = Site::new();
     let web = WebSide::start(&site.place);
     let key = site.place.at("etc/id_ed25519");
     fs::copy(web.key(), &key).unwrap();
-    // Remove this public key. ssh would offer it, although it belongs to another private key.
+    // Remove this public key, because ssh would offer it although it belongs to another private
+    // key.
     fs::remove_file(key.with_added_extension("pub")).unwrap();
     let port = web.sshd.port;
     site.place.file(
@@ -206,8 +209,8 @@ fn explains_relative_path_in_closed_directory() {
     );
 }
 
-/// The process that stays root decides what is paused, wherever the options are on the command
-/// line.
+/// The process that stays root must decide what to pause, no matter where the options are on the
+/// command line.
 #[test]
 fn pause_as_root_uses_target_of_root_process() {
     let site = Site::new();
@@ -217,8 +220,8 @@ fn pause_as_root_uses_target_of_root_process() {
     assert!(status.out.contains("paused\tweb1: paused by "), "{status:?}");
 }
 
-/// The unprivileged process fetches the key from the network, and the process that stays root
-/// writes the file.
+/// The unprivileged process must fetch the key from the network, and the process that stays root
+/// must write the file.
 #[test]
 fn trust_as_root_writes_roots_known_hosts() {
     let site = Site::new();
@@ -238,7 +241,7 @@ fn trust_as_root_writes_roots_known_hosts() {
     assert_eq!(fs::metadata(&file).unwrap().uid(), 0);
 }
 
-/// A sweep that root starts must run as Nagios' user.
+/// If root starts a sweep, its repairs must run as Nagios' user.
 #[test]
 fn sweep_as_root_repairs_as_nagios() {
     let site = Site::new();
@@ -248,7 +251,7 @@ fn sweep_as_root_repairs_as_nagios() {
     assert_eq!(fs::metadata(&site.mark).unwrap().uid(), site.nagios.uid, "{swept:?}");
 }
 
-/// The command that handle_repair prints for root must work when it is pasted.
+/// handle_repair must print a command for root, and this command must work when it is pasted.
 #[test]
 fn handle_repair_as_root_only_prints_command_for_nagios() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! The files of a Nagios server, on which Nagios does not run. Root and Nagios' user own separate
+//! The files of a Nagios server on which Nagios does not run. Root and Nagios' user own separate
 //! directories.
 
 use std::fs;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// Arguments with which Nagios calls the handler for the site's fault.
 pub const FAULT: &str = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd";
 
-/// The commands of repairctl that an admin uses, without the site's paths.
+/// The repairctl commands that an admin uses, without the site's paths.
 pub const DAY: &[&[&str]] = &[
     &["init", "--repair", "httpd"],
     &["lint"],
@@ -32,13 +32,13 @@ pub const DAY: &[&[&str]] = &[
     &["replay", "--repair", "httpd"],
 ];
 
-/// A site with root's policy and with the ledger and the files of Nagios' user.
+/// A site in which root owns the policy, and Nagios' user owns the ledger and Nagios' files.
 pub struct Site {
     /// The user that Nagios runs as.
     pub nagios: Account,
-    /// Path of repairctl.
+    /// Path of the repairctl under test.
     pub ctl: PathBuf,
-    /// Path of handle_repair.
+    /// Path of the handle_repair under test.
     pub handler: PathBuf,
     /// Path of policy.json, which root owns.
     pub policy: PathBuf,
@@ -46,7 +46,8 @@ pub struct Site {
     pub cfg: PathBuf,
     /// Directory of the ledger, which Nagios' user owns.
     pub ledger: PathBuf,
-    /// Directory of status file, object cache, log and command file, which Nagios' user owns.
+    /// Directory with Nagios' status file, object cache, log and command file. Nagios' user owns
+    /// it.
     pub var: PathBuf,
     /// Path of the file that the repair creates in `var`.
     pub mark: PathBuf,
@@ -124,7 +125,7 @@ impl Site {
         site
     }
 
-    /// Writes a file of Nagios' user into `var`.
+    /// Writes a file that belongs to Nagios' user into `var`.
     pub fn theirs(&self, name: &str, text: &str) {
         self.place.file(&format!("var/{name}"), text, 0o644, self.nagios.ids());
     }
@@ -135,7 +136,7 @@ impl Site {
         fs::write(&self.policy, policy.to_string()).unwrap();
     }
 
-    /// Makes web1/HTTP CRITICAL for an hour, with a missed repair.
+    /// Makes it look as if web1/HTTP had been CRITICAL for an hour and had missed its repair.
     pub fn fault(&self) {
         self.status(2);
     }
@@ -157,7 +158,7 @@ impl Site {
         );
     }
 
-    /// Returns the arguments of repairctl for a command, with the paths of the site added.
+    /// Returns the arguments of a repairctl command, with the site's paths added.
     pub fn words(&self, words: &[&str]) -> Vec<String> {
         let (cfg, log, ledger) = (&self.cfg, self.var.join("nagios.log"), &self.ledger);
         let more: Vec<&Path> = match words[0] {
@@ -172,7 +173,7 @@ impl Site {
         policy.into_iter().chain(words.iter().map(|word| (*word).to_owned())).chain(more).collect()
     }
 
-    /// Runs repairctl as `user`, or as root without a user.
+    /// Runs repairctl as `user`, or as root if there is no `user`.
     pub fn ctl(&self, user: Option<&Account>, words: &[&str]) -> Ended {
         self.ctl_with(user, words, &[])
     }
@@ -197,7 +198,7 @@ impl Site {
         }
     }
 
-    /// Starts a process of Nagios' user that is named `nagios` and has this environment.
+    /// Starts a process named `nagios` with this environment, as Nagios' user.
     pub fn planted_nagios(&self, environment: &[(&str, &str)]) -> Planted {
         let program = self.place.at("bin/nagios");
         run(Command::new("cp").args(["/usr/bin/tail"]).arg(&program));

@@ -1,4 +1,4 @@
-//! Traces with strace(1) which files the process that stays root opens.
+//! Uses strace(1) to trace which files the process that stays root opens.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::site::{DAY, FAULT, Site};
 
-/// Returns the paths that any process in a trace has used while it was root.
+/// Returns the paths that the processes in a trace have used while they were root.
 fn touched_by_root(trace: &str) -> Vec<PathBuf> {
     let (mut is_nagios, mut touched): (HashMap<&str, bool>, Vec<PathBuf>) =
         (HashMap::new(), Vec::new());
@@ -18,8 +18,8 @@ fn touched_by_root(trace: &str) -> Vec<PathBuf> {
             .iter()
             .any(|name| call.starts_with(name))
         {
-            // The trace can show a child before its parent's call returns. The child inherits the
-            // parent's user.
+            // A child inherits its parent's user. The trace can show a child's own setuid before its
+            // parent's fork returns, so keep what is already known about the child.
             let inherited = is_nagios.get(pid).copied().unwrap_or_default();
             is_nagios.entry(result_of(call)).or_insert(inherited);
         } else if call.starts_with("setuid(") || call.starts_with("setresuid(") {
@@ -51,7 +51,7 @@ fn path_of(call: &str) -> Option<PathBuf> {
 }
 
 #[test]
-fn attributes_calls_to_users() {
+fn knows_which_user_made_each_call() {
     let trace = "10 openat(AT_FDCWD</root>, \"/a\", O_RDONLY) = 3</a>\n10 clone3({flags=0} => \
     {parent_tid=[0]}, 88) = 11\n\
                  11 openat(3</v>, \"b\", O_RDONLY) = 4</v/b>\n11 setuid(65534)  = 0\n11 \
@@ -60,8 +60,8 @@ fn attributes_calls_to_users() {
     assert_eq!(touched_by_root(trace), ["/a", "/v/b"].map(PathBuf::from));
 }
 
-/// Runs the commands of an admin, the handler and check_repairs as root. The process that stays
-/// root must not use a path below a directory of Nagios' user.
+/// Runs an admin's commands, the handler and check_repairs as root. The process that stays root
+/// must not use any path below a directory that Nagios' user owns.
 #[test]
 fn root_uses_no_path_owned_by_nagios() {
     let site = Site::new();

@@ -1,5 +1,5 @@
-//! Tests that the commands in errors and next steps work as printed, except those of doctor, which
-//! have separate tests.
+//! Tests that the commands in errors and next steps work as printed. doctor's fixes have separate
+//! tests.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -59,7 +59,7 @@ fn every_command_in_errors_works_as_printed() {
     );
 }
 
-/// Words by which the test recognizes a message that contains a shell command.
+/// Words that show that a message contains a shell command.
 const WORDS: [&str; 12] = [
     "chmod ",
     "chown ",
@@ -75,7 +75,7 @@ const WORDS: [&str; 12] = [
     "sed -i",
 ];
 
-/// A new message with a command needs a test, or a reason why it has none.
+/// A new message that contains a command needs a test, or a reason why it has none.
 #[test]
 fn every_message_with_command_has_a_test_or_reason() {
     let mut unknown = Vec::new();
@@ -86,7 +86,7 @@ fn every_message_with_command_has_a_test_or_reason() {
                 !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric())
             })
         });
-        // The fixes of doctor have separate tests, and the help texts of options need none.
+        // doctor's fixes have separate tests, and help texts need none.
         if !is_command || file.ends_with("doctor/advice.rs") || file.ends_with("args.rs") {
             continue;
         }
@@ -175,7 +175,7 @@ fn printed_script_sets_a_host_up() {
     assert!(done && doctor.contains("httpd: its program is there, and sudo lets"), "{doctor}");
 }
 
-/// Nagios accepts almost any name of a host. A fix must quote it for the shell.
+/// Nagios accepts almost any host name, so a fix must quote it for the shell.
 #[test]
 fn hostile_host_name_stays_one_word() {
     let site = boot();

@@ -1,4 +1,4 @@
-//! Errors and next steps that contain a command, except those of doctor.
+//! Errors and next steps that contain a command, except doctor's fixes.
 
 use crate::mistake::On;
 
@@ -9,18 +9,19 @@ pub struct PastedError {
     pub source: &'static str,
     pub on: On,
     pub plant: &'static str,
-    /// Command that the admin runs on a terminal to get the error.
+    /// Command that the admin runs on a terminal and that fails with the error.
     pub call: &'static str,
     pub text: &'static str,
     pub then: Then,
     pub undo: &'static str,
 }
 
-/// How the test checks that the command works.
+/// How the test checks that the command in the message works.
 pub enum Then {
     /// Repeat the call. The error must be gone.
     CallAgain,
-    /// The command replaces the call. Afterwards this script must succeed on the machine.
+    /// The admin runs the command instead of repeating the call. Afterwards this script must
+    /// succeed on the machine.
     Instead(&'static str),
 }
 
@@ -97,7 +98,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the host's key has changed",
-        source: "fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+        source: "fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1",
@@ -107,11 +108,11 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "another key is on file as well",
-        source: "To keep only the shown key, compare it there",
+        source: "To keep only the shown key, compare it on the host",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" >> /etc/nagios-selfheal/known_hosts",
         call: "sudo repairctl trust web1 --fingerprint \"$(ssh web1 ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d ' ' -f 2)\"",
-        text: "OTHER KEYS OF web1 ARE ON FILE",
+        text: "OTHER KEYS OF web1 ARE RECORDED",
         then: Then::CallAgain,
         undo: "rm /root/x /root/x.pub",
     },
@@ -147,11 +148,11 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "the admin does not know the host's key",
-        source: "compare it once, {by_hand}",
+        source: "compare the key once, {by_hand}",
         on: On::Server,
         plant: "mv /home/admin/.ssh/known_hosts /root",
         call: "setsid --wait sudo repairctl init --target web1 --yes < /dev/null",
-        text: "your own known_hosts has no key of web1",
+        text: "your own known_hosts has no key for web1",
         then: Then::CallAgain,
         undo: "rm /root/known_hosts",
     },
@@ -247,7 +248,7 @@ pub const ERRORS: &[PastedError] = &[
     },
 ];
 
-/// Parts of messages with a command word, with the reason why no test pastes them.
+/// Parts of messages that contain one of the words but are not pasted, each with the reason.
 pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("(umask 226 && {gate} --config", "part of a command that is pasted"),
     ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),
@@ -268,7 +269,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
         "printed_script_sets_a_host_up pastes the printed script",
     ),
     ("/usr/bin/ssh-keygen", "the path of a program"),
-    ("ssh-keygen made no key", "quotes ssh-keygen"),
+    ("ssh-keygen created no key", "quotes ssh-keygen"),
     ("cat > {REPAIRS}.new", "part of the script that init runs or prints"),
     ("# The gate: one static program", "part of the script that init runs or prints"),
     ("exec sudo -n sh", "init runs it"),

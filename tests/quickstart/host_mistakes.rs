@@ -1,4 +1,4 @@
-//! Mistakes on the repaired host, and in the server's files about this host.
+//! Mistakes on the repaired host, and mistakes about this host in the server's files.
 
 use crate::mistake::{Deed, Mistake, On};
 
@@ -43,7 +43,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts; cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"transport\": \"openssh\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "login",
         text: "ssh did not log in to web1",
-        fix: "look at sshd's log on web1; compare its key, as root: repairctl trust web1",
+        fix: "look at sshd's log on web1, and compare the host's key, as root: repairctl trust web1",
         deed: Deed::Paste,
         undo: "mv /root/policy /etc/nagios-selfheal/policy.json; rm /root/x /root/x.pub",
     },
@@ -64,7 +64,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; cp -p /etc/nagios-selfheal/policy.json /root/policy; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"@cert-authority web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         check: "known host",
-        text: "only by a @cert-authority",
+        text: "only through a @cert-authority",
         fix: "set \"transport\": \"openssh\"",
         deed: Deed::Words(
             On::Server,
@@ -166,7 +166,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Web1,
         plant: "(umask 226; echo 'Defaults log_output' > /etc/sudoers.d/zz-admin)",
         check: "can repair",
-        text: "sudo's option log_output kills a daemon that a repair has started",
+        text: "sudo's option log_output kills a daemon started by a repair",
         fix: "on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check",
         deed: Deed::WordsThenPaste(On::Web1, "rm /etc/sudoers.d/zz-admin"),
         undo: "true",

@@ -1,6 +1,6 @@
-//! Runs the commands of README.md's "Ten minutes" on two clean machines, until Nagios has repaired
-//! Apache. Other tests make mistakes on the way. `repairctl doctor` must find each one, and its fix
-//! must work.
+//! Runs the commands in README.md's "Ten minutes" on two clean machines, until Nagios has repaired
+//! Apache. Other tests make mistakes on the way. `repairctl doctor` must find each mistake, and the
+//! fix that it prints must work.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod configuration_mistakes;
@@ -19,8 +19,8 @@ use std::process::Command;
 
 use e2e::{Place, Plan, Site, quick_start, run, shipped};
 
-/// Script that installs the files of `make install` into a copy of this system, which has Nagios,
-/// sshd and Apache.
+/// Script that installs the same files as `make install` on a copy of this system. Nagios, sshd and
+/// Apache are already on it.
 const SERVER: &str = "install -D -m 755 -t /usr/bin /parts/handle_repair /parts/repairctl
 install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_worker /parts/repair_gate
 install -D -m 755 -t /usr/libexec/nagios-selfheal/plugins /parts/check_http /parts/check_repairs
@@ -32,7 +32,7 @@ install -d /etc/systemd/system/nagios4.service.d
 printf '[Unit]\\nStartLimitIntervalSec=0\\n' > /etc/systemd/system/nagios4.service.d/often.conf
 ";
 
-/// Boots two machines in the state in which README.md begins.
+/// Boots two machines in the state that README.md starts from.
 pub fn boot() -> Site {
     let place = Place::new();
     let parts = place.directory("programs", None);
@@ -56,12 +56,13 @@ pub fn boot() -> Site {
 fn quick_start_of_readme_heals_apache() {
     let site = boot();
     let screen = site.follow_readme();
-    // init has described each change before it made it, and has asked before it trusted a key.
+    // init must have described each change in advance, and trust must have asked before it recorded
+    // a key.
     assert!(screen.contains("Do this on web1?") && screen.contains("Is it the same?"), "{screen}");
     assert!(screen.contains(": all is well"), "{screen}");
     assert!(screen.contains("WOULD REPAIR web1/HTTP"), "{screen}");
     site.wait_until_nagios_has_healed_apache();
-    // A second run must keep everything.
+    // A second run must keep all files as they are.
     let (done, shown) = site.server.typed(&quick_start()[0]);
     let made = shown.lines().any(|line| line.starts_with("made "));
     assert!(done && shown.contains("kept  /etc/nagios-selfheal/policy.json") && !made, "{shown}");

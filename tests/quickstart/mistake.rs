@@ -1,4 +1,4 @@
-//! Mistakes, the findings of doctor for them, and their fixes.
+//! Mistakes, doctor's findings about them, and their fixes.
 
 use e2e::{Machine, Site};
 
@@ -7,13 +7,13 @@ use crate::printed::{Command, command, doctor, is_gone, next_command};
 /// A mistake during setup or operation.
 pub struct Mistake {
     pub name: &'static str,
-    /// Variants of the fixes that doctor prints for this mistake.
+    /// Names of the enum variants for the fixes that doctor prints for this mistake.
     pub fixes: &'static [&'static str],
     pub on: On,
     pub plant: &'static str,
     pub check: &'static str,
     pub text: &'static str,
-    /// Start of the printed fix.
+    /// How the printed fix starts.
     pub fix: &'static str,
     pub deed: Deed,
     /// Script that restores the machine after the fix.
@@ -26,10 +26,10 @@ pub enum On {
     Web1,
 }
 
-/// How an admin applies the fix.
+/// What an admin does with the fix.
 #[derive(Clone, Copy)]
 pub enum Deed {
-    /// Paste the command. If its output names another command, paste that one and then the first
+    /// Paste the command. If its output contains another command, paste that one and then the first
     /// one again.
     Paste,
     /// Run this script. The fix describes a change but contains no command.
@@ -46,8 +46,8 @@ pub fn machine(site: &Site, on: On) -> &Machine {
 }
 
 impl Mistake {
-    /// Makes the mistake, applies the fix and checks that doctor no longer reports it. Returns a
-    /// description of what went wrong.
+    /// Makes the mistake, applies the fix, and checks that doctor no longer reports the mistake.
+    /// On failure, returns a description of what went wrong.
     pub fn is_fixed(&self, site: &Site) -> Result<(), String> {
         machine(site, self.on).must(self.plant);
         let result = self.follow(site);
@@ -80,8 +80,8 @@ impl Mistake {
     }
 }
 
-/// Pastes the command. If it fails and its output names another command, pastes that one and then
-/// the first one again.
+/// Pastes the command. If it fails and its output contains another command, pastes that one and
+/// then the first one again.
 fn paste(command: &Command, site: &Site) -> String {
     let (done, mut screen) = command.paste(site, &site.server);
     if let Some(next) = next_command(&screen).filter(|_| !done) {

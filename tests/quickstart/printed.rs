@@ -1,10 +1,10 @@
-//! Parses the output of doctor and the commands in it.
+//! Parses doctor's output and the commands in it.
 
 use std::time::Duration;
 
 use e2e::{Machine, Site};
 
-/// A printed finding of doctor.
+/// A finding as doctor prints it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Printed {
     /// Name of the host, or `this server`.
@@ -12,7 +12,7 @@ pub struct Printed {
     pub verdict: String,
     pub check: String,
     pub text: String,
-    /// Text after `fix: ` on the next line. Empty if there is none.
+    /// Text after `fix: ` on the next line, or an empty string.
     pub fix: String,
 }
 
@@ -44,7 +44,7 @@ pub fn doctor(server: &Machine, options: &str) -> (i32, Vec<Printed>) {
     (code, findings)
 }
 
-/// A command in a message, with the account and machine that the message names for it.
+/// A command in a message, with the account and the machine that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     pub account: Account,
@@ -68,7 +68,7 @@ pub enum Place {
     Here,
 }
 
-/// Words in front of a command that name an account.
+/// The words before a command that name its account.
 const ACCOUNTS: [(&str, Account); 4] = [
     ("as root: ", Account::Root),
     ("as root here: ", Account::Root),
@@ -76,8 +76,8 @@ const ACCOUNTS: [(&str, Account); 4] = [
     ("as the user Nagios runs as: ", Account::Nagios),
 ];
 
-/// Returns the command in a line. The command is in backticks or at the end of the line. It can be
-/// followed by a quote. Returns `None` if there is no command.
+/// Returns the command in a line, or `None` if there is none. A command is in backticks or at the
+/// end of the line, where a quote can follow.
 pub fn command(line: &str) -> Option<Command> {
     let found = ACCOUNTS.into_iter().filter_map(|(mark, account)| {
         let (before, rest) = line.split_once(mark)?;
@@ -92,8 +92,8 @@ pub fn command(line: &str) -> Option<Command> {
     Some(Command { account, place, line: line.to_owned() })
 }
 
-/// Returns the command in the first line that contains one. A line can also end with a chown or
-/// chmod command of the gate, which root runs on the host.
+/// Returns the command in the first line that contains one. A line from the gate can also end with
+/// a chown or chmod command for root on the host.
 pub fn next_command(screen: &str) -> Option<Command> {
     let of_gate = |line: &str| {
         let (_, found) = line.rsplit_once(": ")?;
@@ -105,8 +105,8 @@ pub fn next_command(screen: &str) -> Option<Command> {
 }
 
 impl Command {
-    /// Pastes the command into a terminal and answers every question with yes. Returns whether it
-    /// succeeded, and the output of the terminal.
+    /// Pastes the command into a terminal, and answers every question with yes. Returns whether the
+    /// command succeeded, and the terminal's output.
     pub fn paste(&self, site: &Site, here: &Machine) -> (bool, String) {
         let machine = match self.place {
             Place::Web1 => &site.web1,
@@ -121,7 +121,8 @@ impl Command {
     }
 }
 
-/// Returns whether a finding disappears within 20 s. A daemon that was just started needs a moment.
+/// Returns whether a finding disappears within 20 s. A daemon that was just started needs some
+/// time.
 pub fn is_gone(site: &Site, options: &str, finding: &Printed) -> bool {
     let same = |found: &Printed| {
         found.verdict != "ok" && (&found.about, &found.check) == (&finding.about, &finding.check)

@@ -1,14 +1,14 @@
-//! Tests of `repairctl init --target`. It logs in with the admin's ssh configuration and adds a
-//! second repair on the server and on the host.
+//! Tests of `repairctl init --target`, which logs in with the admin's ssh configuration. It must
+//! add a second repair on the server and on the host.
 
 use e2e::{Machine, Site};
 use serde_json::Value;
 
 use crate::boot;
 
-/// The admin's ssh_config. Only this file has the address of web1 and the admin's account on it. On
-/// port 22 web1 accepts only the gate's account. Passwords are disabled, so that no test waits for
-/// one.
+/// The admin's ssh_config. No other file contains the address of web1 or the name of the admin's
+/// account there. On port 22, web1 accepts only the gate's account. Passwords are disabled, so that
+/// ssh never asks for one.
 const SSH_CONFIG: &str = "Host web1
     HostName 192.0.2.2
     Port 2222
@@ -34,7 +34,7 @@ fn ready() -> Site {
     site
 }
 
-/// Returns the names of the repairs in a file.
+/// Returns the names of the repairs in a policy.json or repairs.json.
 fn repairs(machine: &Machine, file: &str) -> Vec<String> {
     let json: Value = serde_json::from_str(&machine.must(&format!("cat {file}"))).unwrap();
     json["repairs"].as_object().unwrap().keys().cloned().collect()
@@ -58,7 +58,7 @@ fn adds_second_repair_with_ssh_of_admin() {
     let (done, shown) =
         site.server.typed("sudo repairctl init --repair httpd:apache2 --target web1");
     assert!(done && shown.contains("/usr/bin/ssh -o ConnectTimeout=20 -- web1"), "{shown}");
-    // The host has the helper that an admin runs after each change of repairs.json.
+    // The helper that an admin runs after each change to repairs.json is on the host.
     site.web1.must("/usr/libexec/nagios-selfheal/repair-gate-sudoers && visudo -cq");
 
     let second = "sudo repairctl init --repair mariadb --target web1";
@@ -76,7 +76,7 @@ fn adds_second_repair_with_ssh_of_admin() {
     assert!(done && !shown.contains("  + ") && shown.contains("already exists"), "{shown}");
     assert_eq!(both(), (names(), names()));
 
-    // Without a terminal nobody can confirm.
+    // Without a terminal nobody can answer the question.
     let (code, shown) = unattended(&site, "--repair redis --target web1");
     assert!(code == 3 && shown.contains("pass --yes to skip the question"), "{code} {shown}");
     assert_eq!(both(), (names(), names()));
@@ -107,7 +107,7 @@ fn explains_failed_login_of_admin() {
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key of web1, or a different one: compare it once, as yourself: ssh web1",
+            "your own known_hosts has no key for web1, or a different one: compare the key once, as yourself: ssh web1",
         ),
         (
             &site.server,

@@ -1,4 +1,4 @@
-//! Makes mistakes during setup. Doctor must find each one, and its printed fix must work.
+//! Makes mistakes during setup. doctor must find each mistake, and the fix must work as printed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -12,7 +12,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that no mistake in these tests triggers, with the reason.
+/// Fixes that doctor never prints in these tests, each with the reason why.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
@@ -20,10 +20,10 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("MigrateLedger", "handlers/repairctl/tests/ledger.rs runs the command"),
 ];
 
-/// Fixes that doctor prints only with other options or for another user.
+/// Fixes that doctor prints only if it is called with other options or by another user.
 const BY_OPTIONS: &[&str] = &["RunAsRoot", "NameNagiosCfg", "CorrectHost"];
 
-/// Returns the variants of the enums of fixes in the source.
+/// Parses the source and returns the variants of the two enums with fixes.
 fn variants() -> BTreeSet<String> {
     let source = fs::read_to_string(shipped("handlers/repairctl/src/doctor/fix.rs")).unwrap();
     let file = syn::parse_file(&source).unwrap();
@@ -40,7 +40,7 @@ fn all() -> impl Iterator<Item = &'static Mistake> {
     IN_THE_CONFIGURATION.iter().chain(ON_THE_SERVER).chain(ON_THE_HOST)
 }
 
-/// A new fix needs a mistake that triggers it, or a reason why there is none.
+/// A new fix needs a mistake that makes doctor print it, or a reason why there is none.
 #[test]
 fn every_fix_in_source_has_a_test_or_reason() {
     let provoked = all().flat_map(|mistake| mistake.fixes).chain(BY_OPTIONS).copied();
@@ -93,11 +93,11 @@ fn doctor_names_missing_options() {
     assert!(done && !screen.contains("but Nagios runs as"), "{screen}");
     // Name an unknown host.
     let unknown = found(doctor(&site.server, "web9").1, "host");
-    assert_eq!(unknown.fix, "correct its name");
+    assert_eq!(unknown.fix, "correct the name");
     assert!(is_gone(&site, "web1", &unknown));
     // Move the main configuration to an unusual path.
     site.server.must("mv /etc/nagios4/nagios.cfg /etc/nagios4/own.cfg");
     let missing = found(doctor(&site.server, "").1, "nagios.cfg");
-    assert_eq!(missing.fix, "name it with --nagios-cfg");
+    assert_eq!(missing.fix, "pass its path with --nagios-cfg");
     assert!(is_gone(&site, "--nagios-cfg /etc/nagios4/own.cfg", &missing));
 }

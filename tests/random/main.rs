@@ -2,7 +2,7 @@
 //! repairs must never run on the same host, the fleet limit must hold, and every event must be
 //! recorded.
 //!
-//! SELFHEAL_SEED repeats the choices of a run but not its timing.
+//! SELFHEAL_SEED repeats the random choices of an earlier run, but not its timing.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -22,10 +22,11 @@ use testkit::Random;
 const EVENTS: u32 = 10_000;
 const REPAIRS: usize = 1_000;
 const KILLS: u32 = 300;
-/// Maximum number of events. By then the test must have reached `EVENTS`, `REPAIRS` and `KILLS`.
+/// Maximum number of events. The test fails if it has not reached `EVENTS`, `REPAIRS` and `KILLS`
+/// by then.
 const MOST_EVENTS: u32 = 100_000;
-/// Maximum number of parallel workers. The fleet limit allows fewer repairs, so some workers are
-/// refused.
+/// Maximum number of parallel workers. The fleet limit allows fewer parallel repairs, so some
+/// workers are refused.
 const WORKERS: usize = 20;
 
 #[derive(Default)]
@@ -34,7 +35,7 @@ struct Figures {
     dispatched: Vec<String>,
     no_action: u32,
     killed: BTreeMap<&'static str, u32>,
-    /// The jobs whose worker was killed.
+    /// IDs of the jobs whose worker was killed.
     killed_jobs: HashSet<String>,
     shifts: u32,
     /// Time and description of each kill.
@@ -46,8 +47,8 @@ impl Figures {
         self.killed.values().sum()
     }
 
-    /// Whether the test has seen enough events, kills and repairs. Reads the ledger only after
-    /// every hundredth event, because this is slow.
+    /// Whether there were enough events, kills and repairs. Counts the repairs only after every
+    /// hundredth event, because reading the ledger is slow.
     fn are_enough(&self, site: &Site) -> bool {
         self.events >= EVENTS
             && self.kills() >= KILLS
@@ -96,8 +97,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
         site.break_host(host);
     }
     let words = event(random, host, figures.events);
-    // A rung is running if there is a supervisor or a timer. Do not test the locks of the job,
-    // because that would take a lock for a moment.
+    // A rung is running if there is a supervisor or a timer. Do not look at the job's locks,
+    // because testing a lock briefly takes it.
     let processes = site.processes();
     let is_running = processes.iter().any(|one| matches!(one.role, Role::Supervisor | Role::Timer));
     let is_full = processes.iter().filter(|one| one.role == Role::Worker).count() >= WORKERS;
@@ -111,7 +112,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
             None => figures.no_action += 1,
         }
     }
-    // A host whose gate was killed stays locked until the deadline, so let most repairs run.
+    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs run to
+    // their end, so that not all hosts are locked.
     let is_spared = usize::try_from(figures.kills()).unwrap() > site.rungs() / 3;
     if is_running && !is_spared && random.one_in(4) {
         kill_one(processes, random, figures);
@@ -137,7 +139,7 @@ fn event(random: &mut Random, host: &str, number: u32) -> String {
         "WARNING HARD 4",
         "OK HARD 1",
     ]);
-    // Nagios repeats calls, so several of them can have the same problem ID.
+    // Nagios repeats calls, so several calls can have the same problem ID.
     let problem = number - u32::try_from(random.below(3)).unwrap().min(number);
     let service = random.choose(&SERVICES);
     let repair = if host.starts_with("web") { "remote" } else { "here" };
@@ -147,7 +149,7 @@ fn event(random: &mut Random, host: &str, number: u32) -> String {
     )
 }
 
-/// Kills one process of a running repair.
+/// Kills one of the processes that take part in a running repair.
 fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures) {
     use Role::{Gate, Supervisor, Timer, Worker};
     let often = [Worker, Supervisor];
@@ -165,7 +167,7 @@ fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures)
     }
 }
 
-/// Waits until all processes have ended and further calls have closed all open records.
+/// Waits until all processes have ended, and calls the handler until all open records are closed.
 fn settle(site: &Site) {
     until("the end of all workers", Duration::from_secs(300), || {
         site.processes().is_empty().then_some(())
@@ -200,7 +202,8 @@ fn judge(site: &Site, figures: &Figures, seed: u64) {
     }
 }
 
-/// Prints a line even if the test passes, because the numbers are its result.
+/// Prints a line with figures, which are worth reading even if the test passes. Writes to standard
+/// output directly, because the test harness hides what `println!` prints in a test that passes.
 fn say(text: &str) {
     let _ = writeln!(stdout(), "random events: {text}");
 }

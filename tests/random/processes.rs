@@ -1,11 +1,11 @@
-//! Finds the processes of a lab and their roles in a repair.
+//! Finds the processes that belong to a lab, and their roles in a repair.
 
 use std::path::Path;
 use std::{fmt, fs};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// The role of a process in a repair.
+/// What a process does in a repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Worker,
@@ -40,7 +40,7 @@ impl Role {
     }
 }
 
-/// A running process.
+/// A process that takes part in a repair.
 pub struct Process {
     pub role: Role,
     pid: Pid,
@@ -65,7 +65,7 @@ impl Process {
     }
 }
 
-/// Returns the processes that have a role and a path below `place` on their command line.
+/// Returns the processes that have a role and whose command line contains a path below `place`.
 pub fn find(place: &Path) -> Vec<Process> {
     let place = place.to_str().unwrap();
     let entries = fs::read_dir("/proc").unwrap().flatten();

@@ -1,5 +1,5 @@
-//! A lab with a Nagios server, hosts with their own gates behind a single sshd, and hosts that the
-//! server repairs with local programs.
+//! A lab with a Nagios server and two kinds of hosts. Some have their own gate, all behind a single
+//! sshd. The server repairs the others with local programs.
 
 use std::collections::HashSet;
 use std::fs;
@@ -16,19 +16,19 @@ use testkit::set_mode;
 
 use crate::processes::{self, Process};
 
-/// Names of the hosts. Those that start with `web` have a gate. Local rungs on the server repair
-/// the others.
+/// Names of the hosts. Hosts whose name starts with `web` have a gate. Local rungs on the server
+/// repair the others.
 pub const HOSTS: [&str; 20] = [
     "web1", "web2", "web3", "web4", "web5", "web6", "web7", "web8", "web9", "web10", "box1",
     "box2", "box3", "box4", "box5", "box6", "box7", "box8", "box9", "box10",
 ];
 pub const SERVICES: [&str; 2] = ["HTTP", "Disk"];
-/// The fleet limit of parallel repairs.
+/// The fleet limit for parallel repairs.
 const LIMIT: u32 = 12;
 
-/// The script that a rung runs. It takes the lock of its host, which must be free, and one of
-/// `LIMIT` slots. The kernel releases these locks when the last process of the rung has died. The
-/// script heals the fault in two of three runs and hangs in one of eighty.
+/// The script that a rung runs. It locks its host, which must not be locked yet, and one of `LIMIT`
+/// slots. The kernel releases these locks when the rung's last process has died. The script heals
+/// the fault in two of three runs, and hangs in one of eighty.
 const WORK: &str = r#"#!/bin/sh
 cd MARKS || exit 9
 exec 9>>"$1.host"; flock -n 9 || echo "$(date +%s.%N) two repairs run on $1" >> faults
@@ -128,7 +128,7 @@ impl Site {
         self.monitor.write_policy(&policy);
     }
 
-    /// Calls the handler like Nagios and returns the job ID if a worker was started.
+    /// Calls the handler as Nagios does. Returns the job ID if a worker was started.
     pub fn call(&self, words: &str) -> Option<String> {
         let output = self.monitor.call(words);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -156,12 +156,12 @@ impl Site {
         fs::write(self.place.at(&format!("marks/{host}.broken")), "").unwrap();
     }
 
-    /// Returns the violations that the rungs have reported. Empty if there are none.
+    /// Returns the violations that the rungs have reported, or an empty string.
     pub fn faults(&self) -> String {
         fs::read_to_string(self.place.at("marks/faults")).unwrap()
     }
 
-    /// Returns the number of repairs that have run a rung, from the ledger.
+    /// Returns the number of repairs that have run a rung, according to the ledger.
     pub fn repairs(&self) -> usize {
         self.monitor.records().iter().filter(|record| record.rungs > 0).count()
     }
@@ -171,9 +171,9 @@ impl Site {
         fs::read_to_string(self.place.at("marks/started")).unwrap().lines().count()
     }
 
-    /// Simulates a jump of the clock by moving the times in the ledger back. The programs are
-    /// static, so a preloaded library cannot fake their clock. The times of steps stay unchanged,
-    /// because a gate that has just received a request can still start it.
+    /// Simulates a jump of the clock by moving the times in the ledger back. A preloaded library
+    /// cannot fake the clock, because the programs are linked statically. The times of steps stay
+    /// unchanged, because a gate may be about to run a request that it has just received.
     pub fn move_clock(&self, span: Duration) {
         let moved = format!("- {}", span.as_millis());
         self.store(|store| {
@@ -187,7 +187,7 @@ impl Site {
         });
     }
 
-    /// Returns the IDs of all jobs that were granted or refused.
+    /// Returns the IDs of all jobs that have a repair or a refusal in the ledger.
     pub fn jobs_on_record(&self) -> HashSet<String> {
         self.store(|store| {
             let sql = "SELECT job FROM repair UNION SELECT job FROM refusal";
@@ -200,7 +200,7 @@ impl Site {
         self.monitor.read(|ledger| ledger.running().unwrap()).unwrap()
     }
 
-    /// Describes the last records and kills, for the message of a failed test.
+    /// Describes the most recent records and kills, for the message of a failed test.
     pub fn story(&self, faults: &str, kills: &[(SystemTime, String)]) -> String {
         let is_named = |record: &&Record| faults.contains(&record.host);
         let records = self.monitor.records();

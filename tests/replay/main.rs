@@ -1,5 +1,5 @@
-//! Tests of `repairctl replay` on the log of a real run. It must make the decisions that the ledger
-//! has recorded.
+//! Tests of `repairctl replay` with the log of a real Nagios. Replay must make the same decisions
+//! as those in the ledger.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -9,8 +9,8 @@ use std::time::Duration;
 use e2e::{Lab, Watch, run, until};
 use serde_json::{Value, json};
 
-/// The first repair heals the service. The fault relapses during the cooldown, which refuses the
-/// calls at SOFT 3 and at HARD.
+/// The first repair heals the service. The fault relapses during the cooldown, so the handler calls
+/// at SOFT 3 and at HARD are refused.
 #[test]
 fn replays_the_recorded_decisions() {
     let lab = Lab::new();
@@ -61,7 +61,7 @@ fn replays_the_recorded_decisions() {
             .arg(place.at("monitor/nagios/nagios.cfg"));
         run(&mut command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     };
-    // In this run the repair has healed the service, so both assumptions give the same result.
+    // In this log the repair did heal the service, so both assumptions give the same result.
     for assume in ["log", "heals"] {
         let mut lines = replay(&["--assume", assume]);
         let sum = lines.pop().unwrap();
@@ -81,8 +81,8 @@ fn replays_the_recorded_decisions() {
     }
 }
 
-/// The lab's Nagios keeps no states, because each test starts from scratch. Lint must report this
-/// and nothing else.
+/// The lab's Nagios does not retain states across restarts, because each test starts from scratch.
+/// Lint must report this and nothing else.
 #[test]
 fn lint_reports_only_missing_retention_of_lab() {
     let lab = Lab::new();
@@ -101,7 +101,7 @@ fn lint_reports_only_missing_retention_of_lab() {
         .iter()
         .map(|one| one["code"].as_str().unwrap())
         .collect();
-    // The lab's time unit is one second, and its only host is the web server.
+
     assert_eq!(codes, ["no-retention"], "{found:#}");
     assert_eq!(found["services"], 1);
 }

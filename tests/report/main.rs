@@ -1,12 +1,12 @@
 //! Tests of `repairctl report` with a real browser. The page must open without errors and show the
-//! right numbers. The pages are kept in target/report.
+//! right figures. The tests keep the pages in target/report.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "numbers of a generated month"
+    reason = "the numbers come from a generated month"
 )]
 
 mod month;
@@ -21,7 +21,7 @@ use ledger::RepairOutcome;
 use month::{HOSTILE_HOST, HOSTILE_SERVICE, MONTH, Month, Written, hour};
 use policy::Reason;
 
-/// A directory with a policy and a ledger.
+/// A directory with a policy and a ledger for the report.
 struct Site {
     place: Place,
     policy: PathBuf,
@@ -31,7 +31,8 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let place = Place::new();
-        // Keep the ledger in memory. Thousands of repairs would wait for thousands of disk writes.
+        // Keep the ledger in memory, because thousands of repairs would have to wait for thousands
+        // of disk writes.
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() {
             memory.join(place.path().file_name().unwrap())
@@ -66,15 +67,15 @@ impl Drop for Site {
     }
 }
 
-/// A report page and the profile directory of the browser that opens it.
+/// A report page, and the profile directory for the browser that opens it.
 struct Page {
     file: PathBuf,
     profile: PathBuf,
 }
 
 impl Page {
-    /// Opens the page in a browser and returns the resulting DOM. Panics if the browser's console
-    /// has an error message.
+    /// Opens the page in a browser, and returns the resulting DOM. Panics if the browser's console
+    /// shows a message.
     fn opened(&self) -> String {
         let (dom, console) = self.browse(&["--dump-dom".into()]);
         assert!(!console.contains("CONSOLE"), "{console}");
@@ -151,7 +152,7 @@ fn renders_5000_repairs_on_300_hosts() {
         assert!(!html.contains(hostile), "{hostile}");
     }
     assert!(dom.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    // Each of the top hosts has a row, and a table lists the others.
+    // The hosts with the most repairs have a row each, and a table lists the other hosts.
     assert!(dom.contains("The other ") && dom.matches("<tr>").count() > 300);
     for (kind, size, more) in [
         ("light", "1100,3600", &[][..]),
@@ -192,7 +193,7 @@ fn renders_month_with_few_repairs() {
 }
 
 #[test]
-fn text_report_has_78_columns_and_same_numbers() {
+fn text_report_fits_78_columns_and_has_the_same_figures() {
     let site = Site::new();
     let written = Month::new(&site.ledger).fill(200, 40, 0);
     let text = run(&mut site.repairctl(&["report", "--month", MONTH, "--text"]));

@@ -1,4 +1,4 @@
-//! Fills a ledger with a month of repairs, with the same calls as the worker: reserve, record
+//! Fills a ledger with a month of repairs. Uses the same functions as the worker: reserve, record
 //! steps, finish.
 
 use std::path::Path;
@@ -12,7 +12,8 @@ pub const MONTH: &str = "2024-10";
 const BEGIN: u64 = 1_727_740_800;
 const DAY: u64 = 86_400;
 
-/// Names with HTML and escape sequences, which must not take effect on a page or a terminal.
+/// Names that contain HTML and escape sequences. These must not have an effect on the page or on a
+/// terminal.
 pub const HOSTILE_HOST: &str = "<script>alert(1)</script>";
 pub const HOSTILE_SERVICE: &str = "\"><img src=x onerror=alert(2)>\u{1b}[31m\u{202e}";
 
@@ -39,7 +40,7 @@ impl Dice {
     }
 }
 
-/// Numbers of the generated entries.
+/// How many entries of each kind were generated.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub repairs: u32,
@@ -59,8 +60,8 @@ impl Month {
         Month { ledger: ledger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
-    /// Writes `repairs` repairs on `hosts` hosts into the month that is `back` months before
-    /// [`MONTH`]. About a third as many refusals are added.
+    /// Writes this many repairs on this many hosts into the month that is `back` months before
+    /// [`MONTH`]. Also writes about a third as many refusals.
     pub fn fill(&mut self, repairs: u32, hosts: u64, back: u64) -> Written {
         let mut written = Written::default();
         let mut times: Vec<u64> = (0..repairs).map(|_| self.time(back)).collect();
@@ -83,7 +84,7 @@ impl Month {
         written
     }
 
-    /// Returns a random time. Faults are more frequent on working days, in the daytime and on the
+    /// Returns a random time. Faults are more frequent on working days, in the daytime, and on the
     /// 17th, when a switch failed.
     fn time(&mut self, back: u64) -> u64 {
         loop {
@@ -151,7 +152,7 @@ impl Month {
         self.ledger.finish(&job, begun + took, outcome, text).unwrap();
     }
 
-    /// Writes a refusal.
+    /// Writes one refusal.
     pub fn refuse(&mut self, host: &str, service: &str, at: u64, why: Reason) {
         self.reserve(host, service, at, &Decision::NoAction(why));
     }

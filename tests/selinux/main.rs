@@ -1,6 +1,6 @@
-//! Links the SELinux module into the reference policy and compares the result with the two tables
-//! in packaging/selinux/README.md. It must allow all accesses in the first table and none in the
-//! second.
+//! Links the SELinux module into the reference policy, and compares the result with the two tables
+//! in packaging/selinux/README.md. The result must allow every access in the first table and none
+//! in the second.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,7 +11,7 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped};
 
-/// A row of a table, which describes an access.
+/// A row of a table, which describes one access.
 #[derive(Debug)]
 struct Row {
     line: String,
@@ -21,7 +21,7 @@ struct Row {
     permissions: Vec<String>,
 }
 
-/// Parses the table below a heading.
+/// Parses the table that follows a heading.
 fn table(heading: &str) -> Vec<Row> {
     let text = fs::read_to_string(shipped("packaging/selinux/README.md")).unwrap();
     let section = text.split("\n## ").find(|section| section.starts_with(heading)).unwrap();
@@ -36,16 +36,16 @@ fn table(heading: &str) -> Vec<Row> {
     rows.collect()
 }
 
-/// The reference policy with the module, in a separate policy store.
+/// The reference policy together with the module, in a separate policy store.
 struct Policy {
     _place: Place,
     binary: PathBuf,
     contexts: PathBuf,
     /// Names of the booleans that are on.
     on: HashSet<String>,
-    /// Pairs of an attribute and one of its types, as `attribute type`.
+    /// Pairs of an attribute and one of its types, in the form `attribute type`.
     attributes: HashSet<String>,
-    /// Rules of each domain in the format of sesearch.
+    /// Output of sesearch with the rules for each domain.
     rules: HashMap<String, String>,
 }
 
@@ -83,7 +83,8 @@ impl Policy {
         Policy { _place: place, binary, contexts, on, attributes, rules: HashMap::new() }
     }
 
-    /// Returns the type of an object. The file contexts determine the type of a path.
+    /// Returns the type of an object. If the object is a path, the file contexts determine its
+    /// type.
     fn type_of(&self, object: &str, class: &str) -> String {
         if !object.starts_with('/') {
             return object.to_owned();
@@ -100,7 +101,7 @@ impl Policy {
         context.split(':').nth(2).unwrap_or_else(|| panic!("{object}: {context}")).trim().to_owned()
     }
 
-    /// Returns the permissions that the policy grants with the default values of its booleans.
+    /// Returns the permissions that the policy grants while its booleans have their default values.
     fn permissions(&mut self, domain: &str, target: &str, class: &str) -> HashSet<String> {
         let binary = &self.binary;
         let search = || run(Command::new("sesearch").args(["-A", "-s", domain]).arg(binary));
@@ -110,7 +111,8 @@ impl Policy {
             None => true,
             Some((name, wanted)) => on.contains(name.trim()) == (wanted.trim() == "True"),
         };
-        // A rule is `allow DOMAIN TARGET:CLASS { PERMISSION ... };`, followed by its condition.
+        // A rule has the form `allow DOMAIN TARGET:CLASS { PERMISSION ... };`. If it is
+        // conditional, its condition follows.
         let of_class = rules.lines().filter_map(|line| {
             let (rule, condition) = line.split_once(';')?;
             let [_, _, named, granted] = rule.splitn(4, ' ').collect::<Vec<_>>().try_into().ok()?;
@@ -122,7 +124,8 @@ impl Policy {
         of_class.flat_map(|granted| granted.split_whitespace().map(str::to_owned)).collect()
     }
 
-    /// Returns the missing permissions of a row, including search for the parent directories.
+    /// Returns the permissions in a row that the policy does not grant, including search for the
+    /// parent directories.
     fn missing(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);
@@ -141,7 +144,7 @@ impl Policy {
         missing
     }
 
-    /// Returns the permissions of a forbidden row that the policy grants.
+    /// Returns the permissions in a row of the second table that the policy wrongly grants.
     fn granted(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);

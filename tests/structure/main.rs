@@ -1,6 +1,6 @@
-//! Tests of the workspace's structure, from `cargo metadata` and the sources. Dependencies must
-//! point in one direction, modules must not import each other in a cycle, and type names must be
-//! unique.
+//! Tests of the workspace's structure, which use `cargo metadata` and the sources. Dependencies
+//! must point in one direction, modules must not import each other in a cycle, and type names must
+//! be unique.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,8 +13,8 @@ use std::process::Command;
 use modules::Crate;
 use serde_json::Value;
 
-/// The crates of the programs, each with the crates that it can depend on. ARCHITECTURE.md shows
-/// the same graph.
+/// The crates that the programs consist of, each with the crates that it may depend on.
+/// ARCHITECTURE.md shows the same graph.
 const LAYERS: [(&str, &[&str]); 14] = [
     ("policy", &[]),
     ("plugin-kit", &[]),
@@ -81,8 +81,8 @@ fn metadata() -> Value {
     serde_json::from_slice(&done.stdout).unwrap()
 }
 
-/// Returns the crates of `LAYERS`, each with its directory and the workspace's crates that it
-/// depends on.
+/// Returns the crates in `LAYERS`, each with its directory and the workspace crates that it depends
+/// on.
 fn crates() -> BTreeMap<String, (PathBuf, BTreeSet<String>)> {
     let metadata = metadata();
     let all = metadata["packages"].as_array().unwrap();
@@ -111,7 +111,7 @@ fn crates_depend_only_on_lower_layers() {
             assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
         }
     }
-    // `LAYERS` must list every crate of a program.
+    // `LAYERS` must list every crate that a program consists of.
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let manifest = package["manifest_path"].as_str().unwrap();
@@ -134,8 +134,8 @@ fn modules_have_no_import_cycles() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
-/// `Error` is an exception, because it is always written with its crate, as in the standard
-/// library.
+/// Several crates may have a type named `Error`, because code always writes this name with its
+/// crate, as with the standard library's `Error` types.
 #[test]
 fn type_names_are_unique() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -7,10 +7,10 @@ use proc_macro2::TokenTree;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Item, UseTree};
 
-/// Path of a module from the root of its crate.
+/// Path of a module, starting at the root of its crate.
 type ModulePath = Vec<String>;
 
-/// The modules of a library or program, starting at its root file.
+/// The modules of a library or program.
 pub struct Crate {
     modules: BTreeMap<ModulePath, Module>,
 }
@@ -18,7 +18,7 @@ pub struct Crate {
 #[derive(Default)]
 struct Module {
     file: PathBuf,
-    /// Names that a `use` declares in the module, with their paths as written.
+    /// Names that a `use` declares in the module, each with its path as written.
     uses: BTreeMap<String, Vec<String>>,
     /// Paths that the code uses, as written.
     mentions: BTreeSet<Vec<String>>,
@@ -26,7 +26,7 @@ struct Module {
 }
 
 impl Crate {
-    /// Parses the crate of every root file in a source directory.
+    /// Parses the crates in a source directory, one for each root file.
     pub fn read_all(src: &Path) -> Vec<Crate> {
         let bins = std::fs::read_dir(src.join("bin")).into_iter().flatten().flatten();
         let roots = ["lib.rs", "main.rs"].map(|name| src.join(name));
@@ -40,7 +40,7 @@ impl Crate {
         read
     }
 
-    /// Parses a file and the files of the modules that it declares, which are in `directory`.
+    /// Parses a file, and then the files of the modules that it declares, which are in `directory`.
     fn file(&mut self, file: &Path, directory: &Path, path: ModulePath) {
         let text = std::fs::read_to_string(file).unwrap_or_else(|why| panic!("{file:?}: {why}"));
         let parsed = syn::parse_file(&text).unwrap_or_else(|why| panic!("{file:?}: {why}"));
@@ -66,7 +66,7 @@ impl Crate {
         self.modules.values().map(|module| module.file.as_path())
     }
 
-    /// Returns the names of all defined types, with their files.
+    /// Returns the name of each type that is defined in the crate, with the file.
     pub fn types(&self) -> impl Iterator<Item = (String, &Path)> {
         let of = |module: &'_ Module| module.types.iter().cloned().collect::<Vec<_>>();
         self.modules.values().flat_map(move |module| {
@@ -134,8 +134,8 @@ impl Crate {
     }
 }
 
-/// Resolves a path in a module to a path from the root. Returns `None` for other crates and local
-/// names.
+/// Resolves a path that is used in a module to a path from the root. Returns `None` for paths into
+/// other crates and for local names.
 fn absolute(words: &[String], module: &ModulePath, all: &Crate) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
     match first.as_str() {
@@ -221,7 +221,7 @@ impl<'ast> Visit<'ast> for Module {
         visit::visit_path(self, path);
     }
 
-    /// Finds the paths in a macro call by their `::`, because syn does not parse its tokens.
+    /// Finds the paths in a macro call by their `::`, because syn does not parse a macro's tokens.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         let mut words: Vec<String> = Vec::new();
         let mut all = vec![call.tokens.clone().into_iter()];

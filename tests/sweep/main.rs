@@ -1,5 +1,5 @@
-//! Tests of `repairctl sweep` with a real Nagios: the repairs that the event handler misses, and
-//! the faults that the sweep must leave alone.
+//! Tests of `repairctl sweep` with a real Nagios: repairs that the event handler missed, and faults
+//! that the sweep must leave alone.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -37,8 +37,7 @@ impl Site {
         Site { web, monitor, nagios, place }
     }
 
-    /// Breaks Apache while everything is paused, so that its repair is missed. Then resumes
-    /// repairs.
+    /// Pauses everything and breaks Apache, so that its repair is missed. Then resumes repairs.
     fn break_while_paused(&self) {
         assert!(self.ctl(&["pause", "--reason", "test"]).ok());
         self.web.apache.kill();
@@ -142,7 +141,7 @@ fn watched_host(web: &WebSide) -> Watch {
     }
 }
 
-/// Nagios calls the handler only once, while the host is DOWN. Only the sweep retries the repair.
+/// Nagios calls the handler only once, while the host is DOWN. Only the sweep can retry the repair.
 #[test]
 fn sweep_heals_service_that_failed_while_host_was_down() {
     let mut site = Site::new(nothing, watched_host);
@@ -177,7 +176,7 @@ fn sweep_heals_service_that_failed_while_host_was_down() {
     assert_eq!(
         site.nagios.calls("CRITICAL"),
         1,
-        "Nagios has called the handler again, so the sweep may not have repaired the service"
+        "Nagios called the handler again, so it is not certain that the sweep repaired the service"
     );
     let records = site.monitor.records();
     assert_eq!(
@@ -188,8 +187,8 @@ fn sweep_heals_service_that_failed_while_host_was_down() {
     assert_eq!(site.monitor.records().len(), 1);
 }
 
-/// Checks that the sweep starts nothing with an outdated or missing status file, a disabled event
-/// handler, an acknowledged problem or a pause.
+/// Checks that the sweep starts nothing if the status file is outdated or missing, if the event
+/// handler is disabled, if the problem is acknowledged, or if repairs are paused.
 fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
     let policy: Value =
         serde_json::from_str(&fs::read_to_string(&site.monitor.policy).unwrap()).unwrap();
@@ -245,7 +244,7 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
     assert!(site.monitor.records().is_empty(), "something was started");
 }
 
-/// The service recovers after the sweep has read the status file and before the worker reads it. A
+/// The service recovers after the sweep has read the status file, but before the worker reads it. A
 /// script delays the worker.
 #[test]
 fn skips_service_that_recovered_after_sweep_read_status() {
@@ -317,7 +316,7 @@ fn does_not_repeat_ineffective_repair() {
     assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));
 }
 
-/// Also tests `pause` with a mistyped name.
+/// Before the sweeps start, this test also checks that `pause` rejects a mistyped service name.
 #[test]
 fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     let site = Site::new(nothing, plain);
@@ -354,8 +353,8 @@ fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     assert_eq!(site.web.jobs().len(), 1);
 }
 
-/// A worker has handled the event of Nagios and died. The same event again counts as handled. The
-/// sweep queries the gate for the outcome and then retries the repair.
+/// A worker has handled an event from Nagios and died. If the same event arrives again, it counts
+/// as handled. The sweep queries the gate for the outcome and then retries the repair.
 #[test]
 fn queries_gate_for_dead_worker_and_retries() {
     let site = Site::new(nothing, plain);
@@ -370,7 +369,8 @@ fn queries_gate_for_dead_worker_and_retries() {
     run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
     Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
 
-    // The gate finishes the repair, which does not help. The next sweep first records the outcome.
+    // The gate finishes the repair, but it does not help. The next sweep first records this
+    // outcome.
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());
     std::thread::sleep(Duration::from_millis(1500));

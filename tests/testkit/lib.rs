@@ -1,4 +1,4 @@
-//! Helpers for the tests of several crates. The crate has no dependencies, so it builds quickly.
+//! Test helpers that several crates share. The crate has no dependencies, so it builds quickly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -18,8 +18,8 @@ pub use random::Random;
 /// Returns a free loopback port that no other test is likely to use.
 ///
 /// The port is below the range from which the kernel assigns ports (ip(7), ip_local_port_range).
-/// The search starts at a number derived from the process ID, so parallel test processes use
-/// different ports.
+/// The search starts at a number that is derived from the process ID, so parallel test processes
+/// use different ports.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {

@@ -8,19 +8,20 @@ use std::time::SystemTime;
 pub struct Random(u64);
 
 impl Random {
-    /// Returns the seed in the variable `SELFHEAL_SEED`; without it, the current time in seconds.
+    /// Returns the seed from the environment variable `SELFHEAL_SEED` or, if it is not set, the
+    /// current time in seconds.
     pub fn seed() -> u64 {
         let given = env::var("SELFHEAL_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         given.unwrap_or(now.as_secs())
     }
 
-    /// Begins the sequence of a seed.
+    /// Starts the sequence for a seed.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
 
-    /// Returns a number below `limit`, which is at least 1.
+    /// Returns a number below `limit`, which must be at least 1.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
@@ -29,22 +30,22 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Returns true once in `n` calls, on average.
+    /// Returns true in one of `n` calls on average.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    /// Returns an index into a list of this length, which is at least 1.
+    /// Returns an index into a list of this length, which must be at least 1.
     pub fn index(&mut self, length: usize) -> usize {
         usize::try_from(self.below(u64::try_from(length).unwrap())).unwrap()
     }
 
-    /// Returns one element of a list that is not empty.
+    /// Returns one element of a list, which must not be empty.
     pub fn choose<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.index(all.len())]
     }
 
-    /// Returns `count` elements of a list in random order, or all when it has fewer.
+    /// Returns `count` elements of a list in random order, or all of them if the list has fewer.
     pub fn draw<T>(&mut self, count: usize, mut all: Vec<T>) -> Vec<T> {
         (0..count.min(all.len())).map(|_| all.swap_remove(self.index(all.len()))).collect()
     }

@@ -1,5 +1,5 @@
-//! Tests of check_repairs with a real Nagios: as an active and passive service for the repairs, and
-//! as a check of a gate.
+//! Tests of check_repairs with a real Nagios. One service, which has active and passive checks,
+//! monitors the repairs. Another service monitors a gate.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ define service {\n host_name web1\n service_description Gate\n check_command che
  always\n contacts pager\n}
 ";
 
-/// Returns a field of a service from Nagios' status file.
+/// Returns the value of one of the service's fields in Nagios' status file.
 fn field(nagios: &Nagios, service: &str, name: &str) -> Option<String> {
     let status = fs::read_to_string(nagios.log.with_file_name("status.dat")).ok()?;
     let block = status
@@ -81,7 +81,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
 
-    // After a repair that does not help, the worker sends a passive result at once. The next active
+    // After an unsuccessful repair, the worker immediately sends a passive result. The next active
     // check then reports what the ledger contains.
     web.apache.kill();
     until("the passive result", Duration::from_secs(40), || {
@@ -93,7 +93,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     });
     wait_for(&nagios, "Repairs", "1", "REPAIRS WARNING: 1 repair failed in 24 h");
 
-    // Add two earlier failures, so that the incident has three failed repairs.
+    // Add two earlier failed repairs, so that the incident has three of them.
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
@@ -141,8 +141,8 @@ fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
     ledger.finish(&job, began + minute, RepairOutcome::NotHealed, "it is still there").unwrap();
 }
 
-/// Starts a lab whose gate has two repairs: `httpd`, at most once an hour, and `tomcat`, without
-/// limits.
+/// Starts a lab whose gate has two repairs: `httpd`, which is allowed once an hour, and `tomcat`,
+/// which has no limits.
 fn with_two_repairs() -> Lab {
     let lab = Lab::new();
     lab.policy(|policy| policy["hosts"] = json!({"web1": {"address": "127.0.0.1"}}));
@@ -154,7 +154,7 @@ fn with_two_repairs() -> Lab {
     lab
 }
 
-/// Requests a repair from the gate directly, like anyone who has the key.
+/// Requests a repair directly from the gate, as anyone who has the key could.
 fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     let mut ssh = monitor.as_nagios(&system_program(&["ssh"]));
     ssh.args([
@@ -175,7 +175,7 @@ fn burn(monitor: &Monitor, web: &WebSide, repair: &str) {
     assert!(run(ssh.arg(format!("repair {repair} by-hand-{repair}"))).contains("\"done\""));
 }
 
-/// Writes 899 records of `tomcat` in the format of older gates.
+/// Writes 899 records about `tomcat`, in the format that older gates use.
 fn fill(place: &Place, web: &WebSide) {
     let ended = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis();
     for n in 0..899 {
@@ -201,8 +201,8 @@ fn plugin(monitor: &Monitor) -> (Option<i32>, String) {
     (done.status.code(), String::from_utf8(done.stdout).unwrap())
 }
 
-/// Runs `repairctl doctor` and returns the verdict and text of its checks of the gate's repairs and
-/// records.
+/// Runs `repairctl doctor`. Returns the verdict and the text of each check about the gate's repairs
+/// and records.
 fn doctor(monitor: &Monitor) -> Vec<(String, String)> {
     let done = monitor.ctl(&["doctor", "--json", "web1"]).output().unwrap();
     let found: Value =
@@ -248,8 +248,8 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     burn(monitor, web, "tomcat");
     fill(place, web);
     let (code, text) = plugin(monitor);
-    let nearly = "tomcat has used 900 of its 1000 records and is refused when all are used; the \
-                  next one is freed in 24 h";
+    let nearly = "tomcat has used 900 of its 1000 records and will be refused when all are used; \
+                  the next one is freed in 24 h";
     assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
     let [_, (verdict, found)] = doctor(monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));

@@ -8,14 +8,13 @@ use privsep::{Account, Environment};
 
 use crate::configuration::{self, MainFile, MainFileError};
 
-/// Maximum number of bytes to read from a file in /proc. The environment of Nagios has a few
-/// hundred.
+/// Maximum number of bytes to read from a file in /proc. Nagios' environment takes a few hundred.
 const LONGEST_OF_PROC: u64 = 128 << 10;
 
-/// The names of Nagios' user in distributions.
+/// What distributions call Nagios' user.
 const USUAL_NAMES: [&str; 3] = ["nagios", "naemon", "icinga"];
 
-/// The reason why the account of Nagios cannot be determined.
+/// Why the account that Nagios runs as cannot be determined.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
     /// The system could not look up an account.
@@ -35,11 +34,11 @@ pub enum AccountError {
     NoUsualUser,
 }
 
-/// Returns the account that Nagios runs as: the user `named`, or else the user in the main file, or
-/// else the first user with one of the usual names.
+/// Returns the account that Nagios runs as. This is the user `named`, or else the user in the main
+/// file, or else the first user with one of the usual names.
 ///
 /// # Errors
-/// There is no such account, or the system cannot look it up.
+/// Fails if there is no such account or if it cannot be looked up.
 pub fn find(named: Option<&str>, main: Option<&MainFile>) -> Result<Account, AccountError> {
     let Some(user) = named.or_else(|| main.and_then(MainFile::user)) else {
         return usual()?.ok_or(AccountError::NoUsualUser);
@@ -65,7 +64,7 @@ fn usual() -> Result<Option<Account>, AccountError> {
 /// process runs as root, it ignores a main file that another account can change.
 ///
 /// # Errors
-/// The errors of [`find`], and a main file that is not readable.
+/// Returns the same errors as [`find`]. Also fails if the main file is not readable.
 pub fn trusted(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account, AccountError> {
     let main = match rustix::process::geteuid().is_root() {
         true => MainFile::of_root(nagios_cfg),
@@ -74,11 +73,11 @@ pub fn trusted(named: Option<&str>, nagios_cfg: Option<&Path>) -> Result<Account
     find(named, main.as_ref())
 }
 
-/// Returns the account that the unprivileged process of this program switches to. Returns `None` if
+/// Returns the account that this program's unprivileged process has to switch to. Returns `None` if
 /// this process does not run as root, or if Nagios runs as root.
 ///
 /// # Errors
-/// The errors of [`trusted`].
+/// Returns the same errors as [`trusted`].
 pub fn to_become(
     named: Option<&str>,
     nagios_cfg: Option<&Path>,
@@ -90,11 +89,11 @@ pub fn to_become(
     Ok((account.uid != 0).then_some(account))
 }
 
-/// Returns the same account as [`to_become`], but `None` if the machine has no user of Nagios. On
-/// such a machine, root has no account to protect itself from.
+/// Returns the same account as [`to_become`], but `None` if the machine has no user for Nagios. On
+/// such a machine, there is no account that root must protect itself from.
 ///
 /// # Errors
-/// The errors of [`trusted`].
+/// Returns the same errors as [`trusted`].
 pub fn to_become_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, AccountError> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
@@ -107,7 +106,7 @@ pub fn to_become_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Ac
 }
 
 /// Returns the environment of the running Nagios process. If Nagios is not running, returns the
-/// environment that an init system gives to a service. Its HOME is that of root, because init
+/// environment that an init system gives to a service. In that case HOME is root's, because init
 /// scripts do not change it.
 pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
     let main: Option<PathBuf> = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
@@ -116,9 +115,9 @@ pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment 
     Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 
-/// Returns the oldest Nagios process that was started with this main file. The lock file does not
-/// help, because only a daemon writes one, and some units start Nagios in the foreground. Any
-/// account can name a program like this, so only processes of `uid` and of root count.
+/// Returns the oldest Nagios process that was started with this main file. Nagios' lock file does
+/// not help, because only a daemon writes one and some units start Nagios in the foreground. Any
+/// account can start a program under the same name, so only processes of `uid` and of root count.
 fn process(main: &Path, uid: u32) -> Option<u32> {
     let is_it = |pid: &u32| {
         let name = proc_file(*pid, "comm").unwrap_or_default();
@@ -133,16 +132,16 @@ fn process(main: &Path, uid: u32) -> Option<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_it).min()
 }
 
-/// Returns the real user ID of a process. The owner of /proc/PID does not show it: after a process
-/// has changed its user, this directory belongs to root (proc(5)).
+/// Returns the real user ID of a process. The owner of /proc/PID does not show it, because the
+/// directory belongs to root once the process has changed its user (proc(5)).
 fn runs_as(pid: u32) -> Option<u32> {
     let status = String::from_utf8(proc_file(pid, "status")?).ok()?;
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     ids.split_whitespace().next()?.parse().ok()
 }
 
-/// Reads a file of a process in /proc. The length is limited, because the owner of the process can
-/// make the file any length (prctl(2), PR_SET_MM).
+/// Reads a file from a process's directory in /proc. Limits the length, because the owner of the
+/// process can make the file any length (prctl(2), PR_SET_MM).
 fn proc_file(pid: u32, name: &str) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(format!("/proc/{pid}/{name}")).ok()?;

@@ -13,8 +13,9 @@ use policy_file::WatchService;
 
 use crate::notification::Notification;
 
-/// The reason why a command did not reach Nagios. The result of the repair is not affected.
+/// Why a command did not reach Nagios. The result of the repair is not affected.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum CommandFileError {
     /// The path is not a pipe. Nagios reads its commands elsewhere, or it is not running. This
     /// program never creates the file.
@@ -22,28 +23,21 @@ pub enum CommandFileError {
         "cannot send commands to Nagios: {path} is not a named pipe; see command_file and \
          check_external_commands in nagios.cfg"
     )]
-    NoPipe {
-        /// Path of the command file.
-        path: PathBuf,
-    },
+    NoPipe { path: PathBuf },
     /// The command file is missing or not writable, or no process reads it.
     #[error("cannot send commands to Nagios: {path}: {why}")]
-    Unwritable {
-        /// Path of the command file.
-        path: PathBuf,
-        /// Error of the operating system.
-        why: io::Error,
-    },
+    Unwritable { path: PathBuf, why: io::Error },
 }
 
 /// Maximum length of a comment, in characters. Nagios keeps comments in memory and in its status
 /// file.
 const LONGEST: usize = 800;
 
-/// Writes the commands for a notification. If the repair did not help, `watch` is set to CRITICAL.
+/// Writes the commands for a notification. If the repair did not help, sets the service `watch` to
+/// CRITICAL.
 ///
 /// # Errors
-/// The pipe cannot be opened, or it stays full until `deadline`.
+/// Fails if the pipe cannot be opened or stays full until `deadline`.
 pub fn send(
     file: &Path,
     notification: &Notification<'_>,
@@ -59,9 +53,9 @@ pub fn send(
     Ok(())
 }
 
-/// Writes a command of at most PIPE_BUF bytes. The kernel takes the whole command or nothing of it,
-/// so the commands of several writers do not mix. If the pipe is full, waits until `deadline`,
-/// because Nagios may still be starting, or there may be many writers.
+/// Writes a command of at most PIPE_BUF bytes. The kernel takes either the whole command or
+/// nothing, so the commands of several writers do not mix. If the pipe is full, waits until
+/// `deadline`, because Nagios may still be starting, or there may be many writers.
 fn put(pipe: &mut File, command: &[u8], deadline: Instant) -> io::Result<()> {
     loop {
         match pipe.write_all(command) {
@@ -76,7 +70,7 @@ fn put(pipe: &mut File, command: &[u8], deadline: Instant) -> io::Result<()> {
 /// Opens the command file for writing.
 ///
 /// # Errors
-/// The file is not a pipe, it is not writable, or no process reads it.
+/// Fails if the file is not a pipe, is not writable, or is not being read by any process.
 pub fn open(file: &Path) -> Result<File, CommandFileError> {
     let unwritable = |why| CommandFileError::Unwritable { path: file.to_owned(), why };
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
@@ -89,17 +83,18 @@ pub fn open(file: &Path) -> Result<File, CommandFileError> {
     })
 }
 
-/// Removes control characters from a text and replaces the special characters of HTML. Parts of the
-/// text come from the repaired host, and Nagios' own web pages do not escape comments.
+/// Removes control characters and replaces the special characters of HTML. Parts of the text come
+/// from the repaired host, and Nagios' own web pages do not escape comments.
 fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }
 
-/// Maximum length of a write that a pipe takes as a whole (pipe(7)), in bytes. A longer write can
-/// be truncated when the pipe is full. Nagios would then also lose the next command of any writer.
+/// Maximum length in bytes of a write that a pipe takes as a whole (pipe(7)). If the pipe is full,
+/// a longer write can be cut short, and Nagios would then also lose the next command, no matter
+/// which program writes it.
 const PIPE_BUF: usize = 4096;
 
-/// Builds a command. The text is cut so that the command fits into one write.
+/// Builds a command. Cuts the text so that the command fits into one write.
 fn whole(head: &[&[u8]], text: &str) -> Vec<u8> {
     let head = head.concat();
     let room = PIPE_BUF.saturating_sub(head.len() + 1);
@@ -251,7 +246,7 @@ mod tests {
             let sent = scope.spawn(|| {
                 let deadline = Instant::now() + Duration::from_secs(10);
                 let sent = send(&file, &ended(&host, "x", true), None, at_42(), deadline);
-                // Closes the last writer, so the reader sees the end of the file.
+                // Close the last writer, so that the reader sees the end of the file.
                 drop(full);
                 sent
             });

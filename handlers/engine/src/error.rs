@@ -1,4 +1,4 @@
-//! The errors of an engine.
+//! Errors from an engine.
 
 use plugin_kit::Problem;
 
@@ -7,7 +7,7 @@ use crate::command_file::CommandFileError;
 use crate::configuration::MainFileError;
 use crate::status_file::StatusFileError;
 
-/// The reason why an engine gave no observation or did not take a report.
+/// Why an engine gave no observation or did not take a report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nagios' status file cannot be used.

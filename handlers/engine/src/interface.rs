@@ -7,14 +7,14 @@ use policy::{Event, Observation};
 use crate::error::Error;
 use crate::notification::Notification;
 
-/// A monitoring engine.
+/// What these programs need from a monitoring engine.
 pub trait Engine {
-    /// Returns the present condition of the event's object. The state is included only if it comes
-    /// from a check after `since`. Returns `None` if the policy does not name a source such as the
-    /// status file.
+    /// Returns the current condition of the event's object. The state is included only if it comes
+    /// from a check after `since`. Returns `None` if the policy names no source, such as the status
+    /// file.
     ///
     /// # Errors
-    /// The engine does not answer before `deadline`, or it does not know the object.
+    /// Fails if the engine does not answer before `deadline` or does not know the object.
     fn observe(
         &mut self,
         event: &Event,
@@ -22,13 +22,13 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Reports the end of a repair with a comment. After a success, it also forces a check of the
-    /// object. Otherwise it submits a CRITICAL result for the service that reports repairs. Returns
-    /// `false` if the policy does not name a destination such as the command file.
+    /// Reports with a comment that a repair has ended. After a success, also forces a check of the
+    /// object. Otherwise submits a CRITICAL result for the service that reports repairs. Returns
+    /// `false` if the policy names no destination, such as the command file.
     ///
     /// # Errors
-    /// The engine does not take the report before `deadline`. The result of the repair is not
-    /// affected.
+    /// Fails if the engine does not take the report before `deadline`. The result of the repair is
+    /// not affected.
     fn notify(&mut self, notification: &Notification<'_>, deadline: Instant)
     -> Result<bool, Error>;
 }

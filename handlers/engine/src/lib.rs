@@ -1,8 +1,8 @@
-//! The interface to the monitoring engine. An [`Engine`] returns the present condition of an object
-//! for a decision, and receives the report when a repair ends. [`NagiosFiles`] implements it for
-//! Nagios, Naemon and Icinga 1, which use the same files.
+//! The interface to the monitoring engine. An [`Engine`] returns an object's current condition for
+//! a decision, and receives a report when a repair ends. [`NagiosFiles`] implements it for Nagios,
+//! Naemon and Icinga 1, which use the same files.
 //!
-//! The public modules read and write these files. The programs for admins use them directly.
+//! The public modules read and write these files. The admin programs use these modules directly.
 
 pub mod account;
 pub mod command_file;
@@ -10,7 +10,6 @@ pub mod configuration;
 mod error;
 mod interface;
 mod line_buffer;
-mod lines;
 pub mod log;
 
 mod nagios_files;

@@ -10,33 +10,41 @@ use crate::command_file;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status_file::{self, ObjectStatus, StatusFileError};
+use crate::status_file::{self, IndexFile, ObjectStatus, StatusFileError};
 
 /// Nagios as an engine, with the files that the policy names.
 #[derive(Debug, Clone, Copy)]
 pub struct NagiosFiles<'a> {
     config: &'a Config,
+    writes_index: bool,
 }
 
 impl<'a> NagiosFiles<'a> {
     /// Creates an engine for the files that this policy names.
     pub fn new(config: &'a Config) -> NagiosFiles<'a> {
-        NagiosFiles { config }
+        NagiosFiles { config, writes_index: true }
+    }
+
+    /// Creates an engine that writes no index of the status file while it observes an object.
+    pub fn read_only(config: &'a Config) -> NagiosFiles<'a> {
+        NagiosFiles { config, writes_index: false }
     }
 }
 
 impl Engine for NagiosFiles<'_> {
-    // The status file is needed because Nagios passes acknowledgements and flapping in no macro,
-    // and a downtime can begin after the event. Reading a regular file does not block, so the
-    // deadline is not used.
+    // The status file is needed because no macro passes acknowledgements or flapping, and because a
+    // downtime can begin after the event. The deadline is not used, because reading a regular file
+    // does not block.
     fn observe(
         &mut self,
         event: &Event,
         since: SystemTime,
         _deadline: Instant,
     ) -> Result<Option<Observation>, Error> {
-        let file = self.config.status_file.as_deref();
-        file.map(|file| Ok(observe(file, event, since)?)).transpose()
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        let path = self.config.status_index();
+        let index = IndexFile { path: &path, is_written: self.writes_index };
+        Ok(Some(observe(file, index, event, since)?))
     }
 
     fn notify(
@@ -51,8 +59,13 @@ impl Engine for NagiosFiles<'_> {
     }
 }
 
-fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation, StatusFileError> {
-    let found = status_file::find(path, &event.host, event.service.as_deref())?;
+fn observe(
+    path: &Path,
+    index: IndexFile<'_>,
+    event: &Event,
+    since: SystemTime,
+) -> Result<Observation, StatusFileError> {
+    let found = status_file::find(path, index, &event.host, event.service.as_deref())?;
     let object = found.object.ok_or_else(|| StatusFileError::NoSuchObject {
         path: path.to_owned(),
         object: event.object(),
@@ -63,11 +76,11 @@ fn observe(path: &Path, event: &Event, since: SystemTime) -> Result<Observation,
 }
 
 /// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios
-/// writes the status file only every few seconds, so an older state is out of date. Its times are
-/// whole seconds, and a check in the same second as the event counts as older.
+/// writes the status file only every few seconds, so an older state is out of date. The file's
+/// times are whole seconds, so a check in the same second as the event counts as older.
 ///
 /// If the object was good at any time after `since`, returns the good state even if the object is
-/// broken again. That is a new fault, for which Nagios calls the handler separately.
+/// broken again, because that is a new fault, for which Nagios calls the handler separately.
 fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
     let seconds = |at: SystemTime| {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -87,7 +100,7 @@ mod tests {
 
     use policy::ObjectNow;
 
-    use super::*;
+    use super::{Event, IndexFile, ObjectState, Observation, Path, StatusFileError, SystemTime};
     use crate::status_file::tests::status_file;
 
     const BLOCKS: &str = "info created=1\n\
@@ -102,7 +115,17 @@ mod tests {
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
 
-    /// Returns the observation for an event at the second `since`.
+    /// Observes an object like the engine, with an index next to the status file.
+    fn observe(
+        path: &Path,
+        event: &Event,
+        since: SystemTime,
+    ) -> Result<Observation, StatusFileError> {
+        let index = path.with_file_name("index");
+        super::observe(path, IndexFile { path: &index, is_written: true }, event, since)
+    }
+
+    /// Returns what the engine shows for an event at the second `since`.
     fn observed(
         host: &str,
         service: Option<&str>,
@@ -131,7 +154,7 @@ mod tests {
                 ..ObjectNow::default()
             }
         );
-        // Only objects that opted in count for the share.
+        // Only objects that opted in count towards the share.
         assert_eq!(web1.share, (1, 2));
         let web2 = observed("web2", Some("HTTP"), 99).unwrap();
         assert_eq!(

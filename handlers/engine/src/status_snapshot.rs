@@ -1,27 +1,27 @@
-//! A snapshot of the status file: the opted-in objects with a HARD fault, all hosts, and the share
-//! of objects in trouble.
+//! A snapshot of the status file. It holds the opted-in objects with a HARD fault, all hosts, and
+//! the share of objects in trouble.
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::time::SystemTime;
 
 use policy::{ObjectState, StateType};
 
-use crate::status_file::{self, ObjectStatus, ProgramStatus, StatusFileError};
+use crate::status_file::{self, FileIdentity, ObjectStatus, ProgramStatus, StatusFileError};
 
-/// The name of the host and, for a service, its description, as bytes.
+/// The name of the host and, for a service, its description, both as bytes.
 pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 
-/// The content of the status file at one moment.
+/// What the status file contained when it was read.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// The status of Nagios itself.
+    /// What the file says about Nagios itself.
     pub program: ProgramStatus,
-    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
+    /// How many opted-in objects are in trouble, and how many there are in total.
     pub share: (u32, u32),
-    /// The opted-in objects with a bad HARD state.
+    /// The opted-in objects with a HARD fault.
     pub faults: HashMap<ObjectKey, ObjectStatus>,
     hosts: HashMap<Vec<u8>, HostStatus>,
+    identity: FileIdentity,
 }
 
 /// The part of a host's status that decisions about its services need.
@@ -29,7 +29,7 @@ pub struct StatusSnapshot {
 pub struct HostStatus {
     /// State of the host at the last check.
     pub state: ObjectState,
-    /// Number of active downtimes of the host.
+    /// How many downtimes are in effect for the host.
     pub downtime: u32,
 }
 
@@ -37,8 +37,10 @@ impl StatusSnapshot {
     /// Reads a status file.
     ///
     /// # Errors
-    /// The file is not readable, or it is not a status file.
+    /// Fails if the file is not readable or not a status file.
     pub fn read(path: &Path) -> Result<StatusSnapshot, StatusFileError> {
+        // If Nagios replaces the file just now, a refresh reads the new file again.
+        let identity = status_file::identity(path)?;
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {
             if object.service().is_none() {
@@ -52,14 +54,54 @@ impl StatusSnapshot {
                 faults.insert(key, object.clone());
             }
         })?;
-        if program.written == SystemTime::UNIX_EPOCH {
-            return Err(StatusFileError::Foreign(path.to_owned()));
+        status_file::refuse_foreign(path, &program)?;
+        Ok(StatusSnapshot { program, share, faults, hosts, identity })
+    }
+
+    /// Reads the status file again if Nagios has written it since.
+    ///
+    /// # Errors
+    /// Fails if the file is not readable or not a status file.
+    pub fn refresh(&mut self, path: &Path) -> Result<(), StatusFileError> {
+        if status_file::identity(path)? != self.identity {
+            *self = StatusSnapshot::read(path)?;
         }
-        Ok(StatusSnapshot { program, share, faults, hosts })
+        Ok(())
     }
 
     /// Returns the status of a host; `None` if the file does not contain it.
     pub fn host(&self, name: &[u8]) -> Option<HostStatus> {
         self.hosts.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+    use crate::status_file::tests::status_file;
+
+    #[test]
+    fn reads_the_file_again_only_if_it_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        let text = |state: u8| {
+            let host = "hoststatus host_name=web1 _REPAIR=0;host current_state=";
+            status_file(&format!("info created=1\n{host}{state}"))
+        };
+        fs::write(&path, text(0)).unwrap();
+        let mut snapshot = StatusSnapshot::read(&path).unwrap();
+        assert_eq!(snapshot.share, (0, 1));
+        // Only a read would notice this change.
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, text(1)).unwrap();
+        File::open(&path).unwrap().set_modified(modified).unwrap();
+        snapshot.refresh(&path).unwrap();
+        assert_eq!(snapshot.share, (0, 1));
+        fs::write(dir.path().join("new"), text(1)).unwrap();
+        fs::rename(dir.path().join("new"), &path).unwrap();
+        snapshot.refresh(&path).unwrap();
+        assert_eq!(snapshot.share, (1, 1));
     }
 }

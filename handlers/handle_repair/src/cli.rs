@@ -1,5 +1,5 @@
-//! The command line that `handle_repair` and `repair_worker` share. Only this file uses clap, and
-//! the values that it returns are validated.
+//! The command line that `handle_repair` and `repair_worker` share. Only this file uses clap. The
+//! values that it returns are validated.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -55,10 +55,10 @@ struct Arguments {
     /// Address of the host [default: its name]
     #[arg(long, value_name = "ADDR", help_heading = "Host and service")]
     address: Option<OsString>,
-    /// Description of the service; without it the event is one of the host
+    /// Description of the service; without it, the event is about the host
     #[arg(long, value_name = "DESC", help_heading = "Host and service")]
     service: Option<OsString>,
-    /// Name of the repair, $_SERVICEREPAIR$; without it nothing is repaired
+    /// Name of the repair, $_SERVICEREPAIR$; without it, nothing is repaired
     #[arg(long, value_name = "NAME", help_heading = "Host and service")]
     repair: Option<OsString>,
 
@@ -77,7 +77,7 @@ struct Arguments {
     /// $HOSTDOWNTIME$, the downtime depth of the host
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     host_downtime: Option<String>,
-    /// $SERVICEPROBLEMID$; with it no event is handled twice
+    /// $SERVICEPROBLEMID$, so that no event is handled twice
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     problem_id: Option<String>,
 
@@ -103,7 +103,7 @@ struct Arguments {
     /// Job ID that the handler assigned to this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
-    /// Time of the check that found the fault, in seconds since 1970. The sweep sets it.
+    /// When a check found the fault, in seconds since 1970. The sweep sets it.
     #[arg(long, hide = true, value_name = "SECONDS")]
     seen: Option<String>,
 }
@@ -113,8 +113,7 @@ struct Arguments {
 pub struct Invocation {
     /// The event that Nagios reports.
     pub event: Event,
-    /// Address of the host, with bytes that are not UTF-8 escaped by [`policy::spell`] like the
-    /// names in the event.
+    /// Address of the host. Like the names in the event, it is encoded by [`policy::spell`].
     pub address: String,
     /// The policy file and the mode of this run.
     pub options: Options,
@@ -131,8 +130,8 @@ pub struct Options {
     pub explain: bool,
     /// Job ID that the handler assigned to this repair; `None` in the handler itself.
     pub job: Option<JobId>,
-    /// Time of the check that found the fault. The sweep sets it, because it reads faults from the
-    /// status file. Only results of later checks can show a recovery. `None` means now.
+    /// When a check found the fault; `None` means now. Only later checks can show a recovery. The
+    /// sweep sets this, because it reads faults from the status file some time after the check.
     pub seen: Option<SystemTime>,
 }
 
@@ -148,7 +147,7 @@ pub enum Mode {
 }
 
 impl Options {
-    /// Returns the default options, with which Nagios calls the handler.
+    /// Returns the options that apply when Nagios calls the handler.
     pub fn background(policy: PathBuf) -> Options {
         Options { policy, mode: Mode::Background, explain: false, job: None, seen: None }
     }
@@ -162,7 +161,7 @@ impl Invocation {
         argv.iter().map(|word| OsString::from_vec(fill(word, &values))).collect()
     }
 
-    /// Returns the command of [`Invocation::fill`] as one printable line.
+    /// Returns the command as filled in by [`Invocation::fill`], as one printable line.
     pub fn filled_text(&self, argv: &[String]) -> String {
         let values = self.values().map(|(holder, value)| (holder, value.as_bytes().to_vec()));
         let words = argv.iter().map(|word| fill(word, &values));
@@ -207,7 +206,8 @@ fn fill(word: &str, values: &[(&str, Vec<u8>)]) -> Vec<u8> {
     filled
 }
 
-/// Returns the argument `--option=NAME` for [`read`], with the original bytes of an escaped name.
+/// Returns the argument `--option=NAME` for [`read`]. Decodes an escaped name to its original
+/// bytes.
 pub fn with_name(option: &str, name: &str) -> OsString {
     with_value(option, OsStr::from_bytes(&unspell(name)))
 }
@@ -311,8 +311,8 @@ fn number<N: FromStr>(what: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{what} is '{}', which is not a number", text.escape_debug()))
 }
 
-/// Rejects names that could act as an option, or end a line or a field. They become arguments of
-/// other programs and lines of Nagios' command file.
+/// Rejects names that could act as an option or end a line or a field, because names are passed to
+/// other programs as arguments and written to Nagios' command file.
 fn plain(option: &str, value: &str) -> Result<(), String> {
     if value.starts_with('-') || value.chars().any(|c| c.is_control() || c == ';') {
         return Err(format!(

@@ -1,13 +1,12 @@
-//! The values behind a decision, one line for each rule, as `--explain` and `repairctl explain`
-//! print them.
+//! The values behind a decision, one line for each rule, for `--explain` and `repairctl explain`.
 
 use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rules, Rung};
 
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
 
-/// Returns pairs of a name and a sentence: the event, the policy, the result of each rule and the
-/// rungs of the repair.
+/// Returns a name and a sentence for each of these: the event, the policy, every rule and the rungs
+/// of the repair.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,
@@ -94,14 +93,15 @@ fn trigger(event: &Event, rules: &Rules) -> String {
     };
     let row = match (rules.in_a_row, event.last_state) {
         (0 | 1, _) => String::new(),
-        (n, Some(last)) => format!("; needs {n} such results in a row, the previous was {last}"),
-        (n, None) => format!("; needs {n} such results in a row, the previous is unknown"),
+        (n, Some(last)) => {
+            format!("; needs {n} such results in a row, and the previous one was {last}")
+        }
+        (n, None) => format!("; needs {n} such results in a row, and the previous one is unknown"),
     };
-    format!("repairs {}{soft} and when HARD{row}", on.join(" or "))
+    format!("repairs {}{soft} and at HARD{row}", on.join(" or "))
 }
 
-/// Describes the result of a rule: the reason why it refuses the repair, or the values that allow
-/// it.
+/// Describes the result of a rule: why it refuses the repair, or which values allow it.
 fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     match rule.check(limits, fleet, history) {
         Err(why) => format!("no: {why}"),
@@ -109,12 +109,12 @@ fn rule_line(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> S
     }
 }
 
-/// Describes the values that satisfy a rule.
+/// Describes the values that satisfied a rule.
 fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> String {
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {
         Some(_) => text.to_owned(),
-        None => "unknown without status_file".to_owned(),
+        None => "unknown: the policy names no status_file".to_owned(),
     };
     match rule {
         Rule::Recovery => seen("Nagios has seen no recovery since the event"),
@@ -127,7 +127,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
         Rule::Running => "no repair is running on the host".to_owned(),
         Rule::Cooldown => match recorded.repairs.first() {
             Some(last) => format!(
-                "job {} ended {} ago, the cooldown is {}",
+                "job {} ended {} ago; the cooldown is {}",
                 last.job,
                 Rounded(last.ended),
                 Rounded(limits.cooldown)

@@ -1,4 +1,4 @@
-//! Job IDs, which identify repairs.
+//! Creates job IDs, which identify repairs.
 
 use std::fs::File;
 use std::io::{self, Read};

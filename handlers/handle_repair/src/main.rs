@@ -1,4 +1,4 @@
-//! The event handler that Nagios runs: see `handle_repair::handler`.
+//! The event handler that Nagios runs (see `handle_repair::handler`).
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! The result of a run: the words that the program prints and its exit code.
+//! The result of a run: the words that the program prints, and its exit code.
 
 use plugin_kit::{Outcome, State};
 use policy::words;
@@ -7,11 +7,11 @@ words! {
     /// The first words of every line that the programs print, log or write into a Nagios comment.
     /// Scripts match these words, so they must never change.
     pub enum Verdict {
-        /// The handler started the worker, which reserves and repairs in the background.
+        /// The handler started the worker, which reserves the repair and runs it in the background.
         Dispatched = "DISPATCHED",
         /// No repair was run. The reason follows.
         NoAction = "NO ACTION",
-        /// The repair would be run now. Only with --dry-run.
+        /// The repair would be run now. Printed only with --dry-run.
         WouldRepair = "WOULD REPAIR",
         /// A repair ran and its check is OK.
         Repaired = "REPAIRED",
@@ -50,14 +50,14 @@ impl Verdict {
         }
     }
 
-    /// Returns the outcome with this verdict and `rest` as its line.
+    /// Returns the outcome with this verdict. Its line consists of the verdict and `rest`.
     pub fn with(self, rest: &str) -> Outcome {
         self.exit().with(format!("{self} {rest}"))
     }
 }
 
 impl HandlerExit {
-    /// Returns the outcome with this exit code and this line.
+    /// Returns an outcome that prints `line` and exits with this code.
     pub fn with(self, line: impl Into<String>) -> Outcome {
         let state = match self {
             HandlerExit::Done => State::Ok,

@@ -1,5 +1,5 @@
-//! Runs the handler as a process. It exits with 0..3, prints one line to stdout and nothing to
-//! stderr.
+//! Runs the handler as a process. It exits with a code from 0 to 3, prints one line to stdout and
+//! nothing to stderr.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -95,7 +95,8 @@ fn ctrl_c_prints_a_line_and_does_not_stop_the_repair() {
     until("done");
 }
 
-/// Opening a FIFO would block until a writer opens it, without a reservation or any message.
+/// Opening a FIFO would block until a writer opens it, and until then nothing would be reserved or
+/// reported.
 #[test]
 fn rejects_fifo_as_status_file_without_blocking() {
     let site = Site::new();
@@ -159,8 +160,8 @@ fn reports_missing_worker_and_runs_nothing() {
     let site = Site::new();
     let alone = site.dir.path().join("bin/handle_repair");
     fs::create_dir(alone.parent().unwrap()).unwrap();
-    // Copied by another process. If this process wrote the file, a child that another test forks
-    // could inherit the open descriptor, and executing the file would fail with ETXTBSY.
+    // Let cp(1) copy the file. If this process wrote it, a child that another test forks could
+    // inherit the open descriptor, and executing the file would fail with ETXTBSY.
     assert!(
         Command::new("cp")
             .arg(env!("CARGO_BIN_EXE_handle_repair"))
@@ -184,8 +185,8 @@ fn reports_missing_worker_and_runs_nothing() {
     );
 }
 
-/// A child that kept Nagios' pipe open would stall the Nagios worker that reads the pipe, and all
-/// other checks of that worker.
+/// If a child kept Nagios' pipe open, the Nagios worker that reads the pipe would stall, and with
+/// it all its other checks.
 #[test]
 fn worker_in_background_does_not_keep_stdout_open() {
     let site = Site::new();
@@ -201,12 +202,12 @@ fn worker_in_background_does_not_keep_stdout_open() {
     let (code, text) = site.call(FAULT);
     assert_eq!(code, 0, "{text}");
     assert!(text.starts_with("DISPATCHED web1/HTTP: job "), "{text}");
-    // `Command::output` reads until no process holds the pipes any more.
+    // `Command::output` returns only when no process holds the pipes any more.
     assert!(begun.elapsed() < Duration::from_secs(50), "{:?}", begun.elapsed());
     fs::write(go, "").unwrap();
 }
 
-/// Nagios passes names without escaping. Their bytes must not act as control characters on a
+/// Nagios passes names without escaping them. Their bytes must not act as control characters on a
 /// terminal or in a log, or as separators in Nagios' command file.
 #[test]
 fn accepts_names_with_any_bytes_except_control_characters_and_semicolons() {

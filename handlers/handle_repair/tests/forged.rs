@@ -1,4 +1,5 @@
-//! A forged disconnect message of a host does not end the climb. The next rung is tried.
+//! Tests that a forged disconnect message from a host does not end the climb: the next rung is
+//! tried.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -18,7 +19,7 @@ use serde_json::json;
 const FAULT: &str =
     "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --address 127.0.0.1 --foreground";
 
-/// Runs a repair with an `ssh` rung at this port and then a `local` rung.
+/// Runs a repair with an `ssh` rung at this port, followed by a `local` rung.
 fn climb(sshd: &Sshd, port: u16, transport: &str) -> (i32, String) {
     let known = sshd.path("known_hosts");
     fs::write(&known, format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();

@@ -1,5 +1,5 @@
-//! A local rung keeps its host and its fleet slots reserved until all its processes have ended,
-//! even if its worker or its supervisor is killed.
+//! Tests that a local rung keeps its host and its fleet slots reserved until all its processes have
+//! ended, even if its worker or its supervisor is killed.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -126,7 +126,7 @@ fn worker_waits_for_rung_when_supervisor_is_killed() {
     assert!(site.at("done").exists());
 }
 
-/// Scripts that hang, in their own process group and in groups that other programs create.
+/// Scripts that hang, in their own process group or in groups that other programs create.
 const HANGS: [&str; 3] = [
     "trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait",
     "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec timeout 600 sleep 600",

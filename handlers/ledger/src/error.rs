@@ -1,4 +1,4 @@
-//! Errors of the ledger. When the ledger cannot be used, nothing is repaired.
+//! Errors from the ledger. When the ledger cannot be used, nothing is repaired.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
 
-/// A failure to open, read or write the ledger. Most messages end with the next step.
+/// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
     /// The ledger file does not exist. Opening it for reading does not create it.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]
@@ -17,7 +18,6 @@ pub enum Error {
     Directory {
         /// Path of the directory or file that cannot be used.
         path: PathBuf,
-        /// Error of the system call.
         why: io::Error,
     },
     /// The ledger file belongs to an account other than root and our effective user.
@@ -26,138 +26,113 @@ pub enum Error {
          history cannot be trusted; run this as root or as the user Nagios runs as, and if that \
          is uid {us}, find out who made the file before you give it to that user"
     )]
-    Owner {
-        /// Path of the ledger.
-        path: PathBuf,
-        /// User ID of the file's owner.
-        owner: u32,
-        /// Our effective user ID.
-        us: u32,
-    },
-    /// The file is a database of another program, or not a database.
+    Owner { path: PathBuf, owner: u32, us: u32 },
+    /// The file is another program's database, or not a database at all.
     #[error(
         "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
          in the policy, or move the file away"
     )]
     Foreign(PathBuf),
     /// The path is a symbolic link, a directory, a FIFO or a device. Opening a FIFO can block, and
-    /// another account can own the target of a link.
+    /// the target of a link can belong to another account.
     #[error(
         "the ledger {0} is a symbolic link or not a regular file; name the file itself in the \
-         policy, or move this away"
+         policy, or move it away"
     )]
     NoFile(PathBuf),
     /// A newer version of these programs wrote the ledger.
     #[error(
-        "the ledger {path} has schema {found}, newer than schema {known} of this program; \
+        "the ledger {path} has schema {found}, but this program knows only schema {known}; \
          upgrade the package{}",
         way_back(path, backup.as_deref())
     )]
     Newer {
-        /// Path of the ledger.
         path: PathBuf,
-        /// Number of the file's schema.
         found: i64,
-        /// Number of the newest schema that this program can use.
+        /// Newest schema version that this program can use.
         known: i64,
-        /// Copy of the ledger that the newer version made before the migration; `None` if it does
-        /// not exist.
+        /// Path of the copy that the newer version made before it migrated the ledger; `None` if
+        /// there is none.
         backup: Option<PathBuf>,
     },
     /// An older version of these programs wrote the ledger. Opening it for reading does not migrate
     /// it.
     #[error(
-        "the ledger {path} has schema {found} of an older version; the next repair migrates it to \
-         schema {known}, and so does `repairctl ledger migrate`"
+        "the ledger {path} has schema {found} from an older version; the next repair migrates it \
+         to schema {known}, and so does `repairctl ledger migrate`"
     )]
     Older {
-        /// Path of the ledger.
         path: PathBuf,
-        /// Number of the file's schema.
         found: i64,
-        /// Number of the schema that this program uses.
+        /// Schema version that this program uses.
         known: i64,
-        /// Path of the copy that the migration will keep.
+        /// Where the migration will keep a copy.
         backup: PathBuf,
     },
-    /// A worker of the older version is still repairing. A migration would lose its records.
+    /// A worker of the older version is still repairing. Migrating the ledger would lose what that
+    /// worker records.
     #[error(
-        "the ledger {path} cannot be migrated yet: job {job} of an older version is still \
+        "the ledger {path} cannot be migrated yet: job {job} from an older version is still \
          running; wait for it to end, because no repair starts until then"
     )]
-    WorkerAtWork {
-        /// Path of the ledger.
-        path: PathBuf,
-        /// ID of the running job.
-        job: String,
-    },
-    /// The mode of the ledger file lets other accounts write it.
+    WorkerAtWork { path: PathBuf, job: String },
+    /// The ledger file's mode lets other accounts write to it.
     #[error(
         "the ledger {0} can be written by others: its history cannot be trusted; {next}",
         next = policy::see_doctor!()
     )]
     Writable(PathBuf),
-    /// Another account could delete the ledger, and its history with it.
+    /// Another account can write to the ledger's directory, so it could delete the ledger and thus
+    /// the history of repairs.
     #[error(
         "the ledger's directory {0} can be written by others: its history cannot be trusted; \
          {next}",
         next = policy::see_doctor!()
     )]
     Exposed(PathBuf),
-    /// Another process has held the decision lock for too long.
+    /// Another process held the decision lock for too long.
     #[error("the ledger {path} has been locked by another process for {} s, so nothing was \
              decided; look for a stopped repair_worker", .waited.as_secs())]
     Busy {
-        /// Path of the ledger.
         path: PathBuf,
-        /// Time that we waited for the lock.
+        /// How long we waited for the lock.
         waited: std::time::Duration,
     },
     /// SQLite failed for another reason, for example a full or read-only disk, damage, or a lock
     /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
-    Store {
-        /// Path of the database.
-        path: PathBuf,
-        /// Error of SQLite.
-        why: rusqlite::Error,
-    },
+    Store { path: PathBuf, why: rusqlite::Error },
     /// The ledger has no record of the job, or the job has already ended.
     #[error("the ledger {path} has no running job {job}")]
-    NoSuchJob {
-        /// Path of the ledger.
-        path: PathBuf,
-        /// ID of the job.
-        job: String,
-    },
+    NoSuchJob { path: PathBuf, job: String },
 }
 
 const FULL: &str =
-    "free some space on its disk; the record is kept, and no repair runs that cannot be recorded";
+    "free some space on its disk; the records are kept, but nothing is repaired until then";
 const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
                       -f, LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount its disk read-write again";
-/// The program may simply run as the wrong user. Then an admin must not be advised to take the
-/// files away from Nagios' user.
+/// The program may simply be running as the wrong user, so do not advise admins to take the files
+/// away from Nagios' user.
 const NOT_OURS: &str = concat!(
     "only root and the user Nagios runs as can use it; run this as one of them, or, if this is ",
     "that user, ",
     policy::see_doctor!()
 );
 
-/// Quotes a path for pasting into a shell.
+/// Quotes a path so that it can be pasted into a shell.
 fn shell_word(path: &Path) -> String {
     format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
 }
 
-/// Returns the command that restores the ledger of the older version. It removes the write-ahead
-/// log of the newer ledger, which SQLite would otherwise apply to the copy.
+/// Returns the command that restores the older version's ledger. The command removes the newer
+/// ledger's write-ahead log, which SQLite would otherwise apply to the copy.
 fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back to the older version when no program uses the ledger, and lose what was \
-             recorded since, as the user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version and lose what was recorded since: when no program \
+             uses the ledger, as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),
@@ -166,7 +141,7 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     })
 }
 
-/// Returns the next step when the ledger's directory, or a file next to the ledger, cannot be used.
+/// Returns what to do if the ledger's directory or a file next to the ledger cannot be used.
 fn of_directory(why: &io::Error) -> &'static str {
     match why.kind() {
         _ if is_shortage(why) => LIMITS,
@@ -186,8 +161,8 @@ fn is_shortage(why: &io::Error) -> bool {
 }
 
 impl Error {
-    /// Whether this process or machine has run out of descriptors or memory. The ledger itself may
-    /// be fine.
+    /// Whether this process or machine has run out of descriptors or memory, so that the ledger
+    /// itself may be fine.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }
@@ -204,7 +179,7 @@ impl Error {
     }
 }
 
-/// Returns the next step when SQLite cannot use the file.
+/// Returns what to do if SQLite cannot use the file.
 fn of_store(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::DiskFull) => FULL,

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{RecordedReason, RepairState};
 
-/// A filter for repairs and refusals. The default matches everything, and each field narrows it.
+/// A filter for repairs and refusals. The default matches everything; each field narrows it.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
     /// Hosts and services to include.
     pub which: Which<'a>,
-    /// Earliest time, inclusive, at which the repair was reserved or refused.
+    /// Start of the time range in which the repair was reserved or refused, inclusive.
     pub since: Option<SystemTime>,
     /// End of the time range, exclusive.
     pub until: Option<SystemTime>,
-    /// State of the repair. Queries for refusals ignore this field.
+    /// State of the repair. Queries for refusals ignore this.
     pub state: Option<RepairState>,
-    /// Maximum number of results. The newest ones are returned.
+    /// Maximum number of results. If there are more, only the newest are returned.
     pub limit: Option<u32>,
 }
 
-/// The hosts and services whose repairs and refusals a query returns.
+/// Which hosts and services a query covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Which<'a> {
     /// All hosts and services.
@@ -33,19 +33,19 @@ pub enum Which<'a> {
     Object(&'a str, Option<&'a str>),
 }
 
-/// The number of refusals of one object for one reason.
+/// How often an object was refused a repair for one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
     /// Name of the host in Nagios.
     pub host: String,
     /// Description of the service; `None` for the host itself.
     pub service: Option<String>,
-    /// Reason that all of these refusals share.
+    /// The reason for all of these refusals.
     pub reason: RecordedReason,
     /// Number of refusals that match the filter.
     pub count: u32,
-    /// Time of the first refusal that matches the filter.
+    /// When the first refusal that matches the filter happened.
     pub first: SystemTime,
-    /// Time of the last refusal that matches the filter.
+    /// When the last refusal that matches the filter happened.
     pub last: SystemTime,
 }

@@ -13,7 +13,7 @@ pub struct HeldBack {
     pub host: String,
     /// Description of the service; `None` for the host itself.
     pub service: Option<String>,
-    /// Reason with which a repair of the object would be refused.
+    /// Why a repair of the object would be refused.
     pub reason: Reason,
 }
 
@@ -24,8 +24,9 @@ impl HeldBack {
     }
 }
 
-/// Returns the objects that are not repaired because of an open breaker or a used-up budget.
-/// Objects in a cooldown are not included, because a cooldown ends by itself after a short time.
+/// Returns the objects that are not repaired because their breaker is open or their budget is used
+/// up. Objects in a cooldown are not included, because a cooldown ends by itself after a short
+/// time.
 pub fn held_back(
     ledger: &mut dyn Ledger,
     policy: &Policy,
@@ -45,7 +46,7 @@ pub fn held_back(
             held.push(HeldBack { host, service, reason });
         }
     }
-    // Report an object with several repairs once, with the reason of the first repair.
+    // Report an object with several repairs only once, with the reason for the first repair.
     held.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
     Ok(held)
 }

@@ -16,15 +16,14 @@ use crate::record::{
 
 /// A lock that lets only one sweep run at a time. Dropping it releases the lock.
 pub struct SweepLock(
-    #[allow(dead_code, reason = "kept only until it is dropped")] pub(crate) Box<dyn Any + Send>,
+    #[allow(dead_code, reason = "kept only to be dropped")] pub(crate) Box<dyn Any + Send>,
 );
 
 /// A store of reservations, repairs and refusals.
 pub trait Ledger: Send {
     /// Reads the history, calls `decide` with it and records the result, all in one transaction.
-    /// Returns the name of the repair that `decide` grants, or the reason for which it refuses.
-    /// Reads `clock` only after the decision lock is acquired, because waiting for other processes
-    /// can take a while.
+    /// Returns the name of the repair that `decide` grants, or why it refuses. Reads `clock` only
+    /// after the decision lock is acquired, because waiting for other processes can take a while.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -40,8 +39,8 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
-    /// Records that a rung is about to run. Adds a step, and stores the number, gate and deadline
-    /// of the rung in the record of the repair.
+    /// Records that a rung is about to run. Adds a step, and stores the rung's number, gate and
+    /// deadline in the repair's record.
     fn begin_rung(
         &mut self,
         job: &JobId,
@@ -50,8 +49,8 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Records one step of a running repair. `rung` is the number of the rung to which the step
-    /// belongs, if any.
+    /// Records one step of a running repair. `rung` is the number of the rung that the step belongs
+    /// to, if any.
     fn step(
         &mut self,
         job: &JobId,
@@ -61,26 +60,26 @@ pub trait Ledger: Send {
         text: &str,
     ) -> Result<(), Error>;
 
-    /// Returns another handle to the lock file of a job, for the supervisor of a local rung. The
-    /// job counts as alive while the handle is open, and while the
-    /// [`RungSession`](crate::RungSession) that is recorded in the file is running.
+    /// Returns another handle to a job's lock file, for the supervisor of a local rung. The job
+    /// counts as alive while the handle is open, and also while the
+    /// [`RungSession`](crate::RungSession) recorded in the file is running.
     ///
     /// # Errors
-    /// [`Error::NoSuchJob`] if the job was not reserved through this `Ledger`.
+    /// Returns [`Error::NoSuchJob`] if the job was not reserved through this `Ledger`.
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error>;
 
-    /// Kills the processes of local rungs of a host that have passed their deadline and have lost
-    /// both their worker and their supervisor.
+    /// Kills overdue local rungs on a host. These have passed their deadline, and both their worker
+    /// and their supervisor are dead.
     fn stop_overdue(&mut self, host: &str) -> Result<(), Error>;
 
-    /// Extends the lease of a repair to `until`. The caller does this when the worker is dead and
-    /// the gate reports that the repair still runs.
+    /// Extends the lease of a repair to `until`. Call this if the worker is dead but the gate
+    /// reports that the repair is still running.
     fn renew(&mut self, job: &JobId, until: SystemTime) -> Result<(), Error>;
 
     /// Records the end of a repair. The host can then be repaired again.
     ///
     /// # Errors
-    /// [`Error::NoSuchJob`] if the repair does not exist or has already ended.
+    /// Returns [`Error::NoSuchJob`] if the repair does not exist or has already ended.
     fn finish(
         &mut self,
         job: &JobId,
@@ -102,7 +101,7 @@ pub trait Ledger: Send {
     /// Returns the refusals that match the filter, the newest first.
     fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error>;
 
-    /// Counts the refusals that match the filter by object and reason. Returns the highest count
+    /// Counts the refusals that match the filter by object and reason. The highest count comes
     /// first.
     fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error>;
 
@@ -118,7 +117,7 @@ pub trait Ledger: Send {
     /// Returns the newest refusal of an object that was recorded after `since`.
     fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the record of the repair that was granted to a job.
+    /// Returns the record of the repair that a job was granted.
     fn repair_of(&mut self, job: &JobId) -> Result<Option<Record>, Error>;
 
     /// Returns the refusal of a job, if it was recorded at `since` or later.
@@ -138,7 +137,7 @@ pub trait Ledger: Send {
     fn pause(&mut self, pause: &Paused) -> Result<(), Error>;
 
     /// Ends the pause of exactly this scope and returns it. Returns `None` if there is no such
-    /// pause or it is already over.
+    /// pause or if it is already over.
     fn resume(
         &mut self,
         host: Option<&str>,
@@ -149,7 +148,7 @@ pub trait Ledger: Send {
     /// Returns the pauses in effect at `now`, those with the widest scope first.
     fn pauses(&mut self, now: SystemTime) -> Result<Vec<Paused>, Error>;
 
-    /// Records that an admin closed the breaker of a service, or the breakers of a host and all its
+    /// Records that an admin closed a service's breaker, or the breakers of a host and all its
     /// services.
     fn reset(&mut self, reset: &Reset) -> Result<(), Error>;
 
@@ -169,7 +168,7 @@ pub trait Ledger: Send {
         self.refused(&Filter { limit: Some(limit), ..Filter::default() })
     }
 
-    /// Returns the repairs of a host that have no recorded end although their worker is dead.
+    /// Returns a host's repairs that have no recorded end although their worker is dead.
     fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
         let is_dead = |running: &Running| !running.alive && running.record.host == host;
         Ok(self.running()?.into_iter().filter(is_dead).map(|running| running.record).collect())

@@ -1,9 +1,9 @@
 //! The ledger records repairs and refusals, and reserves each repair before it starts.
 //!
 //! One transaction reads the history, lets the rules decide, and writes the reservation or the
-//! refusal. If it fails, nothing is written and nothing is repaired. A crash after the transaction
-//! does not undo the reservation. A ledger that cannot be read is an error and is never treated as
-//! empty. Nothing is repaired in that case.
+//! refusal. If the transaction fails, nothing is written and nothing is repaired. A crash after the
+//! transaction does not undo the reservation. A ledger that cannot be read is never treated as
+//! empty. It is an error, and nothing is repaired.
 
 mod error;
 mod filter;
@@ -34,7 +34,8 @@ pub use rung_session::RungSession;
 /// version to the current schema and keeps a copy next to it.
 ///
 /// # Errors
-/// When the ledger cannot be trusted or used, or a worker of the older version is still running.
+/// Fails if the ledger cannot be trusted or used, or if a worker of the older version is still
+/// running.
 pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open(path)?))
 }
@@ -42,20 +43,20 @@ pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
-/// [`Error::Missing`] if the ledger does not exist yet, [`Error::Older`] if it has not been
-/// migrated to the current schema, and the errors of [`open`].
+/// Returns [`Error::Missing`] if the ledger does not exist yet, [`Error::Older`] if it has not been
+/// migrated to the current schema, or one of the errors of [`open`].
 pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }
 
-/// Returns the file or directory that keeps this user from writing the ledger, if there is one.
-/// Nothing is repaired in that case.
+/// Returns the file or directory that keeps this user from writing the ledger, if there is one. In
+/// that case nothing is repaired.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }
 
 /// Returns everything that a decision depends on: the recorded history, and the state in the
-/// monitoring engine. Without a ledger, the recorded history is empty.
+/// monitoring engine. If there is no ledger yet, the recorded history is empty.
 pub fn gather(
     ledger: Option<&mut dyn Ledger>,
     event: &Event,

@@ -1,4 +1,4 @@
-//! The records of the ledger: repairs, their steps, refusals, resets and pauses.
+//! The records in the ledger: repairs, their steps, refusals, resets and pauses.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 /// A request to reserve a repair.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim<'a> {
-    /// ID of the job.
+    /// ID of the job that requests the repair.
     pub job: &'a JobId,
-    /// Event for which the repair is requested.
+    /// Event that the repair is requested for.
     pub event: &'a Event,
-    /// Longest time that the whole repair can take. After this time, a repair whose worker is dead
+    /// How long the whole repair can take at most. After this time, a repair whose worker is dead
     /// counts as ended even if its gate does not answer.
     pub lease: Duration,
     /// How much of the history the decision needs.
@@ -22,7 +22,7 @@ pub struct Claim<'a> {
 }
 
 words! {
-    /// How a repair ended. The ledger stores the word of the variant.
+    /// How a repair ended. The ledger stores the variant's word.
     #[derive(Serialize, Deserialize)]
     pub enum RepairOutcome {
         /// A rung ran and its check is OK.
@@ -31,16 +31,16 @@ words! {
         NotHealed = "not-healed",
         /// No rung could be run, so nothing was changed.
         CouldNotRun = "could-not-run",
-        /// A repair may have run, but its result is not known.
+        /// A repair may have run, but its result is unknown.
         Unknown = "unknown",
     }
 }
 
 words! {
-    /// The kind of a step of a repair. The ledger stores the word of the variant.
+    /// What happened in a step of a repair. The ledger stores the variant's word.
     #[derive(Serialize, Deserialize)]
     pub enum StepKind {
-        /// The evidence that the gate collected before anything was changed.
+        /// The gate collected evidence before anything was changed.
         Evidence = "evidence",
         /// A rung is about to run.
         Begun = "begun",
@@ -60,13 +60,13 @@ words! {
         Notified = "notified",
         /// The monitoring engine could not be notified.
         NotNotified = "not-notified",
-        /// A step whose kind is not known, for example one of an older version.
+        /// A step of an unknown kind, for example one recorded by an older version.
         Note = "note",
     }
 }
 
 impl StepKind {
-    /// Whether a step of this kind shows that a rung ran or may have run.
+    /// Whether such a step shows that a rung ran or may have run.
     pub fn may_have_run(self) -> bool {
         match self {
             StepKind::Ran | StepKind::Failed | StepKind::Unknown => true,
@@ -87,7 +87,7 @@ impl StepKind {
 pub struct RungStart<'a> {
     /// Position of the rung in the ladder, counted from 1.
     pub number: u32,
-    /// Host whose gate runs the rung; `None` if it is a program on this server.
+    /// Host whose gate runs the rung; `None` if the rung is a program on this server.
     pub gate: Option<&'a str>,
     /// Time by which the rung must end.
     pub deadline: SystemTime,
@@ -103,7 +103,7 @@ pub enum RepairState {
 }
 
 impl RepairState {
-    /// Returns `running`, or the word of the outcome.
+    /// Returns `running`, or the outcome's word.
     pub fn as_str(self) -> &'static str {
         match self {
             RepairState::Running => "running",
@@ -121,10 +121,10 @@ impl RepairState {
     ];
 }
 
-/// The record of a repair.
+/// What the ledger recorded about one repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// ID of the job.
+    /// ID of the job that ran the repair.
     pub job: String,
     /// Name of the host in Nagios. This and all other names in the records are spelled by
     /// [`policy::spell`].
@@ -133,11 +133,11 @@ pub struct Record {
     pub service: Option<String>,
     /// Name of the repair in the policy.
     pub repair: String,
-    /// Event that caused the repair, in the format of Nagios' log, for example `CRITICAL;SOFT;3`.
+    /// Event that caused the repair, as in the Nagios log, for example `CRITICAL;SOFT;3`.
     pub event: String,
-    /// Time of the reservation.
+    /// When the repair was reserved.
     pub reserved: SystemTime,
-    /// Time of the end; `None` while the repair is running.
+    /// When the repair ended; `None` while it is running.
     pub ended: Option<SystemTime>,
     /// Outcome; `None` while the repair is running.
     pub outcome: Option<RepairOutcome>,
@@ -145,9 +145,10 @@ pub struct Record {
     pub text: String,
     /// Number of the rung that started last, counted from 1; 0 before the first rung.
     pub rungs: u32,
-    /// Host whose gate runs the last started rung; `None` if it is a program on this server.
+    /// Host whose gate runs the rung that started last; `None` if that rung is a program on this
+    /// server.
     pub gate: Option<String>,
-    /// Deadline of the last started rung; `None` before the first rung.
+    /// Deadline of the rung that started last; `None` before the first rung.
     pub rung_until: Option<SystemTime>,
     /// `$SERVICEPROBLEMID$` or `$HOSTPROBLEMID$`, which stays the same as long as the problem
     /// lasts; `None` if Nagios did not pass it.
@@ -165,20 +166,20 @@ impl Record {
         self.outcome.map_or(RepairState::Running, RepairState::Ended)
     }
 
-    /// Returns the duration of the repair, or `None` while it is running.
+    /// Returns how long the repair took, or `None` while it is running.
     pub fn took(&self) -> Option<Duration> {
         self.ended.map(|ended| ended.duration_since(self.reserved).unwrap_or_default())
     }
 }
 
-/// One step of a repair.
+/// One step in the course of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
-    /// Time at which the step was recorded.
+    /// When the step was recorded.
     pub at: SystemTime,
     /// Kind of the step; [`StepKind::Note`] if this version does not know the recorded word.
     pub kind: StepKind,
-    /// Number of the rung to which the step belongs, counted from 1; `None` if it belongs to no
+    /// Number of the rung that the step belongs to, counted from 1; `None` if it belongs to no
     /// rung.
     pub rung: Option<u32>,
     /// Description for the user, for example the output of the check.
@@ -188,7 +189,7 @@ pub struct Step {
 /// The record of a repair that was refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Time of the refusal.
+    /// When the repair was refused.
     pub at: SystemTime,
     /// Name of the host in Nagios.
     pub host: String,
@@ -196,7 +197,7 @@ pub struct Refusal {
     pub service: Option<String>,
     /// Event that was refused, for example `CRITICAL;SOFT;3`.
     pub event: String,
-    /// Code of the reason.
+    /// Reason code.
     pub reason: RecordedReason,
     /// The reason as a sentence for the user.
     pub text: String,
@@ -212,7 +213,7 @@ impl RecordedReason {
         ReasonCode::from_word(&self.0)
     }
 
-    /// Returns the code as it is recorded, whether this version knows it or not.
+    /// Returns the code as recorded, whether this version knows it or not.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -227,7 +228,7 @@ impl From<String> for RecordedReason {
 /// A repair without a recorded end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Running {
-    /// Record of the repair.
+    /// What is recorded about the repair so far.
     pub record: Record,
     /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
@@ -237,7 +238,7 @@ pub struct Running {
 /// towards an incident.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reset {
-    /// Time of the reset.
+    /// When the breaker was reset.
     pub at: SystemTime,
     /// Name of the host in Nagios.
     pub host: String,
@@ -260,9 +261,9 @@ pub struct Paused {
     pub by: String,
     /// Reason that the user gave.
     pub reason: String,
-    /// Start of the pause.
+    /// When the pause started.
     pub since: SystemTime,
-    /// End of the pause; `None` if it lasts until a user resumes repairs.
+    /// When the pause ends; `None` if it lasts until a user resumes repairs.
     pub until: Option<SystemTime>,
 }
 
@@ -275,7 +276,7 @@ impl Paused {
         }
     }
 
-    /// Returns the reason for which the pause keeps repairs from running at the time `now`.
+    /// Returns the pause as the reason why nothing is repaired at the time `now`.
     pub fn as_reason(&self, now: SystemTime) -> Reason {
         Reason::Paused {
             by: self.by.clone(),

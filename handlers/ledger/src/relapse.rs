@@ -1,13 +1,13 @@
-//! Finds repairs that healed a fault which then relapsed.
+//! Finds repairs that healed a fault that then relapsed.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::{Record, RepairOutcome};
 
-/// Returns for each record whether the fault relapsed: the repair healed it, but the same object
-/// was repaired again less than `relapse` after the repair ended. Such a repair was not effective,
-/// although its check was OK. `records` must be sorted from newest to oldest.
+/// Returns for each record whether the fault relapsed, which means that the repair healed it but
+/// the same object was repaired again less than `relapse` after the repair ended. Such a repair was
+/// not effective, although its check was OK. `records` must be sorted from newest to oldest.
 pub fn relapsed(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
     let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
     let judge = |record| {

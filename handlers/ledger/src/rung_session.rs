@@ -1,9 +1,9 @@
-//! The session of a `local` rung, which the supervisor records in the lock file of the job.
+//! The session of a `local` rung, which the supervisor records in the job's lock file.
 //!
-//! The lock alone does not show whether a rung still runs, because the program of the rung can
-//! outlive a supervisor that was killed. So the supervisor starts a new session with setsid(2) and
-//! records it before it starts the program. A process that leaves the session, for example with
-//! setsid(1), counts as a daemon and is ignored.
+//! The lock alone does not show whether a rung is still running, because the rung's program can
+//! outlive a supervisor that was killed. The supervisor therefore starts a new session with
+//! setsid(2) and records it before it starts the program. A process that leaves the session, for
+//! example with setsid(1), counts as a daemon and is ignored.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,8 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process
 /// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// A session counts as ended this long after its deadline, even if it still has processes. We
-/// cannot kill processes of another user.
+/// This long after its deadline, a session counts as ended even if it still has processes, because
+/// we cannot kill processes of another user.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// A session on this machine. The kernel reuses the ID of an empty session, so the start time of
@@ -37,7 +37,7 @@ impl RungSession {
     /// Starts a new session led by this process, for a rung whose deadline is `until`.
     ///
     /// # Errors
-    /// If this process leads a process group, or `/proc` is not readable.
+    /// Fails if this process leads a process group or `/proc` is not readable.
     pub fn begin(until: SystemTime) -> io::Result<RungSession> {
         let id = setsid()?;
         let us = Member::read(id.as_raw_nonzero().to_string().as_ref())?;
@@ -53,8 +53,8 @@ impl RungSession {
         writeln!(lock, "{id} {} {} {millis}", self.started, self.boot)
     }
 
-    /// Records that the rung has ended. Processes that remain in the session count as daemons and
-    /// are left running.
+    /// Records that the rung has ended. Any processes left in the session count as daemons and keep
+    /// running.
     pub fn erase(lock: &File) -> io::Result<()> {
         lock.set_len(0)
     }
@@ -84,8 +84,8 @@ impl RungSession {
         if leader.is_ok_and(|leader| leader.started != self.started) {
             return false;
         }
-        // `/proc` can be mounted so that it hides the processes of other users, such as those that
-        // sudo has started. kill(2) then still fails with EPERM.
+        // `/proc` can be mounted so that it hides other users' processes, such as those started by
+        // sudo. kill(2) still reveals them by failing with EPERM.
         !self.groups().is_empty() || test_kill_process_group(self.id) == Err(Errno::PERM)
     }
 
@@ -99,7 +99,7 @@ impl RungSession {
     }
 
     /// Kills the remaining processes of the session, except our own process group. The kernel does
-    /// not let us kill processes of other users, such as root's programs that sudo started.
+    /// not let us kill other users' processes, such as programs that sudo started as root.
     pub fn kill(&self) {
         if self.is_running() {
             for group in self.groups() {
@@ -123,12 +123,12 @@ impl RungSession {
     }
 }
 
-/// Fields of `/proc/PID/stat`, see proc_pid_stat(5).
+/// What we need from `/proc/PID/stat`, see proc_pid_stat(5).
 struct Member {
-    /// Process group ID; `None` if the group's leader is outside of our PID namespace, as it is for
-    /// a process that `docker exec` started, see pid_namespaces(7).
+    /// Process group ID; `None` if the group's leader is outside our PID namespace, as it is for a
+    /// process started by `docker exec`, see pid_namespaces(7).
     group: Option<Pid>,
-    /// Session ID; `None` if the session's leader is outside of our PID namespace.
+    /// Session ID; `None` if the session's leader is outside our PID namespace.
     session: Option<Pid>,
     started: String,
     is_dead: bool,
@@ -165,8 +165,8 @@ mod tests {
 
     use super::*;
 
-    /// Starts a session with two process groups. One contains the leader, and the other a `sleep`
-    /// that the leader started.
+    /// Starts a session with two process groups. One contains the leader, the other a `sleep` that
+    /// the leader started.
     fn sleeping() -> (Child, RungSession) {
         let script = "set -m; sleep 600 & wait";
         let child = Command::new("setsid").args(["/bin/bash", "-c", script]).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! The ledger reads an incident back to its start, no matter how many records it has.
+//! Tests that the ledger reads an incident back to its start, no matter how many records there are.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -24,8 +24,8 @@ fn refuse(ledger: &mut Box<dyn Ledger>, n: u32, problem: &str, now: SystemTime) 
     assert!(refused.unwrap().is_err());
 }
 
-/// Opens the breaker with three repairs that were not effective. Returns the time after them in
-/// seconds.
+/// Opens the breaker with three repairs that were not effective. Returns the time after the last
+/// one, in seconds.
 fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
     for n in 0..3 {
         let began = at(u64::from(n) * 15 * MINUTE);
@@ -108,8 +108,8 @@ fn reset_does_not_end_cooldown() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
 }
 
-/// A sign of trouble: the minutes since the previous sign, and the duration in minutes and the
-/// outcome of a repair. `None` is a refusal.
+/// A sign of trouble. It holds the minutes since the previous sign and, for a repair, its duration
+/// in minutes and its outcome. `None` stands for a refusal.
 type Sign = (u64, Option<(u64, RepairOutcome)>);
 
 fn signs() -> impl Strategy<Value = Vec<Sign>> {
@@ -131,8 +131,8 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// Records the signs of trouble in the ledger. Returns the complete history, with ages relative to
-/// the time `quiet` minutes after the last sign, and that time.
+/// Records the signs of trouble in the ledger. Returns the complete history as seen `quiet` minutes
+/// after the last sign, and the time of that point.
 fn record(
     ledger: &mut Box<dyn Ledger>,
     signs: &[Sign],

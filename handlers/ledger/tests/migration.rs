@@ -1,4 +1,4 @@
-//! The migration of a ledger of version 7740e3e to the current schema.
+//! Tests how a ledger from version 7740e3e is migrated to the current schema.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -109,7 +109,7 @@ fn decides_on_the_old_history() {
     assert!(!known.refused.is_empty());
     assert_eq!(known.same_problem.as_deref(), Some(HEALED));
     assert_eq!((known.paused.unwrap().by.as_str(), known.fleet.started), ("ann", 7));
-    // The leases of the workers that died at web4, web5 and web6 are not over yet.
+    // The workers for web4, web5 and web6 died, but their leases are not over yet.
     assert_eq!((known.fleet.running, known.running), (3, None));
     let running = ledger.abandoned("web4").unwrap();
     assert_eq!((running[0].job.as_str(), running[0].gate.as_deref()), (AT_GATE, Some("web4")));
@@ -126,7 +126,7 @@ fn keeps_a_private_copy_of_the_old_ledger() {
         store.query_row("SELECT count(*) FROM step", (), |row| row.get(0)).unwrap()
     };
     assert_eq!(count(&backup(&place)), count(&place.path()));
-    // A second call does not migrate the ledger again.
+    // Opening the ledger a second time does not migrate it again.
     fs::remove_file(backup(&place)).unwrap();
     drop(place.open());
     assert!(!backup(&place).exists());
@@ -177,7 +177,7 @@ fn migrates_once_when_opened_by_several_threads() {
 }
 
 #[test]
-fn program_of_old_version_cannot_write_after_migration() {
+fn old_version_cannot_write_after_migration() {
     let place = old();
     let store = Connection::open(place.path()).unwrap();
     let sql = "INSERT INTO repair (job, host, service, repair, problem, event, reserved, \
@@ -187,7 +187,7 @@ fn program_of_old_version_cannot_write_after_migration() {
     assert!(reserve.execute(()).is_err());
 }
 
-/// Returns every row of a table as text.
+/// Returns every row of a table as a string.
 fn rows(store: &Connection, columns: &str, table: &str) -> Vec<String> {
     let all = format!("SELECT {columns} FROM {table} ORDER BY rowid");
     let shown = |row: &rusqlite::Row<'_>| {
@@ -276,7 +276,7 @@ fn replaces_draft_of_killed_attempt() {
     assert!(!draft.exists() && backup(&place).exists());
 }
 
-/// An account that can write the directory can create something under the name of the draft.
+/// An account that can write to the directory can create something under the draft's name.
 #[test]
 fn leaves_ledger_unchanged_if_copy_fails() {
     let place = old();

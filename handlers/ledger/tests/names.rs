@@ -1,4 +1,5 @@
-//! The ledger stores names of hosts and services as bytes, and returns their spelling.
+//! Tests that the ledger stores the names of hosts and services as bytes and returns their
+//! spelling.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Queries of the ledger by object, time, outcome and job ID prefix, and the counts of refusals.
+//! Tests queries by object, time, outcome and job ID prefix, and refusal counts.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -17,8 +17,8 @@ fn job(n: u32) -> JobId {
 }
 
 /// Creates a ledger with three repairs and three refusals. Job 1 healed web1/HTTP, job 2 did not
-/// heal the host web1, and job 3 is still running for web2/HTTP. Two refusals are of web1/HTTP, one
-/// is of web3/HTTP.
+/// heal the host web1, and job 3 is still running for web2/HTTP. Two refusals are for web1/HTTP,
+/// one is for web3/HTTP.
 fn filled(dir: &TempDir) -> Box<dyn Ledger> {
     let mut ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
     let mut reserve =

@@ -1,4 +1,5 @@
-//! The ledger on real files: one repair at a time per host, cooldowns, pauses and live workers.
+//! Tests the ledger on real files: one repair at a time per host, cooldowns, pauses and live
+//! workers.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -49,8 +50,8 @@ fn answers_repeated_event_once() {
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(3599))), "same-event");
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(3599))), "repair");
     ledger.finish(&job(3), at(3600), RepairOutcome::Healed, "").unwrap();
-    // Another event of the repaired problem is refused, first because of the cooldown and later
-    // because the problem was already repaired.
+    // Another event of the same problem is refused, first because of the cooldown and later because
+    // a job has already run for the problem.
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(3601))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(5000))), "same-problem");
     // Nagios reuses the problem ID when it restarts without state retention.
@@ -65,12 +66,12 @@ fn host_of_dead_worker_is_free_after_the_lease() {
     drop(worker);
     let mut ledger = place.open();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "2", 4), at(119))), "already-running");
-    // The repair counts as ended at the end of its lease, so the cooldown starts.
+    // The repair counts as ended when its lease is over, and the cooldown starts then.
     assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "2", 4), at(120))), "cooling-down");
     assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "2", 4), at(720))), "repair");
 }
 
-/// When a suspended machine wakes up, its workers go on and the clock has jumped by hours.
+/// When a suspended machine wakes up, its workers go on, but the clock has jumped ahead by hours.
 #[test]
 fn live_worker_keeps_its_host_after_the_lease() {
     let place = Place::new();
@@ -109,7 +110,7 @@ fn notices_dead_worker_immediately() {
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
     let mut next = place.open();
     assert!(next.abandoned("web1").unwrap().is_empty());
-    // The kernel releases the lock of a process that ends. Dropping the ledger has the same effect.
+    // The kernel releases a process's locks when it ends. Dropping the ledger has the same effect.
     drop(worker);
     let abandoned = next.abandoned("web1").unwrap();
     assert_eq!(
@@ -124,7 +125,7 @@ fn notices_dead_worker_immediately() {
 }
 
 #[test]
-fn does_not_report_worker_dead_that_has_just_ended() {
+fn does_not_report_just_ended_worker_as_dead() {
     let place = Place::new();
     let (mut worker, mut other) = (place.open(), place.open());
     thread::scope(|scope| {

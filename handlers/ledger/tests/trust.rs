@@ -1,5 +1,5 @@
-//! The ledger rejects damaged files, foreign files, and files that other accounts could have
-//! changed. It follows no links.
+//! Tests that the ledger rejects damaged files, foreign files, and files that other accounts could
+//! have changed, and that it follows no links.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -35,12 +35,12 @@ fn rejects_ledger_that_others_can_replace() {
             opened.err()
         );
     }
-    // Opening does not create a ledger in a directory where others could replace it.
+    // No ledger is created in a directory where other accounts could replace it.
     mode(0o777);
     fs::remove_file(place.path()).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
-    // Root creates no ledger in a directory of another account.
+    // Root creates no ledger in another account's directory.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
     assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
@@ -85,7 +85,7 @@ fn follows_no_link_next_to_ledger() {
     reserve(2).unwrap().unwrap();
 }
 
-/// The view returns an endless number of rows, so a query of it would never end.
+/// The view returns an endless number of rows, so querying it would never end.
 #[test]
 fn refuses_foreign_views_triggers_and_tables() {
     let foreign = [

@@ -1,12 +1,12 @@
-//! Decides whether an event is repaired. The rules that need only the event come first, then those
-//! that need the history. The first rule that refuses gives the reason.
+//! Decides whether an event leads to a repair. The rules that need only the event come first, then
+//! those that need the history. The first rule that refuses provides the reason.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
     Rules, StateType,
 };
 
-/// The decision about an event.
+/// Whether an event leads to a repair, and why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
@@ -16,7 +16,7 @@ pub enum Decision {
     NoAction(Reason),
 }
 
-/// Decides whether an event is repaired.
+/// Decides whether an event leads to a repair.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
@@ -26,11 +26,11 @@ pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     }
 }
 
-/// Applies the rules that need no history. Nearly every event is refused here. Returns the name and
-/// the rules of the repair that the event calls for.
+/// Applies the rules that need no history. They refuse nearly every event. Returns the name and the
+/// rules of the repair that the event calls for.
 ///
 /// # Errors
-/// The reason why the event calls for no repair.
+/// Returns why the event calls for no repair.
 pub fn consider<'a>(
     event: &'a Event,
     policy: &'a Policy,
@@ -60,8 +60,8 @@ pub fn consider<'a>(
 }
 
 /// Checks that the fault is confirmed. A HARD state always is. A SOFT state is confirmed from
-/// attempt `soft_attempt` on. If `max_check_attempts` is too small for that attempt, the last one
-/// before HARD is enough.
+/// attempt `soft_attempt` on. If `max_check_attempts` is too small for that attempt, the last SOFT
+/// attempt is enough.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -75,9 +75,10 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     }
 }
 
-/// Checks that enough results in a row call for the repair. The attempt number does not show this:
-/// Nagios counts every bad result, so the first CRITICAL after two WARNINGs is SOFT 3. An event
-/// holds only the previous result, and a missing one counts as not matching.
+/// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
+/// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
+/// SOFT 3. An event holds only one earlier result, the previous one. If it is missing, it counts as
+/// not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -94,11 +95,11 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse: a repair that is refused with
-/// less history is also refused with more.
+/// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
+/// additional history never allows it.
 ///
 /// # Errors
-/// The reason of the first rule that refuses.
+/// Returns the reason from the first rule that refuses.
 pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
     Rule::ALL.iter().try_for_each(|rule| rule.check(limits, fleet, history))
 }
@@ -107,15 +108,15 @@ pub fn admit(limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Re
 /// acknowledgement, flapping and pauses.
 ///
 /// # Errors
-/// The reason why the repair is no longer wanted.
+/// Returns why the repair is no longer wanted.
 pub fn still_wanted(history: &History) -> Result<(), Reason> {
     Rule::CHANGING.iter().try_for_each(|rule| rule.check_now(history))
 }
 
-/// Applies the limits of one object: cooldown, breaker, and the budgets of incident and window.
+/// Applies the limits of one object: cooldown, breaker, incident budget and window budget.
 ///
 /// # Errors
-/// The reason of the first limit that is reached.
+/// Returns the reason from the first limit that is reached.
 pub fn within_limits(limits: &Limits, history: &RecordedHistory) -> Result<(), Reason> {
     Rule::OF_OBJECT.iter().try_for_each(|rule| rule.check_limit(limits, history))
 }

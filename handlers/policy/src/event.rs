@@ -1,4 +1,4 @@
-//! The data that Nagios passes when it calls the event handler.
+//! The data that Nagios passes to the event handler.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -24,7 +24,7 @@ pub enum ObjectState {
     Up,
     /// The host does not respond.
     Down,
-    /// A host on the path to this one is down.
+    /// A host on the network path to this host is down.
     Unreachable,
 }
 
@@ -100,7 +100,7 @@ impl FromStr for StateType {
     }
 }
 
-/// A word that Nagios does not use for this kind of value, for example DOWN for a service.
+/// A word that Nagios never uses for this kind of value, for example DOWN for a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadWord {
     given: String,
@@ -134,39 +134,40 @@ fn one_of<T: Copy + fmt::Display>(
     }
 }
 
-/// One call of the event handler. A value that Nagios did not pass is `None`, or 0 for the numbers
-/// of downtimes.
+/// One call to the event handler. A value that Nagios did not pass is `None`, except that a missing
+/// downtime count is 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// The state that this event reports.
     pub state: ObjectState,
     /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
-    /// The number of the check attempt, from 1.
+    /// The number of the check attempt, counted from 1.
     pub attempt: u32,
-    /// `max_check_attempts` of the object.
+    /// The object's `max_check_attempts`.
     pub max_attempts: Option<u32>,
-    /// The name of the host in Nagios, in the spelling of [`spell`](crate::spell).
+    /// The name of the host in Nagios, as encoded by [`spell`](crate::spell).
     pub host: String,
-    /// The description of the service, in the same spelling; `None` for an event of the host
+    /// The description of the service, encoded in the same way, or `None` for an event of the host
     /// itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,
     /// The result of the previous check (`$LASTSERVICESTATE$` or `$LASTHOSTSTATE$`).
     pub last_state: Option<ObjectState>,
-    /// The number of active downtimes of the object itself.
+    /// How many downtimes are in effect for the object itself.
     pub downtime: u32,
-    /// The number of active downtimes of the host.
+    /// How many downtimes are in effect for the host.
     pub host_downtime: u32,
-    /// The problem ID of Nagios, which stays the same from the first bad result to the recovery.
+    /// The problem ID that Nagios assigned, which stays the same from the first bad result to the
+    /// recovery.
     pub problem_id: Option<String>,
     /// The repair that the object opts in to with `_REPAIR`.
     pub repair: Option<crate::RepairName>,
 }
 
 impl Event {
-    /// Creates an event from the values that every event has. All others are left empty.
+    /// Creates an event from the values that every event has. The other fields are left empty.
     pub fn new(
         host: &str,
         service: Option<&str>,
@@ -190,12 +191,12 @@ impl Event {
         }
     }
 
-    /// Returns state, type and attempt in the format of Nagios' log: `CRITICAL;SOFT;3`.
+    /// Returns state, type and attempt in the Nagios log format, for example `CRITICAL;SOFT;3`.
     pub fn change(&self) -> String {
         format!("{};{};{}", self.state, self.state_type, self.attempt)
     }
 
-    /// Returns `host` or `host/service`, for messages.
+    /// Returns the name of the object for messages: `host`, or `host/service`.
     pub fn object(&self) -> String {
         object_name(&self.host, self.service.as_deref())
     }
@@ -214,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepts_only_the_state_names_of_the_object_type() {
+    fn accepts_only_state_names_for_the_object_type() {
         assert_eq!(ObjectState::of_service("CRITICAL"), Ok(ObjectState::Critical));
         assert_eq!(ObjectState::of_host("DOWN"), Ok(ObjectState::Down));
         for bad in ["critical", "DOWN", "$SERVICESTATE$", ""] {

@@ -1,5 +1,5 @@
 //! The facts that a decision needs besides the event and the policy. Times are ages, measured back
-//! from the moment of the decision.
+//! from the time of the decision.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,17 +8,17 @@ use core::time::Duration;
 
 use crate::{Limits, ObjectState};
 
-/// Time for which an answered event or problem is remembered. Nagios repeats a call within seconds.
-/// A problem ID, however, can stand for another problem later, because Nagios reuses its IDs when
-/// it is restarted without its retention file.
+/// How long an answered event or problem is remembered. If Nagios repeats a call, it does so within
+/// seconds. Much later, the same problem ID may belong to a different problem, because Nagios
+/// reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
-/// All facts for one decision: the records of the ledger and the observation of the engine.
+/// All facts for one decision: what the ledger recorded and what the engine shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {
-    /// The records of the ledger.
+    /// What the ledger recorded.
     pub recorded: RecordedHistory,
-    /// The observation of the engine; `None` if the policy names no status file.
+    /// What the engine shows, or `None` if the policy names no status file.
     pub observed: Option<Observation>,
 }
 
@@ -29,32 +29,32 @@ impl From<RecordedHistory> for History {
     }
 }
 
-/// The records of the ledger about the object and about the whole fleet.
+/// What the ledger recorded about the object and about the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RecordedHistory {
-    /// The pause that covers the object: one of everything, of its host or of its service.
+    /// The pause that covers the object. It may apply to everything, to the host or to the service.
     pub paused: Option<Pause>,
     /// The job that answered an event with the same problem ID, state type and attempt within
     /// [`SAME_EVENT_WITHIN`].
     pub same_event: Option<String>,
-    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], at any of its events.
-    /// That job has run its ladder, and Nagios still reports the same problem.
+    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], after this event or an
+    /// earlier one. That job has run its whole ladder, yet Nagios still reports the problem.
     pub same_problem: Option<String>,
-    /// A job of this object whose start or end lies in the future, and how far. The clock went back
-    /// since then, or was ahead at that time.
+    /// A job of this object that, according to its record, started or ended in the future, and how
+    /// far in the future. Either the clock was set back after that, or the clock was ahead when the
+    /// job was recorded.
     pub ahead: Option<(String, Duration)>,
-    /// The job that is repairing the host or any of its services, and for how long it has been
-    /// running.
+    /// The job that is repairing the host or one of its services, and how long it has been running.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), newest first.
     pub repairs: Vec<PastRepair>,
-    /// The ages of refusals during a fault of this object, newest first. Between two repairs, only
-    /// those refusals are listed that show whether the incident went on.
+    /// The ages of refusals during a fault of this object, newest first. Of the refusals between
+    /// two repairs, the list contains only those that show whether the incident went on.
     pub refused: Vec<Duration>,
-    /// The age of the last manual reset of this object's breaker. Repairs that ended before it do
-    /// not count for the current incident.
+    /// The age of the last manual reset of this object's breaker. Repairs that ended before the
+    /// reset do not count for the current incident.
     pub reset: Option<Duration>,
-    /// The usage of the fleet limits.
+    /// How much of the fleet limits is used.
     pub fleet: FleetUsage,
 }
 
@@ -65,27 +65,27 @@ pub struct Pause {
     pub by: String,
     /// The reason that the user gave.
     pub reason: String,
-    /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+    /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
     pub left: Option<Duration>,
 }
 
 /// An earlier repair of the object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastRepair {
-    /// The job ID.
+    /// ID of the job that ran the repair.
     pub job: String,
-    /// Time since the repair began.
+    /// How long ago the repair began.
     pub began: Duration,
-    /// Time since the repair ended, or since its lease ran out.
+    /// How long ago the repair ended or its lease ran out.
     pub ended: Duration,
     /// Whether the repair helped.
     pub outcome: PastOutcome,
 }
 
-/// The result of an earlier repair.
+/// Whether an earlier repair helped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PastOutcome {
-    /// The repair ran, and its check was good.
+    /// The repair ran, and the check after it succeeded.
     Healed,
     /// The repair ran and did not help, or its result is unknown.
     Failed,
@@ -93,45 +93,45 @@ pub enum PastOutcome {
     NotRun,
 }
 
-/// The number of running and of recent repairs in the whole fleet.
+/// How many repairs in the whole fleet are running, and how many started recently.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FleetUsage {
     /// The number of repairs that are running.
     pub running: u32,
     /// The number of repairs that started within the window of [`Fleet::started`](crate::Fleet).
     pub started: u32,
-    /// Time since the oldest of the repairs in `started` began.
+    /// How long ago the oldest repair in `started` began.
     pub oldest_start: Duration,
 }
 
-/// What the monitoring engine shows at one moment.
+/// What the monitoring engine shows at one point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Observation {
-    /// The object of the event.
+    /// The condition of the object that the event is about.
     pub object: ObjectNow,
-    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
+    /// How many opted-in objects are in trouble, and how many there are in total.
     pub share: (u32, u32),
 }
 
-/// The present condition of the object, as the engine shows it.
+/// The current condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// The present state; `None` if the object has not been checked since the event. Nagios writes
-    /// its status file only every few seconds.
+    /// The current state, or `None` if the object has not been checked since the event. Nagios
+    /// writes its status file only every few seconds.
     pub state: Option<ObjectState>,
     /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
     /// Whether Nagios considers the object flapping.
     pub flapping: bool,
-    /// Whether the object itself is in a downtime.
+    /// Whether the object itself is in scheduled downtime.
     pub downtime: bool,
-    /// Whether the host is in a downtime. For a host object, this equals `downtime`.
+    /// Whether the host is in scheduled downtime. For a host object, this equals `downtime`.
     pub host_downtime: bool,
 }
 
 impl RecordedHistory {
-    /// Returns the repairs of the current incident, newest first. The incident reaches back to the
-    /// first gap of at least `healthy_for` without a repair or a refusal. The result includes
+    /// Returns the repairs of the current incident, newest first. The incident began after the most
+    /// recent gap of at least `healthy_for` without a repair or a refusal. The result includes
     /// repairs that were not run.
     pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
         let mut trouble = Duration::ZERO;
@@ -152,8 +152,8 @@ impl RecordedHistory {
         self.repairs.get(..count).unwrap_or_default()
     }
 
-    /// Counts the repairs of the incident that did not help: failures, and successes after which
-    /// the fault came back within `relapse`. Repairs that were not run do not count.
+    /// Counts the repairs in the incident that did not help. These are failures, and successes
+    /// after which the fault came back within `relapse`. Repairs that were not run do not count.
     pub fn ineffective(&self, limits: &Limits) -> u32 {
         let mut next_trouble = Duration::ZERO;
         let mut count = 0;
@@ -174,13 +174,13 @@ impl RecordedHistory {
         self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
     }
 
-    /// Counts the repairs of the incident that were run, or may have been run.
+    /// Counts the repairs in the incident that were run, or may have been run.
     pub fn spent(&self, limits: &Limits) -> u32 {
         count(self.incident(limits).iter())
     }
 
-    /// Returns the repairs that count for the window, newest first. Repairs that were not run are
-    /// left out, because they changed nothing on the host.
+    /// Returns the repairs that count for the window, newest first. Repairs that never ran changed
+    /// nothing on the host, so they do not count.
     pub fn in_window<'a>(
         &'a self,
         limits: &Limits,
@@ -189,7 +189,7 @@ impl RecordedHistory {
         self.repairs.iter().filter(move |past| ran(past) && past.began < per)
     }
 
-    /// Returns the time since the last repair or refusal; `None` if there was neither.
+    /// Returns how long ago the last repair or refusal was, or `None` if there was neither.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
         repair.into_iter().chain(self.refused.first().copied()).min()

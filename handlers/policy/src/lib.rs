@@ -1,7 +1,7 @@
-//! Decides whether to repair. [`decide()`] takes an [`Event`] of Nagios, the [`Policy`] and the
+//! Decides whether to repair. [`decide()`] takes an [`Event`] from Nagios, the [`Policy`] and the
 //! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, it refuses.
 //!
-//! This crate uses no clock, no files and no sockets: it is `no_std`, and its manifest lists no
+//! This crate uses no clock, no files and no sockets. It is `no_std`, and its manifest lists no
 //! dependencies. The caller passes times as part of the history.
 
 #![no_std]
@@ -13,8 +13,9 @@ extern crate std;
 #[macro_use]
 mod words;
 
-/// The next step in errors whose fix is a command for root. Text from the half of a program that
-/// runs as Nagios' user must not contain such a command, but doctor prints it in root's half.
+/// Error messages suggest this if the fix is a command for root. A process that runs as Nagios'
+/// user must not print such a command itself, but doctor prints it from a process that runs as
+/// root.
 #[macro_export]
 macro_rules! see_doctor {
     () => {

@@ -1,5 +1,5 @@
-//! Names that cross a trust boundary. Parsing checks them, so a value of these types is always
-//! valid.
+//! Names that cross a trust boundary. Parsing checks these names, so a value of these types is
+//! always valid.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -10,13 +10,13 @@ use core::str::FromStr;
 /// The name of a repair. It is the value of `_REPAIR` in the Nagios configuration, a key of
 /// policy.json and of the gate's repairs.json, and a word of the SSH command.
 ///
-/// It has 1 to 64 characters of `[A-Za-z0-9_-]` and starts with a letter or a digit. A shell, a
-/// path or an option parser can therefore not misread it.
+/// It has 1 to 64 characters of `[A-Za-z0-9_-]` and starts with a letter or a digit, so it is safe
+/// in shell commands and paths and is never mistaken for an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RepairName(String);
 
 /// The ID of one job. A gate runs each job only once, so a repeated request is harmless. The ID has
-/// 8 to 64 characters, with the same rules as a [`RepairName`].
+/// 8 to 64 characters and otherwise follows the rules for a [`RepairName`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(String);
 

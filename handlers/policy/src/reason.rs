@@ -1,4 +1,4 @@
-//! The reasons for doing nothing. Each one is displayed as a sentence for the admin who wonders why
+//! The reasons for doing nothing. Each is displayed as a sentence for an admin who wonders why
 //! nothing was repaired.
 
 use alloc::string::String;
@@ -10,130 +10,130 @@ use core::time::Duration;
 
 use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, StateType};
 
-/// The reason why an event is not repaired.
+/// Why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// The object did not opt in.
     NoRepairNamed,
-    /// The policy has no repair of this name.
+    /// The policy has no repair with this name.
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
-    /// The policy does not repair this state, but only those in the list.
+    /// The policy does not allow repairs for this state, only for those in the list.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The first SOFT attempt at which the policy repairs; `None` if it repairs only at HARD,
-        /// because `max_check_attempts` is 1.
+        /// The first SOFT attempt at which a repair is allowed, or `None` if it is allowed only at
+        /// HARD, because `max_check_attempts` is 1.
         needed: Option<u32>,
     },
-    /// The policy requires two results in a row, and the previous result does not call for the
+    /// The policy requires two results in a row, but the previous result did not call for the
     /// repair.
     NotInARow {
-        /// The present state.
+        /// The state that the event reports.
         state: ObjectState,
-        /// Whether the present state is SOFT or HARD.
+        /// Whether that state is SOFT or HARD.
         state_type: StateType,
-        /// The previous result; `None` if Nagios did not pass it.
+        /// The previous result, or `None` if Nagios did not pass it.
         last: Option<ObjectState>,
     },
-    /// The host is down or unreachable, so a repair could not reach it and would not help.
+    /// The host is down or unreachable, so a repair could neither reach it nor help.
     HostNotUp(ObjectState),
-    /// The service is in a planned downtime.
+    /// The service is in scheduled downtime.
     ServiceDowntime,
-    /// The host is in a planned downtime.
+    /// The host is in scheduled downtime.
     HostDowntime,
     /// Somebody has acknowledged the problem.
     Acknowledged,
     /// Nagios considers the object flapping.
     Flapping,
-    /// Somebody has paused repairs of everything, of the host or of the service.
+    /// Somebody has paused all repairs, or those of the host or the service.
     Paused {
         /// The user who set the pause.
         by: String,
         /// The reason that the user gave.
         reason: String,
-        /// Time until the pause ends; `None` if it lasts until somebody resumes repairs.
+        /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
-    /// Another job has already answered this event. If a worker process of Nagios dies, Nagios
-    /// gives its work to another one, and calls the handler twice.
+    /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
+    /// its work to another one, which calls the handler a second time.
     SameEvent {
         /// The job that answered the event.
         job: String,
     },
-    /// A job has already run for this problem, at another event, and the problem is still there.
+    /// A job has already run for an earlier event of this problem, and the problem is still there.
     SameProblem {
-        /// The earlier job.
+        /// The job that has already run.
         job: String,
     },
-    /// The ledger holds a time in the future. The clock went back, or was ahead when the ledger
-    /// recorded the time.
+    /// The ledger holds a time in the future. The clock was set back, or was ahead when that time
+    /// was recorded.
     ClockWentBack {
-        /// The job with that time.
+        /// The job for which the time was recorded.
         job: String,
-        /// How far the time lies ahead of the clock.
+        /// How far that time is ahead of the clock.
         ahead: Duration,
     },
     /// A repair is running on this host.
     AlreadyRunning {
         /// The job that is running.
         job: String,
-        /// Time since the job began.
+        /// How long ago the job began.
         since: Duration,
     },
-    /// The cooldown of the last repair is not over.
+    /// The cooldown after the last repair is not over.
     CoolingDown {
         /// The job of the last repair.
         job: String,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
-    /// Too many repairs of this incident did not help.
+    /// Too many repairs in this incident did not help.
     BreakerOpen {
         /// The number of repairs that did not help.
         ineffective: u32,
-        /// Time until the breaker closes, if no fault occurs until then.
+        /// How long until the breaker closes if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the incident is used up.
     IncidentBudget {
         /// The number of repairs in the incident.
         spent: u32,
-        /// Time until the incident ends, if no fault occurs until then.
+        /// How long until the incident ends if no fault occurs before then.
         left: Duration,
     },
     /// The repair budget of the window is used up.
     WindowBudget {
         /// The number of repairs in the window.
         spent: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
-    /// The fleet limit on running repairs is reached. The value is the number of running repairs.
+    /// The fleet limit on running repairs is reached. Holds the number of running repairs.
     FleetRunning(u32),
     /// The fleet limit on started repairs is reached.
     FleetStarted {
-        /// The number of repairs that were started within the window of the policy.
+        /// The number of repairs that started within the policy's window.
         started: u32,
-        /// Time until another repair is allowed.
+        /// How long until another repair is allowed.
         left: Duration,
     },
     /// Too many objects are in trouble, so the cause is probably a wider outage.
     FleetShare {
         /// The number of objects in trouble.
         troubled: u32,
-        /// The number of all objects that opted in.
+        /// The number of objects that opted in.
         of: u32,
-        /// The limit of the policy, in percent.
+        /// The limit in the policy, in percent.
         allowed: u32,
     },
 }
 
 impl Reason {
-    /// Returns the code of the reason.
+    /// Returns the code for this reason.
     pub fn code(&self) -> ReasonCode {
         match self {
             Reason::NoRepairNamed => ReasonCode::NoRepairNamed,
@@ -164,9 +164,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns the time after which the reason ends by itself; `None` if it does not end by itself.
-    /// For the breaker and the budget of an incident, the time holds only if no fault occurs until
-    /// then.
+    /// Returns how long until the reason ends by itself, or `None` if it does not. For the breaker
+    /// and the incident budget, this holds only if no fault occurs before then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,
@@ -188,55 +187,56 @@ impl fmt::Display for Reason {
                 "the object names no repair: add a line '_REPAIR NAME' to its definition to opt in",
             ),
             Reason::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
-            Reason::Recovered(state) => write!(f, "it is {state}, there is nothing to repair"),
+            Reason::Recovered(state) => write!(f, "it is {state}, so there is nothing to repair"),
             Reason::StateNotCovered(state, on) => {
                 let on: Vec<String> = on.iter().map(ObjectState::to_string).collect();
-                write!(f, "it is {state}, and the policy repairs only {}", on.join(", "))
+                write!(f, "it is {state}, but the policy allows repairs only for {}", on.join(", "))
             }
             Reason::TooEarly { attempt, needed: Some(needed) } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: the policy repairs from SOFT {needed} on, or \
-                 at HARD"
+                "SOFT attempt {attempt} is too early: repairs are allowed from SOFT {needed} on, \
+                 or at HARD"
             ),
             Reason::TooEarly { attempt, needed: None } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: with max_check_attempts 1, the policy \
-                 repairs only at HARD"
+                "SOFT attempt {attempt} is too early: repairs are allowed only at HARD if \
+                 max_check_attempts is 1"
             ),
             Reason::NotInARow { last: None, .. } => f.write_str(
-                "the policy requires two results in a row, and the previous result is unknown: \
+                "the policy requires two results in a row, but the previous result is unknown: \
                  pass it with --last-state",
             ),
             Reason::NotInARow { state, state_type, last: Some(last) } => {
                 write!(
                     f,
-                    "the previous result was {last}, and the policy requires two results in a \
+                    "the previous result was {last}, but the policy requires two results in a \
                      row: "
                 )?;
                 match state_type {
-                    StateType::Soft => write!(f, "allowed at the next {state}"),
+                    StateType::Soft => write!(f, "a repair is allowed at the next {state}"),
                     StateType::Hard => write!(
                         f,
-                        "allowed at the next {state} event, or by 'repairctl sweep' if the fault \
-                         persists"
+                        "a repair is allowed at the next {state} event, or by 'repairctl sweep' if \
+                         the fault persists"
                     ),
                 }
             }
             Reason::HostNotUp(state) => {
                 write!(f, "the host is {state}: a repair could not reach it")
             }
-            Reason::ServiceDowntime => {
-                f.write_str("the service is in downtime: allowed again when the downtime ends")
-            }
-            Reason::HostDowntime => {
-                f.write_str("the host is in downtime: allowed again when the downtime ends")
-            }
-            Reason::Acknowledged => f.write_str(
-                "the problem is acknowledged: allowed again when the acknowledgement is removed",
+            Reason::ServiceDowntime => f.write_str(
+                "the service is in downtime: repairs are allowed again when the downtime ends",
             ),
-            Reason::Flapping => {
-                f.write_str("it is flapping: allowed again when Nagios reports that it has stopped")
-            }
+            Reason::HostDowntime => f.write_str(
+                "the host is in downtime: repairs are allowed again when the downtime ends",
+            ),
+            Reason::Acknowledged => f.write_str(
+                "the problem is acknowledged: repairs are allowed again when the acknowledgement \
+                 is removed",
+            ),
+            Reason::Flapping => f.write_str(
+                "it is flapping: repairs are allowed again when Nagios reports that it has stopped",
+            ),
             Reason::Paused { by, reason, left: Some(left) } => {
                 write!(f, "paused by {by} for another {}: {reason}", Rounded(*left))
             }
@@ -247,13 +247,14 @@ impl fmt::Display for Reason {
             Reason::SameProblem { job } => write!(
                 f,
                 "job {job} has already run for this problem, and the problem is still there: \
-                 somebody has to look at it; allowed again for a new problem, or after {}",
+                 somebody has to look at it; repairs are allowed again for a new problem, or after \
+                 {}",
                 Rounded(SAME_EVENT_WITHIN)
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
-                "the clock is {} behind job {job} in the ledger: allowed again when the clock has \
-                 caught up; if it was wrong when the job ran, delete the row of that job",
+                "the clock is {} behind job {job} in the ledger: repairs are allowed again when \
+                 the clock has caught up; if it was wrong when the job ran, delete that job's row",
                 Rounded(*ahead)
             ),
             Reason::AlreadyRunning { job, since } => write!(
@@ -262,11 +263,15 @@ impl fmt::Display for Reason {
                 Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => {
-                write!(f, "cooling down after job {job}: allowed again in {}", Rounded(*left))
+                write!(
+                    f,
+                    "cooling down after job {job}: repairs are allowed again in {}",
+                    Rounded(*left)
+                )
             }
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
-                "the breaker is open because {ineffective} repairs of this incident did not help: \
+                "the breaker is open because {ineffective} repairs in this incident did not help: \
                  it closes after {} without a fault, or with 'repairctl reset'",
                 Rounded(*left)
             ),
@@ -278,7 +283,8 @@ impl fmt::Display for Reason {
             ),
             Reason::WindowBudget { spent, left } => write!(
                 f,
-                "repair budget used up ({spent} in the window of the policy): allowed again in {}",
+                "repair budget used up ({spent} in the policy's window): repairs are allowed again \
+                 in {}",
                 Rounded(*left)
             ),
             Reason::FleetRunning(running) => {
@@ -286,7 +292,7 @@ impl fmt::Display for Reason {
             }
             Reason::FleetStarted { started, left } => write!(
                 f,
-                "fleet limit reached ({started} repairs started): allowed again in {}",
+                "fleet limit reached ({started} repairs started): repairs are allowed again in {}",
                 Rounded(*left)
             ),
             Reason::FleetShare { troubled, of, allowed } => write!(

@@ -1,16 +1,16 @@
-//! The codes of the reasons, for scripts and for the ledger.
+//! Reason codes, for scripts and for the ledger.
 
 words! {
-    /// The code of a [`crate::Reason`]. Scripts match these codes, so a code never changes and is
+    /// The code for a [`crate::Reason`]. Scripts match these codes, so a code never changes and is
     /// never reused for another reason.
     pub enum ReasonCode {
         /// The object did not opt in.
         NoRepairNamed = "no-repair-named",
-        /// The policy has no repair of this name.
+        /// The policy has no repair with this name.
         UnknownRepair = "unknown-repair",
         /// The object is OK or UP.
         Recovered = "recovered",
-        /// The policy does not repair this state.
+        /// The policy does not allow repairs for this state.
         StateNotCovered = "state-not-covered",
         /// Nagios has not confirmed the fault yet.
         TooEarly = "too-early",
@@ -18,9 +18,9 @@ words! {
         NotInARow = "not-in-a-row",
         /// The host is down or unreachable.
         HostNotUp = "host-not-up",
-        /// The service is in a planned downtime.
+        /// The service is in scheduled downtime.
         ServiceDowntime = "service-downtime",
-        /// The host is in a planned downtime.
+        /// The host is in scheduled downtime.
         HostDowntime = "host-downtime",
         /// Somebody has acknowledged the problem.
         Acknowledged = "acknowledged",
@@ -36,9 +36,9 @@ words! {
         ClockWentBack = "clock-went-back",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
-        /// The cooldown of the last repair is not over.
+        /// The cooldown after the last repair is not over.
         CoolingDown = "cooling-down",
-        /// Too many repairs of the incident did not help.
+        /// Too many repairs in the incident did not help.
         BreakerOpen = "breaker-open",
         /// The repair budget of the incident is used up.
         IncidentBudget = "incident-budget",
@@ -54,8 +54,8 @@ words! {
 }
 
 impl ReasonCode {
-    /// Whether the reason is a limit that the object shares with others. Such a reason passes when
-    /// the other repairs end or the other objects recover.
+    /// Whether the reason is a limit that the object shares with others. Such a limit ends when the
+    /// other repairs end or the other objects recover.
     pub fn is_shared_limit(self) -> bool {
         match self {
             ReasonCode::AlreadyRunning

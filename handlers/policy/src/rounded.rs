@@ -1,4 +1,4 @@
-//! Durations in messages.
+//! How messages display durations.
 
 use core::fmt;
 use core::time::Duration;

@@ -1,16 +1,16 @@
-//! The rules that need the history. They can only refuse: a repair that is refused with less
-//! history is also refused with more.
+//! The rules that need the history. They can only refuse. If one of them refuses a repair,
+//! additional history never allows it.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
 
 words! {
-    /// The rules, in the order in which they are applied. The first one that refuses gives the
+    /// The rules, in the order in which they are applied. The first one that refuses provides the
     /// reason.
     pub enum Rule {
         /// The object has not recovered since the event.
         Recovery = "recovery",
-        /// Neither the object nor its host is in a downtime.
+        /// Neither the object nor its host is in scheduled downtime.
         Downtime = "downtime",
         /// Nobody has acknowledged the problem.
         Acknowledgement = "acknowledgement",
@@ -20,17 +20,17 @@ words! {
         Pause = "pause",
         /// No other job has answered this event.
         SameEvent = "answered",
-        /// The clock has not gone back.
+        /// The clock has not been set back.
         Clock = "clock",
         /// No repair is running on the host.
         Running = "running",
-        /// The cooldown of the last repair is over.
+        /// The cooldown after the last repair is over.
         Cooldown = "cooldown",
-        /// The breaker of the incident is closed.
+        /// The incident's breaker is closed.
         Breaker = "breaker",
-        /// The repair budget of the incident is not used up.
+        /// The incident's repair budget is not used up.
         Incident = "incident",
-        /// The repair budget of the window is not used up.
+        /// The window's repair budget is not used up.
         Window = "window",
         /// No other job has run for this problem.
         SameProblem = "problem",
@@ -44,7 +44,7 @@ words! {
 }
 
 impl Rule {
-    /// The rules whose result can change between the event and the repair.
+    /// The rules whose verdict can change between the event and the repair.
     pub(crate) const CHANGING: [Rule; 5] =
         [Rule::Recovery, Rule::Downtime, Rule::Acknowledgement, Rule::Flapping, Rule::Pause];
     /// The rules that limit the repairs of one object.
@@ -54,7 +54,7 @@ impl Rule {
     /// Applies the rule.
     ///
     /// # Errors
-    /// The reason why the rule refuses the repair.
+    /// Returns why the rule refuses the repair.
     pub fn check(self, limits: &Limits, fleet: &Fleet, history: &History) -> Result<(), Reason> {
         let recorded = &history.recorded;
         match self {

@@ -1,5 +1,5 @@
-//! The policy as the admin has set it: the rules of each repair and the limits of the fleet, with
-//! every default filled in.
+//! The policy as the admin has set it: the rules for each repair and the fleet limits, with every
+//! default filled in.
 
 use alloc::string::String;
 use alloc::vec;
@@ -10,16 +10,16 @@ use core::time::Duration;
 
 use crate::{ObjectState, RepairName};
 
-/// The repairs by name, and the fleet limits. The crate `policy_file` reads them from policy.json.
+/// The repairs by name, and the fleet limits. The `policy_file` crate reads them from policy.json.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
-    /// The rules of each repair.
+    /// The rules for each repair.
     pub repairs: BTreeMap<RepairName, Rules>,
     /// The limits on all repairs together.
     pub fleet: Fleet,
 }
 
-/// The rules of one repair: when and how often it is allowed, and its ladder.
+/// The rules for one repair: when and how often it is allowed, and its ladder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
     /// The states that call for the repair.
@@ -27,8 +27,8 @@ pub struct Rules {
     /// The first SOFT attempt at which the repair runs. If `max_check_attempts` leaves fewer SOFT
     /// attempts, the repair runs at the last one.
     pub soft_attempt: u32,
-    /// The number of results in a row that must have a state of `on`, including the present one: 1
-    /// to [`Rules::MOST_IN_A_ROW`].
+    /// How many consecutive results, including the current one, must have a state in `on`. At least
+    /// 1 and at most [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
     /// The limits on repairs of one object.
     pub limits: Limits,
@@ -41,14 +41,14 @@ pub struct Rules {
 pub struct Quota {
     /// The maximum number of repairs.
     pub count: u32,
-    /// The length of the period, which ends now.
+    /// The length of the period, counted back from now.
     pub per: Duration,
 }
 
 /// The limits on repairs of one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Time after a repair in which the object is not repaired again.
+    /// How long to wait after a repair before the object may be repaired again.
     pub cooldown: Duration,
     /// The maximum number of repairs in one incident.
     pub per_incident: u32,
@@ -56,9 +56,9 @@ pub struct Limits {
     pub window: Quota,
     /// If the fault returns within this time after a success, the repair counts as ineffective.
     pub relapse: Duration,
-    /// The number of ineffective repairs in one incident that opens the breaker.
+    /// How many ineffective repairs in one incident open the breaker.
     pub breaker: u32,
-    /// Time without a fault that ends an incident and closes its breaker.
+    /// How long an object must be free of faults until the incident ends and its breaker closes.
     pub healthy_for: Duration,
 }
 
@@ -75,16 +75,16 @@ impl Default for Limits {
     }
 }
 
-/// The limits on all repairs together. When many objects fail at the same time, restarting single
-/// services does not remove the cause.
+/// The limits on all repairs together. When many objects fail at the same time, restarting
+/// individual services does not remove the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
     /// The maximum number of repairs that run at the same time.
     pub running: u32,
     /// The maximum number of repairs that start within a period.
     pub started: Quota,
-    /// The percentage of opted-in objects in trouble above which nothing is repaired. It applies
-    /// only if the policy names Nagios' status file.
+    /// If more than this percentage of the opted-in objects are in trouble, nothing is repaired.
+    /// This limit applies only if the policy names Nagios' status file.
     pub share: u32,
 }
 
@@ -98,30 +98,30 @@ impl Default for Fleet {
     }
 }
 
-/// One step of a ladder, and the check that shows whether it has helped.
+/// One step of a ladder: an action, and the check that shows whether it helped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rung {
-    /// The action to run.
+    /// What the rung does.
     pub act: Act,
     /// The maximum time for the action, including the connection and the answer.
     pub timeout: Duration,
-    /// Time to wait after the action before the check runs.
+    /// How long to wait between the action and the check.
     pub settle: Duration,
-    /// The check: a program and its arguments. Exit code 0 means that the object is healed.
+    /// The check: a program and its arguments. Exit code 0 means that the object works again.
     pub verify: Vec<String>,
-    /// The number of good results in a row that are required. The checks run a second apart.
+    /// How many good results in a row are required. The checks run one second apart.
     pub good_results: u32,
 }
 
-/// The action of a rung.
+/// What a rung does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     /// A repair that a gate runs.
     Ssh {
         /// The name of the repair in the gate's repairs.json.
         repair: RepairName,
-        /// Another host whose gate runs the repair, for example a hypervisor or a load balancer;
-        /// `None` for the host itself.
+        /// Another host whose gate runs the repair, or `None` for the host itself. The other host
+        /// can be a hypervisor or a load balancer, for example.
         at: Option<String>,
     },
     /// A program on the Nagios server, with its arguments.
@@ -147,8 +147,8 @@ impl Act {
         }
     }
 
-    /// Returns the repair that a gate runs, and the other host if it is not the host's own gate.
-    /// `None` for a local program.
+    /// Returns the repair that a gate runs, and the other host if the gate is on another host.
+    /// Returns `None` for a local program.
     pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
         match self {
             Act::Ssh { repair, at } => Some((repair, at.as_deref())),
@@ -156,7 +156,7 @@ impl Act {
         }
     }
 
-    /// Returns the local program and its arguments; `None` for a repair that a gate runs.
+    /// Returns the local program and its arguments, or `None` for a repair that a gate runs.
     pub fn program(&self) -> Option<&[String]> {
         match self {
             Act::Local(argv) => Some(argv),
@@ -169,8 +169,8 @@ impl Rules {
     /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
-    /// Returns the default rules with this ladder: CRITICAL or DOWN, from SOFT 3 on, with the
-    /// default limits.
+    /// Returns rules with this ladder and the default limits. They call for a repair if the object
+    /// is CRITICAL or DOWN, from SOFT 3 on.
     pub fn with_ladder(ladder: Vec<Rung>) -> Rules {
         Rules {
             on: vec![ObjectState::Critical, ObjectState::Down],

@@ -1,15 +1,16 @@
 //! Encodes the names of hosts and services as UTF-8.
 //!
-//! To Nagios a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
-//! UTF-8. These programs therefore hold each name in its spelling, which writes a byte that is not
-//! part of valid UTF-8 as `\xF6`. A backslash that looks like the start of such an escape is
-//! written as `\x5C`, so two different names never have the same spelling.
+//! To Nagios, a name is a sequence of bytes, for example in ISO-8859-1. JSON and terminals need
+//! UTF-8. These programs therefore use a spelling of each name. In the spelling, each byte that is
+//! not part of valid UTF-8 becomes an escape with two hex digits, for example `\xF6`. A backslash
+//! that looks like the start of such an escape becomes `\x5C`, so two different names never have
+//! the same spelling.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Encodes a name in its spelling, which is always valid UTF-8.
+/// Returns the spelling of a name, which is always valid UTF-8.
 pub fn spell(name: &[u8]) -> String {
     let mut spelled = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -27,8 +28,8 @@ pub fn spell(name: &[u8]) -> String {
     spelled
 }
 
-/// Decodes a spelling and returns the name. Accepts any text, including lower-case hex digits and
-/// escapes of bytes that need none.
+/// Decodes a spelling and returns the name. Accepts any string, even one with lower-case hex digits
+/// or with escapes for bytes that need none.
 pub fn unspell(spelled: &str) -> Vec<u8> {
     let mut name = Vec::with_capacity(spelled.len());
     let mut rest = spelled;
@@ -47,7 +48,7 @@ pub fn respell(spelled: &str) -> String {
     spell(&unspell(spelled))
 }
 
-/// Parses the part of an escape after the backslash. Returns the byte and the rest of the text.
+/// Parses the part of an escape after the backslash. Returns the byte and the rest of the string.
 fn byte(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.strip_prefix('x')?.split_at_checked(2)?;
     let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -1,8 +1,8 @@
 //! A macro for enums whose variants have fixed names in the ledger, in JSON and in output that
 //! scripts match.
 
-/// Defines an enum with a fixed word for each variant. The manual pages list each word with the
-/// documentation of its variant, so the macro requires both.
+/// Defines an enum with a fixed word for each variant. The macro also requires documentation for
+/// each variant, because the manual pages list it next to the word.
 #[macro_export]
 macro_rules! words {
     ($(#[$attribute:meta])* $visible:vis enum $name:ident {
@@ -18,21 +18,21 @@ macro_rules! words {
             /// All variants, in the order of their definition.
             pub const ALL: &'static [$name] = &[$($name::$variant),+];
 
-            /// Returns the word of the variant.
+            /// Returns the variant's word.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $($name::$variant => $word,)+
                 }
             }
 
-            /// Returns the documentation of the variant.
+            /// Returns the variant's documentation.
             pub fn about(self) -> &'static str {
                 match self {
                     $($name::$variant => concat!($($doc),+).trim_ascii_start(),)+
                 }
             }
 
-            /// Returns the variant with this word; `None` if there is none.
+            /// Returns the variant with this word, or `None` if there is none.
             pub fn from_word(word: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|known| known.as_str() == word)
             }

@@ -1,4 +1,4 @@
-//! Properties of whole sequences of handler calls on several hosts, in random order, with repeated
+//! Properties that hold for random sequences of handler calls on several hosts, including repeated
 //! and late calls.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 const HOSTS: usize = 4;
 const OUTCOMES: [PastOutcome; 3] = [PastOutcome::Healed, PastOutcome::Failed, PastOutcome::NotRun];
 
-/// One call of the handler, with the duration and outcome of the repair that it can start.
+/// One call to the handler, with the duration and outcome of the repair that it may start.
 #[derive(Debug, Clone)]
 struct Call {
     /// Seconds since the previous call.
@@ -29,7 +29,7 @@ struct Call {
     outcome: PastOutcome,
 }
 
-/// One repair of a sequence. Times are seconds since the start of the sequence.
+/// One repair in a sequence. Times are in seconds since the start of the sequence.
 #[derive(Debug, Clone)]
 struct Repair {
     host: usize,
@@ -79,7 +79,7 @@ fn policy() -> Policy {
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet }
 }
 
-/// Returns the history that a ledger would report at `now`.
+/// Returns the history as a ledger would report it at `now`.
 fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) -> RecordedHistory {
     let age = |at: u64| Duration::from_secs(now.saturating_sub(at));
     let counts = |repair: &&Repair| repair.outcome != PastOutcome::NotRun || repair.ended > now;
@@ -179,7 +179,7 @@ proptest! {
             prop_assert!(begun().filter(|other| other.ended > at).count() <= policy.fleet.running as usize);
             prop_assert!(within(policy.fleet.started.per).count() <= policy.fleet.started.count as usize);
             let here = within(limits.window.per).filter(|other| other.host == repair.host);
-            // The repair that begins now counts, even if it later turns out that nothing was run.
+            // The repair that begins now counts, even if it turns out later that no rung was run.
             let ran = here.filter(|other| other.outcome != PastOutcome::NotRun || other.began == at);
             prop_assert!(ran.count() <= limits.window.count as usize);
             let on_the_host = begun().filter(|other| other.host == repair.host && other.ended > at);
@@ -190,8 +190,8 @@ proptest! {
 
     #[test]
     fn never_runs_a_ladder_twice_for_one_problem(calls in prop::collection::vec(any_call(), 0..120)) {
-        // A problem ID stands for the same problem only within `SAME_EVENT_WITHIN`, so the whole
-        // sequence has to be shorter.
+        // The same problem ID means the same problem only within `SAME_EVENT_WITHIN`, so the whole
+        // sequence must be shorter than that.
         let hurried: Vec<Call> = calls.into_iter().map(|call| Call { after: call.after % 30, ..call }).collect();
         let ran = play(&hurried).into_iter().filter(|repair| repair.outcome != PastOutcome::NotRun);
         let mut seen = HashSet::new();

@@ -1,4 +1,4 @@
-//! Properties that the decision has for every event and every history.
+//! Properties that hold for every event and every history.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

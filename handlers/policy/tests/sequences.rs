@@ -2,8 +2,8 @@
 //! those in the file. The sequences were recorded from Nagios 4.4.6 and Icinga 2.13.6, except for a
 //! few that were written from descriptions.
 //!
-//! One check runs each minute. A repair takes no time and does not help, so the limits decide about
-//! the events after it.
+//! One check runs each minute. A repair takes no time and does not help, so the limits decide what
+//! happens at later events.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -31,7 +31,7 @@ fn policy(in_a_row: u32) -> Policy {
     Policy { repairs: [("fix".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// The records that a ledger would hold about one object. The numbers are minutes.
+/// What a ledger would know about one object. Times are in minutes.
 #[derive(Default)]
 struct Known {
     repairs: Vec<(u64, String)>,
@@ -95,7 +95,7 @@ fn event(words: &[&str]) -> Event {
     }
 }
 
-/// Returns the decision about each call of a scenario, in order.
+/// Returns the decision about each call in a scenario, in the same order.
 fn decisions(scenario: &str) -> Vec<String> {
     let mut known: HashMap<bool, Known> = HashMap::new();
     let in_a_row = if scenario.lines().next().unwrap().ends_with(", in_a_row 2") { 2 } else { 1 };

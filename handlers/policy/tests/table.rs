@@ -1,4 +1,4 @@
-//! Decisions about single events, as tables of events and expected results.
+//! Tables of single events and the decisions expected for them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -22,12 +22,12 @@ fn repairs_from_the_third_soft_attempt_by_default() {
         ("CRITICAL;HARD;4/4", "repair"),
         ("OK;SOFT;4/4", "recovered"),
         ("OK;HARD;4/4", "recovered"),
-        // With fewer attempts there is no SOFT 3. The last SOFT attempt before HARD is repaired.
+        // With fewer attempts there is no SOFT 3, so the repair runs at the last SOFT attempt.
         ("CRITICAL;SOFT;1/3", "too-early"),
         ("CRITICAL;SOFT;2/3", "repair"),
         ("CRITICAL;SOFT;1/2", "repair"),
         ("CRITICAL;HARD;1/1", "repair"),
-        // CRITICAL, UNKNOWN, CRITICAL with many attempts: SOFT 3 is UNKNOWN, so SOFT 4 is repaired.
+        // SOFT 3 is UNKNOWN between two CRITICAL results, so the repair runs at SOFT 4.
         ("UNKNOWN;SOFT;3/10", "state-not-covered"),
         ("CRITICAL;SOFT;4/10", "repair"),
         ("WARNING;HARD;4/4", "state-not-covered"),
@@ -98,7 +98,7 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Down)), "host-not-up");
     assert_eq!(with(|e| e.host_state = Some(ObjectState::Unreachable)), "host-not-up");
     assert_eq!(with(|e| e.downtime = 1), "service-downtime");
-    // $SERVICEDOWNTIME$ stays 0 during a downtime of the host.
+    // $SERVICEDOWNTIME$ stays 0 while only the host is in downtime.
     assert_eq!(with(|e| e.host_downtime = 1), "host-downtime");
     assert_eq!(with(|e| e.host_state = None), "repair");
 
@@ -106,7 +106,7 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(verdict(&hard, &same), "same-event");
     let problem = RecordedHistory { same_problem: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
-    // The cooldown takes precedence, because a refusal for the cooldown shows that the fault
+    // The cooldown takes precedence, because a refusal during the cooldown shows that the fault
     // persists.
     let cooling =
         RecordedHistory { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
@@ -147,9 +147,9 @@ fn stops_repairs_that_do_not_help() {
     for (repairs, wanted) in [
         (vec![(700, Failed), (1400, Failed)], "repair"),
         (vec![(700, Failed), (1400, Failed), (2100, Failed)], "breaker-open"),
-        // Successes count as failures if the fault relapses each time.
+        // Successful repairs count as failures if the fault returns after each of them.
         (vec![(700, Healed), (1400, Healed), (2100, Healed)], "breaker-open"),
-        // These repairs did not relapse, but they use up the budget of the incident.
+        // The fault did not return soon after these repairs, but they use up the incident's budget.
         (vec![(1000, Healed), (2500, Healed), (4500, Healed)], "incident-budget"),
         // Repairs that were not run do not count.
         (vec![(1, NotRun), (1400, NotRun), (2100, NotRun)], "repair"),
@@ -218,34 +218,35 @@ fn displays_each_reason_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open because 3 repairs of this incident did not help: it closes after \
+        "the breaker is open because 3 repairs in this incident did not help: it closes after \
          50 min without a fault, or with 'repairctl reset'"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),
-        "cooling down after job j: allowed again in 91 s"
+        "cooling down after job j: repairs are allowed again in 91 s"
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
-        "SOFT attempt 1 is too early: the policy repairs from SOFT 3 on, or at HARD"
+        "SOFT attempt 1 is too early: repairs are allowed from SOFT 3 on, or at HARD"
     );
     let in_a_row = |state_type, last| {
         Reason::NotInARow { state: ObjectState::Critical, state_type, last }.to_string()
     };
     assert_eq!(
         in_a_row(StateType::Soft, Some(ObjectState::Warning)),
-        "the previous result was WARNING, and the policy requires two results in a row: allowed \
-         at the next CRITICAL"
+        "the previous result was WARNING, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL"
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, and the policy requires two results in a row: allowed \
-         at the next CRITICAL event, or by 'repairctl sweep' if the fault persists"
+        "the previous result was UNKNOWN, but the policy requires two results in a row: a \
+         repair is allowed at the next CRITICAL event, or by 'repairctl sweep' if the fault \
+         persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));
     assert_eq!(
         Reason::SameProblem { job: "j".into() }.to_string(),
         "job j has already run for this problem, and the problem is still there: somebody has to \
-         look at it; allowed again for a new problem, or after 60 min"
+         look at it; repairs are allowed again for a new problem, or after 60 min"
     );
 }

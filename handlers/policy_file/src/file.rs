@@ -1,4 +1,4 @@
-//! The keys of policy.json at the top level.
+//! The top-level keys of policy.json.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -16,21 +16,21 @@ use super::unique::Unique;
 /// The content of policy.json, with every default filled in.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The rules of each repair, and the fleet limits.
+    /// The rules for each repair, and the fleet limits.
     pub policy: Policy,
-    /// Path of the ledger.
+    /// Path of the ledger file, which records all repairs.
     pub ledger: PathBuf,
-    /// Path of Nagios' external command file. If absent, repairs are not reported to Nagios.
+    /// Path of Nagios' external command file. If there is none, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
-    /// Path of Nagios' status file. If absent, acknowledgements, flapping and the share of objects
-    /// in trouble are not considered.
+    /// Path of Nagios' status file. If there is none, acknowledgements, flapping and the share of
+    /// objects in trouble are ignored.
     pub status_file: Option<PathBuf>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
-    /// Directories in which a verify command without a slash is looked up, in order, after the
-    /// directory of this project's own programs.
+    /// Directories to search, in this order, for a verify command without a slash. The directory of
+    /// this project's own programs is searched before them.
     pub plugin_path: Vec<PathBuf>,
-    /// The routes to hosts.
+    /// How to reach each host.
     pub routes: HostRoutes,
 }
 
@@ -38,10 +38,10 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WatchService {
-    /// Name of its host, in the spelling of [`policy::spell`].
+    /// Name of the host that the service belongs to, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Description of the service, in the same spelling.
+    /// Description of the service, encoded in the same way.
     #[serde(deserialize_with = "name")]
     pub service: String,
 }
@@ -50,7 +50,7 @@ fn name<'de, D: Deserializer<'de>>(json: D) -> Result<String, D::Error> {
     Ok(respell(&String::deserialize(json)?))
 }
 
-/// The name of a host, in its spelling.
+/// The name of a host, as encoded by [`policy::spell`].
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct HostName(String);
 
@@ -69,21 +69,27 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories of the ledger, the status file and the command file. Their owner
-    /// shows which account the site belongs to.
+    /// Returns the directories that contain the ledger, the status file and the command file. Their
+    /// owner is the account that runs Nagios on this site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
-    /// Returns the directories in which a verify command without a slash is looked up, in order.
-    /// `ours`, the directory of this project's own programs, and its plugins come first.
+    /// Returns the path of the index of Nagios' status file, which is next to the ledger.
+    pub fn status_index(&self) -> PathBuf {
+        self.ledger.with_added_extension("status")
+    }
+
+    /// Returns the directories to search, in this order, for a verify command without a slash.
+    /// `ours`, the directory of this project's own programs, and its subdirectory `plugins` come
+    /// first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
         ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
     }
 
-    /// Returns every path in the policy, to check that none is relative.
+    /// Returns every path in the policy, so that the caller can refuse relative ones.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
         files
@@ -151,7 +157,7 @@ fn fleet<'de, D: Deserializer<'de>>(json: D) -> Result<Fleet, D::Error> {
     let keys = FleetKeys::deserialize(json)?;
     let safe = Fleet::default();
     if keys.share.is_some_and(|share| share > 100) {
-        return Err(D::Error::custom("share is a percentage, 100 at most"));
+        return Err(D::Error::custom("share is a percentage, at most 100"));
     }
     Ok(Fleet {
         running: keys.running.unwrap_or(safe.running),

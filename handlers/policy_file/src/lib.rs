@@ -1,5 +1,5 @@
-//! Reads policy.json: the rules of the admin, the paths of files, and the routes to hosts. Fills in
-//! every default and refuses unknown keys.
+//! Reads policy.json, which holds the admin's rules, the paths of files and the routes to hosts.
+//! Fills in every default and refuses unknown keys.
 
 mod file;
 mod repairs;
@@ -18,21 +18,18 @@ pub use file::{Config, WatchService};
 pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
 
-/// The reason why the policy cannot be used. No repair is run without a policy.
+/// Why the policy cannot be used. Without a policy, nothing is repaired.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum BadPolicy {
     /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]
-    Unreadable {
-        /// Path of the policy.
-        path: PathBuf,
-        /// Error of the operating system.
-        why: io::Error,
-    },
-    /// Every account can write to the policy, and so choose the programs that are run.
+    Unreadable { path: PathBuf, why: io::Error },
+    /// Every account can write to the policy file, and could therefore choose which programs run.
     #[error("the policy {0} is writable by every user; {fix}", fix = policy::see_doctor!())]
     WritableByAll(PathBuf),
-    /// The group of the policy can write to it, and so choose the programs that root runs.
+    /// The policy file's group can write to it, and could therefore choose which programs root
+    /// runs.
     #[error(
         "the policy {0} is writable by its group, so root does not use it; {fix}",
         fix = policy::see_doctor!()
@@ -42,41 +39,34 @@ pub enum BadPolicy {
     /// path has no fixed meaning.
     #[error("{path}: '{}' is not an absolute path", printable(&.place.display().to_string()))]
     Relative {
-        /// Path of the policy.
         path: PathBuf,
         /// The relative path in the policy.
         place: PathBuf,
     },
-    /// The policy belongs to another account, which could choose the programs that are run.
+    /// The policy file belongs to another account, which could choose which programs run.
     #[error(
         "the policy {path} belongs to uid {owner}, not to root or the current user; run this as \
          uid {owner}, or {}",
         policy::see_doctor!()
     )]
-    Owner {
-        /// Path of the policy.
-        path: PathBuf,
-        /// User ID of the owner.
-        owner: u32,
-    },
-    /// The file is not valid JSON, or its JSON is not a valid policy.
+    Owner { path: PathBuf, owner: u32 },
+    /// The file is not valid JSON or not a valid policy.
     #[error("{path}:{line}:{column}: {key}{what}")]
     Malformed {
-        /// Path of the policy.
         path: PathBuf,
         /// Line of the error, counted from 1.
         line: usize,
         /// Column of the error, counted from 1.
         column: usize,
-        /// Path of the key with a colon, for example `repairs.httpd.cooldown: `, or empty.
+        /// Path of the key followed by a colon, for example `repairs.httpd.cooldown: `, or empty.
         key: String,
-        /// Description of the error.
+        /// What is wrong with the key or the file.
         what: String,
     },
 }
 
 impl BadPolicy {
-    /// Whether the owner or the mode of the file is the problem, not its content.
+    /// Whether the problem is the file's owner or mode rather than its content.
     pub fn is_about_its_owner(&self) -> bool {
         use BadPolicy::{Owner, WritableByAll, WritableByGroup};
         matches!(self, WritableByAll(_) | WritableByGroup(_) | Owner { .. })
@@ -86,7 +76,8 @@ impl BadPolicy {
 /// Reads and checks a policy file.
 ///
 /// # Errors
-/// The file cannot be read, another account can change it, or its content is not a valid policy.
+/// Fails if the file cannot be read, another account can change it, or its content is not a valid
+/// policy.
 pub fn read(path: &Path) -> Result<Config, BadPolicy> {
     let unreadable = |why| BadPolicy::Unreadable { path: path.to_owned(), why };
     let file = Input::open(path, LONGEST, Some(Instant::now() + PATIENCE))
@@ -114,20 +105,20 @@ fn unchangeable(path: &Path) -> Result<(), safe_file::Error> {
     Directory::open(path.parent().unwrap_or(&path)).map(drop)
 }
 
-/// Maximum size of a policy, in bytes. A policy with a thousand hosts has 100 KB.
+/// Maximum size of a policy, in bytes. A policy with a thousand hosts is about 100 KB.
 pub const LONGEST: u64 = 16 << 20;
-/// Time to wait for a policy that is read from a pipe.
+/// How long to wait for the content if the policy is read from a pipe.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Parses and checks the text of a policy. `path` is used only in error messages. This function
-/// does not check the owner of the file.
+/// Parses and checks the content of a policy file. `path` is used only in error messages. This
+/// function does not check who owns the file.
 ///
 /// # Errors
-/// The text is not a valid policy.
+/// Fails if the content is not a valid policy.
 pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let config: Config = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        // serde_path_to_error ends the path with '?' if the JSON is invalid between two keys.
+        // Remove the '?' that serde_path_to_error appends if the JSON is invalid between two keys.
         let key = error.path().to_string().trim_end_matches(['.', '?']).to_owned();
         let key = Some(key).filter(|key| !key.is_empty());
         malformed(path, key, error.inner())
@@ -142,14 +133,14 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
 
 fn malformed(path: &Path, key: Option<String>, error: &serde_json::Error) -> BadPolicy {
     let (line, column) = (error.line(), error.column());
-    // The message starts with the position, as compiler messages do.
+    // Remove the position from the text, because the message already begins with it.
     let what =
         printable(&error.to_string().replace(&format!(" at line {line} column {column}"), ""));
     let key = key.map(|key| format!("{}: ", printable(&key))).unwrap_or_default();
     BadPolicy::Malformed { path: path.to_owned(), line, column, key, what }
 }
 
-/// Escapes line ends and control characters in a text from the file.
+/// Escapes line breaks and control characters in text from the file.
 fn printable(text: &str) -> String {
     let kept = |c: &char| matches!(c, '\'' | '"' | '\\');
     text.chars()

@@ -1,4 +1,4 @@
-//! Parses the repairs of policy.json into rules.
+//! Parses the repairs in policy.json into rules.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// The keys of a repair as written. They are also the defaults for its rungs.
+/// The keys of a repair as written. Those that a rung also has are the defaults for its rungs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {
@@ -54,12 +54,12 @@ impl From<QuotaKeys> for Quota {
 }
 
 /// Default time limit of a rung, including the connection and the answer. It is longer than the
-/// gate's own default of 200 s plus the 15 s in which the gate stops a repair.
+/// gate's own default of 200 s plus the 15 s that the gate takes to stop a repair.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(240);
 /// Default time for a repaired service to come up before it is checked.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);
 
-/// A valid repair of the policy.
+/// A repair from the policy, checked and with its defaults filled in.
 #[derive(Deserialize)]
 #[serde(try_from = "RepairKeys")]
 pub(super) struct Repair(pub Rules);
@@ -69,7 +69,7 @@ impl TryFrom<RepairKeys> for Repair {
 
     fn try_from(keys: RepairKeys) -> Result<Repair, String> {
         if keys.ladder.is_empty() {
-            return Err("its ladder is empty; add at least one rung".into());
+            return Err("the ladder is empty; add at least one rung".into());
         }
         let rungs = keys.ladder.iter().enumerate();
         let ladder: Result<Vec<Rung>, String> = rungs
@@ -129,7 +129,7 @@ fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
     let verify = rung.verify.as_ref().or(repair.verify.as_ref());
     let verify = verify
         .filter(|argv| !argv.is_empty())
-        .ok_or("it has no \"verify\"; give the check that shows whether the repair has helped")?;
+        .ok_or("\"verify\" is missing; give the check that shows whether the repair has helped")?;
     let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
     Ok(Rung {
         act: act_of(rung)?,
@@ -159,11 +159,11 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
         (None, Some(_), Some(_)) => {
             Err("\"at\" applies only to \"ssh\": a local program runs on the Nagios server".into())
         }
-        _ => Err("it needs either \"ssh\" or \"local\"".into()),
+        _ => Err("a rung needs either \"ssh\" or \"local\"".into()),
     }
 }
 
-/// Checks that no word of a command has a NUL byte or an unknown placeholder.
+/// Checks that no word of a command contains a NUL byte or an unknown placeholder.
 fn checked_words(key: &str, argv: &[String]) -> Result<Vec<String>, String> {
     for word in argv {
         if word.contains('\0') {

@@ -1,4 +1,5 @@
-//! The routes to hosts, from the common SSH keys in policy.json and those of single hosts.
+//! The routes to hosts. They result from the settings under `ssh` in policy.json, which apply to
+//! all hosts, and from the settings of each host.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use policy::respell;
 use serde::Deserialize;
 
-/// The keys of `ssh` in policy.json, which are also the keys of each host in `hosts`.
+/// The settings under `ssh` in policy.json. Each host in `hosts` can have the same settings.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeys {
@@ -24,7 +25,7 @@ pub struct SshKeys {
     config: Option<PathBuf>,
 }
 
-/// The SSH client that connects to a gate: the values of the key `transport`.
+/// Which SSH client connects to a gate (the key `transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
@@ -34,7 +35,7 @@ pub enum Backend {
     OpenSsh,
 }
 
-/// The routes to all hosts.
+/// The SSH settings in the policy, from which the route to any host is derived.
 #[derive(Debug, Clone, Default)]
 pub struct HostRoutes {
     all: SshKeys,
@@ -44,31 +45,32 @@ pub struct HostRoutes {
 /// The route to the gate of one host, with every default filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostRoute {
-    /// Name of the host in Nagios, in its spelling. Messages use this name, and known_hosts records
-    /// the host key under it.
+    /// Name of the host in Nagios, as encoded by [`policy::spell`]. Messages show this name, and
+    /// the host key is recorded under it in known_hosts.
     pub host: String,
     /// Host name or IP address to connect to.
     pub address: String,
-    /// SSH client to use.
+    /// SSH client that makes the connection.
     pub backend: Backend,
-    /// Unprivileged account of the gate.
+    /// Unprivileged account to log in as. This account runs the gate.
     pub user: String,
-    /// Port of sshd.
+    /// Port that sshd listens on.
     pub port: u16,
-    /// Path of the private key. Only the user that Nagios runs as can read this file.
+    /// Path of the private key. The file must be readable only by the user that Nagios runs as.
     pub key: PathBuf,
-    /// Path of the file with the passphrase of `key`. Its mode is 0600.
+    /// Path of the file with the passphrase for `key`. The file's mode must be 0600.
     pub passphrase_file: Option<PathBuf>,
     /// Paths of the known_hosts files. Missing files are skipped if at least one exists.
     pub known_hosts: Vec<PathBuf>,
-    /// Whether an ssh-agent signs in place of `key`. The public key is read from `KEY.pub`.
+    /// Whether to log in with an ssh-agent, which then holds the private key. The public key is
+    /// read from `KEY.pub`.
     pub agent: bool,
-    /// Socket of the agent; `None` for the socket in `SSH_AUTH_SOCK`.
+    /// Socket of the agent, or `None` for the socket in `SSH_AUTH_SOCK`.
     pub agent_socket: Option<PathBuf>,
     /// Path of the ssh_config for [`Backend::OpenSsh`].
     pub config: Option<PathBuf>,
-    /// Interval of keepalive requests during a silent repair, in whole seconds, at least two. After
-    /// four unanswered requests, the connection counts as lost.
+    /// How often to send a keepalive request during a silent repair, in whole seconds, at least
+    /// two. After four unanswered requests, the connection counts as lost.
     pub keepalive: Duration,
     /// Route to the jump host, which has its own host key and account.
     pub via: Option<Box<HostRoute>>,
@@ -76,7 +78,7 @@ pub struct HostRoute {
 
 const DEFAULT_KEY: &str = "/etc/nagios-selfheal/id_ed25519";
 const DEFAULT_KNOWN_HOSTS: &str = "/etc/nagios-selfheal/known_hosts";
-/// Default interval of keepalive requests.
+/// How often to send a keepalive request by default.
 const KEEPALIVE: Duration = Duration::from_secs(10);
 /// Maximum number of jump hosts in a chain. A longer chain must be a cycle.
 const LONGEST_CHAIN: usize = 4;
@@ -86,7 +88,7 @@ impl HostRoutes {
         HostRoutes { all, hosts }
     }
 
-    /// Returns every path in these keys.
+    /// Returns every path in these settings.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let all = self.hosts.values().chain([&self.all]);
         all.flat_map(|keys| {
@@ -95,13 +97,13 @@ impl HostRoutes {
         })
     }
 
-    /// Returns the hosts with keys of their own, including jump hosts.
+    /// Returns the hosts listed in `hosts`, including jump hosts.
     pub fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.keys().map(String::as_str)
     }
 
-    /// Returns the route to `host`. `address` is the address in Nagios, which an address in the
-    /// policy overrides.
+    /// Returns the route to `host`. `address` is the host's address in Nagios; an address in the
+    /// policy takes precedence.
     pub fn route(&self, host: &str, address: Option<&str>) -> HostRoute {
         self.route_within(host, address, LONGEST_CHAIN)
     }
@@ -109,7 +111,7 @@ impl HostRoutes {
     fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
-        // With a common `via`, the jump host itself is reached directly.
+        // Connect to the jump host directly, even if `via` applies to all hosts.
         let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
         let via = via.filter(|via| via != host && chain > 0);
         HostRoute {
@@ -131,7 +133,7 @@ impl HostRoutes {
     }
 }
 
-/// Returns the value of a key of the host, or else its common value.
+/// Returns the host's own value of a setting or, if it has none, the value for all hosts.
 fn first<T: Clone>(keys: [&SshKeys; 2], key: impl Fn(&SshKeys) -> &Option<T>) -> Option<T> {
     keys.into_iter().find_map(|keys| key(keys).clone())
 }

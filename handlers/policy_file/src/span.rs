@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
-/// A duration that was parsed from text: one or more whole numbers, each with the unit `ms`, `s`,
-/// `m`, `h` or `d`.
+/// A duration that was parsed from text. The text consists of one or more whole numbers, each with
+/// the unit `ms`, `s`, `m`, `h` or `d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// A text that is not a duration of at most ten years.
+/// The text is not a duration or is longer than ten years.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a duration; write numbers with units, such as \"30s\", \"10m\" or \"1h30m\", \
          at most ten years", .0.escape_debug())]
@@ -35,7 +35,7 @@ impl FromStr for Span {
     }
 }
 
-/// Ten years. A longer duration is a typing error, and this limit keeps sums from overflowing.
+/// Ten years. A longer duration must be a typing error, and the limit keeps sums from overflowing.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 fn split(text: &str, part: impl Fn(char) -> bool) -> (&str, &str) {

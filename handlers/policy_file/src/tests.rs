@@ -107,10 +107,10 @@ fn names_the_position_of_each_error() {
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
         ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
         ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
-        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: its ladder is empty"),
+        ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: the ladder is empty"),
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{\"ssh\": \"a\"}]}}}".into(),
-            "ladder[0]: it has no \"verify\"",
+            "ladder[0]: \"verify\" is missing",
         ),
         (
             "{\"repairs\": {\"x\": {\"ladder\": [{}], \"verify\": [\"/v\"]}}}".into(),
@@ -202,7 +202,7 @@ fn normalizes_the_spelling_of_names() {
     assert_eq!((watch.host.as_str(), watch.service.as_str()), (r"w\xE4", "ö"));
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!(rules.ladder[0].act.at_gate().unwrap().1, Some(r"w\xE42"));
-    // The words of a command are not names and stay as written.
+    // The words of a command are not names, so they stay as written.
     assert_eq!(rules.ladder[0].verify[1], r"\x41");
     let twice = read_text(r#"{"repairs": {}, "hosts": {"w\\xe41": {}, "w\\xE41": {}}}"#);
     assert!(twice.as_ref().is_err_and(|why| why.contains(r"duplicate key 'w\xE41'")), "{twice:?}");

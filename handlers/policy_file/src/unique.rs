@@ -8,7 +8,8 @@ use std::str::FromStr;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
-/// A map of named entries that refuses a duplicate name. JSON parsers silently keep the last one.
+/// A map of named entries that refuses duplicate names. Ordinary JSON parsers silently keep the
+/// last entry.
 pub(super) struct Unique<K, T>(pub BTreeMap<K, T>);
 
 impl<K, T> Default for Unique<K, T> {
@@ -32,7 +33,7 @@ where
             type Value = BTreeMap<K, T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of named entries")
+                f.write_str("an object with named entries")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {

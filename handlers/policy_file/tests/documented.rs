@@ -1,4 +1,4 @@
-//! The manual page of policy.json, packaging/docs/policy.md, has every key of the policy, with the
+//! Tests that the manual page for policy.json, packaging/docs/policy.md, lists every key with the
 //! default that the code uses.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 
 const PAGE: &str = include_str!("../../../packaging/docs/policy.md");
 
-/// Returns the keys of the tables with their defaults as JSON, or `None` where the page describes
-/// the default in words.
+/// Returns the keys in the page's tables with their defaults as JSON, or with `None` if the page
+/// describes the default in words.
 fn keys() -> Vec<(String, Option<Value>)> {
     let rows = PAGE.lines().filter(|line| line.starts_with("| `") && !line.starts_with("| `{"));
     rows.map(|row| {
@@ -36,7 +36,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// Returns a text with every value of a configuration, for comparisons.
+/// Returns a string that contains every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config { policy, ledger, command_file, status_file, check_repairs, plugin_path, routes } =
         config;

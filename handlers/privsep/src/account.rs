@@ -12,22 +12,22 @@ use crate::error::Error;
 pub struct Account {
     /// Name of the account.
     pub name: String,
-    /// User ID.
+    /// User ID of the account.
     pub uid: u32,
-    /// Name of the group, or its ID as text if it has no name.
+    /// Name of the account's group, or the group ID if it has no name.
     pub group: String,
-    /// Group ID.
+    /// ID of the account's group.
     pub gid: u32,
-    /// Home directory, as in passwd(5).
+    /// Home directory according to passwd(5).
     pub home: PathBuf,
 }
 
 impl Account {
-    /// Looks up an account and its primary group by name. Returns `None` if the account does not
-    /// exist.
+    /// Looks up an account and its primary group by account name. Returns `None` if the account
+    /// does not exist.
     ///
     /// # Errors
-    /// The lookup fails.
+    /// Fails if the lookup fails.
     pub fn named(name: &str) -> Result<Option<Account>, Error> {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
@@ -36,18 +36,18 @@ impl Account {
     /// exist.
     ///
     /// # Errors
-    /// The lookup fails.
+    /// Fails if the lookup fails.
     pub fn of_uid(uid: u32) -> Result<Option<Account>, Error> {
         Account::of(
             User::from_uid(Uid::from_raw(uid)).map_err(|why| unknown(&uid.to_string(), why))?,
         )
     }
 
-    /// Replaces the group of the account, for example with the one that nagios.cfg names. Keeps the
+    /// Replaces the account's group, for example with the one named in nagios.cfg. Keeps the
     /// current group if `group` does not exist.
     ///
     /// # Errors
-    /// The lookup fails.
+    /// Fails if the lookup fails.
     pub fn with_group(self, group: &str) -> Result<Account, Error> {
         Ok(match Group::from_name(group).map_err(|why| unknown(group, why))? {
             Some(found) => Account { group: found.name, gid: found.gid.as_raw(), ..self },
@@ -67,7 +67,7 @@ impl Account {
     }
 }
 
-/// Returns the name of a group, or its ID as text if it has no name.
+/// Returns the name of a group, or its ID if it has no name.
 fn group_name(gid: Gid) -> Result<String, Error> {
     let group = Group::from_gid(gid).map_err(|why| unknown(&gid.to_string(), why))?;
     Ok(group.map_or_else(|| gid.to_string(), |group| group.name))

@@ -1,21 +1,22 @@
-//! Errors from splitting a program.
+//! Errors from splitting a program into two processes.
 
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The program could not be split. It does nothing as root in that case.
+/// Why the program could not be split. After such an error, it does nothing as root.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The system has run out of a resource, or a directory service does not answer.
+    /// The account lookup failed. The system has run out of a resource, or a directory service does
+    /// not answer.
     #[error("cannot look up account {account}: {why}; try again, or check the directory service")]
     Lookup { account: String, why: io::Error },
     /// The account does not exist. A statically linked program sees only the accounts in
     /// /etc/passwd.
     #[error("there is no account with user ID {0}; run this as the owner of the ledger")]
     NoAccount(String),
-    /// Root must not run the repairs of another account.
+    /// Root must not run repairs that belong to another account.
     #[error("root does not run {account}'s repairs, so nothing was run; instead, as root: {line}")]
     AsRoot { account: String, line: String },
     /// An account other than root used the internal option.
@@ -24,25 +25,25 @@ pub enum Error {
     /// A system call failed while the process switched to the other account.
     #[error("cannot run as {account}: {step}: {why}")]
     StepDown { account: String, step: &'static str, why: io::Error },
-    /// The other half could not be started, or its answer could not be read.
+    /// The child process could not be started, or its answer could not be read.
     #[error("cannot start the part that runs as {account}: {why}")]
     Start { account: String, why: io::Error },
-    /// The other half did not answer within the timeout and was killed.
+    /// The child process did not answer within the timeout and was killed.
     #[error(
         "the part that runs as {account} did not answer within {} s; try again, or run this as \
          that user",
         timeout.as_secs()
     )]
     Late { account: String, timeout: Duration },
-    /// The answer of the other half is larger than the limit.
+    /// The child process's answer is larger than the limit.
     #[error(
         "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
     )]
     TooLarge { account: String, limit: usize },
-    /// The other half reported an error.
+    /// The child process reported an error.
     #[error("as {account}: {text}")]
     Reported { account: String, text: String },
-    /// The answer of the other half is missing or has an unexpected form.
+    /// The child process's answer is missing or has an unexpected form.
     #[error(
         "invalid answer from the part that runs as {account}: {why}; is another version installed?"
     )]

@@ -1,4 +1,5 @@
-//! Root's side of the split: starts the other half and reads its answer.
+//! The part of the program that keeps running as root. It starts the unprivileged child process and
+//! reads its answer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,17 +18,17 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Maximum size of an answer in bytes, enough for a few hundred thousand repairs.
+/// Maximum size of an answer in bytes. It is enough for a few hundred thousand repairs.
 const LONGEST: usize = 64 << 20;
-/// Time to wait for the remaining standard error of the other half.
+/// How long to wait for the rest of the child's standard error.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
-/// Time between SIGTERM and SIGKILL.
+/// How long to wait between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
 /// Maximum length of a displayed line in bytes. Longer lines are split.
 const LONGEST_LINE: u64 = 64 << 10;
 
-/// The environment of the other half. It contains only the variables in `NAMES`. Other variables,
-/// such as LD_PRELOAD, must not pass between root and the account.
+/// The environment of the child process. It contains only the variables in `NAMES`. Other
+/// variables, such as LD_PRELOAD, must not pass between root and the account.
 #[derive(Debug, Clone)]
 pub struct Environment(Vec<(&'static str, OsString)>);
 
@@ -35,7 +36,8 @@ impl Environment {
     const NAMES: [&str; 5] = ["HOME", "PATH", "SSH_AUTH_SOCK", "LANG", "TZ"];
     const PATH: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
-    /// Returns the default environment for an account, with our own language and time zone.
+    /// Returns the default environment for an account, with the language and time zone of this
+    /// process.
     pub fn of(account: &Account) -> Environment {
         let ours =
             ["LANG", "TZ"].into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
@@ -48,7 +50,7 @@ impl Environment {
     }
 
     /// Takes the values of the allowed variables from another process. `process` is the content of
-    /// its /proc/PID/environ, see proc(5).
+    /// that process's /proc/PID/environ, see proc(5).
     pub fn with_process(mut self, process: &[u8]) -> Environment {
         use std::os::unix::ffi::OsStrExt;
         for variable in process.split(|byte| *byte == 0) {
@@ -66,7 +68,7 @@ impl Environment {
     }
 }
 
-/// The other half of the program, a child process that runs as Nagios' user.
+/// The unprivileged half of the program: a child process that runs as Nagios' user.
 pub struct Half {
     account: String,
     child: Child,
@@ -76,7 +78,7 @@ impl Half {
     /// Starts this program again as `account`, with the arguments `argv`.
     ///
     /// # Errors
-    /// The process cannot be started.
+    /// Fails if the process cannot be started.
     pub fn start(
         account: &Account,
         environment: Environment,
@@ -86,8 +88,8 @@ impl Half {
         let failed = |why| Error::Start { account: account.name.clone(), why };
         let mut command = Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
-        // Relative paths in the arguments refer to our working directory. The child enters it by
-        // its path after it has switched to the account.
+        // Relative paths in the arguments refer to our working directory, so pass the directory as
+        // well. The child changes to it after it has switched to the account.
         command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
         command.env_clear().envs(environment.0).current_dir("/");
         let child = command
@@ -100,12 +102,12 @@ impl Half {
     }
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
-    /// error to ours. Removes control characters from the answer, unless `exact` is set because the
-    /// answer is meant for a program. Kills the child afterwards.
+    /// error to ours. Then kills the child. Removes control characters from the answer unless
+    /// `exact` is set. Set it if a program reads the answer.
     ///
     /// # Errors
-    /// [`Error::Reported`] if the child answers with an error, and other errors if there is no
-    /// valid answer within the size limit and `timeout`.
+    /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if
+    /// there is no valid answer within the size limit and `timeout`.
     pub fn answer<T: DeserializeOwned>(
         mut self,
         timeout: Duration,
@@ -113,8 +115,8 @@ impl Half {
     ) -> Result<T, Error> {
         let shown = self.show_errors();
         let read = self.read(timeout);
-        // The answer is complete or too late, so the child has nothing more to do. Do not wait for
-        // it long, because it can be in a system call that another account can prolong.
+        // The answer is complete or too late, so kill the child. Do not wait long for it to die,
+        // because it may be in a system call that another account can prolong.
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
@@ -137,12 +139,12 @@ impl Half {
     /// child ends. Passes SIGINT and SIGTERM on to the child as SIGTERM.
     ///
     /// # Errors
-    /// Waiting for the child fails.
+    /// Fails if this process cannot wait for the child.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // If the handler cannot be set, a signal ends root's half, and the other half then gets
-        // SIGTERM as its parent death signal. The account can have stopped the child with SIGSTOP,
-        // so SIGKILL follows on the second signal or after a grace period.
+        // If the signal handler cannot be installed, a signal ends this process. The child then
+        // gets SIGTERM, its parent death signal. The account may have suspended the child with
+        // SIGSTOP, so send SIGKILL on the second signal or after a grace period.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };
@@ -200,7 +202,7 @@ fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     let mut line = Vec::new();
     while from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
         let text = String::from_utf8_lossy(&line);
-        // Keep tabs. They separate the columns of output for programs.
+        // Keep tabs, which separate the columns in output for programs.
         let columns: Vec<String> = text.trim_end_matches('\n').split('\t').map(printable).collect();
         each(&columns.join("\t"));
         line.clear();
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn removes_control_characters_from_every_string_of_an_answer() {
+    fn removes_control_characters_from_every_string_in_an_answer() {
         let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
         clean(&mut value);
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));

@@ -15,7 +15,8 @@ use crate::error::Error;
 /// not root.
 ///
 /// # Errors
-/// More than one account can change a directory, or no account has the owner's user ID.
+/// Fails if more than one account can change a directory, or if the owner's user ID belongs to no
+/// account.
 pub fn other_owner<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
 ) -> Result<Option<Account>, Error> {
@@ -36,10 +37,10 @@ fn owner_but_root(directory: &Path) -> Result<Option<Account>, Error> {
     }
 }
 
-/// Fails if we are root and one of `directories` belongs to another account.
+/// Fails if this process runs as root and one of `directories` belongs to another account.
 ///
 /// # Errors
-/// [`Error::AsRoot`] with the command to use instead, and the errors of [`other_owner`].
+/// Returns [`Error::AsRoot`] with the command to use instead, or an error from [`other_owner`].
 pub fn refuse_root<'a>(
     directories: impl IntoIterator<Item = &'a Path>,
     argv: &[OsString],
@@ -50,15 +51,15 @@ pub fn refuse_root<'a>(
     Err(Error::AsRoot { line: line_to_use(&account, &program, argv), account: account.name })
 }
 
-/// Returns a command that root can paste to run `program` as `account`.
+/// Returns a command that root can copy and paste to run `program` as `account`.
 fn line_to_use(account: &Account, program: &Path, argv: &[OsString]) -> String {
     let words = std::iter::once(program.as_os_str()).chain(argv.iter().map(OsString::as_os_str));
     let words: Vec<String> = words.map(quoted_bytes).collect();
     format!("runuser -u {} -- {}", quoted(&account.name), words.join(" "))
 }
 
-/// Quotes a word of any bytes for the shell. A word that is not UTF-8, such as a name in
-/// ISO-8859-1, becomes `$'Gr\366n'`, which POSIX.1-2024, bash, zsh and ksh support.
+/// Quotes a word for the shell, even if it contains arbitrary bytes. A word that is not UTF-8 is
+/// written in the form `$'Gr\366n'`, which POSIX.1-2024, bash, zsh and ksh support.
 fn quoted_bytes(word: &OsStr) -> String {
     let octal = |byte: &u8| match byte {
         b'\'' | b'\\' | ..b' ' | 0x7f.. => format!("\\{byte:03o}"),
@@ -70,7 +71,7 @@ fn quoted_bytes(word: &OsStr) -> String {
     }
 }
 
-/// Quotes a word for the shell, unless it contains only safe characters.
+/// Quotes a word for the shell if it contains anything but safe characters.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! The other half: gives up root's privileges and becomes Nagios' user.
+//! Gives up root's privileges in the child process, which then runs as Nagios' user.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs;
@@ -10,15 +10,15 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use crate::account::Account;
 use crate::error::Error;
 
-/// Prefix of the internal option with which root's half starts the other half.
+/// Prefix of the internal option with which the root process starts the child.
 const OPTION: &str = "--step-down=";
 
-/// Which half of a program this process is.
+/// Which of the two processes this is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The process that the user or Nagios started.
+    /// The process that was started by the user or by Nagios.
     Started,
-    /// The other half, which root's half started and which has become Nagios' user.
+    /// The child of the root process, after it has become Nagios' user.
     SteppedDown,
 }
 
@@ -27,11 +27,11 @@ pub(crate) fn option(account: &Account) -> OsString {
     format!("{OPTION}{}:{}:{}", account.uid, account.gid, account.name).into()
 }
 
-/// Becomes Nagios' user for good if `argv` starts with the internal option. Returns the role of
+/// Becomes Nagios' user permanently if `argv` starts with the internal option. Returns the role of
 /// this process and the remaining arguments. Programs must call this before they do anything else.
 ///
 /// # Errors
-/// We are not root, or a step fails. The program must then exit.
+/// Fails if this process does not run as root or a step fails. The program must then exit.
 pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     let Some((option, rest)) = argv.split_first() else { return Ok((Role::Started, argv)) };
     let Some(account) = option.to_str().and_then(|option| option.strip_prefix(OPTION)) else {
@@ -42,15 +42,15 @@ pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     }
     become_account(account)?;
     let Some((directory, rest)) = rest.split_first() else { return Ok((Role::SteppedDown, rest)) };
-    // If the account has no access to the directory, relative paths do not work.
+    // Ignore errors. If the account has no access to the directory, only relative paths fail.
     let _ = std::env::set_current_dir(directory);
     Ok((Role::SteppedDown, rest))
 }
 
-/// Starts a new session and switches to the account `text`, which has the form `UID:GID:NAME`. A
+/// Starts a new session and switches to the account in `text`, which has the form `UID:GID:NAME`. A
 /// new session has no controlling terminal, so the account cannot inject input into root's terminal
-/// (TIOCSTI). A process that has given up root is not dumpable (PR_SET_DUMPABLE in prctl(2)), so
-/// the account cannot trace it either.
+/// (TIOCSTI). The account cannot trace this process either, because a process that has given up
+/// root is not dumpable (PR_SET_DUMPABLE in prctl(2)).
 fn become_account(text: &str) -> Result<(), Error> {
     let failed = |step| {
         move |why: nix::Error| Error::StepDown { account: text.to_owned(), step, why: why.into() }
@@ -82,10 +82,10 @@ fn become_account(text: &str) -> Result<(), Error> {
     if [users.real, users.effective, users.saved] != [user; 3]
         || [groups.real, groups.effective, groups.saved] != [group; 3]
     {
-        return Err(failed("giving up root for good")(nix::Error::EPERM));
+        return Err(failed("giving up root permanently")(nix::Error::EPERM));
     }
-    // Get SIGTERM when root's half ends, because nobody reads the answer after that. setuid(2)
-    // clears the parent death signal, so set it last.
+    // When the root process ends, this process gets SIGTERM, because nobody will read its answer.
+    // setuid(2) clears the parent death signal, so set it last.
     set_parent_process_death_signal(Some(Signal::TERM)).map_err(|why| Error::StepDown {
         account: text.to_owned(),
         step: "PR_SET_PDEATHSIG",
@@ -93,7 +93,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     })
 }
 
-/// Leaves root's session keyring. Ignores a kernel without keyrings and a container that forbids
+/// Leaves root's session keyring. Does nothing if the kernel has no keyrings or a container forbids
 /// them.
 fn leave_keyring() -> nix::Result<()> {
     match keyutils::Keyring::join_anonymous_session().map_err(|why| nix::Error::from_raw(why.0)) {
@@ -102,8 +102,8 @@ fn leave_keyring() -> nix::Result<()> {
     }
 }
 
-/// Closes the descriptors that root's shell left open. std opens those of root's half with
-/// O_CLOEXEC.
+/// Closes the descriptors that root's shell left open. The root process itself leaves none open,
+/// because std opens them with O_CLOEXEC.
 fn close_inherited() -> io::Result<()> {
     let number = |name: &OsStr| name.to_str().and_then(|name| name.parse::<i32>().ok());
     let open: Vec<i32> = fs::read_dir("/proc/self/fd")?
@@ -111,7 +111,7 @@ fn close_inherited() -> io::Result<()> {
         .filter_map(|entry| number(&entry.file_name()))
         .collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
-        // The list includes the descriptor of read_dir, which is already closed, so this can fail.
+        // Ignore errors. The list includes read_dir's own descriptor, which is already closed.
         let _ = close(descriptor);
     }
     Ok(())

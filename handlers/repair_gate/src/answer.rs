@@ -1,5 +1,5 @@
 //! The answer to a request: one line with `SHN1 ` and a compact JSON object, after the lines of
-//! `stream`. The transport on the Nagios server refuses an answer that has any other field.
+//! `stream`. The transport on the Nagios server refuses an answer with any unknown field.
 
 use serde_json::{Value, json};
 
@@ -12,22 +12,22 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// Output of one `diagnose` command. `exit` is `None` if the command has no exit code.
+/// What one `diagnose` command printed. `exit` is `None` if there is no exit code.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
-/// Usage of one repair's limits.
+/// How much of its limits one repair has used.
 pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
     pub(crate) usage: RecordUsage,
-    /// The refusal that a request for this repair would get; `None` if the repair could run.
+    /// The refusal that a request for this repair would get; `None` if the repair would run.
     pub(crate) refusal: Option<Rejection>,
 }
 
-/// The answer to a request.
+/// What the gate answers to a request.
 pub(crate) enum GateAnswer {
     Repair(JobRecord),
     Status(JobRecord),
@@ -36,14 +36,14 @@ pub(crate) enum GateAnswer {
     Usage(Vec<RepairUsage>),
     List(RepairDefinitions),
     Version,
-    /// A refusal, with the job ID of the request if it could be parsed.
+    /// A refusal, with the request's job ID if it could be parsed.
     Refused(Rejection, Option<Job>),
 }
 
 impl GateAnswer {
-    /// Returns the answer as a line, with a newline before and after it. The newline before it is
-    /// for an rc file that has printed an incomplete line, for example to set the terminal's title.
-    /// The server ignores empty lines.
+    /// Returns the answer as a line, with a newline before and after it. An rc file may have
+    /// printed an incomplete line, for example to set the terminal's title, and the newline before
+    /// the answer ends that line. The server ignores empty lines.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
             GateAnswer::Repair(record) => job_json("repair", record),
@@ -72,7 +72,7 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
-    /// Returns the exit code, 0..3. The server does not rely on it.
+    /// Returns the exit code, 0 to 3. The server does not rely on it.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {

@@ -1,5 +1,5 @@
-//! The arguments of the gate, which the administrator writes into authorized_keys. They contain no
-//! part of a request.
+//! The gate's arguments, which the administrator writes into authorized_keys. No part of a request
+//! is among them.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,7 +17,8 @@ pub(crate) struct GateArgs {
     pub(crate) command: GateCommand,
 }
 
-/// The command of the gate: the forced command itself, or a command for an administrator or sudo.
+/// What the gate is to do: serve a request as the forced command, or run a command for an
+/// administrator or sudo.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GateCommand {
     Serve,
@@ -29,12 +30,12 @@ pub(crate) enum GateCommand {
     Version,
 }
 
-/// The text of `repair_gate --help`, from which the man page is also made.
+/// What `repair_gate --help` prints. The man page is generated from it as well.
 pub const HELP: &str = "\
 repair_gate: runs the repairs named in repairs.json when a Nagios server
 requests them over SSH, and refuses everything else.
 
-Usage in authorized_keys of the account 'repair', as the forced command of the
+Usage in authorized_keys for the account 'repair', as the forced command of the
 Nagios server's key:
   restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAA...
 
@@ -44,7 +45,7 @@ Nagios server's key:
       list, version
   repair_gate [--config FILE] check
       Report errors in the file, or list its repairs. As root, also warn of
-      settings of sudo and systemd that would kill a repair.
+      sudo and systemd settings that would kill a repair.
   repair_gate [--config FILE] sudoers [USER]
       Print a sudoers file for USER [default: repair], for sudo and sudo-rs.
   repair_gate within SECONDS GRACE PROGRAM...
@@ -84,7 +85,7 @@ its outcome is unknown, 3 refused. 'within' returns the program's exit code.
 /// Parses the arguments that follow the program's name.
 ///
 /// # Errors
-/// An argument is unknown, or its value is missing or invalid.
+/// Fails if an argument is unknown or its value is missing or invalid.
 pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     let wrong = |text: String| RejectionReason::Config.because(text);
     let mut args = GateArgs {

@@ -1,6 +1,6 @@
-//! Parses repairs.json, which names the repairs of this host. `ownership` checks who can change the
-//! file. Unknown keys and invalid values are errors, so that a typing error does not silently
-//! become a default.
+//! Parses repairs.json, which names the repairs of this host. The module `ownership` checks who can
+//! change the file. Unknown keys and invalid values are errors, because otherwise a typing error
+//! could silently select a default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,17 +12,17 @@ use crate::duplicate;
 use crate::durations::TimeLimit;
 use crate::request::Name;
 
-/// Maximum size of repairs.json in bytes. The file is read into memory as a whole.
+/// Maximum size of repairs.json in bytes. The whole file is read into memory.
 pub(crate) const LARGEST_FILE: u64 = 256 * 1024;
 /// Maximum `count` of a budget.
 pub(crate) const MOST_RUNS: u64 = 1000;
 const MOST_REPORTS: usize = 8;
-/// Maximum length in bytes of a command that sudo runs. Together with the gate's path and `within`
-/// it must fit into 1,024 bytes, the limit of sudo-rs.
+/// Maximum length in bytes of a command that sudo runs. Together with the gate's path and `within`,
+/// it must fit into 1,024 bytes, which is the limit in sudo-rs.
 const LONGEST_EXACT: usize = 900;
-/// Default timeout, longer than `systemctl restart` may take. systemd gives a unit 90 s to stop and
-/// 90 s to start (DefaultTimeoutStopSec=, DefaultTimeoutStartSec=). If the repair is stopped
-/// earlier, systemd may still be working on the unit.
+/// Default timeout. It is longer than `systemctl restart` can take, because systemd gives a unit 90
+/// s to stop and 90 s to start (DefaultTimeoutStopSec=, DefaultTimeoutStartSec=). If the repair
+/// were stopped earlier, systemd could still be working on the unit.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(200);
 const MINUTE: Duration = Duration::from_mins(1);
 const HOUR: Duration = Duration::from_hours(1);
@@ -34,14 +34,14 @@ pub struct RepairDefinitions {
     by_name: BTreeMap<Name, RepairDefinition>,
 }
 
-/// The definition of one repair.
+/// One repair, as defined in repairs.json.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairDefinition {
     /// The command: an absolute path and its arguments. No shell interprets them.
     pub run: Vec<String>,
     /// The account that runs the command (`as`); `None` means the gate's own account.
     pub user: Option<String>,
-    /// Time after which the command is stopped.
+    /// How long the command may run before it is stopped.
     pub timeout: Duration,
     /// Minimum time between the end of a run and the next run.
     pub cooldown: Duration,
@@ -51,7 +51,7 @@ pub struct RepairDefinition {
     pub diagnose: Vec<Vec<String>>,
 }
 
-/// A limit of `count` runs in any period of length `window`.
+/// At most `count` runs in any period of length `window`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget {
     /// Maximum number of runs, from 1 to 1000.
@@ -60,10 +60,11 @@ pub struct Budget {
     pub window: Duration,
 }
 
-/// An error in repairs.json, with its place.
+/// An error in repairs.json, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// The place as appended to the file name: `:3:14` or `: repairs.httpd.timeout`.
+    /// Where the error is, in the form that follows the file name: `:3:14` or `:
+    /// repairs.httpd.timeout`.
     place: String,
     text: String,
 }
@@ -100,19 +101,19 @@ impl RepairDefinition {
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
-    /// Returns the time after which the repair has certainly been stopped. A server must wait
-    /// longer than this to get the result.
+    /// Returns how long the repair can run before it has certainly been stopped. A server must wait
+    /// longer than this for the result.
     pub fn longest_run(&self) -> Duration {
         TimeLimit::of_repair(self.timeout).longest_run()
     }
 
-    /// Returns the time for which records must be kept to enforce the cooldown and the budget.
+    /// Returns how long records must be kept to enforce the cooldown and the budget.
     pub fn retention(&self) -> Duration {
         self.cooldown.max(self.budget.map_or(Duration::ZERO, |budget| budget.window))
     }
 }
 
-/// Parses the text of repairs.json.
+/// Parses the content of repairs.json.
 pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
     let whole: Value = serde_json::from_str(text).map_err(|e| syntax(&e))?;
     if let Some(double) = duplicate::find(text) {
@@ -175,8 +176,8 @@ fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadCo
     items.iter().map(|item| command(item, exact)).collect()
 }
 
-/// Parses the name of an account. Capitals are not allowed, because sudoers(5) treats an upper-case
-/// word as an alias, and `ALL` as everyone.
+/// Parses the name of an account. Upper-case letters are not allowed, because sudoers(5) treats an
+/// upper-case word as an alias and `ALL` as everyone.
 fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     let name = key.string()?;
     if is_account(name) {
@@ -196,10 +197,10 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Parses a command. With `exact` the command is written into a sudoers file. sudo joins arguments
-/// with spaces before it compares them, so a space in an argument or a special character could
-/// allow another command. The original sudo treats `*`, `?` and `[` as wildcards unless they are
-/// escaped, and sudo-rs rejects a file with these escapes, so no spelling works for both.
+/// Parses a command. If `exact` is set, the command goes into a sudoers file, where a space in an
+/// argument or a special character could allow another command, because sudo joins arguments with
+/// spaces before it compares them. The original sudo treats `*`, `?` and `[` as wildcards unless
+/// they are escaped, but sudo-rs rejects a file with these escapes, so no spelling works for both.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());

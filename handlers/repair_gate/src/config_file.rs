@@ -15,8 +15,8 @@ pub(crate) const GATE_ACCOUNT: &str = "repair";
 /// Loads the repairs from repairs.json.
 ///
 /// # Errors
-/// An account other than root can change the file or a directory above it, or the content is
-/// invalid.
+/// Fails if an account other than root can change the file or a directory above it, or if the
+/// content is invalid.
 pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
     let text = ownership::open(path, &[0])
         .and_then(|file| ownership::read_text(file, path, config::LARGEST_FILE));
@@ -26,7 +26,7 @@ pub(crate) fn load(path: &Path) -> Result<RepairDefinitions, Rejection> {
 }
 
 /// Returns the output of `check` for a valid file: its repairs, and warnings about everything that
-/// makes a repair fail or unsafe.
+/// would make a repair fail or be unsafe.
 pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     let mut text = String::new();
     for (name, repair) in repairs.iter() {
@@ -67,8 +67,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
     text
 }
 
-/// Returns warnings about settings of sudo and systemd that make repairs fail. Returns none unless
-/// this process runs as root.
+/// Returns warnings about sudo and systemd settings that make repairs fail. Returns no warnings
+/// unless this process runs as root.
 fn around(repairs: &RepairDefinitions) -> impl Iterator<Item = String> {
     let accounts: BTreeSet<&str> =
         repairs.iter().filter_map(|(_, repair)| repair.user.as_deref()).collect();

@@ -8,8 +8,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::{processes, run, timestamps};
 
-/// Returns the account as which sudo must run the repair, or `None` if it is the gate's own
-/// account.
+/// Returns the account that sudo must switch to for the repair, or `None` if it is the gate's own.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
     repair.user.as_deref().filter(|account| !host.runs_as(account))
 }
@@ -17,8 +16,8 @@ pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Opt
 /// Returns the repair with this name.
 ///
 /// # Errors
-/// repairs.json has no such repair, or the umask would make files of the repair writable by
-/// everyone.
+/// Fails if repairs.json has no such repair, or if the umask would make the repair's files writable
+/// by everyone.
 pub(crate) fn find<'a>(
     repairs: &'a RepairDefinitions,
     name: &Name,
@@ -29,7 +28,7 @@ pub(crate) fn find<'a>(
     })?;
     if host.has_world_writable_umask() {
         return Err(RejectionReason::Config.because(
-            "the umask of this login makes the files of a repair writable by everyone; set it to \
+            "the umask of this login makes a repair's files writable by everyone; set it to \
              022 (pam_umask, sshd)",
         ));
     }

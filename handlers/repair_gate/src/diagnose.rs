@@ -1,5 +1,4 @@
-//! `diagnose NAME`: runs the `diagnose` commands of a repair, before a restart destroys the
-//! evidence.
+//! `diagnose NAME`: runs a repair's `diagnose` commands before a restart destroys the evidence.
 
 use std::thread;
 use std::time::Duration;
@@ -15,8 +14,8 @@ use crate::store::{HostLock, RecordStore};
 use crate::timeout::ProcessEnd;
 use crate::{config_file, run};
 
-/// Runs the `diagnose` commands of a repair. They change nothing, so the cooldown, the budget and
-/// the maintenance file do not apply. Only one diagnosis runs at a time.
+/// Runs a repair's `diagnose` commands. They change nothing, so the cooldown, the budget and the
+/// maintenance file do not apply. Only one diagnosis runs at a time.
 pub(crate) fn diagnose(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;

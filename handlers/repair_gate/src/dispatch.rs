@@ -1,4 +1,4 @@
-//! Parses the arguments and the request, calls the code for them, and returns the output.
+//! Parses the arguments and the request, runs what they ask for, and returns the output.
 
 use std::env;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{self, GateRequest};
 use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
 
-/// Runs the command that the arguments select, and returns the output of the program.
+/// Runs the command that the arguments select, and returns this program's output.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,

@@ -1,10 +1,10 @@
 //! Finds duplicate keys in JSON objects. `serde_json::Value` silently keeps only the last value of
-//! such a key, so an administrator who reads the file could miss which one is used. Works only on
+//! such a key, so an administrator who reads the file could mistake which one counts. Works only on
 //! text that serde_json has already accepted.
 
 use std::collections::HashSet;
 
-/// A duplicate key, with the place of its second occurrence.
+/// A duplicate key, and where it occurs the second time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
     pub(crate) key: String,
@@ -14,7 +14,7 @@ pub(crate) struct Duplicate {
 
 /// Returns the first key in valid JSON `text` that occurs twice in the same object.
 ///
-/// In valid JSON, a string is a key if and only if a colon follows it. It then belongs to the
+/// In valid JSON, a string is a key if and only if a colon follows it. The key belongs to the
 /// innermost open object, so arrays need not be tracked.
 pub(crate) fn find(text: &str) -> Option<Duplicate> {
     let bytes = text.as_bytes();
@@ -27,7 +27,7 @@ pub(crate) fn find(text: &str) -> Option<Duplicate> {
             b'"' => {
                 let end = end_of_string(bytes, at);
                 if followed_by_colon(bytes, end) {
-                    // Decoded, because "a" and "\u0061" are the same key.
+                    // Decode the key, because "a" and "\u0061" are the same key.
                     let key: String =
                         text.get(at..end).and_then(|raw| serde_json::from_str(raw).ok())?;
                     if open.last_mut().is_some_and(|keys| !keys.insert(key.clone())) {

@@ -10,7 +10,7 @@ use crate::rejection::{Rejection, RejectionReason};
 
 /// Facts about this host and this process.
 pub(crate) struct LocalHost {
-    /// Boot ID. A repair that was started under another boot ID is no longer running.
+    /// The kernel's boot ID. A repair that was started under another boot ID is no longer running.
     pub(crate) boot: String,
     /// Effective user ID of the gate.
     pub(crate) uid: u32,
@@ -26,7 +26,7 @@ impl LocalHost {
     /// Reads the facts from /proc and /etc/passwd.
     ///
     /// # Errors
-    /// One of them cannot be read, or the file size limit is too small for a record.
+    /// Fails if a fact cannot be read, or if the file size limit is too small for a record.
     pub(crate) fn read() -> Result<LocalHost, Rejection> {
         check_file_size_limit(&read("/proc/self/limits")?)?;
         let status = read("/proc/self/status")?;
@@ -42,8 +42,8 @@ impl LocalHost {
         })
     }
 
-    /// Whether the umask makes the files of a repair writable by everyone. std cannot set a umask,
-    /// and sudo(8) adds 022 by itself.
+    /// Whether the umask makes files that a repair creates writable by everyone. std cannot set a
+    /// umask; sudo(8) adds 022 by itself.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -71,8 +71,8 @@ fn unreadable(path: &str, e: &io::Error) -> Rejection {
     wrong(&format!("{path} cannot be read: {e}"))
 }
 
-/// Returns the content of /etc/passwd. A person's name in it can be in any encoding. A minimal
-/// system may have no such file, which counts as empty.
+/// Returns the content of /etc/passwd. People's names in it can be in any encoding. If there is no
+/// such file, as on a minimal system, returns an empty string.
 fn passwd() -> Result<String, Rejection> {
     match lossy("/etc/passwd") {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
@@ -80,7 +80,7 @@ fn passwd() -> Result<String, Rejection> {
     }
 }
 
-/// Returns the host name of this machine. Every answer contains it, for information only.
+/// Returns this machine's host name, which every answer contains for information only.
 pub(crate) fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     clean(name.trim(), 100)
@@ -91,7 +91,7 @@ pub(crate) fn has_account(account: &str) -> bool {
     lossy("/etc/passwd").is_ok_and(|passwd| uid_of(account, &passwd).is_some())
 }
 
-/// Returns the name of the account with this user ID, or `uid` and the number.
+/// Returns the name of the account with this user ID, or `uid` and the number if there is none.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = lossy("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();
@@ -107,8 +107,8 @@ fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
         Some(bytes) if bytes < LARGEST_FILE => Err(wrong(&format!(
-            "this login may write files of {bytes} bytes at most, too small for a record; raise \
-             fsize (limits.conf(5))"
+            "this login may write files of at most {bytes} bytes, which is too small for a record; \
+             raise fsize (limits.conf(5))"
         ))),
         _ => Ok(()),
     }

@@ -1,8 +1,8 @@
-//! `repair_gate` runs the repairs that are named in repairs.json, a file that only root can change,
-//! and refuses every other request.
+//! `repair_gate` runs the repairs named in repairs.json, a file that only root can change, and
+//! refuses every other request.
 //!
-//! The program is the forced command (sshd(8), `command=`) of the Nagios server's key. It takes the
-//! request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
+//! The program is the forced command (sshd(8), `command=`) for the Nagios server's key. It takes
+//! the request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
 //! arguments in authorized_keys. The environment configures nothing, because a client can set parts
 //! of it (SendEnv).
 //!
@@ -52,9 +52,10 @@ mod usage;
 
 pub use args::HELP;
 
-/// Runs the program. Writes the answer to stdout in one write, and exits with 0..3. A panic ends
-/// the program in the panic hook, so that the exit code is correct with `panic = "abort"` as well.
-/// Nothing goes to stdout then, because the server treats a missing answer as "unknown".
+/// Runs the program. Writes the answer to stdout in one write, and exits with a code from 0 to 3.
+/// After a panic, the panic hook ends the program, so that the exit code is correct even with
+/// `panic = "abort"`. It prints nothing to stdout, because the server treats a missing answer as
+/// "unknown".
 pub fn guarded() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();

@@ -1,5 +1,5 @@
 //! `repair_gate`, the SSH forced command on the repaired host. All code is in the library, so that
-//! tests and fuzzers can call the parsers of untrusted input.
+//! tests and fuzzers can call the parsers for untrusted input.
 
 use std::process::ExitCode;
 

@@ -12,8 +12,8 @@ use crate::output::clean;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::timestamps::utc;
 
-/// Refuses if the maintenance file exists, and reports its owner and its time. Any kind of file
-/// counts. If its existence cannot be checked, it counts as existing.
+/// Refuses if the maintenance file exists, and reports its owner and modification time. Any kind of
+/// file counts. If the gate cannot check whether the file exists, it counts as existing.
 pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
@@ -35,7 +35,7 @@ pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     Err(RejectionReason::Held.because(text))
 }
 
-/// Returns the first line of the file with a colon before it, or nothing if it is empty.
+/// Returns the file's first line with a colon before it, or an empty string if there is none.
 fn first_line(hold: &Path) -> String {
     let mut bytes = Vec::new();
     let _ = File::open(hold).and_then(|file| file.take(400).read_to_end(&mut bytes));

@@ -1,7 +1,7 @@
-//! Prints the output of this program, and keeps an excerpt of a command's output.
+//! Prints this program's output, and keeps an excerpt of a command's output.
 //!
 //! The excerpt consists of the first and last lines, shortened and without control characters. Its
-//! size is bounded, so a command that prints gigabytes uses no more memory.
+//! size is bounded, so memory use stays small even if a command prints gigabytes.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -11,16 +11,17 @@ use crate::stream::LineStream;
 
 const LINES_EACH_END: usize = 20;
 /// Maximum length of a line in bytes. With this limit, eight reports fit into the 256 KiB that a
-/// server reads, even if every byte must be escaped in JSON.
+/// server reads, even if JSON has to escape every byte.
 const LINE: usize = 300;
 
-/// The output of this program.
+/// What this program prints, and its exit code.
 pub(crate) struct Output {
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// Exit code, 0..3. `within` can return any code.
+    /// Exit code. It is between 0 and 3, except that `within` can return any code.
     pub(crate) code: u8,
-    /// Whether incomplete stdout is an error, for example a sudoers file on a full disk.
+    /// Whether it is an error if stdout cannot be written completely, for example a sudoers file to
+    /// a full disk.
     pub(crate) must_arrive: bool,
 }
 
@@ -28,7 +29,8 @@ impl Output {
     /// Prints the output and returns the exit code. Stdout is written in one write.
     pub(crate) fn print(self) -> ExitCode {
         let mut stdout = io::stdout().lock();
-        // The client may have disconnected. The result is recorded, and the exit code still holds.
+        // Ignore errors, because the client may have disconnected. The result is recorded, and the
+        // exit code is still right.
         let written = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
         let (stderr, code) = match written {
             Err(e) if self.must_arrive => (format!("repair_gate: standard output: {e}\n"), 3),
@@ -43,7 +45,7 @@ impl Output {
 /// line.
 const LINE_TO_READ: usize = 64 * 1024;
 
-/// Collects output in pieces, keeps the first and last lines, and sends each line to a stream.
+/// Collects output piece by piece, keeps the first and last lines, and sends each line to a stream.
 pub(crate) struct Excerpt {
     stream: Option<LineStream>,
     longest_line: usize,
@@ -61,7 +63,7 @@ impl Default for Excerpt {
 }
 
 impl Excerpt {
-    /// Returns an empty excerpt, with short lines for display.
+    /// Returns an empty excerpt, whose lines will be cut short for display.
     pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
         Excerpt {
             stream,
@@ -74,12 +76,12 @@ impl Excerpt {
         }
     }
 
-    /// Returns an empty excerpt with long lines, for output that this program parses.
+    /// Returns an empty excerpt that keeps long lines, for output that this program parses.
     pub(crate) fn to_read() -> Excerpt {
         Excerpt { longest_line: LINE_TO_READ, ..Excerpt::default() }
     }
 
-    /// Adds a piece of output, which can begin and end anywhere in a line.
+    /// Adds a piece of output, which can begin and end within a line.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         for &byte in bytes {
             if byte == b'\n' {
@@ -110,7 +112,7 @@ impl Excerpt {
         }
     }
 
-    /// Returns the lines. If lines were left out, a line between the two ends gives their number.
+    /// Returns the lines. If lines were left out, a line in their place says how many.
     pub(crate) fn lines(mut self) -> Vec<String> {
         if self.in_line {
             self.end_line();
@@ -129,8 +131,9 @@ fn shown(line: &[u8], longest: usize) -> String {
     clean(&String::from_utf8_lossy(line), longest)
 }
 
-/// Returns `text` as one line. Cuts it after `most` bytes and appends three dots. Replaces
-/// characters that could move the cursor, colour the terminal or change the reading direction.
+/// Returns `text` as one line. If it is longer than `most` bytes, cuts it and appends three dots.
+/// Replaces characters that could move the cursor, colour the terminal or change the reading
+/// direction.
 pub(crate) fn clean(text: &str, most: usize) -> String {
     let mut cleaned = String::new();
     for c in text.trim_end_matches('\r').chars().map(harmless) {

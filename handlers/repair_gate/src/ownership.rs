@@ -1,8 +1,8 @@
 //! Checks who can change a file.
 //!
 //! repairs.json decides which commands run as root. Therefore the file and every directory above it
-//! must belong to root, and nobody else may be able to write to them. The records can also belong
-//! to the gate's account.
+//! must belong to root and be writable by nobody else. Records may also belong to the gate's
+//! account.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read};
@@ -10,17 +10,17 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{error, fmt};
 
-/// The reason why a path cannot be used or trusted, with the command to fix it if there is one.
+/// Why a path cannot be used or trusted, with the command that fixes it if there is one.
 #[derive(Debug)]
 pub(crate) struct UnusablePath {
     path: PathBuf,
     text: String,
-    /// Whether the path does not exist. For some files this is not an error.
+    /// Whether the path does not exist, which for some files is not an error.
     pub(crate) missing: bool,
 }
 
 impl UnusablePath {
-    /// Creates an error message from the path and `text`.
+    /// Creates an error whose message consists of the path and `text`.
     pub(crate) fn new(path: &Path, text: impl Into<String>) -> UnusablePath {
         UnusablePath { path: path.to_owned(), text: text.into(), missing: false }
     }
@@ -50,8 +50,8 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
 /// above it.
 ///
 /// The check goes from the root down. Once a directory has passed, no other account can replace its
-/// entries, so the check of the next one cannot be raced. Symlinks and sticky directories such as
-/// /tmp are refused.
+/// entries, so nothing can change before the next one is checked. Symlinks and sticky directories
+/// such as /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -76,24 +76,25 @@ pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     open_in_checked_directory(path, owners)
 }
 
-/// Number of attempts to open a file that is being replaced. All writers, including the gate,
-/// rename a new file over the old one.
+/// How often to try to open a file that is being replaced. All writers, including the gate, rename
+/// a new file over the old one.
 const EXCHANGES: usize = 100;
 
-/// Opens a file like [`open`], in a directory that [`check_directory`] has already accepted.
+/// Opens a file like [`open`]. [`check_directory`] must already have accepted its directory.
 pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     for _ in 0..EXCHANGES {
         if let Some(file) = open_once(path, owners)? {
             return Ok(file);
         }
     }
-    refuse(path, "is replaced again and again while it is opened")
+    refuse(path, "keeps being replaced while it is opened")
 }
 
-/// Opens the file. Returns `None` if it was replaced between the check and the opening.
+/// Opens the file. Returns `None` if the file was replaced after it was checked and before it was
+/// opened.
 fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
-    // Checked before opening, because opening a FIFO would block.
+    // Check this first, because opening a FIFO would block.
     if !named.is_file() {
         return refuse(path, format!("is not a regular file {NO_SYMLINK}"));
     }
@@ -121,7 +122,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         // A shared directory such as /tmp must stay writable for everyone.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
-            "keep the files of the gate elsewhere".into()
+            "keep the gate's files elsewhere".into()
         } else {
             format!("chmod go-w {}", shell_word(path))
         };

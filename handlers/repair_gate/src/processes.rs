@@ -1,24 +1,24 @@
-//! Finds processes of this host in /proc: proc_pid_stat(5).
+//! Finds the processes on this host in /proc, see proc_pid_stat(5).
 
 use std::fs;
 
-/// Error numbers of a lack of memory or descriptors: ENOMEM, ENFILE and EMFILE, see errno(3).
+/// Error numbers for a lack of memory or descriptors: ENOMEM, ENFILE and EMFILE, see errno(3).
 const SHORTAGES: [i32; 3] = [12, 23, 24];
 
-/// Whether a process group has a living process. Returns true if this is not known.
+/// Whether any process in the group is alive. Returns true if this cannot be determined.
 pub(crate) fn any_in_group(group: u32) -> bool {
     any(|process| process.group == group)
 }
 
-/// Whether a session has a living process. All processes of one SSH request are in one session.
-/// Returns true if this is not known, but false for the session of this process, which is also that
-/// of the shell if someone runs the gate by hand.
+/// Whether any process in the session is alive. All processes of one SSH request are in one
+/// session. Returns true if this cannot be determined. Returns false for our own session, which is
+/// also the shell's if someone runs the gate by hand.
 pub(crate) fn any_in_session(session: u32) -> bool {
     // Kernel threads have session 0, and a record without a session also contains 0.
     session != 0 && session != own_session() && any(|process| process.session == session)
 }
 
-/// Returns the session of this process, or 0 if it is not known.
+/// Returns the session of this process, or 0 if it cannot be determined.
 pub(crate) fn own_session() -> u32 {
     fs::read("/proc/self/stat")
         .ok()
@@ -33,7 +33,7 @@ struct Process {
 }
 
 impl Process {
-    /// Parses `pid (name) state ppid pgrp session ...`. The name can contain any character, even
+    /// Parses `pid (name) state ppid pgrp session ...`. The name can contain any characters, even
     /// parentheses.
     fn read(stat: &[u8]) -> Option<Process> {
         let stat = String::from_utf8_lossy(stat);
@@ -48,8 +48,8 @@ fn any(is_wanted: impl Fn(&Process) -> bool) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| match fs::read(entry.path().join("stat")) {
         Ok(stat) => Process::read(&stat).is_some_and(|one| !one.dead && is_wanted(&one)),
-        // Usually the process has just ended. After a lack of memory or descriptors the process is
-        // unknown and counts as found.
+        // Usually the process has just ended. If memory or descriptors ran out, the process cannot
+        // be examined, so it counts as found.
         Err(e) => e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
     })
 }

@@ -1,9 +1,9 @@
-//! `ready NAME`: checks whether a repair could run now.
+//! `ready NAME`: checks whether a repair would run now.
 //!
-//! Problems that do not pass by themselves come first: the configuration, the records, the
-//! programs, the sudo rules, the session settings of systemd and the maintenance file. The cooldown
-//! and the budget come last. The check changes nothing. It runs only `sudo -l`, `busctl
-//! get-property` and `systemctl show`, which change nothing either.
+//! Problems that do not go away by themselves come first: the configuration, the records, the
+//! programs, the sudo rules, systemd's session settings and the maintenance file. The cooldown and
+//! the budget come last. The check changes nothing. It runs only `sudo -l`, `busctl get-property`
+//! and `systemctl show`, which change nothing either.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -17,7 +17,7 @@ use crate::request::Name;
 use crate::store::RecordStore;
 use crate::{config_file, maintenance, rate_limit, session, sudo};
 
-/// Checks whether the repair `name` could run now, and returns the first problem as the refusal.
+/// Checks whether the repair `name` would run now. Returns the first problem as a refusal.
 pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;

@@ -1,11 +1,11 @@
-//! Refusals of the gate.
+//! How the gate refuses requests.
 
 use std::time::Duration;
 
 use crate::ownership::UnusablePath;
 use crate::request::Job;
 
-/// The reason for a refusal, as the server evaluates it.
+/// Why the gate refuses a request, as a code for the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RejectionReason {
     BadRequest,
@@ -20,7 +20,7 @@ pub(crate) enum RejectionReason {
 }
 
 impl RejectionReason {
-    /// Returns the word for this reason in an answer.
+    /// Returns the word that stands for this reason in an answer.
     pub(crate) fn word(self) -> &'static str {
         match self {
             RejectionReason::BadRequest => "bad-request",
@@ -41,18 +41,18 @@ impl RejectionReason {
     }
 }
 
-/// A refusal with its message.
+/// A refusal, with its reason and message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Rejection {
     pub(crate) reason: RejectionReason,
     pub(crate) text: String,
     /// The running job, if it is the reason for the refusal.
     pub(crate) running: Option<Job>,
-    /// Time after which another request can succeed; `None` if the refusal does not depend on time.
+    /// How long until another request can succeed; `None` if the refusal does not depend on time.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// For errors of paths in the state directory.
+/// Converts an error about a path in the state directory.
 impl From<UnusablePath> for Rejection {
     fn from(e: UnusablePath) -> Rejection {
         RejectionReason::State.because(format!("the state of the gate: {e}"))

@@ -1,5 +1,5 @@
-//! Parses the requests of a server. There are seven requests, and any other input is refused before
-//! the gate does anything else. This module does not use files, clocks or processes.
+//! Parses a server's requests. There are seven of them, and any other input is refused before the
+//! gate does anything else. This module does not use files, clocks or processes.
 
 use std::{error, fmt};
 
@@ -7,11 +7,12 @@ use std::{error, fmt};
 const LONGEST: usize = 256;
 
 /// An identifier of `SHORTEST` to 64 characters from `[A-Za-z0-9_-]`. The first character is a
-/// letter or digit. An identifier has no special meaning in a shell, a path or an option parser.
+/// letter or digit. An identifier therefore has no special meaning in a shell or a path and is
+/// never mistaken for an option.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identifier<const SHORTEST: usize>(String);
 
-/// The name of a repair.
+/// The name of a repair, a key in repairs.json.
 pub type Name = Identifier<1>;
 
 /// The ID of one run. A repeated request with the same ID does not run the repair again. The ID is
@@ -39,14 +40,14 @@ impl<const SHORTEST: usize> fmt::Display for Identifier<SHORTEST> {
     }
 }
 
-/// A request of a server.
+/// A request from a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GateRequest {
     /// `repair NAME JOB`: run the repair, unless the job is already known.
     Repair(Name, Job),
-    /// `diagnose NAME`: run the `diagnose` commands of the repair, which change nothing.
+    /// `diagnose NAME`: run the repair's `diagnose` commands, which change nothing.
     Diagnose(Name),
-    /// `ready NAME`: report whether the repair could run now, without running it.
+    /// `ready NAME`: report whether the repair would run now, without running it.
     Ready(Name),
     /// `usage`: report how much of its limits each repair has used.
     Usage,
@@ -58,12 +59,12 @@ pub enum GateRequest {
     Version,
 }
 
-/// The reason why a request could not be parsed.
+/// Why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// The message.
+    /// What is wrong with the request, worded for the server.
     pub text: String,
-    /// The job ID of the request if it is valid, so that the server can match the refusal.
+    /// The request's job ID if it is valid, so that the server can tell which request was refused.
     pub job: Option<Job>,
 }
 
@@ -75,14 +76,15 @@ impl fmt::Display for BadRequest {
 
 impl error::Error for BadRequest {}
 
-/// Parses the value of SSH_ORIGINAL_COMMAND. `None` means a login without a command.
+/// Parses the value of SSH_ORIGINAL_COMMAND. It is `None` if the client logged in without a
+/// command.
 ///
 /// With `command=`, sshd sets this variable to the client's command, or to the name of the
-/// requested subsystem ("internal-sftp"): sshd(8). Words are separated by single spaces. There is
-/// no quoting, because no valid word needs it.
+/// requested subsystem ("internal-sftp"), see sshd(8). Words are separated by single spaces. There
+/// is no quoting, because no valid word needs it.
 ///
 /// # Errors
-/// The command is not exactly one of the seven requests.
+/// Fails if the command is not exactly one of the seven requests.
 pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
     let Some(command) = command.filter(|command| !command.is_empty()) else {
         return bad("no command: this key is only for requests to the gate, not for a login");

@@ -1,5 +1,6 @@
-//! Runs one command without a shell, with a clean environment, a time limit (see `timeout`) and
-//! bounded output. Returns when the command has ended, even if it has left processes running.
+//! Runs one command without a shell, with a clean environment, a time limit (see the module
+//! `timeout`) and bounded output. Returns as soon as the command has ended, even if it has left
+//! processes running.
 
 use std::io::{self, PipeReader, PipeWriter, Read, pipe};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,15 +15,15 @@ use crate::stream::LineStream;
 use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
-/// Time for the reader thread to read the last output, which is already in the pipe when the
-/// command has ended.
+/// How long to wait for the reader thread after the command has ended. The last output is then
+/// already in the pipe.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// Returns the path of this program, for sudoers and sudo. Removes the suffix " (deleted)", which
-/// the link in /proc has if the program file was replaced while it runs: proc(5).
+/// the link in /proc gets if the program file is replaced while it runs, see proc(5).
 ///
 /// # Errors
-/// The path is not known, or it is not UTF-8.
+/// Fails if the path cannot be determined or is not UTF-8.
 pub(crate) fn gate_path() -> io::Result<String> {
     let path = std::env::current_exe()?
         .into_os_string()
@@ -31,16 +32,16 @@ pub(crate) fn gate_path() -> io::Result<String> {
     Ok(path.strip_suffix(" (deleted)").unwrap_or(&path).to_owned())
 }
 
-/// The reason why a command has no result.
+/// Why a command has no result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ExecutionFailure {
     NotStarted(String),
-    /// The command did not end at the hard limit, or the process that enforces its timeout was
+    /// The command did not end by the hard limit, or the process that enforces its timeout was
     /// killed. The command may still be running.
     Lost,
 }
 
-/// The result of a command.
+/// How a command ended, and what it printed.
 pub(crate) struct ExecutedCommand {
     pub(crate) end: Result<ProcessEnd, ExecutionFailure>,
     pub(crate) elapsed: Duration,
@@ -48,7 +49,7 @@ pub(crate) struct ExecutedCommand {
 }
 
 impl ExecutedCommand {
-    /// Returns the reason why the command has no exit code, or `None` if it has one.
+    /// Returns why the command has no exit code, or `None` if it has one.
     pub(crate) fn no_exit_code(&self) -> Option<String> {
         match &self.end {
             Ok(ProcessEnd::Exit(_)) => None,
@@ -72,7 +73,7 @@ pub(crate) fn run(
     run_into(Excerpt::streaming(stream), argv, account, limit)
 }
 
-/// Runs a program and keeps long lines of its output, for this program to parse.
+/// Runs a program and keeps even long lines of its output, so that they can be parsed.
 pub(crate) fn query(argv: &[String]) -> ExecutedCommand {
     run_into(Excerpt::to_read(), argv, None, TimeLimit::DIAGNOSIS)
 }
@@ -104,8 +105,7 @@ fn command_line(
 }
 
 /// Returns [`ProcessEnd::TimedOut`] if the exit code shows that `repair_gate within` stopped the
-/// command. The command can also exit with this code by itself, but then it ended before the
-/// timeout.
+/// command. A command can also exit with this code by itself, but then it ends before the timeout.
 fn recognize_timeout(end: ProcessEnd, elapsed: Duration, limit: TimeLimit) -> ProcessEnd {
     let stopped = end == ProcessEnd::Exit(i32::from(timeout::TIMED_OUT));
     if stopped && elapsed >= limit.timeout { ProcessEnd::TimedOut } else { end.of_command() }
@@ -116,8 +116,7 @@ fn execute(words: &[String], limit: TimeLimit, excerpt: Excerpt) -> io::Result<E
     let (reader, writer) = pipe()?;
     let leftover = reader.try_clone()?;
     let excerpt = Arc::new(Mutex::new(excerpt));
-    // Both threads are started before the command, so that nothing has run if a thread cannot be
-    // created.
+    // Start both threads before the command, so that nothing has run if a thread cannot be created.
     let drained = drain(reader, Arc::clone(&excerpt))?;
     let ended = start(command(words, writer)?)?;
     let end = match ended.recv_timeout(limit.hard()) {
@@ -153,7 +152,7 @@ fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
     let (send, ended) = mpsc::channel();
     threads::spawn(move || {
         let child = command.spawn();
-        // Closes the write end of the pipe. Otherwise the reader would never see its end.
+        // Close the write end of the pipe, or the reader would never see the end of the output.
         drop(command);
         let _ = send.send(child.and_then(|mut child| child.wait()));
     })?;
@@ -175,7 +174,7 @@ fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Rec
 
 /// Starts a cat(1) that keeps reading the pipe for a daemon that the command has left running. If
 /// the pipe were closed, SIGPIPE would kill the daemon at its next write, long after the repair was
-/// reported as successful. A file instead of the pipe could fill the disk. cat(1) runs in a process
+/// reported as successful. Output to a file instead could fill the disk. cat(1) runs in a process
 /// group of its own and ends when the daemon ends.
 fn keep_open(leftover: PipeReader) {
     let mut cat = Command::new("/bin/cat");

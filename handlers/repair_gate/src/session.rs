@@ -1,5 +1,5 @@
 //! Checks whether systemd kills a repair and its daemons when the SSH connection ends. This depends
-//! on the settings of logind for sessions, or of the service that serves this connection.
+//! on logind's settings for sessions, or on those of the service that serves this connection.
 
 use crate::rejection::{Rejection, RejectionReason};
 use crate::run;
@@ -13,7 +13,7 @@ const MANAGER: [&str; 3] =
 /// Checks that processes of the account `user` keep running after the connection has ended.
 ///
 /// # Errors
-/// systemd would kill them, or systemd cannot be queried.
+/// Fails if systemd would kill them or cannot be queried.
 pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
     let harm = if in_session(cgroup) {
         LogindSettings::of_this_host().map(|settings| settings.harm(user))
@@ -36,8 +36,8 @@ pub(crate) fn warning(user: &str) -> Option<String> {
     LogindSettings::of_this_host().ok()?.harm(user)
 }
 
-/// Whether the content of /proc/self/cgroup shows that this process is in a session of logind, for
-/// example `.../session-3.scope`. pam_systemd(8) opens such sessions.
+/// Whether /proc/self/cgroup shows that this process is in a logind session, for example
+/// `.../session-3.scope`. pam_systemd(8) opens such sessions.
 fn in_session(cgroup: &str) -> bool {
     cgroup
         .lines()
@@ -62,7 +62,7 @@ fn kill_mode(unit: &str) -> Result<String, String> {
     })
 }
 
-/// Returns a message with the fix if systemd kills all processes of the unit: systemd.kill(5).
+/// Returns a message with the fix if systemd kills all processes of the unit, see systemd.kill(5).
 fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     if ["process", "none"].contains(&mode) {
         return None;
@@ -77,7 +77,7 @@ fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     ))
 }
 
-/// The settings of logind.conf(5) for the processes of a session that has ended.
+/// What logind.conf(5) says about processes that are left when a session ends.
 #[derive(Debug, PartialEq, Eq)]
 struct LogindSettings {
     kill: bool,
@@ -109,15 +109,15 @@ impl LogindSettings {
         Some(LogindSettings { kill, only: list(only)?, exclude: list(exclude)? })
     }
 
-    /// Returns a message with the fix if logind kills all processes of a session of `user`.
+    /// Returns a message with the fix if logind kills all processes when a session of `user` ends.
     fn harm(&self, user: &str) -> Option<String> {
         let has = |names: &[String], name: &str| names.iter().any(|one| one == name);
         let chosen = if self.only.is_empty() { self.kill } else { has(&self.only, user) };
         if !chosen || has(&self.exclude, user) {
             return None;
         }
-        // Without a list, logind spares root. With a list it spares only the accounts in it:
-        // logind.conf(5).
+        // Without a list, logind spares root. With a list, it spares only the accounts in the list,
+        // see logind.conf(5).
         let root = if self.exclude.is_empty() || has(&self.exclude, "root") { "root " } else { "" };
         let directory = "/etc/systemd/logind.conf.d";
         Some(format!(
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_service_of_a_connection_that_kills_its_processes() {
+    fn reports_connection_service_that_kills_its_processes() {
         let unit = "sshd@3-192.0.2.2:22-192.0.2.1:50000.service";
         let cgroup = format!("0::/system.slice/system-sshd.slice/{unit}\n");
         assert_eq!(service_of_connection(&cgroup), Some(unit));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_unexpected_output_of_busctl() {
+    fn rejects_unexpected_busctl_output() {
         for lines in [&[][..], &["b true", "as 0"], &["b maybe", "as 0", "as 0"], &["x", "y", "z"]]
         {
             let lines: Vec<String> = lines.iter().map(|line| (*line).to_owned()).collect();

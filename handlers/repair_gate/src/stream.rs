@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use crate::threads;
 
-/// Maximum number of lines. They have at most 60 KiB, so with the answer they stay far below the
-/// 256 KiB that a server reads.
+/// Maximum number of lines. Together the lines have at most 60 KiB, so even with the answer they
+/// stay far below the 256 KiB that a server reads.
 const MOST: usize = 200;
-/// Time to write the last lines after the end of the repair. A slow reader delays the answer by at
-/// most this time.
+/// How long the last lines may take to write after the repair has ended. A slow reader delays the
+/// answer by no more than this.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// Queues lines for the writer thread. Dropping the value ends the stream.
+/// Queues lines for the writer thread. Dropping it ends the stream.
 pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
 }
 
-/// Receives a message when the writer thread has written all lines.
+/// Receives a message when the writer thread has written every line.
 pub(crate) struct StreamEnd(Receiver<()>);
 
 /// Starts the writer thread. Returns `None` if no thread can be created.
@@ -30,7 +30,7 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
     let (written, end) = mpsc::channel();
     threads::spawn(move || {
         for line in received {
-            // Errors are ignored, because the client may have disconnected.
+            // Ignore errors, because the client may have disconnected.
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         }
         let _ = written.send(());
@@ -40,8 +40,8 @@ pub(crate) fn begin() -> Option<(LineStream, StreamEnd)> {
 }
 
 impl LineStream {
-    /// Queues a line, which must not contain control characters. The first line has a newline
-    /// before it, in case an rc file has printed an incomplete line.
+    /// Queues a line, which must not contain control characters. Puts a newline before the first
+    /// line, in case an rc file has printed an incomplete line.
     pub(crate) fn line(&mut self, text: &str) {
         if self.left > 0 {
             let line_break = if self.left == MOST { "\n" } else { "" };
@@ -52,7 +52,7 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits until all lines are written, at most for [`LAST_LINES`].
+    /// Waits up to [`LAST_LINES`] until all lines are written.
     pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }

@@ -1,5 +1,5 @@
-//! Checks the rules and options of sudo(8) for the gate's account in the output of `sudo -l`. This
-//! changes nothing.
+//! Checks the sudo(8) rules and options that apply to the gate's account, in the output of `sudo
+//! -l`. This changes nothing.
 
 use std::path::Path;
 
@@ -13,20 +13,20 @@ use crate::{host, sudoers};
 
 const SUDO: &str = "/usr/bin/sudo";
 
-/// Options of sudoers(5) that break a repair or a daemon that it starts, with their effect. The
-/// original sudo has all of them. sudo-rs has only `noexec`, and does not list it.
+/// sudoers(5) options that break a repair or a daemon that it starts, with their effect. The
+/// original sudo has all of them. sudo-rs has only `noexec`, and `sudo -l` does not list it.
 const HARMFUL: [(&str, &str); 7] = [
     ("intercept", "keeps a repair from starting programs"),
     ("noexec", "keeps a repair from starting programs"),
-    ("log_subcmds", "keeps a daemon that a repair has started from starting programs"),
-    ("log_output", "kills a daemon that a repair has started as soon as it prints something"),
-    ("log_stdout", "kills a daemon that a repair has started as soon as it prints something"),
-    ("log_stderr", "kills a daemon that a repair has started as soon as it prints something"),
+    ("log_subcmds", "keeps a daemon started by a repair from starting programs"),
+    ("log_output", "kills a daemon started by a repair as soon as it prints something"),
+    ("log_stdout", "kills a daemon started by a repair as soon as it prints something"),
+    ("log_stderr", "kills a daemon started by a repair as soon as it prints something"),
     ("command_timeout", "stops a repair before its own timeout"),
 ];
 
-/// Checks that sudo permits exactly the command `argv`. `sudo -l` with a command exits with 0 if it
-/// is permitted, and does not run it.
+/// Checks that sudo permits exactly the command `argv`. With a command as argument, `sudo -l` exits
+/// with 0 if the command is permitted, and does not run it.
 pub(crate) fn check_command(
     argv: &[String],
     account: &str,
@@ -49,10 +49,10 @@ pub(crate) fn check_command(
     )))
 }
 
-/// Checks the options with which sudo runs commands of this account as `account`.
+/// Checks the options that apply when sudo runs this account's commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // The option `listpw` can forbid `sudo -l` for an account that may still run the repair.
+    // The option `listpw` can forbid `sudo -l` to an account that may still run the repair.
     if answered(&ran, "under which options sudo runs a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {
@@ -61,7 +61,8 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about options with which sudo runs commands of `user` as `account`.
+/// Returns a warning for root about options that apply when sudo runs commands from `user` as
+/// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
 }
@@ -74,7 +75,7 @@ pub(crate) fn requires_terminal(user: &str) -> Result<bool, Rejection> {
     }
     let ran = list(Some(user));
     answered(&ran, "whether sudo requires a terminal")?;
-    // If sudo requires a terminal from root as well, it prints only this error.
+    // If sudo requires a terminal even from root, sudo prints only this error.
     Ok(ran.output.iter().any(|line| line.contains("you must have a tty"))
         || SudoOptions::read(&ran.output).general.iter().any(|option| option == "requiretty"))
 }
@@ -89,7 +90,7 @@ fn list(user: Option<&str>) -> ExecutedCommand {
 /// Returns whether sudo exited with 0. The error message contains `question`.
 ///
 /// # Errors
-/// sudo did not start or did not exit by itself. This does not count as a refusal by sudo.
+/// Fails if sudo did not start or did not exit by itself, which does not count as a refusal.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {
@@ -114,7 +115,7 @@ fn harm(printed: &[String], gate: &str, account: &str) -> Option<String> {
     ))
 }
 
-/// The options that `sudo -l` prints, in the order in which sudo applies them.
+/// The options listed by `sudo -l`, in the order in which sudo applies them.
 #[derive(Debug, Default)]
 struct SudoOptions {
     /// Options that apply to every command.
@@ -164,7 +165,7 @@ fn bound_to(entry: &str) -> Option<(char, Vec<String>, Vec<String>)> {
     }
 }
 
-/// Splits at whitespace, and leaves out text in double quotes.
+/// Splits at whitespace and drops everything in double quotes.
 fn words(text: &str) -> Vec<String> {
     let outside = text.split('"').step_by(2).collect::<Vec<_>>().join("\"");
     outside.split_whitespace().map(|word| word.trim_end_matches(',').to_owned()).collect()
@@ -176,7 +177,8 @@ mod tests {
 
     const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-    /// Returns the harmful options in output of sudo 1.9.13 with these general and bound options.
+    /// Returns the harmful options found in the output of sudo 1.9.13, given these general and
+    /// bound options.
     fn active(general: &str, bound: &str) -> Vec<&'static str> {
         let text = format!(
             "Matching Defaults entries for repair on web1:\n    env_reset, \
@@ -204,7 +206,7 @@ mod tests {
         assert_eq!(active("", "    Defaults>daemon log_output"), [""; 0]);
         assert_eq!(active("", &format!("    Defaults!/usr/bin/id, {GATE} noexec")), ["noexec"]);
         assert_eq!(active("", "    Defaults!ALL log_stderr"), ["log_stderr"]);
-        // The original sudo prints no newline between these two entries.
+        // The original sudo prints these two entries without a newline between them.
         assert_eq!(
             active("", "    Defaults>ALL log_stdout    Defaults!/usr/bin/sudoreplay !log_stdout"),
             ["log_stdout"]

@@ -10,16 +10,16 @@ use crate::rejection::{Rejection, RejectionReason};
 
 const FILE: &str = "/etc/sudoers.d/nagios-selfheal";
 
-/// Maximum length of the gate's path in bytes. sudo-rs allows 1,024 bytes for a whole command, and
-/// `config` limits the rest.
+/// Maximum length of the gate's path in bytes. sudo-rs allows 1,024 bytes for a whole command; the
+/// module `config` limits the rest of it.
 const LONGEST_GATE: usize = 100;
 
-/// Returns the content of the file for the account `user`. `gate` is the path of the gate, and
-/// `terminal` tells whether sudo requires a terminal from the account. The file has the same
-/// meaning for the original sudo and sudo-rs.
+/// Returns the content of the sudoers file for the account `user`. `gate` is the path of the gate,
+/// and `terminal` is set if sudo requires a terminal from the account. The file means the same to
+/// the original sudo and to sudo-rs.
 ///
 /// # Errors
-/// The path of the gate is too long or has characters with a special meaning in sudoers.
+/// Fails if the gate's path is too long or contains a character that is special in sudoers.
 pub(crate) fn file(
     repairs: &RepairDefinitions,
     user: &str,
@@ -47,8 +47,9 @@ pub(crate) fn file(
         "# Made by `repair_gate sudoers` from repairs.json. Make it again when that file \
          changes.\n",
     );
-    // Old versions of RHEL turn on requiretty, and a forced command has no terminal. sudo-rs does
-    // not know the option and rejects a file that contains it.
+    // Old versions of RHEL turn on requiretty, but a forced command has no terminal. Add the line
+    // only if it is needed, because sudo-rs does not know the option and rejects a file that
+    // contains it.
     if terminal {
         text.push_str(&format!("Defaults:{user} !requiretty\n"));
     }
@@ -56,8 +57,8 @@ pub(crate) fn file(
     Ok(text)
 }
 
-/// Returns the command with which root generates the file from `config`. The file is replaced
-/// atomically: sudo(8) ignores the temporary file, because its name contains a dot.
+/// Returns the command for root that generates the file from `config`. It replaces the file
+/// atomically. sudo(8) ignores the temporary file, because its name contains a dot.
 pub(crate) fn renewal(gate: &str, config: &Path) -> String {
     let (gate, config) = (shell_word(gate.as_ref()), shell_word(config));
     format!(
@@ -67,7 +68,8 @@ pub(crate) fn renewal(gate: &str, config: &Path) -> String {
 }
 
 /// Joins and escapes a command for sudoers(5), in which `,`, `:`, `=` and `\` in arguments need a
-/// backslash. `config` allows no other character that is special for the original sudo or sudo-rs.
+/// backslash. The module `config` allows no other character that is special to the original sudo or
+/// to sudo-rs.
 fn escaped(words: &[String]) -> String {
     let mut text = String::new();
     for c in words.join(" ").chars() {

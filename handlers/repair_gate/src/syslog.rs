@@ -1,5 +1,5 @@
-//! Logs one line to syslog for each request, with the address of the client. Errors are ignored:
-//! repairs work without a syslog daemon, and the gate does not wait for a slow one.
+//! Logs one line to syslog for each request, with the client's address. Ignores errors, because
+//! repairs must work without a syslog daemon, and never waits for a slow one.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::output::clean;
 
-/// Priority of RFC 3164: facility authpriv (10) * 8 + severity.
+/// RFC 3164 priorities: facility authpriv (10) * 8 + severity.
 const INFO: u8 = 86;
 const WARNING: u8 = 84;
 
@@ -29,8 +29,8 @@ fn send(log: &Path, priority: u8, text: &str) {
     }
 }
 
-/// Returns the address of the client from SSH_CONNECTION, for the log only. The variable contains
-/// the client's address and port, then those of the server: ssh(1).
+/// Returns the client's address from SSH_CONNECTION, for the log only. The variable contains the
+/// client's address and port, followed by the server's, see ssh(1).
 pub(crate) fn peer(connection: Option<&str>) -> String {
     let first = connection.unwrap_or_default().split(' ').next().unwrap_or_default();
     let (address, _zone) = first.split_once('%').unwrap_or((first, ""));

@@ -1,7 +1,7 @@
 //! `repair_gate within SECONDS GRACE PROGRAM...`: runs a command under a time limit.
 //!
-//! sudo runs `within`, and `within` runs the command under the same account, because only that
-//! account may signal the command. `within` also enforces the limit if the gate has died.
+//! sudo runs `within` under the account that the command needs, because only that account may
+//! signal the command. `within` also enforces the limit if the gate has died.
 //!
 //! timeout(1) is not used, because it ends together with its program and leaves other processes of
 //! the group running if they ignore SIGTERM.
@@ -19,7 +19,7 @@ use crate::durations::TimeLimit;
 use crate::output::Output;
 use crate::{processes, threads};
 
-/// The end of a command.
+/// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProcessEnd {
     Exit(i32),
@@ -29,7 +29,7 @@ pub(crate) enum ProcessEnd {
 }
 
 impl ProcessEnd {
-    /// Converts the end of `repair_gate within` to the end of the command that it ran.
+    /// Converts how `repair_gate within` ended to how its command ended.
     pub(crate) fn of_command(self) -> ProcessEnd {
         match self {
             ProcessEnd::Exit(code) if SURVIVED.contains(&(code - 128)) => {
@@ -47,23 +47,23 @@ impl From<ExitStatus> for ProcessEnd {
     }
 }
 
-/// Exit code of `within` if it stopped the command. timeout(1) uses the same code.
+/// Exit code of `within` when it stopped the command, the same as for timeout(1).
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
-/// SIGKILL: signal(7).
+/// The number of SIGKILL, see signal(7).
 pub(crate) const KILLED: i32 = 9;
-/// SIGBUS, SIGSEGV and SIGPIPE, which `within` reports in its exit code. sudo-rs, up to at least
-/// 0.2.8, cannot pass them on. It signals itself, survives because Rust's runtime handles these
-/// signals, and exits with 0 as if the command had succeeded.
+/// SIGBUS, SIGSEGV and SIGPIPE. `within` reports these in its exit code, because sudo-rs up to at
+/// least 0.2.8 cannot pass them on: it signals itself, survives because Rust's runtime handles
+/// these signals, and exits with 0 as if the command had succeeded.
 const SURVIVED: [i32; 3] = [7, 11, 13];
 const KILL: &str = "/bin/kill";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Runs the command and ends in the same way. Any exit code is possible here, because only the gate
-/// sees it.
+/// Runs the command and ends the way that the command ended. Any exit code is possible here,
+/// because only the gate sees it.
 pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     // sudo joins arguments with spaces before it compares them, so the account could pass several
-    // arguments of a permitted command as one.
+    // arguments of a permitted command as a single one.
     let joined = env::var_os("SUDO_COMMAND").is_some() && argv.iter().any(|w| w.contains(' '));
     let ran = if joined {
         Err(io::Error::other("an argument contains a space"))
@@ -73,8 +73,8 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     let (code, stderr) = match ran {
         Ok(ProcessEnd::Exit(code)) => (u8::try_from(code).unwrap_or(u8::MAX), String::new()),
         Ok(ProcessEnd::TimedOut) => (TIMED_OUT, String::new()),
-        // The exit code that a shell would return. `within` must not die of SIGKILL itself, because
-        // the gate would conclude that `within` was killed and the command may still be running.
+        // Exit with the code that a shell would return. If `within` died of SIGKILL itself, the
+        // gate would conclude that `within` was killed and that the command may still be running.
         Ok(ProcessEnd::Signal(KILLED)) => (128 + 9, String::new()),
         Ok(ProcessEnd::Signal(signal)) => (die_of(signal), String::new()),
         Err(e) => {
@@ -94,7 +94,7 @@ fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
         .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
-    // The timer thread is started before the command.
+    // Start the timer thread before the command.
     let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
         let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);
@@ -137,7 +137,7 @@ fn signal(name: &str, group: u32) -> bool {
 }
 
 /// Ends this process with the signal that ended the command. sudo(8) does the same, so the signal
-/// reaches the gate. This process is replaced by kill(1), which signals itself.
+/// reaches the gate. kill(1) replaces this process and then signals itself.
 fn die_of(signal: i32) -> u8 {
     if !SURVIVED.contains(&signal) && Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn returns_the_end_of_the_command() {
+    fn returns_how_the_command_ended() {
         assert_eq!(shell("exit 3", 1).0, ProcessEnd::Exit(3));
         assert_eq!(shell("exit 124", 1).0, ProcessEnd::Exit(124));
         assert_eq!(shell("kill -SEGV $$", 1).0, ProcessEnd::Signal(11));

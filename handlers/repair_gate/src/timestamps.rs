@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Returns the current time in whole milliseconds, the precision of records. A clock before 1970
-/// counts as 1970, so all records are in the future.
+/// Returns the current time in whole milliseconds, the precision of records. If the clock is before
+/// 1970, returns 1970, so that all records lie in the future.
 pub(crate) fn now() -> SystemTime {
     from_millis(to_millis(SystemTime::now()))
 }
 
-/// Returns the point in time `millis` milliseconds after the start of 1970.
+/// Returns the time `millis` milliseconds after the start of 1970.
 pub(crate) fn from_millis(millis: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(millis)
 }
@@ -23,7 +23,7 @@ pub(crate) fn to_seconds(at: SystemTime) -> u64 {
     until(at, UNIX_EPOCH).as_secs()
 }
 
-/// Returns the time from `now` until `at`, or zero if `at` has passed.
+/// Returns how long it is from `now` until `at`, or zero if `at` has passed.
 pub(crate) fn until(at: SystemTime, now: SystemTime) -> Duration {
     at.duration_since(now).unwrap_or_default()
 }
@@ -41,8 +41,8 @@ pub(crate) fn utc(at: SystemTime) -> String {
     )
 }
 
-/// Returns year, month and day of the date `days` days after 1970-01-01. Skips whole cycles of 400
-/// years, then counts years and months.
+/// Returns the year, month and day of the date `days` days after 1970-01-01. Skips whole 400-year
+/// cycles, then counts years and months.
 fn civil(days: u64) -> (u64, u64, u64) {
     const CYCLE: u64 = 146_097;
     let leap = |year: u64| {

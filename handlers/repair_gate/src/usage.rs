@@ -1,5 +1,5 @@
-//! `usage`: reports how much of its limits each repair has used, and the refusal that a request
-//! would get now. This changes nothing.
+//! `usage`: reports how much of its limits each repair has used, and whether the gate would refuse
+//! it now. This changes nothing.
 
 use crate::answer::{GateAnswer, RepairUsage};
 use crate::args::GateArgs;
@@ -9,7 +9,7 @@ use crate::rejection::Rejection;
 use crate::store::RecordStore;
 use crate::{config_file, maintenance, rate_limit};
 
-/// Reports the usage of all repairs of this host, sorted by name.
+/// Reports the usage of all repairs on this host, sorted by name.
 pub(crate) fn usage(args: &GateArgs) -> Result<GateAnswer, Rejection> {
     let host = LocalHost::read()?;
     let repairs = config_file::load(&args.config)?;

@@ -97,7 +97,7 @@ fn refuses_shells_commands_and_logins() {
 }
 
 #[test]
-fn survives_request_of_a_megabyte() {
+fn survives_megabyte_request() {
     let host = installed("touch LAB/marker");
     let piece = format!("repair x {JOB} {}", "y".repeat(100_000));
     let output = host.ssh(&[], &[piece.as_str(); 11]);
@@ -156,7 +156,7 @@ fn refuses_all_forwarding() {
         "a tunnel device",
     );
 
-    // The client accepts -L, so the test checks that no connection reaches the target.
+    // The client accepts -L in any case, so check that no connection reaches the target.
     let local = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let forward = format!("{local}:127.0.0.1:{port}");
     let client = Client(
@@ -284,7 +284,7 @@ fn reports_exit_codes_and_signals_through_sudo() {
 }
 
 #[test]
-fn timeout_kills_processes_of_root_and_their_grandchildren() {
+fn timeout_kills_root_processes_and_their_grandchildren() {
     let host = with_timeout(
         "2s",
         "sh -c 'echo $$ > LAB/pid; trap \"\" TERM; while :; do sleep 0.1; done' & wait",
@@ -292,8 +292,8 @@ fn timeout_kills_processes_of_root_and_their_grandchildren() {
     let answer = host.request(&format!("repair x {JOB}"));
     assert_eq!(answer.is("timeout").code, 1);
     let pid = read_pid(&host.lab.path("pid"));
-    // The shell that led the group ended at SIGTERM. The grandchild, which ignores SIGTERM, is
-    // still killed with the group.
+    // The shell that led the group ended on SIGTERM. The grandchild ignores SIGTERM, but is still
+    // killed with the group.
     wait_until("the grandchild is gone", || !alive(&pid));
 }
 
@@ -367,7 +367,7 @@ fn ready_reports_obstacles_and_runs_nothing() {
     fs::remove_file(&hold).unwrap();
     let sudoers = host.inside("/etc/sudoers.d/nagios-selfheal");
     let rules = fs::read_to_string(&sudoers).unwrap();
-    // The sudo rule for the `diagnose` command does not allow the repair itself.
+    // The sudo rule for the `diagnose` command is not enough for the repair itself.
     let less: String = rules
         .lines()
         .filter(|line| !line.contains("/script"))

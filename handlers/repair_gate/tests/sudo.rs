@@ -1,6 +1,6 @@
 //! Tests the original sudo and sudo-rs behind a real sshd. Both accept the same sudoers file and
-//! let the gate's account run exactly the configured commands. The fixes that `ready` and `check`
-//! print for harmful options are run as root. These tests need root.
+//! let the gate's account run exactly the configured commands. The tests run, as root, the fixes
+//! that `ready` and `check` print for harmful options. These tests need root.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use common::installed::{Installed, Sudo};
 use common::{JOB, alive, read_pid, wait_until};
 use serde_json::json;
 
-/// The original sudo, sudo-rs of Ubuntu 25.10 (0.2.8) and a newer sudo-rs.
+/// The original sudo, sudo-rs as in Ubuntu 25.10 (0.2.8), and a newer sudo-rs.
 const ALL: [Sudo; 3] = [Sudo::Original, Sudo::Rs("0.2.8"), Sudo::Rs("0.2.15")];
 const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
@@ -47,7 +47,7 @@ fn host_with(sudo: Sudo, timeout: &str, script: &str) -> Installed {
     host
 }
 
-/// A sudoers file of an administrator, which sudo reads after the one of the gate.
+/// An administrator's own sudoers file, which sudo reads after the gate's.
 const ADMINS: &str = "/etc/sudoers.d/zz-admin";
 const WORD: &str = "--a=b:c,d@e%f+g~h{i}_J-9./";
 
@@ -62,7 +62,7 @@ fn must(host: &Installed, script: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// Returns the message with which the gate refuses `ready`, or an empty string if it does not.
+/// Returns the gate's message if it refuses `ready`, or else an empty string.
 fn obstacle(host: &Installed) -> String {
     let answer = host.request("ready x");
     if answer.code == 0 { String::new() } else { answer.refused("config").to_owned() }
@@ -215,7 +215,7 @@ fn printed_fix_turns_off_harmful_sudo_options() {
         fixed += 1;
     }
     println!("ran {fixed} printed fixes");
-    // These options do not affect a repair, because it has no terminal.
+    // These options do not affect a repair, because a repair has no terminal.
     for option in ["use_pty", "log_input", "log_ttyout", "!use_pty", "!log_output"] {
         must(&host, &format!("umask 226; echo 'Defaults {option}' > {ADMINS}; visudo -c"));
         assert_eq!(obstacle(&host), "", "{option}");
@@ -227,14 +227,15 @@ fn turns_off_requiretty_only_if_it_is_set() {
     for scope in ["", ":repair"] {
         let host = host(Sudo::Original, "echo fine");
         let option = format!("Defaults{scope} requiretty");
-        // Old versions of RHEL set the option before the files in sudoers.d are read.
+        // Old versions of RHEL set the option in /etc/sudoers, before sudo reads the files in
+        // sudoers.d.
         must(&host, &format!("sed -i '1i {option}' /etc/sudoers; visudo -c"));
         let text = obstacle(&host);
         assert!(text.contains("you must have a tty"), "{text}");
         must(&host, fix(&text));
         assert_eq!(obstacle(&host), "");
         host.request(&format!("repair x {JOB}")).is("done");
-        // A generated file keeps `!requiretty` while the option is set, and drops it afterwards.
+        // A generated file has `!requiretty` while the option is set, and drops it afterwards.
         let renewed = || must(&host, &format!("{GATE} sudoers")).contains("!requiretty");
         assert!(renewed());
         must(&host, "sed -i 1d /etc/sudoers; visudo -c");

@@ -1,4 +1,4 @@
-//! Generates a Nagios log to measure `repairctl replay` by hand. `nagios_log 1000 > nagios.log`
+//! Generates a Nagios log for timing `repairctl replay` by hand. `nagios_log 1000 > nagios.log`
 //! writes 1000 MB, and `nagios_log objects` writes the matching object cache.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for measuring")]

@@ -1,4 +1,5 @@
-//! The command line of `repairctl`. The arguments of each command are in the command's folder.
+//! The command line of `repairctl`. Each command defines its arguments in its
+//! own folder.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -21,9 +22,9 @@ use crate::show::args::ShowArgs;
 use crate::sweep::args::SweepArgs;
 use crate::trust::args::TrustArgs;
 
-/// Set up, explain, pause, retry and report the repairs of handle_repair
+/// Set up, explain, pause, retry and report on handle_repair's repairs
 ///
-/// In names of hosts and services, write a byte that is not UTF-8 as \xF6.
+/// In host and service names, write bytes that are not UTF-8 as escapes like \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "repairctl",
@@ -54,9 +55,9 @@ pub struct RepairctlArgs {
 pub enum RepairctlCommand {
     /// Create a first policy and key, and show what to install on a host
     Init(InitArgs),
-    /// Record a host's key after you compared its fingerprint
+    /// Record a host's key after you have compared its fingerprint
     Trust(TrustArgs),
-    /// Check everything between Nagios and the gates of the hosts
+    /// Check the whole chain, from Nagios to the gates on the hosts
     Doctor(DoctorArgs),
     /// Find mistakes in Nagios' configuration that silently prevent repairs
     Lint(LintArgs),
@@ -66,15 +67,15 @@ pub enum RepairctlCommand {
     History(HistoryArgs),
     /// Show everything about one repair
     Show(ShowArgs),
-    /// Write a page or a mail about the repairs of a month
+    /// Report on the repairs of a month, as a web page or for an email
     Report(ReportArgs),
     /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
-    /// Pause the repairs of everything, of a host, or of a service
+    /// Pause all repairs, or those of one host or service
     Pause(PauseArgs),
     /// End a pause
     Resume(ResumeArgs),
-    /// Close the breaker of a host or service by hand
+    /// Close the breaker for a host or service by hand
     Reset(ResetArgs),
     /// Show whether repairs are paused, running, or held back by a limit
     Status(StatusArgs),
@@ -85,7 +86,8 @@ pub enum RepairctlCommand {
 }
 
 impl RepairctlCommand {
-    /// Returns Nagios' main configuration file, if the command line names one.
+    /// Returns the path of Nagios' main configuration, if the command line
+    /// names one.
     pub fn nagios_cfg(&self) -> Option<&PathBuf> {
         match self {
             RepairctlCommand::Init(words) => words.nagios_cfg.as_ref(),
@@ -127,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_a_usage_error_on_one_line() {
+    fn prints_usage_errors_on_one_line() {
         for (argv, wanted) in
             [(vec![], "no command given"), (vec!["pauze"], "pauze"), (vec!["show"], "<JOB>")]
         {

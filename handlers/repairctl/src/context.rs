@@ -1,4 +1,4 @@
-//! The context of a command: the policy, the ledger, and the account that owns them.
+//! What a command works with: the policy, the ledger, and the account that owns them.
 
 use std::cell::OnceCell;
 use std::io::ErrorKind;
@@ -12,13 +12,13 @@ use privsep::{Account, Role};
 
 use crate::paste::{absolute, program, with_sudo};
 
-/// Path of the policy unless `--policy` names another one.
+/// Path of the policy if `--policy` does not name another one.
 pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
-    /// This user may not read the policy, but Nagios' user or root may.
+    /// This user is not allowed to read the policy, but Nagios' user or root is.
     #[error("{0}; run this as Nagios' user, or, {sudo}", sudo = with_sudo())]
     Forbidden(BadPolicy),
     /// The policy is missing or invalid.
@@ -43,7 +43,7 @@ impl From<UnusablePolicy> for Problem {
     }
 }
 
-/// The files that a command works on. The policy is read when the command first needs it.
+/// The files that a command works on. The policy is not read until the command first needs it.
 #[derive(Debug)]
 pub struct Context {
     /// Path of the policy, as given on the command line.
@@ -62,7 +62,7 @@ impl Context {
         Context { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
-    /// Returns the policy and the paths in it. Reads the file only at the first call.
+    /// Returns the policy and the paths in it. Reads the file only on the first call.
     pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
@@ -81,12 +81,13 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// Returns the account that owns the ledger or Nagios' files, if this process is root and the
-    /// account is not. Before there is a ledger, returns the account that Nagios runs as.
+    /// If this process runs as root, returns the account that owns the ledger or Nagios' files,
+    /// unless that is root too. Before there is a ledger, returns the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // Several accounts can change a directory, so it does not show a single owner.
+            // Several accounts can change a directory, so it does not have a single owner. Use the
+            // account that Nagios runs as.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
@@ -97,10 +98,10 @@ impl Context {
         }
     }
 
-    /// Returns the account of [`Context::other_owner`] for a command that needs no policy. Without
-    /// a policy that root trusts, returns the account that Nagios runs as.
+    /// Like [`Context::other_owner`], for a command that needs no policy. Without a policy that
+    /// root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        // A policy that comes through a pipe can be read only once. Leave it to the process that
+        // A policy that comes through a pipe can be read only once, so leave it to the process that
         // uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
             return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);
@@ -120,7 +121,7 @@ impl Context {
         format!("{}{policy} {words}", program("repairctl"))
     }
 
-    /// Returns the command line of [`Context::repairctl`], with `--nagios-cfg` if it was given.
+    /// Like [`Context::repairctl`], but adds `--nagios-cfg` if it was given.
     pub fn repairctl_with_nagios(&self, words: &str) -> String {
         let line = self.repairctl(words);
         match &self.nagios_cfg {

@@ -1,11 +1,12 @@
-//! What a repaired host needs: the paths of the gate's files, the line of authorized_keys, and the
+//! What a repaired host needs: the paths of the gate's files, the line for authorized_keys, and the
 //! commands that set up the host.
 
 use std::path::Path;
 
 use safe_file::Directory;
 
-/// The maximum size of a public key file, in bytes. An RSA key of 16384 bits takes 2.8 KB.
+/// The maximum size of a public key file, in bytes. Even an RSA key of 16384 bits takes only 2.8
+/// KB.
 const LONGEST: u64 = 16 << 10;
 
 /// Path of the gate on the host, as installed by the package.
@@ -17,10 +18,11 @@ pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 /// Path of the file that lists the repairs a host allows.
 pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 
-/// Path of the file that stops all repairs on the host as long as it exists.
+/// Path of the hold file. While this file exists, the gate runs no repairs on the host.
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 
-/// A command that gives a host new host keys. The service is called `ssh` on Debian.
+/// A command that gives a host new host keys. It tries two unit names, because Debian calls the
+/// service `ssh` and other distributions call it `sshd`.
 pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
                                  { systemctl restart sshd || systemctl restart ssh; }";
 
@@ -34,7 +36,8 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// Returns the authorized_keys line of the gate's account, with the public half of `private`.
+/// Returns the authorized_keys line for the gate's account. It contains the public key that belongs
+/// to `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",
@@ -42,7 +45,8 @@ pub fn key_line(private: &Path) -> String {
     )
 }
 
-/// Reads the public half of a private key from the `.pub` file next to it: type, base64, comment.
+/// Reads the public key from the `.pub` file next to a private key. The key consists of a type,
+/// base64 and a comment.
 pub fn public_half(private: &Path) -> Option<String> {
     let public = private.with_added_extension("pub");
     let text = Directory::open(public.parent()?).ok()?.read(public.file_name()?, LONGEST).ok()?;

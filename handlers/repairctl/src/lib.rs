@@ -1,4 +1,4 @@
-//! `repairctl`, the command line tool for admins. Each command has a folder of its own.
+//! `repairctl`, the command line tool for admins. The code of each command is in its own folder.
 
 pub mod cli;
 mod context;
@@ -32,7 +32,7 @@ use cli::RepairctlCommand;
 use context::Context;
 use split::{CommandResult, run_as_nagios};
 
-/// Reads the command line and runs its command.
+/// Parses the command line and runs the command that it names.
 pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
     let (role, argv) = privsep::step_down(argv)?;
     let words = cli::read(argv)?;

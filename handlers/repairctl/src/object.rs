@@ -26,8 +26,8 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Returns a message that Nagios does not know this object. `services` are the services of the
-    /// host, or `None` if Nagios does not know the host either.
+    /// Returns the message for an object that Nagios does not know. `services` lists the host's
+    /// services, or is `None` if Nagios does not know the host either.
     pub fn is_unknown(&self, services: Option<&[String]>) -> String {
         let Some(services) = services else {
             let host = Object { host: self.host, service: None };
@@ -47,7 +47,7 @@ impl<'a> From<&'a Record> for Object<'a> {
 }
 
 impl fmt::Display for Object<'_> {
-    /// Writes `host/service`, without control characters: the names come from files.
+    /// Writes `host/service`, without control characters, because the names come from files.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&plugin_kit::clean(&object_name(self.host, self.service)))
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use privsep::quoted;
 
-/// A command line with the machine and the account to run it on.
+/// A command line, with the machine and the account that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
     /// Name of the host, quoted for a shell; absent for this server.
@@ -21,13 +21,13 @@ impl Paste {
         Paste { host: None, account: "root", line: line.into() }
     }
 
-    /// Creates a command for root on `host`. The caller has quoted the host's name.
+    /// Creates a command for root on `host`. The caller must already have quoted the host's name.
     pub fn on(host: &str, line: impl Into<String>) -> Paste {
         Paste { host: Some(host.to_owned()), ..Paste::here(line) }
     }
 
-    /// Creates a command for the admin's own account, which may use sudo and has the SSH keys to
-    /// log in to hosts.
+    /// Creates a command for the admin's own account. That account can use sudo and has the SSH
+    /// keys for logging in to hosts.
     pub fn as_yourself(line: impl Into<String>) -> Paste {
         Paste { account: "yourself", ..Paste::here(line) }
     }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_machine_and_account_of_a_command() {
+    fn names_the_machine_and_account_for_a_command() {
         assert_eq!(Paste::on("web1", "id").to_string(), "on web1, as root: id");
         assert_eq!(Paste::here("id").to_string(), "as root: id");
         assert_eq!(Paste::as_yourself("sudo id").to_string(), "as yourself: sudo id");

@@ -1,6 +1,6 @@
-//! Runs the commands, in two processes if root starts them (see `privsep`). A command that
-//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints them
-//! in the process that runs as root. Every other command runs entirely as Nagios' user.
+//! Runs the commands. If root starts a command, it runs in two processes (see `privsep`). A command
+//! that implements [`Split`] collects its data in a process that runs as Nagios' user, and prints
+//! the result in the process that runs as root. Every other command runs entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,14 +17,14 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// Time that root's process waits for the data. The collecting process waits less than this for a
+/// How long root's process waits for the data. The collecting process waits less than this for a
 /// gate or a locked ledger.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// The result of a command.
+/// How a command ended: the exit code's meaning, or the error to print.
 pub type CommandResult = Result<ToolResult, Problem>;
 
-/// Why the process that runs as Nagios' user returned no result.
+/// Why there is no result from the process that runs as Nagios' user.
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
     /// The process reported a problem instead of its data.
@@ -33,7 +33,7 @@ enum OtherHalfError {
     /// The process printed a problem and exited.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file for the standard input of the process cannot be opened.
+    /// The file that the process should read as its standard input cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -44,39 +44,41 @@ impl From<OtherHalfError> for Problem {
     }
 }
 
-/// A command in two steps, collect and show.
+/// A command that works in two steps: it collects data, then shows the result.
 pub trait Split {
-    /// The data that `collect` returns. Root's process does not trust them.
+    /// The data that `collect` returns. Root's process does not trust it.
     type Data: Serialize + DeserializeOwned;
 
-    /// Returns the account that collects the data for root, or `None` if root owns the site.
+    /// Returns the account that collects the data for root. Returns `None` if Nagios' files and the
+    /// ledger belong to root.
     fn account(&self, context: &Context) -> Result<Option<Account>, Problem> {
         context.other_owner()
     }
 
-    /// Returns the time that root's process waits for the data.
+    /// Returns how long root's process waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON. If so, the data keep their control characters on the way to
-    /// root's process: JSON escapes them and must contain exactly what is on record.
+    /// Whether `show` prints JSON. If so, control characters stay in the data on its way to root's
+    /// process, because JSON escapes them and must contain exactly what is on record.
     fn prints_json(&self) -> bool {
         false
     }
 
-    /// Returns additional arguments for the collecting process, with data that only root has.
+    /// Returns additional arguments for the collecting process. They carry information that only
+    /// root's process has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
 
-    /// Checks arguments and permissions before any data are collected.
+    /// Checks arguments and permissions before any data is collected.
     fn validate(&self, _: &Context) -> Result<(), Problem> {
         Ok(())
     }
 
-    /// Collects the data from the ledger, Nagios' files and the gates. Some commands also change
-    /// them.
+    /// Collects the data from the ledger, Nagios' files and the gates. Some commands also make
+    /// changes in this step.
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem>;
 
     /// Prints the result. Opens no file that another account could have created or replaced.
@@ -145,7 +147,7 @@ fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
     if is_closed && is_relative() {
-        "; it may not enter this directory, so use absolute paths"
+        "; that account may not enter this directory, so use absolute paths"
     } else {
         ""
     }
@@ -168,8 +170,8 @@ fn start(
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// Opens the descriptor that `argv` names (`<(...)` of a shell, or `/dev/stdin`) as the standard
-/// input of the other process, and replaces its path in `argv`.
+/// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens it as the
+/// standard input of the other process and replaces the path in `argv`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

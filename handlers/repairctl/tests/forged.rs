@@ -1,4 +1,5 @@
-//! Tests that `repairctl doctor` shows texts from the network, but never derives a fix from them.
+//! Tests that `repairctl doctor` shows messages from the network, but never derives a fix from
+//! them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,8 +16,8 @@ use common::{GOOD_GATE, Plan, Sshd};
 use peer::{disconnect, peer};
 use serde_json::{Value, json};
 
-/// Runs `repairctl doctor` for the host at this port. Returns check, text and fix of the first
-/// problem.
+/// Runs `repairctl doctor` for the host at this port. Returns the check, the text and the fix of
+/// the first problem.
 fn wrong(sshd: &Sshd, port: u16, transport: &str) -> [String; 3] {
     let (known, config) = (sshd.path("known_hosts"), sshd.path("nagios.cfg"));
     fs::write(&known, format!("[*]:* {}\n", sshd.host_key("ed25519"))).unwrap();
@@ -82,7 +83,7 @@ fn ignores_the_text_of_a_refusal_when_choosing_a_fix() {
     );
 }
 
-/// An attacker on the network can offer different algorithms just as well as a different key.
+/// An attacker on the network can change the offered algorithms just as easily as the host key.
 #[test]
 fn advises_to_verify_the_host_when_algorithms_differ() {
     let sshd =

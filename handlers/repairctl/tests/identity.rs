@@ -51,7 +51,7 @@ impl Context {
         Running(child)
     }
 
-    /// Runs doctor as root, and returns the text of its check `user`.
+    /// Runs doctor as root, and returns the text of the check called `user`.
     fn user(&self) -> String {
         // Copy the program to a place where Nagios' user can start it.
         copy_program(env!("CARGO_BIN_EXE_repairctl"), self.at("repairctl"));
@@ -89,8 +89,8 @@ fn uses_the_environment_of_nagios_and_not_of_other_users_processes() {
     assert!(user.starts_with("nobody, with HOME=/of/nagios"), "{user}");
 }
 
-/// With LD_DEBUG_OUTPUT the loader writes a file for each process (ld.so(8)). The owner of the file
-/// shows which user's process had Nagios' environment.
+/// If LD_DEBUG_OUTPUT is set, the dynamic loader writes a file for each process (ld.so(8)). The
+/// file's owner shows which user's process had Nagios' environment.
 #[test]
 fn root_does_not_adopt_the_environment_of_nagios() {
     let site = Context::new();

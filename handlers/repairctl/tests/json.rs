@@ -1,5 +1,5 @@
-//! Tests that `--json` of every command has the form in the manual page, and that all commands
-//! accept and print names that are not UTF-8 in the same encoding.
+//! Tests that the `--json` output of every command has the form that the manual page describes, and
+//! that all commands use the same encoding for names that are not UTF-8.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -16,7 +16,7 @@ use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Name of a service in ISO-8859-1.
+/// A service description in ISO-8859-1.
 const SERVICE: &[u8] = b"Gr\xf6\xdfe C:\\xfade";
 /// The same name as repairctl prints it.
 const SPELLED: &str = r"Gr\xF6\xDFe C:\x5Cxfade";
@@ -26,8 +26,8 @@ struct Site {
 }
 
 impl Site {
-    /// Creates a ledger with repairs of every outcome, a running repair, an open breaker, a refusal
-    /// and a pause.
+    /// Creates a ledger with one repair for each outcome, a running repair, an open breaker, a
+    /// refusal and a pause.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };
         testkit::set_mode(site.dir.path(), 0o755);
@@ -157,8 +157,8 @@ fn reserve(
     let _ = ledger.reserve(&claim, &|| at, &|_| decision.clone()).unwrap();
 }
 
-/// Collects the keys of a document at any depth, except the members of `because`, which are names
-/// of rules.
+/// Collects the keys in a document at any depth, except those in `because`, which are names of
+/// rules.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(members) => {
@@ -300,7 +300,7 @@ fn accepts_and_prints_names_that_are_not_utf_8() {
     assert_eq!(site.run(&["pause", r"w\xE41", SPELLED, "--reason", "x"]).0, 0);
     let paused = site.json(&["sweep", "--dry-run"]);
     assert_eq!(paused["objects"][0]["code"], "paused", "{paused}");
-    // `\x0A` in an argument does not become a line break. The name just does not exist.
+    // `\x0A` in an argument does not become a line break. No object has this name.
     let (code, out, err) = site.run(&["explain", r"w\x0A1", "HTTP"]);
     assert!(code == 3 && !format!("{out}{err}").trim_end().contains('\n'), "{code} {out} {err}");
 }

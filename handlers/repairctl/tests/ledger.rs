@@ -1,4 +1,4 @@
-//! Tests `repairctl ledger migrate` on a ledger that version 7740e3e wrote.
+//! Tests `repairctl ledger migrate` with a ledger that version 7740e3e wrote.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ impl OldSite {
         self.0.path().join(name)
     }
 
-    /// Runs repairctl. Returns the exit code and the output of both streams.
+    /// Runs repairctl. Returns its exit code, and its standard output and standard error together.
     fn repairctl(&self, args: &[&str]) -> (i32, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_repairctl"));
         let done = command.arg("--policy").arg(self.at("policy.json")).args(args).output().unwrap();

@@ -1,6 +1,6 @@
 //! Tests `repairctl lint` on the shipped nagios-config/, on Debian's default configuration, and on
-//! copies of the shipped one with one defect each. Nagios itself accepts most of the defects
-//! without a message.
+//! copies of nagios-config/ with one defect each. Nagios itself silently accepts most of the
+//! defects.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,8 +13,8 @@ use std::process::{Command, Output};
 use lint_cases::{ACCEPTED, Case, REFUSED, cases};
 use tempfile::TempDir;
 
-/// The part of the configuration that every site writes itself: a contact, a time period, and a
-/// host with the repair `power-cycle`.
+/// The part of the configuration that every admin writes for their own site: a contact, a time
+/// period, and a host with the repair `power-cycle`.
 const SITE: &str = "\
 define command {
     command_name  page
@@ -91,7 +91,7 @@ illegal_macro_output_chars=`~$&|'\"<>
 log_service_retries=1
 ";
 
-/// A directory with a complete configuration.
+/// A directory with a complete and correct configuration.
 struct Context {
     directory: TempDir,
 }
@@ -99,7 +99,8 @@ struct Context {
 impl Context {
     fn new() -> Context {
         let directory = tempfile::tempdir().unwrap();
-        // Nagios reads the configuration as its own user.
+        // Nagios reads the configuration as its own user, so that user must be able to enter the
+        // directory.
         testkit::set_mode(directory.path(), 0o755);
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../nagios-config");
         let site = Context { directory };
@@ -130,7 +131,7 @@ impl Context {
         fs::read_to_string(self.at(name)).unwrap_or_default()
     }
 
-    /// Replaces the first occurrence; an empty `from` appends.
+    /// Replaces the first occurrence of `from`. If `from` is empty, appends `to`.
     fn edit(&self, name: &str, from: &str, to: &str) {
         let text = self.read(name);
         if from.is_empty() {

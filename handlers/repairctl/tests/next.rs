@@ -1,4 +1,4 @@
-//! Tests what explain prints about the next attempt, and how an admin triggers one.
+//! Tests what `repairctl explain` prints about the next attempt, and how an admin can trigger it.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -33,7 +33,7 @@ impl Site {
         site
     }
 
-    /// Writes a status file with the service in this state.
+    /// Writes a status file in which the service has this state.
     fn shows(&self, state: u8, state_type: u8, attempt: u8, more: &str) {
         let now = seconds(SystemTime::now());
         let text = format!(
@@ -52,8 +52,8 @@ impl Site {
         fs::write(self.dir.path().join("status.dat"), text).unwrap();
     }
 
-    /// Records three repairs without success, the last one a few seconds ago. Their problem IDs
-    /// count from `first`.
+    /// Records three repairs without success, the last of them a few seconds ago. Their problem IDs
+    /// are `first` and the next two numbers.
     fn open_breaker(&self, first: u32) {
         let mut ledger = ledger::open(&self.dir.path().join("ledger.sqlite")).unwrap();
         for n in 0..3u32 {
@@ -103,7 +103,7 @@ fn explain_names_the_trigger_of_the_next_attempt() {
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
     trigger("nothing: its event handler is off");
     site.shows(1, 1, 4, "");
-    trigger("the next change of its state");
+    trigger("the next state change");
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
 #[test]
 fn reset_closes_the_breaker_and_permits_another_sweep() {
     let site = Site::new();
-    // The last recorded repair was for the same event that the sweep would offer.
+    // The last repair on record is for the same event as the one that the sweep would offer.
     site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();
@@ -149,7 +149,10 @@ fn reset_closes_the_breaker_and_permits_another_sweep() {
     assert!(code == 3 && text.contains("--reason is empty"), "{code} {text}");
 
     let (code, text) = site.ctl(&["reset", "web1", "HTTP", "--reason", "disk replaced"]);
-    assert!(code == 0 && text.contains("it was held back: the breaker is open"), "{code} {text}");
+    assert!(
+        code == 0 && text.contains("repairs were held back: the breaker is open"),
+        "{code} {text}"
+    );
     let explained = site.explain();
     assert_eq!(explained["decision"], "repair", "{explained:#}");
     assert!(explained["next"]["trigger"].as_str().unwrap().starts_with("the next sweep"));

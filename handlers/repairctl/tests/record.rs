@@ -1,5 +1,5 @@
-//! Tests `repairctl` with hostile texts in the ledger, run as root, as Nagios' user and as an
-//! unrelated user.
+//! Tests `repairctl` with hostile text in the ledger, as root, as Nagios' user, and as an unrelated
+//! user.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -89,9 +89,9 @@ impl Context {
         checks.find(|check| check["check"] == name).unwrap().clone()
     }
 
-    /// Records one repair and one refusal with hostile texts.
+    /// Records one repair and one refusal that contain hostile text.
     fn record(&self) {
-        // Only its owner can write a ledger, and the test runs as root.
+        // Only the ledger's owner can write to it, and the test runs as root.
         self.give_ledger_to(0);
         let mut ledger = ledger::open(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);
@@ -127,7 +127,7 @@ impl Context {
     }
 }
 
-/// Whether a text contains no control characters and no right-to-left override.
+/// Whether a string contains neither control characters nor a right-to-left override.
 fn harmless(text: &str) -> bool {
     !text.chars().any(|c| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}')
 }
@@ -226,7 +226,7 @@ fn pause_as_root_accepts_names_that_are_not_utf_8() {
 }
 
 #[test]
-fn names_the_author_of_a_replaced_pause() {
+fn names_who_set_the_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
@@ -239,7 +239,7 @@ fn names_the_author_of_a_replaced_pause() {
 }
 
 #[test]
-fn doctor_names_each_file_of_the_ledger_that_keeps_nagios_out() {
+fn doctor_names_each_ledger_file_that_nagios_cannot_use() {
     let site = Context::new();
     site.record();
     let finding = || site.doctor_check("ledger");
@@ -317,13 +317,13 @@ fn init_adds_missing_repairs_to_an_existing_policy() {
     let policy = || fs::read_to_string(site.at("policy.json")).unwrap();
     let before = policy();
     let both = &["--repair", "httpd", "--repair", "mariadb"];
-    // Init shows the difference and fails, because there is no terminal to ask at.
+    // Init shows the difference and fails, because there is no terminal on which it could ask.
     let Said { code, out, err } = init(both);
     assert!(code == 3 && out.contains("nobody") && out.contains("(from /"), "{code} {out} {err}");
     assert!(out.contains("  +     \"mariadb\": {") && !out.contains("+     \"httpd\""), "{out}");
     assert!(err.contains("pass --yes to skip the question"), "{err}");
     assert_eq!(policy(), before);
-    // With --yes, init adds only the missing repair and keeps owner and mode.
+    // With --yes, init adds only the missing repair, and keeps the file's owner and mode.
     set_mode(site.at("policy.json"), 0o640);
     chown(site.at("policy.json"), Some(0), Some(NAGIOS)).unwrap();
     let Said { code, out, err } = init(&[&both[..], &["--yes"]].concat());
@@ -347,7 +347,7 @@ fn init_adds_missing_repairs_to_an_existing_policy() {
 }
 
 #[test]
-fn init_refuses_public_key_without_private_key() {
+fn init_refuses_a_public_key_without_its_private_key() {
     let site = Context::new();
     fs::write(site.at("id_ed25519.pub"), "ssh-ed25519 AAAA old\n").unwrap();
     let (dir, cfg) = (site.at("ledger"), site.at("nagios.cfg"));

@@ -1,5 +1,5 @@
-//! Tests `repairctl replay` with archives in any order, compressed logs, hostile logs, and large
-//! logs in little memory.
+//! Tests `repairctl replay` with archives in any order, compressed logs, hostile logs, and a log
+//! that is larger than the available memory.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -136,7 +136,7 @@ fn prints_decisions_assumptions_and_summary() {
     let text = String::from_utf8(output.stdout).unwrap();
     let begin = "2023-11-14 22:15:20  web1/HTTP  CRITICAL;SOFT;3  repair: httpd\n\
                  2023-11-14 22:16:20  web1/HTTP  CRITICAL;HARD;4  cooling-down: cooling down after \
-                 job 1: allowed again in 10 min\n\
+                 job 1: repairs are allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
                  assumed: each repair takes 10 s and healed if the logs show a recovery next; \
@@ -235,7 +235,7 @@ fn exits_with_3_for_bad_arguments() {
     }
 }
 
-/// Names in logs can contain arbitrary bytes and escape sequences, and can be huge.
+/// Names in logs can be very long, and can contain arbitrary bytes and escape sequences.
 #[test]
 fn cleans_hostile_names_in_the_output() {
     let site = Context::new();
@@ -262,8 +262,8 @@ fn cleans_hostile_names_in_the_output() {
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// Limits the address space, which includes the program and its libraries, to 64 MB. The log is
-/// larger than that and contains ten thousand services, each with a repair.
+/// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
+/// larger and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

@@ -1,5 +1,5 @@
-//! Tests times in arguments and output: local times in the zone that TZ names, and the UTC times
-//! that `--json` prints.
+//! Tests times in arguments and output: local times in the time zone that TZ names, and UTC as
+//! `--json` prints it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,8 +40,8 @@ fn site() -> TempDir {
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
-    // The file contains this block twice and then the rule. The block is a header, the counts (one
-    // type of local time, four bytes for its name), the type and the name.
+    // The file contains this block twice and then the rule. A block consists of a header, the
+    // counts (one local time type, four bytes for its name), the type and the name.
     let block = [
         b"TZif2".as_slice(),
         &[0; 15 + 16],

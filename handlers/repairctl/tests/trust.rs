@@ -1,4 +1,4 @@
-//! Tests `repairctl trust` against a real sshd. Exit code 0 means that repairs accept the wanted
+//! Tests `repairctl trust` against a real sshd. Exit code 0 means that repairs accept the requested
 //! key and no other.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -41,7 +41,7 @@ impl Host {
         fs::write(self.sshd.path("nagios.cfg"), "nagios_user=nobody\n").unwrap();
     }
 
-    /// Returns a line of known_hosts with the name under which repairs look up this host.
+    /// Returns a line for known_hosts, with the name under which repairs look up this host.
     fn line(&self, key: &str) -> String {
         format!("[web1]:{} {key}\n", self.sshd.port)
     }
@@ -102,8 +102,8 @@ fn refuses_without_replace_if_other_keys_are_recorded() {
     keygen("ed25519", "", &host.sshd.path("other"));
     let other = host.line(&public_key(&host.sshd.path("other.pub")));
     for (before, said) in [
-        (old.clone(), "OTHER KEYS OF web1 ARE ON FILE"),
-        (format!("{old}{new}"), "OTHER KEYS OF web1 ARE ON FILE"),
+        (old.clone(), "OTHER KEYS OF web1 ARE RECORDED"),
+        (format!("{old}{new}"), "OTHER KEYS OF web1 ARE RECORDED"),
         (other.clone(), "THE HOST KEY OF web1 HAS CHANGED"),
     ] {
         host.write("known_hosts", &before);

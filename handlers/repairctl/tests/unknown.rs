@@ -19,7 +19,7 @@ struct Site {
 type Ended = (i32, String, String);
 
 impl Site {
-    /// Writes a status file with the host web1 and two services on it.
+    /// Creates a site whose status file contains the host web1 and two services on it.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(site.at("ledger")).unwrap();
@@ -107,10 +107,10 @@ fn pause_rejects_names_that_nagios_does_not_know() {
     // If the status file is unreadable, repairctl uses the object cache.
     site.write_objects();
     fs::write(site.at("status.dat"), "").unwrap();
-    refused("the objects, for the status file is empty");
+    refused("the object cache, because the status file is empty");
     site.policy(json!({}));
     refused("the objects");
-    // Without both files repairctl cannot check names and accepts them.
+    // Without either file, repairctl has no way to check names, so it accepts them.
     fs::remove_file(site.at("objects.cache")).unwrap();
     assert_eq!(site.pause(&["web9"]).0, 0);
     site.policy(json!({"status_file": site.at("status.dat")}));

@@ -1,4 +1,4 @@
-//! Checks on open descriptors.
+//! Checks what kind of file an open descriptor refers to.
 
 use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::fs::{Stat, fstat};
 use crate::error::Error;
 use crate::kind::FileKind;
 
-/// Returns the descriptor as a [`File`] if it refers to a file of the expected kind.
+/// Converts the descriptor to a [`File`] if it refers to the expected kind of file.
 pub(crate) fn expect(path: &Path, opened: OwnedFd, expected: FileKind) -> Result<File, Error> {
     let found = FileKind::of(&stat(path, &opened)?);
     if found == expected {

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
@@ -25,9 +25,9 @@ const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const STICKY: u32 = 0o1000;
 const SHARED: u32 = 0o022;
 
-/// A directory that only root and our effective user can change, as well as all directories above
-/// it. All operations use the descriptor of the directory, so nobody can redirect them by replacing
-/// a directory in its path.
+/// A directory that only root and our effective user can change. The same is true of all
+/// directories above it. All operations use the directory's descriptor, so nobody can redirect them
+/// by replacing a directory in its path.
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
@@ -36,11 +36,11 @@ pub struct Directory {
 
 impl Directory {
     /// Opens a directory and checks every directory in its path, starting at the root. The path can
-    /// lead through a sticky directory such as /tmp, if the directories below it belong to root or
+    /// lead through a sticky directory such as /tmp if the directories below that belong to root or
     /// to us.
     ///
     /// # Errors
-    /// [`Error::Exposed`] with the first directory that another account can change, and
+    /// Returns [`Error::Exposed`] with the first directory that another account can change, or
     /// [`Error::Link`] with the first link that another account can replace.
     pub fn open(path: impl AsRef<Path>) -> Result<Directory, Error> {
         Directory::open_for(path, geteuid().as_raw())
@@ -50,7 +50,7 @@ impl Directory {
     /// ID `user` can change it.
     ///
     /// # Errors
-    /// The errors of [`Directory::open`].
+    /// Returns the same errors as [`Directory::open`].
     pub fn open_for(path: impl AsRef<Path>, user: u32) -> Result<Directory, Error> {
         let path =
             std::path::absolute(path.as_ref()).map_err(|why| Error::io(path.as_ref(), why))?;
@@ -67,42 +67,48 @@ impl Directory {
     /// Changes the owner and group of the directory.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn give_to(self, user: u32, group: u32) -> Result<(), Error> {
         fchown(&self.fd, Some(user), Some(group)).map_err(|why| Error::io(&self.path, why))
     }
 
-    /// Locks the directory, and waits for the lock until `deadline`. Dropping the returned file
-    /// releases the lock. Every account that can open the directory can take the lock.
+    /// Locks the directory. Waits for the lock until `deadline`. Dropping the returned file
+    /// releases the lock. Any account that can open the directory can take the lock.
     ///
     /// # Errors
-    /// [`Error::Locked`] at the deadline, or a system call fails.
+    /// Returns [`Error::Locked`] if the deadline passes. Also fails if a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // Open a new descriptor for the lock. A duplicate of ours would share its lock.
+        // Open a new descriptor for the lock. A duplicate of our own descriptor would share its
+        // lock, so two calls could hold it at the same time.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
-        let lock = File::from(opened);
-        loop {
-            match lock.try_lock() {
-                Ok(()) => return Ok(lock),
-                Err(TryLockError::Error(why)) => return Err(Error::io(&self.path, why)),
-                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
-                    return Err(Error::Locked { path: self.path.clone() });
-                }
-                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        lock(opened.into(), &self.path, deadline)
     }
 
-    /// Returns the absolute path with which the directory was opened or created.
+    /// Locks a file of the directory, and waits for the lock until `deadline`. Creates the file with
+    /// mode 0600 if it does not exist. Dropping the returned file releases the lock. Unlike the lock
+    /// of the directory, only root and the owner of the file can take this lock.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] at the deadline, the name is not a regular file, or a system call fails.
+    pub fn lock_file(&self, name: impl AsRef<OsStr>, deadline: Instant) -> Result<File, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let file = match self.create_new(name, 0o600) {
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => self.open_file(name)?,
+            created => created?,
+        };
+        lock(file, &path, deadline)
+    }
+
+    /// Returns the absolute path under which the directory was opened or created.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Returns the metadata of an entry of the directory. Does not follow symbolic links.
+    /// Returns the metadata of an entry in the directory. Does not follow symbolic links.
     ///
     /// # Errors
-    /// The entry does not exist, or a system call fails.
+    /// Fails if the entry does not exist or a system call fails.
     pub fn metadata(&self, name: impl AsRef<OsStr>) -> Result<Metadata, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let opened = self.open_at(name, OFlags::PATH, Mode::empty())?;
@@ -112,7 +118,7 @@ impl Directory {
     /// Creates a directory with exactly this mode, regardless of the umask.
     ///
     /// # Errors
-    /// The name already exists, or a system call fails.
+    /// Fails if the name already exists or a system call fails.
     pub fn create_dir(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<Directory, Error> {
         let (name, path) = self.name(name.as_ref())?;
         mkdirat(&self.fd, name, Mode::RWXU).map_err(|why| Error::io(&path, why))?;
@@ -124,7 +130,7 @@ impl Directory {
     /// Creates a file with exactly this mode, regardless of the umask, and opens it for writing.
     ///
     /// # Errors
-    /// The name already exists, even as a symbolic link, or a system call fails.
+    /// Fails if the name already exists, even as a symbolic link, or if a system call fails.
     pub fn create_new(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let opened = self.open_at(
@@ -139,7 +145,8 @@ impl Directory {
     /// Opens a regular file for reading.
     ///
     /// # Errors
-    /// The name is a symbolic link or another kind of file, or a system call fails.
+    /// Fails if the name belongs to a symbolic link or another kind of file, or if a system call
+    /// fails.
     pub fn open_file(&self, name: impl AsRef<OsStr>) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         expect(&path, self.open_at(name, OFlags::RDONLY, Mode::empty())?, FileKind::File)
@@ -148,7 +155,7 @@ impl Directory {
     /// Reads a regular file of at most `limit` bytes.
     ///
     /// # Errors
-    /// The errors of [`Directory::open_file`], and [`Error::TooLarge`].
+    /// Returns [`Error::TooLarge`] or an error from [`Directory::open_file`].
     pub fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> Result<Vec<u8>, Error> {
         let (name, path) = self.name(name.as_ref())?;
         Input::new(self.open_file(name)?, &path, limit, None)?.read_all()
@@ -157,17 +164,17 @@ impl Directory {
     /// Renames `from` to `to`. Replaces `to` if it exists.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn rename(&self, from: impl AsRef<OsStr>, to: impl AsRef<OsStr>) -> Result<(), Error> {
         let ((from, path), (to, _)) = (self.name(from.as_ref())?, self.name(to.as_ref())?);
         renameat(&self.fd, from, &self.fd, to).map_err(|why| Error::io(&path, why))
     }
 
-    /// Writes a new file with this mode, and with the user and group IDs in `owner` if they are
-    /// given. Removes the file again if it cannot be written completely.
+    /// Writes a new file with this mode. If `owner` is set, the file gets these user and group IDs.
+    /// Removes the file again if it cannot be written completely.
     ///
     /// # Errors
-    /// The name already exists, even as a symbolic link, or a system call fails.
+    /// Fails if the name already exists, even as a symbolic link, or if a system call fails.
     pub fn write_new(
         &self,
         name: impl AsRef<OsStr>,
@@ -182,10 +189,10 @@ impl Directory {
         written.map_err(|why| Error::io(&path, why)).inspect_err(|_| drop(self.remove(name)))
     }
 
-    /// Writes a file, and replaces an existing one atomically.
+    /// Writes a file. Replaces an existing file atomically.
     ///
     /// # Errors
-    /// A system call fails. An existing file is then unchanged.
+    /// Fails if a system call fails. In this case, an existing file is unchanged.
     pub fn replace(
         &self,
         name: impl AsRef<OsStr>,
@@ -197,7 +204,7 @@ impl Directory {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
-        // A killed process that had the same process ID can have left a draft.
+        // Remove a draft that may have been left by a killed process with the same process ID.
         let _ = self.remove(&draft);
         self.write_new(&draft, content, mode, owner)?;
         self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))
@@ -206,14 +213,14 @@ impl Directory {
     /// Removes a file or a symbolic link.
     ///
     /// # Errors
-    /// The name does not exist or is a directory, or the system call fails.
+    /// Fails if the name does not exist or is a directory, or if the system call fails.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<(), Error> {
         let (name, path) = self.name(name.as_ref())?;
         unlinkat(&self.fd, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// Checks that `name` is a single component that stays in this directory. Also returns its full
-    /// path for messages.
+    /// Checks that `name` is a single component that stays in this directory. Returns the name and
+    /// its full path, which messages show.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
         let mut parts = Path::new(name).components();
@@ -232,6 +239,19 @@ impl Directory {
             }
             why => Error::io(&path(), why),
         })
+    }
+}
+
+fn lock(file: File, path: &Path, deadline: Instant) -> Result<File, Error> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(why)) => return Err(Error::io(path, why)),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                return Err(Error::Locked { path: path.to_owned() });
+            }
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(20)),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::kind::{FileKind, Writer};
 
-/// A file was not opened or read.
+/// Why a file was not opened or read.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
@@ -22,7 +22,7 @@ pub enum Error {
     /// Another account can change the directory.
     #[error(
         "{} can be changed by {writer} (owner: user ID {owner}, mode {mode:04o}); use a \
-         directory that only root can change, or make this one so",
+         directory that only root can change, or correct the owner and mode of this one",
         path.display()
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
@@ -45,8 +45,8 @@ impl Error {
         Error::Io { path: path.to_owned(), why: why.into() }
     }
 
-    /// Returns the closest kind of I/O error. `NotFound` and `PermissionDenied` always come from
-    /// the system.
+    /// Returns the closest I/O error kind. `NotFound` and `PermissionDenied` always come from the
+    /// system.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {
@@ -62,7 +62,8 @@ impl Error {
     }
 }
 
-/// Returns errors of system calls without the path, like std does.
+/// Converts an error to an I/O error. As in std, the error of a failed system call does not contain
+/// the path.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::kind::FileKind;
 use crate::walk;
 
-/// Largest buffer that is allocated in advance, in bytes.
+/// Maximum number of bytes to allocate before reading.
 const MAX_CAPACITY: u64 = 1 << 20;
 
 /// A file or an inherited descriptor that is read up to a size limit and a deadline.
@@ -25,7 +25,7 @@ pub struct Input {
     file: File,
     path: PathBuf,
     size: u64,
-    /// Whether a read can block until another process writes.
+    /// Whether a read may have to wait for another process to write.
     waits: bool,
     limit: u64,
     left: u64,
@@ -34,11 +34,11 @@ pub struct Input {
 
 impl Input {
     /// Opens a file like [`crate::open`], or an inherited descriptor: `/dev/stdin`, `/dev/fd/N` or
-    /// `/proc/self/fd/N`. A shell passes `<(...)` as such a path. The caller opened these
-    /// descriptors, so pipes and terminals are allowed.
+    /// `/proc/self/fd/N`. A shell passes such a path for `<(...)`. Pipes and terminals are allowed
+    /// as inherited descriptors, because the process that started us opened them.
     ///
     /// # Errors
-    /// The errors of [`crate::open`], or the descriptor is a directory.
+    /// Returns the same errors as [`crate::open`]. Also fails if the descriptor is a directory.
     pub fn open(
         path: impl AsRef<Path>,
         limit: u64,
@@ -46,11 +46,11 @@ impl Input {
     ) -> Result<Input, Error> {
         let path = path.as_ref();
         let file = match own_descriptor(path) {
-            // Open the descriptor again, so that O_NONBLOCK affects only us. The flags of the
-            // inherited descriptor are shared with other processes.
+            // Open the descriptor again, so that O_NONBLOCK affects only this process. Other
+            // processes share the flags of the inherited descriptor.
             Some(number) => match reopen(number) {
-                // A pipe that another account has created cannot be opened again, but we can still
-                // read it through the inherited descriptor.
+                // A pipe that another account created cannot be opened again. Read it through the
+                // inherited descriptor instead.
                 Err(Errno::ACCESS) if number == 0 => return Input::stdin(limit, deadline),
                 opened => opened.map_err(|why| Error::io(path, why))?,
             },
@@ -62,7 +62,7 @@ impl Input {
     /// Returns the metadata of the file or descriptor.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn metadata(&self) -> io::Result<Metadata> {
         self.file.metadata()
     }
@@ -71,7 +71,7 @@ impl Input {
     /// standard input is a socket.
     ///
     /// # Errors
-    /// There is no standard input, or it is a directory.
+    /// Fails if there is no standard input or if it is a directory.
     pub fn stdin(limit: u64, deadline: Option<Instant>) -> Result<Input, Error> {
         let path = Path::new("standard input");
         let file = io::stdin().as_fd().try_clone_to_owned().map_err(|why| Error::io(path, why))?;
@@ -106,7 +106,7 @@ impl Input {
     /// Whether this is a regular file. Pipes, terminals and /dev/null are not.
     ///
     /// # Errors
-    /// The system call fails.
+    /// Fails if the system call fails.
     pub fn is_regular(&self) -> Result<bool, Error> {
         self.file.metadata().map(|found| found.is_file()).map_err(|why| Error::io(&self.path, why))
     }
@@ -114,9 +114,11 @@ impl Input {
     /// Reads everything up to the end.
     ///
     /// # Errors
-    /// The content is larger than the limit, does not end before the deadline, or cannot be read.
+    /// Fails if the content is larger than the limit, does not end before the deadline, or cannot
+    /// be read.
     pub fn read_all(mut self) -> Result<Vec<u8>, Error> {
-        // The size is only a hint. A file in /proc reports none, and a sparse file can report any.
+        // The size is only a hint. A file in /proc reports size 0, and a sparse file can report any
+        // size.
         let mut content = Vec::with_capacity(
             usize::try_from(self.size.min(MAX_CAPACITY)).unwrap_or_default() + 1,
         );
@@ -126,7 +128,7 @@ impl Input {
         }
     }
 
-    /// Waits until there is something to read. Fails when the deadline passes.
+    /// Waits until data is available. Fails when the deadline passes.
     fn ready(&self) -> io::Result<()> {
         let late = || Error::Late { path: self.path.clone() };
         let left = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
@@ -145,10 +147,10 @@ impl Input {
 }
 
 impl Read for Input {
-    /// Reads like read(2). An error of this crate is wrapped in the [`io::Error`], which has the
-    /// same kind.
+    /// Reads like read(2). An error from this crate is wrapped in an [`io::Error`] of the same
+    /// kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Try to read one byte more than the limit allows, to detect content that is too large.
+        // Try to read one byte more than the limit allows. If it exists, the content is too large.
         let most =
             usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();
@@ -156,7 +158,7 @@ impl Read for Input {
         loop {
             self.ready()?;
             match self.file.read(buffer) {
-                // Another process has read the data first. Wait again.
+                // Another process read the data before us, so wait again.
                 Err(why) if self.waits && why.kind() == io::ErrorKind::WouldBlock => {}
                 read => {
                     let read = read?;
@@ -168,8 +170,8 @@ impl Read for Input {
     }
 }
 
-/// Returns the number of the inherited descriptor to which `/dev/stdin`, `/dev/fd/N` or
-/// `/proc/self/fd/N` refers, and `None` for other paths.
+/// Returns the number of the inherited descriptor if the path is `/dev/stdin`, `/dev/fd/N` or
+/// `/proc/self/fd/N`. Otherwise returns `None`.
 #[must_use]
 pub fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {

@@ -1,11 +1,11 @@
-//! Kinds of files, and the accounts that can change a directory.
+//! Kinds of files, and which accounts can change a directory.
 
 use std::fmt;
 
 use rustix::fs::{FileType, Stat, major, minor};
 use rustix::process::geteuid;
 
-/// A kind of file.
+/// The kind of file that a path or a descriptor refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
     /// A regular file. /dev/null counts as an empty file.
@@ -52,14 +52,14 @@ impl fmt::Display for FileKind {
     }
 }
 
-/// The accounts, other than root and our effective user, that can replace the files in a directory.
+/// The accounts, besides root and our effective user, that can replace the files in a directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The owner of the directory, with the user ID.
+    /// The owner of the directory. Holds the owner's user ID.
     Owner(u32),
-    /// The members of the directory's group, with the group ID.
+    /// The members of the directory's group. Holds the group ID.
     Group(u32),
-    /// Every account.
+    /// Every account on the system.
     Everybody,
 }
 

@@ -1,9 +1,9 @@
-//! Safely opens files that a command line or a configuration names. No such file can block or
-//! mislead a program.
+//! Safely opens files that are named on a command line or in a configuration file. No such file can
+//! block or mislead a program.
 //!
-//! A check of a path proves little, because another account can put a FIFO, a device or a link in
-//! its place before the path is used. This crate therefore checks the descriptor that the program
-//! then uses:
+//! Checking a path proves little, because another account can put a FIFO, a device or a link in its
+//! place before the path is used. This crate therefore opens the path first and checks the
+//! descriptor:
 //!
 //! - A file must be a regular file or /dev/null, and opening it never blocks.
 //! - A symbolic link is followed only if no account other than root and our effective user can
@@ -33,18 +33,18 @@ pub use kind::{FileKind, Writer};
 /// Opens a regular file for reading. /dev/null counts as an empty file.
 ///
 /// # Errors
-/// The path is not a regular file, contains a link that another account can replace, or cannot be
-/// opened.
+/// Fails if the path is not a regular file, contains a link that another account can replace, or
+/// cannot be opened.
 pub fn open(path: impl AsRef<Path>) -> Result<File, Error> {
     walk::open(path.as_ref(), OFlags::RDONLY, FileKind::File)
 }
 
-/// Reads a whole file, or an inherited descriptor like [`Input::open`]. The content is never
-/// truncated.
+/// Reads a whole file, or an inherited descriptor as described for [`Input::open`]. The content is
+/// never truncated.
 ///
 /// # Errors
-/// The content is larger than `limit` bytes or does not end before the deadline, and the errors of
-/// [`Input::open`].
+/// Fails if the content is larger than `limit` bytes or does not end before the deadline. Also
+/// returns the errors of [`Input::open`].
 pub fn read(
     path: impl AsRef<Path>,
     limit: u64,
@@ -54,20 +54,20 @@ pub fn read(
 }
 
 /// Returns the path of a file with all symbolic links resolved. A program that replaces the file
-/// uses this path, so that the links are kept.
+/// should use this path, so that the links are kept.
 ///
 /// # Errors
-/// The errors of [`open`], except that the file can be of any kind.
+/// Returns the same errors as [`open`], except that the file can be of any kind.
 pub fn resolve(path: impl AsRef<Path>) -> Result<PathBuf, Error> {
     walk::walk(path.as_ref(), OFlags::RDONLY, |_, _| Ok(())).map(|place| place.path)
 }
 
 /// Opens a named pipe, such as Nagios' command file, for writing. Neither opening nor writing
-/// blocks. No file is created, and no other kind of file is opened for writing.
+/// blocks. Never creates a file.
 ///
 /// # Errors
-/// [`Error::NoReader`] if no process reads the pipe, and [`Error::Kind`] if the path is a symbolic
-/// link or not a named pipe.
+/// Returns [`Error::NoReader`] if no process reads the pipe, and [`Error::Kind`] if the path is a
+/// symbolic link or not a named pipe.
 pub fn open_fifo_for_writing(path: impl AsRef<Path>) -> Result<File, Error> {
     walk::open(path.as_ref(), OFlags::WRONLY | OFlags::NOFOLLOW, FileKind::Pipe)
 }

@@ -16,19 +16,18 @@ use crate::descriptor::{expect, stat};
 use crate::error::Error;
 use crate::kind::{FileKind, Writer};
 
-/// Flags of every descriptor that we open. It does not block, does not become our controlling
-/// terminal, and is closed in programs that we start.
+/// Flags for every open. They keep it from blocking and from giving us a controlling terminal, and
+/// close the descriptor in programs that we start.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
-/// Largest number of symbolic links in a path. The kernel has the same limit, see
-/// path_resolution(7).
+/// Maximum number of symbolic links in a path. The kernel has the same limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
 /// Opens a file of the expected kind.
 pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
-        // The path contains a link (LOOP), the kernel is too old for openat2(2) (NOSYS), or a
-        // system call filter does not know openat2(2) (PERM).
+        // Walk the path if it contains a link (LOOP), if the kernel is too old for openat2(2)
+        // (NOSYS) or if a system call filter does not know openat2(2) (PERM).
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
             walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }
@@ -37,8 +36,8 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<Fil
     expect(path, opened.map_err(|why| unopenable(path, why, expected))?, expected)
 }
 
-/// Replaces an error that is caused by the kind of the file, or by a pipe without a reader. The
-/// kind is looked up by path, and used only for the message.
+/// Replaces a system error with a clearer one if the file is of the wrong kind or a pipe has no
+/// reader. The kind is looked up by path, but only the message uses it.
 fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
@@ -60,8 +59,8 @@ pub(crate) fn walk(
     let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // To open a directory, we must check all directories above it. So a link in /proc to an open
-    // directory is followed through the path of its target.
+    // All directories above the one to open must be checked. A link in /proc to an open directory
+    // would skip them, so follow the path of the link's target instead.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
         let directory = stat(&here.path, &here.fd)?;
@@ -102,22 +101,22 @@ pub(crate) fn walk(
     Err(Error::io(path, Errno::NOENT))
 }
 
-/// Returns the names in a path in reverse order.
+/// Returns the components of a path in reverse order.
 fn names(path: &Path) -> Vec<OsString> {
     let inner =
         |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
     let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
-    // Open `/` as `.` in itself.
+    // Open `/` as `.`, relative to itself.
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 
-/// A descriptor and its path.
+/// An open descriptor and the path that led to it.
 pub(crate) struct OpenedPath {
     pub(crate) path: PathBuf,
     pub(crate) fd: OwnedFd,
 }
 
-/// The result of opening a name in a directory.
+/// What a name in a directory refers to.
 enum WalkEntry {
     Opened(OpenedPath),
     /// A symbolic link: its path and its target.
@@ -135,7 +134,7 @@ impl OpenedPath {
     }
 
     /// Whether this directory is in a proc(5) file system. Links there can lead to an open file
-    /// that has no name any more.
+    /// whose name has been removed.
     fn is_in_proc(&self) -> bool {
         fstatfs(&self.fd).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }

@@ -1,5 +1,5 @@
-//! `Directory` accepts only directories that other accounts cannot change, and no operation leaves
-//! them.
+//! Tests that `Directory` accepts only directories that other accounts cannot change, and that no
+//! operation reaches outside the directory.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};
@@ -55,6 +55,11 @@ fn stops_waiting_for_lock_at_deadline() {
     assert!(matches!(ours.lock(soon).unwrap_err(), Error::Locked { .. }));
     drop(held);
     ours.lock(soon).unwrap();
+    let held = ours.lock_file("lock", Instant::now()).unwrap();
+    assert_eq!(held.metadata().unwrap().mode() & 0o777, 0o600);
+    assert!(matches!(ours.lock_file("lock", soon).unwrap_err(), Error::Locked { .. }));
+    drop(held);
+    ours.lock_file("lock", soon).unwrap();
 }
 
 #[test]
@@ -72,6 +77,7 @@ fn follows_no_link_in_directory() {
     ));
     assert_eq!(ours.create_new("new", 0o600).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(ours.create_dir("new", 0o700).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert!(ours.lock_file("new", Instant::now()).is_err());
     ours.remove("file").unwrap();
     assert_eq!(fs::read(elsewhere.path().join("file")).unwrap(), b"content");
 }

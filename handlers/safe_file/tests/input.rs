@@ -1,4 +1,4 @@
-//! Reading stops at the end of the content, at the size limit or at the deadline.
+//! Tests that reading stops at the end of the content, at the size limit or at the deadline.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::File;

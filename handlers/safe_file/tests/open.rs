@@ -1,4 +1,4 @@
-//! Tests which files are opened and which are refused. Neither may block.
+//! Tests which files are opened and which are refused. Neither opening nor refusing may block.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self};
@@ -76,7 +76,7 @@ fn preserves_kind_of_system_errors() {
 fn follows_links_that_only_we_can_replace() {
     let dir = tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
-    // The links that certbot, the client of Let's Encrypt, creates.
+    // Certbot, the Let's Encrypt client, creates links like these.
     fs::create_dir_all(path("archive/example.org")).unwrap();
     fs::create_dir_all(path("live/example.org")).unwrap();
     fs::write(path("archive/example.org/cert1.pem"), "content").unwrap();
@@ -108,8 +108,8 @@ fn follows_links_in_proc_to_open_files() {
     assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
     let refused = open(path(reader.as_raw_fd())).unwrap_err();
     assert!(matches!(refused, Error::Kind { found: FileKind::Pipe, .. }), "{refused:?}");
-    // A link to an open directory is followed through the path of the directory. That fails if the
-    // directory was removed.
+    // A link to an open directory is followed by the directory's path. This fails if the directory
+    // was removed.
     let directory = fs::File::open("/").unwrap();
     assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
     let gone = tempdir().unwrap();
@@ -192,8 +192,8 @@ fn opens_only_pipes_for_writing() {
     assert_eq!(fs::read(path("file")).unwrap(), b"content");
 }
 
-/// Plays an attacker who replaces the command file again and again, with a pipe that has a reader,
-/// a symbolic link to a secret file and a hard link to the secret file.
+/// Plays an attacker who keeps replacing the command file with a pipe that has a reader, a symbolic
+/// link to a secret file or a hard link to that file.
 #[test]
 fn never_writes_to_file_that_replaces_the_pipe() {
     let dir = tempdir().unwrap();
@@ -217,7 +217,7 @@ fn never_writes_to_file_that_replaces_the_pipe() {
         });
         while !swapper.is_finished() {
             if let Ok(mut pipe) = open_fifo_for_writing(path("command")) {
-                // Nobody reads the pipe, so it fills up. Ignore errors of a full pipe.
+                // Nobody reads the pipe, so it fills up. Ignore the error that follows.
                 let _ = pipe.write(b"[0] X\n");
                 written += 1;
             }

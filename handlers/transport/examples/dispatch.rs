@@ -1,18 +1,18 @@
-//! Measures the time from the start of a client to the framed answer, for a repair that does
-//! nothing. Run it with `cargo run --release -p transport --example dispatch [ROUNDS]`.
+//! Measures the time from the start of a client until the framed answer arrives, for a repair that
+//! does nothing. Run it with `cargo run --release -p transport --example dispatch [ROUNDS]`.
 //!
-//! Compares this crate with `ssh` and check_by_ssh. The clients run in turns, each one in a new
-//! process, and connect to the same sshd on loopback.
+//! Compares this crate with `ssh` and check_by_ssh. The clients run in turn, each in a new process,
+//! and connect to the same sshd on loopback.
 //!
 //! Prints the median wall time and the mean CPU time of the client alone. Exits with 1 if this
-//! crate exceeds one of three limits: 0.25 of the wall time and 0.12 of the CPU time of `ssh` with
-//! its defaults, and 0.5 of the wall time of `ssh` with curve25519.
+//! crate needs more than 25 % of the wall time or 12 % of the CPU time of `ssh` with its default
+//! options, or more than 50 % of the wall time of `ssh` with curve25519.
 
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a measurement, not a program"
+    reason = "this benchmark may panic"
 )]
 
 #[path = "../tests/common/mod.rs"]
@@ -93,7 +93,8 @@ fn judge(names: &[&str], runs: Vec<(Vec<Duration>, Duration)>, rounds: u32) -> E
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The measured process. It logs in once and requests one repair.
+/// Logs in once and requests one repair. The benchmark measures the process that calls this
+/// function.
 fn request(words: &[String]) -> ExitCode {
     let route = HostRoute {
         port: words[1].parse().unwrap(),
@@ -178,9 +179,9 @@ fn measure(argv: &[String]) -> (Duration, Duration) {
     (wall, children_cpu() - cpu)
 }
 
-/// Returns the CPU time of all ended children, from fields 16 and 17 of proc_pid_stat(5). They
-/// count ticks of 10 ms. Fractions of a tick carry over to the next run, so the mean of many runs
-/// is accurate.
+/// Returns the total CPU time of all children that have ended, from fields 16 and 17 of
+/// proc_pid_stat(5). The fields count ticks of 10 ms. Fractions of a tick carry over to the next
+/// run, so the mean of many runs is accurate.
 fn children_cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();

@@ -5,19 +5,19 @@ use std::time::Duration;
 use policy::{JobId, RepairName, Rounded};
 use serde::Deserialize;
 
-/// An answer of a gate.
+/// A gate's answer to a request.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// The gate's record of the job that a `repair` or `status` request named.
+    /// The gate's record of the job named in a `repair` or `status` request.
     Job(JobReport),
     /// The output of the commands that `diagnose` ran.
     Diagnosed(Diagnosis),
-    /// The repair could run at the time of the answer.
+    /// When the gate answered, it was ready to run the repair.
     Ready {
         /// The host's clock, in seconds since 1970.
         time: i64,
     },
-    /// How much of its limits each repair of the gate has used.
+    /// How much of its limits each of the gate's repairs has used up.
     Usage(Vec<Usage>),
     /// The names of the gate's repairs. Each one is a valid [`RepairName`].
     Repairs(Vec<String>),
@@ -34,15 +34,15 @@ pub struct JobReport {
     pub job: JobId,
     /// Name of the repair that the job runs.
     pub repair: RepairName,
-    /// State of the job at the time of the answer.
+    /// State of the job when the gate answered.
     pub state: JobState,
-    /// Exit code of the repair, or `None` if it has not exited by itself.
+    /// Exit code of the repair, or `None` if it did not exit by itself.
     pub exit: Option<i32>,
     /// Number of the signal that ended the repair, if any.
     pub signal: Option<i32>,
-    /// Duration of the job in seconds, until its end or until the answer.
+    /// How long the job ran, in seconds. If the job is still running, how long it has run so far.
     pub seconds: f64,
-    /// Start of the job by the host's clock, in seconds since 1970.
+    /// When the job started, according to the host's clock, in seconds since 1970.
     pub started: i64,
     /// The first and last lines of the repair's output, without control characters.
     pub output: Vec<String>,
@@ -50,7 +50,7 @@ pub struct JobReport {
     pub host: String,
 }
 
-/// The state of a job.
+/// Whether a job is running, or how it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
@@ -67,7 +67,7 @@ pub enum JobState {
     Unknown,
 }
 
-/// The output of the diagnostic commands of a repair.
+/// What a repair's diagnostic commands printed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnosis {
     /// Name of the repair in the request.
@@ -78,47 +78,47 @@ pub struct Diagnosis {
     pub host: String,
 }
 
-/// How much of its limits a repair has used.
+/// How much of its limits a repair has used up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Usage {
-    /// Name of the repair.
+    /// Name of the repair in the gate's repairs.json.
     pub repair: RepairName,
-    /// Number of records of this repair that the gate has to keep.
+    /// Number of records of this repair that the gate must keep.
     pub records: u64,
     /// Maximum number of records. The gate refuses the repair when `records` reaches it.
     pub most: u64,
     /// Seconds until the gate can delete the oldest record, or `None` if there are no records.
     pub room_in: Option<f64>,
-    /// Why the gate would refuse the repair at the moment, or `None` if it would run it.
+    /// Why the gate would refuse the repair now, or `None` if it would run the repair.
     pub obstacle: Option<Obstacle>,
 }
 
 impl Usage {
-    /// Returns a warning if at least nine tenths of the records are used, but not all. If all are
-    /// used, the gate reports an [`Obstacle`].
+    /// Returns a warning if at least 90 % of the records are used. Returns `None` if all are used,
+    /// because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
         (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
             format!(
-                "{repair} has used {records} of its {most} records and is refused when all are \
-                 used; the next one is freed in {}",
+                "{repair} has used {records} of its {most} records and will be refused when all \
+                 are used; the next one is freed in {}",
                 Rounded(room)
             )
         })
     }
 }
 
-/// The reason why a gate would refuse a repair at the moment.
+/// Why a gate would refuse a repair now.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Obstacle {
-    /// Kind of refusal.
+    /// Reason code of the refusal.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
-    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
-    /// and too many records.
+    /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
+    /// used-up budget or too many records.
     pub retry_after: Option<f64>,
 }
 
@@ -134,32 +134,32 @@ pub struct Report {
     pub output: Vec<String>,
 }
 
-/// The refusal of a request by a gate.
+/// A gate's answer when it refuses a request.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRefusal {
-    /// Kind of refusal.
+    /// Reason code of the refusal.
     pub reason: GateReason,
     /// Explanation in one sentence.
     pub text: String,
     /// ID of the requested job, if the gate could parse it.
     pub job: Option<JobId>,
-    /// ID of the job that is running, for [`GateReason::Busy`].
+    /// ID of the running job. Present for [`GateReason::Busy`].
     pub running: Option<JobId>,
-    /// Seconds until the repair may be requested again. Present for a cooldown, a used-up budget
-    /// and too many records.
+    /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
+    /// used-up budget or too many records.
     pub retry_after: Option<f64>,
     /// Host name that the host itself reports. For display only.
     pub host: String,
 }
 
 impl GateRefusal {
-    /// Whether the reason for the refusal goes away with time.
+    /// Whether the gate may accept the same request later.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }
 }
 
-/// Kind of refusal.
+/// Reason codes of a gate's refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum GateReason {
@@ -171,21 +171,21 @@ pub enum GateReason {
     Busy,
     /// The last run of the repair was too recent.
     Cooldown,
-    /// The repair has used up its runs in the time window.
+    /// The repair has used up its budget of runs for the time window.
     Budget,
     /// An admin has suspended repairs on this host for maintenance.
     Held,
     /// The gate's repairs.json is missing or malformed, or another account could change it.
     Config,
-    /// The gate's records are damaged or read-only. With a `retry_after`, the repair has too many
-    /// records.
+    /// The gate's records are damaged or read-only. If `retry_after` is set, the repair has too
+    /// many records instead.
     State,
     /// The gate has no record of a job with this ID.
     NoSuchJob,
 }
 
 impl GateReason {
-    /// Returns the value of `reason` in the JSON of an answer.
+    /// Returns the code as it is written in the JSON member `reason` of an answer.
     pub fn as_str(self) -> &'static str {
         match self {
             GateReason::BadRequest => "bad-request",

@@ -1,10 +1,10 @@
-//! The absolute deadline of a whole request. Both backends use it.
+//! An absolute deadline for a whole request. Both backends use it.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, Phase};
 
-/// The deadline of a request, and the host name for timeout errors.
+/// The deadline of a request, and the name of the host to report in timeout errors.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestDeadline {
     host: String,

@@ -1,5 +1,5 @@
-//! The reasons why a gate gave no valid answer. Each message names the problem, the place and the
-//! next step. Each error also records whether a repair may have been started.
+//! Why a gate gave no valid answer. Each message names the problem, the place and the next step.
+//! Each error also records whether a repair may have been started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use privsep::quoted;
 
-/// The phase of a connection in which an error occurred.
+/// What a request was doing when an error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Looking up the addresses of the host.
@@ -20,9 +20,9 @@ pub enum Phase {
     Login,
     /// Opening the channel. The request has not been sent yet.
     Open,
-    /// Waiting for the answer to a request that changes nothing.
+    /// Waiting for the answer to a request that changes nothing on the host.
     Query,
-    /// Waiting for the answer to a repair request. Without an answer the outcome is unknown.
+    /// Waiting for the answer to a repair request. Without an answer, the outcome is unknown.
     Repair,
 }
 
@@ -45,7 +45,8 @@ impl Phase {
         self != Phase::Repair
     }
 
-    /// Returns the end of a message. It tells whether nothing was run or the outcome is unknown.
+    /// Returns the last part of an error message. It states either that nothing was run or that the
+    /// outcome is unknown.
     fn consequence(self) -> &'static str {
         if self.nothing_was_run() {
             "nothing was run"
@@ -55,11 +56,11 @@ impl Phase {
     }
 }
 
-/// The reason why a request failed or its answer was refused.
+/// Why a request failed or its answer was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The host name, address, user, port or a path in the route is invalid.
+    /// A name, address, user, port or path in the route is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
@@ -69,10 +70,10 @@ pub enum Error {
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
-    /// The host sent another key than the recorded one. Either it was reinstalled, or an attacker
-    /// intercepts the connection.
+    /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
+    /// attacker intercepts the connection.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} has {recorded}: find out \
+        "host key of {host} at {address} is {presented}, but {files} contains {recorded}: find out \
          whether the host was reinstalled, and only then, as root here: \
          `repairctl trust {} --replace`; nothing was run",
         quoted(.host)
@@ -93,8 +94,8 @@ pub enum Error {
     HostKeyRevoked { host: String, place: String },
     /// Only a `@cert-authority` line matches this host. libssh2 does not support host certificates.
     #[error(
-        "{place} trusts {host} only by a @cert-authority, which the built-in SSH cannot check: \
-         use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
+        "{place} trusts {host} only through a @cert-authority, which the built-in SSH cannot \
+         check: use \"transport\": \"openssh\" for this host or record its own key; nothing was run"
     )]
     CertAuthorityOnly { host: String, place: String },
     /// A known_hosts file exists but cannot be read. It is not skipped, because it may contain a
@@ -108,8 +109,8 @@ pub enum Error {
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
-    /// There is no common algorithm with the host. In most cases the host has lost its key of the
-    /// recorded type.
+    /// The client and the host have no algorithm in common. In most cases, the host no longer has a
+    /// key of the recorded type.
     #[error(
         "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
          {wanted}); nothing was run"
@@ -118,7 +119,8 @@ pub enum Error {
     /// The private key cannot be read.
     #[error("private key {file} cannot be read: {why}; nothing was run")]
     KeyFileUnreadable { file: PathBuf, why: String },
-    /// The private key or its passphrase file belongs to another account, or others can access it.
+    /// The private key or its passphrase file belongs to another account, or other accounts can
+    /// access it.
     #[error("{file} {why}; {}; nothing was run", policy::see_doctor!())]
     KeyFileOpen { file: PathBuf, why: String },
     /// The private key is malformed, or its type is not supported.
@@ -133,10 +135,10 @@ pub enum Error {
     /// The host refused the login.
     #[error(
         "{user}@{host} ({address}) refused {key}: check the account, its authorized_keys line \
-         (from=, expiry-time=) and the log of its sshd; nothing was run"
+         (from=, expiry-time=) and the sshd log on that host; nothing was run"
     )]
     AuthRefused { host: String, address: String, user: String, key: String },
-    /// The `ssh` program exited before the login. Only its output shows why, and anyone on the
+    /// The `ssh` program exited before the login. Only its output shows why, but anyone on the
     /// network can forge that output.
     #[error(
         "ssh did not log in to {host} at {address} ({detail}); run ssh by hand with -v to see \
@@ -144,11 +146,11 @@ pub enum Error {
     )]
     NoLogin { host: String, address: String, detail: String },
     /// The host closed the connection before the key exchange was complete. In most cases its sshd
-    /// has too many clients or penalises our address for a while (sshd_config(5), MaxStartups,
+    /// has too many clients or is penalising our address (sshd_config(5), MaxStartups,
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
-         clients (MaxStartups) or penalise our address (PerSourcePenalties); nothing was run"
+         clients (MaxStartups) or be penalising our address (PerSourcePenalties); nothing was run"
     )]
     TurnedAway { host: String, detail: String },
     /// The name lookup for the address failed.
@@ -156,12 +158,12 @@ pub enum Error {
     Resolve { host: String, address: String, why: String },
     /// No address of the host accepted the connection.
     #[error(
-        "cannot connect to {host}: {tries}; is sshd running there and the port open? nothing was \
-         run"
+        "cannot connect to {host}: {tries}; check that sshd is running there and that the port is \
+         open; nothing was run"
     )]
     Connect { host: String, tries: String },
     /// The deadline passed before the answer arrived.
-    #[error("no answer from {host} within {within:.1?}, while {phase}; {}", .phase.consequence())]
+    #[error("no answer from {host} within {within:.1?} while {phase}; {}", .phase.consequence())]
     Timeout { host: String, phase: Phase, within: Duration },
     /// The connection ended before the answer.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]
@@ -176,7 +178,7 @@ pub enum Error {
     )]
     Denied { host: String, what: &'static str, detail: String },
     /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
-    /// by itself and its output has no sign of a gate.
+    /// by itself and its output shows no sign of a gate.
     #[error(
         "no valid answer from {host} to `{request}`: {why}; is repair_gate the forced command of \
          this key on that host? {}", .phase.consequence()
@@ -188,7 +190,7 @@ pub enum Error {
          was run"
     )]
     UsedUp { host: String },
-    /// The Nagios server lacks a resource: a socket, a thread or a program.
+    /// A resource on the Nagios server is missing, for example a socket, a thread or a program.
     #[error("on this machine: {why}; nothing was run")]
     Local { why: String },
 }

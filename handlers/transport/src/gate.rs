@@ -1,4 +1,4 @@
-//! The interface of both backends: requests to the gate of one host.
+//! The interface that both backends implement, for sending requests to the gate of one host.
 
 use std::time::Instant;
 
@@ -6,10 +6,10 @@ use crate::answer::Answer;
 use crate::error::Error;
 use crate::request::Request;
 
-/// The gate of one host, reached by libssh2 or the `ssh` program, or simulated by a test.
+/// The gate of one host, reached through libssh2 or the `ssh` program, or simulated by a test.
 pub trait Gate {
     /// Sends one request and returns the gate's answer. Only a framed answer that matches the
-    /// request is accepted. An exit status or other text does not count as an answer.
+    /// request is accepted. An exit status or any other output does not count as an answer.
     ///
     /// The deadline is absolute and applies to the whole request, even if the host keeps sending.
     ///
@@ -20,12 +20,12 @@ pub trait Gate {
         self.request_with_progress(request, deadline, &mut |_| ())
     }
 
-    /// Does the same as [`Gate::request`], and passes each line that the repair prints to
-    /// `progress` as soon as it arrives. At most 200 lines are passed, and they are safe to print.
-    /// They are not part of the answer, and some gates send none.
+    /// Sends a request like [`Gate::request`], and passes each line that the repair prints to
+    /// `progress` as soon as the line arrives. `progress` gets at most 200 lines, which are safe to
+    /// print. The lines are not part of the answer, and some gates send none.
     ///
     /// # Errors
-    /// The same errors as [`Gate::request`].
+    /// Returns the same errors as [`Gate::request`].
     fn request_with_progress(
         &mut self,
         request: &Request,

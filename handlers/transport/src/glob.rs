@@ -1,8 +1,9 @@
-//! Glob patterns as described in ssh_config(5), section PATTERNS.
+//! Glob patterns, as described in ssh_config(5), section PATTERNS.
 
-/// Whether `pattern` matches a lower-case name. `*` matches any text and `?` any single character.
+/// Whether `pattern` matches a lower-case name. `*` matches any sequence of characters, and `?`
+/// matches any single character.
 ///
-/// Backtracks only to the last `*`, so the time is at most proportional to the product of both
+/// Backtracks only to the last `*`, so the run time is at most proportional to the product of both
 /// lengths.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.to_lowercase().into_bytes(), name.as_bytes());
@@ -33,7 +34,7 @@ mod tests {
 
     use super::*;
 
-    /// A slow but obviously correct recursive implementation.
+    /// A recursive implementation that is slow but obviously correct.
     fn matches_by_definition(pattern: &[u8], name: &[u8]) -> bool {
         match (pattern.split_first(), name.split_first()) {
             (None, None) => true,

@@ -10,10 +10,10 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 
 use crate::error::Error;
 
-/// Maximum number of bytes to read from a key file. No private key is that long.
+/// Maximum size of a key file in bytes. No private key is that long.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
-/// A private key in the form that libssh2 takes.
+/// A private key in the form that libssh2 expects.
 pub(crate) struct LoginKey {
     /// Content of the key file, in OpenSSH or PEM format.
     pub(crate) text: String,
@@ -23,8 +23,8 @@ pub(crate) struct LoginKey {
     pub(crate) shown: String,
 }
 
-/// Checks that the `ssh` program can use the key of a route without a prompt. The type of the key
-/// is not checked, because ssh reads the file itself and supports more types than libssh2.
+/// Checks that the `ssh` program can use a route's key without a prompt. The type of the key is not
+/// checked, because ssh reads the file itself and supports more types than libssh2.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let text =
         read_private(&route.key, |why| Error::KeyFileUnreadable { file: route.key.clone(), why })?;
@@ -38,7 +38,7 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the key of a route and, if it is encrypted, its passphrase.
+/// Reads the key of a route. If the key is encrypted, also reads its passphrase.
 pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
     let file = &route.key;
     let unreadable = |why: String| Error::KeyFileUnreadable { file: file.clone(), why };
@@ -49,7 +49,8 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
             "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
         ));
     }
-    // ssh-key cannot parse the older PEM files, but libssh2 can use them.
+    // Ignore a parse error. The key may be in the older PEM format, which libssh2 supports but
+    // ssh-key does not.
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
         return Err(unusable(
@@ -78,15 +79,16 @@ fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
     let text = read_private(file, |why| {
         wrong(format!("passphrase file {} cannot be read: {why}", file.display()))
     })?;
-    // Remove one line ending, which editors append. Everything else belongs to the passphrase.
+    // Remove one trailing line break, which editors add. Everything else belongs to the passphrase.
     let line = text
         .strip_suffix('\n')
         .map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     Ok(line.to_owned())
 }
 
-/// Reads a file that belongs to this user or to root and that no other account can access. ssh(1)
-/// also ignores a key that is "accessible by others" (section FILES).
+/// Reads a file, which must belong to this user or to root and must not be accessible to other
+/// accounts. ssh(1) has a similar rule: it ignores a key that is "accessible by others" (section
+/// FILES).
 fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<String, Error> {
     let open = |why: String| Error::KeyFileOpen { file: file.to_owned(), why };
     let mut handle =
@@ -98,8 +100,8 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
-        // Root may be trying this by hand. The hint keeps root from changing the owner, which would
-        // lock Nagios out.
+        // Root may be trying this by hand. Without the hint, root might change the owner of the
+        // key, which would lock Nagios out.
         let hint = if me == 0 { "; run this as that user" } else { "" };
         return Err(open(format!(
             "belongs to user {}, not to this user ({me}) or root{hint}",

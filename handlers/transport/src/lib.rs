@@ -1,8 +1,8 @@
-//! Connects to the gate of a host by the route in the policy, sends requests, and accepts only
-//! framed answers that match the request.
+//! Connects to a host's gate over the route in the policy, sends requests, and accepts only framed
+//! answers that match the request.
 //!
-//! This crate does not decide when a repair is due. It does not know the results of earlier
-//! repairs or what the caller does with an answer.
+//! This crate does not decide when a repair is due. It knows neither the results of earlier repairs
+//! nor what the caller does with an answer.
 
 mod answer;
 mod deadline;
@@ -40,14 +40,14 @@ pub use request::Request;
 pub use retry::while_turned_away;
 pub use text::in_quotes;
 
-/// Connects to the gate of a host with the backend that the route names.
+/// Connects to a host's gate with the backend named in the route.
 ///
-/// The libssh2 backend connects and logs in before this function returns, at the latest by
-/// `deadline`. The `ssh` backend only checks the route and its files, because the `ssh` program
-/// logs in for each request.
+/// The libssh2 backend connects and logs in before `deadline`. The `ssh` backend only checks the
+/// route and its files, because the `ssh` program logs in for each request.
 ///
 /// # Errors
-/// Nothing has been run on the host. No login is attempted at a host whose key is not recorded.
+/// Fails if the route cannot be used or the login fails. Nothing has then been run on the host. If
+/// the host's key is not recorded, no login is attempted.
 pub fn connect(route: &HostRoute, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
     Ok(match route.backend {
         Backend::Ssh2 => Box::new(SshGate::connect(route, deadline)?),

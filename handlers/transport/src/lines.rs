@@ -1,15 +1,15 @@
 //! Live output of a repair, line by line, for a person who is watching.
 //!
-//! The lines are cleaned and limited in number. They do not influence the result, because only the
-//! answer reports the outcome of a repair.
+//! The lines are cleaned and their number is limited. They do not influence the result, because
+//! only the answer reports the outcome of a repair.
 
 use crate::text::excerpt;
 
 /// The prefix that a gate puts before each line of the repair's output.
 pub(crate) const PROGRESS: &[u8] = b"SHP1 ";
-/// Maximum number of lines to show. Nobody reads that many.
+/// Maximum number of lines to show. Nobody reads more than that.
 const MAX_LINES: usize = 200;
-/// Maximum number of bytes of an unfinished line to keep.
+/// How many bytes of an unfinished line to keep.
 const MAX_LINE: usize = 1024;
 
 /// Splits output into lines and shows those with a given prefix, without the prefix.
@@ -21,12 +21,12 @@ pub struct OutputLines {
 }
 
 impl OutputLines {
-    /// Returns a splitter that shows every line. It is for programs on the Nagios server.
+    /// Returns a splitter that shows every line. Use it for programs on the Nagios server.
     pub fn all() -> OutputLines {
         OutputLines::with_prefix(b"")
     }
 
-    /// Returns a splitter that shows only the lines that a gate marks as output of the repair.
+    /// Returns a splitter that shows only the lines that a gate marks as repair output.
     pub(crate) fn of_gate() -> OutputLines {
         OutputLines::with_prefix(PROGRESS)
     }
@@ -35,8 +35,8 @@ impl OutputLines {
         OutputLines { prefix, line: Vec::new(), left: MAX_LINES }
     }
 
-    /// Appends output, which may end in the middle of a line, and shows each completed line. The
-    /// lines are safe to print and are cut after 160 characters.
+    /// Appends output and shows each completed line. The output may end in the middle of a line.
+    /// The lines are safe to print and are cut after 160 characters.
     pub fn push(&mut self, bytes: &[u8], show: &mut dyn FnMut(&str)) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             let room = MAX_LINE.saturating_sub(self.line.len()).min(part.len());

@@ -1,4 +1,4 @@
-//! Checks of a route for setup and diagnosis. None of them logs in to the host.
+//! Checks a route during setup and diagnosis. Never logs in to the host.
 
 use std::time::Instant;
 
@@ -22,8 +22,8 @@ const TYPES: [&str; 5] = [
     "rsa-sha2-512,rsa-sha2-256",
 ];
 
-/// A host key that was received in a key exchange. The host has proved that it has the private key
-/// (RFC 4253, 8), but not that it is the right host.
+/// A host key that was received in a key exchange. The key exchange proves that the sender has the
+/// private key (RFC 4253, 8), but not that the sender is the right host.
 #[derive(Debug, Clone)]
 pub struct ShownKey {
     key: PublicKey,
@@ -43,7 +43,7 @@ impl ShownKey {
         self.key.algorithm().to_string()
     }
 
-    /// Returns the default path of the public key on a host with OpenSSH.
+    /// Returns the default path of the public key file on a host with OpenSSH.
     pub fn file_on_host(&self) -> String {
         let kind = self.kind();
         let short =
@@ -51,7 +51,7 @@ impl ShownKey {
         format!("/etc/ssh/ssh_host_{short}_key.pub")
     }
 
-    /// Returns the SHA-256 fingerprint in the format of ssh-keygen(1), `SHA256:` and base64.
+    /// Returns the SHA-256 fingerprint in the same format as ssh-keygen(1): `SHA256:` and base64.
     pub fn fingerprint(&self) -> String {
         self.key.fingerprint(HashAlg::Sha256).to_string()
     }
@@ -61,17 +61,17 @@ impl ShownKey {
         &self.blob
     }
 
-    /// Returns the key as it follows the name in a line of known_hosts: its type and base64.
+    /// Returns the key as it is written after the name in a known_hosts line: its type and base64.
     pub fn line(&self) -> Option<String> {
         self.key.to_openssh().ok()
     }
 }
 
-/// Returns the host's keys in order of preference. Each one comes from a key exchange, in which the
+/// Returns the host's keys in order of preference. Each key comes from a key exchange, in which the
 /// host proved that it has the private key.
 ///
-/// This does not log in to the host. If the route has a jump host, it logs in to that one, so the
-/// key of the jump host has to be recorded.
+/// This function does not log in to the host. If the route has a jump host, it logs in to the jump
+/// host, whose key must already be recorded.
 pub fn host_keys(route: &HostRoute, deadline: Instant) -> Result<Vec<ShownKey>, Error> {
     route::check(route)?;
     let mut keys = Vec::new();
@@ -116,15 +116,15 @@ pub fn recorded(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     }
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. The
-/// error explains why no connection to the host can succeed.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
+/// connection to the host can succeed, the error explains why.
 pub fn negotiated(route: &HostRoute) -> Result<String, Error> {
     route::check(route)?;
     known_hosts::algorithms(route, &known_hosts::read(route)?)
 }
 
-/// Checks that the backend of the route can use the private key without a prompt. Returns a
-/// description of the key for messages.
+/// Checks that the route's backend can use the private key without a prompt. Returns a description
+/// of the key for messages.
 pub fn private_key(route: &HostRoute) -> Result<String, Error> {
     match route.backend {
         Backend::Ssh2 => key::read(route).map(|key| key.shown),

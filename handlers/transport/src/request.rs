@@ -1,4 +1,4 @@
-//! The requests that a gate supports. The text of a request is sent as it is. It needs no quoting,
+//! The requests that a gate supports. A request is sent literally. None of its words needs quoting,
 //! and no shell interprets it.
 
 use std::fmt;
@@ -8,8 +8,8 @@ use policy::{JobId, RepairName};
 use crate::error::Phase;
 
 /// A request to a gate. Its [`Display`](fmt::Display) form is exactly the command that is sent over
-/// SSH. The words are separated by single blanks, and the names in it cannot contain a blank or a
-/// quote or begin with a dash.
+/// SSH, with single blanks between the words. Names contain no blanks or quotes and do not begin
+/// with a dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run a repair once. If the gate already knows the job, it reports that job and runs nothing.
@@ -24,15 +24,15 @@ pub enum Request {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report whether a repair could run at the moment. The gate runs nothing.
+    /// Report whether the gate would run a repair now, without running it.
     Ready {
         /// Name of the repair in the gate's repairs.json.
         name: RepairName,
     },
-    /// Report how much of its limits each repair has used. Older gates refuse this request with
+    /// Report how much of its limits each repair has used up. Older gates refuse this request with
     /// [`BadRequest`](crate::GateReason::BadRequest).
     Usage,
-    /// Report the state of a job.
+    /// Report the state of an earlier job.
     Status {
         /// ID from the repair request that started the job.
         job: JobId,
@@ -44,12 +44,13 @@ pub enum Request {
 }
 
 impl Request {
-    /// Returns the phase that begins when the request is sent.
+    /// Returns the phase that begins when this request is sent.
     pub(crate) fn phase(&self) -> Phase {
         if self.may_change_the_host() { Phase::Repair } else { Phase::Query }
     }
 
-    /// Whether the request can start a repair. If its answer is lost, the outcome is unknown.
+    /// Whether the request can start a repair. If so, the outcome is unknown when the answer is
+    /// lost.
     pub fn may_change_the_host(&self) -> bool {
         matches!(self, Request::Repair { .. })
     }
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn formats_requests_in_the_syntax_of_the_gate() {
+    fn formats_requests_in_the_gates_syntax() {
         let name: RepairName = "httpd".parse().unwrap();
         let job: JobId = "20261123-4f3a9c2b".parse().unwrap();
         let repair = Request::Repair { name: name.clone(), job: job.clone() };

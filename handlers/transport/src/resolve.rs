@@ -1,4 +1,4 @@
-//! Opens a TCP connection before the deadline. If a name has several addresses, all are tried.
+//! Opens a TCP connection before the deadline. If a name has several addresses, tries each of them.
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -34,18 +34,18 @@ pub(crate) fn connect(
     }
     deadline.left(Phase::Connect)?;
     let (host, tries) = (deadline.host().into(), tries.join("; "));
-    // A reset means that a program listens on the port and has closed the connection.
+    // A reset means that a program was listening on the port but turned us away.
     if was_reset {
         return Err(Error::TurnedAway { host, detail: tries });
     }
     Err(Error::Connect { host, tries })
 }
 
-/// Disables Nagle's algorithm and enables TCP keepalive, so the kernel detects a dead link while no
-/// data is sent.
+/// Disables Nagle's algorithm and enables TCP keepalive, so that the kernel detects a dead link
+/// even while no data is sent.
 fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
     let failed =
-        |e: std::io::Error| Error::Local { why: format!("cannot set options of a socket: {e}") };
+        |e: std::io::Error| Error::Local { why: format!("cannot set socket options: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     // Ignore errors, because an old kernel may not support these options. The SSH session has its
@@ -69,11 +69,14 @@ fn addresses(
         |why: String| Error::Resolve { host: deadline.host().into(), address: address.into(), why };
     let (sender, receiver) = sync_channel(1);
     let name = address.to_owned();
-    // getaddrinfo(3) has no timeout. If a lookup hangs, its thread is abandoned.
+    // getaddrinfo(3) has no timeout, so the lookup runs in a thread. If the lookup hangs, the
+    // thread is abandoned.
     thread::Builder::new()
         .name("resolve".into())
         .spawn(move || sender.send((name.as_str(), port).to_socket_addrs().map(Vec::from_iter)))
-        .map_err(|e| Error::Local { why: format!("no thread for the name lookup: {e}") })?;
+        .map_err(|e| Error::Local {
+            why: format!("cannot start a thread for the name lookup: {e}"),
+        })?;
     match receiver.recv_timeout(deadline.left(Phase::Resolve)?) {
         Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
         Ok(Ok(found)) => Ok(found),
@@ -112,7 +115,8 @@ mod tests {
 
     #[test]
     fn tries_every_address_of_a_name() {
-        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on the second.
+        // On most systems localhost is ::1 and 127.0.0.1. The test listens only on 127.0.0.1, so
+        // one of the addresses fails.
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(connect(&deadline(Duration::from_secs(5)), "localhost", port).is_ok());

@@ -10,16 +10,16 @@ use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// Maximum number of bytes of stdout. The gate limits its own output to less than 256 KiB. Another
-/// 64 KiB are for output of an rc file before it.
+/// How many bytes of stdout to accept. The gate limits its own output to less than 256 KiB. Another
+/// 64 KiB are for the output of an rc file before it.
 const MAX_STDOUT: usize = (256 + 64) * 1024;
-/// The number of bytes of stderr that are kept for messages.
+/// How many bytes of stderr to keep for messages.
 const MAX_STDERR: usize = 4 * 1024;
-/// Time to wait for the end of the output after the answer. A daemon that the repair has started
-/// may keep the output open for ever.
+/// How long to wait for the end of the output after the answer. A daemon that the repair has
+/// started may keep the output open forever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
-/// The output of the gate's command, and how the command ended.
+/// The output of the command on the host, and how the command ended.
 pub(crate) struct ResponseBuffer {
     stdout: Vec<u8>,
     lines: OutputLines,
@@ -27,7 +27,7 @@ pub(crate) struct ResponseBuffer {
     answered: bool,
     /// Whether stdout exceeded [`MAX_STDOUT`]. The rest is not read.
     pub(crate) overflowed: bool,
-    /// How the command ended, as text for messages.
+    /// How the command ended, worded for messages.
     pub(crate) ending: Option<String>,
     /// Exit status of the command, or `None` if it is unknown.
     pub(crate) exit: Option<i32>,
@@ -62,8 +62,8 @@ impl ResponseBuffer {
         self.answered
     }
 
-    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout was not
-    /// empty before.
+    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout contained
+    /// anything before.
     pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
         let had_output = !self.stdout.is_empty();
         let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();
@@ -73,8 +73,8 @@ impl ResponseBuffer {
         had_output
     }
 
-    /// Formats the beginning of stderr for the end of a message. Returns an empty string if stderr
-    /// is empty.
+    /// Formats the beginning of stderr as the last part of a message. Returns an empty string if
+    /// stderr is empty.
     pub(crate) fn stderr_excerpt(&self) -> String {
         if self.stderr.is_empty() {
             return String::new();
@@ -82,9 +82,9 @@ impl ResponseBuffer {
         format!("; stderr, unverified: {}", quoted(&self.stderr))
     }
 
-    /// Whether a program other than the gate ran and exited by itself.
+    /// Whether it is certain that a program other than the gate ran and exited by itself.
     ///
-    /// Three kinds of exit status do not prove that. A gate that panicked exits with 2 without a
+    /// Three kinds of exit status leave this open. A gate that panicked exits with 2 and sends no
     /// frame. A shell reports 128 or more if the gate was killed. libssh2 returns 0 if the host
     /// sent no status.
     fn is_without_gate(&self) -> bool {
@@ -109,7 +109,7 @@ impl ResponseBuffer {
             no_gate,
         };
         if self.overflowed {
-            return Err(failed(format!("it is longer than {} KiB", MAX_STDOUT / 1024)));
+            return Err(failed(format!("the output is longer than {} KiB", MAX_STDOUT / 1024)));
         }
         let stderr = self.stderr_excerpt();
         read_answer(request, &self.stdout).map_err(|why| {

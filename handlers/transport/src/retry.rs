@@ -1,4 +1,4 @@
-//! Retries at a host whose sshd closes connections because it is busy.
+//! Repeats attempts to connect when a busy sshd closes connections.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 
 /// The first pause between two attempts. Each further pause is twice as long. A busy sshd usually
-/// accepts clients again after a second, but its penalties last longer (sshd_config(5),
+/// accepts clients again after a second, but penalties that it imposes last longer (sshd_config(5),
 /// PerSourcePenalties).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Repeats `attempt` while its error [is passing](Error::is_passing), but only during the first
-/// half of the time until `deadline`. The second half remains for the request itself.
+/// half of the time until `deadline`. The second half is left for the request itself.
 ///
 /// # Errors
 /// Returns the error of the last attempt.

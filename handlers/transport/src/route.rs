@@ -11,7 +11,7 @@ pub(crate) fn known_hosts_files(route: &HostRoute) -> String {
     if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }
 }
 
-/// Formats address and port for a message.
+/// Formats the address and port of a route for a message.
 pub(crate) fn address_and_port(route: &HostRoute) -> String {
     if route.address.contains(':') {
         format!("[{}]:{}", route.address, route.port)
@@ -21,7 +21,7 @@ pub(crate) fn address_and_port(route: &HostRoute) -> String {
 }
 
 /// Checks the host name, the address, the user and the port of a route. Refuses values that ssh or
-/// a shell could take for an option, a second line or a pattern.
+/// a shell could misread as an option, a second line or a pattern.
 pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
     let address = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
     let account = |c: char| {
@@ -49,7 +49,7 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
         return bad(
             "user",
             &route.user,
-            "it contains a blank, a quote or another character that account names cannot have",
+            "it contains a blank, a quote or another character that no account name has",
         );
     }
     if route.port == 0 {

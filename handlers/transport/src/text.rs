@@ -1,10 +1,10 @@
-//! Makes text from a host safe to log and to print.
+//! Makes a host's output safe to log and to print.
 
-/// Maximum number of characters of a host's output in a message.
+/// How many characters of a host's output a message shows.
 const SHOWN: usize = 160;
 
 /// Makes text from a host safe to log and to print on a terminal. Replaces control characters,
-/// which can end lines and begin escape sequences, and characters that reorder text.
+/// which can end lines or start escape sequences, and characters that reorder text.
 pub(crate) fn clean(text: &str) -> String {
     text.chars()
         .map(|c| {
@@ -36,8 +36,8 @@ pub(crate) fn excerpt(bytes: &[u8]) -> String {
     shown
 }
 
-/// Quotes untrusted text. Unsafe characters and double quotes in the text are replaced, so the text
-/// cannot end the quotes.
+/// Quotes untrusted text. Unsafe characters and double quotes in the text are replaced, so that the
+/// text cannot close the quotes.
 pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", clean(text).replace('"', "'"))
 }

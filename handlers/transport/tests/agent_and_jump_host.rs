@@ -1,5 +1,5 @@
-//! Logins with an ssh-agent and through a jump host. Host key checks and deadlines are the same as
-//! for direct logins.
+//! Tests logins with an ssh-agent and through a jump host. The host key checks and deadlines are
+//! the same as for direct logins.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -70,7 +70,7 @@ fn logs_in_with_the_named_key_of_an_agent() {
         let mut gate = transport::connect(&by_agent(&sshd, &agent.socket), soon()).unwrap();
         assert!(gate.request(&repair(), soon()).is_ok(), "{kind}");
         assert!(gate.request(&Request::List, soon()).is_ok(), "{kind}");
-        // Only the named key was offered.
+        // The client offered only the named key.
         assert_eq!(sshd.log().matches("Failed publickey").count(), 0);
     }
 }
@@ -190,7 +190,7 @@ fn reports_a_jump_host_that_does_not_forward_and_a_target_that_is_down() {
 }
 
 #[test]
-fn ends_at_the_deadline_behind_a_stopped_jump_host() {
+fn ends_at_the_deadline_behind_a_suspended_jump_host() {
     let (jump_host, sshd, route) = behind_jump_host();
     let mut gate = transport::connect(&route, soon()).unwrap();
     assert_eq!(gate.request(&Request::Version, soon()), Ok(Answer::Version("0.1.0".into())));
@@ -208,8 +208,8 @@ fn ends_at_the_deadline_behind_a_stopped_jump_host() {
     assert_eq!(sshd.requests(), ["version"]);
 }
 
-/// Returns all descendants of a process. sshd has two processes for the session of an ordinary
-/// user.
+/// Returns the process IDs of all descendants of a process. For an ordinary user's session, sshd
+/// starts two processes.
 fn children(pid: u32) -> Vec<u32> {
     let text =
         std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -1,5 +1,6 @@
-//! The interpretation of a host's output. Only a framed answer to the request counts, regardless of
-//! the exit status. No output can block the client, fill its memory or fake an answer.
+//! Tests how the client interprets a host's output. Only a framed answer to the request counts,
+//! regardless of the exit status. No output can block the client, fill its memory or fake an
+//! answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,9 +12,9 @@ use common::{Plan, by_openssh, fails, repair, send, signal, soon};
 use rustix::process::Signal;
 use transport::{Answer, Error, GateReason, JobState, Request};
 
-/// Requests a repair from a host whose forced command is `script`. Checks that the answer is
-/// refused and returns the error.
-fn not_believed(script: &str) -> Error {
+/// Requests a repair from a host whose forced command is `script`. Checks that the client refuses
+/// its output, and returns the error.
+fn rejected(script: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = fails(&sshd.route(), &repair());
     assert_eq!(error.code(), "not-framed", "{error}");
@@ -29,13 +30,13 @@ const DONE: &str = concat!(
 );
 
 #[test]
-fn does_not_take_exit_status_zero_for_success() {
-    assert!(not_believed("exit 0").to_string().contains("empty"));
-    assert!(not_believed("echo all is well; exit 0").to_string().contains("all is well"));
+fn does_not_treat_exit_status_zero_as_success() {
+    assert!(rejected("exit 0").to_string().contains("empty"));
+    assert!(rejected("echo all is well; exit 0").to_string().contains("all is well"));
 }
 
 #[test]
-fn believes_the_answer_despite_a_nonzero_exit_status() {
+fn accepts_the_answer_despite_a_nonzero_exit_status() {
     let sshd = Plan::new().gate(&format!("echo 'SHN1 {DONE}'; echo noise >&2; exit 2")).start();
     let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
     let Ok(Answer::Job(report)) = answer else { panic!("{answer:?}") };
@@ -48,34 +49,34 @@ fn skips_other_lines_but_not_a_second_frame() {
         .gate(&format!("echo Welcome; echo 'SHN1 {DONE}'; echo bye; echo 'SHN1 x' >&2"))
         .start();
     assert!(send(&sshd.route(), &repair(), Duration::from_secs(30)).0.is_ok());
-    let error = not_believed(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
+    let error = rejected(&format!("echo 'SHN1 {DONE}'; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("more than one"), "{error}");
 }
 
 #[test]
 fn refuses_garbage_and_the_answer_to_another_request() {
-    not_believed("head -c 5000 /dev/urandom");
-    not_believed("echo 'SHN1 {}'");
-    not_believed("echo 'SHN1 not json'");
-    not_believed(&format!("printf '%s' 'SHN1 {DONE}'"));
-    not_believed(&format!("echo 'SHN2 {DONE}'"));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
-    not_believed(&format!(
+    rejected("head -c 5000 /dev/urandom");
+    rejected("echo 'SHN1 {}'");
+    rejected("echo 'SHN1 not json'");
+    rejected(&format!("printf '%s' 'SHN1 {DONE}'"));
+    rejected(&format!("echo 'SHN2 {DONE}'"));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("4f3a9c2b", "00000000")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"httpd\"", "\"sshd\"")));
+    rejected(&format!(
         "echo 'SHN1 {}'",
         DONE.replace("\"repair\",\"host\"", "\"status\",\"host\"")
     ));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
-    not_believed(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"exit\":0", "\"exit\":1")));
+    rejected(&format!("echo 'SHN1 {}'", DONE.replace("\"started\"", "\"more\":1,\"started\"")));
 }
 
 #[test]
 fn shows_output_of_a_host_without_gate() {
-    let error = not_believed("echo 'repair_gate: not found' >&2; exit 127").to_string();
+    let error = rejected("echo 'repair_gate: not found' >&2; exit 127").to_string();
     assert!(error.contains("repair_gate: not found") && error.contains("127"), "{error}");
 }
 
-/// A gate counts as missing only if no gate can have produced the output. A gate that was killed,
+/// The gate is reported missing only if it cannot have produced the output. A gate that was killed,
 /// panicked or sent a malformed answer is not missing.
 #[test]
 fn distinguishes_a_missing_gate_from_a_failed_one() {
@@ -102,7 +103,7 @@ fn distinguishes_a_missing_gate_from_a_failed_one() {
 
 #[test]
 fn removes_escape_sequences_from_output() {
-    not_believed(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
+    rejected(r"printf '\033[2J\033]0;owned\007\302\233\342\200\256\n'; printf '\033[31m' >&2");
     let tricky = DONE.replace("\"ok\"", r#""\\u001b[2Jred\\u202e""#);
     let sshd = Plan::new().gate(&format!("printf 'SHN1 {tricky}\\n'")).start();
     let (answer, _) = send(&sshd.route(), &repair(), Duration::from_secs(30));
@@ -112,9 +113,9 @@ fn removes_escape_sequences_from_output() {
 
 #[test]
 fn refuses_ten_megabytes_of_stdout() {
-    let error = not_believed(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
+    let error = rejected(&format!("head -c 10000000 /dev/zero; echo; echo 'SHN1 {DONE}'"));
     assert!(error.to_string().contains("320 KiB"), "{error}");
-    not_believed("yes");
+    rejected("yes");
 }
 
 #[test]
@@ -129,8 +130,8 @@ fn finds_the_answer_despite_megabytes_of_stderr() {
 }
 
 #[test]
-fn does_not_take_a_killed_command_for_success() {
-    let error = not_believed("kill -9 $$");
+fn does_not_treat_a_killed_command_as_success() {
+    let error = rejected("kill -9 $$");
     assert!(error.to_string().contains("signal \"KILL\""), "{error}");
 }
 

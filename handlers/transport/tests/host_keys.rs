@@ -1,5 +1,5 @@
-//! Host key checks against a real sshd. This crate accepts and refuses the same keys as OpenSSH,
-//! and never refuses a valid host because of a peculiarity of libssh2.
+//! Tests host key checks against a real sshd. This crate accepts and refuses the same keys as
+//! OpenSSH, and never refuses a valid host because of a libssh2 quirk.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,14 +13,14 @@ use common::{Plan, Sshd, fails, keygen, public_key, repair, send};
 use policy_file::HostRoute;
 use transport::{Answer, Request};
 
-/// Checks that the host of this route is trusted and answers.
+/// Checks that the host on this route is trusted and answers.
 fn trusted(route: &HostRoute) {
     let (answer, _) = send(route, &Request::Version, Duration::from_secs(30));
     assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
 }
 
-/// Checks that the route is refused with this code, without a login or a request at the host.
-/// Returns the message.
+/// Checks that connecting over the route fails with this error code, without a login or a request
+/// on the host. Returns the message.
 fn refused(sshd: &Sshd, route: &HostRoute, code: &str) -> String {
     let logins = |sshd: &Sshd| sshd.log().matches("Accepted publickey").count();
     let before = (sshd.requests(), logins(sshd));
@@ -68,12 +68,12 @@ fn reports_missing_empty_and_unreadable_files() {
     let mut route = sshd.route_with("# nothing yet\n\n");
     let message = refused(&sshd, &route, "known-hosts-empty");
     assert!(
-        message.contains("holds no host key") && message.contains("`repairctl trust web1`"),
+        message.contains("contains no host key") && message.contains("`repairctl trust web1`"),
         "{message}"
     );
     route.known_hosts = vec![sshd.path("nowhere")];
     assert!(refused(&sshd, &route, "known-hosts-empty").contains("does not exist"));
-    // Not even root can read a directory as a file.
+    // Reading a directory as a file fails even for root.
     route.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
     refused(&sshd, &route, "known-hosts");
 }
@@ -196,7 +196,8 @@ fn negotiates_the_recorded_key_type() {
 #[test]
 fn trusts_a_host_with_only_an_rsa_key() {
     trusted(&Plan::new().host_keys(&["rsa"]).start().route());
-    // The host may also support only rsa-sha2-256, the second of the two SHA-2 algorithms.
+    // A host that supports only rsa-sha2-256, the second of the two SHA-2 algorithms, is trusted
+    // too.
     trusted(
         &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().route(),
     );

@@ -1,5 +1,5 @@
-//! Tests with a network link that is cut. The host runs in a network namespace behind a veth pair.
-//! After the cut no packet passes in either direction, not even an acknowledgement.
+//! Tests that cut the network link to the host. The host runs in a network namespace behind a veth
+//! pair. After the cut, no packet passes in either direction, not even an acknowledgement.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -40,8 +40,8 @@ impl Cable {
     /// Creates a namespace and connects it.
     ///
     /// Names and addresses are derived from the process ID and from `number`, which is below 4 and
-    /// unique in this file. So neither other tests nor other runs use the same ones. The addresses
-    /// are from the range for benchmarks (RFC 2544).
+    /// unique in this file. This keeps them different in each test and each run. The addresses are
+    /// from the range reserved for benchmarks (RFC 2544).
     fn lay(number: u32) -> Cable {
         let name = format!("shn{}-{number}", std::process::id() % 100_000);
         let block = (std::process::id() * 4 + number) % 0x8000;
@@ -60,7 +60,7 @@ impl Cable {
         cable
     }
 
-    /// Takes down the far end, so all packets are lost. The near end cannot detect this.
+    /// Takes down the far end, so that all packets are lost. The near end does not notice this.
     fn cut(&self) {
         ip(&format!("-n {0} link set {0}f down", self.name));
     }
@@ -72,7 +72,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        // Sessions of sshd keep the namespace alive, so delete the link explicitly.
+        // sshd sessions keep the namespace alive, so delete the link explicitly.
         let _ = Command::new("ip").args(["link", "del", &self.name]).output();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }
@@ -131,7 +131,7 @@ fn reports_that_nothing_ran_if_the_link_is_cut_between_requests() {
     let sshd = cable.plan().gate(GOOD_GATE).start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     assert!(gate.request(&Request::Version, soon()).is_ok());
-    // The kernel accepts connections for a stopped sshd, but sshd cannot answer them.
+    // The kernel accepts connections for a suspended sshd, but sshd cannot answer them.
     signal(sshd.pid(), Signal::STOP);
     thread::scope(|scope| {
         let begun = Instant::now();

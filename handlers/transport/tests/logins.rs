@@ -1,4 +1,5 @@
-//! Logins to a real sshd with every kind of key, and key files that are refused.
+//! Tests logins to a real sshd with every kind of key, and the refusal of unsafe or unusable key
+//! files.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -57,8 +58,8 @@ fn refuses_a_key_file_that_others_can_read() {
         assert_eq!(error.code(), "key-file-open", "{error}");
         assert!(error.to_string().contains(policy::see_doctor!()), "{error}");
     }
-    // When root runs this, the message must not suggest chown. Nagios could not read a key that
-    // root owns.
+    // If root runs the program, the message must not suggest chown, because Nagios could not read a
+    // key that root owns.
     testkit::set_mode(&route.key, 0o600);
     chown(&route.key, Some(65534), None).unwrap();
     let error = fails(&route, &repair()).to_string();

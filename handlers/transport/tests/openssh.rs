@@ -1,4 +1,4 @@
-//! Tests of the backend that runs the `ssh` program. It supports more than the libssh2 backend and
+//! Tests the backend that runs the `ssh` program. It supports more than the libssh2 backend and
 //! checks host keys just as strictly.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -37,8 +37,8 @@ fn refused(route: &HostRoute, code: &str) -> Error {
     error
 }
 
-/// Requests a repair from a gate with this script. Checks that the error has this code and leaves
-/// the outcome unknown, and returns it.
+/// Requests a repair from a gate that runs `script`. Checks that the error has this code and states
+/// that the outcome is unknown. Returns the error.
 fn in_doubt(script: &str, code: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = send(&sshd.route(), &repair(), LONG).0.unwrap_err();
@@ -79,8 +79,8 @@ fn refuses_wrong_unknown_and_revoked_host_keys() {
         &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
-    // ssh looks up a single name. Without our own check it would accept a key that is revoked under
-    // the other name.
+    // ssh looks up only one name. Without our own check, it would accept a key that is revoked
+    // under the other name.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.route_with(&lines), "host-key-revoked");
     assert!(sshd.requests().is_empty());
@@ -103,7 +103,7 @@ fn trusts_a_host_certificate_of_a_recorded_authority() {
     let dir = tempfile::tempdir().unwrap();
     keygen("ed25519", "", &dir.path().join("ca"));
     let ca = public_key(&dir.path().join("ca.pub"));
-    // The certificate must exist before sshd starts, so the test generates the host key itself.
+    // The certificate must exist before sshd starts, so the test itself generates the host key.
     let host_key = dir.path().join("host");
     keygen("ed25519", "", &host_key);
     sign(&dir.path().join("ca"), &["-h", "-n", "web1"], &dir.path().join("host.pub"));
@@ -111,7 +111,7 @@ fn trusts_a_host_certificate_of_a_recorded_authority() {
     let sshd = Plan::new().host_keys(&["rsa"]).config(&config).start();
     let route = sshd.route_with(&format!("@cert-authority web* {ca}\n"));
     trusted(&route);
-    // The certificate does not name web2, although the same authority signed it.
+    // The certificate names only web1, so web2 is refused although the authority is trusted.
     refused(&HostRoute { host: "web2".into(), ..route.clone() }, "no-login");
     assert_eq!(
         transport::connect(&route, Instant::now() + LONG).err().unwrap().code(),
@@ -212,7 +212,7 @@ fn reports_unknown_outcome_of_a_slow_repair() {
 }
 
 #[test]
-fn believes_only_a_framed_answer() {
+fn accepts_only_a_framed_answer() {
     assert!(in_doubt("echo all is well", "not-framed").to_string().contains("all is well"));
     assert!(in_doubt("exit 255", "cut").to_string().contains("255"));
     in_doubt("kill -9 $$", "cut");
@@ -272,7 +272,8 @@ fn reads_a_configuration_file_only_if_given() {
     assert_eq!(error.code(), "local");
 }
 
-/// For each known_hosts file, the libssh2 backend must accept the host if and only if ssh does.
+/// With each known_hosts file, the libssh2 backend must accept the host if and only if ssh accepts
+/// it.
 #[test]
 fn agrees_with_ssh_on_every_known_hosts_file() {
     let sshd = Plan::new().host_keys(&["rsa", "ed25519"]).start();
@@ -307,8 +308,8 @@ fn agrees_with_ssh_on_every_known_hosts_file() {
         let route = HostRoute { host: "127.0.0.1".into(), ..sshd.route_with(&lines) };
         let ours = common::send(&route, &Request::Version, LONG).0;
         let theirs = plain_ssh(&route);
-        // If one of several recorded keys is revoked, ssh still negotiates that one and fails. The
-        // libssh2 backend negotiates another one, so the results differ.
+        // If one of several recorded keys is revoked, ssh still negotiates that key and fails. The
+        // libssh2 backend negotiates another key, so its result differs.
         if !lines.starts_with(&format!("@revoked {here} ")) {
             assert_eq!(ours.is_ok(), theirs, "{lines}\n{ours:?}");
         }

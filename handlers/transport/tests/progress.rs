@@ -1,5 +1,5 @@
-//! Live output of a repair, through a real sshd and with both backends. The output is shown while
-//! the repair runs. It is limited, safe to print and never taken for an answer.
+//! Tests the live output of a repair through a real sshd, with both backends. The output is shown
+//! while the repair runs. It is limited, safe to print and never mistaken for an answer.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -19,7 +19,7 @@ const DONE: &str = concat!(
 
 const BACKENDS: [Backend; 2] = [Backend::Ssh2, Backend::OpenSsh];
 
-/// Requests a repair, and returns the answer and the lines that were shown before it.
+/// Requests a repair. Returns the answer and the lines that were shown before it.
 fn watched(
     backend: Backend,
     sshd: &Sshd,
@@ -44,8 +44,8 @@ fn shows_lines_while_the_repair_runs() {
              echo 'SHN1 {DONE}'"
         );
         let sshd = Plan::new().gate(&script).start();
-        // The gate waits for a file that is created when its first line is shown. If lines were
-        // shown only at the end, the gate would never finish.
+        // The gate waits for a file that this test creates when the first line is shown. If lines
+        // were shown only at the end, the gate would never finish.
         let (answer, shown) = watched(backend, &sshd, &mut |line| {
             if line == "begun" {
                 fs::write(sshd.path("go"), "").unwrap();
@@ -74,8 +74,8 @@ fn accepts_missing_and_ignored_output() {
 #[test]
 fn limits_and_cleans_output_of_a_hostile_gate() {
     for backend in BACKENDS {
-        // Escape sequences, an answer disguised as output, a very long line, and more lines than
-        // anybody reads.
+        // The output consists of escape sequences, a fake answer, a very long line and more lines
+        // than anyone would read.
         let script = format!(
             "printf 'SHP1 \\033[2J\\033]0;owned\\007\\302\\233\\342\\200\\256x\\n'; echo 'SHP1 \
             SHN1 {DONE}'; \
@@ -107,7 +107,7 @@ fn limits_and_cleans_output_of_a_hostile_gate() {
 }
 
 #[test]
-fn does_not_take_output_for_an_answer() {
+fn does_not_treat_output_as_an_answer() {
     for backend in BACKENDS {
         let sshd = Plan::new().gate(&format!("echo 'SHP1 {DONE}'; exit 0")).start();
         let (answer, shown) = watched(backend, &sshd, &mut |_| ());

@@ -1,5 +1,5 @@
-//! An sshd that closes connections because it is busy. Both backends report the same error with the
-//! text of the server, and retries do not run a repair twice.
+//! Tests with an sshd that closes connections because it is busy. Both backends report the same
+//! error, which quotes the server. Retries do not run a repair twice.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -39,7 +39,7 @@ fn resets(socket: &TcpStream) {
     set_socket_linger(socket, Some(Duration::ZERO)).unwrap();
 }
 
-/// Occupies the only slot that an sshd has for clients that are not logged in.
+/// Occupies this sshd's only slot for clients that have not logged in.
 fn hold_the_only_place(sshd: &Sshd) -> TcpStream {
     loop {
         let mut socket = TcpStream::connect(("127.0.0.1", sshd.port)).unwrap();

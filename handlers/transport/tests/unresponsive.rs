@@ -1,5 +1,6 @@
-//! Hosts that hang, close the connection or do not exist, in every phase. Each request ends by its
-//! deadline. The error names the phase and whether a repair may have been started.
+//! Tests with hosts that do not exist, or that hang or close the connection in any phase. Each
+//! request ends by its deadline, and its error names the phase and says whether a repair may have
+//! been started.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -22,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(8);
 /// Extra time for a slow machine. A request without a deadline would take far longer.
 const SLACK: Duration = Duration::from_secs(25);
 
-/// Requests a repair that must fail, checks that this ends in time, and returns the error.
+/// Requests a repair, checks that the request fails in time, and returns the error.
 fn in_time(route: &HostRoute) -> Error {
     let (answer, took) = send(route, &repair(), LIMIT);
     assert!(took < LIMIT + SLACK, "it took {took:?}");
@@ -33,7 +34,7 @@ fn timeout(error: &Error) -> Option<Phase> {
     if let Error::Timeout { phase, .. } = error { Some(*phase) } else { None }
 }
 
-/// Returns a route to `listener` in place of sshd.
+/// Returns a route to `listener`, which takes the place of sshd.
 fn instead_of(sshd: &Sshd, listener: &TcpListener) -> HostRoute {
     let key = sshd.host_key("ed25519");
     HostRoute {
@@ -90,7 +91,7 @@ fn quotes_a_web_server_in_place_of_sshd() {
     assert!(error.nothing_was_run());
 }
 
-/// A single call of libssh2 reads lines before the banner for as long as the host sends them.
+/// A single libssh2 call keeps reading lines before the banner for as long as the host sends them.
 #[test]
 fn ends_at_the_deadline_during_an_endless_banner() {
     let (sshd, listener) = (Plan::new().start(), listen());
@@ -104,7 +105,7 @@ fn ends_at_the_deadline_during_an_endless_banner() {
 }
 
 #[test]
-fn ends_at_the_deadline_on_a_stopped_sshd() {
+fn ends_at_the_deadline_on_a_suspended_sshd() {
     let sshd = Plan::new().start();
     signal(sshd.pid(), Signal::STOP);
     let error = in_time(&sshd.route());
@@ -132,7 +133,7 @@ fn reports_that_a_slow_query_ran_nothing() {
 }
 
 #[test]
-fn ends_at_the_deadline_if_sshd_stops_during_the_repair() {
+fn ends_at_the_deadline_if_sshd_is_suspended_during_the_repair() {
     let sshd = Plan::new().gate("echo $PPID > session; exec sleep 60").start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     let begun = Instant::now();
@@ -214,8 +215,8 @@ fn gives_up_on_an_unresponsive_host_before_the_deadline() {
     signal(session, Signal::KILL);
 }
 
-/// A proxy relays a number of bytes from the host and then goes silent. With different numbers, the
-/// link dies in every phase.
+/// A proxy relays a number of bytes from the host and then sends nothing more. The number varies,
+/// so that the link dies in every phase.
 #[test]
 fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     let sshd = Plan::new().start();
@@ -230,8 +231,8 @@ fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     let mut phases = Vec::new();
     thread::scope(|scope| {
         let route = &route;
-        // The first half of the bytes is the key exchange. The packets after it have only a few
-        // dozen bytes, so use smaller steps for them.
+        // The first half of the bytes is the key exchange. The packets after that are only a few
+        // dozen bytes long, so use smaller steps for them.
         let bytes =
             (0..8).map(|step| whole * step / 16).chain((1..32).map(|step| whole - step * 40));
         let conversations: Vec<_> = bytes
@@ -245,8 +246,8 @@ fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
         for conversation in conversations {
             let (bytes, (answer, took)) = conversation.join().unwrap();
             assert!(took < LIMIT + SLACK, "{bytes} of {whole} bytes: it took {took:?}");
-            // The request succeeds if only the end of the channel is missing after a complete
-            // answer.
+            // The request may succeed. After a complete answer, it does not matter that the channel
+            // is not closed properly.
             if let Err(error) = answer {
                 let phase =
                     timeout(&error).unwrap_or_else(|| panic!("{bytes} of {whole} bytes: {error}"));
@@ -260,8 +261,8 @@ fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     }
 }
 
-/// A proxy closes the link after a number of bytes, as a restarted sshd, a firewall or a full
-/// session table would.
+/// A proxy closes the link after a number of bytes. In practice, sshd may have been restarted, or a
+/// firewall or a full session table may have ended the connection.
 #[test]
 fn reports_a_link_that_is_closed_at_any_byte() {
     let sshd = Plan::new().start();
@@ -277,8 +278,8 @@ fn reports_a_link_that_is_closed_at_any_byte() {
     }
 }
 
-/// Starts a proxy for `port` that goes silent after `most` bytes from the host. Returns the port of
-/// the proxy and the number of bytes that it has relayed.
+/// Starts a proxy for `port` that goes silent after `most` bytes from the host. Returns the proxy's
+/// port and a counter of the bytes that it has relayed.
 fn dying_link(port: u16, most: usize) -> (u16, Arc<AtomicUsize>) {
     link(port, most, LIMIT + SLACK)
 }
@@ -311,7 +312,8 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// The packets arrive before the key exchange. libssh2 stores packets that it does not know.
+/// The host sends these packets before the key exchange. libssh2 would store them all, because it
+/// does not recognize them.
 #[test]
 fn cuts_the_connection_of_a_host_that_floods_packets() {
     let (sshd, listener) = (Plan::new().start(), listen());
@@ -331,5 +333,5 @@ fn cuts_the_connection_of_a_host_that_floods_packets() {
     assert!(error.code() == "cut" && error.to_string().contains("sent more"), "{error}");
     assert!(error.nothing_was_run());
     let sent = sent.load(Ordering::SeqCst);
-    assert!(sent < 16 << 20, "{sent} bytes were taken");
+    assert!(sent < 16 << 20, "the client read {sent} bytes");
 }

@@ -8,7 +8,7 @@ use clap_complete::{Shell, generate_to};
 
 use crate::programs::programs;
 
-/// Writes the completions of all programs into one directory per shell, for example
+/// Writes the completions for all programs into one directory per shell, for example
 /// `directory/bash`.
 pub fn write(directory: &Path) -> io::Result<()> {
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
@@ -18,7 +18,8 @@ pub fn write(directory: &Path) -> io::Result<()> {
             let name = program.get_name().to_owned();
             let made = generate_to(shell, &mut program, &name, &place)?;
             if shell == Shell::Bash {
-                // bash-completion expects the file to have the program's name without an extension.
+                // bash-completion expects the file name to be the program's name, without an
+                // extension.
                 fs::rename(made, place.join(name))?;
             }
         }

@@ -1,4 +1,4 @@
-//! Generates the manual pages, completions and bills of materials of the packages from the
+//! Generates the manual pages, completions and bills of materials for the packages, from the
 //! definitions in the programs.
 
 pub mod completions;
@@ -13,8 +13,8 @@ use std::path::Path;
 
 pub use programs::programs;
 
-/// Writes man/, completions/{bash,zsh,fish}/ and sbom/ below `directory`. Existing directories of
-/// these names are removed first.
+/// Writes man/, completions/{bash,zsh,fish}/ and sbom/ below `directory`. First removes any
+/// directories with these names.
 pub fn write(directory: &Path) -> io::Result<()> {
     pages::write(&fresh(directory, "man")?)?;
     completions::write(&fresh(directory, "completions")?)?;

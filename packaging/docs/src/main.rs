@@ -1,4 +1,5 @@
-//! `docs DIRECTORY` calls `docs::write`. `make docs` runs it in the root of the repository.
+//! The `docs` program. `make docs` runs `docs DIRECTORY` in the root of the repository; see
+//! `docs::write`.
 
 use std::io::Write;
 use std::path::Path;

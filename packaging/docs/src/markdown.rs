@@ -1,5 +1,5 @@
-//! Converts Markdown to manual pages. People also read the sources, packaging/docs/*.md, as they
-//! are.
+//! Converts Markdown to manual pages. People also read the Markdown files in packaging/docs
+//! directly.
 
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 use pulldown_cmark::{Event, HeadingLevel, Options, Parser, Tag, TagEnd};
@@ -13,7 +13,7 @@ pub fn render(roff: &mut Roff, document: &str) {
     }
 }
 
-/// State of the conversion of one page.
+/// State of converting one page.
 #[derive(Default)]
 struct Renderer {
     /// Text that has not been written yet.
@@ -67,7 +67,7 @@ impl Renderer {
         }
     }
 
-    /// Begins a paragraph. Inside a list item, the paragraph is indented.
+    /// Begins a paragraph. Indents it inside a list item.
     fn begin_block(&mut self, roff: &mut Roff) {
         match (self.list_depth, self.item_begins) {
             (0, _) => drop(roff.control("PP", [])),
@@ -126,7 +126,7 @@ impl Renderer {
     }
 }
 
-/// Returns a text without its font changes.
+/// Returns the text without its font changes.
 fn plain(text: &[Inline]) -> String {
     let words = text.iter().map(|part| match part {
         Inline::Roman(text) | Inline::Bold(text) | Inline::Italic(text) => text.as_str(),

@@ -1,5 +1,5 @@
-//! Manual pages. clap_mangen writes the options. The text after the options in the help becomes the
-//! sections that follow.
+//! Manual pages. clap_mangen writes the options. The sections after them come from the text that
+//! follows the options in `--help`.
 
 use std::fs;
 use std::io;
@@ -15,7 +15,7 @@ use policy::ReasonCode;
 use crate::markdown;
 use crate::programs::programs;
 
-/// Files that the programs use on the Nagios server.
+/// Files on the Nagios server that the programs use.
 const SERVER: [(&str, &str); 5] = [
     ("/etc/nagios-selfheal/policy.json", "the rules"),
     (
@@ -23,15 +23,15 @@ const SERVER: [(&str, &str); 5] = [
         "the private key for the gates, readable only by Nagios' user",
     ),
     ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
-    ("/var/lib/nagios-selfheal/ledger/", "reservations and the record of every repair"),
+    ("/var/lib/nagios-selfheal/ledger/", "reservations and records of all repairs"),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "reserves, runs, verifies and records a repair; handle_repair starts it with its own \
-         arguments",
+        "reserves, runs, verifies and records a repair; handle_repair starts it and passes its own \
+         arguments on to it",
     ),
 ];
 
-/// Files that the gate uses on a repaired host.
+/// Files on a repaired host that the gate uses.
 const HOST: [(&str, &str); 4] = [
     ("/etc/nagios-selfheal/repairs.json", "the repairs that the gate can run"),
     (
@@ -46,17 +46,17 @@ const HOST: [(&str, &str); 4] = [
     ),
 ];
 
-/// A Markdown document from which a manual page is made.
+/// A Markdown document that becomes a manual page.
 struct Document {
     name: &'static str,
     section: &'static str,
     text: &'static str,
-    /// Entries of the section FILES. The page has no such section if this is empty.
+    /// Entries in the section FILES. If there are none, the page has no such section.
     files: &'static [(&'static str, &'static str)],
 }
 
 impl Document {
-    /// Returns the name as other pages refer to it, for example `nagios-selfheal(7)`.
+    /// Returns the name by which other pages refer to this one, for example `nagios-selfheal(7)`.
     fn title(&self) -> String {
         format!("{}({})", self.name, self.section)
     }
@@ -77,7 +77,7 @@ const DOCUMENTS: [Document; 2] = [
     },
 ];
 
-/// A manual page.
+/// A manual page, ready to be written to a file.
 pub struct Page {
     /// File name of the page, for example `repairctl-lint.1`.
     pub file: String,
@@ -90,7 +90,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
     all()?.into_iter().try_for_each(|page| fs::write(directory.join(page.file), page.text))
 }
 
-/// Returns a page for every program, every command of repairctl and every document.
+/// Returns a page for every program, every repairctl command and every document.
 pub fn all() -> io::Result<Vec<Page>> {
     let mut commands = Vec::new();
     for mut program in programs() {
@@ -111,7 +111,7 @@ pub fn all() -> io::Result<Vec<Page>> {
     Ok(pages)
 }
 
-/// Appends all visible subcommands of a command, then the command itself.
+/// Appends all visible subcommands of `command`, then `command` itself.
 fn add(commands: &mut Vec<Command>, command: Command) {
     for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
         add(commands, below.clone());
@@ -159,7 +159,8 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     Ok(Page { file: format!("{name}.1"), text })
 }
 
-/// Writes the sections with the words that scripts can match in output, in the ledger and in JSON.
+/// Writes the sections that list the words which scripts can match in output, in the ledger and in
+/// JSON.
 fn all_words(roff: &mut Roff) {
     let verdicts = Verdict::ALL.iter().map(|word| (word.as_str(), word.about()));
     words(roff, "FIRST WORDS", verdicts);
@@ -180,7 +181,7 @@ fn words<'a>(roff: &mut Roff, title: &str, words: impl Iterator<Item = (&'a str,
     }
 }
 
-/// Returns the page of the gate. The gate does not use clap, so its page is its help text.
+/// Returns the gate's page. The gate does not use clap, so its page consists of its help text.
 fn gate(names: &[String]) -> io::Result<Page> {
     let (about, rest) = repair_gate::HELP.split_once("\n\n").unwrap_or((repair_gate::HELP, ""));
     let mut roff = Roff::default();
@@ -194,7 +195,7 @@ fn gate(names: &[String]) -> io::Result<Page> {
     Ok(Page { file: "repair_gate.8".into(), text })
 }
 
-/// Returns the page of a Markdown document.
+/// Returns the page for a Markdown document.
 fn written(document: &Document, names: &[String]) -> io::Result<Page> {
     let mut roff = Roff::default();
     roff.control("TH", [document.name, document.section, "", &source(), "nagios-selfheal"]);
@@ -209,8 +210,8 @@ fn source() -> String {
     format!("nagios-selfheal {}", env!("CARGO_PKG_VERSION"))
 }
 
-/// Converts help text to roff. A line like `Examples:` starts a section. Indented lines keep their
-/// line breaks.
+/// Converts help text to roff. A line such as `Examples:` starts a section. Indented lines keep
+/// their line breaks.
 fn sections(roff: &mut Roff, first: &str, text: &str) {
     let mut heading = Some(first.to_owned());
     let mut as_it_is = false;
@@ -235,7 +236,7 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
         if let Some(heading) = heading.take_if(|_| !line.is_empty()) {
             roff.control("SH", [heading.as_str()]);
             if as_it_is {
-                // The heading has switched back to filled text.
+                // Switch to unfilled text again, because the heading has ended it.
                 keep(roff);
             }
         } else if line.is_empty() {
@@ -250,7 +251,8 @@ fn sections(roff: &mut Roff, first: &str, text: &str) {
     }
 }
 
-/// Starts unfilled text. It is set at the left margin because the lines are up to a terminal wide.
+/// Starts unfilled text. The text starts at the left margin, because its lines can be as wide as a
+/// terminal.
 fn keep(roff: &mut Roff) {
     roff.control("RS", ["-7n"]);
     roff.control("nf", []);
@@ -271,7 +273,7 @@ fn end(roff: &mut Roff, own: &str, files: &[(&str, &str)], names: &[String]) {
         roff.text([roman(*what)]);
     }
     roff.control("SH", ["SEE ALSO"]);
-    // Neither hyphenate the names nor stretch the spaces between them.
+    // Do not hyphenate the names, and do not stretch the spaces between them.
     roff.control("nh", []);
     roff.control("ad", ["l"]);
     let others: Vec<&str> = names.iter().map(String::as_str).filter(|name| *name != own).collect();

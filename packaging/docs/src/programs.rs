@@ -1,6 +1,7 @@
 //! The programs that parse their command line with clap.
 
-/// Returns the commands of all programs that use clap, under the names they are installed as.
+/// Returns the clap commands of all programs that use clap, with the names that the programs are
+/// installed under.
 pub fn programs() -> Vec<clap::Command> {
     vec![
         handle_repair::cli::command(),
@@ -10,8 +11,8 @@ pub fn programs() -> Vec<clap::Command> {
     ]
 }
 
-/// Renames check_http to the name of its link in the plugin directory, where `check_http` is the
-/// distribution's plugin.
+/// Renames check_http to the name of its link in the plugin directory. There, the name `check_http`
+/// belongs to the distribution's plugin.
 fn as_installed(command: clap::Command) -> clap::Command {
     const NAME: &str = "selfheal_check_http";
     let usage = command

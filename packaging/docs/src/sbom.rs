@@ -1,5 +1,5 @@
-//! Bills of materials (CycloneDX 1.5). For each package they list the crates in its programs and
-//! the C libraries in these crates. They contain no timestamp and no serial number, so the same
+//! Bills of materials (CycloneDX 1.5). Each of them lists the crates in one package's programs and
+//! the C libraries in these crates. They contain no timestamps or serial numbers, so the same
 //! sources give byte-identical files.
 
 use std::collections::{BTreeMap, HashMap};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 /// The name of a package, and the arguments of each cargo build that the Makefile runs for it.
 type Package = (&'static str, &'static [&'static [&'static str]]);
 
-/// All packages and their builds.
+/// All packages and their cargo builds.
 pub const PACKAGES: [Package; 4] = [
     ("nagios-selfheal", &[&["handle_repair"], &["repairctl"]]),
     (
@@ -28,14 +28,14 @@ pub const PACKAGES: [Package; 4] = [
     ("repair-gate", &[&["repair_gate"]]),
 ];
 
-/// Crates that contain a C library. Each entry has the crate, the library, the header with the
-/// library's version and the name of the macro in this header.
+/// Crates that contain a C library. Each entry has the crate, the library, the header that defines
+/// the library's version, and the name of the macro in this header.
 const BUNDLED: [(&str, &str, &str, &str); 2] = [
     ("libsqlite3-sys", "sqlite", "sqlite3/sqlite3.h", "SQLITE_VERSION"),
     ("libssh2-sys", "libssh2", "libssh2/include/libssh2.h", "LIBSSH2_VERSION"),
 ];
 
-/// Writes one bill for each package.
+/// Writes one bill of materials for each package.
 pub fn write(directory: &Path) -> io::Result<()> {
     let known = Known::read()?;
     for (package, builds) in PACKAGES {
@@ -45,7 +45,7 @@ pub fn write(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the bill of one package.
+/// Returns the bill of materials for one package.
 pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Value> {
     let mut crates = BTreeMap::new();
     for build in builds {
@@ -53,7 +53,8 @@ pub fn bill(package: &str, builds: &[&[&str]], known: &Known) -> io::Result<Valu
         for (edges, scope) in [("normal,no-proc-macro", "required"), ("normal,build", "excluded")] {
             for line in tree(build, edges)?.lines() {
                 if let Some(found) = Crate::read(line) {
-                    // openssl-src is a build dependency, but its C code is linked.
+                    // openssl-src is a build dependency, but its C code is linked, so list it as
+                    // linked.
                     let scope = if found.name == "openssl-src" { "required" } else { scope };
                     crates.entry(found).or_insert(scope);
                 }
@@ -94,7 +95,7 @@ fn cargo(words: &[&str]) -> io::Result<String> {
     String::from_utf8(done.stdout).map_err(io::Error::other)
 }
 
-/// A third-party crate.
+/// A third-party crate, as `cargo tree` lists it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Crate {
     name: String,
@@ -103,8 +104,8 @@ struct Crate {
 }
 
 impl Crate {
-    /// Parses a line like `serde v1.0.0|MIT OR Apache-2.0`. Returns `None` for crates of this
-    /// workspace, whose lines contain their directory.
+    /// Parses a line such as `serde v1.0.0|MIT OR Apache-2.0`. Returns `None` for the workspace's
+    /// own crates, whose lines contain a directory.
     fn read(line: &str) -> Option<Crate> {
         let (package, license) = line.split_once('|')?;
         let mut words = package.split(' ');
@@ -115,7 +116,7 @@ impl Crate {
     }
 }
 
-/// Sources and checksums of all crates, as reported by cargo.
+/// Locations and checksums of all crates, from cargo and Cargo.lock.
 pub struct Known {
     manifests: HashMap<(String, String), PathBuf>,
     checksums: HashMap<(String, String), String>,
@@ -176,7 +177,7 @@ impl Known {
         key: &(String, String),
     ) -> io::Result<Option<(&'static str, String)>> {
         if one.name == "openssl-src" {
-            // In 300.5.0+3.5.0, the version of OpenSSL follows the plus sign.
+            // The version of OpenSSL follows the plus sign, as in 300.5.0+3.5.0.
             return Ok(one
                 .version
                 .split_once('+')

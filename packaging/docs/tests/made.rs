@@ -1,4 +1,4 @@
-//! Tests that man, the shells and scanners can read the generated files.
+//! Tests that man, shells and vulnerability scanners can read the generated files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -15,7 +15,7 @@ fn run(command: &mut Command) -> Output {
     })
 }
 
-/// Renders a page for a terminal with 80 columns and fails if man prints a warning.
+/// Renders a page for a terminal with 80 columns. Panics if man prints a warning.
 fn shown(page: &Path) -> String {
     let mut man = Command::new("man");
     man.args(["--warnings", "-E", "UTF-8", "-l"])
@@ -108,7 +108,7 @@ fn writes_completions_that_shells_can_parse() {
             );
         }
     }
-    // Complete `repairctl tr` in the same way as bash.
+    // Complete `repairctl tr` as bash does.
     let script = format!(
         ". {}; COMP_WORDS=(repairctl tr); COMP_CWORD=1; _repairctl repairctl tr repairctl; \
          echo \"${{COMPREPLY[@]}}\"",

@@ -1,5 +1,5 @@
-//! Tests that `make release` refuses files with different versions and names the wrong one. They
-//! run on copies of the files in a temporary repository.
+//! Tests that `make release` refuses files whose versions differ, and names the wrong file. The
+//! tests use copies of the files in a temporary repository.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -17,7 +17,7 @@ const PLACES: [&str; 5] = [
 struct Copy(tempfile::TempDir);
 
 impl Copy {
-    /// Creates a repository that is ready for release. The newest chapter of the change log has
+    /// Creates a repository that is ready for release. The newest section of the change log has
     /// this version, and everything is committed and tagged.
     fn ready() -> Copy {
         let copy = Copy(tempfile::tempdir().unwrap());
@@ -78,13 +78,13 @@ fn project() -> PathBuf {
 }
 
 #[test]
-fn accepts_same_version_everywhere() {
+fn accepts_files_with_the_same_version() {
     let done = Copy::ready().release();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
 #[test]
-fn refuses_and_names_file_with_different_version() {
+fn refuses_and_names_a_file_with_another_version() {
     let version = env!("CARGO_PKG_VERSION");
     let spec = "packaging/rpm/nagios-selfheal.spec";
     for (place, old, named) in [

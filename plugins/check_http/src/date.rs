@@ -1,12 +1,12 @@
-//! Parsing of dates in HTTP headers and certificates, and formatting as in monitoring-plugins'
-//! check_http. All dates are in seconds since 1970, in UTC.
+//! Parses dates in HTTP headers and certificates, and formats dates as monitoring-plugins'
+//! check_http does. All dates are seconds since 1970 in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
 const DAY: i64 = 86400;
 
-/// Formats a date like C's `%c %z`: `Tue Dec 28 03:16:49 2027 +0000`.
+/// Formats a date like C's `%c %z`, for example `Tue Dec 28 03:16:49 2027 +0000`.
 pub fn format(seconds: i64) -> String {
     let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
     let (year, month, day) = civil(days);
@@ -17,7 +17,7 @@ pub fn format(seconds: i64) -> String {
 }
 
 /// Parses the three forms of RFC 9110, section 5.6.7: `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday,
-/// 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`.
+/// 06-Nov-94 08:49:37 GMT` and `Sun Nov  6 08:49:37 1994`.
 pub fn parse_http(text: &str) -> Option<i64> {
     let words: Vec<&str> = text.split([' ', ',', '-']).filter(|word| !word.is_empty()).collect();
     let (day, month, year, time) = match words.as_slice() {
@@ -27,8 +27,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // A year of two digits belongs to this century or the last. RFC 9110 allows at most 50 years
-    // in the future. We split at 70, as C does.
+    // A two-digit year below 70 belongs to the 21st century, any other to the 20th, as in C. RFC
+    // 9110 draws the line 50 years in the future instead.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -39,8 +39,8 @@ pub fn parse_http(text: &str) -> Option<i64> {
     if time.next().is_none() { seconds(year, month, day, clock) } else { None }
 }
 
-/// Parses the dates of certificates (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049,
-/// or `YYYYMMDDHHMMSSZ`.
+/// Parses a certificate date (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049, or
+/// `YYYYMMDDHHMMSSZ`.
 pub fn parse_certificate(text: &str) -> Option<i64> {
     let digits = text.strip_suffix('Z')?;
     let year = digits.get(..digits.len().checked_sub(10)?)?;
@@ -69,8 +69,8 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
-/// Returns the days from 1970-01-01 to a date of the Gregorian calendar. The calculation starts
-/// years in March, which makes the leap day the last day of the year.
+/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts the year
+/// in March, so the leap day is the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -101,7 +101,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn parses_the_three_forms_of_http() {
+    fn parses_the_three_http_date_formats() {
         for text in [
             "Sun, 06 Nov 1994 08:49:37 GMT",
             "Sunday, 06-Nov-94 08:49:37 GMT",
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_the_two_forms_of_certificates() {
+    fn parses_both_certificate_date_formats() {
         for text in ["941106084937Z", "19941106084937Z"] {
             assert_eq!(parse_certificate(text), Some(784_111_777), "{text}");
         }

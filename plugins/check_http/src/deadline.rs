@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// Start of the run and its time limit.
+/// When the run started, and its time limit.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     run_start: Instant,
@@ -12,25 +12,25 @@ pub struct Deadline {
     limit: Option<Duration>,
 }
 
-/// Error that the time limit has passed.
+/// The time limit has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the time limit has passed")]
 pub struct TimedOut;
 
 impl Deadline {
-    /// Starts the clock of the check. The run started at `run_start`. `spent` is the time that
-    /// check_http has already used for the check, if it executed this program. Without a limit, the
-    /// run never times out.
+    /// Starts the clock for the check. `run_start` is when the run started. If check_http executed
+    /// this program, `spent` is how long check_http had worked on the check before. Without a
+    /// limit, the run never times out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }
 
-    /// Returns the time since the check started.
+    /// Returns how long ago the check started.
     pub fn elapsed(&self) -> Duration {
         self.check_start.elapsed()
     }
 
-    /// Returns the time since the run started.
+    /// Returns how long ago the run started.
     pub fn spent(&self) -> Duration {
         self.run_start.elapsed()
     }
@@ -62,7 +62,7 @@ pub fn end_of(run_start: Instant, limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| run_start.checked_add(limit))
 }
 
-/// Returns the moment that lies `spent` in the past.
+/// Returns the point in time that lies `spent` in the past.
 pub fn ago(spent: Duration) -> Instant {
     let now = Instant::now();
     now.checked_sub(spent).unwrap_or(now)

@@ -1,27 +1,29 @@
-//! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems of
-//! this machine and say nothing about the server. All other faults are results of the check.
+//! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on
+//! this machine and say nothing about the server. Every other fault counts as a result of the
+//! check.
 
 use rustix::io::Errno;
 
 use crate::deadline::TimedOut;
 
-/// Reason why there is no response.
+/// Why a request got no response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
     /// The time limit passed before the response was complete.
     Timeout,
     /// The name has no address.
     Name(&'static str),
-    /// No address of the name accepted a connection. Holds the reason for the last address.
+    /// No address of the name accepted a connection. Holds the reason for the last failure.
     Connect(String),
-    /// This process or machine has no file descriptors or memory left, so the server was not
+    /// This process or machine has run out of file descriptors or memory, so the server was not
     /// contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
-    /// The server's certificate failed the verification that the user requested.
+    /// The server's certificate failed verification, which the user requested.
     Untrusted(TlsFault),
-    /// The client certificate or its key is unusable. Holds the message of monitoring-plugins.
+    /// The client certificate or its key is unusable. Holds the message that monitoring-plugins
+    /// prints.
     ClientCertificate(&'static str),
     /// A file named on the command line is unusable.
     File(String),
@@ -33,12 +35,12 @@ pub enum Fault {
     LimitExceeded(&'static str),
 }
 
-/// Reason why a TLS handshake failed.
+/// Why a TLS handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFault {
-    /// Reason that the TLS library gives.
+    /// Reason given by the TLS library.
     pub why: String,
-    /// Whether OpenSSL might succeed with this peer.
+    /// Whether OpenSSL may be able to connect to this peer.
     pub openssl_may_help: bool,
 }
 
@@ -52,8 +54,9 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process. If it fails, it
-    /// returns the reason, which is added to the message of a failed handshake.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process. It returns only if
+    /// that fails. Its result is the reason, which is added to the message about a failed
+    /// handshake.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {
@@ -61,7 +64,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore a failure to start OpenSSL. The result of rustls is complete without it.
+                // Ignore the failure if OpenSSL does not start. The result from rustls is complete
+                // without it.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

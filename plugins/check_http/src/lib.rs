@@ -2,7 +2,7 @@
 //! replacement for monitoring-plugins' check_http 2.3.3.
 //!
 //! [`run()`] parses the command line, runs the check and returns its result. Only `cli` knows the
-//! options, and `spec` holds their values as validated types. Only `net` opens sockets; `http`
+//! options, and `spec` holds their values as validated types. Only `net` opens sockets, and `http`
 //! works on any stream. `checks` and `pattern` do no I/O. `run` combines these modules. A module
 //! imports only modules that come before it in the order `pattern`, `http`, `net`, `spec`,
 //! `checks`, `run`. `cli` builds the spec.
@@ -31,7 +31,7 @@ use run::exec;
 
 pub use command_line::command;
 
-/// Runs the check with rustls. For a peer that rustls refuses, executes check_http_openssl.
+/// Runs the check with rustls. If rustls refuses the peer, executes check_http_openssl.
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let run_start = std::time::Instant::now();

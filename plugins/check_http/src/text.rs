@@ -1,8 +1,7 @@
-//! Conversion of bytes and system errors to text. The text may contain unsafe characters, which are
-//! replaced when it is printed.
+//! Converts bytes and system errors to text. The text may contain unsafe characters. They are
+//! replaced when the text is printed.
 
-/// Decodes `bytes` as UTF-8. If they are not valid UTF-8, decodes them as Latin-1, which loses no
-/// byte.
+/// Decodes `bytes` as UTF-8 or, if they are not valid UTF-8, as Latin-1, which loses no byte.
 pub fn decode(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes)
         .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)
@@ -13,7 +12,7 @@ pub fn contains(hay: &[u8], needle: &[u8]) -> bool {
     find(hay, needle).is_some()
 }
 
-/// Returns the position of the first `needle` in `hay`.
+/// Returns the position of the first occurrence of `needle` in `hay`.
 pub fn find(hay: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(hay, needle)
 }
@@ -24,8 +23,8 @@ pub fn io_error(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Returns the message for an unusable file: the system's message for an I/O error, else that of
-/// `safe_file`, which names the file.
+/// Returns the message for an unusable file. For an I/O error this is the system's message.
+/// Otherwise it is the message from safe_file, which names the file.
 pub fn file_error(error: &safe_file::Error) -> String {
     match error {
         safe_file::Error::Io { why, .. } => io_error(why),

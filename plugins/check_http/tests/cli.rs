@@ -1,5 +1,5 @@
-//! Runs check_http as Nagios does, against servers with all kinds of responses, and compares the
-//! exit code and the exact output.
+//! Runs check_http as Nagios does, against servers with all kinds of responses. Compares the exit
+//! code and the exact output with the expected ones.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -33,7 +33,7 @@ fn expect(answer: &str, options: &[&str], code: i32, text: &str) {
     );
 }
 
-/// Returns the expected output for a response of `bytes` bytes, with its perfdata.
+/// Returns the expected output, with its perfdata, for a response of `bytes` bytes.
 fn line(state: &str, message: &str, bytes: usize) -> String {
     format!(
         "HTTP {state}: {message} - {bytes} bytes in T second response time \
@@ -145,7 +145,8 @@ fn follows_redirects_as_requested() {
 
 #[test]
 fn closed_port_is_critical() {
-    // Port 1 is closed. A port that was free a moment ago could be in use by another test.
+    // Use port 1, which is closed. If the test picked a free port, another test could take it
+    // before the check runs.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";

@@ -1,5 +1,5 @@
-//! Tests of --cookie-jar. The server sets a cookie and redirects, as after a login, in one run and
-//! over several runs.
+//! Tests --cookie-jar. The server sets a cookie and redirects, as after a login. Cookies are kept
+//! within a single run and across several runs.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -159,7 +159,7 @@ fn keeps_cookies_in_memory_if_jar_is_not_a_file() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
-/// Another account replaces the jar with a link to a file of ours while check_http runs.
+/// While check_http runs, another account replaces the jar with a link to one of our files.
 #[test]
 fn does_not_follow_jar_replaced_by_link() {
     let folder = tempdir().unwrap();

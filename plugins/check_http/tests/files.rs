@@ -1,5 +1,5 @@
-//! Files named on the command line. None of them can block check_http beyond the time limit, and
-//! links from other accounts are refused.
+//! Tests files named on the command line. None of them can block check_http beyond the time limit,
+//! and check_http refuses links that belong to other accounts.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -28,7 +28,7 @@ use tempfile::{TempDir, tempdir};
 use tls::{Certificate, TlsServer};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
-/// check_http, and check_http_openssl if it is built.
+/// check_http and, if it is built, check_http_openssl.
 const PROGRAMS: [Option<&str>; 2] =
     [Some(env!("CARGO_BIN_EXE_check_http")), option_env!("CARGO_BIN_EXE_check_http_openssl")];
 
@@ -36,7 +36,7 @@ fn programs() -> impl Iterator<Item = &'static str> {
     PROGRAMS.into_iter().flatten()
 }
 
-/// A TLS server that requires a client certificate, and all files that a client needs.
+/// A TLS server that requires a client certificate, and every file that a client needs.
 struct Lab {
     authority: Certificate,
     certificate: Certificate,
@@ -57,7 +57,7 @@ impl Lab {
     }
 
     /// Returns command lines for all options that take a file. `FILE` stands for the file under
-    /// test. All other files are valid.
+    /// test. All other files in them are valid.
     fn options(&self) -> [String; 6] {
         let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
         [
@@ -74,7 +74,7 @@ impl Lab {
         self.check_reading(Stdio::null(), program, options)
     }
 
-    /// Checks the server. Kills a check that hangs.
+    /// Checks the server with `program`. Kills the program if it hangs.
     fn check_reading(&self, stdin: impl Into<Stdio>, program: &str, options: &str) -> Run {
         let line = format!(
             "-s KILL 20 {program} -H h.example -I 127.0.0.1 -p {} {options}",
@@ -84,8 +84,8 @@ impl Lab {
     }
 }
 
-/// Asserts that the result is UNKNOWN within `limit` seconds, and one line that contains `text`.
-/// `line` is the command line.
+/// Asserts that the run ended as UNKNOWN within `limit` seconds and printed one line that contains
+/// `text`. `line` is the command line, for messages.
 fn assert_unknown(run: &Run, text: &str, limit: u64, line: &str) {
     assert!(run.code == Some(3) && run.text.contains(text), "{line}: {run:?}");
     assert!(run.text.lines().count() == 1 && run.stderr.is_empty(), "{line}: {run:?}");
@@ -204,7 +204,7 @@ fn reads_standard_input_and_process_substitutions() {
     }
 }
 
-/// Let's Encrypt's client keeps certificates in numbered files and links to the current ones.
+/// Certbot keeps certificates in numbered files and links to the current ones.
 #[test]
 fn follows_links_to_certificates() {
     let lab = Lab::new();
@@ -258,8 +258,8 @@ fn refuses_links_in_directory_of_another_account() {
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// Tests the key format of `openssl pkcs8`, the legacy key format, and certificates, which are
-/// rarely encrypted.
+/// Tests keys in the format of `openssl pkcs8` and in the legacy format. Also tests certificates,
+/// which are rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
@@ -285,7 +285,8 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // Run the check in a terminal too, where OpenSSL could prompt. Its lines end in CR LF.
+            // Also run the check in a terminal, where OpenSSL could prompt. There, lines end in CR
+            // LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port

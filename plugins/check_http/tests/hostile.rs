@@ -1,5 +1,5 @@
-//! Hostile servers. Against every one of them, check_http prints one clean result within the time
-//! limit and in little memory.
+//! Tests with hostile servers. check_http prints one clean result for each of them, within the time
+//! limit and with little memory.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
 /// Time limit in seconds for checks that would never end.
 const SHORT: u64 = 3;
-/// Time limit in seconds for checks that end by themselves, long enough for a busy machine.
+/// Time limit in seconds for checks that end by themselves. It is long enough for a busy machine.
 const LONG: u64 = 30;
 
 /// Runs check_http with `-t limit`. Returns its exit code, its output and its peak memory in KiB.
@@ -38,7 +38,8 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        // Before exec, the child process still has the memory of this test program.
+        // Ignore the child process before exec, because it still has the memory of this test
+        // program.
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))

@@ -1,5 +1,5 @@
-//! Peers that rustls refuses. For them, check_http executes check_http_openssl within the same time
-//! limit.
+//! Tests with peers that rustls refuses. check_http then executes check_http_openssl, which has to
+//! keep the same time limit.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -19,8 +19,8 @@ use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
-/// Path of check_http_openssl. Cargo builds it in the directory of check_http, which check_http
-/// searches first.
+/// Path of check_http_openssl. Cargo builds it into the directory of check_http, where check_http
+/// looks first.
 const OPENSSL_PROGRAM: &str = env!("CARGO_BIN_EXE_check_http_openssl");
 
 fn rsa(bits: u32) -> Certificate {
@@ -67,7 +67,7 @@ fn accepts_small_keys() {
 
 #[test]
 fn accepts_legacy_client_certificates() {
-    // Some appliances create certificates of X.509 version 1, which rustls does not send.
+    // Some appliances create X.509 version 1 certificates, which rustls does not send.
     let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
     let ours = Certificate::bare("monitor");
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);
@@ -103,8 +103,8 @@ fn reports_errors_without_openssl_details() {
 
 #[test]
 fn both_programs_share_the_time_limit() {
-    // After 4 s, a fatal alert makes check_http execute check_http_openssl, which then hangs. The
-    // limit of 5 s applies to both programs together.
+    // After 4 s, a fatal alert makes check_http execute check_http_openssl, which then gets no
+    // response. The limit of 5 s applies to both programs together.
     let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
     let refuses = vec![Step::Wait(Duration::from_secs(4)), Step::Send(alert)];
     let hangs = vec![Step::Wait(Duration::from_secs(30))];
@@ -126,7 +126,7 @@ fn check_http_openssl_runs_by_itself() {
 
 #[test]
 fn openssl_has_the_last_word_on_trust() {
-    // Unlike rustls, OpenSSL accepts a certificate that is its own CA. check_curl does the same.
+    // Like check_curl but unlike rustls, OpenSSL accepts a certificate that is its own CA.
     let certificate = Certificate::new("h.example", 60);
     let server = TlsServer::new(&certificate, &[]);
     let trusted =

@@ -1,5 +1,5 @@
-//! Options that monitoring-plugins' check_http 2.3.3 does not have. Some come from check_curl, and
-//! users asked for others.
+//! Tests the options that monitoring-plugins' check_http 2.3.3 does not have. Some of them come
+//! from check_curl. The others were requested by users.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -214,7 +214,7 @@ fn noproxy_bypasses_proxy() {
 
 #[test]
 fn decompresses_bodies_on_request() {
-    // The text "hello", compressed with gzip.
+    // The word "hello", compressed with gzip.
     let body = b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcbH\xcd\xc9\xc9\x07\0\x86\xa6\x106\x05\0\0\0";
     let answer = [b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX: y\r\n\r\n", &body[..]].concat();
     let server = Server::answering(&[answer]);

@@ -1,5 +1,5 @@
-//! TLS against real servers, which are run by `openssl s_server` with certificates created for each
-//! test.
+//! TLS checks against real servers, which run `openssl s_server`. Each test creates its own
+//! certificates.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -158,8 +158,8 @@ fn peer_without_tls_is_critical() {
 fn reports_that_check_http_openssl_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let alone = folder.path().join("check_http");
-    // Let cp write the file. If this process wrote it, a fork of another test could inherit the
-    // open descriptor, and executing the file would fail (ETXTBSY).
+    // Let cp write the file. If this process wrote it, a process forked by another test could
+    // inherit the open descriptor, and executing the file would fail (ETXTBSY).
     assert!(std::process::Command::new("cp").arg(PROGRAM).arg(&alone).status().unwrap().success());
     let server =
         TlsServer::new(&Certificate::new("h.example", 60), &["-tls1_2", "-cipher", "AES128-SHA"]);

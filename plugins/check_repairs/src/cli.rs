@@ -21,7 +21,7 @@ use policy_file::Span;
     name = "check_repairs",
     version,
     max_term_width = 80,
-    after_help = "A RANGE is [@]START:END, as in all monitoring plugins; 3 alerts above 3.
+    after_help = "A RANGE is [@]START:END, as in all plugins. For example, 3 means at most 3.
 
 Examples:
   check_repairs -w 2 -c 10 --window 24h
@@ -29,8 +29,8 @@ Examples:
 )]
 struct CheckRepairsArgs {
     /// Return WARNING if the number of failed repairs is outside this range. Repairs
-    /// that did not heal, could not run, or relapsed count as failed. With --gate,
-    /// check the seconds to the slowest answer instead
+    /// that did not help, could not run, or relapsed count as failed. With --gate,
+    /// compare the longest response time in seconds instead
     #[arg(
         short,
         long,
@@ -40,7 +40,7 @@ struct CheckRepairsArgs {
     )]
     warning: Option<String>,
     /// Return CRITICAL if the number of failed repairs is outside this range. With
-    /// --gate, check the seconds to the slowest answer instead
+    /// --gate, compare the longest response time in seconds instead
     #[arg(
         short,
         long,
@@ -69,7 +69,7 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_critical: String,
-    /// Count repairs from this long ago until now
+    /// Look back this far when counting repairs
     #[arg(
         long,
         value_name = "SPAN",
@@ -80,9 +80,9 @@ struct CheckRepairsArgs {
     window: String,
 
     /// Check only the gate of this host. Return CRITICAL if it does not answer, and
-    /// WARNING if a budget, full records or a hold would refuse a repair now. A
-    /// cooldown or a running repair is OK. Can be repeated; use HOST=ADDRESS if the
-    /// policy has no address for the host
+    /// WARNING if it would refuse a repair now because its budget or records are used
+    /// up, or because repairs are on hold. A cooldown or a running repair is OK. Can
+    /// be repeated; use HOST=ADDRESS if the policy has no address for the host
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<OsString>,
     /// Read the policy from this file
@@ -104,21 +104,21 @@ struct CheckRepairsArgs {
         help_heading = "How to run"
     )]
     timeout: u16,
-    /// Print every problem with its hosts and jobs; with -vv, also what is in order
+    /// Print every problem with its hosts and jobs; with -vv, also print what is in order
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How to run")]
     verbose: u8,
 }
 
-/// The checked options.
+/// The options, with their values checked.
 #[derive(Debug, Clone)]
 pub struct CheckOptions {
-    /// What to check: the ledger or gates.
+    /// What to check: the ledger, or gates.
     pub mode: CheckMode,
     /// Path of policy.json.
     pub policy: PathBuf,
     /// Time limit of the whole check.
     pub timeout: Duration,
-    /// Level of detail: 0 prints one line, 1 adds all problems, and 2 or more also what is in
+    /// Level of detail. 0 prints one line, 1 adds all problems, and 2 or more also adds what is in
     /// order.
     pub verbose: u8,
 }
@@ -135,7 +135,7 @@ pub enum CheckMode {
 /// A check of the record of all repairs, with its thresholds.
 #[derive(Debug, Clone)]
 pub struct LedgerCheck {
-    /// Time span, up to now, in which repairs are counted.
+    /// How far back repairs are counted.
     pub window: Duration,
     /// Thresholds for the number of failed repairs.
     pub failed: Thresholds,
@@ -148,16 +148,16 @@ pub struct LedgerCheck {
 pub struct GatesCheck {
     /// Hosts whose gates are checked.
     pub gates: Vec<GateHost>,
-    /// Thresholds for the seconds to the slowest answer.
+    /// Thresholds for the longest response time, in seconds.
     pub seconds: Thresholds,
 }
 
 /// A host whose gate is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GateHost {
-    /// Name of the host in Nagios, spelled by [`policy::spell`].
+    /// Name of the host in Nagios, as encoded by [`policy::spell`].
     pub host: String,
-    /// Address from the command line, for a host whose address is not in the policy.
+    /// Address from the command line. It is needed if the policy has no address for the host.
     pub address: Option<String>,
 }
 
@@ -170,7 +170,7 @@ pub struct Thresholds {
     pub critical: Option<Range>,
 }
 
-/// Returns the definition of the command line, from which manual page and completions are made.
+/// Returns the clap command, for the manual page and the completions.
 pub fn command() -> clap::Command {
     CheckRepairsArgs::command()
 }
@@ -187,8 +187,8 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
     let (warning, critical) =
         (range("--warning", args.warning)?, range("--critical", args.critical)?);
     let mode = if args.gate.is_empty() {
-        // By default, warn about a single failure. When failures are CRITICAL depends on the
-        // size of the site, so there is no default for that.
+        // By default, warn about a single failure. How many failures are CRITICAL depends on the
+        // size of the site, so that threshold has no default.
         let warning = Some(warning.unwrap_or(Range::at_most(0.0)));
         let budget = Thresholds {
             warning: range("--budget-warning", Some(args.budget_warning))?,
@@ -196,7 +196,7 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         };
         let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
-            return Err("--window: must be longer than zero; use for example 24h".into());
+            return Err("--window: must be longer than zero; for example, use 24h".into());
         }
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })

@@ -7,13 +7,13 @@ use ledger::{Filter, HeldBack, Ledger, Record, RefusalCount, RepairOutcome, rela
 use policy::{FleetUsage, Limits, Reason};
 use policy_file::Config;
 
-/// The state of repairs could not be collected.
+/// Why the state of repairs could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// The ledger cannot be used, so nothing is repaired. This is a fault to report.
+    /// The ledger cannot be used, so nothing is repaired. The plugin reports this as a fault.
     #[error("{0}")]
     Unusable(String),
-    /// The plugin has run out of descriptors or memory, so the state is not known.
+    /// The plugin has run out of descriptors or memory, so the state of repairs is unknown.
     #[error("{0}")]
     OutOfResources(String),
 }
@@ -36,24 +36,24 @@ pub struct LedgerSummary {
     /// Repairs within the window that were not effective, because they did not heal, could not run
     /// or relapsed. The newest comes first.
     pub failed: Vec<Record>,
-    /// Number of the failed repairs that healed a fault which then relapsed.
+    /// How many of the failed repairs healed a fault that then relapsed.
     pub relapsed: u32,
-    /// Repairs within the window whose outcome is unknown, and repairs without an end whose worker
-    /// is dead.
+    /// Repairs within the window whose outcome is unknown, and repairs from any time that never
+    /// ended because their worker died.
     pub unknown: Vec<Record>,
     /// Number of running repairs with a live worker.
     pub running: u32,
-    /// Numbers of refusals within the window, by object and reason.
+    /// How often repairs were refused within the window, by object and reason.
     pub refused: Vec<RefusalCount>,
     /// Number of running and recently started repairs in the fleet.
     pub fleet: FleetUsage,
-    /// Objects that are not repaired because of an open breaker or a used-up budget.
+    /// Objects that are not repaired because their breaker is open or their budget is used up.
     pub held_back: Vec<HeldBack>,
-    /// Pauses in effect.
+    /// The pauses in effect.
     pub pauses: Vec<PausedScope>,
 }
 
-/// A pause in effect.
+/// A pause in effect, described for the output.
 #[derive(Debug)]
 pub struct PausedScope {
     /// What is paused: `everything`, a host or a service.
@@ -62,11 +62,11 @@ pub struct PausedScope {
     pub reason: Reason,
 }
 
-/// Reads the ledger. There is no ledger before the first repair, which is fine if its directory
+/// Reads the ledger. Before the first repair there is no ledger, which is fine if its directory
 /// exists.
 ///
 /// # Errors
-/// The ledger cannot be read, or this user cannot write it.
+/// Fails if the ledger cannot be read or this user cannot write it.
 pub fn collect(
     config: &Config,
     window: Duration,
@@ -101,7 +101,7 @@ fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
         _ => Err(CollectError::Unusable(format!(
-            "the directory of the ledger {} does not exist; `repairctl doctor` as root names \
+            "the ledger's directory {} does not exist; `repairctl doctor` as root names \
              the fix",
             path.display()
         ))),
@@ -151,7 +151,7 @@ fn count(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
-/// Returns the limits of a repair, or the default limits if the policy does not have the repair.
+/// Returns the limits of a repair, or the default limits if the policy has no such repair.
 fn limits(config: &Config, repair: &str) -> Limits {
     let rules = repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(Limits::default, |rules| rules.limits)

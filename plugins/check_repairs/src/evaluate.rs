@@ -12,7 +12,7 @@ use crate::cli::{CheckOptions, GatesCheck, LedgerCheck, Thresholds};
 use crate::collect::{LedgerSummary, PausedScope};
 use crate::gate::GateReply;
 
-/// Prefix of the first line of output.
+/// The word that starts the first line of output.
 pub const NAME: &str = "REPAIRS";
 
 /// A problem, or a remark with the state OK.
@@ -20,13 +20,13 @@ struct CheckFinding {
     state: State,
     /// Summary for the first line of output.
     text: String,
-    /// Additional lines for -v.
+    /// Lines that -v adds.
     detail: Vec<String>,
 }
 
-/// Largest number of findings in the first line.
+/// How many findings the first line shows at most.
 const FIRST_LINE: usize = 3;
-/// Largest number of detail lines that -v prints for one finding.
+/// How many detail lines -v prints at most for one finding.
 const DETAIL: usize = 20;
 
 /// Evaluates the record of all repairs.
@@ -56,7 +56,7 @@ pub fn ledger(
     perfdata(outcome, summary, policy, check)
 }
 
-/// Evaluates the answers of gates.
+/// Evaluates what the gates answered.
 pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) -> Outcome {
     let seconds = &check.seconds;
     let slowest = replies.iter().map(|reply| reply.took).max().unwrap_or_default();
@@ -113,8 +113,8 @@ fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     texts.into_iter().map(finding).collect()
 }
 
-/// Returns the reason for which the gate would refuse the repair now, if there is one. A running
-/// repair and a cooldown are normal, so their state is OK.
+/// Returns the state and the reason if the gate would refuse the repair now. A running repair and a
+/// cooldown are normal, so their state is OK.
 fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
@@ -164,7 +164,7 @@ fn outcome(
     if options.verbose > 1 {
         lines.extend(all);
     }
-    // Names and texts from hosts can contain line breaks.
+    // Names, and text from hosts, can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }
@@ -204,7 +204,7 @@ fn held_back(
     Some(CheckFinding { state, text: text(objects), detail })
 }
 
-/// Returns ` and N more` for a list of `count` things of which a text names only the first.
+/// Returns ` and N more` for a message that names only the first of `count` things.
 fn and_more(count: usize) -> String {
     if count > 1 { format!(" and {} more", count - 1) } else { String::new() }
 }

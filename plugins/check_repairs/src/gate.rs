@@ -1,5 +1,4 @@
-//! Queries gates for their version, and for what would keep them from repairing now. No other
-//! module uses the network.
+//! Queries gates for their version and for obstacles to a repair. No other module uses the network.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,13 +8,13 @@ use transport::{Answer, Gate, GateReason, Request, Usage};
 
 use crate::cli::GateHost;
 
-/// A gate did not report what was requested.
+/// Why a request to a gate failed.
 #[derive(Debug, thiserror::Error)]
 pub enum GateError {
     /// The gate did not answer.
     #[error(transparent)]
     NoAnswer(#[from] transport::Error),
-    /// The gate refused the request for this reason.
+    /// The gate refused the request. Holds the reason.
     #[error("it refused the request: {0}")]
     Refused(String),
     /// The answer does not belong to the request.
@@ -28,11 +27,11 @@ pub enum GateError {
 pub struct GateReply {
     /// Name of the host in Nagios.
     pub host: String,
-    /// Version of the gate.
+    /// Version that the gate reports.
     pub version: Result<String, GateError>,
     /// Time from the start of the connection to the answer with the version.
     pub took: Duration,
-    /// How much of its limits each repair has used. Empty if the gate did not answer or does not
+    /// How much of its limits each repair has used up. Empty if the gate did not answer or does not
     /// support the request.
     pub usage: Result<Vec<Usage>, GateError>,
 }
@@ -74,7 +73,7 @@ fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, GateError> 
 fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, GateError> {
     match gate.request(&Request::Usage, deadline)? {
         Answer::Usage(all) => Ok(all),
-        // Older gates do not support this request.
+        // Older gates do not support this request. For them, report no usage.
         Answer::Refused(refusal) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
         other => Err(unexpected(other)),
     }

@@ -1,9 +1,9 @@
 //! `check_repairs` is a plugin that reports the state of repairs to Nagios: open breakers, failed
 //! repairs, budgets that are nearly used up, unknown outcomes and pauses. With `--gate`, it reports
-//! whether the gate of a host answers and would run a repair now.
+//! whether a host's gate answers and would run a repair now.
 //!
 //! Only [`cli`] uses clap, only `collect` uses the ledger and only `gate` uses the network.
-//! `evaluate` is pure.
+//! `evaluate` does no I/O.
 
 pub mod cli;
 mod collect;
@@ -24,8 +24,8 @@ pub use evaluate::NAME;
 /// Runs the plugin with these arguments, and returns its output and state.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let options = cli::read(argv)?;
-    // A policy that cannot be read does not mean that repairs fail. It can be the wrong file, or a
-    // file that this user cannot read.
+    // Return UNKNOWN. An unreadable policy does not mean that repairs fail. The option may name the
+    // wrong file, or a file that this user cannot read.
     let config = match policy_file::read(&options.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),

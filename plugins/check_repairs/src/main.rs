@@ -1,4 +1,4 @@
-//! The plugin `check_repairs`, see `check_repairs::run`.
+//! The `check_repairs` plugin. Its code is in `check_repairs::run`.
 
 use std::process::ExitCode;
 

@@ -4,8 +4,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-/// Runs `work` in a thread and returns its result. Returns `None` after `timeout`; the thread then
-/// goes on until the process ends.
+/// Runs `work` in a thread and returns its result. If that takes longer than `timeout`, returns
+/// `None`. The thread then keeps running until the process ends.
 pub fn run<T: Send + 'static>(
     timeout: Duration,
     work: impl FnOnce() -> T + Send + 'static,

@@ -163,7 +163,7 @@ fn reports_open_breaker_first() {
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
         output.1.contains(
-            "web1/HTTP: the breaker is open because 3 repairs of this incident did not help: it \
+            "web1/HTTP: the breaker is open because 3 repairs in this incident did not help: it \
              closes after"
         ),
         "{}",
@@ -332,8 +332,7 @@ fn reports_a_read_only_ledger_as_critical() {
         );
         of_nobody(&file);
     }
-    // During a backup by root, SQLite creates these files and gives them to the owner a moment
-    // later.
+    // During a backup by root, SQLite creates these files and changes their owner a moment later.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();

@@ -1,4 +1,4 @@
-//! Exits in the way that the first argument names. The tests of `guard` run this program.
+//! Exits in the way named by the first argument. The tests of `guard` run this program.
 
 use plugin_kit::{Outcome, Problem, State, guard};
 

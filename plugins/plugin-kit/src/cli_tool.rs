@@ -1,4 +1,4 @@
-//! Output and exit codes of the programs that people and scripts run. Programs that Nagios runs
+//! Output and exit codes for the programs that people and scripts run. Programs that Nagios runs
 //! use [`guard()`](crate::guard()) instead.
 
 use std::ffi::OsString;
@@ -9,8 +9,8 @@ use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
 use crate::text::printable;
 
-/// Result of a command. Each variant's value is the exit code. A [`Problem`] exits 3, as in a
-/// plugin.
+/// How a command ended. The value of each variant is the exit code. A [`Problem`] exits 3, as in
+/// plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ToolResult {
@@ -18,12 +18,12 @@ pub enum ToolResult {
     Fine = 0,
     /// The command did its work and found something wrong.
     Wrong = 1,
-    /// The command could not do its work, or not all of it.
+    /// The command could not do its work, or could do only part of it.
     Failed = 2,
 }
 
-/// Buffered standard output. A closed pipe (`| head`) is not an error. Any other write error, such
-/// as a full disk, is reported when the command ends.
+/// Buffered standard output. A closed pipe (`| head`) is not an error. Any other write error, for
+/// example a full disk, is reported when the command ends.
 #[derive(Debug)]
 pub struct Out {
     to: BufWriter<Stdout>,
@@ -58,7 +58,7 @@ impl Out {
         }
     }
 
-    /// Whether stdout is a terminal. Only terminals get tables and colours.
+    /// Whether stdout is a terminal. Tables and colours are printed only to a terminal.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }
@@ -74,15 +74,15 @@ impl Out {
         self.flush();
         match self.failed {
             Some(why) if why.kind() != ErrorKind::BrokenPipe => {
-                Err(Problem::Internal(format!("standard output: {why}")))
+                Err(Problem::Internal(format!("cannot write to standard output: {why}")))
             }
             _ => Ok(()),
         }
     }
 }
 
-/// Passes the arguments after the program's name to `run` and returns the exit code. A problem is
-/// printed to standard error as `name: text` and exits 3. Help and version exit 0.
+/// Passes the arguments after the program's name to `run` and returns the exit code. Prints a
+/// problem to standard error as `name: text` and exits 3. Help and version exit 0.
 pub fn cli_tool(
     name: &'static str,
     run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,
@@ -101,8 +101,8 @@ pub fn cli_tool(
     match out.close().and(result) {
         Ok(result) => ExitCode::from(result as u8),
         Err(problem) => {
-            // Keep every `|`: only Nagios reads perfdata after it, and a suggested command may
-            // contain a pipe.
+            // Keep every `|`. Only Nagios treats it as the start of perfdata, and a suggested
+            // command may contain a pipe.
             let _ = writeln!(io::stderr(), "{name}: {}", printable(&problem.to_string()));
             ExitCode::from(State::Unknown.code())
         }

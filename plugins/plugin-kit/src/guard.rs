@@ -14,8 +14,8 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Reason why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code
-/// above 3 as CRITICAL.
+/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
+/// 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The text of `--help` or `--version`, which is printed unchanged.
@@ -24,7 +24,7 @@ pub enum Problem {
     /// The command line is wrong. The text is one line and says what to do.
     #[error("{0}")]
     Usage(String),
-    /// A file, the ledger or a host is missing, unreadable or refuses access.
+    /// A file, the ledger or a host that the program needs cannot be used.
     #[error("{0}")]
     Failed(Box<dyn Error + Send + Sync>),
     /// A failure that should not happen on a working machine.
@@ -33,7 +33,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// Wraps the error of any module. The program prints the error's text.
+    /// Wraps an error from any module. The program prints the error's message.
     pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Problem {
         Problem::Failed(error.into())
     }
@@ -61,7 +61,7 @@ impl Problem {
 /// Passes the arguments after the program's name to `run`, prints the result with one write to
 /// stdout and returns an exit code from 0 to 3. A problem is printed as `name: text`.
 ///
-/// After a panic, the panic hook prints one line and exits 3. The hook also runs with `panic =
+/// After a panic, the panic hook prints one line and exits 3. The hook runs even with `panic =
 /// "abort"`. Help and version exit 3 (UNKNOWN), as in every plugin.
 pub fn guard(
     name: &'static str,
@@ -70,8 +70,8 @@ pub fn guard(
     guarded(name, State::Unknown, run)
 }
 
-/// Runs an event handler as [`guard()`] runs a plugin, but help and version exit 0, because Nagios
-/// does not read a state from an event handler.
+/// Runs an event handler in the same way as [`guard()`] runs a plugin. However, help and version
+/// exit 0, because Nagios does not read a state from an event handler.
 pub fn guard_handler(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
@@ -89,7 +89,7 @@ fn guarded(
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();
     let (text, state) = match run(&argv) {
         Ok(outcome) => (outcome.render(), outcome.state()),
-        // Do not clean our own help text, which uses `|` between alternatives.
+        // Do not clean our own help text, because it separates alternatives with `|`.
         Err(Problem::HelpRequested(text)) => (format!("{}\n", text.trim_end()).into_bytes(), help),
         Err(problem) => {
             let line = format!("{name}: {problem}");
@@ -105,16 +105,16 @@ pub(crate) fn set_panic_hook(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| report_panic(name, info)));
 }
 
-/// Catches the signals of resource limits, which a shell would report as exit code 152 or 153. std
-/// already ignores SIGPIPE.
+/// Catches the signals that the kernel sends at a resource limit. A shell would report them as exit
+/// code 152 or 153. std already ignores SIGPIPE.
 ///
-/// The signals are caught rather than ignored or blocked, because a program that we execute would
-/// inherit an ignored or blocked signal.
+/// The signals are caught rather than ignored or blocked, because programs that we execute would
+/// inherit ignored and blocked signals.
 pub(crate) fn catch_limit_signals() {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);
-    // Failing to catch a signal does not affect anything else. With SIGXFSZ caught, a write beyond
-    // the size limit fails with an error that names the file.
+    // If a signal cannot be caught, go on without it. With SIGXFSZ caught, a write beyond the size
+    // limit fails with an error that names the file.
     let _ = flag::register(SIGXFSZ, &CAUGHT);
     let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }
@@ -128,7 +128,7 @@ fn report_panic(name: &str, info: &PanicHookInfo<'_>) {
     ));
 }
 
-/// Prints `outcome` and exits. Works from any thread, after a panic or an interrupt.
+/// Prints `outcome` and exits. Works from any thread, even after a panic or an interrupt.
 #[allow(
     clippy::exit,
     reason = "with panic = abort the hook is the last code to run; after a signal there is no \
@@ -140,7 +140,7 @@ pub fn end(outcome: &Outcome) -> ! {
 }
 
 /// Writes `bytes` to stdout and ignores errors. If stdout is closed or its disk is full, the exit
-/// code still carries the result.
+/// code still reports the result.
 fn write_stdout(bytes: &[u8]) {
     let mut stdout = std::io::stdout().lock();
     let _ = stdout.write_all(bytes).and_then(|()| stdout.flush());

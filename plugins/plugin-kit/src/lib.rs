@@ -1,8 +1,8 @@
 //! Plugin states, threshold ranges, perfdata, output and exit codes for programs that Nagios runs.
 //!
 //! Nagios reads every exit code outside 0 to 3 as CRITICAL, and CRITICAL starts a repair. Therefore
-//! [`guard()`] controls output and exit: even after a panic, the program writes one cleaned text to
-//! stdout and exits with a code from 0 to 3. Only the modules `guard` and `cli_tool` do I/O.
+//! [`guard()`] controls output and exit: even after a panic, the program writes one cleaned message
+//! to stdout and exits with a code from 0 to 3. Only the modules `guard` and `cli_tool` do I/O.
 
 mod cli_tool;
 mod guard;

@@ -4,8 +4,8 @@ use crate::perfdata::Perfdata;
 use crate::state::State;
 use crate::text::{clean, clean_lines};
 
-/// Result of a plugin, with its state, text and perfdata. The text may contain what a server sent,
-/// because [`Outcome::render`] cleans it.
+/// A plugin's result, with its state, text and perfdata. The text may contain anything that a
+/// server sent, because [`Outcome::render`] cleans it.
 #[derive(Debug, Clone, PartialEq)]
 #[must_use]
 pub struct Outcome {
@@ -49,15 +49,15 @@ impl Outcome {
         self
     }
 
-    /// Adds an item of perfdata. A `|` without blanks separates the perfdata from the last line. To
+    /// Adds an item of perfdata. The perfdata follows the last line after a `|` without blanks. To
     /// get `text |perfdata`, end that line with a blank.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self
     }
 
-    /// Adds text of several lines, such as a response body, below the lines and the perfdata. Each
-    /// call adds below the text of earlier calls. Newlines and tabs are kept. Everything else is
+    /// Adds multi-line text, such as a response body, below the lines and the perfdata. Each call
+    /// adds its text below that of earlier calls. Newlines and tabs are kept. Everything else is
     /// cleaned as in a line, because Nagios also reads perfdata after a `|` in long output.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();

@@ -9,11 +9,11 @@ use crate::range::Range;
 pub enum Number {
     /// A decimal number, printed with six decimals. Infinite numbers and NaN are printed as `U`.
     Decimal(f64),
-    /// A number of things or bytes, never negative.
+    /// A number of things or bytes. It is never negative.
     Count(u64),
     /// An integer that can be negative.
     Integer(i64),
-    /// A threshold that alerts below this number, printed as `30:`.
+    /// A threshold that alerts below this number. It is printed with a colon, for example `30:`.
     AtLeast(u32),
     /// A threshold range.
     Range(Range),
@@ -33,7 +33,8 @@ impl fmt::Display for Number {
     }
 }
 
-/// A labelled value with thresholds and limits. Those that are `None` are printed as empty fields.
+/// A labelled value with thresholds and limits. A threshold or limit that is `None` is printed as
+/// an empty field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
     /// Name of the value. Printing drops `=`, `|` and control characters and adds quotes where the
@@ -54,7 +55,7 @@ pub struct Perfdata {
 }
 
 impl Perfdata {
-    /// Creates an item without thresholds and limits.
+    /// Creates an item without thresholds or limits.
     pub fn new(label: impl Into<String>, value: Number, unit: &'static str) -> Perfdata {
         Perfdata { label: label.into(), value, unit, warn: None, crit: None, min: None, max: None }
     }

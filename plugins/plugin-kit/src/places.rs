@@ -1,16 +1,17 @@
-//! The paths under which one of our programs looks for another.
+//! The paths where our programs look for each other.
 
 use std::path::{Path, PathBuf};
 
-/// Directory of the packaged programs that users do not run directly.
+/// Directory for programs that the packages install but users do not run directly.
 pub const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     Some(path) => path,
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Returns the paths at which our program `name` may be installed: the directory of the calling
-/// program `us`, the libexec directory of its prefix, and [`LIBEXEC`]. Searching the first two is
-/// safe, because anyone who can write to them can also replace the calling program.
+/// Returns the paths where our program `name` may be installed. It may be in the directory of the
+/// calling program `us`, in the libexec directory of the same prefix, or in [`LIBEXEC`]. Searching
+/// the first two is safe, because anyone who can write to them can also replace the calling
+/// program.
 #[must_use]
 pub fn program_places(us: Option<&Path>, name: &str) -> Vec<PathBuf> {
     let beside = us.and_then(Path::parent);

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A threshold range, in the unit of the value it is compared with. Values outside the range raise
-/// an alert; with `@`, values inside do. Both ends belong to the range.
+/// A threshold range, in the unit of the value that it is compared with. Values outside the range
+/// raise an alert. With `@`, values inside the range do. Both ends belong to the range.
 ///
 /// ```
 /// use plugin_kit::Range;
@@ -18,16 +18,16 @@ pub struct Range {
     alert_inside: bool,
 }
 
-/// Error for a text that is not a threshold range.
+/// Why a string is not a threshold range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// One end is not a plain decimal number. Holds the whole text and that end.
+    /// One end is not a plain decimal number. Holds the whole string and the invalid end.
     #[error(
         "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
          ~:10 or @10:20)"
     )]
     NotANumber(String, String),
-    /// The start is above the end, so no value can be inside.
+    /// The start is above the end, so the range contains no value.
     #[error("'{0}' is not a threshold range: its start is above its end")]
     Backwards(String),
 }
@@ -44,7 +44,7 @@ impl Range {
         Range { start: 0.0, end, alert_inside: false }
     }
 
-    /// Returns the upper end, which is infinite if the text has none.
+    /// Returns the upper end, which is infinite if the range has none.
     pub fn end(&self) -> f64 {
         self.end
     }
@@ -65,7 +65,7 @@ impl Range {
 }
 
 impl fmt::Display for Range {
-    /// Prints the shortest text that parses to this range.
+    /// Prints the shortest string that parses to this range.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.alert_inside { "@" } else { "" })?;
         match self.start {

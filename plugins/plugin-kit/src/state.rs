@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The state of a service, as plugins report it. The type deliberately does not implement `Ord`:
+/// The state of a service, as plugins report it. The type deliberately does not implement `Ord`.
 /// [`State::worst`] is the only way to compare two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum State {
@@ -18,7 +18,7 @@ pub enum State {
 }
 
 impl State {
-    /// Returns the exit code that the plugin guidelines define, from 0 to 3.
+    /// Returns the exit code from the plugin guidelines, which is between 0 and 3.
     pub fn code(self) -> u8 {
         match self {
             State::Ok => 0,
@@ -54,7 +54,7 @@ impl State {
         }
     }
 
-    /// Returns Nagios' name of the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
+    /// Returns Nagios' name for the state: `OK`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Ok => "OK",
@@ -71,7 +71,7 @@ impl fmt::Display for State {
     }
 }
 
-/// Error for a word that does not name a state. Holds the word.
+/// The word does not name a state. Holds the word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN")]
 pub struct UnknownState(pub String);

@@ -1,4 +1,4 @@
-//! Cleaning of untrusted text before it is printed.
+//! Cleans untrusted text before it is printed.
 
 /// Makes `text` safe for a line of plugin output. `|`, which would start perfdata, becomes `/`.
 /// Newlines, which would start another line, become blanks. Control characters and bidirectional
@@ -7,19 +7,19 @@ pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
 
-/// Makes `text` safe for a terminal or for JSON. Works like [`clean`] but keeps `|`.
+/// Makes `text` safe for a terminal or for JSON. Works like [`clean`], but keeps `|`.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c == '|' { c } else { clean_char(c) }).collect()
 }
 
-/// Wraps a cleaned text that starts in column `margin` of a terminal with `columns` columns.
-/// Indents every further row by `margin`. Untrusted text therefore never reaches the start of a
-/// row, where it could look like our own output.
+/// Wraps cleaned text for a terminal with `columns` columns. The text starts in column `margin`,
+/// and every further row is indented by `margin`. Untrusted text therefore never starts a row,
+/// where it could look like our own output.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
     for c in text.chars() {
-        // A character outside ASCII takes at most two columns.
+        // A character outside ASCII is at most two columns wide.
         let width = if c.is_ascii() { 1 } else { 2 };
         if used + width > room {
             rows.push('\n');
@@ -32,7 +32,7 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     rows
 }
 
-/// Cleans `text` like [`clean`] but keeps tabs, newlines and carriage returns before a newline.
+/// Cleans `text` like [`clean`], but keeps tabs, newlines and carriage returns before a newline.
 pub(crate) fn clean_lines(text: &str) -> String {
     let clean_line = |line: &str| {
         line.chars().map(|c| if matches!(c, '\n' | '\t') { c } else { clean_char(c) }).collect()

@@ -1,5 +1,5 @@
-//! Runs `guard` in a separate process. However that process ends, it prints one text to stdout and
-//! exits with a code from 0 to 3.
+//! Runs `guard` in a separate process. Regardless of how that process ends, it prints one message
+//! to stdout and exits with a code from 0 to 3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Returns the path of the example `ends`, which cargo builds together with this test.
+/// Returns the path of the example program `ends`, which cargo builds together with this test.
 fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let built = test.parent().and_then(Path::parent).unwrap();
@@ -64,7 +64,7 @@ fn keeps_exit_code_when_stdout_is_unwritable() {
     }
 }
 
-/// Builds the example again with `panic = "abort"`, as in releases. Tests are built without it.
+/// Builds the example again with `panic = "abort"`, as in releases. Cargo builds tests without it.
 #[test]
 fn panic_with_abort_exits_unknown() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));

@@ -1,5 +1,5 @@
 //! Runs over 2,000 command lines with check_http and with monitoring-plugins' check_http 2.3.3 (the
-//! original). The requests, the exit code and the output must be the same, unless `tests/quirks.md`
+//! original). The requests, the exit code and the output must be the same unless `tests/quirks.md`
 //! names the difference. The tests fail if the original (Debian package monitoring-plugins-basic)
 //! is not installed.
 #![allow(
@@ -23,7 +23,7 @@ use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// Exit code and output of a program, and the requests that it sent.
+/// The exit code and output of a program, and the requests that it sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Behaviour {
     code: Option<i32>,
@@ -48,9 +48,9 @@ fn unnamed(text: &str) -> String {
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Returns the part of the output that is compared. For errors in the command line, this is one
-/// line: the original prints errors of getopt to stderr and its own errors before its help. The
-/// texts for invalid patterns and for help are not compared.
+/// Returns the part of the output to compare. For command line errors, this is one line, because
+/// the original prints getopt's errors to stderr, and its own errors before the help. Messages
+/// about invalid patterns and the help itself are not compared.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
@@ -66,8 +66,8 @@ fn comparable(run: &Run) -> String {
     if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
 }
 
-/// Describes the difference between the two programs in a case, unless it is an expected one. An
-/// expected difference that does not occur is reported as well.
+/// Describes how the two programs differ in a case. Returns `None` if they differ as expected. An
+/// expected difference that does not occur is also reported.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (behaviour_of(Path::new(ORIGINAL), case), behaviour_of(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
@@ -93,7 +93,7 @@ fn behaves_like_monitoring_plugins() {
     assert!(cases.len() > 2000, "{}", cases.len());
     let next = AtomicUsize::new(0);
     let red = Mutex::new(Vec::new());
-    // Use more threads than there are processors, because a case mostly waits.
+    // Use more threads than there are processors, because a case spends most of its time waiting.
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {

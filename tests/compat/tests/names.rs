@@ -1,6 +1,6 @@
-//! Tests that host names resolve as in the rest of the system. The programs run in a mount
-//! namespace with its own nsswitch.conf, hosts and resolv.conf, and with a module that only glibc
-//! can load.
+//! Tests that check_http resolves host names like the rest of the system. The programs run in a
+//! mount namespace with its own nsswitch.conf, hosts and resolv.conf, and with a module that only
+//! glibc can load.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,12 +23,12 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
 by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
-/// Shell script that mounts one file over another for each pair of arguments up to `--`, and then
-/// executes the remaining arguments.
+/// Shell script that mounts files over others. Its arguments are pairs of files up to `--`. It
+/// mounts the first file of each pair over the second, and then executes the arguments after `--`.
 const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
     done; shift; exec \"$@\"";
 
-/// A system with its own configuration of name resolution.
+/// A system with its own configuration for name resolution.
 struct System {
     folder: tempfile::TempDir,
 }
@@ -49,7 +49,7 @@ impl System {
         System { folder }
     }
 
-    /// Runs `program` in this system with `options`, `-p` and `port`.
+    /// Runs `program` in this system, with `options` and the port of a server.
     fn run(&self, program: &Path, options: &[&str], port: u16) -> Run {
         let mut words: Vec<OsString> =
             ["--mount", "sh", "-c", MOUNT, "sh"].map(OsString::from).to_vec();
@@ -70,7 +70,7 @@ fn both() -> [PathBuf; 2] {
     [ours(), PathBuf::from(ORIGINAL)]
 }
 
-/// resolv.conf lines with a DNS server that does not exist.
+/// Content of resolv.conf that names a DNS server that does not exist.
 const NOBODY: &str = "127.0.0.78\noptions timeout:1 attempts:1";
 
 #[test]

@@ -1,19 +1,19 @@
-//! Invariants of the parser for framed answers. Its input is the stdout of a gate, or of another
-//! program in its place.
+//! Invariants of the parser for framed answers. Its input is the stdout of a gate, or of any other
+//! program that runs in place of the gate.
 
 use transport::{Answer, JobState, Request, read_answer};
 
 use crate::gate_words::server_request;
 use crate::text::{first_line, is_harmless};
 
-/// Maximum length of an error message in bytes. The message goes into a log.
+/// Maximum length of an error message in bytes. The message is written to a log.
 const LONGEST_WHY: usize = 1000;
 
-/// Checks the parser with a request and an output. The first line of `bytes` is the request, or
-/// `list` if it is not a valid one. The rest is the output.
+/// Checks the parser with a request and a gate's output. The first line of `bytes` is the request.
+/// If it is not valid, the request is `list`. The rest of `bytes` is the output.
 ///
 /// An accepted answer comes from the only frame, matches the request and does not contradict
-/// itself. Its texts are safe to print.
+/// itself. All strings in it are safe to print.
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
     let request = server_request(first).unwrap_or(Request::List);

@@ -7,7 +7,7 @@ use transport::Request;
 use crate::text::{holds, is_harmless};
 
 /// Checks that the gate accepts exactly the requests that a server can send, parses them without
-/// loss, and refuses everything else with a text that is safe to print.
+/// loss, and refuses everything else with a message that is safe to print.
 pub fn gate_words(bytes: &[u8]) {
     match parse(Some(bytes)) {
         Ok(request) => {
@@ -29,8 +29,8 @@ pub fn gate_words(bytes: &[u8]) {
     }
 }
 
-/// Converts a request to the server's type. Names that are valid for the gate must be valid for the
-/// server as well.
+/// Converts a request from the gate's type to the server's. Names that the gate accepts must also
+/// be valid for the server.
 fn as_sent(request: &GateRequest) -> Request {
     let name = |name: &Name| {
         name.as_str().parse::<RepairName>().expect("the server accepts the gate's repair names")
@@ -48,7 +48,7 @@ fn as_sent(request: &GateRequest) -> Request {
     }
 }
 
-/// Returns the request for which a server would send exactly these bytes.
+/// Returns the request that a server would send as exactly `bytes`.
 pub(crate) fn server_request(bytes: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();

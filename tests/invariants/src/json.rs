@@ -1,17 +1,17 @@
-//! A check of JSON texts that is independent of the tested parsers.
+//! A check of JSON that is independent of the tested parsers.
 
 use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Whether no object in a valid JSON text has the same key twice. With duplicate keys, a parser
-/// that uses the first value and one that uses the last would read different content.
+/// Whether all keys in valid JSON are unique within their object. If a key occurs twice, some
+/// parsers use the first value and others the last.
 pub(crate) fn keys_are_unique(text: &[u8]) -> bool {
     serde_json::from_slice::<Unique>(text).is_ok()
 }
 
-/// A JSON value of any type in which no object has duplicate keys.
+/// Any JSON value in which no object has duplicate keys.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {

@@ -18,8 +18,8 @@ static BLOB: LazyLock<Vec<u8>> = LazyLock::new(|| {
     key.to_bytes().expect("our own key can be written")
 });
 
-/// Checks the lookup in a file with any content. Only a key in the file is trusted, a revoked key
-/// is always refused, and no line hides another one.
+/// Checks lookups in a file with any content. Only a key in the file is trusted, a revoked key is
+/// always refused, and no line hides another one.
 pub fn known_hosts(bytes: &[u8]) {
     for port in [22, 2222] {
         let names = HostKeyNames::new("web1", "192.0.2.1", port);
@@ -36,8 +36,8 @@ pub fn known_hosts(bytes: &[u8]) {
                 || revoked.status() == HostKeyStatus::Known
         );
 
-        // Keys under the host's first name take precedence. So a key that is recorded under this
-        // name is trusted, before or after any other lines, unless it is revoked.
+        // The first of the host's names takes precedence. A key recorded under this name is
+        // therefore trusted regardless of the lines before and after it, unless it is revoked.
         let own = if port == 22 { format!("web1 {KEY}\n") } else { format!("[web1]:2222 {KEY}\n") };
         for text in [[bytes, b"\n", own.as_bytes()].concat(), [own.as_bytes(), bytes].concat()] {
             assert_ne!(
@@ -47,7 +47,7 @@ pub fn known_hosts(bytes: &[u8]) {
             );
         }
 
-        // Two files give the same result as one file with the lines of both.
+        // Splitting a file into two files does not change the result.
         let middle = bytes
             .iter()
             .skip(bytes.len() / 2)
@@ -73,8 +73,8 @@ fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
     if verdict == HostKeyCheck::Trusted {
         assert_eq!(status, HostKeyStatus::Known);
         assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, but not negotiated");
-        // The last characters of base64 can contain unused bits, so the same key can have several
-        // forms. Compare only the characters before them.
+        // The last characters of base64 can contain unused bits, so the same key can be written in
+        // several ways. Compare only the characters before them.
         let base64 = KEY
             .split(' ')
             .nth(1)
@@ -104,7 +104,8 @@ fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
     }
 }
 
-/// Returns the kind of a verdict without its line number, which depends on the split into files.
+/// Returns the variant of a verdict without its line number, which depends on how the lines are
+/// split into files.
 fn kind(verdict: &HostKeyCheck) -> &'static str {
     match verdict {
         HostKeyCheck::Trusted => "trusted",

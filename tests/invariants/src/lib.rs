@@ -2,7 +2,7 @@
 //! arbitrary bytes and panics if an invariant does not hold.
 //!
 //! `make fuzz` calls these functions through the fuzz targets in `tests/fuzz`. `make test` calls
-//! them with the committed corpora and some mutations of these.
+//! them with the committed corpora and some mutations of those inputs.
 
 mod framed_answer;
 mod gate_words;

@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::json::keys_are_unique;
 use crate::text::is_harmless;
 
-/// Upper bound for the length of an error message in bytes. The message must fit into a log line.
+/// Maximum length of an error message in bytes. The message must fit into a log line.
 const LONGEST_COMPLAINT: usize = 1000;
 
-/// Checks that an accepted file has no duplicate or unknown keys and names programs by absolute
-/// paths, and that the commands in the result are the ones in the file.
+/// Checks an accepted file. It has no duplicate or unknown keys, programs are named by absolute
+/// paths, and the commands in the result are those in the file.
 pub fn repairs_json(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let repairs = match parse(text) {
@@ -61,7 +61,8 @@ fn sound(repair: &RepairDefinition) {
     );
     assert!(repair.diagnose.len() <= 8, "{repair:?}");
     if let Some(user) = &repair.user {
-        // In sudoers(5), a word in capitals is an alias, `%` begins a group and `#` a user ID.
+        // In sudoers(5), a word in capitals is an alias, `%` begins a group and `#` a user ID. The
+        // user must be none of these.
         assert!(
             user.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)),
@@ -78,8 +79,8 @@ fn sound(repair: &RepairDefinition) {
         assert!(parts.clone().all(|part| !["", ".", ".."].contains(&part)), "{program:?}");
         for word in argv {
             assert!(!word.is_empty() && !word.chars().any(char::is_control), "{word:?}");
-            // If the repair has a user, the command is also written to a sudoers file. These
-            // characters are special there.
+            // The commands of a repair with a user are also written to a sudoers file, in which
+            // these characters are special.
             assert!(
                 repair.user.is_none()
                     || !word

@@ -1,8 +1,8 @@
-//! Checks of texts that contain untrusted bytes and are printed or logged.
+//! Checks for text that contains untrusted bytes and is printed or logged.
 
-/// Whether `text` is a single line that is safe to print. It must not contain control characters,
-/// which end lines and begin escape sequences, or marks of Unicode's bidirectional algorithm
-/// (UAX #9), which reorder text.
+/// Whether `text` is a single line that is safe to print. It must contain neither control
+/// characters, which can end lines and start escape sequences, nor marks of Unicode's bidirectional
+/// algorithm (UAX #9), which reorder text.
 pub(crate) fn is_harmless(text: &str) -> bool {
     !text.chars().any(|c| c.is_control() || reorders(c))
 }
@@ -17,7 +17,7 @@ pub(crate) fn holds(hay: &[u8], needle: &[u8]) -> bool {
     needle.is_empty() || hay.windows(needle.len()).any(|window| window == needle)
 }
 
-/// Splits `bytes` after the first line. Neither part contains that newline.
+/// Splits `bytes` after the first line. The newline itself is dropped.
 pub(crate) fn first_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
     let (line, rest) = bytes.split_at(end);

@@ -1,5 +1,5 @@
-//! Checks the invariants with the committed corpora and with thousands of mutations of them, which
-//! are the same in every run. `make fuzz` searches for more inputs, guided by coverage.
+//! Checks the invariants with the committed corpora and with thousands of mutated inputs. The
+//! mutations are the same in every run. `make fuzz` searches for more inputs, guided by coverage.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,11 +15,11 @@ use invariants::TARGETS;
 
 const FUZZ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz");
 const MUTATIONS: u32 = 20_000;
-/// Time limit for the mutations of one target. A slow machine tries fewer of them.
+/// Time limit for the mutated inputs of one target. A slow machine tries fewer of them.
 const TIME_FOR_EACH: Duration = Duration::from_millis(2500);
 
-/// Runs an invariant with one input. On failure, the message contains the input in a form that can
-/// be copied into a file. The panic message of the invariant precedes it.
+/// Runs an invariant with one input. On failure, prints the invariant's own panic message, followed
+/// by the input in a form that can be copied into a file.
 fn hold(name: &str, invariant: fn(&[u8]), bytes: &[u8]) {
     let held = catch_unwind(AssertUnwindSafe(|| invariant(bytes)));
     assert!(held.is_ok(), "{name} fails for b\"{}\"", bytes.escape_ascii());

@@ -1,5 +1,5 @@
-//! The server waits longer for a repair than the gate lets it run, both with the defaults and in
-//! the shipped configuration files.
+//! Tests that the server waits for a repair longer than the gate lets the repair run. This must
+//! hold for the defaults and for the shipped configuration files.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
@@ -10,11 +10,11 @@ use policy::Act;
 use repair_gate::config::{self, RepairDefinitions};
 use repair_gate::request::Name;
 
-/// Time for connecting and for sending the answer.
+/// How long the connection and the transfer of the answer may take.
 const WAY: Duration = Duration::from_secs(5);
 
-/// Compares the timeout of each rung that uses a gate with that of the gate. Returns the number of
-/// such rungs.
+/// Checks each rung that uses a gate. Its timeout must be longer than the gate's own timeout.
+/// Returns how many rungs were checked.
 fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
     let config = policy_file::parse(policy.as_bytes(), Path::new("policy.json")).unwrap();
     let rungs = config.policy.repairs.values().flat_map(|rules| rules.ladder.iter());

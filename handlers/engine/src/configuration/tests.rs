@@ -1,4 +1,4 @@
-//! Compares the objects of this reader with those of Nagios.
+//! Compares the objects that this reader finds with those that Nagios finds.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -56,7 +56,7 @@ fn directives(object: &ResolvedObject) -> BTreeMap<String, String> {
 #[test]
 fn expands_objects_as_nagios_does() {
     let directory = tempfile::tempdir().unwrap();
-    // Nagios drops root privileges, and its user writes into this directory.
+    // Nagios drops root privileges, so its user must be able to write into this directory.
     fs::set_permissions(directory.path(), Permissions::from_mode(0o777)).unwrap();
     let place = |name: &str| directory.path().join(name);
     fs::create_dir_all(place("conf.d/below")).unwrap();

@@ -1,4 +1,4 @@
-//! Parses lines of Nagios' log without copying, for example:
+//! Parses Nagios log lines without copying, for example:
 //!
 //! ```text
 //! [1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;output
@@ -7,10 +7,10 @@
 use memchr::{memchr, memchr2};
 use policy::{ObjectState, StateType};
 
-/// A log line about an object.
+/// A log line about an object, split into its parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogEntry<'a> {
-    /// Time of the line, in seconds since 1970.
+    /// When Nagios wrote the line, in seconds since 1970.
     pub at: u64,
     /// Name of the object as it appears in the log, `host` or `host;service`, in any encoding.
     pub object: &'a [u8],
@@ -18,16 +18,16 @@ pub struct LogEntry<'a> {
     pub event: LogEvent,
 }
 
-/// An event in the log.
+/// What a log line reports about an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogEvent {
-    /// A change of state, for which Nagios calls the event handler.
+    /// A state change, for which Nagios calls the event handler.
     Alert(StateChange),
-    /// A call of the event handler. The log also contains an alert with the same change.
+    /// A call to the event handler. The log also contains an alert for the same change.
     HandlerCall(StateChange),
-    /// The present state, which Nagios logs at its start and after a rotation of the log.
+    /// The current state, which Nagios logs when it starts and after it has rotated the log.
     State(ObjectState),
-    /// A downtime began (`true`) or ended (`false`).
+    /// A scheduled downtime began (`true`) or ended (`false`).
     Downtime(bool),
     /// Flapping started (`true`) or stopped (`false`).
     Flapping(bool),
@@ -37,19 +37,19 @@ pub enum LogEvent {
     Notified,
 }
 
-/// A change of state in the log.
+/// A state change in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateChange {
     /// State after the change.
     pub state: ObjectState,
     /// Whether the state is SOFT or HARD.
     pub state_type: StateType,
-    /// Number of the check attempt, from 1.
+    /// Number of the check attempt, counted from 1.
     pub attempt: u32,
 }
 
-/// Splits a log line into its time, in seconds since 1970, and the text after it. Returns `None` if
-/// the line does not begin with a time such as `[1700000000] `.
+/// Splits a log line into its time, in seconds since 1970, and the text that follows. Returns
+/// `None` if the line does not begin with a time such as `[1700000000] `.
 pub fn timestamp(line: &[u8]) -> Option<(u64, &[u8])> {
     let rest = line.strip_prefix(b"[")?;
     let end = memchr(b']', rest.get(..21.min(rest.len()))?)?;
@@ -65,7 +65,7 @@ fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
 }
 
-/// Parses the text after the time. Returns `None` for other kinds of lines and for damaged lines.
+/// Parses the text that follows the time. Returns `None` if the line is of another kind or damaged.
 pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (kind, rest) = text.split_at_checked(memchr(b':', text)?)?;
     let rest = rest.strip_prefix(b": ")?;
@@ -92,7 +92,7 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             let (why, _) = field(rest)?;
             match state(service, why) {
                 Some(state) if !state.is_good() => LogEvent::Notified,
-                // For example `ACKNOWLEDGEMENT (CRITICAL)`. The other notifications are about
+                // For example `ACKNOWLEDGEMENT (CRITICAL)`. All other notifications are about
                 // recoveries, downtimes and flapping.
                 _ if why.starts_with(b"ACKNOWLEDGEMENT") => LogEvent::Acknowledged(true),
                 _ => return None,
@@ -115,12 +115,12 @@ fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (rest, service, on) = commands
         .into_iter()
         .find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
-    // The commands that remove an acknowledgement end with the name.
+    // A command that removes an acknowledgement ends with the object's name.
     let object = object(service, rest).map_or(rest, |(object, _)| object);
     Some(LogEntry { at, object, event: LogEvent::Acknowledged(on) })
 }
 
-/// Splits a text after its first field, the host, or after the first two, host and service.
+/// Splits the text after the host, or for a service after the host and the service.
 fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = memchr(b';', text)?;
     if service {
@@ -134,7 +134,7 @@ fn field(text: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((text.get(..end)?, text.get(end + 1..)?))
 }
 
-/// Parses `CRITICAL;SOFT;3;...`.
+/// Parses a state change such as `CRITICAL;SOFT;3;...`.
 fn change(service: bool, text: &[u8]) -> Option<StateChange> {
     let (word, rest) = field(text)?;
     let state = state(service, word)?;

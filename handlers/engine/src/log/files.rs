@@ -13,7 +13,7 @@ use safe_file::Input;
 use super::entry::timestamp;
 use super::lines::LogLines;
 
-/// A log file and the time of its first line.
+/// A log file, and when its first line was written.
 #[derive(Debug)]
 pub struct LogFile {
     /// Path of the file.
@@ -23,28 +23,19 @@ pub struct LogFile {
     first: u64,
 }
 
-/// The reason why a log cannot be read completely.
+/// Why a log cannot be read completely.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum LogError {
     /// The log is missing, not readable or damaged.
     #[error("{path}: {why}")]
-    Unreadable {
-        /// Path of the log.
-        path: PathBuf,
-        /// Error of the operating system.
-        why: io::Error,
-    },
+    Unreadable { path: PathBuf, why: io::Error },
     /// The log is truncated. The part before the error is used.
     #[error("{path}: {why}; only the part before the error was read")]
-    Broken {
-        /// Path of the log.
-        path: PathBuf,
-        /// Error of the operating system.
-        why: io::Error,
-    },
+    Broken { path: PathBuf, why: io::Error },
     /// No line begins with a time.
     #[error(
-        "{0} is not a log of Nagios: no line begins with a time such as [1700000000]; see log_file \
+        "{0} is not a Nagios log: no line begins with a time such as [1700000000]; see log_file \
          and log_archive_path in nagios.cfg"
     )]
     NoLog(PathBuf),
@@ -64,8 +55,8 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the logs in the order of their first lines, and an error for each unreadable log.
-/// Repeated paths and empty logs are skipped.
+/// Returns the logs, sorted by when their first lines were written, and an error for each
+/// unreadable log. Repeated paths and empty logs are skipped.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
@@ -83,7 +74,7 @@ pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     (logs, bad)
 }
 
-/// Number of lines that are searched for the first time.
+/// How many lines to search for a log's first timestamp.
 const SEARCHED: usize = 1000;
 
 fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
@@ -109,10 +100,10 @@ fn plain(path: &Path) -> io::Result<Input> {
 }
 
 /// Opens a log. Decompresses it if it begins with the magic bytes of gzip (RFC 1952). Every read
-/// adds the number of bytes read from the file to `count`.
+/// adds to `count` how many bytes it took from the file.
 ///
 /// # Errors
-/// The file is not readable, or it is not a regular file.
+/// Fails if the file is not readable or not a regular file.
 pub fn open(path: &Path, count: Rc<Cell<u64>>) -> io::Result<Box<dyn Read>> {
     let mut begin = Vec::new();
     plain(path)?.take(2).read_to_end(&mut begin)?;

@@ -1,4 +1,4 @@
-//! Reads the lines of a log one at a time, in constant memory.
+//! Reads a log line by line, in constant memory.
 
 use std::io::{self, Read};
 
@@ -8,7 +8,7 @@ use crate::line_buffer::LineBuffer;
 /// much shorter.
 const LONGEST: usize = 256 * 1024;
 
-/// Reads the lines of a log.
+/// A reader that returns a log line by line.
 pub struct LogLines<R>(LineBuffer<R>);
 
 impl<R: Read> LogLines<R> {
@@ -17,12 +17,12 @@ impl<R: Read> LogLines<R> {
         LogLines(LineBuffer::new(file, LONGEST))
     }
 
-    /// Returns the next line without its line end, or `None` after the last line. A last line
-    /// without a line end is returned too. Nagios may still be writing it, but a rotated log can
-    /// also end like this.
+    /// Returns the next line without its line break, or `None` after the last line. Also returns a
+    /// last line that has no line break. Nagios may still be writing such a line, but a rotated log
+    /// can also end like this.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         self.0.next_line()
     }

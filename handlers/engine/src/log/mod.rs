@@ -1,4 +1,4 @@
-//! Reads Nagios' log: the current file and the archives, which can be compressed.
+//! Reads Nagios' log. This includes the current file and the archives, which can be compressed.
 
 mod entry;
 mod files;

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
+use memchr::memchr;
+
 /// Splits a field into name and value; `None` if it has no `=`.
 pub fn split(field: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (name, value) = field.split_at(field.iter().position(|byte| *byte == b'=')?);
+    let (name, value) = field.split_at_checked(memchr(b'=', field)?)?;
     Some((name, value.get(1..)?))
 }
 

@@ -1,22 +1,35 @@
 //! Reads Nagios' status file, which holds the status of every host and service.
 //!
-//! The file is read as bytes, because the output of plugins can have any encoding. It is read block
-//! by block in constant memory, because the file of a large site has tens of megabytes.
+//! The file is read as bytes, because the output of plugins can have any encoding. It is read in
+//! constant memory, because the file of a large site has hundreds of megabytes. To find one object,
+//! an index tells where its block begins. Workers share the index until Nagios writes the next file.
 
 mod field;
+mod index;
+mod index_header;
+#[cfg(test)]
+mod index_tests;
+mod line_chunks;
 mod object;
 mod program;
+mod scan;
 #[cfg(test)]
 pub mod tests;
 
-use std::io::{self, BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use policy::{spell, unspell};
 
-use crate::lines::read_line;
+use index::StatusIndex;
+use line_chunks::LineChunks;
+use scan::{Fields, scan_blocks};
 
+pub use index::IndexFile;
+pub(crate) use index_header::FileIdentity;
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
@@ -50,9 +63,9 @@ pub enum StatusFileError {
 /// The part of the status file that a decision about one object needs.
 #[derive(Debug)]
 pub struct ObjectReport {
-    /// The status of Nagios itself.
+    /// The status of Nagios itself, without the number of the line.
     pub program: ProgramStatus,
-    /// The object; `None` if the file does not contain it.
+    /// The object; `None` if the file does not contain it. Its lines are counted from its block.
     pub object: Option<ObjectStatus>,
     /// The host of a service, or the host itself; `None` if the file does not contain it.
     pub host: Option<ObjectStatus>,
@@ -61,26 +74,45 @@ pub struct ObjectReport {
 }
 
 /// Finds a host, or one of its services, in the status file. The names are given in their spelling.
+/// Scans the file only if there is no index of it yet.
 ///
 /// # Errors
-/// The file is not readable.
+/// The file is not readable or is truncated.
 pub fn find(
     path: &Path,
+    index: IndexFile<'_>,
     host: &str,
     service: Option<&str>,
 ) -> Result<ObjectReport, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
     let (host, service) = (unspell(host), service.map(unspell));
-    let (mut found, mut its_host, mut share) = (None, None, (0, 0));
-    let program = read(path, |object| {
-        object.count_in(&mut share);
-        if object.is(&host, service.as_deref()) {
-            found = Some(object.clone());
-        }
-        if object.is(&host, None) {
-            its_host = Some(object.clone());
-        }
-    })?;
-    Ok(ObjectReport { program, object: found, host: its_host, share })
+    let file = open(path)?;
+    let service = service.as_deref();
+    let index = StatusIndex::of(&file, index).map_err(unreadable)?;
+    let found = report(&file, &index, &host, service);
+    if !index.is_shared()
+        || matches!(&found, Ok(ObjectReport { object: Some(_), host: Some(_), .. }))
+    {
+        return found.map_err(unreadable);
+    }
+    // Only the status file itself can prove that an object is missing, because the index file can
+    // be damaged.
+    let index = StatusIndex::build(&file).map_err(unreadable)?;
+    report(&file, &index, &host, service).map_err(unreadable)
+}
+
+fn report(
+    file: &File,
+    index: &StatusIndex,
+    host: &[u8],
+    service: Option<&[u8]>,
+) -> io::Result<ObjectReport> {
+    Ok(ObjectReport {
+        program: index.program,
+        object: index.find(file, host, service)?,
+        host: index.find(file, host, None)?,
+        share: index.share,
+    })
 }
 
 /// Returns the services of a host; `None` if the file does not contain the host.
@@ -90,15 +122,25 @@ pub fn find(
 pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFileError> {
     let host = unspell(host);
     let (mut is_known, mut services) = (false, Vec::new());
-    let program = read(path, |object| match object.service() {
+    let program = read_fields(path, Fields::Identity, |object| match object.service() {
         _ if object.host != host => {}
         Some(service) => services.push(spell(service)),
         None => is_known = true,
     })?;
-    if program.written == SystemTime::UNIX_EPOCH {
-        return Err(StatusFileError::Foreign(path.to_owned()));
-    }
+    refuse_foreign(path, &program)?;
     Ok(is_known.then_some(services))
+}
+
+/// Counts the opted-in objects that are in trouble, and all opted-in objects. Also returns the
+/// status of Nagios itself.
+///
+/// # Errors
+/// The file is not readable, or it is not a status file.
+pub fn share(path: &Path) -> Result<((u32, u32), ProgramStatus), StatusFileError> {
+    let mut share = (0, 0);
+    let program = read_fields(path, Fields::Identity, |object| object.count_in(&mut share))?;
+    refuse_foreign(path, &program)?;
+    Ok((share, program))
 }
 
 /// Opens the status file and passes its objects to `each`, like [`scan`].
@@ -109,9 +151,7 @@ pub fn read(
     path: &Path,
     each: impl FnMut(&ObjectStatus),
 ) -> Result<ProgramStatus, StatusFileError> {
-    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
-    let file = safe_file::open(path).map_err(|why| unreadable(why.into()))?;
-    scan(BufReader::new(file), each).map_err(unreadable)
+    read_fields(path, Fields::All, each)
 }
 
 /// Passes every host and service to `each`, in the order of the file. Nagios writes all hosts
@@ -119,53 +159,45 @@ pub fn read(
 ///
 /// # Errors
 /// The file cannot be read, or it ends in the middle of a block. Any other content is accepted.
-pub fn scan(
-    mut file: impl BufRead,
-    mut each: impl FnMut(&ObjectStatus),
-) -> io::Result<ProgramStatus> {
-    let mut program = ProgramStatus::nothing();
-    let mut object = ObjectStatus::nothing();
-    let (mut within, mut is_open) = (Block::Other, false);
-    let mut line = Vec::new();
-    let mut number = 0;
-    while read_line(&mut file, &mut line, LONGEST_LINE)?.is_some() {
-        number += 1;
-        let text = line.trim_ascii();
-        is_open = text != b"}" && (is_open || text.ends_with(b" {"));
-        match (within, text) {
-            (_, b"hoststatus {" | b"servicestatus {") => {
-                object.clear(text == b"servicestatus {");
-                within = Block::Object;
-            }
-            (_, b"info {" | b"programstatus {") => within = Block::Program,
-            (_, b"}") => {
-                if within == Block::Object {
-                    each(&object);
-                }
-                within = Block::Other;
-            }
-            (Block::Object, field) => object.take(field, number),
-            (Block::Program, field) => program.take(field, number),
-            (Block::Other, _) => {}
-        }
-    }
-    if is_open {
-        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, TRUNCATED));
-    }
-    Ok(program)
+pub fn scan(file: impl Read, each: impl FnMut(&ObjectStatus)) -> io::Result<ProgramStatus> {
+    scan_fields(file, Fields::All, each)
 }
 
-/// Error text for a file that ends in the middle of a block. Nagios never leaves such a file,
-/// because it writes a new file and renames it over the old one.
-const TRUNCATED: &str = "it is truncated: it ends in the middle of an object";
+fn read_fields(
+    path: &Path,
+    fields: Fields,
+    each: impl FnMut(&ObjectStatus),
+) -> Result<ProgramStatus, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
+    scan_fields(open(path)?, fields, each).map_err(unreadable)
+}
 
-/// Maximum length of a line, in bytes; the rest is skipped. The fields that are read are shorter.
-const LONGEST_LINE: usize = 64 * 1024;
+fn scan_fields(
+    file: impl Read,
+    fields: Fields,
+    mut each: impl FnMut(&ObjectStatus),
+) -> io::Result<ProgramStatus> {
+    scan_blocks(LineChunks::new(file), fields, |_, object| {
+        each(object);
+        ControlFlow::Continue(())
+    })
+}
 
-/// The kind of block that a line belongs to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
-    Other,
-    Program,
-    Object,
+/// Checks that a file has the time when it was written, as every status file has.
+pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
+    match program.written == SystemTime::UNIX_EPOCH {
+        true => Err(StatusFileError::Foreign(path.to_owned())),
+        false => Ok(()),
+    }
+}
+
+/// Returns the identity of the status file, which changes when Nagios writes it.
+pub(crate) fn identity(path: &Path) -> Result<FileIdentity, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
+    FileIdentity::of(&open(path)?).map_err(unreadable)
+}
+
+fn open(path: &Path) -> Result<File, StatusFileError> {
+    safe_file::open(path)
+        .map_err(|why| StatusFileError::Unreadable { path: path.to_owned(), why: why.into() })
 }

@@ -14,7 +14,9 @@ pub struct ObjectStatus {
     /// Name of the host.
     pub host: Vec<u8>,
     service: Vec<u8>,
-    has_custom_repair: bool,
+    /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
+    /// found. The first one of each counts, so that a scan need not look for another.
+    has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
     /// Whether the state is SOFT or HARD.
@@ -58,7 +60,7 @@ impl ObjectStatus {
             digit: 0,
             host: Vec::new(),
             service: Vec::new(),
-            has_custom_repair: false,
+            has: [false; 4],
             repair: Vec::new(),
             state_type: StateType::Soft,
             attempt: 0,
@@ -92,10 +94,14 @@ impl ObjectStatus {
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
         let Some((name, value)) = split(field) else { return };
         let flag = value == b"1";
+        let [has_host, has_service, has_state, has_repair] = &mut self.has;
+        let is_first = |has: &mut bool| !std::mem::replace(has, true);
         match name {
-            b"host_name" => self.host.extend_from_slice(value),
-            b"service_description" => self.service.extend_from_slice(value),
-            b"current_state" => {
+            b"host_name" if is_first(has_host) => self.host.extend_from_slice(value),
+            b"service_description" if is_first(has_service) => {
+                self.service.extend_from_slice(value)
+            }
+            b"current_state" if is_first(has_state) => {
                 self.digit = value.first().map_or(0, |digit| digit.wrapping_sub(b'0'))
             }
             b"state_type" => self.state_type = if flag { StateType::Hard } else { StateType::Soft },
@@ -115,9 +121,8 @@ impl ObjectStatus {
             }
             b"modified_attributes" => self.is_modified = value != b"0",
             // A custom variable is written as "changed;value". If it occurs twice, the first one
-            // counts, as in the macro.
-            b"_REPAIR" if !self.has_custom_repair => {
-                self.has_custom_repair = true;
+            // also counts in the macro.
+            b"_REPAIR" if is_first(has_repair) => {
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
                 self.repair.extend_from_slice(value.get(after..).unwrap_or_default());

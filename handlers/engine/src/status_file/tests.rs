@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use policy::{ObjectState, StateType};
 use proptest::prelude::*;
 
+use super::line_chunks::LONGEST_LINE;
 use super::*;
 
 /// Builds a status file. Each line of `blocks` holds the kind of a block and its fields.
@@ -70,7 +71,7 @@ fn reads_every_host_and_service() {
     );
     assert!(http.event_handler_enabled && http.repair == b"httpd" && !disk.has_repair());
     assert_eq!((http.is_modified, http.event_handler_line), (true, 29));
-    // No value of a block is carried over to the next block.
+    // No value is carried over from one block to the next.
     assert_eq!(
         (disk.state(), disk.last_check, disk.event_handler_enabled),
         (ObjectState::Ok, at(0), false)
@@ -79,13 +80,13 @@ fn reads_every_host_and_service() {
 }
 
 #[test]
-fn uses_the_first_of_two_repairs_like_the_macro() {
-    let repair = |second: &str| {
-        let text = file().replace("_REPAIR=0;httpd", second);
-        objects(text.as_bytes()).0[1].repair_name()
-    };
+fn uses_the_first_of_two_fields_like_the_macro() {
+    let http = |field: &str, two: &str| objects(file().replace(field, two).as_bytes()).0[1].clone();
+    let repair = |two: &str| http("_REPAIR=0;httpd", two).repair_name();
     assert_eq!(repair("_REPAIR=0;first\n\t_REPAIR=0;second"), "first");
     assert_eq!(repair("_REPAIR=0;\n\t_REPAIR=0;second"), "");
+    let two = http("current_state=2", "current_state=1\n\tcurrent_state=2\n\thost_name=web2");
+    assert!(two.state() == ObjectState::Warning && two.is(b"web1", Some(b"HTTP")));
 }
 
 #[test]
@@ -96,7 +97,8 @@ fn infers_the_previous_result_from_the_time_of_the_change() {
         objects(text.as_bytes()).0[1].result_before()
     };
     assert_eq!(before("989"), Some(ObjectState::Critical));
-    // In the first case the last check changed the state. In the others the time is unknown.
+    // The previous result is unknown if the last check changed the state, as in the first case, or
+    // if the time of the change is unknown.
     assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
 }
 
@@ -108,13 +110,139 @@ fn skips_the_rest_of_long_lines() {
     );
     let (all, _) = objects(long.as_bytes());
     assert_eq!(all[0].state(), ObjectState::Critical);
-    let mut line = Vec::new();
-    let mut rest = long.as_bytes().get(17..).unwrap();
-    assert_eq!(read_line(&mut rest, &mut line, LONGEST_LINE).unwrap(), Some(false));
-    assert!(line.len() <= LONGEST_LINE);
+}
+
+/// Scans a status file line by line, and passes the offset of each object's block too.
+fn scan_lines(text: &[u8]) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatus)> {
+    let (mut all, mut program) = (Vec::new(), ProgramStatus::nothing());
+    let mut object = None;
+    let (mut is_program, mut is_open) = (false, false);
+    let (mut offset, mut number) = (0, 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        number += 1;
+        let content = line.strip_suffix(b"\n").unwrap_or(line);
+        let content = content[..content.len().min(LONGEST_LINE)].trim_ascii();
+        is_open = content != b"}" && (is_open || content.ends_with(b" {"));
+        match content {
+            b"hoststatus {" | b"servicestatus {" => {
+                let mut empty = ObjectStatus::nothing();
+                empty.clear(content == b"servicestatus {");
+                (object, is_program) = (Some((offset, empty)), false);
+            }
+            b"info {" | b"programstatus {" => (object, is_program) = (None, true),
+            b"}" => {
+                all.extend(object.take());
+                is_program = false;
+            }
+            field if is_program => program.take(field, number),
+            field => {
+                if let Some((_, object)) = &mut object {
+                    object.take(field, number);
+                }
+            }
+        }
+        offset += line.len() as u64;
+    }
+    if is_open { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((all, program)) }
+}
+
+/// Scans a text like [`scan_lines`], as pieces of `step` bytes.
+fn scan_quickly(
+    text: &[u8],
+    fields: Fields,
+    step: usize,
+) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatus)> {
+    let mut all = Vec::new();
+    let program = scan_blocks(LineChunks::starting_at(0, step, text), fields, |offset, object| {
+        all.push((offset, object.clone()));
+        ControlFlow::Continue(())
+    })?;
+    Ok((all, program))
+}
+
+/// Checks that the scan finds what a scan of every line finds.
+fn assert_same(text: &[u8], step: usize) {
+    let wanted = scan_lines(text).ok();
+    let shown = text[..text.len().min(3000)].escape_ascii();
+    assert_eq!(scan_quickly(text, Fields::All, step).ok(), wanted, "{shown}");
+    let identity = |object: ObjectStatus| {
+        let mut share = (0, 0);
+        object.count_in(&mut share);
+        (object.service().map(<[u8]>::to_vec), object.state(), object.host, object.repair, share)
+    };
+    let key = |(all, program): (Vec<(u64, ObjectStatus)>, ProgramStatus)| {
+        let all = all.into_iter().map(|(offset, object)| (offset, identity(object)));
+        (all.collect::<Vec<_>>(), program.written, program.started, program.event_handlers)
+    };
+    let found = scan_quickly(text, Fields::Identity, step).ok().map(key);
+    assert_eq!(found, wanted.map(key), "{shown}");
+}
+
+#[test]
+fn long_lines_change_nothing_else() {
+    // Around the length that is kept, and around the size of the buffer.
+    for length in [65_500, 65_536, 65_540, 262_144, 262_200, 600_000] {
+        for filler in ["x", " ", "{ ", "} ", "host_name=a "] {
+            for end in ["", " {", "}", "\tcurrent_state=1"] {
+                let long = filler.repeat(length / filler.len());
+                let text = format!(
+                    "servicestatus {{\n\thost_name=web1\n{long}{end}\n\tcurrent_state=2\n\t}}\n\
+                     hoststatus {{\n\thost_name=web1\n\t_REPAIR=0;host\n\t}}\n"
+                );
+                assert_same(text.as_bytes(), 1 << 20);
+                assert_same(&text.as_bytes()[..text.len() - 60], 100_000);
+            }
+        }
+    }
+}
+
+/// Returns a line of a status file, sometimes with unusual blanks or line ends, or random bytes.
+fn any_line() -> impl Strategy<Value = Vec<u8>> {
+    let word = prop::sample::select(vec![
+        "hoststatus {",
+        "servicestatus {",
+        "info {",
+        "programstatus {",
+        "servicecomment {",
+        "}",
+        "host_name=web1",
+        "host_name=",
+        "host_name",
+        "service_description=Disk {",
+        "}}",
+        "{ }",
+        "current_state=2",
+        "current_state=",
+        "plugin_output=current_state=0",
+        "_REPAIR=0;httpd",
+        "_REPAIR=",
+        "_REPAIR=0;",
+        "_REPAIRS=0;x",
+        "created=7",
+        "last_check=5",
+        "state_type=1",
+        "enable_event_handlers=1",
+        "",
+        "a _REPAIR=0;x",
+    ]);
+    let blank = || prop::sample::select(vec!["", "\t", "  ", "\r", "\x0c\t", "\u{b}"]);
+    let end = prop::sample::select(vec!["\n", "\n", "\n", "\n\n", ""]);
+    let usual = (blank(), word, blank(), end).prop_map(|(a, b, c, d)| [a, b, c, d].concat());
+    prop_oneof![
+        9 => usual.prop_map(String::into_bytes),
+        1 => proptest::collection::vec(any::<u8>(), 0..20),
+    ]
 }
 
 proptest! {
+    #[test]
+    fn scan_finds_what_a_scan_of_every_line_finds(
+        lines in proptest::collection::vec(any_line(), 0..60),
+        step in 1_usize..600,
+    ) {
+        assert_same(&lines.concat(), step);
+    }
+
     #[test]
     fn reads_or_refuses_any_file(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),

@@ -1,5 +1,5 @@
-//! The worker, which `handle_repair` starts to run a repair: see `handle_repair::worker`. For a
-//! `local` rung the worker starts this program again as the supervisor of the rung.
+//! The worker, which `handle_repair` starts to run a repair (see `handle_repair::worker`). For a
+//! `local` rung, the worker starts this program again as the rung's supervisor.
 
 use std::env;
 use std::ffi::OsString;

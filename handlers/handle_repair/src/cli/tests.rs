@@ -9,7 +9,7 @@ fn read_text(text: &str) -> Result<Invocation, String> {
 }
 
 #[test]
-fn parses_call_of_commands_cfg() {
+fn parses_the_call_in_commands_cfg() {
     let call = read_text(
         "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
          --host-state UP \
@@ -101,7 +101,7 @@ fn escapes_names_for_display_and_passes_their_bytes_to_commands() {
     let filled = [b"w\xe4b1".as_slice(), br"-r \x41", b"Gr\xf6\xdfe C:\\xfade {host}"];
     assert_eq!(call.fill(&argv), filled.map(word));
     assert_eq!(call.filled_text(&argv), r"w\xE4b1 -r \x41 Gr\xF6\xDFe C:\x5Cxfade {host}");
-    // A character that could end a line or a field is refused in every encoding.
+    // A character that could end a line or a field is refused, however it is encoded.
     for hostile in [b"w\n1".as_slice(), "w\u{9b}1".as_bytes(), b"w\xe4;1", b"w\xe4\x7f"] {
         let refusal = read_host(hostile).unwrap_err().to_string();
         assert!(refusal.contains("--host") && !refusal.contains(char::is_control), "{refusal}");

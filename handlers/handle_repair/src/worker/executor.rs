@@ -17,10 +17,10 @@ use super::verify::{self, CheckResult};
 use super::{hints, reserve};
 use crate::cli::Mode;
 
-/// Pause between two queries for the state of a job at a gate.
+/// How long to pause between two queries for a job's state.
 pub const POLL: Duration = Duration::from_secs(1);
-/// Longest time for which a gate runs a repair. The limit in repairs.json is one hour, and stopping
-/// the repair takes some seconds more.
+/// How long a gate can run a repair at most. The limit in repairs.json is one hour, and stopping
+/// the repair takes a few seconds more.
 pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// Maximum number of evidence lines in a Nagios comment. The ledger stores all lines.
 const EVIDENCE_LINES: usize = 5;
@@ -30,7 +30,8 @@ pub struct LiveExecutor<'a> {
     job: &'a RepairJob<'a>,
     ledger: &'a mut dyn Ledger,
     progress: ProgressView,
-    /// Open connections by host, `None` being the event's host. All rungs of the ladder share them.
+    /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
+    /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
     /// The host that could not be reached to collect evidence. The first rung then fails with this
     /// error, without another attempt to connect.
@@ -40,7 +41,7 @@ pub struct LiveExecutor<'a> {
 }
 
 impl<'a> LiveExecutor<'a> {
-    /// Creates the executor of a job. The times that it displays count from this call.
+    /// Creates the executor for a job. Displayed times are counted from this call.
     pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
@@ -53,7 +54,7 @@ impl<'a> LiveExecutor<'a> {
         }
     }
 
-    /// Records the outcome of the repair, which releases the reservation of the host.
+    /// Records the outcome of the repair, which releases the host's reservation.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
         if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
             self.warnings.push(format!("warning: cannot record how the repair ended: {why}"));
@@ -76,7 +77,7 @@ impl<'a> LiveExecutor<'a> {
                 Some(gate) => gate,
                 None => self.connect(at, deadline)?,
             };
-            // After an error the connection is dropped, and the next request opens a new one.
+            // After an error, the connection is dropped, and the next request opens a new one.
             let answer = gate.request_with_progress(request, deadline, &mut |line| {
                 progress.show("output", line);
             })?;
@@ -85,10 +86,11 @@ impl<'a> LiveExecutor<'a> {
         })
     }
 
-    /// Queries the gate for the state of a job after its connection was cut or timed out, until the
-    /// job has ended or the deadline has passed. While the gate reports that the job is running,
-    /// the host stays reserved, at most for [`LONGEST_AT_GATE`]. The gate may start the job late,
-    /// so "no such job" counts only if it is still the answer at the deadline.
+    /// After the connection was cut or timed out, queries the gate for the state of the job until
+    /// the job has ended or the deadline has passed. While the gate reports that the job is
+    /// running, keeps querying for up to [`LONGEST_AT_GATE`], so that the host stays reserved. The
+    /// gate may start the job late, so "no such job" counts only if it is still the answer at the
+    /// deadline.
     fn query_state(
         &mut self,
         at: Option<&str>,
@@ -108,7 +110,9 @@ impl<'a> LiveExecutor<'a> {
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
-                    Attempt::NotRun(format!("{reason}; the gate reports that it never began")),
+                    Attempt::NotRun(format!(
+                        "{reason}; the gate reports that the job never started"
+                    )),
                     deadline,
                 ),
                 // Both requests found no gate on the host, so further queries are pointless.
@@ -131,7 +135,7 @@ fn not_run(why: &Error) -> Attempt {
     Attempt::NotRun(format!("{why}{later}"))
 }
 
-/// The reason why the state of a job has to be queried from its gate.
+/// Why the gate has to be queried for the state of a job.
 enum QueryReason<'a> {
     /// The gate did not answer.
     NoAnswer(&'a Error),
@@ -161,15 +165,15 @@ fn judge(answer: Answer) -> Attempt {
             match report.state {
                 JobState::Done => Attempt::Ran(text),
                 JobState::Failed => Attempt::Failed(text),
-                // Work that the command started elsewhere continues after the command was
-                // stopped. For example, systemd may still be starting the unit.
+                // Work that the command started elsewhere goes on even if the command was stopped.
+                // For example, systemd may still be starting the unit.
                 JobState::Timeout | JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
         Answer::Refused(refusal) => {
             let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
             match refusal.reason {
-                // The host does not offer this repair, but it may offer the one of the next rung.
+                // The host does not offer this repair, but it may offer the next rung's.
                 GateReason::UnknownRepair => Attempt::NotRun(text),
                 _ => Attempt::Refused(text),
             }
@@ -178,7 +182,7 @@ fn judge(answer: Answer) -> Attempt {
     }
 }
 
-/// Formats the report of a job as one line.
+/// Formats a job report as one line.
 pub fn described(report: &JobReport) -> String {
     let how = match (report.state, report.exit, report.signal) {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),

@@ -1,4 +1,4 @@
-//! Fixes for known error messages of programs that are often used as a `local` rung.
+//! Fixes for known error messages from programs that are often used as a `local` rung.
 
 /// Pairs of a program and its error message, with the fix.
 const KNOWN: [(&str, &str, &str); 2] = [
@@ -6,7 +6,7 @@ const KNOWN: [(&str, &str, &str); 2] = [
     (
         "cf-runagent",
         "TRUST FAILED, server presented untrusted key",
-        "once you have compared web1.pub, the host's ppkeys/localhost.pub, as nagios: cf-key \
+        "check that web1.pub is the host's ppkeys/localhost.pub; then, as nagios: cf-key \
          --trust-key nagios@ADDRESS:web1.pub",
     ),
     // The host has not accepted the key of the user that runs cf-runagent. cf-serverd then closes
@@ -14,12 +14,12 @@ const KNOWN: [(&str, &str, &str); 2] = [
     (
         "cf-runagent",
         "Connection unexpectedly closed (SSL_read)",
-        "if cf-serverd does not know the key of nagios, on the host, as root: cf-key --trust-key \
+        "if cf-serverd does not know nagios' key, run on the host, as root: cf-key --trust-key \
          nagios@ADDRESS:nagios.pub",
     ),
 ];
 
-/// Returns the fix if `line` is a known error message of a program in `argv`. Any word of `argv`
+/// Returns the fix if `line` is a known error message from a program in `argv`. Any word of `argv`
 /// can be the program, because sudo or a similar wrapper may come first.
 pub fn about(argv: &[String], line: &str) -> Option<&'static str> {
     let runs = |program: &str| argv.iter().any(|word| word.rsplit('/').next() == Some(program));

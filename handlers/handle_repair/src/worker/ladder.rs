@@ -1,4 +1,4 @@
-//! Climbs the ladder. Each rung acts, waits its settle time and is verified by a check. The next
+//! Climbs the ladder. Each rung runs its action, waits its settle time and runs a check. The next
 //! rung is tried only if the fault is still there.
 //!
 //! All side effects are left to an [`Executor`].
@@ -11,16 +11,16 @@ use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
 
-/// Time limit for collecting evidence, counted from the moment the host is reached.
+/// How long collecting evidence may take, counted from when the host is reached.
 pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 
-/// Time after the timeout of a rung during which the worker queries the gate for a lost answer.
+/// If a rung's answer is lost, how long after its timeout the worker keeps querying the gate.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// Pause between two checks if the policy requires several good results in a row.
+/// How long to pause between two checks if the policy requires several good results in a row.
 pub const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 
-/// Result of running the repair of a rung, before its check. Each variant holds a message.
+/// What running a rung led to, before the check. Each variant holds a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attempt {
     /// The repair ran and reported success.
@@ -30,7 +30,7 @@ pub enum Attempt {
     /// The repair certainly did not run.
     NotRun(String),
     /// The gate refused the repair, for example because the host is in maintenance, busy or cooling
-    /// down. A stronger rung would be the wrong reaction to a refusal.
+    /// down. A stronger rung would be the wrong reaction to that.
     Refused(String),
     /// The repair may have run.
     Unknown(String),
@@ -38,7 +38,7 @@ pub enum Attempt {
     NoAnswer(String),
 }
 
-/// The reason why the information for a decision is not available.
+/// Why the information for a decision is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKnown {
     /// The ledger cannot be read.
@@ -49,28 +49,28 @@ pub enum NotKnown {
     Engine(#[from] engine::Error),
 }
 
-/// The reason why a climb ended before its first rung.
+/// Why a climb ended before its first rung.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
     /// The repair is not wanted any more.
     #[error("{0}")]
     NotWanted(Reason),
-    /// The program could not find out whether the repair is still wanted.
+    /// Whether the repair is still wanted could not be determined.
     #[error(transparent)]
     NotKnown(#[from] NotKnown),
 }
 
-/// The side effects of a climb. Tests replace them.
+/// The side effects of a climb, which tests replace.
 pub trait Executor {
     /// Records the output of the gate's `diagnose` commands before anything is changed, because a
     /// restart destroys evidence. Returns the first lines. If the host cannot be reached, the first
-    /// rung does not try to connect again.
+    /// rung must not try to connect again.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
     /// Checks that the repair is still wanted. Since the event, other repairs may have run, and
     /// collecting evidence and the earlier rungs took time.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
-    /// Records that a rung is about to run. After an error the rung must not run, because nothing
-    /// would later show that it may have.
+    /// Records that a rung is about to run. If this fails, the rung must not run, because nothing
+    /// would show later that it may have run.
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
     /// Requests a repair from the gate of the host `at`, or of the event's host if `at` is `None`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
@@ -85,25 +85,25 @@ pub trait Executor {
     fn record(&mut self, kind: StepKind, rung: Option<u32>, text: &str);
 }
 
-/// The result of a climb.
+/// How a climb ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ending {
-    /// Outcome for the ledger.
+    /// Outcome to record in the ledger.
     pub outcome: RepairOutcome,
-    /// The reason for the outcome, as a message.
+    /// Why the repair had this outcome, as a message.
     pub text: String,
     /// The rungs that ran or may have run, in order, for example `rung 2 of 3 (ssh restart)`. After
-    /// a successful repair the last one is the rung that healed.
+    /// a successful repair, the last one is the rung that healed.
     pub tried: Vec<String>,
     /// First lines of the evidence that was collected before the first rung.
     pub evidence: Vec<String>,
 }
 
 /// Climbs the ladder until the check of a rung is OK, no rung is left, or another rung would be
-/// wrong. Checks before each rung that the repair is still wanted.
+/// wrong. Before each rung, checks that the repair is still wanted.
 ///
 /// # Errors
-/// The repair was called off before the first rung.
+/// Fails if the repair was called off before the first rung.
 pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<Ending, CalledOff> {
     let evidence = collect_evidence(rules, executor);
     let (mut ran, mut tried, mut last) = (false, Vec::new(), String::new());
@@ -138,8 +138,8 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
-/// Ends a climb whose rung `number` is not wanted any more. If the reason is a recovery that the
-/// engine saw, the check of the previous rung, `before`, decides whether the repair has healed.
+/// Ends a climb because rung `number` is not wanted any more. If that is because the engine saw a
+/// recovery, the check of the previous rung, `before`, decides whether the repair has healed.
 fn stop(
     why: &CalledOff,
     number: u32,
@@ -189,9 +189,9 @@ impl Attempt {
     }
 }
 
-/// Runs the check of a rung and decides what follows. Only the check decides whether a rung
-/// succeeded or failed, never its exit status. An inconclusive check ends the climb, because a
-/// broken check must not lead to a stronger rung.
+/// Runs a rung's check and decides what follows. Only the check decides whether a rung succeeded or
+/// failed, never its exit status. If the check is inconclusive, the climb ends, because a broken
+/// check must not lead to a stronger rung.
 fn judge(
     attempt: &Attempt,
     number: u32,
@@ -209,7 +209,7 @@ fn judge(
     let check = verified(number, rung, settle, executor);
     let both = format!("{text}; the check reports: {}", check.text);
     match (check.state, attempt) {
-        // A repair that no gate has confirmed does not count as the reason for a recovery.
+        // Do not attribute a recovery to a repair that no gate has confirmed.
         (_, Attempt::NoAnswer(_)) => {
             let checked = format!("{text}; the check is {}: {}", check.state, check.text);
             NextStep::End(RepairOutcome::Unknown, checked)
@@ -234,7 +234,7 @@ fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
     collected.unwrap_or_default()
 }
 
-/// Names the repair of a rung in messages and in the ledger.
+/// Returns the name of a rung's repair, for messages and the ledger.
 fn name_of(act: &Act) -> String {
     match act {
         Act::Ssh { repair, at: None } => format!("ssh {repair}"),
@@ -243,7 +243,7 @@ fn name_of(act: &Act) -> String {
     }
 }
 
-/// Returns the job ID of one rung. A gate runs each job ID only once, so every rung needs its own.
+/// Returns the job ID for one rung. A gate runs each job ID only once, so every rung needs its own.
 pub fn rung_job(job: &str, number: u32) -> Result<JobId, BadName> {
     format!("{job}-{number}").parse()
 }
@@ -258,8 +258,8 @@ fn take(rung: &Rung, job: &JobId, number: u32, executor: &mut dyn Executor) -> A
     }
 }
 
-/// Runs the check of a rung until it was OK `good_results` times in a row. Stops at the first
-/// result that is not OK.
+/// Runs a rung's check until it was OK `good_results` times in a row. Stops at the first result
+/// that is not OK.
 fn verified(
     number: u32,
     rung: &Rung,

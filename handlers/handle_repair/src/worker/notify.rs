@@ -1,4 +1,4 @@
-//! Notifies the monitoring engine of the outcome of a repair.
+//! Notifies the monitoring engine of a repair's outcome.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ use super::reserve::ENGINE_TIMEOUT;
 use crate::cli::{Invocation, Mode};
 use crate::verdict::Verdict;
 
-/// Notifies the engine of the outcome. Adds a comment, and either forces a check or submits a
-/// result for the service that watches repairs.
+/// Notifies the engine of the outcome. Adds a comment and either forces a check or submits a result
+/// for the service that watches repairs.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {
@@ -36,7 +36,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 }
 
 /// Adds a Nagios comment about an error that prevented a decision. Does nothing in the foreground,
-/// where the caller sees the error anyway.
+/// because the caller sees the error in any case.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

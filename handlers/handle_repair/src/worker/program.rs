@@ -13,7 +13,7 @@ use plugin_kit::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
 use transport::OutputLines;
 
-/// Bytes of a program's output that are kept. Only the first line is used.
+/// How many bytes of a program's output to keep. Only the first line is used.
 pub const KEPT: usize = 8192;
 
 /// Exit status and output of a program.
@@ -24,7 +24,7 @@ pub struct ProgramEnd {
     pub line: String,
 }
 
-/// Runs a program until it ends. At the time limit, kills the program with its process group.
+/// Runs a program until it ends. At the time limit, kills the program's whole process group.
 /// Discards stderr.
 pub fn run(
     program: &Path,
@@ -36,7 +36,8 @@ pub fn run(
     let mut command = Command::new(program);
     clean_room(&mut command).args(arguments).process_group(0);
     let mut child = command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(writer).spawn()?;
-    // Closes the command's copy of the write end. Otherwise the reader never sees the end.
+    // Close the command's copy of the write end, or the reader would never see the end of the
+    // output.
     drop(command);
     let status = wait(&mut child, deadline, &mut || ())?;
     Ok(ProgramEnd { status, line: output.first_line(&mut |_| ()) })
@@ -60,10 +61,10 @@ pub struct CapturedOutput {
 impl CapturedOutput {
     /// Creates the pipe and starts the reader. Also returns the write end, for the program.
     ///
-    /// The output is read in a separate thread, so that a child that fills the pipe does not
-    /// keep the caller from enforcing the time limit. The thread is not joined after the program
-    /// was stopped, because a grandchild may keep the pipe open indefinitely. The thread is started
-    /// before the program, so that nothing has run if no thread can be created.
+    /// The output is read in a separate thread, so that a child that fills the pipe does not keep
+    /// the caller from enforcing the time limit. After the program was stopped, the thread is not
+    /// joined, because a grandchild may keep the pipe open indefinitely. It is started before the
+    /// program, so that nothing has run if no thread can be created.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
         let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());
@@ -96,15 +97,15 @@ impl CapturedOutput {
     }
 }
 
-/// Starts a cat(1) that keeps reading the pipe. A daemon that a program left behind would be killed
-/// by SIGPIPE when it writes to a pipe without a reader.
+/// Starts a cat(1) that keeps reading the pipe. Otherwise a daemon that a program left behind would
+/// be killed by SIGPIPE when it next writes to the pipe.
 pub fn keep_reading(pipe: impl Into<Stdio>) {
     let mut cat = Command::new("/bin/cat");
     clean_room(&mut cat).process_group(0).stdin(pipe);
     let _ = cat.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-/// Reads `output` to its end, sends each line to `tell`, and returns the first [`KEPT`] bytes.
+/// Reads `output` to its end and sends each line to `tell`. Returns the first [`KEPT`] bytes.
 fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
     let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
     while let Ok(n @ 1..) = output.read(&mut buffer) {
@@ -118,7 +119,7 @@ fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
 }
 
 /// Waits for a child that leads a process group, and kills the group at the deadline. The pauses
-/// between polls grow, because most checks end within milliseconds and repairs take seconds.
+/// between polls grow, because most checks end within milliseconds but repairs take seconds.
 pub fn wait(
     child: &mut Child,
     deadline: Instant,

@@ -1,4 +1,5 @@
-//! Progress output of `--foreground`: one row for each step as it happens, if stderr is a terminal.
+//! Progress output for `--foreground`: if stderr is a terminal, one row for each step as it
+//! happens.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -6,11 +7,11 @@ use std::time::Instant;
 use plugin_kit::{clean, wrapped};
 use rustix::termios::tcgetwinsize;
 
-/// Width in columns if the terminal does not report one.
+/// Assumed width in columns if the terminal does not report one.
 const USUAL_COLUMNS: usize = 80;
-/// Columns before the text, for the elapsed time and the kind of step.
+/// How many columns come before the text, for the elapsed time and the kind of step.
 const MARGIN: usize = 26;
-/// Maximum number of characters of a text that are displayed. The ledger stores the whole text.
+/// How many characters of a step's text are displayed. The ledger stores all of it.
 const LONGEST: usize = 1000;
 
 /// Displays progress on the terminal. Displays nothing in the background or without a terminal.
@@ -21,12 +22,12 @@ pub struct ProgressView {
 }
 
 impl ProgressView {
-    /// Creates the view of a repair that began at `begun`.
+    /// Creates the view for a repair that began at `begun`.
     pub fn new(begun: Instant, foreground: bool) -> ProgressView {
         ProgressView { begun, watched: foreground && stderr().is_terminal() }
     }
 
-    /// Displays a step with the time since the repair began.
+    /// Displays a step and how long after the start of the repair it happened.
     pub fn show(&self, what: &str, text: &str) {
         if self.watched {
             let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
@@ -38,8 +39,8 @@ impl ProgressView {
     }
 }
 
-/// Formats one step as rows of at most `columns` columns. The text comes from a host and stays
-/// right of the margin, so a host cannot forge a step.
+/// Formats one step as rows of at most `columns` columns. The text may come from a host, so it
+/// stays to the right of the margin, where it cannot pass for a step.
 fn rows(seconds: f64, what: &str, text: &str, columns: usize) -> String {
     let kept: String = clean(text).chars().take(LONGEST).collect();
     format!("{seconds:8.2} s  {what:<12}  {}\n", wrapped(&kept, columns, MARGIN))

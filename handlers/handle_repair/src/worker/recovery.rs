@@ -1,9 +1,9 @@
-//! Closes repairs whose worker died, for example in a reboot, by the OOM killer or together with
-//! Nagios.
+//! Closes repairs whose worker died, for example because of a reboot or the OOM killer, or together
+//! with Nagios.
 //!
 //! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
-//! has certainly ended. For a `local` rung, the ledger checks the lock of the supervisor and the
-//! processes of the rung. For an `ssh` rung, the worker queries the gate. The outcome is then
+//! has certainly ended. For a `local` rung, the ledger finds that out from the supervisor's lock
+//! and the rung's processes. For an `ssh` rung, the worker queries the gate. The outcome is then
 //! recorded and counts in later decisions.
 
 use std::thread;
@@ -18,11 +18,11 @@ use super::executor::{self, LONGEST_AT_GATE, POLL};
 use super::ladder::rung_job;
 use crate::cli::Invocation;
 
-/// Timeout for an answer from a gate. It is short because another repair is waiting.
+/// How long to wait for an answer from a gate. This is short because another repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records the end of each repair on the event's host whose worker died, unless the repair may
-/// still be running. In that case the host stays reserved.
+/// For each repair on the event's host that has lost its worker, records the end unless the repair
+/// may still be running. In that case the host stays reserved.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -54,10 +54,11 @@ pub fn close(
     Ok(())
 }
 
-const ENDLESS: &str = "the gate reports it as running, for longer than a gate allows";
+const ENDLESS: &str =
+    "the gate reports it as running, although it has run for longer than a gate allows";
 
-/// Records the end of a repair. The cooldown is counted from the deadline of its last rung if that
-/// has passed, because the repair may have ended long ago.
+/// Records the end of a repair. If the deadline of its last rung has passed, that deadline is
+/// recorded as the end, and the cooldown starts there, because the repair may have ended long ago.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,
@@ -75,7 +76,7 @@ fn end(
     }
 }
 
-/// State of the last rung of a worker that died.
+/// What became of the last rung after its worker died.
 enum Remains {
     /// The rung is still running.
     Running,
@@ -94,23 +95,25 @@ fn remains_of(
     config: &Config,
 ) -> Remains {
     if record.rungs == 0 {
-        return Remains::NeverBegan("no rung had begun".into());
+        return Remains::NeverBegan("no rung had started".into());
     }
     if let Some(ended) = ended_on_record(record, steps) {
         return ended;
     }
     let Some(host) = &record.gate else {
-        // While a supervisor or a process of the rung lives, the ledger does not report the job as
-        // abandoned.
-        return Remains::Ended("its rung ran on this server, and no process of it is left".into());
+        // The ledger reports the job as abandoned only when neither a supervisor nor a process of
+        // the rung is alive.
+        return Remains::Ended(
+            "the rung ran on this server, and none of its processes is left".into(),
+        );
     };
     let Ok(job) = rung_job(&record.job, record.rungs) else {
-        return Remains::NeverBegan("its rung has no valid job ID".into());
+        return Remains::NeverBegan("the rung has no valid job ID".into());
     };
     let deadline = Instant::now() + PATIENCE;
     let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
-        Err(why) => return Remains::NotKnown(format!("its gate cannot be queried: {why}")),
+        Err(why) => return Remains::NotKnown(format!("the gate cannot be queried: {why}")),
     };
     let status = Request::Status { job };
     let mut answer = gate.request(&status, deadline);
@@ -124,13 +127,13 @@ fn remains_of(
             Remains::Ended(format!("the gate reports: {}", executor::described(&report)))
         }
         answer if has_no_such_job(&answer) => {
-            Remains::NeverBegan("the gate reports that it never began".into())
+            Remains::NeverBegan("the gate reports that the job never started".into())
         }
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
         Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
-        Err(why) => Remains::NotKnown(format!("its gate does not answer: {why}")),
+        Err(why) => Remains::NotKnown(format!("the gate does not answer: {why}")),
     }
 }
 
@@ -149,13 +152,13 @@ fn ended_on_record(record: &Record, steps: &[Step]) -> Option<Remains> {
     })
 }
 
-/// Returns the time at which the last rung must have ended at its gate.
+/// Returns the time by which the gate must have ended the last rung.
 fn longest_at_gate(steps: &[Step], now: SystemTime) -> SystemTime {
     let age = begun_for(steps, now).unwrap_or_default();
     now + LONGEST_AT_GATE.saturating_sub(age)
 }
 
-/// Returns the time since the last rung began, or `None` if none has begun.
+/// Returns how long ago the last rung began, or `None` if no rung has begun.
 fn begun_for(steps: &[Step], now: SystemTime) -> Option<Duration> {
     let begun = steps.iter().rev().find(|step| step.kind == StepKind::Begun)?;
     Some(now.duration_since(begun.at).unwrap_or_default())

@@ -9,12 +9,12 @@ use crate::cli::Invocation;
 
 /// A repair, before or after its reservation.
 pub struct RepairJob<'a> {
-    /// Command line that requested the repair.
+    /// The parsed command line that requested the repair.
     pub invocation: &'a Invocation,
     /// The parsed policy.json.
     pub config: &'a Config,
     /// Job ID, assigned by the handler.
     pub id: &'a JobId,
-    /// Time at which Nagios saw the fault. Only results of later checks can show a recovery.
+    /// When Nagios saw the fault. Only later checks can show a recovery.
     pub called: SystemTime,
 }

@@ -1,4 +1,4 @@
-//! Gathers the history for a decision, and reserves a repair.
+//! Gathers the history for a decision and reserves a repair.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -11,11 +11,11 @@ use policy_file::Config;
 use super::ladder::{self, NotKnown};
 use super::repair_job::RepairJob;
 use super::verify;
-use crate::cli::Invocation;
+use crate::cli::{Invocation, Mode};
 use crate::handler::nothing_run;
 
-/// Gathers the history that a decision needs, from the ledger and the monitoring engine. Without a
-/// ledger file, the recorded history is empty.
+/// Gathers the history that a decision needs, from the ledger and the monitoring engine. If there
+/// is no ledger yet, the recorded history is empty.
 pub fn history(
     ledger: Option<&mut dyn Ledger>,
     invocation: &Invocation,
@@ -27,7 +27,7 @@ pub fn history(
     Ok(ledger::gather(ledger, &invocation.event, &horizon, SystemTime::now(), observed)?)
 }
 
-/// Reserves the repair, or returns the reason why it must not run.
+/// Reserves the repair, or returns why it must not run.
 pub fn reserve<'a>(
     ledger: &mut dyn Ledger,
     job: &RepairJob<'a>,
@@ -39,7 +39,7 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // The status file can be large, so it is read before the ledger is locked.
+        // Read the status file before the ledger is locked, because it can be large.
         observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };
     let granted = ledger.reserve(&claim, &SystemTime::now, &|known| decide(event, policy, known));
@@ -52,23 +52,27 @@ pub fn reserve<'a>(
     )
 }
 
-/// Timeout for the monitoring engine to answer or to accept a report. Nagios does not read its
-/// command file while it starts, and may be slow if there are many writers.
+/// How long to wait for the monitoring engine to answer or to accept a report. Nagios does not read
+/// its command file while it starts, and may be slow if there are many writers.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Returns the state that the engine reports, or `None` if the policy names no status file. An
-/// error prevents the repair, because the fault may have been acknowledged.
+/// Returns the state that the engine reports, or `None` if the policy names no status file. If this
+/// fails, the repair must not run, because the fault may have been acknowledged.
 fn observe(
     invocation: &Invocation,
     config: &Config,
     called: SystemTime,
 ) -> Result<Option<Observation>, engine::Error> {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
-    NagiosFiles::new(config).observe(&invocation.event, called, deadline)
+    let engine = match invocation.options.mode {
+        Mode::DryRun => NagiosFiles::read_only,
+        _ => NagiosFiles::new,
+    };
+    engine(config).observe(&invocation.event, called, deadline)
 }
 
-/// Returns the longest time that a whole ladder can take. After this time, a repair whose worker
-/// died counts as ended.
+/// Returns how long a whole ladder can take at most. After that time, a repair whose worker died
+/// counts as ended.
 fn lease(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (verify::limit(rung) + ladder::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules

@@ -1,9 +1,9 @@
-//! The supervisor of a `local` rung, a second process of this program that leads the rung's
+//! The supervisor of a `local` rung: a second process of this program, which leads the rung's
 //! session.
 //!
-//! The supervisor holds the lock of the job and kills the session at the deadline, even if the
-//! worker has died. The rung's program cannot hold the lock itself: sudo(8) closes inherited
-//! descriptors, and a daemon that the program starts would keep the lock.
+//! The supervisor holds the job's lock and kills the session at the deadline, even if the worker
+//! has died. The rung's program cannot hold the lock itself: sudo(8) closes inherited descriptors,
+//! and a daemon that the program starts would keep the lock.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -24,10 +24,10 @@ use super::program::{self, CapturedOutput};
 /// arguments follow.
 pub const SUPERVISE: &str = "--supervise";
 
-/// Time after the limit at which the worker kills a supervisor that hangs.
+/// How long after the time limit the worker kills a supervisor that hangs.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
-/// The end of a program that was run as a `local` rung.
+/// How the program of a `local` rung ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RungEnd {
     /// The program ended with this exit code.
@@ -36,9 +36,9 @@ pub enum RungEnd {
     Signal(i32),
     /// The supervisor killed the session at the time limit.
     TimedOut,
-    /// The program was not started, for this reason.
+    /// The program was not started. Holds the reason.
     NotStarted(String),
-    /// The supervisor was killed, so the end of the program is unknown.
+    /// The supervisor was killed, so how the program ended is unknown.
     Lost,
 }
 
@@ -70,11 +70,11 @@ impl RungEnd {
     }
 }
 
-/// Runs a program under a supervisor, and returns its end and the first line of its output. Waits
-/// until the program has ended by itself or its session is empty. `lock` is the lock of the job.
+/// Runs a program under a supervisor. Returns how it ended and the first line of its output. Waits
+/// until the program has ended by itself or its session is empty. `lock` is the job's lock file.
 ///
 /// # Errors
-/// The supervisor could not be started, so nothing was run.
+/// Fails if the supervisor cannot be started. Nothing has then been run.
 pub fn run(
     lock: &File,
     argv: &[OsString],
@@ -84,14 +84,15 @@ pub fn run(
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
     let (mut report, report_writer) = io::pipe()?;
-    // Starts the same program file as this process, even if an upgrade has replaced it.
+    // Start the same program file as this process, even if an upgrade has replaced that file.
     let mut command = Command::new("/proc/self/exe");
     program::clean_room(&mut command).arg0("repair_worker");
     command.arg(SUPERVISE).arg(limit.as_millis().to_string()).args(argv);
     command.stdin(lock.try_clone()?).stdout(writer).stderr(report_writer);
     let mut supervisor = command.spawn()?;
     drop(command);
-    // The program may be running now, so a later error must not claim that nothing was run.
+    // The program may be running from here on, so a later error must not claim that nothing was
+    // run.
     let waited = program::wait(&mut supervisor, deadline + SECOND_GUARD, &mut || {
         output.show(watch);
     });
@@ -106,8 +107,8 @@ pub fn run(
     Ok((end, output.first_line(watch)))
 }
 
-/// Waits until the session of a rung is empty, or no longer counts as running. Programs that sudo
-/// runs as another user cannot be killed, so this function waits for them.
+/// Waits until a rung's session is empty or no longer counts as running. Programs that sudo runs as
+/// another user cannot be killed, so this function waits for them.
 fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
@@ -121,8 +122,8 @@ fn wait_for_session(lock: &File, deadline: Instant) {
     }
 }
 
-/// Supervises one program. `argv` holds the arguments after [`SUPERVISE`]. Stdin is the lock of the
-/// job, the program's output goes to stdout and the report to stderr.
+/// Supervises one program. `argv` holds the arguments after [`SUPERVISE`]. Stdin is the job's lock
+/// file. The program's output goes to stdout and the report to stderr.
 pub fn main(argv: &[OsString]) -> ExitCode {
     let end = supervise(argv).unwrap_or_else(|why| RungEnd::NotStarted(why.to_string()));
     let _ = writeln!(io::stderr(), "{end}");
@@ -143,7 +144,8 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     end
 }
 
-/// Returns once the program has ended by itself, or once its session is empty.
+/// Runs the program and returns when it has ended by itself or, if a signal ended it, when its
+/// session is empty. Kills the session at the deadline.
 fn supervise_until(
     deadline: Instant,
     session: &RungSession,
@@ -153,7 +155,8 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // The program gets its own process group, because a script may signal its whole group.
+    // The program gets its own process group, because a script may signal its whole group, which
+    // must not include the supervisor.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);
@@ -163,9 +166,11 @@ fn supervise_until(
             && end.is_none()
         {
             match status.code() {
-                // After a normal end, the remaining processes are daemons and may keep running.
+                // The program exited by itself, so the processes that remain are daemons and may
+                // keep running.
                 Some(code) => return Ok(output.ended(RungEnd::Exit(code))),
-                // After a signal, the remaining processes are still part of the repair.
+                // A signal ended the program, so the processes that remain are still part of the
+                // repair.
                 None => end = Some(RungEnd::Signal(status.signal().unwrap_or_default())),
             }
         }
@@ -184,7 +189,7 @@ fn supervise_until(
 }
 
 /// The pipe for the program's output. Normally the worker reads it. If the worker dies, the
-/// supervisor reads it, because otherwise SIGPIPE would kill the program.
+/// supervisor reads it instead, or SIGPIPE would kill the program.
 struct HeldOutput {
     pipe: File,
     worker: Option<Pid>,
@@ -193,7 +198,7 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // For a pipe, this opens the other end: proc_pid_fd(5).
+        // For a pipe, this opens the other end, see proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }
@@ -208,8 +213,8 @@ impl HeldOutput {
         }
     }
 
-    /// Returns `end`. If the worker has died, cat(1) takes over the pipe, because daemons that the
-    /// program has left behind may still write to it.
+    /// Returns `end`. If the worker has died, first starts a cat(1) that keeps reading the pipe,
+    /// because daemons that the program left behind may still write to it.
     fn ended(self, end: RungEnd) -> RungEnd {
         if self.is_drained {
             program::keep_reading(self.pipe);

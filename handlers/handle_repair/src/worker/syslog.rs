@@ -1,5 +1,5 @@
-//! Logs to syslog in the format of RFC 3164, which `/dev/log` reads. A repair in the background
-//! thus leaves a trace that does not depend on the ledger.
+//! Logs to syslog in RFC 3164 format, which `/dev/log` accepts, so that a repair in the background
+//! leaves a trace even without the ledger.
 
 use std::os::unix::net::UnixDatagram;
 
@@ -8,7 +8,7 @@ use plugin_kit::clean;
 /// Facility daemon (3), severity notice (5).
 const PRIORITY: u8 = 3 * 8 + 5;
 
-/// Logs one line. Ignores errors: without a syslog daemon the line is lost.
+/// Logs one line. Ignores errors, so the line is lost if there is no syslog daemon.
 pub fn log(line: &str) {
     let message = format!("<{PRIORITY}>nagios-selfheal[{}]: {}", std::process::id(), clean(line));
     let _ = UnixDatagram::unbound().and_then(|socket| {

@@ -1,4 +1,5 @@
-//! Runs the check that verifies a repair. It is a Nagios plugin, so its exit code is a state.
+//! Runs the check that verifies a repair. The check is a Nagios plugin, so its exit code is a
+//! state.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -14,18 +15,19 @@ use policy_file::Config;
 use super::program::{self, ProgramEnd};
 use crate::handler::listed;
 
-/// The result of a verify command.
+/// What a verify command reported.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckResult {
     /// The exit code as a state. UNKNOWN if the command could not be run, was stopped at its time
-    /// limit, or ended with a signal or another exit code.
+    /// limit, was ended by a signal, or exited with a code that is not a state.
     pub state: State,
-    /// First line of the output, or the reason for UNKNOWN.
+    /// First line of the output, or why the result is UNKNOWN.
     pub text: String,
 }
 
-/// The reason why the program of a verify command was not found.
+/// Why the program of a verify command was not found.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum NotFound {
     /// The command is empty.
     #[error("the verify command is empty")]
@@ -36,28 +38,26 @@ pub enum NotFound {
     /// The program is given as a name, and no plugin directory contains it.
     #[error("the verify command '{program}' is in none of {}", listed(.places))]
     Nowhere {
-        /// Name of the program.
         program: String,
-        /// The plugin directories, in the order of the search.
+        /// The plugin directories, in search order.
         places: Vec<PathBuf>,
     },
-    /// A path cannot be examined, so the program may be there.
+    /// A path cannot be examined, although the program may be there.
     #[error("{place}: {why}")]
     Unreadable {
-        /// The path.
+        /// The path that cannot be examined.
         place: PathBuf,
-        /// Error of the system call.
         why: io::Error,
     },
 }
 
-/// Returns the time limit of a rung's verify command: the timeout of the rung, but at least 15
-/// seconds, because plugins have a timeout of ten seconds of their own.
+/// Returns the time limit for a rung's verify command. This is the rung's timeout but at least 15
+/// seconds, because plugins have their own timeout of ten seconds.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
 
-/// Returns the directories in which verify commands are searched, this program's own one first.
+/// Returns the directories to search for verify commands, starting with this program's own.
 pub fn places(config: &Config) -> Vec<PathBuf> {
     let us = std::env::current_exe().ok();
     config.plugin_places(us.as_deref().and_then(Path::parent))
@@ -89,7 +89,7 @@ pub fn verify(argv: &[OsString], plugin_path: &[PathBuf], limit: Duration) -> Ch
     }
 }
 
-/// Returns the path of a command's program, and its arguments. A name without a slash is searched
+/// Returns the path of a command's program, and its arguments. Searches for a name without a slash
 /// only in the plugin directories, never in `PATH`.
 pub fn find<'a, W: AsRef<OsStr>>(
     argv: &'a [W],
@@ -112,8 +112,8 @@ pub fn find<'a, W: AsRef<OsStr>>(
     Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
-/// Whether `place` is a regular file. Returns an error if this cannot be checked, because the
-/// program may be there.
+/// Whether `place` is a regular file. Fails if this cannot be checked, because the program may be
+/// there.
 fn is_file(place: &Path) -> Result<bool, NotFound> {
     match fs::metadata(place) {
         Ok(found) => Ok(found.is_file()),

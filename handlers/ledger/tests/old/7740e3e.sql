@@ -1,4 +1,4 @@
--- A ledger that version 7740e3e wrote. Three of its workers died.
+-- A ledger as version 7740e3e wrote it. Three of its workers have died.
 PRAGMA application_id = 0x53484c31;
 PRAGMA user_version = 1;
 PRAGMA journal_mode = WAL;

@@ -27,8 +27,8 @@ pub fn policy_of(rules: Rules) -> Policy {
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// Parses an event such as `CRITICAL;SOFT;3/4`: the format of Nagios' log plus the maximum number of
-/// attempts.
+/// Parses an event such as `CRITICAL;SOFT;3/4`, which is the Nagios log format plus the maximum
+/// number of attempts.
 pub fn event(text: &str) -> Event {
     let mut fields = text.split(';');
     let mut next = || fields.next().unwrap();
@@ -43,7 +43,7 @@ pub fn event(text: &str) -> Event {
     }
 }
 
-/// Decides without an observation of the engine.
+/// Decides without a status file.
 pub fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
     policy::decide(event, policy, &recorded.clone().into())
 }
@@ -52,7 +52,8 @@ pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
     code(&decide(event, &policy(), recorded))
 }
 
-/// Decides with this observation of the engine and an empty ledger.
+/// Decides with an empty ledger and an engine that shows this object and this share of objects in
+/// trouble.
 pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
     let observed = Some(Observation { object, share });
     code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))
@@ -73,8 +74,8 @@ pub const STILL_CRITICAL: ObjectNow = ObjectNow {
     host_downtime: false,
 };
 
-/// Creates a history of repairs, newest first. Each is given by the seconds since its end and its
-/// outcome.
+/// Creates a history of repairs, newest first. The caller passes the outcome of each repair and how
+/// many seconds ago it ended.
 pub fn after(repairs: &[(u64, PastOutcome)]) -> RecordedHistory {
     let past = |(ended, outcome): &(u64, PastOutcome)| PastRepair {
         job: "j".into(),

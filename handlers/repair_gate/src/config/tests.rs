@@ -27,7 +27,7 @@ fn parses_complete_file() {
 }
 
 #[test]
-fn default_timeout_exceeds_the_timeouts_of_systemd() {
+fn default_timeout_exceeds_systemds_timeouts() {
     let repairs = parse(&one("")).unwrap();
     let x = repairs.get(&Name::new("x").unwrap()).unwrap();
     assert!(x.timeout > Duration::from_secs(90 + 90), "systemd may still be working on the unit");

@@ -1,5 +1,5 @@
-//! Each job runs once, one at a time and within its time limit. The report has a bounded excerpt of
-//! its output.
+//! Tests that each job runs only once, one at a time and within its time limit, and that the report
+//! has a bounded excerpt of its output.
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
@@ -11,7 +11,7 @@ use serde_json::json;
 /// Script that counts its runs in the file `runs`.
 pub const NOTE: &str = "echo ran >> \"$1/runs\"";
 
-/// Returns job ID number `n`, which differs from [`JOB`].
+/// Returns the `n`th of the job IDs other than [`JOB`].
 pub fn other(n: usize) -> String {
     format!("20261123-other{n:04}")
 }
@@ -103,8 +103,8 @@ fn stops_repair_that_has_used_up_all_processes() {
     // that another test forks could inherit the open file, and executing it would fail (ETXTBSY).
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
-    // The limit of four processes is used up by `within`, its timer thread, a shell and a sleep,
-    // which ends after the time for SIGKILL.
+    // `within`, its timer thread, a shell and a sleep use up the limit of four processes. The sleep
+    // ends only after SIGKILL is due.
     let mut command = Command::new("setpriv");
     command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
@@ -126,14 +126,13 @@ fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; done' \
                   \"$1\" & sleep 0.2; echo started";
     let lab = GateLab::with(script, &json!({}));
-    // Like sshd, `output()` waits for the end of the pipe. It would wait for a daemon that holds
-    // the pipe.
+    // Like sshd, `output()` waits for the end of the pipe, so a daemon that holds the pipe would
+    // keep it waiting.
     let answer = lab.repair(JOB);
     assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
     let pid = read_pid(&lab.path("pid"));
-    // After this pause the daemon has written many lines. If the pipe were closed, it would be
-    // dead.
+    // During this pause the daemon writes many lines. If the pipe were closed, that would kill it.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
     // The daemon does not hold the lock.
@@ -177,7 +176,7 @@ fn runs_one_of_fifty_concurrent_requests() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        // On a loaded machine a request can arrive after the end of the repair that ran.
+        // On a busy machine, a request can arrive after the one repair has ended.
         if answer.json["reason"] != json!("cooldown") {
             answer.refused("busy");
             assert_eq!(&answer.json["running"], winner, "the refusals name the running job");
@@ -208,7 +207,7 @@ fn records_outcome_after_client_has_disconnected() {
     assert_eq!(gate.wait().unwrap().code(), Some(1), "the exit code is still that of the result");
     lab.request(&format!("status {JOB}")).is("failed");
 
-    // With closed stdio, and with stdout on a full disk.
+    // Test closed standard streams, and output to a full disk.
     for (n, redirection) in ["<&- >&- 2>&-", ">/dev/full 2>&1"].iter().enumerate() {
         let mut shell = Command::new("/bin/sh");
         let script = format!(
@@ -248,7 +247,7 @@ fn diagnosis_runs_its_commands_and_changes_no_record() {
 }
 
 #[test]
-fn largest_diagnosis_fits_into_the_limit_of_the_server() {
+fn largest_diagnosis_fits_within_the_servers_limit() {
     let worst = [
         "/bin/sh",
         "-c",

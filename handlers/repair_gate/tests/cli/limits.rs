@@ -1,5 +1,5 @@
-//! A client with the key can use up the budget, the cooldown and the records of one repair, but not
-//! those of another.
+//! Tests that a client with the key can use up the budget, the cooldown and the records of one
+//! repair, but not those of another.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -11,11 +11,11 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// Maximum number of records of one name.
+/// How many records the gate keeps for one name.
 const MOST: usize = 1000;
 
-/// Returns a host with the repairs `x` and `y`. The argument has additional fields of `x`, the
-/// repair that the tests request too often.
+/// Returns a host with the repairs `x` and `y`. `x` is the repair that the tests request too often;
+/// the argument has additional fields for it.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
@@ -32,7 +32,7 @@ fn millis() -> u64 {
         .unwrap()
 }
 
-/// Writes `count` records of `name`, with a start `ago` milliseconds ago, in exactly the format and
+/// Writes `count` records of `name` that started `ago` milliseconds ago, in exactly the format and
 /// the directory that older gates used.
 fn old_records(lab: &GateLab, name: &str, count: usize, ago: u64) {
     lab.repair(JOB);
@@ -104,8 +104,8 @@ fn flood_of_one_name_does_not_block_another() {
     lab.repair(&other(301)).refused("state");
 }
 
-/// Otherwise a flood of such requests could hold the lock all the time, and no other repair would
-/// get it.
+/// If refusals took the lock, a flood of requests could hold it all the time and keep out every
+/// other repair.
 #[test]
 fn refuses_requests_over_budget_without_the_lock() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -123,7 +123,7 @@ fn refuses_requests_over_budget_without_the_lock() {
 fn refusals_write_nothing() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
-    // A refusal does not remove an expired record, either.
+    // A refusal does not remove an expired record either.
     old_records(&lab, "x", 1, 25 * HOUR);
     let before = lab.state_files();
     let modified =
@@ -136,7 +136,7 @@ fn refusals_write_nothing() {
 }
 
 #[test]
-fn ready_and_usage_report_used_up_limits_with_their_time() {
+fn ready_and_usage_report_used_up_limits_and_when_they_end() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     assert_eq!(lab.request("ready x").text("answer"), "ready");
     assert_eq!(
@@ -184,9 +184,9 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer that has other fields than these.
+/// Older servers refuse an answer with any other field.
 #[test]
-fn older_servers_understand_answers_of_ready() {
+fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     let keys =
         |answer: &GateResult| answer.json.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
@@ -197,13 +197,13 @@ fn older_servers_understand_answers_of_ready() {
 
 #[test]
 fn records_of_older_gates_still_count() {
-    // The unfiled records use up the budget of `x`.
+    // Records that are not filed under a name use up the budget of `x`.
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
     lab.request("ready x").refused("budget");
     lab.request("status old-x-000000").is("done");
-    // The next repair files these records, and they still count.
+    // The next repair files these records under their names, and they still count.
     lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
@@ -247,7 +247,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock was set back, filed records count like unfiled ones.
+/// After the clock was set back, filed records count like records that are not filed yet.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -263,7 +263,7 @@ fn setting_the_clock_back_frees_no_record() {
     assert_eq!(usage(&lab, "x")["records"], json!(1));
 }
 
-/// Counts system calls instead of measuring time, which depends on the machine.
+/// Counts system calls rather than measuring time, because time depends on the machine.
 #[test]
 fn request_reads_only_records_of_its_own_name() {
     let calls = |lab: &GateLab, request: &str| {

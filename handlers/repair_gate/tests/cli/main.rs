@@ -1,4 +1,4 @@
-//! Runs the real binary like sshd does. These tests need root, because the gate trusts only files
+//! Runs the real binary as sshd does. These tests need root, because the gate trusts only files
 //! that root owns.
 #![allow(
     clippy::unwrap_used,

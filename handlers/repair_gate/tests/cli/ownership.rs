@@ -1,5 +1,5 @@
-//! repairs.json decides which commands run as root, so the gate accepts it only if only root can
-//! change it.
+//! Tests that the gate accepts repairs.json only if nobody but root can change it, because this
+//! file decides which commands run as root.
 
 use std::fs;
 use std::os::unix::fs::{chown, symlink};
@@ -39,7 +39,7 @@ fn refuses_file_or_directory_writable_by_others_with_the_fix() {
 fn does_not_suggest_chmod_for_shared_directory() {
     let lab = GateLab::new();
     lab.chmod("etc", 0o1777);
-    refused(&lab, "config", "(mode 1777): keep the files of the gate elsewhere");
+    refused(&lab, "config", "(mode 1777): keep the gate's files elsewhere");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Replaces files as fast as possible while the gate reads them, to show that the gate reads
-//! exactly the file that it has checked. Outside of tests, only root or the gate's account could do
-//! this.
+//! exactly the file that it has checked. In production, only root or the gate's account could
+//! replace them.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -21,8 +21,8 @@ impl Drop for EndExchange<'_> {
     }
 }
 
-/// Calls `check` repeatedly while a thread replaces `path` in turn by the original file and a
-/// symlink to `evil`.
+/// Calls `check` repeatedly while a thread keeps replacing `path`, alternately by the original file
+/// and by a symlink to `evil`.
 fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
@@ -85,8 +85,8 @@ fn never_reports_symlink_that_replaces_a_record() {
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The temporary files of the exchange are next to the record, and the gate would refuse them.
-    // Requests for this known job read only its own record.
+    // The exchange puts temporary files next to the record, and the gate would refuse to work if it
+    // read them. It does not, because a request for a known job reads only that job's record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(

@@ -1,4 +1,4 @@
-//! Tests of the records: cooldown and budget, crashes and reboots, and a state directory that is
+//! Tests the records: cooldown and budget, crashes and reboots, and a state directory that is
 //! damaged, full or read-only.
 
 use std::fs;
@@ -10,7 +10,7 @@ use crate::common::{GateLab, JOB, wait_until};
 use crate::jobs::{NOTE, other};
 use serde_json::json;
 
-/// The name of a kind of damage, and a function that causes it.
+/// How the state directory is damaged, in words, and a function that does it.
 type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
 
 #[test]
@@ -57,7 +57,7 @@ fn job_of_killed_gate_becomes_unknown_and_is_not_run_again() {
     wait_until("the repair runs", || lab.runs() == 1);
     gate.kill().unwrap();
     gate.wait().unwrap();
-    // The repair of the killed gate may still be running, so the gate runs nothing else.
+    // The killed gate's repair may still be running, so the gate runs nothing else.
     assert!(
         lab.request(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
     );

@@ -1,4 +1,4 @@
-//! Requests that a server, or anyone who has its key, can send. Everything else has no effect.
+//! Tests what a server, or anyone who has its key, can request. Anything else has no effect.
 
 use std::fs;
 
@@ -138,7 +138,7 @@ fn malformed_requests_run_and_write_nothing() {
             "{shown:?} wrote to the state directory"
         );
     }
-    // A valid request creates the marker, so the marker would have shown a repair above.
+    // A valid request does create the marker, so the checks above would have noticed a repair.
     assert_eq!(lab.request(&format!("repair touch {JOB}")).is("done").code, 0);
     assert!(lab.marker().exists());
 }
@@ -232,9 +232,9 @@ fn prints_help_and_version() {
     }
 }
 
-/// Setup scripts use `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
+/// Setup scripts run `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
 #[test]
-fn exits_with_3_if_text_cannot_be_written() {
+fn exits_with_3_if_output_cannot_be_written() {
     let lab = GateLab::new();
     for word in ["sudoers", "check"] {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
@@ -245,7 +245,7 @@ fn exits_with_3_if_text_cannot_be_written() {
             "{output:?}"
         );
     }
-    // For an answer to a server, the exit code does not depend on stdout.
+    // When the gate answers a server, its exit code does not depend on stdout.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(lab.command(Some(b"list")).stdout(full).output().unwrap().status.code(), Some(0));
 }

@@ -1,4 +1,4 @@
-//! Tests the files of nagios-config/ that belong to the gate with the gate, sudo and CFEngine.
+//! Tests the gate's files in nagios-config/ with the gate itself, sudo and CFEngine.
 
 use std::fs;
 use std::net::TcpStream;
@@ -82,8 +82,8 @@ impl<'a> LabApache<'a> {
         TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
-    /// Kills the whole process group, and waits until init has reaped the processes. Before that,
-    /// Apache considers itself running.
+    /// Kills the whole process group, and waits until init has reaped the processes. Until then,
+    /// Apache would consider itself running.
     fn kill(&self) {
         let Ok(pid) = fs::read_to_string(self.lab.path("httpd.pid")) else { return };
         let _ =

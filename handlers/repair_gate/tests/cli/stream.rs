@@ -1,5 +1,5 @@
-//! The gate sends the output of a running repair as bounded and cleaned lines before the answer,
-//! and this never delays the repair.
+//! Tests that the gate sends the output of a running repair before the answer, as cleaned lines of
+//! limited length and number, and that this never delays the repair.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -20,7 +20,8 @@ fn sends_lines_while_the_repair_runs() {
     stdout.read_line(&mut line).unwrap();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "\nSHP1 begun\n");
-    // The repair waits for this file, so the line above arrived while the repair was running.
+    // The repair waits for this file, which shows that the line above arrived while the repair was
+    // running.
     fs::write(lab.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
@@ -79,7 +80,7 @@ fn a_client_that_stops_reading_does_not_stop_the_repair() {
         &json!({}),
     );
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
-    // Nobody reads stdout, and the output of the repair does not fit into a pipe.
+    // Nobody reads stdout, and the repair's output does not fit into a pipe.
     wait_until("the repair has ended", || lab.runs() == 1);
     wait_until("the result is recorded", || {
         lab.request(&format!("status {JOB}")).json["state"] == json!("done")

@@ -1,10 +1,9 @@
 #!/bin/sh -e
-# Installs the gate like its package does, with the account, sudo and sshd. The script runs in its
-# own mount namespace. Changes in /etc, /usr, /var and /dev are visible only to this sshd and its
-# child processes, and disappear when they have ended.
-#   install.sh LAB GATE LINE [SUDO]
-# LAB contains etc/repairs.json, sshd_config and the keys. LINE is the beginning of the line in
-# authorized_keys, without the key. SUDO is a directory with the sudo and visudo to install.
+# Installs the gate as its package does, with the account, sudo and sshd. The script runs in its own
+# mount namespace, so its changes in /etc, /usr, /var and /dev are visible only to this sshd and its
+# child processes, and disappear when those have ended. install.sh LAB GATE LINE [SUDO] LAB contains
+# etc/repairs.json, sshd_config and the keys. LINE is the beginning of the authorized_keys line,
+# without the key. SUDO is a directory with the sudo and visudo to install.
 lab=$1 gate=$2 line=$3 sudo=$4
 
 mount -t tmpfs -o mode=0755 tmpfs "$lab/private"
@@ -15,7 +14,7 @@ for dir in etc usr var dev; do
 done
 
 home=/var/lib/nagios-selfheal/home
-# An account with a name in ISO-8859-1.
+# Add an account with a name in ISO-8859-1.
 printf 'jose:x:29991:29991:Jos\351:/nonexistent:/bin/sh\n' >> /etc/passwd
 echo "repair:x:29990:29990::$home:/bin/sh" >> /etc/passwd
 echo "repair:x:29990:" >> /etc/group
@@ -34,14 +33,15 @@ chmod 0440 /etc/sudoers.d/nagios-selfheal
 
 install -d -m 0755 /etc/ssh/keys
 echo "$line $(cat "$lab/key.pub")" > /etc/ssh/keys/repair
-# sshd(8) would run rc and read environment if the line in authorized_keys did not forbid it.
+# sshd(8) would run the file rc and read the file environment if the authorized_keys line did not
+# forbid it.
 install -d -m 0700 -o repair -g repair "$home" "$home/.ssh"
 echo "touch $lab/drop/rc" > "$home/.ssh/rc"
 echo "REPAIR_GATE_STATE=/tmp" > "$home/.ssh/environment"
 chown repair: "$home/.ssh/rc" "$home/.ssh/environment"
 
-# The overlay hides the mounts below /dev. Without devpts, sshd would refuse a terminal for the
-# wrong reason.
+# The overlay hides the mounts below /dev, so mount devpts again. Without it, sshd would refuse a
+# terminal for the wrong reason.
 mount -t devpts -o ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 rm -f /dev/log
 ln -s "$lab/log" /dev/log

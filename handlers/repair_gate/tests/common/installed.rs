@@ -1,5 +1,5 @@
-//! A gate that is installed like its package, with the account `repair`, a sudoers file and a
-//! restricted key, behind a real sshd.
+//! A gate that is installed the way its package installs it, with the account `repair`, a sudoers
+//! file and a restricted key, behind a real sshd.
 
 use std::fs::{self, File};
 use std::net::TcpStream;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
-/// The implementation of sudo on a host, installed like its package does.
+/// Which sudo a host has, installed the way its package installs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sudo {
     /// The original sudo, from Debian.
@@ -86,7 +86,7 @@ impl Installed {
         Installed { lab, sshd, port, log: listen(log) }
     }
 
-    /// Returns the command of an OpenSSH client in batch mode with strict host key checking.
+    /// Returns a command that runs an OpenSSH client in batch mode, with strict host key checking.
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         let option = |name: &str, path: &str| format!("{name}={}", self.lab.path(path).display());
@@ -132,7 +132,8 @@ impl Installed {
         GateResult::of(&self.ssh(&[], &[request]))
     }
 
-    /// Returns the path outside the mount namespace of a path that processes of this sshd see.
+    /// Converts a path inside this sshd's mount namespace to the path by which the test can reach
+    /// it.
     pub fn inside(&self, path: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{path}", self.sshd.id()))
     }
@@ -155,7 +156,7 @@ impl Installed {
         self.log.recv_timeout(Duration::from_secs(5)).expect("a line in syslog within five seconds")
     }
 
-    /// Returns the names of all entries in the directory of the records.
+    /// Returns the names of all entries in the records directory.
     pub fn jobs(&self) -> Vec<String> {
         let jobs = fs::read_dir(self.inside("/var/lib/nagios-selfheal/gate/jobs"));
         jobs.map_or(Vec::new(), |jobs| {
@@ -164,8 +165,8 @@ impl Installed {
     }
 }
 
-/// Reads syslog until the socket is closed, and returns the lines of the gate. sudo logs to the
-/// same socket and would block without a reader.
+/// Reads syslog until the socket is closed, and returns the gate's lines. sudo logs to the same
+/// socket and would block without a reader.
 fn listen(log: UnixDatagram) -> Receiver<String> {
     let (send, received) = mpsc::channel();
     std::thread::spawn(move || {
@@ -180,7 +181,7 @@ fn listen(log: UnixDatagram) -> Receiver<String> {
     received
 }
 
-/// Returns the line of authorized_keys without the key, from the help of the program.
+/// Returns the authorized_keys line given in the program's help, without the key.
 fn packaged_line() -> String {
     let help = Command::new(GATE).arg("--help").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
@@ -219,8 +220,8 @@ fn start(lab: &GateLab, sudo: Sudo) -> Option<(Child, u16)> {
     None
 }
 
-/// Returns an sshd_config that allows everything, so that only the line in authorized_keys refuses
-/// a feature.
+/// Returns an sshd_config that allows everything, so that a feature can be refused only by the line
+/// in authorized_keys.
 fn config(lab: &GateLab, port: u16) -> String {
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\
@@ -247,7 +248,7 @@ impl Drop for Installed {
 }
 
 impl Installed {
-    /// Waits until the log of sshd contains `part`.
+    /// Waits until sshd's log contains `part`.
     pub fn wait_for_log(&self, part: &str) {
         wait_until(part, || fs::read_to_string(self.lab.path("sshd.log")).unwrap().contains(part));
     }

@@ -1,5 +1,5 @@
-//! A separate test host for every test, with repairs.json, a state directory and a marker file that
-//! only a repair creates.
+//! Creates a separate host for every test, with repairs.json, a state directory and a marker file
+//! that only a repair creates.
 #![allow(dead_code, reason = "no test program uses all of the lab")]
 
 pub mod installed;
@@ -35,8 +35,9 @@ pub struct GateResult {
 }
 
 impl GateResult {
-    /// Parses an answer, and checks the rules for every answer. The exit code is in 0..3. The
-    /// output consists of a newline, the output lines of the repair and one framed line at the end.
+    /// Parses an answer, and checks what must hold for every answer: the exit code is between 0 and
+    /// 3, and the output consists of a newline, the repair's output lines and one framed line at
+    /// the end.
     pub fn of(output: &Output) -> GateResult {
         let code = output.status.code().unwrap_or_else(|| panic!("ended by a signal: {output:?}"));
         assert!((0..=3).contains(&code), "{output:?}");
@@ -160,7 +161,7 @@ impl GateLab {
         self.chmod("etc/repairs.json", 0o644);
     }
 
-    /// Returns the command with which sshd would start the gate, with a clean environment.
+    /// Returns the command that sshd would use to start the gate, with a clean environment.
     pub fn command(&self, request: Option<&[u8]>) -> Command {
         let mut command = Command::new(GATE);
         command.arg("--config").arg(self.config()).arg("--state").arg(self.state());
@@ -189,7 +190,7 @@ impl GateLab {
         self.request(&format!("repair x {job}"))
     }
 
-    /// Runs the gate like an administrator, with these arguments and without a request.
+    /// Runs the gate as an administrator would, with these arguments and without a request.
     pub fn run_by_hand(&self, words: &[&str]) -> Output {
         Command::new(GATE)
             .arg("--config")
@@ -216,8 +217,8 @@ impl GateLab {
         found
     }
 
-    /// Returns the path of a job's record. The record is filed under the name of its repair once
-    /// another repair has begun.
+    /// Returns the path of a job's record. Once another repair has begun, the record is filed under
+    /// the name of its repair.
     pub fn record_path(&self, job: &str) -> PathBuf {
         let jobs = self.state().join("jobs");
         let file = format!("{job}.json");
@@ -226,7 +227,7 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Edits a record on disk.
+    /// Edits the record of a job on disk.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
         let mut record: Value =
             serde_json::from_str(&fs::read_to_string(self.record_path(job)).unwrap()).unwrap();
@@ -234,7 +235,8 @@ impl GateLab {
         fs::write(self.record_path(job), record.to_string()).unwrap();
     }
 
-    /// Returns how often the script has run, by the lines that it wrote (`echo >> "$1/runs"`).
+    /// Returns how often the script has run, which is the number of lines that it wrote (`echo >>
+    /// "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
     }

@@ -1,4 +1,4 @@
-//! The texts of the fixes that doctor prints.
+//! The text of each fix that doctor prints.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data for the texts of fixes. Root's process has read all of them itself.
+/// The data from which fixes are written. Root's process has read all of it itself.
 pub struct FixContext<'a> {
-    /// The account Nagios runs as.
+    /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
     /// The paths that the command line names.
     pub site: &'a Context,
@@ -58,10 +58,10 @@ impl FixContext<'_> {
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
-            NameNagiosCfg => "name it with --nagios-cfg".into(),
+            NameNagiosCfg => "pass its path with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // After the restart Nagios creates a new file. Root must not change files in
-            // directories of Nagios, so the command deletes the old one as Nagios' user.
+            // Nagios creates a new file when it restarts. Root must not change files in Nagios'
+            // directories, so the command deletes the old one as Nagios' user.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -71,7 +71,7 @@ impl FixContext<'_> {
                 _ => format!("let {user} use it; check its owner and mode").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
-            CorrectHost => "correct its name".into(),
+            CorrectHost => "correct the name".into(),
             EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
             EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
             RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
@@ -93,13 +93,13 @@ impl FixContext<'_> {
             PassphraseFile => "put its passphrase into a file of mode 0600, and set \
                                ssh.passphrase_file to that file"
                 .into(),
-            NamePrivateKey => "set ssh.key to the private key".into(),
+            NamePrivateKey => "set ssh.key to the path of the private key".into(),
             MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
                 self.for_ledger(fix)
             }
             CorrectLedger => "follow the message above".into(),
-            SetCommandFile => "set command_file in the policy to that of nagios.cfg".into(),
-            NameStatusFile => "set status_file in the policy to that of nagios.cfg".into(),
+            SetCommandFile => "use the command_file of nagios.cfg in the policy".into(),
+            NameStatusFile => "use the status_file of nagios.cfg in the policy".into(),
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
                       restart Nagios"
                 .into(),
@@ -162,21 +162,21 @@ impl FixContext<'_> {
     }
 
     /// Returns the command that lets Nagios' user enter a directory. Returns `None` if the user can
-    /// already enter it, or if accounts other than root can change it.
+    /// already enter the directory, or if accounts other than root can change it.
     fn open(&self, directory: &Path) -> Option<String> {
         let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
         let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };
         (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
     }
 
-    /// Returns the command that creates the private key at the path that the policy has.
+    /// Returns the command that creates the private key at the path named in the policy.
     fn make_key(&self, host: &str) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         match self.place(&SiteFile::Key(host.to_owned())) {
             Some(key) if roots_alone(&key) => {
                 let key = path(&key);
                 Advice::then(
-                    "create a key (its public half must then go onto the hosts)",
+                    "create a key (then install its public key on the hosts)",
                     Paste::here(format!(
                         "ssh-keygen -q -t ed25519 -N '' -C nagios-selfheal -f {key} && chown \
                          {user}:{group} {key} {key}.pub"
@@ -209,7 +209,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // A name that starts with `-` could pass for an option. Leave it to the reader to fill in.
+        // A name that starts with `-` could be mistaken for an option. Leave it to the reader to
+        // fill in.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -242,9 +243,10 @@ impl FixContext<'_> {
                 format!("find out whether {host} was reinstalled; only then"),
                 ours(&format!("trust {host} --replace")),
             ),
-            CompareKey => {
-                Advice::then(format!("look at sshd's log on {host}; compare its key"), trust())
-            }
+            CompareKey => Advice::then(
+                format!("look at sshd's log on {host}, and compare the host's key"),
+                trust(),
+            ),
             AuthorizedKeys if user == "repair" => self.set_up(host).into(),
             AuthorizedKeys => format!(
                 "on {host}, create the account {user} (ssh.user) and put this line into \
@@ -309,7 +311,8 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file, from files that root itself has read.
+    /// Returns the path of a file. The path comes only from files that root's process has read
+    /// itself.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -334,8 +337,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether a command that root runs on `path` cannot be redirected to another file: only root can
-/// change the directories above it, and `path` is not a link.
+/// Whether root can safely run a command on `path`, because nobody can redirect it to another file.
+/// That is so if only root can change the directories above and `path` is not a link.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))

@@ -1,4 +1,4 @@
-//! The arguments of `repairctl doctor`.
+//! Arguments and help text of `repairctl doctor`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `doctor`.
+/// The arguments that follow `repairctl doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 If root starts doctor, the checks run as Nagios' user, with Nagios' HOME, PATH
@@ -22,7 +22,7 @@ Examples:
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct DoctorArgs {
     /// Hosts to check, by their names in Nagios [default: all that opted in,
-    /// and all of the policy]
+    /// and all in the policy]
     #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
     /// Check up to N hosts at the same time
@@ -32,10 +32,10 @@ pub struct DoctorArgs {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// The user Nagios runs as [default: nagios_user of nagios.cfg]
+    /// The user Nagios runs as [default: nagios_user in nagios.cfg]
     #[arg(long, value_name = "USER")]
     pub nagios_user: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The result of a check, and its output.
+//! The result of a check, and how it is printed.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::advice::FixContext;
 use super::fix::Fix;
 use crate::ui::tone::Tone;
 
-/// The verdict of a check.
+/// How a check ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DoctorVerdict {
@@ -19,18 +19,18 @@ pub enum DoctorVerdict {
     Ok,
     /// Something to look at. Repairs still work.
     Note,
-    /// A problem with which repairs fail.
+    /// A problem that makes repairs fail.
     Wrong,
 }
 
-/// The result of one check.
+/// The result of one check, without the host that it is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DoctorFinding {
     /// The name of the check, one or two words.
     pub check: Cow<'static, str>,
-    /// Whether the check passed.
+    /// Whether there is a problem, and how serious it is.
     pub verdict: DoctorVerdict,
-    /// What the check found.
+    /// What the check found, as a sentence without a full stop.
     pub text: String,
     /// How to fix the problem; absent if there is no problem.
     pub fix: Option<Fix>,
@@ -46,7 +46,7 @@ pub fn ok(check: &'static str, text: impl Into<String>) -> DoctorFinding {
     DoctorFinding { check, verdict: DoctorVerdict::Ok, text, fix: None }
 }
 
-/// Returns the result of a check that found a problem with which repairs fail.
+/// Returns the result of a check that failed. Repairs fail until the problem is fixed.
 pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     let fix = Some(fix.into());
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }
@@ -57,7 +57,7 @@ pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }
 
-/// Returns [`ok`] with `text` if `reasons` is empty, otherwise [`wrong`] with the reasons.
+/// Returns [`ok`] with `text` if there are no `reasons`, and [`wrong`] with the reasons otherwise.
 pub fn ok_unless(
     check: &'static str,
     text: String,
@@ -67,8 +67,9 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns the text of an error without "nothing was run", since doctor requests no repair, and
-/// without the command in it. The fix contains the command, on a line that is not wrapped.
+/// Returns the text of an error, without two parts of it. "nothing was run" is left out because
+/// doctor requests no repair, and the command because the fix contains it on a line that is not
+/// wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));
@@ -100,7 +101,7 @@ impl DoctorFinding {
     }
 }
 
-/// Width of the columns in front of the text, verdict and check.
+/// Total width of the columns to the left of the text, which show the verdict and the check.
 const MARGIN: usize = 22;
 
 fn columns() -> usize {
@@ -108,7 +109,8 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns an untrusted text on one line, without any "fix:" that could pass for a fix of doctor.
+/// Returns an untrusted text on one line, without any "fix:" that a reader could mistake for a fix
+/// from doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

@@ -1,8 +1,9 @@
-//! The fix of each problem. A fix is text, a command to paste, or both.
+//! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
 //! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
-//! process makes the text from a template and from data that it read itself. Nagios' user can forge
-//! findings, but the only data that commands take from a finding are names of hosts, in quotes.
+//! process builds the text from a template and from data that it read itself. Nagios' user can
+//! forge findings, but the only part of a finding that reaches a command is the host's name, in
+//! quotes.
 
 use std::fmt;
 
@@ -10,23 +11,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::paste::Paste;
 
-/// The systemd timer of the package that starts the sweep.
+/// The package's systemd timer, which starts the sweep.
 pub const SWEEP_TIMER: &str = "repairctl-sweep.timer";
-/// The file for cron(8) that starts the sweep on systems without systemd.
+/// The crontab file that starts the sweep on systems without systemd; see cron(8).
 pub const CRON_FILE: &str = "/etc/cron.d/repairctl-sweep";
-/// The example of [`CRON_FILE`] that the package installs.
+/// The example for [`CRON_FILE`] that the package installs.
 pub const CRON_EXAMPLE: &str = "/usr/share/doc/nagios-selfheal/examples/repairctl-sweep";
 
 /// How to fix a problem. Each variant stands for one text; see [`Fix::text`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
-    /// A problem of this server.
+    /// For a problem on this server.
     Server(ServerFix),
-    /// A problem of the host that the finding is about.
+    /// For a problem with the host that the finding is about.
     Host(HostFix),
 }
 
-/// The fixes for problems of this server and its files.
+/// The fixes for problems with this server and its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum ServerFix {
@@ -74,17 +75,17 @@ pub enum SiteFile {
     Policy,
     /// The private key for the host with this name.
     Key(String),
-    /// The ledger's database file.
+    /// The ledger, which is an SQLite database.
     Ledger,
     /// Nagios' `command_file`, a pipe from which it reads commands.
     CommandFile,
-    /// Nagios' `status_file`.
+    /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,
-    /// Nagios' `object_cache_file`.
+    /// Nagios' `object_cache_file`, with all objects after templates are resolved.
     ObjectCache,
 }
 
-/// The fixes for problems of a host, either on the host or in the data about it on this server.
+/// The fixes for problems with a host. The cause is on the host or in this server's data about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {
@@ -125,8 +126,8 @@ impl From<HostFix> for Fix {
     }
 }
 
-/// An instruction in words, as a command, or both. The command comes last, which makes it easy to
-/// select up to the end of the line.
+/// An instruction in words, as a command, or both. The command comes last, so an admin can easily
+/// select it up to the end of the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     words: String,

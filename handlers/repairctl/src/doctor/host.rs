@@ -13,21 +13,24 @@ use super::fix::HostFix;
 
 /// Time for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// The largest clock skew, in seconds, with which the logs of two machines are easy to compare.
+/// Clock skew, in seconds, above which doctor adds a note, because the logs of two machines are
+/// then hard to compare.
 const SKEW: u64 = 60;
 
-/// A host to be checked.
+/// A host to be checked, and what its gate must offer.
 #[derive(Debug)]
 pub struct Target {
     /// The route to the host's gate.
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether one of `needs` is enough, because no object or ladder requires a certain repair.
+    /// Whether one of `needs` is enough. That is so if no object and no ladder names a repair for
+    /// this host.
     pub any: bool,
 }
 
-/// Runs the checks in order. Stops as soon as one shows that all others would fail.
+/// Runs the checks in order. Stops at the first failure after which all other checks would fail
+/// too.
 pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
@@ -47,7 +50,7 @@ fn host_key(route: &HostRoute) -> DoctorFinding {
     match probe::negotiated(route) {
         Ok(types) => ok("known host", format!("{types} key of {host} is recorded")),
         Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
-            ok("known host", "by its certificate authority")
+            ok("known host", "recorded through its certificate authority")
         }
         Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)
@@ -116,8 +119,8 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each kind of record that is nearly full and will soon prevent repairs. Older
-/// gates do not answer this request.
+/// Adds a note for each of the gate's records that is nearly full, because a full record prevents
+/// repairs. Older gates do not answer this request.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -183,7 +186,8 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns whether the gate answered; if not, further requests make no sense.
+/// Checks one repair. Returns whether the gate answered, because there is no point in further
+/// requests if it did not.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,
@@ -228,7 +232,7 @@ fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }
 
-/// Returns the fix for a refusal. The gate sends only the reason and never the text of a fix.
+/// Returns the fix for a refusal. The gate sends only the reason, never the text of a fix.
 fn refusal_fix(reason: GateReason) -> HostFix {
     match reason {
         GateReason::Config => HostFix::CheckGate,
@@ -252,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn suggests_correcting_the_address_when_name_resolution_times_out() {
+    fn suggests_correcting_the_address_if_name_resolution_times_out() {
         let late = |phase| Error::Timeout { host: "web1".into(), phase, within: LIMIT };
         assert_eq!(port_fix(&late(Phase::Resolve)), HostFix::CorrectAddress);
         assert_eq!(port_fix(&late(Phase::Connect)), HostFix::OpenPort);

@@ -31,10 +31,10 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// The findings of this server (with `None`), followed by those of each host.
+/// The findings about this server (with `None`), followed by those about each host.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
-/// Time for the checks of all hosts. Each host has a shorter deadline of its own.
+/// Time limit for checking all hosts. Each host also has its own, shorter deadline.
 const WITHIN: Duration = Duration::from_secs(3600);
 
 impl Split for DoctorArgs {
@@ -79,7 +79,7 @@ impl Split for DoctorArgs {
             findings.extend(unknown_hosts(self, config, objects));
         }
         if targets.is_empty() && config.is_ok() {
-            let text = "none: neither Nagios' objects nor the policy name a host to repair";
+            let text = "none: neither Nagios' objects nor the policy names a host to repair";
             findings.push(wrong("hosts", text, ServerFix::OptIn));
         }
         let mut checks = vec![(None, findings)];
@@ -148,7 +148,7 @@ fn nagios_config(
     findings
 }
 
-/// Reports each host of the command line that is neither in Nagios' objects nor in the policy.
+/// Reports each host from the command line that neither Nagios' objects nor the policy contain.
 fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
@@ -160,8 +160,8 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Returns the hosts to check. These are the hosts of the command line. Without any, they are the
-/// hosts that opted in and all hosts of the policy and its ladders, except for pure jump hosts.
+/// Returns the hosts to check: those on the command line or, if it names none, the hosts that opted
+/// in and all hosts in the policy and its ladders, except for pure jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
@@ -204,7 +204,7 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
-/// Whether this finding reports that no object is known to have opted in.
+/// Whether this finding reports that no object, as far as doctor knows, has opted in.
 fn is_unused(finding: &DoctorFinding) -> bool {
     finding.check == server::OPTED_IN && finding.verdict != DoctorVerdict::Ok
 }
@@ -235,7 +235,7 @@ fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out:
     let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
         (0, notes) => {
-            // Even if every gate answers, nothing is repaired before an object opts in.
+            // Even if every gate answers, nothing is repaired until an object opts in.
             let unused = checks.iter().flat_map(|(_, findings)| findings).any(is_unused);
             let works = if unused { "nothing has opted in yet" } else { "repairs work" };
             let noun = if notes == 1 { "note" } else { "notes" };

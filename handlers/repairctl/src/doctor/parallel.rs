@@ -1,4 +1,4 @@
-//! Checks several hosts at the same time, reports them in order, and shows the progress.
+//! Checks several hosts at the same time, reports the results in order, and shows the progress.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write, stderr};
@@ -10,7 +10,7 @@ use super::finding::DoctorFinding;
 use super::host::{self, Target};
 
 /// Checks all hosts, up to `jobs` of them at a time, and calls `report` in the order of `targets`.
-/// The checks of each host end at a deadline.
+/// Each host has a deadline, so this ends even if hosts do not answer.
 pub fn examine(
     targets: &[Target],
     jobs: usize,

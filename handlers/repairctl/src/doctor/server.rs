@@ -1,4 +1,4 @@
-//! Checks this server: everything that a repair needs before it reaches the gate of a host.
+//! Checks this server: everything that a repair needs before it reaches a host's gate.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
@@ -7,8 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use engine::command_file;
 use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
-use engine::status_file::StatusFileError;
-use engine::status_snapshot::StatusSnapshot;
+use engine::status_file::{self, StatusFileError};
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
@@ -25,7 +24,8 @@ use super::fix::{ServerFix, SiteFile};
 /// few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
-/// Reports a policy that Nagios' user accepts but root does not, because a group can write it.
+/// Reports a policy that root does not accept because a group can write to it, although Nagios'
+/// user does accept it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     match context.config() {
         Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
@@ -180,7 +180,7 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 /// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
-    match StatusSnapshot::read(file).map(|snapshot| snapshot.program.age(SystemTime::now())) {
+    match status_file::share(file).map(|(_, program)| program.age(SystemTime::now())) {
         Err(why) => {
             let text = format!("{why}; nothing is repaired without it");
             wrong("status file", text, status_fix(&why))
@@ -254,7 +254,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     findings
 }
 
-/// Reports that Nagios' objects cannot be read. It is then unknown which objects opted in.
+/// Reports that Nagios' objects cannot be read, so nobody knows which of them opted in.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {
@@ -265,11 +265,11 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// The name of the check whether any object opted in.
+/// Name of the check that finds out whether any object has opted in.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that at least one object opted in, and that the policy has every repair that objects
-/// name.
+/// Checks that at least one object opted in, and that the policy has every repair that an object
+/// names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = &objects.opted;
     let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);

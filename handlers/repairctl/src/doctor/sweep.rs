@@ -1,4 +1,5 @@
-//! Checks that a sweep runs regularly. Without it, an object that missed its repair stays broken.
+//! Checks that a sweep runs regularly. Without sweeps, an object that missed its repair stays
+//! broken.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -8,8 +9,8 @@ use policy_file::Config;
 use super::finding::{DoctorFinding, note, ok};
 use super::fix::{CRON_FILE, SWEEP_TIMER, ServerFix};
 
-/// Checks the systemd timer or the cron job. Returns `None` if the policy has no status file, which
-/// the sweep needs.
+/// Checks the systemd timer or the cron job. Returns `None` if the policy names no status file,
+/// because sweeps then cannot run.
 pub fn check(config: &Config) -> Option<DoctorFinding> {
     config.status_file.as_ref()?;
     if Path::new(CRON_FILE).exists() {
@@ -35,7 +36,7 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
     }
 }
 
-/// Returns the state of the timer as systemctl(1) prints it, or an empty string if systemctl fails.
+/// Returns the timer's state as systemctl(1) prints it, or an empty string if systemctl fails.
 fn systemctl(verb: &str) -> String {
     let mut command = Command::new("/usr/bin/systemctl");
     let done = command.args([verb, SWEEP_TIMER]).stdin(Stdio::null()).output();

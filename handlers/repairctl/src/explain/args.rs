@@ -1,17 +1,17 @@
-//! The arguments of `repairctl explain`.
+//! Arguments and help text of `repairctl explain`.
 
 use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `explain`.
+/// The arguments that follow `repairctl explain`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 1 if the object is broken and would not be repaired.
+#[command(after_help = "Exit codes: 1 if the object is in trouble and would not be repaired.
 
 Examples:
   Why is web1 not repaired?       repairctl explain web1 HTTP
   What if it were down?           repairctl explain web1 HTTP --state CRITICAL
-  And at its second failure?      repairctl explain web1 HTTP \\
+  And after its second failure?   repairctl explain web1 HTTP \\
                                       --state 'CRITICAL;SOFT;2'")]
 pub struct ExplainArgs {
     /// The host's name in Nagios

@@ -7,7 +7,7 @@ mod observed;
 
 use std::time::SystemTime;
 
-use engine::status_file;
+use engine::status_file::{self, IndexFile};
 use handle_repair::cli::Invocation;
 use handle_repair::explain;
 use handle_repair::verdict::Verdict;
@@ -30,15 +30,15 @@ use next::{NextAttempt, Waiting};
 use no_action::NoAction;
 use observed::ObservedObject;
 
-/// The result of `explain`.
+/// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// Describes the state of the object; `None` without a status file.
+    /// Description of the object's state; `None` without a status file.
     state: Option<String>,
     prediction: Prediction,
     /// The prediction for a broken state, if the object is in a good state now.
     if_broken: Option<Prediction>,
-    /// What triggers the next attempt; `None` with `--state`, which assumes a state.
+    /// What triggers the next attempt; `None` if `--state` assumes a state.
     next: Option<NextAttempt>,
 }
 
@@ -49,7 +49,7 @@ struct Prediction {
     in_trouble: bool,
     repair: Option<String>,
     no_action: Option<NoAction>,
-    /// The values that the decision depends on, each with its name.
+    /// The names and values of everything that the decision depends on.
     because: Vec<(String, String)>,
 }
 
@@ -64,7 +64,9 @@ impl Split for ExplainArgs {
         let now = SystemTime::now();
         let config = context.config()?;
         let service = self.service.as_deref();
-        let read = |file| status_file::find(file, &self.host, service);
+        let path = config.status_index();
+        let index = IndexFile { path: &path, is_written: false };
+        let read = |file| status_file::find(file, index, &self.host, service);
         let status_file = config.status_file.as_deref();
         let report = status_file.map(read).transpose()?;
         let observed = ObservedObject { args: self, policy: &context.policy, status_file, report };
@@ -117,8 +119,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// Returns what triggers the next attempt. Sets `no_action` of the prediction if the decision
-/// allows a repair but the sweep would not offer the object.
+/// Returns what triggers the next attempt. If the decision allows a repair but the sweep would not
+/// offer the object, sets the prediction's `no_action`.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -134,8 +136,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // An open breaker and a used up incident budget end after a time without a fault. While
-            // the object is broken, this time is unknown.
+            // A breaker closes, and an incident's budget is restored, after some time without a
+            // fault. As long as the fault persists, that time is unknown.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)
@@ -158,8 +160,8 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// Collects the history of the object from the ledger and the status file. Leaves out the present
-/// state if `--state` assumes another one.
+/// Collects the object's history from the ledger and the status file. Leaves out the actual state
+/// if `--state` assumes another one.
 fn history(
     ledger: Option<&mut dyn Ledger>,
     call: &Invocation,
@@ -186,7 +188,7 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
         headline(&format!("  if it were {}", broken.event), broken, out);
     }
     out.line("");
-    let unknown = "as given; the current state is unknown, as the policy has no status_file";
+    let unknown = "as given; the current state is unknown, because the policy has no status_file";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));

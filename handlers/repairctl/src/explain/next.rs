@@ -21,10 +21,10 @@ pub struct NextAttempt {
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// The state of the object is unknown.
+    /// This is unknown, because the object's state is unknown.
     NotKnown,
-    /// A check result. The object is in a good state, in a state that is not repaired, or in a SOFT
-    /// state.
+    /// A check result. The object is in a good state, in a state that its repair does not cover, or
+    /// in a SOFT state.
     Result(&'a ObjectReport, &'a ObjectStatus),
     /// A sweep. The fault is HARD, and Nagios does not call the handler again until the state
     /// changes.
@@ -33,7 +33,7 @@ pub enum Waiting<'a> {
 
 impl NextAttempt {
     /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
-    /// the reason why an attempt would do nothing now.
+    /// set if an attempt would do nothing now, and says why.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,
@@ -45,7 +45,7 @@ impl NextAttempt {
         };
         match waiting {
             Waiting::NotKnown => NextAttempt::never(
-                "the next change of its state in Nagios; its current state is unknown",
+                "the object's next state change in Nagios; the current state is unknown",
             ),
             Waiting::Result(report, object) => {
                 off(&report.program, object).unwrap_or_else(|| after_result(object, rules))
@@ -66,7 +66,7 @@ impl NextAttempt {
     }
 }
 
-/// Returns why nothing is tried if event handlers are off, for all objects or for this one.
+/// If event handlers are off for all objects or for this one, returns an attempt without a trigger.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";
@@ -81,8 +81,8 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
     !object.event_handler_enabled && object.event_handler_line > 0
 }
 
-/// Returns the next call of the handler. Nagios calls it at each SOFT result and when the state
-/// becomes HARD.
+/// Returns when Nagios will call the handler next. Nagios calls it after each SOFT result and when
+/// the state becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
     let first = if soft > 0 { format!("from SOFT {soft} on, and ") } else { String::new() };
@@ -96,7 +96,7 @@ fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
             let trigger = format!("Nagios' check result at attempt {attempt} of {of}");
             NextAttempt { trigger, at: due }
         }
-        (false, StateType::Hard) => NextAttempt::never("the next change of its state in Nagios"),
+        (false, StateType::Hard) => NextAttempt::never("the next state change in Nagios"),
     }
 }
 
@@ -125,7 +125,7 @@ fn by_sweep(
         (_, Some(refused)) if refused.allowed_at.is_some() => {
             ("the first sweep after that time".to_owned(), refused.allowed_at)
         }
-        (_, Some(_)) => ("the first sweep once this has ended".to_owned(), None),
+        (_, Some(_)) => ("the first sweep once this reason is gone".to_owned(), None),
         (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
         (Err(Ineligible::TriedLately { left, .. }), None) => {
             ("the first sweep after the waiting time".to_owned(), now.checked_add(*left))
@@ -137,8 +137,8 @@ fn by_sweep(
     NextAttempt { trigger, at }
 }
 
-/// Whether only a sweep can start the repair of this object. That is so for a HARD fault that the
-/// rules repair, because Nagios does not call the handler again until the state changes.
+/// Whether only a sweep can start a repair of this object. This is the case for a HARD fault that
+/// the rules cover, because Nagios does not call the handler again until the state changes.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
     let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
     is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())

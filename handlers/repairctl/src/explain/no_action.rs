@@ -4,16 +4,16 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// Why nothing would be done.
+/// Why `handle_repair` would do nothing about an event.
 #[derive(Serialize, Deserialize)]
 pub struct NoAction {
-    /// The code of the reason, for example `cooling-down`.
+    /// The reason code, for example `cooling-down`.
     pub code: String,
-    /// The reason in words.
+    /// The reason as a sentence for the admin.
     pub text: String,
     /// Whether the reason is that the object is in a good state.
     pub recovered: bool,
-    /// When a repair is allowed again, if this depends on time alone. For an open breaker and a
-    /// used up incident budget, the time starts again with every new fault.
+    /// When a repair is allowed again, if this depends on time alone. If the breaker is open or the
+    /// incident's budget is used up, every new fault postpones this time.
     pub allowed_at: Option<SystemTime>,
 }

@@ -12,11 +12,11 @@ use policy::{ObjectState, Rounded, StateType};
 use super::args::ExplainArgs;
 use crate::object::Object;
 
-/// The object of the command line, with its state from the status file.
+/// The object named on the command line, with its state from the status file.
 pub struct ObservedObject<'a> {
     /// The command line, which can assume another state with `--state`.
     pub args: &'a ExplainArgs,
-    /// Path of the policy.
+    /// Path of the policy, which the call contains as `--policy`.
     pub policy: &'a Path,
     /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,
@@ -70,8 +70,8 @@ impl ObservedObject<'_> {
         ))
     }
 
-    /// Returns the call that Nagios would make for the state given with `--state`, or else for the
-    /// present state.
+    /// Returns the call that Nagios would make for the state given with `--state` or, without this
+    /// option, for the current state.
     pub fn call(&self) -> Result<Invocation, Problem> {
         match (&self.args.state, self.object()) {
             (Some(text), _) => self.call_for(event_words(text)?),
@@ -115,8 +115,8 @@ impl ObservedObject<'_> {
         let of_object = || object.map(ObjectStatus::repair_name);
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
-        // The status file does not contain the previous state. A state that has been HARD for more
-        // than one check was the previous state as well.
+        // The status file does not contain the previous state. But if the state has been HARD for
+        // more than one check, the previous state was the same.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
@@ -133,7 +133,7 @@ impl ObservedObject<'_> {
         }
         if let Some(object) = object {
             number("--max-attempts", object.max_attempts.into());
-            // An assumed state belongs to a different problem than the present state.
+            // An assumed state belongs to a different problem than the current state.
             let is_real = args.state.is_none() && !object.state().is_good();
             let id = if is_real { object.problem_id } else { 0 };
             number("--problem-id", id);

@@ -1,11 +1,11 @@
-//! The arguments of `repairctl history`.
+//! Arguments and help text of `repairctl history`.
 
 use clap::{Args, ValueEnum};
 use ledger::{RepairOutcome, RepairState};
 
 use crate::object::name_parser;
 
-/// The arguments of `history`.
+/// The arguments that follow `repairctl history`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d
@@ -55,7 +55,8 @@ pub enum OutcomeArg {
 }
 
 impl OutcomeArg {
-    /// Returns the state that the ledger has for repairs with this outcome.
+    /// Returns the state with which the ledger stores repairs that have this
+    /// outcome.
     pub fn state(self) -> RepairState {
         match self {
             OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),

@@ -25,7 +25,7 @@ use args::{HistoryArgs, OutcomeArg};
 pub struct HistoryData {
     repairs: Vec<Record>,
     refusals: Vec<Refusal>,
-    /// The number of refusals of each object and reason. `--limit` does not restrict them.
+    /// The number of refusals for each object and reason. `--limit` does not affect these counts.
     counts: Vec<RefusalCount>,
 }
 
@@ -47,7 +47,8 @@ impl Split for HistoryArgs {
         } else {
             data.repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
         }
-        // The text output counts the refusals below the repairs. JSON has them only with --refused.
+        // The text output shows the number of refusals below the repairs. JSON contains it only
+        // with --refused.
         if self.refused || (self.outcome.is_none() && !self.json) {
             let all = Filter { limit: None, ..filter };
             data.counts = ledger.refusal_counts(&all).map_err(Problem::failed)?;
@@ -76,7 +77,7 @@ fn filter(args: &HistoryArgs, now: SystemTime) -> Result<Filter<'_>, Problem> {
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        let text = "--since is not before --until; exchange the two times";
+        let text = "--since must be before --until; swap the two times";
         return Err(Problem::Usage(text.into()));
     }
     let limit = (args.limit > 0).then_some(args.limit);
@@ -115,7 +116,7 @@ fn list_repairs(args: &HistoryArgs, records: &[Record], refused: &[RefusalCount]
     }
 }
 
-/// Prints whether there may be more repairs than listed, and the number of refusals.
+/// Prints a note if there can be more repairs than listed, and the number of refusals.
 fn footer(args: &HistoryArgs, listed: usize, refused: &[RefusalCount], out: &mut Out) {
     if args.limit > 0 && listed == args.limit as usize {
         out.line(format!("These are the newest {listed}; --limit 0 lists all."));

@@ -18,51 +18,53 @@ pub enum InitError {
         with_sudo()
     )]
     NotRoot,
-    /// The file that names Nagios' user can be changed by accounts other than root.
+    /// Accounts other than root can change the file that names Nagios' user.
     #[error(
-        "Nagios' main configuration names the user '{0}', but others than root can change this \
-         file: if the user is right, pass it with --nagios-user; nothing was done"
+        "Nagios' main configuration names the user '{0}', but accounts other than root \
+         can change this file: if the user is right, pass it with --nagios-user; nothing was done"
     )]
     UnprovenUser(String),
     /// A file or directory could not be created or changed.
-    #[error("{path}: cannot be created or changed: {why}")]
+    #[error("cannot create or change {path}: {why}")]
     Make { path: PathBuf, why: io::Error },
     /// A file or directory could not be opened or read.
     #[error("{path}: cannot be opened or read: {why}")]
     Read { path: PathBuf, why: io::Error },
     /// There is a public key without its private key. Init does not overwrite the public key.
     #[error(
-        "{public} exists without its private key {private}: restore that, or, for a new pair, {}",
+        "{public} exists without its private key {private}: restore the private key, or, to get a \
+         new pair, {}",
         Paste::here(format!("rm {}", path(.public)))
     )]
     NoPrivateKey { public: PathBuf, private: PathBuf },
     /// ssh-keygen(1) could not be run.
     #[error(
-        "/usr/bin/ssh-keygen: {0}; install your distribution's openssh-client and run init again"
+        "cannot run /usr/bin/ssh-keygen: {0}; install your distribution's openssh-client and run \
+         init again"
     )]
     NoKeygen(io::Error),
     /// ssh-keygen(1) failed with this text.
-    #[error("ssh-keygen made no key at {path}: {text}")]
+    #[error("ssh-keygen created no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
     /// The public key next to the private key is missing or invalid.
     #[error("there is no public key at {0}.pub; {make}", make = public_half(.0))]
     NoPublicKey(PathBuf),
-    /// This server has no gate that could be copied to the host.
+    /// There is no gate on this server that could be copied to the host.
     #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
     NoGate,
     /// The gate on this server could not be read.
-    #[error("{path}: {why}")]
+    #[error("cannot read {path}: {why}")]
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "'{}' is not a host name for ssh: pass the name that you type after ssh with --address; \
+        "'{}' is not a host name for ssh: with --address, pass the name that you type after ssh; \
          nothing was done on the host",
         clean(.0)
     )]
     BadTarget(String),
     /// The user's name contains characters that are unsafe on a command line.
     #[error(
-        "--sudo-user: '{}' is not the name of an account; nothing was done on the host",
+        "--sudo-user: '{}' is not an account name; nothing was done on the host",
         clean(.0)
     )]
     BadLogin(String),
@@ -70,7 +72,7 @@ pub enum InitError {
     #[error("{place}: {why}; nothing was added")]
     Merge { place: String, why: MergeError },
     /// The ssh program could not be run.
-    #[error("ssh: {0}")]
+    #[error("cannot run ssh: {0}")]
     Ssh(io::Error),
 }
 

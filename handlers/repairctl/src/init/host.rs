@@ -1,5 +1,5 @@
-//! Sets up a host over the admin's own ssh: reads the host's repairs.json, shows the whole script,
-//! asks, and runs the script.
+//! Sets up a host over the admin's own ssh login. Reads the host's repairs.json, shows the whole
+//! script, asks for confirmation, and runs the script.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::split::CommandResult;
 use crate::trust;
 use crate::ui::question;
 
-/// Sets up the host and prints the next step.
+/// Sets up the host and prints the command for the next step.
 pub fn set_up(
     args: &InitArgs,
     host: &str,
@@ -72,20 +72,20 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// Marks the start of the file in the script's output, because a login shell can print its own text
-/// first.
+/// The script prints this line before the file, because a login shell can print its own text first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
-/// The host's repairs.json.
+/// The repairs.json that is on the host before init changes it.
 #[derive(Default)]
 struct HostRepairs {
-    /// Output of cksum(1). The script compares it to notice that the file has changed.
+    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it to
+    /// notice whether the file has changed.
     sum: String,
     /// Content of the file; empty if it does not exist.
     text: String,
 }
 
-/// Reads the host's repairs.json.
+/// Logs in to the host and reads its repairs.json.
 fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     let script =
         format!("echo '{MARK}'\nif [ -e {REPAIRS} ]; then cksum < {REPAIRS}; cat {REPAIRS}; fi\n");
@@ -103,9 +103,9 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// Maximum size of the host's repairs.json in bytes; the rest is ignored.
+/// Maximum number of bytes that are read from the host's repairs.json. Longer files are cut off.
 const LARGEST: usize = 1 << 20;
-/// The repairs.json of the package repair-gate, which contains no repairs.
+/// The repairs.json in the package repair-gate, which contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
 
 /// Decides what the script does with the host's repairs.json.
@@ -129,7 +129,7 @@ fn repairs_file(
     }
 }
 
-/// Prints the next step after a failure.
+/// Prints what to do after a failure.
 fn explain(
     why: LoginFailure,
     args: &InitArgs,
@@ -149,8 +149,8 @@ fn explain(
              after ssh with --address NAME"
         ),
         LoginFailure::HostKey => format!(
-            "your own known_hosts has no key of {shown}, or a different one: compare it once, \
-             {by_hand}"
+            "your own known_hosts has no key for {shown}, or a different one: compare the key \
+             once, {by_hand}"
         ),
         LoginFailure::Connection => {
             format!("cannot connect to {shown}: to see why, {by_hand}")
@@ -165,7 +165,7 @@ fn explain(
         ),
         LoginFailure::Sudo => format!(
             "'{user}' may not use sudo without a password on {shown}. Allow that temporarily, log \
-             in as root with --sudo-user root, or paste on the host what this prints, {}",
+             in as root with --sudo-user root, or paste the output of this command on the host, {}",
             Paste::here(init(""))
         ),
         LoginFailure::Script => {
@@ -175,7 +175,8 @@ fn explain(
     ToolResult::Failed
 }
 
-/// Finds the repair_gate that belongs to this version, to copy it to the host.
+/// Finds the repair_gate to copy to the host, preferably the one that was installed with this
+/// program.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
@@ -192,8 +193,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Finds a fingerprint in a line of the host's output. It becomes part of a command that the admin
-/// pastes, so nothing but a valid fingerprint is accepted.
+/// Finds a fingerprint in a line of the host's output. The fingerprint becomes part of a command
+/// that the admin pastes, so it must be valid and followed by nothing else.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

@@ -3,8 +3,8 @@ umask 022
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 say() { echo "  $*"; }
 
-# The unprivileged account of the gate. '*' disables its password. If an account with this name
-# seems to belong to a person, stop.
+# The gate's unprivileged account. '*' disables its password. Stop if an account with this name
+# seems to belong to a person.
 lib=/var/lib/nagios-selfheal
 least=$(sed -n 's/^UID_MIN[[:space:]]*//p' /etc/login.defs 2>/dev/null) || :
 home=$(getent passwd repair | cut -d: -f6)
@@ -17,14 +17,14 @@ fi
 id repair >/dev/null 2>&1 || useradd --system --create-home --shell /bin/sh --password '*' repair
 if [ -e $lib ] && [ "$(stat -c %u $lib)" != 0 ]; then
     echo "$lib does not belong to root." >&2
-    echo "If this is the Nagios server itself, see 'The repaired host' in README." >&2
+    echo "If this is the Nagios server itself, see 'The repaired host' in nagios-selfheal(7)." >&2
     exit 1
 fi
 install -d -o root -g root -m 755 /etc/nagios-selfheal /usr/libexec/nagios-selfheal $lib
 install -d -o repair -g repair -m 700 $lib/gate
 say "account repair and its directories"
-# With KillUserProcesses=yes, logind would kill a repair and the daemons that it started when the
-# SSH connection ends.
+# With KillUserProcesses=yes, logind would kill a repair and the daemons that it started as soon as
+# the SSH connection ends.
 if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-gate.conf ]; then
     install -d -m 755 /etc/systemd/logind.conf.d
     printf '[Login]\nKillExcludeUsers=root repair\n' > /etc/systemd/logind.conf.d/repair-gate.conf
@@ -36,8 +36,8 @@ fi
 # The repairs. The gate runs only the commands in this file.
 # THE_REPAIRS
 
-# The sudo rules, which permit the account exactly these commands. Run this program again after
-# every change of repairs.json.
+# The sudo rules, which permit the account to run exactly these commands. Run the program below
+# again after every change to repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'
@@ -53,7 +53,7 @@ checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 # The key of the Nagios server, which can start only the gate.
 home=$(getent passwd repair | cut -d: -f6)
 [ -d "$home" ] || {
-    echo "$home: home of the account repair is missing; create it with owner root, mode 755" >&2
+    echo "$home: repair's home directory is missing; create it with owner root and mode 755" >&2
     exit 1
 }
 write='umask 027
@@ -61,11 +61,13 @@ write='umask 027
 read -r line
 grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
 if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
-    # Root owns the home, as in the package, so the account can read its keys but not change them.
+    # Root owns the home directory, as in the package. The account can then read its keys but not
+    # change them.
     echo 'KEY_LINE' | HOME=$home sh -c "$write"
     chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
 else
-    # The account owns the home, so the account writes the file. Root would follow any links in it.
+    # The account owns the home directory. It writes the file itself, because root would follow any
+    # links that it has put there.
     echo 'KEY_LINE' | su -s /bin/sh repair -c "$write"
 fi
 keys=$home/.ssh/authorized_keys

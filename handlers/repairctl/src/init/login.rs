@@ -1,5 +1,5 @@
 //! Logs the admin in to the host with ssh(1), using the name as typed and the admin's own
-//! ssh_config, keys and known_hosts. Nagios never uses this login.
+//! ssh_config, keys and known_hosts. Repairs never use this login.
 
 use std::fmt;
 use std::io::{BufRead, BufReader, Read, Write, stderr};
@@ -12,27 +12,27 @@ use privsep::{Account, quoted};
 use super::error::InitError;
 use crate::sudo;
 
-/// Full path of ssh(1), so the PATH of the user who called sudo is not searched.
+/// Path of ssh(1). It is a full path, because the PATH of the user who called sudo must not matter.
 const SSH: &str = "/usr/bin/ssh";
-/// Remote command that starts a root shell. The account must be root or able to use sudo without a
-/// password.
+/// Remote command that starts a root shell. The account must be root or must be able to use sudo
+/// without a password.
 const ROOTS_SHELL: &str = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; fi; \
                            sudo -n true </dev/null || exit 93; exec sudo -n sh'";
-/// Exit code of the remote command when sudo refuses. No program in the script uses this code.
+/// Exit code of the remote command if sudo refuses. No program in the script uses this code.
 const NO_SUDO: i32 = 93;
-/// Exit code of ssh(1) for an error before or during the connection.
+/// Exit code of ssh(1) for its own errors, before or during the connection.
 const SSH_FAILED: i32 = 255;
 /// Maximum length of a line in bytes. A longer line is split.
 const LONGEST: u64 = 1 << 20;
 
-/// The host and user of the admin's login.
+/// The host to log in to, and the name of the user there.
 #[derive(Debug)]
 pub struct Login {
     name: String,
     user: Option<String>,
 }
 
-/// Probable reason why a script failed. It only selects the hint that init prints.
+/// The probable reason why a script failed. It only determines which hint init prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginFailure {
     /// ssh cannot resolve the host's name.
@@ -71,14 +71,14 @@ impl Login {
         words
     }
 
-    /// Returns the command with which an admin reproduces the error, or confirms the host's key.
+    /// Returns the command with which an admin can reproduce the error or confirm the host's key.
     pub fn by_hand(&self) -> String {
         let user = self.user.as_ref().map(|user| format!("-l {} ", quoted(user)));
         format!("ssh {}{} true", user.unwrap_or_default(), quoted(&self.name))
     }
 
-    /// Runs a script on the host as root, and passes each line of its output to `line`. Prints its
-    /// standard error immediately.
+    /// Runs a script on the host as root. Passes each line of its standard output to `line`, and
+    /// prints its standard error immediately.
     pub fn run(
         &self,
         script: &str,
@@ -132,7 +132,7 @@ impl fmt::Display for Login {
     }
 }
 
-/// Returns the lines of the host's output, of at most [`LONGEST`] bytes each.
+/// Returns the lines of the host's output. Splits lines that are longer than [`LONGEST`].
 fn lines(from: impl Iterator<Item = impl Read>) -> impl Iterator<Item = String> {
     from.flat_map(|from| {
         let mut from = BufReader::new(from);
@@ -158,8 +158,8 @@ fn relay_errors(from: impl Iterator<Item = impl Read>) -> String {
     said
 }
 
-/// Recognizes the messages of OpenSSH's ssh(1), which are never translated. The host can forge
-/// them, but the result only selects the hint for the host's own admin.
+/// Recognizes messages from OpenSSH's ssh(1), which are never translated. A host can forge them,
+/// but the result only determines which hint the host's own admin sees.
 fn failure(said: &str) -> LoginFailure {
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     if has(&["Could not resolve hostname"]) {
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn distinguishes_the_failures_of_ssh() {
+    fn recognizes_why_ssh_failed() {
         use LoginFailure::{Connection, Denied, HostKey, Name};
         for (said, wanted) in [
             ("ssh: Could not resolve hostname web9: Name or service not known", Name),

@@ -1,5 +1,5 @@
-//! Adds repairs to the text of an existing policy.json or repairs.json and keeps the rest of the
-//! text as it is. Pure functions.
+//! Adds repairs to the text of an existing policy.json or repairs.json without changing the rest of
+//! the text. All functions are pure.
 
 use serde_json::{Map, Value};
 
@@ -14,17 +14,17 @@ pub enum MergeError {
     NoRepairs,
 }
 
-/// A file with added repairs.
+/// The text of a file after repairs were added.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MergedFile {
     /// The whole new text.
     pub text: String,
-    /// The added lines only.
+    /// Only the lines that were added.
     pub added: String,
 }
 
-/// Adds the entries of `repairs` that are missing in the object `repairs` of `text`. Returns `None`
-/// if none is missing.
+/// Adds those entries of `repairs` that the object `repairs` in `text` lacks. Returns `None` if it
+/// already has all of them.
 pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFile>, MergeError> {
     let mut wanted: Value = serde_json::from_str(text)?;
     let known = wanted.get_mut("repairs").and_then(Value::as_object_mut);
@@ -54,7 +54,8 @@ fn entry(name: &str, repair: &Value) -> String {
     text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the byte offset of the brace that closes the object `repairs`. `text` is valid JSON.
+/// Returns the byte offset of the brace that closes the object `repairs`. `text` must be valid
+/// JSON.
 fn end_of_repairs(text: &str) -> Option<usize> {
     let (mut at, mut depth, mut repairs, mut is_next) = (0, 0_u32, None, false);
     while let Some(c) = text.get(at..)?.chars().next() {

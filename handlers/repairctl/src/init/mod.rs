@@ -1,4 +1,4 @@
-//! `repairctl init`: writes the first policy and a key pair, and sets up a host.
+//! `repairctl init`: writes a first policy, creates a key pair, and sets up a host.
 
 pub mod args;
 mod error;
@@ -80,8 +80,8 @@ impl Split for InitArgs {
     }
 }
 
-/// Prints and returns the account Nagios runs as. A name from a nagios.cfg that others than root
-/// can change is not trusted.
+/// Prints and returns the account Nagios runs as. Does not trust a name from a nagios.cfg that
+/// accounts other than root can change.
 fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
@@ -112,19 +112,21 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
         "\nOn each host to be repaired, install the package repair-gate, or copy {} there\nas {} \
-         with mode 755 (a static program for any distribution).\nThen run this on the host as \
-         root:\n",
+         with mode 755 (this static program runs on any distribution).\nThen run this on the host \
+         as root:\n",
         here.display(),
         gate_setup::GATE
     ));
-    // Use a subshell, so an error does not end the shell into which the admin pastes the script.
+    // Wrap the script in a subshell, so an error does not end the shell into which the admin pastes
+    // it.
     let key_line = gate_setup::key_line(&key);
     let script = script::text(&GateSource::Copied, &key_line, &RepairsFile::New(repairs));
     out.line(format!("(\n{script})"));
 }
 
-/// The templates of the package nagios-selfheal-config, in directories that Nagios already reads.
-/// Nagios refuses a template that is defined twice.
+/// The templates from the package nagios-selfheal-config, in directories that Nagios already reads.
+/// If one of them exists, init must not suggest another copy, because Nagios refuses a template
+/// that is defined twice.
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 

@@ -1,5 +1,5 @@
-//! Simple repairs for a first setup: the unit that the host restarts, and the check that verifies
-//! the restart. Pure functions.
+//! Simple repairs for a first setup. Each consists of a unit that the host restarts and a check
+//! that verifies the restart. All functions are pure.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ pub enum BadRecipe {
     /// The part after the colon is not the name of a systemd unit.
     #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
     Unit(String),
-    /// Neither the repair nor its unit has one of the names for which init has a check.
+    /// Init knows no check for the repair's name or its unit's name.
     #[error(
         "no check is known for '{name}': use one of the names {} (--repair httpd:{unit}), or add \
          the repair to the policy by hand",
@@ -37,7 +37,7 @@ impl From<BadRecipe> for Problem {
     }
 }
 
-/// A repair from `--repair NAME[:UNIT]`.
+/// A repair that `--repair NAME[:UNIT]` requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
     /// Name of the repair in the policy and at the gate.
@@ -47,7 +47,7 @@ pub struct Recipe {
     verify: &'static [&'static str],
 }
 
-/// The check of each known service, by the names that its repair or unit can have.
+/// The check for each known service, with the names that its repair or unit can have.
 const CHECKS: [(&[&str], &[&str]); 6] = [
     (
         &["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"],
@@ -83,7 +83,7 @@ impl Recipe {
         }
     }
 
-    /// Parses all values of `--repair`. Without any, returns the recipe for `httpd`.
+    /// Parses all values of `--repair`. If there are none, returns the recipe for `httpd`.
     pub fn read_all(texts: &[String]) -> Result<Vec<Recipe>, BadRecipe> {
         let default = ["httpd".to_owned()];
         let texts = if texts.is_empty() { &default } else { texts };
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_check_by_name_or_unit_and_rejects_bad_values() {
+    fn finds_the_check_by_name_or_unit_and_rejects_bad_values() {
         let httpd = Recipe::read("httpd:apache2.service").unwrap();
         assert_eq!(
             (httpd.name.as_str(), httpd.unit.as_str(), httpd.verify[0]),

@@ -1,24 +1,26 @@
 //! The script that sets up a repaired host. An admin reads it and pastes it, or init passes it to
-//! `sudo sh` over the admin's own ssh. The text is a fixed template. All inserted values are safe:
-//! checked names, a public key, JSON that init writes, and base64. Pure functions.
+//! `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted values are
+//! safe: checked names, a public key, JSON that init writes, and base64. All functions are pure.
 
 use base64ct::{Base64, Encoding};
 
 use crate::gate_setup::{GATE, REPAIRS};
 
-/// How the gate gets to the host.
+/// How the gate program gets to the host.
 pub enum GateSource<'a> {
     /// The admin has already copied the program to the host.
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
-    /// Like `Inside`, but with the size in place of the program, for an admin who reads the script.
+    /// Like `Inside`, but for an admin who reads the script: it shows the program's size in place
+    /// of the program.
     Elided(&'a [u8]),
 }
 
 /// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// Writes this text unless the file exists and is not the package's empty one.
+    /// Writes this text. An existing file is kept, unless it is the file from the package, which
+    /// contains no repairs.
     New(String),
     /// Leaves the file unchanged.
     Kept,
@@ -26,22 +28,22 @@ pub enum RepairsFile {
     Merged {
         /// Output of cksum(1) for the file that init read.
         sum: String,
-        /// The new content.
+        /// The complete new content of repairs.json.
         text: String,
-        /// The added lines only, which init shows to the admin.
+        /// Only the added lines, which init shows to the admin.
         added: String,
     },
 }
 
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
-/// Program that writes the sudoers file for repairs.json. The script installs and runs it, and an
-/// admin runs it after every change of repairs.json.
+/// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
+/// admin runs it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
-    // Fill in the last placeholder first, so inserted text is never searched for placeholders.
+    // Fill in the last placeholder first, so that inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
     let script = script.replacen("# THE_REPAIRS\n", &repairs_part(repairs), 1);
     let script = script.replacen("# THE_HELPER\n", HELPER, 1);
@@ -49,7 +51,7 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // A line of JSON never equals the end marker of the here-document.
+    // The JSON cannot end the here-document early, because none of its lines can match the marker.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(
@@ -59,7 +61,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
     };
     match repairs {
         RepairsFile::Kept => format!("say '{REPAIRS} already exists'\n"),
-        // The package's own file contains no repairs and is replaced.
+        // Replace the file from the package, because it contains no repairs.
         RepairsFile::New(text) => format!(
             "if [ -e {REPAIRS} ] && ! grep -qxF '{{\"repairs\": {{}}}}' {REPAIRS}; then\n    \
              say '{REPAIRS} already exists'\nelse\n{}fi\n",
@@ -83,12 +85,12 @@ fn gate(source: &GateSource<'_>) -> String {
             let size = program.len();
             let body = match source {
                 GateSource::Elided(_) => {
-                    format!("... repair_gate of this server: {size} bytes, in base64 ...\n")
+                    format!("... this server's repair_gate: {size} bytes, in base64 ...\n")
                 }
                 _ => base64_lines(program),
             };
             format!(
-                "# The gate: one static program, installed unless it exists.\n\
+                "# The gate: one static program, installed only if there is none yet.\n\
                  if [ -e {GATE} ]; then say '{GATE} already exists'; else\n\
                  base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
                  [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || \

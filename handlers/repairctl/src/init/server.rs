@@ -1,5 +1,5 @@
-//! Sets up the Nagios server: creates directories, key and policy with the right owners. Existing
-//! files are kept.
+//! Sets up the Nagios server: creates the directories, the key and the policy, and gives each its
+//! proper owner. Keeps files that already exist.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -18,10 +18,10 @@ use super::merge::{MergedFile, merge};
 use super::recipe::{self, Recipe};
 use crate::ui::question;
 
-/// Settings from Nagios' main configuration. The half that runs as Nagios' user reads them.
+/// Settings from Nagios' main configuration. The process that runs as Nagios' user reads them.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
-    /// Value of `nagios_user`.
+    /// Value of `nagios_user`; absent if the setting is missing.
     pub user: Option<String>,
     pub command_file: Option<String>,
     pub status_file: Option<String>,
@@ -34,7 +34,7 @@ pub struct ServerSetup<'a> {
     pub ledger_directory: &'a Path,
     /// The account that Nagios runs as.
     pub account: &'a Account,
-    /// Settings that are copied into the policy.
+    /// The Nagios settings that init copies into the policy.
     pub nagios: &'a NagiosSettings,
 }
 
@@ -50,8 +50,8 @@ impl ServerSetup<'_> {
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
-            // Root owns the parent and everybody can enter it, because a gate on the same machine
-            // keeps its records in there as well.
+            // Root owns the parent directory and everybody can enter it, because a gate on the same
+            // machine also keeps its records there.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
             print_result(true, parent, "directory, root 755", out);
@@ -68,8 +68,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Creates a directory unless it exists. Root changes its owner through the open descriptor,
-    /// not through the path.
+    /// Creates a directory unless it exists. To change its owner, uses the open file descriptor
+    /// instead of the path, which another account could redirect.
     fn directory(
         &self,
         path: &Path,
@@ -78,7 +78,7 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // The directory belongs to Nagios' user because of an earlier run of init.
+            // An earlier run of init created the directory and gave it to Nagios' user.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {
@@ -98,8 +98,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Creates the key pair with ssh-keygen(1), which every server with an ssh client has. No other
-    /// account can place a link in this directory for ssh-keygen to follow.
+    /// Creates the key pair with ssh-keygen(1), which comes with every OpenSSH client. ssh-keygen
+    /// follows links, but no other account can place one in this directory.
     fn new_key(&self, configuration: &Directory, out: &mut Out) -> Result<(), InitError> {
         let path = &self.key();
         let public = path.with_added_extension("pub");
@@ -128,8 +128,8 @@ impl ServerSetup<'_> {
     }
 }
 
-/// Opens the parent directory of `path`. Fails if another account could redirect root to another
-/// directory.
+/// Opens the parent directory of `path`. Fails if another account could replace a directory in the
+/// path and thus mislead root.
 fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| unreadable(path, why))
 }
@@ -154,10 +154,10 @@ fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     });
 }
 
-/// The policy.json of the package. Init replaces it, because it contains no repairs.
+/// The policy.json in the package. Init replaces it, because it contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
-/// Creates the policy atomically unless one exists. Returns whether it was created.
+/// Creates the policy atomically unless there already is one. Returns whether it was created.
 fn new_policy(
     directory: &Directory,
     path: &Path,
@@ -180,8 +180,8 @@ fn new_policy(
     }
 }
 
-/// Adds repairs that an existing policy lacks, after showing them and asking. Returns whether the
-/// policy contains all of them afterwards.
+/// Shows the repairs that an existing policy lacks, asks for confirmation, and adds them. Returns
+/// whether the policy then contains all of `recipes`.
 pub fn add_repairs(
     policy: &Path,
     recipes: &[Recipe],
@@ -197,7 +197,7 @@ pub fn add_repairs(
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
     let Some(MergedFile { text, added }) = merged else { return Ok(true) };
     policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
-    out.line(format!("\nThis will be added to the repairs of {shown}:\n{}", difference(&added)));
+    out.line(format!("\nThis will be added to the repairs in {shown}:\n{}", difference(&added)));
     let instead = format!("pass --yes to skip the question; {shown} was not changed");
     if !yes && !question::agrees("Add this?", &instead, out)? {
         out.line(format!("{shown} was not changed, and nothing else was done."));
@@ -212,7 +212,7 @@ pub fn add_repairs(
     Ok(true)
 }
 
-/// Marks each line with a `+`, as in a diff.
+/// Puts a `+` in front of each line, as in a diff.
 pub fn difference(added: &str) -> String {
     added
         .lines()

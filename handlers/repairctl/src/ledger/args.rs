@@ -1,8 +1,8 @@
-//! The arguments of `repairctl ledger`.
+//! Arguments and help text of `repairctl ledger`.
 
 use clap::{Args, Subcommand};
 
-/// The arguments of `ledger`.
+/// The arguments that follow `repairctl ledger`.
 #[derive(Debug, Args)]
 pub struct LedgerArgs {
     /// What to do with the ledger
@@ -13,12 +13,12 @@ pub struct LedgerArgs {
 /// What to do with the ledger.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum LedgerAction {
-    /// Migrate a ledger of an older version to the schema of this version
+    /// Migrate a ledger from an older version to the current schema
     #[command(
         after_help = "The package also migrates the ledger, and so does the first repair after an
 upgrade. A copy of the old ledger is kept next to the new one.
 
-Exit codes: 2 while a worker of the older version is still repairing."
+Exit codes: 2 while a worker from the older version is still running a repair."
     )]
     Migrate,
 }

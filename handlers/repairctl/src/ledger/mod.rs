@@ -12,7 +12,8 @@ use crate::context::Context;
 use crate::split::{CommandResult, Split};
 use args::{LedgerAction, LedgerArgs};
 
-/// Time for a migration, which rewrites the ledger. A ledger can have millions of rows.
+/// Time limit for a migration. It is long because a migration rewrites the ledger, which can have
+/// millions of rows.
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The result of a migration.
@@ -20,11 +21,11 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub enum Migration {
     /// There is no ledger, because no repair has run yet.
     NoLedger,
-    /// The ledger already has the schema of this version.
+    /// The ledger already has the current schema.
     Current,
-    /// The ledger was migrated. Holds the path of the copy of the old ledger.
+    /// The ledger was migrated. The path is that of the copy of the old ledger.
     Done(PathBuf),
-    /// A worker of the older version is still repairing.
+    /// A worker from the older version is still running a repair. The string is the error message.
     Waiting(String),
 }
 
@@ -58,7 +59,7 @@ impl Split for LedgerArgs {
         let (line, result) = match migration {
             Migration::NoLedger => (format!("{path}: no ledger yet"), ToolResult::Fine),
             Migration::Current => {
-                (format!("{path}: already has the schema of this version"), ToolResult::Fine)
+                (format!("{path}: already has the current schema"), ToolResult::Fine)
             }
             Migration::Done(copy) => {
                 let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());

@@ -1,10 +1,10 @@
-//! The arguments of `repairctl lint`.
+//! Arguments and help text of `repairctl lint`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl lint`.
+/// The arguments that follow `repairctl lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes:
   0  nothing found, or only notes
@@ -13,13 +13,13 @@ use clap::Args;
   3  bad arguments
 
 Examples:
-  Check the nagios.cfg of the distribution:
+  Check the distribution's nagios.cfg:
     repairctl lint
   Check an object file or Nagios' object cache:
     repairctl lint /var/lib/nagios4/objects.cache")]
 pub struct LintArgs {
     /// Nagios' main configuration, an object file, or the object cache
-    /// [default: the nagios.cfg of the distribution]
+    /// [default: the distribution's nagios.cfg]
     #[arg(value_name = "NAGIOS.CFG")]
     pub main: Option<PathBuf>,
     /// Print JSON

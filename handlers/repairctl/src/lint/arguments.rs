@@ -6,12 +6,12 @@ use policy::ObjectState;
 use super::finding::{LintFinding, LintLevel, error};
 use super::handler::{HOST, ObjectKind, REPAIR_OF_HOST, RefusedArguments, SERVICE};
 
-/// Code of the finding that a host uses the handler for services, or the reverse. Its location is
-/// the `event_handler` line, because the command itself is correct.
+/// Code of the finding that a host uses the handler for services, or the reverse. Lint reports it
+/// for the `event_handler` line, because the command itself is correct.
 pub const OTHER_KIND: &str = "handler-of-other-kind";
 
-/// A required argument, and the finding if a call does not pass it. In `text` and `fix`, `{kind}`
-/// and `{KIND}` stand for `host` or `service` in lower and upper case.
+/// A required argument, and the finding to report if a call does not pass it. In `text` and `fix`,
+/// `{kind}` and `{KIND}` stand for `host` or `service` in lower and upper case.
 struct ArgumentCheck {
     level: LintLevel,
     code: &'static str,
@@ -51,7 +51,7 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         code: "downtime-not-passed",
         is_passed: |kind, call| kind == ObjectKind::Host || call.event.downtime == 5,
         text: "$SERVICEDOWNTIME$ is not passed: repairs would run during planned work, because \
-               Nagios calls event handlers in downtimes too",
+               Nagios calls event handlers during scheduled downtime too",
         fix: "add --downtime '$SERVICEDOWNTIME$' to the command line",
     },
     ArgumentCheck {
@@ -97,7 +97,7 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
     },
 ];
 
-/// Checks the arguments of a call for objects of one kind.
+/// Checks the arguments with which Nagios calls handle_repair for objects of one kind.
 pub fn check(
     kind: ObjectKind,
     arguments: &[String],
@@ -111,8 +111,8 @@ pub fn check(
         (ObjectKind::Service, None) => {
             return vec![error(
                 OTHER_KIND,
-                "a service uses a handler without --service: handle_repair takes its events for \
-                 events of the host",
+                "a service uses a handler without --service: handle_repair mistakes its \
+                 events for events of the host",
                 "set event_handler to handle_repair, or add --service '$SERVICEDESC$' and the \
                  $SERVICE...$ macros to the command line",
             )];

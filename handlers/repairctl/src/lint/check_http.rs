@@ -1,28 +1,28 @@
-//! Finds words in a check_http command line that belong to no option. monitoring-plugins'
-//! check_http and the one of this project use the first such word as an address and ignore the
-//! rest. The next version of this project's check_http refuses them.
+//! Finds words in a check_http command line that belong to no option. Both this project's
+//! check_http and monitoring-plugins' check_http use the first such word as an address and ignore
+//! the rest. The next version of this project's check_http refuses them.
 
 use std::net::IpAddr;
 
-/// Letters of the options that take a value.
+/// Letters of the short options that take a value.
 const SHORT: &str = "HIpxujPTkAabCJKedsrRMmfwct";
-/// Long names of the options that take a value.
+/// Names of the long options that take a value.
 const LONG: &str = "hostname IP-address port source-address proxy noproxy url uri method post \
     content-type header useragent authorization proxy-authorization authorization-file \
     proxy-authorization-file cookie-jar http-version certificate client-cert private-key ca-cert \
     expect status header-string header-regex string regex ereg eregi state-regex json max-age \
     pagesize onredirect max-redirs warning critical timeout timeout-result json-perfdata";
 
-/// A word that the next version refuses.
+/// A word that the next version of check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
-    /// What is wrong.
+    /// What happens to the word, as the finding's text.
     pub text: String,
-    /// What to write instead.
+    /// What to write instead, as the finding's fix.
     pub fix: String,
 }
 
-/// The option before a word.
+/// The last option before a word that belongs to no option.
 #[derive(Clone, Copy)]
 struct OptionBefore<'a> {
     /// The option as written, with its hyphens.
@@ -30,7 +30,8 @@ struct OptionBefore<'a> {
     value: Option<&'a str>,
 }
 
-/// Returns the first word that the next version refuses. Words with macros are assumed to be valid.
+/// Returns the first word that the next version of check_http refuses. Words with macros are
+/// assumed to be valid.
 pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let (mut addresses, mut before) = (Vec::new(), None);
     let (mut has_address, mut has_name) = (false, false);
@@ -78,7 +79,7 @@ fn option(word: &str) -> Option<(&str, Option<&str>)> {
     Some((if attached { name } else { word }, attached.then_some(rest)))
 }
 
-/// Whether the option takes a value. For a group of short options the last letter decides. A long
+/// Whether the option takes a value. In a group of short options, the last letter decides. A long
 /// option can be abbreviated.
 fn takes_value(name: &str) -> bool {
     match name.strip_prefix("--") {
@@ -87,15 +88,15 @@ fn takes_value(name: &str) -> bool {
     }
 }
 
-/// Whether the next version accepts the word after this option: a TLS version after `--ssl`, or a
-/// word such as `on` after a switch.
+/// Whether the next version of check_http accepts the word after this option. It accepts a TLS
+/// version after `--ssl`, and a word such as `on` after a switch.
 fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     let is_tls = matches!(option.name, "-S" | "--ssl")
         && ["1", "1.0", "1.1", "1.2", "1.3"].contains(&word.trim_end_matches('+'));
     option.value.is_none() && (is_tls || ["true", "yes", "on", "1"].contains(&word))
 }
 
-/// Whether the word looks like the second half of the option's value.
+/// Whether the word seems to belong to the option's value, which a blank has split in two.
 fn is_split(option: OptionBefore<'_>, word: &str) -> bool {
     let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     option.value.is_some()
@@ -120,8 +121,8 @@ fn split(option: OptionBefore<'_>, word: &str) -> RefusedWord {
     }
 }
 
-/// Whether the word is an IP address, contains a macro, or is a name of at least two characters
-/// with a letter.
+/// Whether the word is an IP address, contains a macro, or is a name of at least two characters,
+/// one of which is a letter.
 fn is_address(word: &str) -> bool {
     let is_name = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
     word.contains('$')
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn accepts_valid_command_lines_of_the_next_version() {
+    fn accepts_command_lines_that_the_next_version_accepts() {
         for line in [
             "-H $HOSTADDRESS$ -I $HOSTADDRESS$ ''",
             "www.example.org",

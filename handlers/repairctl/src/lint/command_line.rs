@@ -1,5 +1,5 @@
-//! Splits a command line into words and macros. Follows the rules of Nagios, and those of the shell
-//! that Nagios starts for command lines with shell syntax.
+//! Splits a command line into words and macros. Follows Nagios' rules and, for command lines that
+//! Nagios runs in a shell, the shell's rules.
 
 use policy::{spell, unspell};
 
@@ -19,8 +19,8 @@ pub enum Quote {
 /// One word of a command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandWord {
-    /// The word without its quotes and with unexpanded macros. Bytes that are not UTF-8 are encoded
-    /// by [`spell`].
+    /// The word without its quotes and with unexpanded macros. [`spell`] has encoded bytes that are
+    /// not UTF-8.
     pub text: String,
     /// Whether the word contains an unquoted shell operator: `|`, `&`, `;`, `<` or `>`.
     pub is_operator: bool,
@@ -30,7 +30,7 @@ pub struct CommandWord {
 #[derive(Debug, Default)]
 pub struct CommandLine {
     pub words: Vec<CommandWord>,
-    /// Each `$` that opens a pair, with its byte offset.
+    /// Each `$` that opens a pair, and its byte offset.
     pub dollars: Vec<(usize, Dollar)>,
     /// The name of each macro, without `$`, and the quotes around the macro.
     pub macros: Vec<(String, Quote)>,
@@ -40,7 +40,8 @@ pub struct CommandLine {
     pub needs_shell: bool,
 }
 
-/// Splits a command line. `line` is encoded by [`spell`], like all texts of the configuration.
+/// Splits a command line. `line` must be encoded by [`spell`], as all strings from the
+/// configuration are.
 pub fn split(line: &str) -> CommandLine {
     let line = unspell(line);
     let mut found = CommandLine { dollars: macros::find(&line), ..CommandLine::default() };
@@ -82,7 +83,7 @@ pub fn split(line: &str) -> CommandLine {
     found
 }
 
-/// The bytes of the current word, before its end is found.
+/// A word whose end has not been found yet.
 #[derive(Default)]
 struct RawWord {
     bytes: Vec<u8>,
@@ -96,7 +97,7 @@ impl RawWord {
 }
 
 /// Expands macros and returns the bytes that Nagios passes. A macro stays unexpanded if `value`
-/// returns `None` for its name. `text` and the values are encoded by [`spell`].
+/// returns `None` for its name. `text` and the values must be encoded by [`spell`].
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Vec<u8> {
     let text = unspell(text);
     let (mut filled, mut done) = (Vec::new(), 0);

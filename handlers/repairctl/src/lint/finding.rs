@@ -1,4 +1,4 @@
-//! The findings of lint: what is wrong, in which file and line, and how to fix it.
+//! What lint has found: what is wrong, in which file and line, and how to fix it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub enum LintLevel {
     Error,
     /// Repairs work, but not in every case, or they have side effects.
     Warning,
-    /// Something an admin should know. Repairs still work.
+    /// Something that an admin should know about. Repairs still work.
     Note,
 }
 
@@ -38,28 +38,29 @@ impl LintLevel {
     }
 }
 
-/// One problem in the configuration.
+/// One problem in the configuration, without its location.
 #[derive(Debug, Clone)]
 pub struct LintFinding {
     pub level: LintLevel,
     /// Identifier of the kind of problem, for example `unquoted-macro`. Scripts can filter by it.
     pub code: &'static str,
-    /// What is wrong.
+    /// What is wrong, and which effect it has.
     pub text: String,
-    /// What to write instead.
+    /// What to write instead, or what else to do.
     pub fix: String,
 }
 
-/// All findings, sorted by location. A finding that many objects share at one location is stored
-/// once, with the names of the objects.
+/// All findings, sorted by location. If several objects share a finding at one location, it is
+/// stored once, with the names of the objects.
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// Maximum number of objects that the text output names per finding.
+/// How many objects the text output names at most for each finding.
 const NAMED: usize = 2;
 
 impl Findings {
-    /// Adds a finding. `object` is the affected host or service, or empty.
+    /// Adds a finding. `object` is the affected host or service, or empty if the finding affects no
+    /// object in particular.
     pub fn add(&mut self, at: &Location, finding: LintFinding, object: &str) {
         let key = (at.clone(), finding.code, finding.text.clone());
         let (_, objects) = self.0.entry(key).or_insert_with(|| (finding, Vec::new()));
@@ -68,7 +69,7 @@ impl Findings {
         }
     }
 
-    /// Returns the number of findings of a level.
+    /// Returns the number of findings with this severity.
     pub fn count(&self, level: LintLevel) -> usize {
         self.0.values().filter(|(finding, _)| finding.level == level).count()
     }

@@ -1,4 +1,4 @@
-//! Checks nagios.cfg: its settings for event handlers, and whether the policies name the same
+//! Checks nagios.cfg: whether its settings allow repairs, and whether the policies name the same
 //! command file and status file.
 
 use std::path::Path;
@@ -34,8 +34,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
             if interval > 60.0 {
                 let at = main.get("status_update_interval").map_or(&whole, |value| &value.at);
                 let text = format!(
-                    "Nagios writes the status file only every {interval} s: repairs notice \
-                     acknowledgements and flapping with that delay"
+                    "Nagios writes the status file only every {interval} s, so acknowledgements and \
+                     flapping prevent repairs only after that delay"
                 );
                 let fix = "set status_update_interval=10";
                 findings.add(at, warning("old-status-file", text, fix), "");
@@ -44,7 +44,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
 }
 
-/// A setting of nagios.cfg, and the finding if its value prevents or harms repairs.
+/// A setting in nagios.cfg, and the finding to report if its value prevents repairs or impairs
+/// them.
 struct Switch {
     name: &'static str,
     is_wrong: fn(&MainFile) -> bool,

@@ -1,5 +1,5 @@
-//! Checks command lines that call handle_repair. Lint expands the macros with sample values and
-//! parses the arguments with handle_repair's own parser, to see what Nagios passes.
+//! Checks command lines that call handle_repair. To find out what Nagios would pass, lint expands
+//! the macros with sample values and parses the arguments with handle_repair's own parser.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -20,7 +20,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns `host` or `service`. In upper case this is the prefix of the kind's macros.
+    /// Returns `host` or `service`. In upper case, this word is also the prefix of the macros for
+    /// this kind of object.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Host => "host",
@@ -28,7 +29,7 @@ impl ObjectKind {
         }
     }
 
-    /// Returns the command for this kind in nagios-config/commands.cfg.
+    /// Returns the name of the command for this kind in nagios-config/commands.cfg.
     pub fn command(self) -> &'static str {
         match self {
             ObjectKind::Host => "handle_host_repair",
@@ -45,8 +46,8 @@ const REPAIR: &str = "lint-repair";
 /// Sample value of `$_HOSTREPAIR$` in a service's handler.
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// Returns the sample value of a macro. All sample values differ. In a host's handler the macros of
-/// services have none, because Nagios does not expand them there.
+/// Returns the sample value of a macro. All sample values differ. Service macros have no value in a
+/// host's handler, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -84,14 +85,14 @@ pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
 
 /// How a command line calls handle_repair.
 pub enum HandlerCall {
-    /// handle_repair is a word of its own. Holds its arguments up to a shell operator, with
+    /// handle_repair is a separate word. The strings are its arguments up to a shell operator, with
     /// unexpanded macros.
     Direct(Vec<String>),
     /// handle_repair is part of an argument of another program, as in `sh -c '...'`.
     Nested,
 }
 
-/// Finds the call of handle_repair in a command line.
+/// Finds out how a command line calls handle_repair. Returns `None` if it does not.
 pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     if let Some(arguments) = arguments_of("handle_repair", line, main) {
         return Some(HandlerCall::Direct(arguments));
@@ -108,17 +109,18 @@ pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Optio
     Some(after.map(|word| word.text.clone()).collect())
 }
 
-/// Whether a text names handle_repair.
+/// Whether handle_repair is named anywhere in `text`.
 pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
 
-/// Whether the part of a command line after a `;` names handle_repair.
+/// Whether handle_repair is named in the part of a command line that Nagios ignores because it
+/// follows a `;`.
 pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// The message with which handle_repair refuses its arguments.
+/// handle_repair refuses the arguments, with this message.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);
@@ -147,7 +149,7 @@ pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     name.filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))
 }
 
-/// Returns the path after `--policy`, with expanded `$USERn$` macros.
+/// Returns the value of `--policy`, with its `$USERn$` macros expanded.
 pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
     let place = |path: &str| {
         let path = main.with_users(path);
@@ -164,9 +166,9 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
     None
 }
 
-/// Checks a command line, independent of the objects that use it.
+/// Checks a command line by itself, regardless of the objects that use it.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
-    // Report only this error. Findings about missing arguments would only follow from it.
+    // Report only this error. Findings about missing arguments would only be its consequences.
     if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
         return vec![broken];
     }
@@ -191,7 +193,7 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     all
 }
 
-/// Reports a `;` that cuts off a command line. Nagios takes an unescaped `;` for the beginning of a
+/// Reports a `;` that cuts off a command line. Nagios treats everything after an unescaped `;` as a
 /// comment, without a warning.
 pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let cut = line.cut.as_ref()?;
@@ -205,7 +207,7 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     })
 }
 
-/// Reports text between two `$` that is not a macro. Nagios passes it on unchanged, without a
+/// Reports text between two `$` that is not a macro. Nagios passes it on unchanged and gives no
 /// warning.
 pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
     let (at, wrong) = words.dollars.iter().find_map(|(at, dollar)| match dollar {
@@ -227,7 +229,8 @@ pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
-    // Nagios itself sets these macros to a state or a number, which is always one word.
+    // The values of these macros come from Nagios itself. They are states and numbers, and thus
+    // always one word.
     let own_words = ["STATE", "STATETYPE", "ATTEMPT", "DOWNTIME"];
     let own = name.strip_prefix("SERVICE").or_else(|| name.strip_prefix("HOST"));
     let is_output = ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"]

@@ -1,22 +1,22 @@
-//! Finds the macros of a command line in the way Nagios does.
+//! Finds the macros in a command line, in the same way as Nagios.
 
 use policy::spell;
 
 /// How Nagios interprets a `$` in a command line and the text up to the next `$`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dollar {
-    /// A macro with this name.
+    /// The start of a macro with this name.
     Macro(String),
     /// `$$`, which stands for one `$`.
     Escaped,
     /// Text between two `$` that is not a macro. Nagios passes it on unchanged, with both `$`.
     Text(String),
-    /// The last `$` of the line, without a partner.
+    /// An unpaired `$`, which can only be the last one in the line.
     Last,
 }
 
-/// Finds each `$` that opens a pair, with its byte offset. Nagios pairs them from the left
-/// (`process_macros_r` in its core), so all pairs after a stray `$` are wrong.
+/// Finds each `$` that opens a pair, and its byte offset. Nagios pairs them from the left
+/// (`process_macros_r` in its core), so after a stray `$` all pairs are wrong.
 pub fn find(line: &[u8]) -> Vec<(usize, Dollar)> {
     let mut found = Vec::new();
     let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| at);
@@ -39,7 +39,7 @@ fn kind(between: &[u8]) -> Dollar {
     }
 }
 
-/// Whether the text consists only of characters that occur in names of macros.
+/// Whether the text consists only of characters that occur in macro names.
 pub fn is_like_a_name(text: &str) -> bool {
     let is_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     !text.is_empty() && text.bytes().all(is_of_a_name)
@@ -62,7 +62,7 @@ fn is_known(name: &str) -> bool {
         || NAMES.split_ascii_whitespace().any(|known| known == name)
 }
 
-/// The standard macros of Nagios 4 up to 4.5 (`init_macrox_names` in its core).
+/// The standard macros in all versions of Nagios 4 up to 4.5 (`init_macrox_names` in its core).
 const NAMES: &str = "
     HOSTNAME HOSTALIAS HOSTADDRESS HOSTDISPLAYNAME HOSTSTATE HOSTSTATEID HOSTSTATETYPE HOSTATTEMPT
     MAXHOSTATTEMPTS HOSTOUTPUT LONGHOSTOUTPUT HOSTPERFDATA HOSTCHECKCOMMAND HOSTCHECKTYPE
@@ -129,14 +129,14 @@ mod tests {
         assert_eq!(kinds("a$"), [Dollar::Last]);
     }
 
-    /// The installed Nagios contains all names except the two that end in CHECKSOURCE, which newer
-    /// versions have.
+    /// The installed Nagios contains all names except the two that end in CHECKSOURCE, which only
+    /// newer versions know.
     #[test]
     fn knows_the_macros_of_nagios() {
         let program = std::fs::read("/usr/sbin/nagios4").expect("nagios4-core");
         for name in NAMES.split_ascii_whitespace() {
-            // Search for the name as a suffix. A compiler can store a string that is the end of
-            // another string inside that string.
+            // Search for the name as a suffix, because a compiler need not store a string
+            // separately if another string ends with it.
             let word = [name.as_bytes(), b"\0"].concat();
             let is_there = program.windows(word.len()).any(|window| window == word);
             assert_eq!(is_there, !name.ends_with("CHECKSOURCE"), "{name}");

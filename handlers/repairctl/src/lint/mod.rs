@@ -58,11 +58,11 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
 
 #[derive(Debug, Default)]
 struct LintCounts {
-    /// Services with a `_REPAIR`.
+    /// Number of services with a `_REPAIR`, on all their hosts.
     services: usize,
-    /// Hosts with a `_REPAIR`.
+    /// Number of hosts with a `_REPAIR`.
     hosts: usize,
-    /// Commands that call handle_repair.
+    /// Number of command definitions that call handle_repair.
     commands: usize,
 }
 

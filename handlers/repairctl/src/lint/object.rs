@@ -1,5 +1,5 @@
-//! Checks whether a fault of a host or service can lead to a repair. Covers every object that has a
-//! `_REPAIR` or calls handle_repair.
+//! Checks whether a fault can lead to a repair, for every host and service that has a `_REPAIR` or
+//! calls handle_repair.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -16,12 +16,12 @@ use super::handler::{self, HandlerCall, ObjectKind};
 use super::object_rules::{self, AttachedHandler, LintedObject};
 use super::policies::Policies;
 
-/// Checks objects, and collects findings.
+/// Checks objects one after the other, and collects findings about them.
 pub struct ObjectLinter<'a> {
     pub configuration: &'a Configuration,
     pub policies: Policies,
     pub findings: &'a mut Findings,
-    /// Whether Nagios calls handle_repair for at least one object.
+    /// Whether Nagios would call handle_repair for at least one object.
     pub used: bool,
     /// The event handlers that were parsed, by the kind of object and the text of `event_handler`.
     /// Most objects share a few handlers.
@@ -38,7 +38,7 @@ impl<'a> ObjectLinter<'a> {
         ObjectLinter { configuration, policies, findings, used: false, handlers: HashMap::new() }
     }
 
-    /// Checks one definition, and returns whether it has a repair.
+    /// Checks one definition. Returns whether the definition names a repair.
     pub fn object(
         &mut self,
         kind: ObjectKind,
@@ -106,7 +106,7 @@ impl<'a> ObjectLinter<'a> {
         let handler = subject.object.text(Directive::EventHandler);
         let line = handler.as_ref().and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
-            // The command calls handle_repair inside another argument or behind a `;`. The check of
+            // The command calls handle_repair inside another argument or after a `;`. The check of
             // the command reports that.
             return;
         }
@@ -150,8 +150,8 @@ impl<'a> ObjectLinter<'a> {
         }
         let is_service = subject.kind == ObjectKind::Service;
         if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
-            // The handler is for the other kind of object. All other findings would only follow
-            // from this mistake.
+            // The handler is for the other kind of object. Any other findings would only be
+            // consequences of this mistake.
             return true;
         }
         if let Some(value) = subject.object.off(Directive::EventHandlerEnabled) {
@@ -178,8 +178,8 @@ impl<'a> ObjectLinter<'a> {
         true
     }
 
-    /// Reports words that check_http ignores. Its next version refuses them, and every check would
-    /// then return UNKNOWN.
+    /// Reports words that check_http ignores. The next version of check_http refuses them, so every
+    /// check would then return UNKNOWN.
     fn check_words(&mut self, subject: &LintedObject<'_>) {
         let Configuration { objects, main, .. } = self.configuration;
         let Some(named) = subject.object.get(Directive::CheckCommand) else { return };
@@ -193,8 +193,8 @@ impl<'a> ObjectLinter<'a> {
         }
     }
 
-    /// Reports a definition with two `_REPAIR` lines, which a merge can leave behind and Nagios
-    /// accepts.
+    /// Reports a definition with two `_REPAIR` lines. A merge can leave such a definition behind,
+    /// and Nagios accepts it.
     fn named_twice(&mut self, subject: &LintedObject<'_>, repair: Option<&DirectiveValue>) {
         let Some((value, again)) = repair.and_then(|value| Some((value, value.again?))) else {
             return;
@@ -206,7 +206,7 @@ impl<'a> ObjectLinter<'a> {
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
     }
 
-    /// Checks `event_handler_period`, a directive of Nagios 4.5 and later.
+    /// Checks `event_handler_period`, a directive that exists since Nagios 4.5.
     fn period(&mut self, subject: &LintedObject<'_>) {
         let Some(value) = subject.object.get(Directive::EventHandlerPeriod) else { return };
         if self.configuration.objects.always.contains(&value.text) {
@@ -222,8 +222,8 @@ impl<'a> ObjectLinter<'a> {
         self.add(subject, &value.at, &warning("handler-period", text, fix));
     }
 
-    /// Reports names that break the call. A `'` ends the quotes around the name, and handle_repair
-    /// refuses names that start with `-`.
+    /// Reports names of hosts and services that break the command line. A `'` ends the quotes
+    /// around the name, and handle_repair refuses names that start with `-`.
     fn names(&mut self, subject: &LintedObject<'_>) {
         let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
         for label in subject.labels.iter().filter(is_odd) {

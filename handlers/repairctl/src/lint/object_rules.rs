@@ -12,13 +12,14 @@ use policy::{ObjectState, Rules};
 use super::finding::{LintFinding, error, warning};
 use super::handler::{ObjectKind, RefusedArguments};
 
-/// The call of handle_repair for objects with the same event handler.
+/// How Nagios would call handle_repair for objects with the same event handler.
 pub struct AttachedHandler<'a> {
-    /// The directive `command_line` of the command.
+    /// The command's `command_line` directive.
     pub line: &'a DirectiveValue,
     /// The arguments of handle_repair, with unexpanded macros.
     pub arguments: Vec<String>,
-    /// The arguments as handle_repair parses them, with sample values for the macros.
+    /// The result of handle_repair's own parser for these arguments, with sample values for the
+    /// macros.
     pub call: Result<Invocation, RefusedArguments>,
     /// The findings about the arguments, which are the same for all these objects.
     pub findings: Vec<LintFinding>,
@@ -77,7 +78,7 @@ fn foreground(
     })
 }
 
-/// Returns the maximum duration of a ladder, without its last check.
+/// Returns how long a ladder can take at most, without its last check.
 fn longest(rules: &Rules) -> Duration {
     rules.ladder.iter().map(|rung| rung.timeout + rung.settle).sum()
 }
@@ -100,7 +101,7 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     Some(error("trigger-unreachable", text, fix))
 }
 
-/// Checks that Nagios gets results for the object, and warns if all of them are passive.
+/// Checks that Nagios gets check results for the object, and warns if all of them are passive.
 fn checks(subject: &LintedObject<'_>, main: &MainFile) -> Option<(Location, LintFinding)> {
     let object = subject.object;
     let word = subject.kind.word();
@@ -122,8 +123,8 @@ fn checks(subject: &LintedObject<'_>, main: &MainFile) -> Option<(Location, Lint
         "there is no check_command: only passive results can set the host DOWN, and no check \
          follows a repair"
     } else {
-        "there are only passive results: without new results the attempts are not counted and a \
-         recovery is not seen"
+        "all results are passive: unless new ones arrive, Nagios neither counts attempts nor sees \
+         a recovery"
     };
     let fix = "add an active check, or make sure that results keep coming in during a fault";
     Some((inactive, warning("passive-only", text, fix)))
@@ -137,15 +138,15 @@ fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
 }
 
 /// Checks objects with `max_check_attempts 1`. Their first bad result is HARD, so the notification
-/// and the repair start together, and the result before was always good.
+/// and the repair start together, and the previous result was always good.
 fn attempts(subject: &LintedObject<'_>, rules: &Rules) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::MaxCheckAttempts);
     let value = value.filter(|value| number(&value.text) == Some(1.0))?;
     let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
     let finding = match rules.in_a_row {
         0 | 1 => {
-            let text = "max_check_attempts is 1: Nagios notifies at the moment when the repair \
-                        begins";
+            let text = "max_check_attempts is 1: Nagios sends a notification at the moment when \
+                        the repair starts";
             warning("page-before-repair", text, fix)
         }
         wanted => {

@@ -12,7 +12,7 @@ use policy_file::{BadPolicy, Config, WatchService};
 use super::finding::{Findings, error};
 use crate::context::Context;
 
-/// Cache of the policies that the handlers name.
+/// Cache of the policies that the event handlers name.
 pub struct Policies {
     /// Path of the policy for handlers without `--policy`.
     default: PathBuf,
@@ -37,7 +37,7 @@ impl Policies {
         self.read.iter().filter_map(|(path, read)| Some((path.as_path(), read.as_ref().ok()?)))
     }
 
-    /// Reports unusable policies, missing verify commands and a wrong `check_repairs` service.
+    /// Reports unusable policies, missing verify commands and wrong `check_repairs` services.
     pub fn check(&self, configuration: &Configuration, findings: &mut Findings) {
         for (path, read) in &self.read {
             match read {
@@ -58,7 +58,8 @@ impl Policies {
     }
 }
 
-/// Returns the location of a word in a policy: the first line that contains it in quotes.
+/// Returns the location of a word in a policy, which is the first line that contains the word in
+/// quotes.
 pub fn place(path: &Path, word: &str) -> Location {
     let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

@@ -1,5 +1,5 @@
-//! Finds event handlers that were switched off while Nagios was running. The retention file keeps
-//! that setting across restarts, and the configuration files do not contain it.
+//! Finds event handlers that were switched off while Nagios was running. The configuration files do
+//! not contain this setting, but the retention file keeps it across restarts.
 
 use std::path::Path;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! The arguments of `repairctl pause`, `resume` and `status`.
+//! Arguments and help text of `repairctl pause`, `resume` and `status`.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// The arguments of `pause`.
+/// The arguments that follow `repairctl pause`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Running repairs continue. A pause replaces an earlier pause of the same scope.
@@ -35,32 +35,31 @@ pub struct PauseArgs {
     /// Reason for the pause, shown with every repair that is refused
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Nagios' main configuration [default: where distributions put it]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// Name of the person who pauses, passed on by root's process.
+    /// Name of the person who sets the pause. Root's process passes it to the
+    /// process that runs as Nagios' user.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }
 
-/// The arguments of `resume`.
+/// The arguments that follow `repairctl resume`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Only the pause of exactly this scope ends. Pauses of other scopes still hold
-and are listed.
+#[command(after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
+stay in effect and are listed.
 
-Exit codes: 1 if there was no such pause."
-)]
+Exit codes: 1 if there was no such pause.")]
 pub struct ResumeArgs {
-    /// Host whose pause to end [default: end the pause of everything]
+    /// End the pause of this host [default: end the pause of everything]
     #[arg(value_parser = name_parser())]
     pub host: Option<String>,
-    /// Service of HOST whose pause to end
+    /// End the pause of this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
 }
 
-/// The arguments of `status`.
+/// The arguments that follow `repairctl status`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes: 0 if nothing is paused, 1 if something is paused.")]
 pub struct StatusArgs {

@@ -1,4 +1,4 @@
-//! Checks that Nagios knows an object, since a pause of a mistyped name has no effect.
+//! Checks that Nagios knows an object, because a pause has no effect if its name is mistyped.
 
 use engine::configuration::{self, MainFile};
 use engine::status_file;
@@ -7,7 +7,8 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::object::Object;
 
-/// Why an object is not known to exist in Nagios.
+/// Why a pause may have no effect: the object does not exist, or nobody could check whether it
+/// does.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
     /// Nagios has no such object.
@@ -18,8 +19,8 @@ pub enum UnknownObject {
     NotLookedUp(String),
 }
 
-/// Looks up the object in Nagios' status file. If that file cannot be read, looks in the object
-/// cache. Returns `Ok` if the policy names no status file and the object cache cannot be read.
+/// Looks up the object in Nagios' status file or, if that file cannot be read, in the object cache.
+/// Also returns `Ok` if the policy names no status file and the object cache cannot be read.
 pub fn check(
     context: &Context,
     config: &Config,
@@ -49,8 +50,8 @@ fn judge(object: &Object<'_>, services: Option<&[String]>) -> Result<(), Unknown
     Err(UnknownObject::NotThere(object.is_unknown(services)))
 }
 
-/// Returns the services of a host that the object cache lists, or `Some(None)` if it does not list
-/// the host. Returns `None` if the object cache cannot be read.
+/// Returns a host's services from the object cache, or `Some(None)` if the cache does not list the
+/// host. Returns `None` if the cache cannot be read.
 fn services_in_objects(context: &Context, host: &str) -> Option<Option<Vec<String>>> {
     let main = MainFile::find(context.nagios_cfg.as_deref()).ok()??;
     let read = configuration::read(main.text("object_cache_file")?.as_ref());

@@ -23,12 +23,12 @@ use known::UnknownObject;
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
-/// The result of `pause`.
+/// What `pause` has recorded.
 #[derive(Serialize, Deserialize)]
 pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
-    /// Why the pause possibly has no effect; absent if Nagios knows its object.
+    /// Why the pause may have no effect; absent if Nagios knows its object.
     warning: Option<String>,
 }
 
@@ -44,7 +44,7 @@ impl Split for PauseArgs {
         scope(host, service)?;
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            let why = "nothing was paused; say why, for the colleagues on call";
+            let why = "nothing was paused; give a reason that helps your colleagues on call";
             return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let now = SystemTime::now();
@@ -88,7 +88,7 @@ impl Split for PauseArgs {
 }
 
 impl Split for ResumeArgs {
-    /// The pause that was ended, and the pauses that still hold.
+    /// The pause that was ended, and the pauses that are still in effect.
     type Data = (Option<Paused>, Vec<Paused>);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
@@ -96,7 +96,7 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // Without a ledger there is no pause. Do not create a ledger just to find that out.
+        // Without a ledger there are no pauses. Do not create a ledger just to find that out.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }

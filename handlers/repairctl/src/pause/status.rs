@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use engine::status_snapshot::StatusSnapshot;
+use engine::status_file;
 use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
 use policy::{Quota, Reason, Rounded};
@@ -21,33 +21,34 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// Time for which `status` shows an unknown outcome.
+/// How long `status` shows a repair with an unknown outcome after it ended.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
-/// The state of all repairs at one moment.
+/// The state of all repairs at one point in time.
 #[derive(Serialize, Deserialize)]
 pub struct RepairStatus {
     now: SystemTime,
     trouble: FleetTrouble,
     pauses: Vec<Paused>,
     running: Vec<Running>,
-    /// The number of running repairs that count for the fleet limit.
+    /// The number of running repairs that count towards the fleet limit.
     busy: u32,
-    /// The number of repairs that were started within `fleet.started.per`, and the time since the
-    /// first of them.
+    /// The number of repairs that were started within the last `fleet.started.per`, and how long
+    /// ago the first of them was started.
     started: (u32, Duration),
     breakers: Vec<OpenBreaker>,
     unknown: Vec<Record>,
 }
 
-/// The number of objects in trouble, if it is known. Only objects with a repair count.
+/// How many objects are in trouble, if this is known. Objects without a repair do not count.
 #[derive(Serialize, Deserialize)]
 enum FleetTrouble {
     /// The policy names no status file.
     NotKnown,
-    /// The reason why the status file cannot be used.
+    /// Why the status file cannot be used.
     Unreadable(String),
-    /// The number of objects in trouble, the number of all objects, and the age of the status file.
+    /// The number of objects in trouble, the total number of objects, and the age of the status
+    /// file.
     Share { troubled: u32, all: u32, age: Duration },
 }
 
@@ -57,15 +58,15 @@ struct OpenBreaker {
     host: String,
     service: Option<String>,
     ineffective: u32,
-    /// Time until the breaker closes if the fault does not return.
+    /// How long until the breaker closes if the fault does not return.
     left: Duration,
 }
 
 impl FleetTrouble {
     fn read(file: Option<&Path>, now: SystemTime) -> FleetTrouble {
         let Some(file) = file else { return FleetTrouble::NotKnown };
-        match StatusSnapshot::read(file) {
-            Ok(StatusSnapshot { share: (troubled, all), program, .. }) => {
+        match status_file::share(file) {
+            Ok(((troubled, all), program)) => {
                 FleetTrouble::Share { troubled, all, age: program.age(now) }
             }
             Err(why) => FleetTrouble::Unreadable(why.to_string()),
@@ -238,7 +239,7 @@ fn tone(used: u32, allowed: u32) -> Tone {
     if used >= allowed { Tone::Uneasy } else { Tone::Plain }
 }
 
-/// Returns all open breakers.
+/// Returns the breakers that are open under the current policy.
 fn open_breakers(
     ledger: &mut dyn Ledger,
     config: &Config,

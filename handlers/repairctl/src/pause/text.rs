@@ -7,7 +7,7 @@ use plugin_kit::{Problem, clean};
 
 use crate::object::Object;
 
-/// Returns the scope of a command: `everything`, `web1` or `web1/HTTP`.
+/// Returns the scope of a pause or resume command: `everything`, `web1` or `web1/HTTP`.
 ///
 /// # Errors
 /// A name is empty. A script with an empty variable must not pause everything.

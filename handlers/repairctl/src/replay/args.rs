@@ -1,4 +1,4 @@
-//! The arguments of `repairctl replay`.
+//! Arguments and help text of `repairctl replay`.
 
 use std::path::PathBuf;
 
@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 use policy::RepairName;
 use policy_file::Span;
 
-/// Arguments of `repairctl replay`.
+/// The arguments that follow `repairctl replay`.
 #[derive(Debug, Args)]
 #[command(after_help = "A log does not show what a repair would have changed, so replay makes an
 assumption. With 'heals' (the default), every repair ends the fault, and later
-lines about the fault are ignored. With 'log', a repair healed if the next line
-about the object is a recovery, and all lines count. The truth lies between.
-Replay assumes that no repairs were paused.
+lines about the fault are ignored. With 'log', a repair healed the fault if the
+next line about the object is a recovery, and all lines count. The truth lies
+somewhere between. Replay also assumes that no repairs were paused.
 
 Exit codes:
   0  replayed
@@ -30,16 +30,16 @@ pub struct ReplayArgs {
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
     /// Read _REPAIR and max_check_attempts from this nagios.cfg or object cache
-    /// [default: the nagios.cfg of the distribution]
+    /// [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
     pub objects: Option<PathBuf>,
     /// Assume that every service in the logs has this repair
     #[arg(long, value_name = "NAME")]
     pub repair: Option<RepairName>,
-    /// Assumed effect of repairs
+    /// Assume that repairs have this effect
     #[arg(long, value_name = "WHAT", default_value = "heals")]
     pub assume: Assume,
-    /// Assumed duration of a repair
+    /// Assume that a repair takes this long
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     pub takes: Span,
     /// Print each repair and each refusal
@@ -55,6 +55,6 @@ pub struct ReplayArgs {
 pub enum Assume {
     /// Every repair ends the fault
     Heals,
-    /// A repair healed if the log shows a recovery next
+    /// A repair healed the fault if the log shows a recovery next
     Log,
 }

@@ -69,7 +69,7 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
     Ok(if bad.is_empty() { ToolResult::Fine } else { ToolResult::Failed })
 }
 
-/// Returns the objects with a repair, and a text that names the source of this information.
+/// Returns the objects with a repair, and a string that says where this information comes from.
 fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
     if let Some(repair) = &args.repair {
         let known_from = format!("every service is assumed to have the repair '{repair}'");

@@ -1,5 +1,5 @@
-//! The objects of a replay: which of them have a repair, and their state at the current line of the
-//! log.
+//! The objects in a replay: which of them have a repair, and what state they are in at the current
+//! line of the log.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -11,12 +11,12 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// The source of the objects' repairs, which are not in the log.
+/// Where the repair of each object comes from, because the log does not contain it.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
-    /// Nagios' configuration or object cache.
+    /// From Nagios' configuration or object cache.
     Configuration(&'a Configuration),
-    /// Every service in the log is assumed to have this repair.
+    /// From the command line: every service in the log is assumed to have this repair.
     All(RepairName),
 }
 
@@ -27,42 +27,43 @@ pub struct ReplayedObject {
     name: Rc<[u8]>,
     /// Index of the object whose state was logged after the state of this object.
     next: usize,
-    /// The object's names and repair. State and downtimes are filled in before each decision.
+    /// The object's names and repair. Before each decision, the simulation fills in the state and
+    /// the downtimes.
     pub event: Event,
     /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
     /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,
-    /// Number of downtimes in effect.
+    /// Number of scheduled downtimes that are in effect.
     pub downtime: u32,
     pub acknowledged: bool,
     pub flapping: bool,
-    /// Number of problems so far. It replaces the problem ID of Nagios, which is not in the log.
+    /// Number of problems so far. It stands in for Nagios' problem ID, which is not in the log.
     pub problem: u64,
     pub last_change: Option<LoggedChange>,
     pub ledger: SimulatedLedger,
-    /// Start and end of a repair that is assumed to have ended the fault, in seconds since 1970.
-    /// `None` when the log shows a recovery.
+    /// Start and end of the repair that is assumed to have ended the current fault, in seconds
+    /// since 1970. `None` after the log has shown a recovery.
     pub healed: Option<(u64, u64)>,
-    /// Start, end and job of the last repair of this host or of a service on it.
+    /// Start, end and job of the most recent repair of this host or of a service on it.
     pub busy: Option<(u64, u64, u64)>,
     pub counts: ObjectCounts,
 }
 
-/// A state change in the log. With `log_event_handlers`, Nagios logs a change twice: as an alert
-/// and as a call of the event handler.
+/// A state change in the log. If `log_event_handlers` is set, Nagios logs a change twice: as an
+/// alert and as an event handler call.
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedChange {
     pub change: StateChange,
     /// Time of the first line in seconds since 1970.
     pub at: u64,
-    /// Whether the first line was a call of the event handler.
+    /// Whether the first line was an event handler call.
     pub as_call: bool,
     /// Whether the log contained both lines.
     pub twice: bool,
 }
 
-/// The counts of one object.
+/// What a replay counts for one object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ObjectCounts {
     /// Faults that the rules cover.
@@ -75,12 +76,12 @@ pub struct ObjectCounts {
     pub pages: u64,
     /// Problem notifications that a repair would have prevented.
     pub saved: u64,
-    /// The problem for which `incidents` was last increased.
+    /// The number of the problem for which `incidents` was last increased.
     counted: Option<u64>,
 }
 
 impl ObjectCounts {
-    /// Adds the counts of another object.
+    /// Adds the counts of another object to this one.
     pub fn add(&mut self, other: &ObjectCounts) {
         self.incidents += other.incidents;
         self.repairs += other.repairs;
@@ -95,11 +96,11 @@ impl ObjectCounts {
     }
 }
 
-/// All objects of a replay.
+/// All objects in a replay that have a repair, and the hosts that they are on.
 #[derive(Debug, Default)]
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
-    /// Index into `all` by `host` or `host;service`.
+    /// Index into `all` for each `host` and `host;service`.
     index: HashMap<Rc<[u8]>, usize, RandomState>,
     /// Index of the last object whose state was logged.
     last: usize,
@@ -111,7 +112,7 @@ pub struct ReplayedObjects {
     pub troubled: u32,
 }
 
-/// Maximum number of objects. Only a forged log, made to exhaust the memory, contains more.
+/// Maximum number of objects. Only a log that somebody forged to exhaust the memory contains more.
 const MOST: usize = 200_000;
 
 impl ReplayedObjects {
@@ -183,7 +184,7 @@ impl ReplayedObjects {
     }
 
     /// Returns the index of the object that a line names, or `None` for an object without a repair.
-    /// Names in logs can be arbitrary bytes.
+    /// `object` is in bytes, because names in logs need not be UTF-8.
     pub fn find(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         if let Some(known) = self.index.get(object) {
             return Ok(Some(*known));

@@ -1,4 +1,4 @@
-//! The records that the ledger would contain about one object.
+//! The records that the ledger would contain for one object.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 
 /// Maximum number of repairs or refusals that are kept per object, as in the real ledger. No limit
-/// of a policy is higher.
+/// in a policy can be higher.
 const ENOUGH: usize = 1000;
 
 /// A repair that would have run.
@@ -21,7 +21,7 @@ pub struct SimulatedRepair {
     pub ended: u64,
     /// The state change that would have started the repair.
     pub change: StateChange,
-    /// Number of the object's problem that would have started the repair.
+    /// The object's problem that would have started the repair, counted from 1.
     pub problem: u64,
     /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,
@@ -48,9 +48,9 @@ impl SimulatedLedger {
         self.refused.push_front(at);
     }
 
-    /// Removes records that no limit needs. A gap of `healthy_for` ends an incident, and its
-    /// refusals then do not count. Its repairs count until their window, the cooldown and the time
-    /// for repeated events have passed.
+    /// Removes records that no limit needs. After `healthy_for` without records an incident ends,
+    /// and its refusals no longer count. Its repairs count until the budget's window, the cooldown
+    /// and the time for repeated events have all passed.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|repair| repair.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);
@@ -63,7 +63,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// Returns the repairs in the form that the decision needs.
+    /// Returns the repairs as the decision needs them, with ages in place of times.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),
@@ -74,12 +74,13 @@ impl SimulatedLedger {
         self.repairs.iter().map(past).collect()
     }
 
-    /// Returns the ages of the refusals, which the decision needs.
+    /// Returns the refusals as the decision needs them, as ages.
     pub fn refused_at(&self, now: u64) -> Vec<Duration> {
         self.refused.iter().map(|at| age(*at, now)).collect()
     }
 
-    /// Returns a recent job for this problem and, if `change` is given, for exactly this change.
+    /// Returns a recent job that this problem started or, if `change` is given, that exactly this
+    /// change started.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;
@@ -91,7 +92,7 @@ impl SimulatedLedger {
     }
 }
 
-/// Returns the age of the time `at`. Both arguments are in seconds since 1970.
+/// Returns the time from `at` to `now`, which are in seconds since 1970.
 pub fn age(at: u64, now: u64) -> Duration {
     Duration::from_secs(now.saturating_sub(at))
 }

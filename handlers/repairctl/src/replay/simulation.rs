@@ -1,4 +1,4 @@
-//! Makes the decision for every event of a log, and simulates the ledger's records.
+//! Makes the decision for every event in a log, and simulates the records in the ledger.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -19,29 +19,29 @@ pub struct ReplayOptions<'a> {
     pub policy: &'a Policy,
     /// The assumed effect of repairs.
     pub assume: Assume,
-    /// The assumed duration of a repair.
+    /// How long each repair is assumed to take.
     pub takes: Duration,
-    /// Whether the policy names a status file. Without one, acknowledgements, flapping and the
-    /// share of objects in trouble do not affect decisions.
+    /// Whether the policy names a status file. If not, acknowledgements, flapping and the share of
+    /// objects in trouble do not affect decisions.
     pub knows_status: bool,
 }
 
-/// The decision to repair, or to refuse a repair that an event called for.
+/// A decision about an event that called for a repair.
 #[derive(Debug)]
 pub struct ReplayDecision<'a> {
     /// Time of the event in seconds since 1970.
     pub at: u64,
     pub event: &'a Event,
-    /// The repair, or the reason against it.
+    /// The repair that would run, or the reason why it was refused.
     pub verdict: Result<&'a RepairName, &'a Reason>,
 }
 
-/// Counts over all objects.
+/// What a replay counts for all objects together.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
     /// Times of the earliest and latest line, in seconds since 1970.
     pub span: Option<(u64, u64)>,
-    /// Number of lines read.
+    /// Number of log lines that were read.
     pub lines: u64,
     /// Repairs that would have healed.
     pub healed: u64,
@@ -51,33 +51,33 @@ pub struct ReplayCounts {
     pub refused: BTreeMap<&'static str, u64>,
     /// Events that did not call for a repair, by reason.
     pub not_called_for: BTreeMap<&'static str, u64>,
-    /// Events that are ignored, because a repair is assumed to have ended the fault before.
+    /// Events that are ignored, because an earlier repair is assumed to have ended the fault.
     pub spared: u64,
 }
 
-/// Callback for each decision.
+/// A callback that is called with each decision.
 pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
 
-/// The state of a replay.
+/// A replay in progress: the objects with their simulated records, and the counts so far.
 pub struct Simulation<'a> {
     options: ReplayOptions<'a>,
     pub objects: ReplayedObjects,
     pub counts: ReplayCounts,
-    /// Start and end of the repairs that count for the fleet limits, in seconds since 1970.
+    /// Start and end of each repair that counts towards the fleet limits, in seconds since 1970.
     fleet: VecDeque<(u64, u64)>,
-    /// Number of repairs so far, which is also the ID of the last job.
+    /// Number of repairs so far. The same number is the ID of the most recent job.
     jobs: u64,
 }
 
-/// Maximum number of seconds between the two lines that Nagios logs for one change, an alert and a
-/// handler call. The difference is usually 0 or 1.
+/// Nagios logs an alert and a handler call for the same change. This is the maximum number of
+/// seconds between the two lines. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// Number of seconds after the longest possible repair in which a recovery still counts as its
+/// How many seconds after the end of the longest possible repair a recovery still counts as its
 /// effect.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
-    /// Starts a replay for these objects.
+    /// Starts a replay with these objects.
     pub fn new(options: ReplayOptions<'a>, objects: ReplayedObjects) -> Simulation<'a> {
         let (counts, fleet) = (ReplayCounts::default(), VecDeque::new());
         Simulation { options, objects, counts, fleet, jobs: 0 }
@@ -141,7 +141,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether the other log line about this change has already been processed.
+    /// Whether this change has already been processed because of its other log line.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -157,7 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's last repair, which the next line about the object shows.
+    /// Sets the outcome of the object's most recent repair. The next line about the object shows
+    /// it.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
@@ -227,8 +228,9 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Returns the state and the downtimes of an object's host, and start, end and job of the last
-    /// repair on the host. If the object is itself a host, the state is `None`.
+    /// Returns the state of an object's host, the number of its downtimes, and the start, end and
+    /// job of the most recent repair on the host. If the object is itself a host, the state is
+    /// `None`.
     fn host_of(&mut self, index: usize) -> (Option<ObjectState>, u32, Option<(u64, u64, u64)>) {
         let its_host = self.objects.get_mut(index).and_then(|object| object.host);
         match (its_host, self.objects.get_mut(its_host.unwrap_or(index))) {
@@ -275,8 +277,8 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. A SOFT event has no notification of its own, so one in the same
-            // second counts as saved.
+            // can prevent it. For a SOFT event Nagios sends none, so a notification in the same
+            // second is for something later and counts as saved.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -307,13 +309,13 @@ fn rules<'a>(event: &Event, policy: &'a Policy) -> Option<&'a Rules> {
     policy.repairs.get(event.repair.as_ref()?)
 }
 
-/// Returns the maximum duration of a ladder in seconds.
+/// Returns how many seconds a ladder can take at most.
 fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification, and counts it as saved if a repair has already ended the fault. A
-/// notification in the same second as a HARD event was on its way before the repair.
+/// Counts a notification, and counts it as saved if a repair has already ended the fault. If it was
+/// sent in the same second as a HARD event, it was already on its way when the repair started.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;
@@ -322,12 +324,12 @@ fn notified(object: &mut ReplayedObject, at: u64) {
     }
 }
 
-/// How a decision against a repair counts.
+/// How a replay counts a decision against a repair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RefusalEffect {
     /// The event did not call for a repair.
     None,
-    /// The event belongs to an incident, but calls for a repair only at a later attempt.
+    /// The event belongs to an incident, but only a later attempt calls for a repair.
     Early,
     /// The event called for a repair.
     Refused,

@@ -17,22 +17,22 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// The data of the summary.
+/// Everything that the summary shows.
 pub struct Summary<'a> {
     pub simulation: &'a Simulation<'a>,
     pub options: ReplayOptions<'a>,
-    /// The source of the objects' repairs, as printed.
+    /// Text that says where the objects' repairs come from.
     pub known_from: String,
-    /// Number of logs that were read.
+    /// Number of logs that replay read.
     pub logs: usize,
-    /// Errors of the logs that could not be read completely.
+    /// Errors in the logs that could not be read completely.
     pub bad: &'a [LogError],
 }
 
 /// Maximum number of objects in the text output. JSON contains all objects.
 const LISTED: usize = 20;
 
-/// Prints one decision on a line of its own.
+/// Prints one decision as a line.
 pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Out) {
     let event = decision.event;
     let (repair, why) = (decision.verdict.ok(), decision.verdict.err());
@@ -59,7 +59,7 @@ fn time(at: u64) -> SystemTime {
 }
 
 impl Summary<'_> {
-    /// Returns the sum of the counts of all objects.
+    /// Returns the totals over all objects.
     fn totals(&self) -> ObjectCounts {
         let mut total = ObjectCounts::default();
         self.simulation.objects.iter().for_each(|object| total.add(&object.counts));
@@ -97,7 +97,7 @@ impl Summary<'_> {
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {
-            out.line("these files contain no lines of a Nagios log");
+            out.line("these files contain no Nagios log lines");
             return;
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));
@@ -126,8 +126,8 @@ impl Summary<'_> {
         self.list(out);
     }
 
-    /// Returns the note about a policy without a status file, in which acknowledgements and
-    /// flapping do not count although the logs show them.
+    /// If the policy names no status file, returns a note that acknowledgements and flapping do not
+    /// count, although the logs show them.
     fn status(&self) -> &'static str {
         if self.options.knows_status {
             ""
@@ -170,7 +170,8 @@ impl Summary<'_> {
         }
     }
 
-    /// Prints the summary as JSON, on one line if it follows decisions that are lines of JSON.
+    /// Prints the summary as JSON. `in_one_line` is set if it follows decisions, which are one JSON
+    /// line each.
     pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {

@@ -22,8 +22,8 @@ fn policy(limits: Limits) -> Policy {
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), fleet: Fleet::default() }
 }
 
-/// Replays lines of the form `TIME TEXT`. Returns the decisions as text, the number of saved
-/// notifications and the number of incidents.
+/// Replays lines of the form `TIME TEXT`. Returns the decisions as strings, the number of saved
+/// notifications, and the number of incidents.
 fn replay(
     lines: &[&str],
     change: impl Fn(&mut ReplayOptions<'_>),
@@ -76,7 +76,7 @@ fn counts_notifications_saved_by_a_repair_that_is_assumed_to_heal() {
 }
 
 #[test]
-fn counts_repair_without_recovery_in_the_log_as_failed() {
+fn counts_a_repair_as_failed_if_the_log_shows_no_recovery() {
     let (told, saved, _) = replay(&FAULT, |_| {}, &policy(Limits::default()));
     assert_eq!(told, ["1120 web1/HTTP repair httpd", "1180 web1/HTTP cooling-down"]);
     assert_eq!(saved, 0);
@@ -88,7 +88,7 @@ fn counts_repair_without_recovery_in_the_log_as_failed() {
 }
 
 #[test]
-fn does_not_count_a_notification_sent_with_the_repair_as_saved() {
+fn counts_only_notifications_after_the_repair_as_saved() {
     let hard_at_once = [
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
         "1000 SERVICE NOTIFICATION: ann;web1;HTTP;CRITICAL;mail;refused",
@@ -111,7 +111,7 @@ fn counts_a_change_that_is_logged_twice_as_one_call() {
 }
 
 #[test]
-fn refuses_during_host_problems_downtimes_and_running_repairs() {
+fn refuses_during_host_problems_downtime_and_running_repairs() {
     let lines = [
         "900 HOST ALERT: web1;DOWN;SOFT;1;gone",
         "1000 SERVICE ALERT: web1;HTTP;CRITICAL;HARD;1;refused",
@@ -162,7 +162,7 @@ fn counts_acknowledgements_and_flapping_only_with_a_status_file() {
     assert_eq!(decisions(&lines)[0], "1100 web1/HTTP repair httpd");
 }
 
-/// Each repair heals, but the fault returns ten minutes later. The breaker opens and closes again
+/// Each repair heals, but the fault returns ten minutes later. The breaker opens, and it closes
 /// after an hour without a fault.
 #[test]
 fn opens_the_breaker_for_a_fault_that_returns() {

@@ -1,28 +1,28 @@
-//! The arguments of `repairctl report`.
+//! Arguments and help text of `repairctl report`.
 
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-/// The arguments of `report`.
+/// The arguments that follow `repairctl report`.
 #[derive(Debug, Args)]
 #[command(
     group(ArgGroup::new("form").required(true).args(["html", "text"])),
     after_help = "Examples:
-  The page of a month:    repairctl report --month 2026-11 --html november.html
-  A mail every Monday:    repairctl report --since 7d --text | mail -s Week ops"
+  A page for one month:   repairctl report --month 2026-11 --html november.html
+  An email every Monday:  repairctl report --since 7d --text | mail -s Week ops"
 )]
 pub struct ReportArgs {
     /// Report on this month: 2026-11 [default: the current month]
     #[arg(long, value_name = "YYYY-MM", conflicts_with = "since")]
     pub month: Option<String>,
-    /// Report on the period since this time: 7d, 2026-11-01
+    /// Report on everything since this time: 7d, 2026-11-01
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// Write a self-contained HTML page to FILE; - is standard output
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Print plain text, for a mail
+    /// Print plain text, for an email
     #[arg(long)]
     pub text: bool,
 }

@@ -1,4 +1,4 @@
-//! Computes the figures of a report from the records, without any I/O.
+//! Computes a report's figures from the records, without any I/O.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -20,16 +20,16 @@ pub struct PeriodRecord {
     pub refusals: Vec<RefusalCount>,
 }
 
-/// All figures of a report.
+/// All figures that a report shows.
 #[derive(Debug)]
 pub struct Figures {
-    /// The period of the report and the period before it.
+    /// The period of the report and the previous period.
     pub periods: Periods,
-    /// When the report was made.
+    /// When the report was generated.
     pub made: SystemTime,
-    /// The counts of the period.
+    /// The counts for the whole period.
     pub now: RepairCounts,
-    /// The counts of the period before.
+    /// The counts of the previous period.
     pub before: RepairCounts,
     /// The parts of the period, for example its days.
     pub parts: Parts,
@@ -40,23 +40,23 @@ pub struct Figures {
     /// The figures of each repaired object. Those with the most escalated and relapsed repairs come
     /// first.
     pub objects: Vec<ObjectFigures>,
-    /// Each reason with its number of refusals in this period and in the period before, most
-    /// frequent first.
+    /// Each reason with its number of refusals in this period and in the previous one. The most
+    /// frequent reason comes first.
     pub reasons: Vec<(String, u32, u32)>,
-    /// The number of refusals because of an open breaker, for each object.
+    /// How many repairs of each object were refused because of an open breaker.
     pub stopped: Vec<RefusalCount>,
     /// The repairs that were escalated, newest first.
     pub escalated: Vec<Record>,
 }
 
-/// The number of repairs for each outcome.
+/// The number of repairs with each outcome, and related counts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RepairCounts {
     /// Repairs after which the check was OK.
     pub healed: u32,
     /// Repairs after which the fault was still there.
     pub not_healed: u32,
-    /// Repairs of which no rung could be run.
+    /// Repairs in which no rung could be run.
     pub could_not_run: u32,
     /// Repairs with an unknown outcome.
     pub unknown: u32,
@@ -64,7 +64,7 @@ pub struct RepairCounts {
     pub running: u32,
     /// Healed repairs whose fault relapsed. They also count as `healed`.
     pub relapsed: u32,
-    /// Repairs that healed a SOFT fault without a relapse, so that Nagios notified nobody.
+    /// Repairs that healed a SOFT fault without a relapse, so Nagios notified nobody.
     pub pages_saved: u32,
     /// Events for which a repair was refused.
     pub refused: u32,
@@ -77,7 +77,7 @@ pub struct RepairCounts {
 pub struct HostFigures {
     /// The host's name in Nagios.
     pub host: String,
-    /// The numbers of healed and of escalated repairs in each part of the period.
+    /// The numbers of healed and escalated repairs in each part of the period.
     pub parts: Vec<(u32, u32)>,
     /// The counts of the whole period.
     pub sum: RepairCounts,
@@ -86,7 +86,7 @@ pub struct HostFigures {
 /// The figures of one service, or of a host itself.
 #[derive(Debug)]
 pub struct ObjectFigures {
-    /// The host's name.
+    /// The host's name in Nagios.
     pub host: String,
     /// The service's description; absent for the host itself.
     pub service: Option<String>,
@@ -137,14 +137,15 @@ impl RepairCounts {
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns a percentile of the times to heal, by nearest rank. `part` is between 0 and 1.
+    /// Returns a percentile of the times to heal by the nearest-rank method. `part` is between 0
+    /// and 1.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
 
-/// Returns a quantile by nearest rank. `sorted` must be in ascending order, and `part` between 0
-/// and 1.
+/// Returns a quantile by the nearest-rank method. `sorted` must be in ascending order, and `part`
+/// must be between 0 and 1.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     #[allow(
         clippy::cast_possible_truncation,
@@ -163,7 +164,7 @@ impl PeriodRecord {
 }
 
 impl Figures {
-    /// Computes all figures.
+    /// Computes all figures from the records of the two periods.
     pub fn of(
         periods: Periods,
         parts: Parts,
@@ -230,8 +231,8 @@ fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
     hosts
 }
 
-/// Returns the objects, worst first. Sorts them by the number of escalated and relapsed repairs,
-/// then by the number of all repairs.
+/// Returns the objects, the worst first. They are sorted by the number of escalated and relapsed
+/// repairs, then by the number of all repairs.
 fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
     let mut objects: HashMap<(&str, Option<&str>), RepairCounts> = HashMap::new();
     for (record, relapsed) in recorded.each() {
@@ -271,7 +272,7 @@ fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)>
     reasons
 }
 
-/// Sorts durations into classes for a histogram. Returns the start, the end and the count of each
+/// Groups durations into classes for a histogram. Returns the start, the end and the count of each
 /// class. The last class has no end.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn quantiles_are_elements_of_the_list() {
+    fn returns_an_element_of_the_list_as_quantile() {
         let times = seconds(&[1, 2, 3, 4, 100]);
         assert_eq!(quantile(&times, 0.5), Some(Duration::from_secs(3)));
         assert_eq!(quantile(&times, 0.9), Some(Duration::from_secs(100)));
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn puts_every_duration_into_one_class() {
+    fn puts_every_duration_into_exactly_one_class() {
         let times = seconds(&[0, 1, 4, 5, 59, 60, 1799, 1800, 90_000]);
         let classes = distribution(&times);
         assert_eq!(classes.iter().map(|class| class.2).sum::<u32>(), 9);

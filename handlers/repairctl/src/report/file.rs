@@ -1,4 +1,4 @@
-//! Replaces a file atomically, because a web server may be serving it at that moment.
+//! Replaces a file atomically, because a web server could be serving it at the same time.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -17,7 +17,7 @@ pub enum ReplaceError {
     /// The path is a directory, a link or a device.
     #[error("not a regular file; choose another path")]
     NotRegular,
-    /// Another account can change the directory, so root does not write into it.
+    /// Another account can change the directory, so root must not write into it.
     #[error("{why}{}", by_owner(why, to))]
     Directory { why: safe_file::Error, to: PathBuf },
     /// A system call failed.
@@ -25,9 +25,9 @@ pub enum ReplaceError {
     Io(#[from] io::Error),
 }
 
-/// Returns a command to append to an error message. In this command root makes the page, and the
-/// owner of the directory writes it. Returns an empty string if the owner is root or has no
-/// account.
+/// Returns a command to append to an error message. With this command root creates the page, and
+/// the owner of the directory writes it to the file. Returns an empty string if the owner is root
+/// or has no account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
@@ -62,8 +62,8 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let name = to.file_name().unwrap_or_default();
     let (opened, owner) =
         match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
-            // The caller of sudo may own the directory. They gain nothing from a file that they
-            // could write themselves.
+            // The directory can belong to the user who called sudo. That user gains nothing from a
+            // file that they could have written themselves.
             (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
             (opened, _) => (opened, None),
         };
@@ -81,7 +81,7 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Replaces the file without root's checks of the directory. The umask applies to its mode, 0644.
+/// Replaces the file without the checks that root needs. Its mode is 0644, less the umask.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));

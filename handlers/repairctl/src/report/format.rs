@@ -1,4 +1,4 @@
-//! Formats numbers, times and reasons, both for the page and for the mail.
+//! Formats numbers, times and reasons, both for the HTML page and for the email.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ pub fn time_class(from: Duration, to: Option<Duration>) -> String {
     }
 }
 
-/// Cuts a text to `length` characters. If it was longer, `mark` is the last character.
+/// Cuts a string to `length` characters. If anything was cut off, `mark` is the last character.
 pub fn cut(text: &str, length: usize, mark: char) -> String {
     match text.chars().count() > length {
         true => text.chars().take(length - 1).chain([mark]).collect(),
@@ -75,7 +75,7 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// Describes the code of a reason. Shows a code itself that this version does not know.
+/// Describes a reason code. If this version does not know the code, returns its words.
 pub fn reason(code: &str) -> String {
     match ReasonCode::from_word(code) {
         Some(known) => known.about().trim_end_matches('.').to_owned(),

@@ -1,5 +1,5 @@
 //! `repairctl report`: summarizes the repairs of a month or another period, as an HTML page or as
-//! text for a mail.
+//! text for an email.
 
 pub mod args;
 mod figures;
@@ -24,7 +24,7 @@ use figures::{Figures, PeriodRecord};
 use file::ReplaceError;
 use period::{BadPeriod, Parts, Period, Periods};
 
-/// The page could not be written.
+/// The HTML page could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {path}: {why}")]
 struct PageError {
@@ -33,7 +33,7 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// The records of the period, and of the period before it.
+    /// The records of the period, and those of the previous period.
     type Data = (PeriodRecord, PeriodRecord);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
@@ -82,8 +82,8 @@ fn read(
     })
 }
 
-/// Returns `relapse` of the policy for a repair, or the default if the repair is no longer in the
-/// policy.
+/// Returns the policy's `relapse` time for a repair, or the default if the policy no longer has
+/// this repair.
 fn relapse(record: &Record, config: &Config) -> Duration {
     let rules = record.repair.parse().ok().and_then(|name| config.policy.repairs.get(&name));
     rules.map_or_else(|| Limits::default().relapse, |rules| rules.limits.relapse)

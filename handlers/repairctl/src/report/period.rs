@@ -1,4 +1,5 @@
-//! The period of a report, the period that it is compared with, and its parts for the charts.
+//! The period of a report, the earlier period it is compared with, and the parts of a period for
+//! the charts.
 
 use std::time::SystemTime;
 
@@ -9,14 +10,14 @@ use plugin_kit::Problem;
 
 use crate::ui::time::{self, BadTime};
 
-/// Why the options do not name a period.
+/// Why the options do not identify a valid period.
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
     /// The value of `--month` is not a year and a month.
     #[error("'{}' is not a month; write it as 2026-11", .0.escape_debug())]
     NoMonth(String),
     /// The month is in the future.
-    #[error("{} has not begun yet", .0.strftime("%B %Y"))]
+    #[error("{} has not started yet", .0.strftime("%B %Y"))]
     FutureMonth(Date),
     /// The value of `--since` is in the future.
     #[error("'{0}' is in the future")]
@@ -24,10 +25,10 @@ pub enum BadPeriod {
     /// The value of `--since` is neither a time nor a duration.
     #[error(transparent)]
     NoTime(#[from] BadTime),
-    /// jiff cannot represent a date of the period.
+    /// A date in the period is outside the range that jiff supports.
     #[error(transparent)]
     Calendar(#[from] jiff::Error),
-    /// The first part of the period would start before the earliest date of jiff.
+    /// The first part of the period would start before the earliest date that jiff supports.
     #[error("the period starts before the earliest supported date")]
     TooEarly,
 }
@@ -49,18 +50,18 @@ pub struct Period {
     pub name: String,
 }
 
-/// A period and the period that it is compared with.
+/// A period and the earlier period it is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Periods {
     /// The period of the report.
     pub now: Period,
-    /// The period that `now` is compared with.
+    /// The earlier period that `now` is compared with.
     pub before: Period,
 }
 
 impl Periods {
-    /// Returns a month, written as `2026-11`, and the month before it. For a month that is not over
-    /// yet, the other period is the same part of the month before.
+    /// Returns a month, written as `2026-11`, and the previous month. If the month is not over yet,
+    /// it is compared with the same part of the previous month.
     pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, BadPeriod> {
         let today = zoned(now)?;
         let first = match text {
@@ -102,7 +103,7 @@ impl Periods {
             before: Period {
                 from: before,
                 until: from,
-                name: "the same length of time before".into(),
+                name: "the previous period of the same length".into(),
             },
         })
     }
@@ -128,7 +129,7 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
     Ok(date.to_zoned(TimeZone::system())?.timestamp().into())
 }
 
-/// One part of a period.
+/// One part of a period, for example one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
     /// Start of the part.
@@ -139,7 +140,7 @@ pub struct Part {
     pub tick: String,
 }
 
-/// The parts of a period.
+/// The parts that a period is divided into for the charts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parts {
     /// The length of a part: `hour`, `day`, `week`, `month` or `year`.
@@ -193,7 +194,7 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
         "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
-    // Midnight and the first day of a month get the date as label.
+    // Midnight and the first day of a month are labelled with the date.
     let tick = match unit {
         "hour" if at.hour() == 0 => "%b %-d",
         "day" if at.day() == 1 => "%b 1",
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_a_month_with_the_month_before() {
+    fn compares_a_month_with_the_previous_month() {
         let whole = Periods::of_month(Some("2026-03"), at("2026-11-24")).unwrap();
         assert_eq!((whole.now.from, whole.now.until), (at("2026-03-01"), at("2026-04-01")));
         assert_eq!((whole.before.from, whole.before.until), (at("2026-02-01"), at("2026-03-01")));

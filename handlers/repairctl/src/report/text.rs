@@ -1,4 +1,4 @@
-//! The report as plain text for a mail, at most 78 columns wide.
+//! The report as plain text for an email, at most 78 columns wide.
 
 use plugin_kit::clean;
 

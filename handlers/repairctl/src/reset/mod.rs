@@ -16,10 +16,10 @@ use crate::split::{CommandResult, Split};
 use crate::sudo;
 use args::ResetArgs;
 
-/// The result of `reset`.
+/// What `reset` has changed.
 #[derive(Serialize, Deserialize)]
 pub struct ResetResult {
-    /// Whether anything is on record for the object. If not, nothing was reset.
+    /// Whether the ledger has anything on record for the object. If not, nothing was reset.
     is_known: bool,
     /// The objects whose repairs were held back before the reset, each with the reason.
     before: Vec<(String, String)>,
@@ -37,12 +37,12 @@ impl Split for ResetArgs {
     fn collect(&self, context: &Context) -> Result<ResetResult, Problem> {
         let reason = clean(self.reason.trim());
         if reason.is_empty() {
-            let why = "nothing was reset; give the reason why repairs can help again";
+            let why = "nothing was reset; say why repairs can help again";
             return Err(Problem::Usage(format!("--reason is empty, so {why}")));
         }
         let config = context.config()?;
         let nothing = ResetResult { is_known: false, before: Vec::new(), after: Vec::new() };
-        // Without a ledger there is no breaker. Do not create a ledger just to find that out.
+        // Without a ledger there are no breakers. Do not create a ledger just to find that out.
         if context.ledger(config)?.is_none() {
             return Ok(nothing);
         }
@@ -73,12 +73,12 @@ impl Split for ResetArgs {
         }
         out.line(format!("{scope}: reset; earlier repairs no longer count"));
         for (object, reason) in &result.before {
-            out.line(format!("{}: it was held back: {}", clean(object), clean(reason)));
+            out.line(format!("{}: repairs were held back: {}", clean(object), clean(reason)));
         }
         for (object, reason) in &result.after {
-            out.line(format!("{}: it is still held back: {}", clean(object), clean(reason)));
+            out.line(format!("{}: repairs are still held back: {}", clean(object), clean(reason)));
         }
-        out.line("The next event or sweep may repair it.");
+        out.line("The next event or sweep can repair it.");
         Ok(ToolResult::Fine)
     }
 }

@@ -1,8 +1,8 @@
-//! The arguments of `repairctl show`.
+//! Arguments and help text of `repairctl show`.
 
 use clap::Args;
 
-/// The arguments of `show`.
+/// The arguments that follow `repairctl show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
     /// ID of the job, from history or from a comment in Nagios; its first

@@ -64,7 +64,8 @@ impl Split for ShowArgs {
     }
 }
 
-/// Returns the job with this ID, or the only one whose ID starts with it.
+/// Returns the job whose ID is `prefix` or, if there is none, the only job whose ID starts with
+/// `prefix`.
 fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
     if let Some(exact) = found.iter().position(|record| record.job == prefix) {
         return Ok(found.swap_remove(exact));
@@ -135,8 +136,8 @@ fn steps_table(record: &Record, steps: &[Step]) -> Table {
     table
 }
 
-/// Returns the lines of a step's text. The ledger keeps the output of diagnostics in one line, with
-/// ` / ` in place of each line break.
+/// Returns the text of a step as lines. The ledger stores the output of diagnostics on one line,
+/// with ` / ` in place of each line break.
 fn text_lines(step: &Step) -> Vec<String> {
     match step.kind {
         StepKind::Evidence => step.text.split(" / ").map(str::to_owned).collect(),

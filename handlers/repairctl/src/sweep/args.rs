@@ -1,10 +1,10 @@
-//! The arguments of `repairctl sweep`.
+//! Arguments and help text of `repairctl sweep`.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-/// Arguments of `repairctl sweep`.
+/// The arguments that follow `repairctl sweep`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Reads Nagios' status file (status_file in the policy) and looks for hosts and
@@ -12,8 +12,8 @@ services that have a _REPAIR, are in a HARD problem state and missed their
 repair. A repair is missed if the host or Nagios was down when the fault began,
 if a limit that no longer applies refused it, if it could not be run, or if its
 worker died. The sweep offers the oldest fault first and never exceeds the
-limits of the policy. A fault whose repair ran without success was escalated;
-the sweep leaves it alone.
+limits of the policy. If a repair ran without success, its fault was escalated,
+and the sweep leaves it alone.
 
 Run it as Nagios' user, by hand or from a timer; as root it switches to that
 user. Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs

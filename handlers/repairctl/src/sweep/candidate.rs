@@ -1,4 +1,4 @@
-//! Assesses one object: whether it missed its repair, and what the current decision is.
+//! Assesses one object: whether it missed its repair, and what the decision about a repair is now.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -28,23 +28,24 @@ pub enum Candidate {
     Offered(MissedRepair, WorkerCall),
 }
 
-/// The call with which Nagios would start a worker.
+/// A worker for a missed repair, called as Nagios would call it.
 pub struct WorkerCall {
     pub call: Invocation,
     /// The command line from which `call` was parsed.
     pub argv: Vec<OsString>,
 }
 
-/// Assesses objects by the policy and by Nagios' files.
+/// Assesses objects, using the policy and Nagios' files.
 pub struct Assessor<'a> {
     pub config: &'a Config,
-    /// Path of the policy.
+    /// Absolute path of the policy, which the worker gets as `--policy`.
     pub policy: &'a Path,
     pub nagios: &'a NagiosState,
 }
 
 impl Assessor<'_> {
-    /// Checks whether an object missed its repair, then decides by the current ledger and state.
+    /// Checks whether an object missed its repair. If so, makes the decision from the current
+    /// ledger and the object's current state.
     pub fn assess(
         &self,
         object: &ObjectStatus,
@@ -56,8 +57,8 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The event's problem ID depends on why the repair was missed. To find that out in the
-        // ledger, only host and service matter, so any event of this object will do.
+        // The event's problem ID depends on why the repair was missed. To find that out from the
+        // ledger, only the host and the service matter, so any event for this object will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
@@ -141,7 +142,8 @@ pub fn missed_repair(
 ) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
-        // An admin who resets the breaker wants the repair to be tried again.
+        // Repairs from before a reset do not count, because an admin who resets the breaker wants
+        // the repair to be tried again.
         let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
         repairs = ledger.repairs_since(event, since)?;

@@ -1,9 +1,9 @@
-//! The rule that decides which objects missed their repair. A pure function: the current time is an
-//! argument.
+//! The rule that decides which objects missed their repair. It is a pure function: even the current
+//! time is an argument.
 //!
 //! A sweep that runs every few minutes must never become a restart loop. The sweep therefore offers
-//! only objects on which no repair is known to have run since they were last OK. The usual decision
-//! then says whether such an object is repaired.
+//! an object only if, as far as the ledger shows, no repair has run on it since it was last OK.
+//! Whether an offered object is repaired is then up to the usual decision.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -12,14 +12,14 @@ use engine::status_file::{ObjectStatus, ProgramStatus};
 use ledger::{Record, RepairOutcome};
 use policy::Rounded;
 
-/// The facts by which [`eligibility`] decides.
+/// The facts on which [`eligibility`] bases its decision.
 pub struct EligibilityFacts<'a> {
     /// The object, which is in a HARD problem state.
     pub object: &'a ObjectStatus,
     pub program: &'a ProgramStatus,
     /// The object's repairs since it was last OK, the newest first.
     pub repairs: &'a [Record],
-    /// The [`policy::Reason::code`] of the last refusal since the object was OK.
+    /// The [`policy::Reason::code`] of the last refusal since the object was last OK.
     pub refused: Option<&'a str>,
     /// The cooldown of the object's repair.
     pub cooldown: Duration,
@@ -31,7 +31,7 @@ pub struct EligibilityFacts<'a> {
 pub enum MissedRepair {
     /// The event handler left no record: the host, Nagios or the whole server was down.
     NeverTried,
-    /// A limit refused the repair. Holds the reason's code.
+    /// A limit refused the repair. The string is the reason code.
     Refused(String),
     /// The job with this ID was reserved but could not run its repair.
     CouldNotRun(String),
@@ -45,7 +45,7 @@ pub enum Ineligible {
     /// An admin disabled the object's event handler.
     #[error("its event handler is disabled in Nagios")]
     HandlerDisabled,
-    /// The object's state is from before the last start of Nagios.
+    /// The object's state dates from before Nagios was last started.
     #[error("Nagios has not checked it since Nagios was started")]
     NotCheckedYet,
     /// A repair is running.
@@ -60,10 +60,11 @@ pub enum Ineligible {
     /// The check after the repair was OK, but Nagios has reported the fault ever since.
     #[error("needs an admin: job {0} passed its own check, but Nagios still reports the fault")]
     StillBroken(String),
-    /// The outcome of two repairs is unknown. A third one would be guessing.
+    /// The outcome of two repairs is unknown, so a third one would be guesswork.
     #[error("needs an admin: the outcome of job {0} is unknown, and so is that of an earlier one")]
     UnknownTwice(String),
-    /// The repair could not be run. The pause before the next try doubles after each failure.
+    /// The repair could not be run. The waiting time before the next try doubles after each
+    /// failure.
     #[error("job {job} could not run; it is offered again in {}", Rounded(*.left))]
     TriedLately {
         /// ID of the last job.
@@ -108,11 +109,11 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
     }
 }
 
-/// Minimum pause between two tries, needed because the cooldown can be zero.
+/// Minimum time between two tries. It is needed because the cooldown can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Doubles the pause after each repair that could not be run. Every try adds a comment in Nagios,
-/// so a fixed pause would produce many comments overnight.
+/// Doubles the waiting time after each repair that could not be run. Every try adds a comment in
+/// Nagios, so a fixed waiting time would produce many comments overnight.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
     let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
     let tries = facts.repairs.iter().filter(could_not_run).count();
@@ -129,10 +130,11 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 }
 
 impl MissedRepair {
-    /// Returns the problem ID of the event that the sweep offers. It is usually Nagios' own ID, so
-    /// a call of Nagios and an offer of the sweep count as one event, in any order. A job with an
-    /// unknown outcome has used up that event, and calls that Nagios repeats for it are still
-    /// ignored. The sweep then appends the job's ID, which permits one new event for that job.
+    /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID. A
+    /// handler call by Nagios and an offer by the sweep then count as the same event, in either
+    /// order. But if the outcome of the object's job is unknown, that job has already used up the
+    /// event. The sweep then appends the job's ID, so one new event is possible for that job, while
+    /// repeated calls by Nagios are still ignored.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -154,7 +156,7 @@ impl fmt::Display for MissedRepair {
 }
 
 impl Ineligible {
-    /// Returns the code of the reason in JSON.
+    /// Returns the reason code for JSON.
     pub fn code(&self) -> &'static str {
         match self {
             Ineligible::HandlerDisabled => "handler-disabled",
@@ -180,7 +182,7 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// Returns a service that was last OK at 1000 and last checked at `last_check`.
+    /// Returns a service that was last OK at second 1000 and last checked at `last_check`.
     fn object(last_check: u64, handler: bool) -> ObjectStatus {
         let text = format!(
             "servicestatus {{\n\tcurrent_state=2\n\tstate_type=1\n\tlast_check={last_check}\n\
@@ -192,8 +194,8 @@ mod tests {
         found.unwrap()
     }
 
-    /// Builds records from pairs of `(ended, outcome)`, the newest first. The job ID contains the
-    /// time of the end.
+    /// Builds records from pairs of `(ended, outcome)`, the newest first. The job IDs contain the
+    /// value of `ended`.
     fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
         let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),
@@ -250,7 +252,7 @@ mod tests {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
-            // Nothing has run. The host, Nagios or the server was down.
+            // Nothing has run, because the host, Nagios or the server was down.
             (&[][..], None, "never tried"),
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
@@ -270,7 +272,7 @@ mod tests {
                 None,
                 "the outcome of job job-03000 is unknown",
             ),
-            // No repair ran. Further tries are permitted after longer and longer pauses.
+            // No repair ran. Further tries are permitted, but the time between them keeps growing.
             (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run"),
             (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
             (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
@@ -333,9 +335,10 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries of a day with a sweep every minute. There are few after every outcome.
+    /// Counts the tries in one day with a sweep every minute. With each outcome there are only a
+    /// few.
     #[test]
-    fn tries_rarely_with_a_sweep_every_minute() {
+    fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [
             RepairOutcome::Healed,
             RepairOutcome::NotHealed,

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use engine::status_file::StatusFileError;
 use plugin_kit::Problem;
 
-/// Why a sweep does not begin or stops early.
+/// Why a sweep does not start, or stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The policy does not name a status file.
+    /// The policy does not name a status file, so there is nothing that the sweep could look at.
     #[error(
         "{}: there is no \"status_file\", which a sweep needs; copy the value of status_file from \
          nagios.cfg; nothing was done",
         policy.display()
     )]
     NoStatusFile {
-        /// Path of the policy.
+        /// Path of the policy, for the message.
         policy: PathBuf,
     },
     /// The status file cannot be used.
@@ -29,7 +29,7 @@ pub enum SweepError {
         path.display()
     )]
     ObjectCache {
-        /// Path of the object cache.
+        /// Path of the object cache, for the message.
         path: PathBuf,
         why: io::Error,
     },
@@ -39,7 +39,7 @@ pub enum SweepError {
     /// The ledger failed while the sweep was running.
     #[error("{0}; repairs that are running will finish")]
     Ledger(#[from] ledger::Error),
-    /// The path of the policy is relative and the current directory does not exist.
+    /// The policy's path is relative, and the current directory does not exist.
     #[error("--policy: {0}")]
     Policy(io::Error),
 }

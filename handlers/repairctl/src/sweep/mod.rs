@@ -1,5 +1,5 @@
-//! `repairctl sweep`: gives objects that missed their repair another chance, with the same decision
-//! and the same worker as for a call of Nagios.
+//! `repairctl sweep`: gives objects that missed their repair another chance. The decision and the
+//! worker are the same as when Nagios calls the handler.
 
 pub mod args;
 mod candidate;
@@ -77,7 +77,7 @@ fn rehearse(
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
-/// Returns the absolute path of the policy, because a worker changes its directory.
+/// Returns the absolute path of the policy. The worker needs it because it changes its directory.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
     std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

@@ -13,7 +13,7 @@ use super::error::SweepError;
 /// Maximum age of a status file that the sweep trusts. Nagios writes the file every
 /// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default.
 const OLDEST: Duration = Duration::from_secs(120);
-/// Time after which the status file is read again.
+/// How old the content of the status file may get before the sweep reads it again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The content of the status file and the object cache.
@@ -36,16 +36,17 @@ impl NagiosState {
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }
 
-    /// Reads the status file again if it was read more than [`GOOD_FOR`] ago.
+    /// Reads the status file again if it has changed, at most once in [`GOOD_FOR`].
     pub fn refresh(&mut self) -> Result<(), StatusFileError> {
         if self.read.elapsed() >= GOOD_FOR {
-            self.snapshot = StatusSnapshot::read(&self.file)?;
+            self.snapshot.refresh(&self.file)?;
             self.read = Instant::now();
         }
         Ok(())
     }
 
-    /// Returns why the status file must not be used for repairs, if there is a reason.
+    /// Returns why nothing may be repaired on the basis of this status file, or `None` if it is fit
+    /// for use.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         let (program, file) = (&self.snapshot.program, self.file.display());
         let age = program.age(now);
@@ -67,7 +68,7 @@ impl NagiosState {
         self.objects.address(&spell(host))
     }
 
-    /// Returns all faults, the oldest first.
+    /// Returns the objects with a fault, the oldest fault first.
     pub fn oldest_first(&self) -> Vec<ObjectKey> {
         let faults = self.snapshot.faults.iter();
         let mut keys: Vec<(SystemTime, &ObjectKey)> =

@@ -12,7 +12,7 @@ use super::candidate::Candidate;
 use crate::ui::json;
 use crate::ui::tone::Tone;
 
-/// The outcome for one object.
+/// What a sweep did about one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SweepOutcome {
     /// The repair ran and its check is OK.
@@ -23,7 +23,7 @@ pub enum SweepOutcome {
     NotHealed,
     /// The repair could not be run.
     CouldNotRun,
-    /// Whether the repair ran or helped is unknown.
+    /// Nobody knows whether the repair ran, or whether it helped.
     Unknown,
     /// The object would be offered without `--dry-run`.
     WouldOffer,
@@ -45,7 +45,7 @@ impl From<RepairOutcome> for SweepOutcome {
 }
 
 impl SweepOutcome {
-    /// Returns the word for the outcome in the output and in JSON.
+    /// Returns the word that stands for the outcome in the output and in JSON.
     pub fn word(self) -> &'static str {
         match self {
             SweepOutcome::Healed => "healed",
@@ -71,13 +71,13 @@ impl SweepOutcome {
     }
 }
 
-/// One object and its outcome.
+/// One row of the output: an object and its outcome.
 pub struct SweepRow {
     pub key: ObjectKey,
     pub outcome: SweepOutcome,
-    /// Code of the reason in JSON; absent if the outcome needs no reason.
+    /// Reason code for JSON; absent if the outcome needs no reason.
     pub code: Option<&'static str>,
-    /// Explanation of the outcome.
+    /// A sentence that explains the outcome.
     pub text: String,
     /// Why the object missed its repair.
     pub missed: Option<String>,
@@ -86,8 +86,8 @@ pub struct SweepRow {
 }
 
 impl SweepRow {
-    /// Returns the row of an object for which no worker was started, or `None` if the rules do not
-    /// cover its state.
+    /// Returns the row for an object if no worker was started for it. Returns `None` if the rules
+    /// do not cover the object's state.
     pub fn of(key: ObjectKey, candidate: Candidate) -> Option<SweepRow> {
         let (outcome, code, text, missed) = match candidate {
             Candidate::NotCovered => return None,
@@ -119,7 +119,7 @@ pub enum SweepEnd {
     Interrupted,
 }
 
-/// The output of a sweep.
+/// Prints the output of a sweep, and keeps the rows for the summary.
 pub struct SweepReport<'a> {
     out: &'a mut Out,
     json: bool,
@@ -127,11 +127,12 @@ pub struct SweepReport<'a> {
     rows: Vec<SweepRow>,
 }
 
-/// Maximum width of the column of objects, in characters.
+/// Maximum width of the column with the objects, in characters.
 const WIDEST: usize = 40;
 
 impl<'a> SweepReport<'a> {
-    /// Starts a report. `keys` are all objects that can appear in it and set the column's width.
+    /// Starts a report. `keys` are all objects that can appear in it. The longest name sets the
+    /// width of the column.
     pub fn new<'k>(
         out: &'a mut Out,
         json: bool,
@@ -189,7 +190,8 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // Stopping the systemd unit is not a failure. The next sweep offers the rest.
+            // It is not a failure if an admin stops the systemd unit. The next sweep offers the
+            // rest.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }

@@ -21,31 +21,31 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// Interval at which the sweep looks for finished workers and free slots.
+/// How often the sweep looks for finished workers and free slots.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Minimum time between two queries of the gates of dead workers.
+/// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of offers of one object if other repairs keep taking its slot.
+/// How often the sweep offers one object at most, in case other repairs keep taking its slot.
 const MOST_TRIES: u32 = 5;
 
-/// Set by a signal. No further worker is started, and running repairs finish.
+/// Set by a signal. The sweep then starts no further worker, but running repairs finish.
 pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// A running sweep.
+/// A sweep in progress: the objects still to be offered, and the workers that it has started.
 pub struct Scheduler<'a> {
     config: &'a Config,
-    /// Path of the policy.
+    /// Absolute path of the policy, which each worker gets as `--policy`.
     policy: &'a Path,
     nagios: NagiosState,
     ledger: Box<dyn Ledger>,
     report: SweepReport<'a>,
     queue: Vec<QueuedObject>,
     started: Vec<StartedWorker>,
-    /// Time of the last query of the gates of dead workers.
+    /// When the gates were last queried about jobs whose worker died.
     queried: Option<Instant>,
 }
 
-/// An object that has not been offered.
+/// An object that has not been offered yet.
 struct QueuedObject {
     key: ObjectKey,
     tries: u32,
@@ -98,8 +98,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Offers objects, the oldest fault first, while there are free slots. Returns the reason if
-    /// something prevents repairs of all objects.
+    /// Offers objects, the oldest fault first, while there are free slots. If something prevents
+    /// all repairs, returns the reason.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
         if self.queue.is_empty() {
             return Ok(None);
@@ -150,15 +150,15 @@ impl<'a> Scheduler<'a> {
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
-        // A worker of this sweep takes a slot even before it has reserved its repair.
+        // A worker that this sweep started takes a slot even before it has reserved its repair.
         let [ours, ours_on_record] =
             [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 
-    /// Queries the gates for the outcome of repairs whose worker died, and closes their records.
-    /// Their hosts are then free for other repairs.
+    /// If a repair's worker died, queries the gate for the outcome and closes the record. The host
+    /// is then free for other repairs.
     fn recover_dead_workers(&mut self) -> Result<(), ledger::Error> {
         if self.queried.is_some_and(|queried| queried.elapsed() < QUERY_EVERY) {
             return Ok(());
@@ -228,8 +228,8 @@ impl<'a> Scheduler<'a> {
         OfferResult::Started
     }
 
-    /// Records that the fault persists if the incident's budget or breaker refused the repair. An
-    /// incident ends after some time without records, and without this one it would end although
+    /// If the incident's budget or breaker refused the repair, records that the fault persists. An
+    /// incident ends after some time without records, so without this record it would end although
     /// the fault persists.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
@@ -243,7 +243,7 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Collects the workers that have exited, and reports the outcomes from the ledger.
+    /// Collects the workers that have exited, and reports their outcomes from the ledger.
     fn reap(&mut self) -> Result<(), ledger::Error> {
         let mut at = 0;
         while let Some(started) = self.started.get_mut(at) {
@@ -300,7 +300,7 @@ enum OfferResult {
     Started,
     /// Another repair is running on the object's host.
     HostBusy,
-    /// The fleet limit of running repairs is reached.
+    /// The fleet limit for running repairs has been reached.
     NoSlot,
     /// A limit prevents repairs of all objects.
     Held(String),

@@ -1,4 +1,4 @@
-//! The arguments of `repairctl trust`.
+//! Arguments and help text of `repairctl trust`.
 
 use std::path::PathBuf;
 
@@ -6,14 +6,14 @@ use clap::Args;
 
 use crate::object::name_parser;
 
-/// Arguments of `repairctl trust`.
+/// The arguments that follow `repairctl trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Records the key in the first known_hosts file of the policy, under the name that
-repairs look up. A key is recorded only if you answer yes or pass its
-fingerprint. With --fingerprint or --replace, exit code 0 means that repairs
-accept this key and no other. Without these options, 0 means that repairs accept
-only keys that the host shows.
+Records the key in the policy's first known_hosts file, under the name that
+repairs look up, but only if you answer yes or pass the key's fingerprint. With
+--fingerprint or --replace, exit code 0 means that repairs accept this key and
+no other. Without these options, 0 means that repairs accept only keys that the
+host shows.
 
 Examples:
   repairctl trust web1
@@ -36,7 +36,7 @@ pub struct TrustArgs {
     /// Fetch the keys from this port [default: the port in the policy]
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// Nagios' main configuration [default: the nagios.cfg of the distribution]
+    /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
 }

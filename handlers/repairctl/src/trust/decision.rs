@@ -1,11 +1,11 @@
-//! Decides whether to record a key that a host shows. A pure function of the options, the recorded
-//! keys and the keys that the host shows.
+//! Decides whether to record a key that a host shows. The result depends only on the options, the
+//! recorded keys and the keys that the host shows.
 
 use std::slice;
 
 use transport::known_hosts::{HostKeyCheck, RecordedHostKeys};
 
-/// The options of the command line.
+/// The options on the command line that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct TrustOptions {
     /// Whether the admin passed the key's fingerprint.
@@ -24,14 +24,15 @@ pub enum TrustAction {
     Record,
     /// Refuse, because the host shows none of the recorded keys.
     Changed,
-    /// Refuse, because other keys are recorded in addition to a key that the host shows.
+    /// Refuse, because other keys are recorded besides one that the host shows.
     Others,
-    /// Refuse, because the line at this place in known_hosts revokes the key.
+    /// Refuse, because a line in known_hosts revokes the key. The string is the file and line
+    /// number.
     Revoked(String),
 }
 
-/// Decides about `key`, which is one of the keys in `shown`. Without options, every key that the
-/// host shows counts as requested.
+/// Decides what to do with `key`, which is one of the keys in `shown`. Without options, the admin's
+/// request covers every key that the host shows.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,
@@ -82,7 +83,7 @@ mod tests {
         let revoked = || TrustAction::Revoked("f:1".into());
         let line = |name: &str, key: &str| format!("{name} {key}\n");
         let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
-        // Each row: the recorded lines, the keys that the host shows, and the actions without
+        // Each row has the recorded lines, the keys that the host shows, and four actions: without
         // options, with --fingerprint NEW, with --replace, and with both.
         let (only, both) = (&[new.as_slice()][..], &[new.as_slice(), old.as_slice()][..]);
         for (text, shown, wanted) in [
@@ -98,7 +99,7 @@ mod tests {
             (line("web*", OLD), both, [Keep, Others, Record, Record]),
             (line("192.0.2.1", NEW), both, [Keep, Keep, Keep, Keep]),
             (line("192.0.2.1", OLD), only, [Changed, Changed, Record, Record]),
-            // There is a key for the name, so repairs ignore the key for the address.
+            // A key is recorded for the name, so repairs ignore the key for the address.
             (format!("{web1_new}{}", line("192.0.2.1", OLD)), both, [Keep, Keep, Keep, Keep]),
             (line("@cert-authority *", OLD), both, [Record, Record, Record, Record]),
             (line("@revoked *", NEW), both, [revoked(), revoked(), revoked(), revoked()]),

@@ -1,5 +1,5 @@
-//! Changes known_hosts on disk. Each change is atomic, is made under a lock and keeps all other
-//! lines.
+//! Changes known_hosts on disk. Each change is atomic, is made under a lock, and leaves all other
+//! lines as they are.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,7 +13,7 @@ use plugin_kit::Problem;
 use safe_file::Directory;
 use transport::known_hosts::{SharedLine, remove_host};
 
-/// Maximum time to wait for another process that records a key.
+/// Maximum time to wait while another process records a key.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Maximum size of known_hosts in bytes. The keys of 10,000 hosts take 5 MB.
 const LONGEST: u64 = 64 << 20;
@@ -27,13 +27,13 @@ pub enum KnownHostsFileError {
     /// A step of the change failed.
     #[error("cannot {step} {path}: {why}{}; nothing was recorded", next_step(.why))]
     Failed { step: ChangeStep, path: PathBuf, why: io::Error },
-    /// A line matches this host and other hosts.
+    /// A line matches not only this host but also other hosts.
     #[error(
         "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
          line by hand; nothing was recorded"
     )]
     Pattern { path: PathBuf, line: usize, names: String },
-    /// Another account owns the symbolic link, so root does not follow it.
+    /// The path is a symbolic link that another account owns, so root does not follow it.
     #[error(
         "{path} is a link that belongs to uid {owner}: name the file itself in the policy; nothing \
          was recorded"
@@ -81,8 +81,8 @@ fn next_step(why: &io::Error) -> &'static str {
     }
 }
 
-/// Checks that these files are safe to read and that the first one can be changed. Called before
-/// the command asks the admin anything.
+/// Checks that these files are safe to read and that the first one can be changed. `trust` does
+/// this before it asks the admin anything.
 pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
     let first = files.first().ok_or(KnownHostsFileError::NoFile)?;
     let directory = KnownHostsFile::of(first)?.directory;
@@ -122,8 +122,9 @@ struct KnownHostsFile {
 }
 
 impl KnownHostsFile {
-    /// Finds the file at `path` and opens its directory. Follows a symbolic link, so the link stays
-    /// a link. Refuses a link of another account, which could make root change any file.
+    /// Finds the file at `path` and opens its directory. Follows a symbolic link, so that the link
+    /// is not replaced by a file. Refuses a link that another account owns, because it could make
+    /// root change any file.
     fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let file = KnownHostsFile::without_links(path)?;
@@ -157,8 +158,8 @@ impl KnownHostsFile {
         }
     }
 
-    /// Replaces the content and keeps mode and owner. A new file is readable by everybody, because
-    /// host keys are not secret.
+    /// Replaces the content and keeps the file's mode and owner. If the file is new, everybody can
+    /// read it, because host keys are not secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);

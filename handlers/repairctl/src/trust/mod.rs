@@ -1,5 +1,5 @@
-//! `repairctl trust`: shows a host's key, asks, and records it. Repairs accept the recorded keys,
-//! so trust records a key only after a person has compared it.
+//! `repairctl trust`: shows a host's key, asks for confirmation, and records the key. Repairs
+//! accept the recorded keys, so trust records a key only after a person has compared it.
 
 pub mod args;
 mod decision;
@@ -25,17 +25,18 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// Maximum time for all connections to the host. A host shows up to five keys, one per connection.
+/// Time limit for all connections to the host. A host has up to five keys and shows one per
+/// connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The data that the half running as Nagios' user passes to the half that records the key. The
-/// recording half reads everything else itself.
+/// What the process that runs as Nagios' user passes to the process that records the key. The
+/// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
     /// The host's address in Nagios' object cache; absent if the cache does not contain the host, or the command line
     /// has an address.
     address: Option<String>,
-    /// The keys in the form in which the host sends them, or the error.
+    /// The keys, as the host sent them, or the error message.
     keys: Result<Vec<Vec<u8>>, String>,
 }
 
@@ -134,7 +135,8 @@ fn compare(
     Ok(ToolResult::Failed)
 }
 
-/// Whether this is a fingerprint as ssh-keygen(1) prints it: 32 bytes in base64, without padding.
+/// Whether this is a fingerprint as ssh-keygen(1) prints it: `SHA256:` and 32 bytes in base64,
+/// without padding.
 pub fn is_fingerprint(text: &str) -> bool {
     let base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '/');
     text.strip_prefix("SHA256:").is_some_and(|rest| rest.len() == 43 && rest.chars().all(base64))
@@ -150,8 +152,8 @@ fn fingerprint(text: &str) -> Result<&str, Problem> {
     Err(Problem::Usage(format!("'{shown}' is not a fingerprint: {how}; nothing was recorded")))
 }
 
-/// Returns the route by which repairs reach the host. Keys are checked and recorded for this route,
-/// even if trust fetches them from another address.
+/// Returns the route by which repairs reach the host. Trust checks and records keys for this route,
+/// even if it fetches them from another address.
 fn target(args: &TrustArgs, context: &Context, known: Option<&str>) -> Result<HostRoute, Problem> {
     Ok(context.config()?.routes.route(&args.host, args.address.as_deref().or(known)))
 }
@@ -166,7 +168,8 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// Returns the key with the wanted fingerprint. Without one, returns the first and best key.
+/// Returns the key with the fingerprint that the admin passed, if the host shows it. Without a
+/// fingerprint, returns the first key, which is the best one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
@@ -181,7 +184,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
     found
 }
 
-/// Returns the type and the fingerprint, as ssh-keygen(1) prints them.
+/// Returns the key's type, and its fingerprint as ssh-keygen(1) prints it.
 fn in_short(key: &ShownKey) -> String {
     format!("{} {}", key.kind(), key.fingerprint())
 }
@@ -191,7 +194,7 @@ fn places(on_file: &RecordedHostKeys) -> String {
     on_file.places().collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the command that replaces the recorded keys by this key.
+/// Returns the command that replaces the recorded keys with this key.
 fn replace(args: &TrustArgs, context: &Context, more: &str) -> Paste {
     let address = args.address.as_ref().map(|address| format!(" --address {}", quoted(address)));
     let port = args.port.map(|port| format!(" --port {port}"));
@@ -217,7 +220,7 @@ fn print_changed(
     out.line(format!(
         "Either the host was reinstalled, or somebody is intercepting the connection. Ask the \
          host's admin, compare the\n\
-         fingerprint there (ssh-keygen -lf {file}), and only then, {}",
+         fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
         replace(args, context, "")
     ));
 }
@@ -230,13 +233,14 @@ fn print_other_keys(
     out: &mut Out,
 ) {
     let (host, file) = (plugin_kit::clean(&args.host), key.file_on_host());
-    let text =
-        format!("OTHER KEYS OF {host} ARE ON FILE, and repairs accept them. Nothing was recorded.");
+    let text = format!(
+        "OTHER KEYS OF {host} ARE RECORDED, and repairs accept them. Nothing was recorded."
+    );
     alarm(&text, out);
     on_file.besides(&[]).for_each(|other| out.line(format!("  recorded {other}")));
     out.line(format!(
         "  shown    {}\n\
-         To keep only the shown key, compare it there (ssh-keygen -lf {file}) and then, {}",
+         To keep only the shown key, compare it on the host (ssh-keygen -lf {file}), and then, {}",
         in_short(key),
         replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
     ));
@@ -254,11 +258,11 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
 }
 
-/// Asks whether the key is right. As with ssh(1), the answer can be yes or the fingerprint.
+/// Asks whether the key is right. As in ssh(1), the answer can be yes or the fingerprint.
 fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Problem> {
     let host = plugin_kit::clean(&args.host);
     let instead = format!(
-        "pass the fingerprint you compared, repairctl trust {host} --fingerprint SHA256:...; \
+        "pass the fingerprint you compared: repairctl trust {host} --fingerprint SHA256:...; \
          nothing was recorded"
     );
     let answer = question::ask("Is it the same? (yes/no/fingerprint)", &instead, out)?;
@@ -277,8 +281,8 @@ fn record(
     let unwritable = || Problem::Internal("the key cannot be written".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Read the keys back as a repair does. Another file or an earlier line can still contain other
-    // keys.
+    // Look the keys up again, as a repair does. Another file or an earlier line can still contain
+    // other keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {

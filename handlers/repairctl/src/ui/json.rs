@@ -9,15 +9,17 @@ use serde_json::{Value, json};
 /// keys can appear without a new version.
 const VERSION: u32 = 1;
 
-/// The format of all `--json` output, for the manual page. A test compares it with the output.
+/// Description of all `--json` output, for the manual page. A test compares it with the actual
+/// output.
 pub const FORM: &str = r#"Every command with --json prints one object. Its "version" is 1. The
 version increases when a key is removed or changes its meaning. New keys can
 appear without a new version, so ignore keys that you do not know. A value that
 is unknown or does not apply is null. Times are in UTC, for example
-2026-11-24T03:12:44Z. Durations are in seconds. Names of hosts and services are
-UTF-8. A byte that is not valid UTF-8 is written as \xF6. A backslash that would
-look like such an escape is written as \x5C. The text output escapes names in
-the same way, and all commands accept names in this form.
+2026-11-24T03:12:44Z. Durations are in seconds. Host and service names are in
+UTF-8. A byte that is not valid UTF-8 is written as an escape like \xF6, and a
+backslash that would look like such an escape is written as \x5C. The text
+output escapes names in the same way, and all commands accept names in this
+form.
 
 A REPAIR is {job, host, service, repair, event, problem, began, ended, seconds,
 rungs, outcome, text}.
@@ -53,7 +55,7 @@ rungs, outcome, text}.
   sweep    {version, ended, why, not_offered, still_running, objects: [{host,
            service, outcome, code, text, missed, job}]}"#;
 
-/// Prints the output of a command as one object, made of its members and the version.
+/// Prints a command's output as one object, which consists of `members` and the version.
 pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
@@ -77,8 +79,8 @@ pub fn merged(mut value: Value, more: Value) -> Value {
 }
 
 /// Returns JSON that is safe to show on a terminal. Escapes the characters that control a terminal
-/// or disguise a text, which does not change the value. JSON itself requires this only for the
-/// control characters of ASCII (RFC 8259, section 7).
+/// or can disguise text. This does not change the value. JSON itself requires escapes only for
+/// ASCII control characters (RFC 8259, section 7).
 fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());

@@ -1,4 +1,4 @@
-//! Output for the terminal and input from it: tables, colours, JSON, times, questions.
+//! Terminal input and output: tables, colours, JSON, times, questions.
 
 pub mod json;
 pub mod question;

@@ -1,4 +1,4 @@
-//! Tables, with aligned columns on a terminal and with tabs between the cells in a pipe.
+//! Tables. Columns are aligned on a terminal. In a pipe, tabs separate the cells.
 
 use std::io::{Write, stderr};
 
@@ -6,18 +6,18 @@ use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
 
-/// The maximum width of a column, in characters. It keeps the other columns on the screen when a
-/// name is long.
+/// The maximum width of a column, in characters. The limit keeps the other columns on the screen
+/// when a name is long.
 const WIDEST: usize = 60;
 
-/// A table with headings. Control characters are removed from the text of each cell.
+/// A table with headings. The cells contain no control characters; see [`Cell`].
 #[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
 }
 
-/// The text of a cell, and its colour on a terminal.
+/// A cell's text, without control characters, and its colour on a terminal.
 #[derive(Debug, Clone)]
 pub struct Cell {
     text: String,
@@ -100,8 +100,8 @@ impl Table {
     }
 }
 
-/// Writes the sentence `nothing`, which states that there are no results. A person gets it on
-/// standard output. If the output is for a program, it goes to standard error.
+/// Writes the sentence `nothing`, which states that there are no results. It goes to standard
+/// output if a person reads the output, and to standard error if a program does.
 pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
     if is_for_people {
         return out.line(nothing);

@@ -1,4 +1,4 @@
-//! Formats times for output, and parses the times that a user enters.
+//! Formats times for output, and parses times that a user enters.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use plugin_kit::Problem;
 use policy_file::Span;
 
-/// A text that [`read`] cannot parse as a time.
+/// A string that [`read`] cannot parse as a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "'{}' is not a time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",

@@ -2,7 +2,7 @@
 
 use plugin_kit::Out;
 
-/// The importance of a text, shown as a colour.
+/// How important a piece of text is, which its colour shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// The default colour of the terminal.

@@ -1,4 +1,4 @@
-//! Defects of the command line with which Nagios calls handle_repair.
+//! Defects in the command line with which Nagios calls handle_repair.
 
 use super::{COMMANDS, Case, LINE, case};
 
@@ -64,7 +64,7 @@ pub const CASES: &[Case] = &[
         "--host-state '$HOSTSTATE$'",
     ),
     case(
-        "no downtime of the service",
+        "no service downtime",
         &[(COMMANDS, " --downtime '$SERVICEDOWNTIME$'", "")],
         (COMMANDS, LINE),
         "error",
@@ -72,7 +72,7 @@ pub const CASES: &[Case] = &[
         "--downtime '$SERVICEDOWNTIME$'",
     ),
     case(
-        "no downtime of the host",
+        "no host downtime",
         &[(COMMANDS, " --host-downtime '$HOSTDOWNTIME$'", "")],
         (COMMANDS, LINE),
         "error",
@@ -80,7 +80,7 @@ pub const CASES: &[Case] = &[
         "--host-downtime '$HOSTDOWNTIME$'",
     ),
     case(
-        "no problem id",
+        "no problem ID",
         &[(COMMANDS, " --problem-id '$SERVICEPROBLEMID$'", "")],
         (COMMANDS, LINE),
         "warning",
@@ -144,7 +144,7 @@ pub const CASES: &[Case] = &[
         "remove --dry-run",
     ),
     case(
-        "a handler inside an argument of a shell",
+        "a handler inside a shell's argument",
         &[(
             COMMANDS,
             "/usr/bin/handle_repair '$SERVICESTATE$'",

@@ -1,4 +1,4 @@
-//! Defects of nagios.cfg and of the policy.
+//! Defects in nagios.cfg and in the policy.
 
 use super::{COMMANDS, Case, MAIN, OPTED, POLICY, SERVICES, case, refused};
 
@@ -63,7 +63,7 @@ pub const CASES: &[Case] = &[
         "status_update_interval=10",
     ),
     case(
-        "no illegal characters",
+        "an empty illegal_macro_output_chars",
         &[(MAIN, "illegal_macro_output_chars=`~$&|'\"<>\n", "")],
         (MAIN, ""),
         "warning",

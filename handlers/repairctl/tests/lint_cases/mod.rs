@@ -1,4 +1,4 @@
-//! The defects for the tests of lint. Each case edits a good configuration and names the expected
+//! The defects for testing lint. Each case edits a correct configuration and names the expected
 //! finding.
 
 mod calls;
@@ -7,17 +7,17 @@ mod objects;
 
 /// A configuration with one defect.
 pub struct Case {
-    /// The defect.
+    /// The defect, as a failing test names it.
     pub name: &'static str,
-    /// Replacements: file, old text, new text. An empty old text appends. `DIR` in a new text is
-    /// the directory of the configuration.
+    /// Replacements, each with a file, the old text and the new text. If the old text is empty, the
+    /// new text is appended. `DIR` in the new text stands for the directory of the configuration.
     pub edits: &'static [(&'static str, &'static str, &'static str)],
-    /// Location of the finding: a file, and a text whose last line has the finding. With an empty
-    /// text, the finding is about the whole file.
+    /// Location of the finding: a file, and a part of its text whose last line has the finding. If
+    /// that part is empty, the finding is about the whole file.
     pub at: (&'static str, &'static str),
     pub level: &'static str,
     pub code: &'static str,
-    /// A part of the expected fix.
+    /// Part of the fix that lint must print.
     pub fix: &'static str,
     /// [`ACCEPTED`] or [`REFUSED`].
     pub nagios: &'static str,
@@ -48,7 +48,7 @@ const TEMPLATES: &str = "templates.cfg";
 const SERVICES: &str = "services.cfg";
 const MAIN: &str = "nagios.cfg";
 const POLICY: &str = "policy.json";
-/// A word on the command line of the service's handler.
+/// A word on the command line of the service's handler. It serves as the location of findings.
 const LINE: &str = "'$SERVICESTATE$'";
 const ENABLED: &str = "event_handler           handle_repair\n    event_handler_enabled   1";
 const OPTED: &str = "    _REPAIR             httpd";

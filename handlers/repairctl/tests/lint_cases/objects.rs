@@ -1,4 +1,4 @@
-//! Defects of hosts and services that prevent or disturb their repairs.
+//! Defects in hosts and services that prevent or impair their repairs.
 
 use super::{
     COMMANDS, Case, ENABLED, LINE, MAIN, OPTED, POLICY, SERVICES, TEMPLATES, case, refused,
@@ -122,7 +122,7 @@ pub const CASES: &[Case] = &[
         "handle_host_repair",
     ),
     case(
-        "a repair that is missing in the policy",
+        "a repair that the policy does not have",
         &[(SERVICES, OPTED, "    _REPAIR             htpd")],
         (SERVICES, "htpd"),
         "error",

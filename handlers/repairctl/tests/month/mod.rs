@@ -1,5 +1,5 @@
-//! Generates a month of logs of an ordinary Nagios with 1,000 hosts and 10,000 services. The same
-//! size always gives the same log.
+//! Generates a month of log lines, as from an ordinary Nagios with 1,000 hosts and 10,000 services.
+//! The same size always gives the same log.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -21,7 +21,8 @@ pub fn write(to: &mut impl Write, size: u64) -> io::Result<()> {
         random: 0x9e37_79b9_7f4a_7c15,
         later: BinaryHeap::new(),
     };
-    // Average number of seconds between two events that spreads the log over a month.
+    // Average number of seconds between two events, chosen so that a log of this size covers a
+    // month.
     let pace = (31 * 24 * 3600 * 2000 / size.max(1)).clamp(1, 600);
     let mut day = 0;
     while month.written < size {
@@ -57,7 +58,7 @@ struct Month<'a, W> {
     at: u64,
     written: u64,
     random: u64,
-    /// Lines that follow later, by their time, because a log is sorted by time.
+    /// Lines that are still to be written, sorted by time as the log is.
     later: BinaryHeap<Reverse<(u64, u64, String)>>,
 }
 

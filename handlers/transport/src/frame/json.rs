@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::answer::{GateReason, JobState, Obstacle, Report};
 
-/// The JSON object of a frame. Its member `answer` names the kind.
+/// The JSON object in a frame. Its member `answer` names the kind of answer.
 #[derive(Deserialize)]
 #[serde(tag = "answer", rename_all = "lowercase")]
 pub(super) enum Frame {

@@ -1,10 +1,10 @@
-//! Parses the framed answer in the output of a host. The parser does no I/O, and a hostile host may
-//! send it anything.
+//! Finds and parses the framed answer in a host's output. The parser does no I/O. It must withstand
+//! any input, because the host may be hostile.
 //!
-//! A gate answers with exactly one line: `SHN1 ` and one JSON object. Other lines are skipped. They
-//! can be a banner, output of an rc file or live output of the repair. If the output of an rc file
-//! does not end with a newline, the gate adds one before the answer. Two frames, an unknown format
-//! or an answer to another request are errors.
+//! A gate answers with exactly one line, which consists of `SHN1 ` and one JSON object. The parser
+//! skips all other lines, for example a banner, the output of an rc file or live output of the
+//! repair. If the output of an rc file does not end with a newline, the gate adds one before the
+//! answer. A second frame, an unknown format and an answer to another request are errors.
 
 mod json;
 
@@ -15,11 +15,10 @@ use crate::answer::{Answer, Diagnosis, GateRefusal, JobReport, JobState, Obstacl
 use crate::request::Request;
 use crate::text::{clean, quoted};
 
-/// The prefix of the line with a gate's answer.
+/// The prefix of the line that holds a gate's answer.
 pub(crate) const FRAME: &[u8] = b"SHN1 ";
 
-/// The reason why output is not a valid answer. Its text is one short line without control
-/// characters.
+/// Why output is not a valid answer, in one short line without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidAnswer(String);
@@ -27,7 +26,7 @@ pub struct InvalidAnswer(String);
 /// Finds the frame in a gate's stdout and parses it as the answer to `request`.
 ///
 /// # Errors
-/// Stdout has no frame or more than one, or the frame does not answer this request.
+/// Fails if stdout has no frame or more than one, or if the frame does not answer this request.
 pub fn read_answer(request: &Request, stdout: &[u8]) -> Result<Answer, InvalidAnswer> {
     find(request, stdout).map_err(InvalidAnswer)
 }
@@ -38,9 +37,9 @@ fn find(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     let (first, second) = (frames.next(), frames.next());
     match (first, second) {
         (Some(frame), None) => parse(request, frame),
-        (Some(_), Some(_)) => Err("it contains more than one frame".into()),
-        (None, _) if stdout.is_empty() => Err("it is empty".into()),
-        (None, _) => Err(format!("it is not framed: {}", quoted(stdout))),
+        (Some(_), Some(_)) => Err("the output contains more than one frame".into()),
+        (None, _) if stdout.is_empty() => Err("the output is empty".into()),
+        (None, _) => Err(format!("the output is not framed: {}", quoted(stdout))),
     }
 }
 
@@ -52,9 +51,9 @@ pub(crate) fn has_frame(stdout: &[u8]) -> bool {
 }
 
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
-    let json = frame.strip_suffix(b"\n").ok_or("its frame is cut short")?;
+    let json = frame.strip_suffix(b"\n").ok_or("the frame is cut short")?;
     let frame = serde_json::from_slice(json)
-        .map_err(|e| format!("its frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
+        .map_err(|e| format!("the frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
@@ -73,7 +72,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
-        _ => Err("it answers another request".into()),
+        _ => Err("the gate answered another request".into()),
     }
 }
 
@@ -81,14 +80,14 @@ fn same(what: &str, requested: &str, given: &str) -> Result<(), String> {
     if requested == given {
         Ok(())
     } else {
-        Err(format!("it is about {what} {}, not '{requested}'", quoted(given.as_bytes())))
+        Err(format!("the answer is about {what} {}, not '{requested}'", quoted(given.as_bytes())))
     }
 }
 
 fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
     match seconds {
         Some(seconds) if !seconds.is_finite() || seconds < 0.0 => {
-            Err(format!("its '{what}' is not a duration"))
+            Err(format!("the value of '{what}' is not a duration"))
         }
         _ => Ok(()),
     }
@@ -97,7 +96,7 @@ fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
 fn job_report(frame: JobFrame, requested: &JobId) -> Result<JobReport, String> {
     same("job", requested.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
-        return Err("its state is 'done', but it did not exit with code 0".into());
+        return Err("the job's state is 'done', but it did not exit with code 0".into());
     }
     duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
@@ -149,12 +148,12 @@ fn version(text: String) -> Result<Answer, String> {
     if text.len() <= 40 && text.chars().all(plain) {
         return Ok(Answer::Version(text));
     }
-    Err(format!("its version is {}", quoted(text.as_bytes())))
+    Err(format!("the gate's version is invalid: {}", quoted(text.as_bytes())))
 }
 
 fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
-    // A gate that could not parse the job ID leaves it out. A refusal with another job's ID answers
-    // somebody else's request.
+    // A refusal may lack the job ID, because the gate omits an ID that it could not parse. A
+    // refusal with a different job ID belongs to another request.
     let job = match (request, frame.job) {
         (Request::Repair { job, .. } | Request::Status { job }, Some(given)) => {
             same("job", job.as_str(), &given)?;
@@ -162,7 +161,7 @@ fn refusal(frame: RefusedFrame, request: &Request) -> Result<Answer, String> {
         }
         (_, Some(given)) => {
             return Err(format!(
-                "it is about job {}, but no job was requested",
+                "the answer is about job {}, but no job was requested",
                 quoted(given.as_bytes())
             ));
         }
@@ -244,7 +243,7 @@ mod tests {
         );
         assert!(
             why_not(&Request::Version, &version.replace("0.1.0", "1 -- fix: id"))
-                .contains("its version is")
+                .contains("version is invalid")
         );
         let reports = concat!(
             r#"{"answer":"diagnose","host":"h","repair":"httpd","#,
@@ -263,8 +262,8 @@ mod tests {
         else {
             panic!()
         };
-        let nearly = "a has used 900 of its 1000 records and is refused when all are used; the \
-                      next one is freed in 60 s";
+        let nearly = "a has used 900 of its 1000 records and will be refused when all are used; \
+                      the next one is freed in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(
@@ -359,7 +358,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn neither_panics_nor_believes_random_bytes(bytes: Vec<u8>) {
+        fn rejects_random_bytes_without_panic(bytes: Vec<u8>) {
             let why = read_answer(&request(), &bytes).unwrap_err().to_string();
             prop_assert!(!why.contains(char::is_control));
             prop_assert!(why.len() < 1000);

@@ -1,21 +1,23 @@
-//! Removes a host from the text of a known_hosts file. This module does no I/O.
+//! Removes a host from the content of a known_hosts file. This module does no I/O.
 
 use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// The number, counted from 1, of a line that matches the name by a pattern for several hosts.
+/// The name is matched by a pattern that also covers other hosts. Holds the number of the pattern's
+/// line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("line {0} matches the name by a pattern that also matches other hosts")]
+#[error("the pattern in line {0} matches the name, but also other hosts")]
 pub struct SharedLine(pub usize);
 
 /// Returns `text` without the keys that are recorded under exactly these names.
 ///
-/// If a line has other names as well, it is kept for them. Comments, lines with a marker
-/// (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
+/// If a line also has other names, only the given names are removed from it. Comments, lines with a
+/// marker (`@revoked`, `@cert-authority`) and all other bytes stay unchanged.
 ///
 /// # Errors
-/// A line matches one of the names by a pattern, so other hosts would lose their key as well.
+/// Fails if a pattern for several hosts matches one of the names. Removing its line would also
+/// remove the keys of the other hosts.
 pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
     let mut kept = Vec::with_capacity(text.len());
     for (number, line) in text.split_inclusive(|b| *b == b'\n').enumerate() {

@@ -10,7 +10,7 @@ use super::recorded::{HostKeyStatus, RecordedHostKeys};
 use crate::error::Error;
 use crate::route::{address_and_port, known_hosts_files};
 
-/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts has 5 MB.
+/// Maximum size of a known_hosts file in bytes. A file with 10,000 hosts is 5 MB.
 const LONGEST: u64 = 64 << 20;
 
 /// Reads the host's keys from the known_hosts files of its route. Missing files are skipped.
@@ -31,12 +31,12 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     Err(Error::KnownHostsEmpty {
         host: route.host.clone(),
         files: known_hosts_files(route),
-        state: if files.is_empty() { "does not exist" } else { "holds no host key" },
+        state: if files.is_empty() { "does not exist" } else { "contains no host key" },
     })
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. The
-/// error explains why no connection to the host can succeed.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
+/// connection to the host can succeed, the error explains why.
 pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Result<String, Error> {
     let host = route.host.clone();
     match recorded.status() {

@@ -1,8 +1,8 @@
-//! Host keys in known_hosts files, by the rules of sshd(8), section "SSH_KNOWN_HOSTS FILE FORMAT".
+//! Host keys in known_hosts files, following sshd(8), section "SSH_KNOWN_HOSTS FILE FORMAT".
 //!
-//! This module replaces libssh2's own parser and only borrows types from the crate ssh-key. That
-//! parser does not support wildcards, ignores `@revoked` and `@cert-authority`, and rejects a whole
-//! file because of a single malformed line.
+//! This module replaces libssh2's own parser, which does not support wildcards, ignores `@revoked`
+//! and `@cert-authority`, and rejects a whole file because of a single malformed line. It uses only
+//! the types from the ssh-key crate.
 
 mod edit;
 mod files;

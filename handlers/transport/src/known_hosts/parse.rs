@@ -1,4 +1,4 @@
-//! Finds the lines for a host in the text of known_hosts files. This module does no I/O.
+//! Finds the lines for a host in the content of known_hosts files. This module does no I/O.
 
 use ssh_key::PublicKey;
 use ssh_key::known_hosts::{HostPatterns, Marker};
@@ -6,16 +6,16 @@ use ssh_key::known_hosts::{HostPatterns, Marker};
 use super::patterns::HostKeyNames;
 use super::recorded::{RecordedHostKeys, RecordedKey};
 
-/// The text of one known_hosts file.
+/// The path and content of one known_hosts file.
 pub struct KnownHostsText<'a> {
-    /// Path of the file for messages.
+    /// Path of the file, for messages.
     pub name: &'a str,
     /// Content of the file. It need not be UTF-8.
     pub text: &'a [u8],
 }
 
-/// Collects the keys that the files record under `names`. Malformed lines are skipped, as ssh does,
-/// but the result reports those that name the host.
+/// Collects the keys that the files record under `names`. Skips malformed lines, as ssh does, but
+/// lists in the result those that name the host.
 pub fn look_up(files: &[KnownHostsText<'_>], names: &HostKeyNames) -> RecordedHostKeys {
     let mut recorded = RecordedHostKeys::default();
     let mut ranked: Vec<(usize, RecordedKey)> = Vec::new();
@@ -55,8 +55,8 @@ fn read_line(
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // In a @revoked line, accept a key with wrong inner lengths. The key must stay revoked even if
-    // the line is badly written.
+    // In a @revoked line, read even a key with wrong inner lengths. If the line were skipped, the
+    // key would not count as revoked.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;
@@ -70,8 +70,8 @@ fn read_line(
     Some(())
 }
 
-/// Parses a key and also returns it in the SSH wire format. ssh-key accepts some wrong inner
-/// lengths. Unless `lenient` is set, the text must be the canonical form of the key.
+/// Parses a key and also returns it in the SSH wire format. Unless `lenient` is set, the key must
+/// be in its canonical form, because ssh-key itself accepts some wrong inner lengths.
 fn read_key(
     kind: Option<&str>,
     base64: Option<&str>,
@@ -164,7 +164,7 @@ mod tests {
             HostKeyCheck::Revoked("known_hosts:1".into())
         );
         assert_eq!(checked(&format!("@revoked db1 {A}\nweb1 {A}"), A), HostKeyCheck::Trusted);
-        // Another key of the same host is still trusted.
+        // The host's other key is still trusted.
         let two = super::tests::on_file(
             &format!("web1 {A}\nweb1 {B}\n@revoked web1 {A}"),
             "web1",

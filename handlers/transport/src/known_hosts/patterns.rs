@@ -1,4 +1,4 @@
-//! The names under which a host's keys are recorded, and the host patterns of a known_hosts line.
+//! The names under which a host's keys are recorded, and the host patterns in a known_hosts line.
 
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
@@ -6,16 +6,16 @@ use ssh_key::known_hosts::HostPatterns;
 
 use crate::glob;
 
-/// The names under which a host's keys may be recorded, in the order of the lookup. Only the keys
-/// of the first name that has any are used. A key that is revoked under any of the names is
-/// refused.
+/// The names under which a host's keys may be recorded, in lookup order. The lookup stops at the
+/// first name that has keys, and only these keys are trusted. A key that is revoked under any of
+/// the names is refused.
 #[derive(Debug, Clone)]
 pub struct HostKeyNames(Vec<String>);
 
 impl HostKeyNames {
-    /// Builds the names as ssh does: Nagios' name of the host, then its address. If the port is not
-    /// 22, both names in the form `[name]:port` come before the plain ones. Names are compared in
-    /// lower case.
+    /// Builds the same names as ssh does: the host's name in Nagios, then its address. If the port
+    /// is not 22, the list starts with both in the form `[name]:port`. Names are compared in lower
+    /// case.
     pub fn new(host: &str, address: &str, port: u16) -> HostKeyNames {
         let plain = [host.to_lowercase(), address.to_lowercase()];
         let with_port = plain.iter().filter(|_| port != 22).map(|name| format!("[{name}]:{port}"));
@@ -48,7 +48,7 @@ impl HostKeyNames {
 }
 
 /// Whether the host field of a line matches a name. A field is either a hashed name or a list of
-/// patterns. A list matches if one of its patterns does and none of its negated patterns.
+/// patterns. A list matches if one of its patterns matches and none of its negated patterns does.
 pub(super) fn covers(patterns: &HostPatterns, name: &str) -> bool {
     match patterns {
         HostPatterns::HashedName { salt, hash } => {

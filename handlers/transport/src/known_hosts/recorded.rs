@@ -2,7 +2,7 @@
 
 use ssh_key::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 
-/// A host key, and the line that records it.
+/// A host key and the line that records it.
 #[derive(Debug, Clone)]
 pub(super) struct RecordedKey {
     pub(super) key: PublicKey,
@@ -31,26 +31,26 @@ pub enum HostKeyStatus {
     Known,
     /// No key is recorded.
     Unknown,
-    /// Only revoked keys are recorded. The string is the file and line of a `@revoked` entry.
+    /// Only revoked keys are recorded. Holds the file and line of a `@revoked` entry.
     Revoked(String),
-    /// A certificate authority is recorded, but no key. The string is its file and line.
+    /// A certificate authority is recorded, but no key. Holds its file and line.
     AuthorityOnly(String),
 }
 
-/// The result of comparing the key that a host sends with the recorded keys.
+/// The result of comparing a host's key with the recorded keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum HostKeyCheck {
-    /// The key is recorded, byte for byte.
+    /// The same key is recorded, byte for byte.
     Trusted,
     /// The key is not recorded.
     Mismatch,
-    /// The key is revoked. The string is the file and line of the `@revoked` entry.
+    /// The key is revoked. Holds the file and line of the `@revoked` entry.
     Revoked(String),
 }
 
 impl RecordedHostKeys {
-    /// Returns what the files contain for the host. No connection to the host is needed.
+    /// Returns what the known_hosts files contain for the host, without connecting to it.
     pub fn status(&self) -> HostKeyStatus {
         let revoked = |key: &&RecordedKey| self.revoked_at(&key.blob).is_some();
         match (self.keys.first(), &self.authority) {
@@ -63,7 +63,8 @@ impl RecordedHostKeys {
         }
     }
 
-    /// Compares the key that the host sent, in the SSH wire format, with the recorded keys.
+    /// Compares the host's key with the recorded keys. `shown` is the key that the host sent, in
+    /// the SSH wire format.
     pub fn check(&self, shown: &[u8]) -> HostKeyCheck {
         match self.revoked_at(shown) {
             Some(place) => HostKeyCheck::Revoked(place.to_owned()),
@@ -78,9 +79,9 @@ impl RecordedHostKeys {
 
     /// Returns the host key algorithms to negotiate, in order of preference.
     ///
-    /// Only the types of recorded keys that are not revoked are included. Otherwise a host with
-    /// keys of several types could send one that is not recorded. RSA is used only with SHA-2
-    /// (RFC 8332), because SHA-1 is broken.
+    /// Includes only the types of recorded keys that are not revoked. Otherwise a host with keys of
+    /// several types could send a key that is not recorded. RSA is used only with SHA-2 (RFC 8332),
+    /// because SHA-1 is broken.
     pub fn algorithms(&self) -> Vec<&'static str> {
         let usable = |key: &&RecordedKey| self.revoked_at(&key.blob).is_none();
         let mut names: Vec<_> = self
@@ -103,13 +104,14 @@ impl RecordedHostKeys {
         names.into_iter().copied().collect()
     }
 
-    /// Lists the types and fingerprints of the keys for a message.
+    /// Lists the types and fingerprints of the recorded keys for a message.
     pub fn describe(&self) -> String {
         let shown: Vec<_> = self.keys.iter().map(|key| describe(&key.key)).collect();
         shown.join(", ")
     }
 
-    /// Returns the name under which the keys are recorded. It includes the port if that is not 22.
+    /// Returns the name under which the keys are recorded. The name includes the port if that is
+    /// not 22.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
@@ -119,8 +121,8 @@ impl RecordedHostKeys {
         self.keys.iter().map(|key| key.place.as_str())
     }
 
-    /// Returns the recorded keys that are not in `keys` or that are revoked. Each one is described
-    /// by its type, fingerprint, file and line.
+    /// Returns a description of each recorded key that is revoked or is not in `keys`: its type and
+    /// fingerprint, and the file and line that record it.
     pub fn besides<'a>(&'a self, keys: &'a [&[u8]]) -> impl Iterator<Item = String> + 'a {
         let is_other = |key: &&RecordedKey| {
             !keys.contains(&key.blob.as_slice()) || self.revoked_at(&key.blob).is_some()
@@ -159,7 +161,7 @@ fn negotiated(algorithm: &Algorithm) -> &'static [&'static str] {
     }
 }
 
-/// Returns the type and fingerprint of a key that is in the SSH wire format.
+/// Returns the type and fingerprint of a key in the SSH wire format.
 pub(crate) fn describe_blob(blob: &[u8]) -> String {
     PublicKey::from_bytes(blob)
         .map_or_else(|_| "a key of an unknown type".into(), |key| describe(&key))

@@ -13,8 +13,8 @@ use crate::request::Request;
 use crate::text::clean;
 use crate::{key, route};
 
-/// Options of every run. A configuration file cannot change them, because the command line takes
-/// precedence (ssh_config(5)).
+/// Options for every run of ssh. A configuration file cannot override them, because the command
+/// line takes precedence (ssh_config(5)).
 const FIXED: &[&str] = &[
     "BatchMode=yes",
     "StrictHostKeyChecking=yes",
@@ -34,7 +34,7 @@ const FIXED: &[&str] = &[
     "RemoteCommand=none",
 ];
 
-/// The command line of `ssh` for one route.
+/// The `ssh` command line for one route.
 pub(super) struct SshCommand {
     program: PathBuf,
     route: HostRoute,
@@ -42,7 +42,7 @@ pub(super) struct SshCommand {
 }
 
 impl SshCommand {
-    /// Checks the route, its jump hosts and the files of all of them.
+    /// Checks the route, its jump hosts and all their files.
     pub(super) fn new(program: PathBuf, route: &HostRoute) -> Result<SshCommand, Error> {
         let options = checked_options(&program, route, route.config.as_deref())?;
         Ok(SshCommand { program, route: route.clone(), options })
@@ -56,16 +56,17 @@ impl SshCommand {
         &self.route
     }
 
-    /// Returns the command for one request. ssh writes its log to its standard input, and prints
-    /// `mark` to stdout once it has logged in.
+    /// Returns the command for one request. ssh gets a pipe as its standard input and writes its
+    /// log to this pipe. Once ssh has logged in, it prints `mark` to stdout.
     pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
-            // ssh closes every inherited descriptor except the standard streams. So its end of the
-            // log pipe is its stdin, which ssh does not read (-n) and can open by this name. Our
-            // own /proc/PID/fd may not be accessible to ssh (PR_SET_DUMPABLE).
+            // ssh closes every inherited descriptor except the standard streams. Therefore its
+            // stdin is the log pipe, which ssh does not read (-n) but can open as /proc/self/fd/0.
+            // The path /proc/PID/fd of this process cannot be used, because ssh may have no access
+            // to it (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
@@ -75,9 +76,9 @@ impl SshCommand {
         command
     }
 
-    /// Returns the program that ssh runs with `-c` and a local command. `/bin/echo` prints the
-    /// local command, which includes the mark, without a shell. Only the ProxyCommand of a jump
-    /// host and the commands in a configuration file need a shell.
+    /// Returns the program that ssh runs as its shell, with `-c` and a local command as arguments.
+    /// The ProxyCommand of a jump host and the commands in a configuration file need a real shell.
+    /// Otherwise this is `/bin/echo`, which prints the local command including the mark.
     fn shell(&self) -> &'static str {
         let is_needed = self.route.config.is_some() || self.route.via.is_some();
         if is_needed { "/bin/sh" } else { "/bin/echo" }
@@ -103,22 +104,23 @@ fn checked_options(
     options(program, route, config, alias.as_deref(), jump_host)
 }
 
-/// Returns the name under which ssh must look up the host's key. This is the name of the record
-/// that the libssh2 backend would use.
+/// Returns the name under which ssh must look up the host's key, so that ssh finds the same key as
+/// the libssh2 backend.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
-        // The configuration file may name other sources of host keys, such as KnownHostsCommand
-        // or VerifyHostKeyDNS.
+        // Ignore this error. The configuration file may name other sources of host keys, such as
+        // KnownHostsCommand or VerifyHostKeyDNS.
         Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
         recorded => recorded?,
     };
-    // ssh looks up a single name. It would miss that a key is revoked under another one.
+    // Refuse a revoked key here. ssh looks up only one name and would not notice that the key is
+    // revoked under another name.
     if let Some(place) = recorded.any_revoked() {
         return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
     }
     match recorded.status() {
         HostKeyStatus::Known => Ok(recorded.name().map(str::to_owned)),
-        // Certificates contain names without a port.
+        // Use the name without a port, because certificates contain it in this form.
         HostKeyStatus::AuthorityOnly(_) => Ok(Some(route.host.to_lowercase())),
         HostKeyStatus::Unknown if has_config => Ok(None),
         HostKeyStatus::Unknown | HostKeyStatus::Revoked(_) => {
@@ -127,8 +129,8 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
     }
 }
 
-/// Returns the options for every request over a route. `jump_host` is the next hop with its own
-/// options.
+/// Returns the options for every request over a route. `jump_host` is the route to the jump host,
+/// with the options for it.
 fn options(
     program: &Path,
     route: &HostRoute,
@@ -180,8 +182,8 @@ fn alias_option(alias: &str) -> Result<String, Error> {
     Ok(format!("HostKeyAlias=\"{alias}\""))
 }
 
-/// Returns the ProxyCommand, an `ssh -W` through the jump host. ssh expands '%' in the command and
-/// then runs it with a shell, so both kinds of characters are escaped.
+/// Returns the ProxyCommand, which runs `ssh -W` through the jump host. Because ssh expands '%' in
+/// the command and then runs it with a shell, '%' and the shell's special characters are escaped.
 fn proxy_command(
     program: &Path,
     route: &HostRoute,
@@ -200,8 +202,8 @@ fn proxy_command(
     Ok(quoted.join(" "))
 }
 
-/// Returns a path as text if ssh takes it literally. ssh expands '%', '~' and '${' in many options
-/// and splits some options at blanks and quotes.
+/// Returns a path as a string if ssh uses it unchanged. In many options ssh expands '%', '~' and
+/// '${', and it splits some options at blanks and quotes.
 fn plain(path: &Path) -> Result<&str, Error> {
     let bad =
         |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };

@@ -1,7 +1,7 @@
 //! The backend that runs the `ssh` program.
 //!
 //! It supports certificates, security keys, ProxyJump and everything else in ssh_config that
-//! libssh2 lacks. Requests, framed answers and deadlines are those of the libssh2 backend.
+//! libssh2 lacks. Requests, framed answers and deadlines are the same as in the libssh2 backend.
 
 mod command;
 mod outcome;
@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::gate::Gate;
 use crate::request::Request;
 
-/// A gate that is reached by the `ssh` program. Each request runs `ssh` and logs in again.
+/// A gate that is reached through the `ssh` program. Each request runs `ssh` and logs in again.
 pub struct OpenSshGate {
     command: SshCommand,
 }
@@ -31,16 +31,16 @@ impl OpenSshGate {
     /// keys and certificate authorities in the known_hosts files of the route.
     ///
     /// # Errors
-    /// The route or one of its files cannot be used, or no key of the host is recorded.
+    /// Fails if the route or one of its files cannot be used, or if no key of the host is recorded.
     pub fn new(route: &HostRoute) -> Result<OpenSshGate, Error> {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// Does the same as [`OpenSshGate::new`], but runs `program`, an absolute path, instead of
-    /// `/usr/bin/ssh`.
+    /// Checks the route and its files like [`OpenSshGate::new`]. Requests run `program`, an
+    /// absolute path, instead of `/usr/bin/ssh`.
     ///
     /// # Errors
-    /// The same errors as [`OpenSshGate::new`].
+    /// Returns the same errors as [`OpenSshGate::new`].
     pub fn with_program(
         route: &HostRoute,
         program: impl Into<PathBuf>,

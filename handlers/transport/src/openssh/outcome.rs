@@ -1,9 +1,8 @@
-//! Interprets a run of `ssh`.
+//! Determines the result of a request from a finished run of `ssh`.
 //!
-//! Only three facts count: whether ssh had logged in, the framed answer and the exit code. An
-//! unauthenticated peer can put whole lines into ssh's output (RFC 4253, 11.1). So messages only
-//! quote that output. It is interpreted for a single purpose: if ssh did not log in, to decide
-//! whether to retry.
+//! Only three facts decide the result: whether ssh had logged in, the framed answer and the exit
+//! code. ssh's own messages do not, because an unauthenticated peer can put whole lines into them
+//! (RFC 4253, 11.1). Errors quote them. If ssh did not log in, they also decide whether to retry.
 
 use policy_file::HostRoute;
 
@@ -46,7 +45,7 @@ pub(super) fn answer(
             detail: detail + &outcome.response.stderr_excerpt(),
         });
     }
-    // ssh exits with 255 for its own failures. A gate never exits with 255.
+    // Exit code 255 means that ssh itself failed, because a gate never exits with 255.
     if outcome.exit_code() == Some(255) {
         return Err(Error::Cut {
             host,
@@ -58,13 +57,13 @@ pub(super) fn answer(
     outcome.response.answer(&host, request, phase)
 }
 
-/// Whether the connection ended before the host had sent its version.
+/// Whether, according to ssh's log, the connection ended before the host had sent its version.
 ///
-/// With a jump host or a ProxyCommand, ssh logs the same lines for every failure on the way. Those
-/// failures are excluded by their message on stderr.
+/// With a jump host or a ProxyCommand, the log looks the same if a hop before the host fails. Such
+/// failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // ssh logs the first line for a socket and the second for a ProxyCommand.
+    // ssh logs the first of these lines if it uses a socket, the second if it uses a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -75,15 +74,16 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
     was_reset || (is_connected && !logged("debug1: Remote protocol version ") && !is_on_the_way)
 }
 
-/// Returns the text that the host sent instead of its version, on one line and in quotes. ssh logs
-/// the lines of this text at debug level. Since version 8.0 it numbers them.
+/// Returns what the host sent instead of its version, on one line and in quotes. ssh logs each line
+/// of this text at debug level. Since version 8.0, it adds line numbers.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
     let text: Vec<&str> = lines.filter_map(greeting_line).collect();
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the text that the host sent before its version, if this debug line contains it.
+/// Returns the line that the host sent before its version, or `None` if this debug line quotes
+/// none.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_text_of_the_host_in_logs_of_old_and_new_ssh() {
+    fn finds_the_hosts_text_in_old_and_new_ssh_logs() {
         for (log, text) in [
             ("debug1: kex_exchange_identification: banner line 0: a: b\r\ndebug1: x", "\"a: b\""),
             (

@@ -1,5 +1,5 @@
-//! Runs `ssh` once, in a process group of its own and within the deadline. Its log goes to a
-//! separate pipe, so it does not mix with the output of the host.
+//! Runs `ssh` once, in a process group of its own and within the deadline. ssh's log goes to a
+//! separate pipe, so that it does not mix with the host's output.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -20,15 +20,15 @@ use crate::error::{Error, Phase};
 use crate::request::Request;
 use crate::response_buffer::{GRACE, ResponseBuffer};
 
-/// The number of bytes of the log that are kept. ssh usually writes a few KiB.
+/// How many bytes of the log to keep. ssh usually writes a few KiB.
 const MAX_LOG: usize = 64 * 1024;
 
-/// The result of a run of `ssh`.
+/// The result of running `ssh` once.
 pub(super) struct SshOutcome {
     pub(super) response: ResponseBuffer,
-    /// The log of ssh itself. Anyone on the network can inject lines into it.
+    /// The log that ssh wrote. Anyone on the network can inject lines into it.
     pub(super) log: String,
-    /// The exit status of ssh, or `None` if it had to be killed.
+    /// The exit status of ssh, or `None` if ssh had to be killed.
     pub(super) status: Option<ExitStatus>,
     /// Whether the deadline passed before an answer arrived.
     pub(super) timed_out: bool,
@@ -51,15 +51,16 @@ pub(super) fn run(
     progress: &mut dyn FnMut(&str),
 ) -> Result<SshOutcome, Error> {
     deadline.left(Phase::Connect)?;
-    let mark = mark().map_err(|e| local(format!("no random number: {e}")))?;
+    let mark = mark().map_err(|e| local(format!("cannot generate a random number: {e}")))?;
     let (process, mut streams) = start(command, request, &mark)?;
     let timed_out = streams.read(deadline, progress);
     let status = process.end(if timed_out { Duration::ZERO } else { GRACE });
-    // Read the last output of ssh. It may contain the mark, which shows that ssh had logged in.
+    // Read the remaining output of ssh. It may contain the mark, which shows that ssh had logged
+    // in.
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
-    // If the log was truncated, the missing part may have contained the mark.
+    // If the log was truncated, assume that the missing part contained the mark.
     let logged_in = response.remove_mark(&mark) || log.contains(&mark) || logged.len() == MAX_LOG;
     Ok(SshOutcome { response, log, status, timed_out, logged_in })
 }
@@ -70,7 +71,7 @@ fn start(
     mark: &str,
 ) -> Result<(SshProcess, SshStreams), Error> {
     let (log, log_writer) =
-        pipe_with(PipeFlags::CLOEXEC).map_err(|e| local(format!("no pipe: {e}")))?;
+        pipe_with(PipeFlags::CLOEXEC).map_err(|e| local(format!("cannot create a pipe: {e}")))?;
     let spawned = command
         .build(request, mark)
         .stdin(log_writer)
@@ -82,7 +83,7 @@ fn start(
     let child = spawned.map_err(|e| local(format!("cannot run {program}: {e}")))?;
     let mut process = SshProcess { child };
     let stream = |pipe: Option<OwnedFd>| {
-        SshStream::new(pipe.ok_or_else(|| local("ssh has no pipe".into()))?)
+        SshStream::new(pipe.ok_or_else(|| local("cannot access the output of ssh".into()))?)
     };
     let streams = SshStreams {
         stdout: stream(process.child.stdout.take().map(OwnedFd::from))?,
@@ -101,8 +102,8 @@ fn local(why: String) -> Error {
 /// Returns a random word that nobody on the network can guess.
 ///
 /// ssh runs a LocalCommand that prints this mark once it has logged in, and sends the request only
-/// after that command has ended (ssh_config(5)). Until then ssh's stdout is empty. If ssh cannot
-/// run the LocalCommand, it logs the command line, which includes the mark.
+/// after the LocalCommand has ended (ssh_config(5)). Until then, ssh's stdout is empty. If ssh
+/// cannot run the LocalCommand, it logs the command line, which includes the mark.
 fn mark() -> io::Result<String> {
     let mut random = [0; 8];
     File::open("/dev/urandom")?.read_exact(&mut random)?;
@@ -119,9 +120,8 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads until stdout and stderr end, but not longer than [`GRACE`] after the answer or the end
-    /// of stdout, and not beyond the deadline. Returns whether the deadline passed before an answer
-    /// arrived.
+    /// Reads stdout and stderr to their end. Stops at the deadline, or [`GRACE`] after the answer
+    /// or the end of stdout. Returns whether the deadline passed before an answer arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {
@@ -153,7 +153,8 @@ fn wait(streams: &[&SshStream], left: Duration) {
     let mut watched: Vec<_> =
         open.map(|stream| PollFd::from_borrowed_fd(stream.file.as_fd(), PollFlags::IN)).collect();
     let timeout = Timespec::try_from(left).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
-    // Ignore errors such as EINTR. The caller checks the streams and the deadline again anyway.
+    // Ignore errors such as EINTR. The caller checks the streams and the deadline again in any
+    // case.
     let _ = poll(&mut watched, Some(&timeout));
 }
 
@@ -164,12 +165,12 @@ struct SshStream {
 
 impl SshStream {
     fn new(fd: OwnedFd) -> Result<SshStream, Error> {
-        ioctl_fionbio(&fd, true).map_err(|e| local(format!("a pipe cannot be prepared: {e}")))?;
+        ioctl_fionbio(&fd, true).map_err(|e| local(format!("cannot set up a pipe: {e}")))?;
         Ok(SshStream { file: File::from(fd), ended: false })
     }
 
-    /// Reads the available bytes, at most as many as a pipe holds (64 KiB). Without this limit, a
-    /// host that never stops writing could keep us from checking the deadline.
+    /// Reads the available bytes, up to 64 KiB, which is the capacity of a pipe. Without this
+    /// limit, the caller might never check the deadline while a host keeps writing.
     fn drain(&mut self, mut take: impl FnMut(&[u8])) {
         let mut buffer = [0; 16 * 1024];
         for _ in 0..4 {
@@ -187,14 +188,14 @@ impl SshStream {
     }
 }
 
-/// A running ssh. Dropping it kills the whole process group.
+/// A running `ssh` process. Dropping it kills the whole process group.
 struct SshProcess {
     child: Child,
 }
 
 impl SshProcess {
     /// Waits up to `patience` for ssh to exit, then kills its process group. Returns `None` if ssh
-    /// had not exited by itself.
+    /// did not exit by itself.
     fn end(mut self, patience: Duration) -> Option<ExitStatus> {
         let until = Instant::now() + patience;
         while Instant::now() < until {

@@ -1,7 +1,7 @@
 //! Logs in with an ssh-agent.
 //!
-//! libssh2 has no timeout for the agent. So the login runs in a separate thread, which is abandoned
-//! if the agent (or a person who has to confirm the use of the key) does not answer.
+//! libssh2 has no timeout for the agent, so the login runs in a separate thread. The thread is
+//! abandoned if the agent does not answer or nobody confirms the use of the key.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind};
@@ -26,7 +26,7 @@ const TRIES: usize = 5;
 pub(crate) enum AgentLogin {
     /// The host accepted a key.
     LoggedIn,
-    /// The host refused all keys. The string lists them for a message.
+    /// The host refused all keys. Holds a list of these keys for a message.
     Refused(String),
     /// The connection to the host failed.
     Failed(Ssh2Failure),
@@ -43,14 +43,14 @@ pub(crate) fn log_in(connection: &mut Connection, route: &HostRoute) -> Result<A
     thread::Builder::new()
         .name("ssh-agent".into())
         .spawn(move || {
-            // The calls in this thread block until the host answers or the watchdog shuts down the
+            // Calls in this thread block until the host answers or the watchdog shuts down the
             // socket.
             session.set_blocking(true);
             let result = sign(&session, &user, socket.as_deref(), wanted.as_deref());
             session.set_blocking(false);
             let _ = sender.send(result);
         })
-        .map_err(|e| Error::Local { why: format!("no thread for the agent: {e}") })?;
+        .map_err(|e| Error::Local { why: format!("cannot start a thread for the agent: {e}") })?;
     match receiver.recv_timeout(left) {
         Ok(result) => {
             connection.deadline.left(Phase::Login)?;
@@ -69,7 +69,7 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
     let file = PathBuf::from(file);
     let text = match safe_file::read(&file, key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        // Without the public half, the agent would offer every one of its keys to the host.
+        // Do not offer all the agent's keys to the host just because the public half is unreadable.
         read => {
             read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?
         }
@@ -81,10 +81,10 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
 
 /// Connects to the agent.
 ///
-/// If libssh2 fails to connect, it closes its socket immediately and a second time when the agent
-/// is freed. By then another thread may have opened a file with the same descriptor number. So this
-/// function first tries to connect to the socket itself, and leaks an agent that libssh2 could not
-/// connect to.
+/// If libssh2 fails to connect, it closes its socket immediately, and again when the agent is
+/// freed. By then another thread may have opened a file with the same descriptor number. This
+/// function therefore tries to connect to the socket itself first. It never frees an agent that
+/// libssh2 could not connect to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;

@@ -1,5 +1,5 @@
-//! A non-blocking libssh2 session. Each call is repeated after poll(2) until it is done or the
-//! deadline has passed.
+//! A non-blocking libssh2 session. Each call is repeated after poll(2) until it succeeds, fails or
+//! the deadline has passed.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -16,7 +16,7 @@ use crate::deadline::RequestDeadline;
 use crate::error::{Error, Phase};
 use crate::text::clean;
 
-/// The error numbers of libssh2.h that this crate handles specially.
+/// The error numbers in libssh2.h that this crate handles specially.
 pub(crate) mod code {
     pub(crate) const SOCKET_SEND: i32 = -7;
     pub(crate) const SOCKET_DISCONNECT: i32 = -13;
@@ -32,13 +32,13 @@ pub(crate) mod code {
     pub(crate) const KEYFILE_AUTH_FAILED: i32 = -48;
 }
 
-/// The number of bytes that a host may send before the login. The key exchange and a banner take a
-/// few KiB.
+/// How many bytes a host may send before the login. A key exchange and a banner need only a few
+/// KiB.
 const LOGIN_LIMIT: usize = 1024 * 1024;
-/// The number of bytes that a host may send during one request. Most of them are for stderr, which
-/// is read and discarded.
+/// How many bytes a host may send during one request. Most of this is for stderr, which is read and
+/// discarded.
 const REQUEST_LIMIT: usize = 32 * 1024 * 1024;
-/// The number of unanswered keepalive requests after which a connection counts as cut.
+/// After this many unanswered keepalive requests, a connection counts as cut.
 const MAX_UNANSWERED: u32 = 4;
 
 /// An SSH session over a relayed socket, and the deadline of the current request.
@@ -62,7 +62,8 @@ impl Connection {
         let limit = ReceiveLimit::default();
         limit.allow(LOGIN_LIMIT);
         let socket = relay::start(remote, &limit)?;
-        let failed = |why: String| Error::Local { why: format!("no SSH session: {why}") };
+        let failed =
+            |why: String| Error::Local { why: format!("cannot create an SSH session: {why}") };
         let watchdog = Watchdog::new(&socket)?;
         watchdog.arm(deadline.instant());
         let mut session = Session::new().map_err(|e| failed(e.to_string()))?;
@@ -94,12 +95,12 @@ impl Connection {
         self.allow(REQUEST_LIMIT);
     }
 
-    /// Whether the relay closed the connection because the host sent too much.
+    /// Whether the relay closed the connection because the host exceeded its limit.
     fn flooded(&self) -> bool {
         self.limit.reached()
     }
 
-    /// Returns the first bytes that the host sent. They are not verified.
+    /// Returns the first bytes that the host sent. Anyone on the network can have forged them.
     pub(crate) fn head(&self) -> Vec<u8> {
         self.limit.head()
     }
@@ -107,22 +108,25 @@ impl Connection {
     /// Whether either side has closed the connection.
     fn ended(&self) -> bool {
         let mut watched = [PollFd::new(&self.socket, PollFlags::empty())];
-        // poll(2) reports a hangup even while received bytes are still unread. A read does not.
+        // poll(2) reports a hangup even while received bytes are still unread. A read would not
+        // report it.
         matches!(poll(&mut watched, Some(&Timespec::default())), Ok(1..))
     }
 
-    /// Sets the number of bytes that the host may still send.
+    /// Sets how many bytes the host may still send.
     pub(crate) fn allow(&self, bytes: usize) {
         self.limit.allow(bytes);
     }
 
-    /// Removes the deadline after an answer, so the connection can be idle until the next request.
+    /// Removes the deadline after an answer, so that the connection can stay idle until the next
+    /// request.
     pub(crate) fn rest(&self) {
         self.watchdog.disarm();
     }
 
-    /// Repeats one libssh2 call until it is done. The outer error is a timeout or a cut connection.
-    /// The inner one is any other failure, which the caller has to interpret.
+    /// Repeats one libssh2 call until it is done. The outer error means that the deadline passed or
+    /// the connection ended. The inner error means any other failure, which the caller has to
+    /// interpret.
     pub(crate) fn drive<T>(
         &mut self,
         phase: Phase,
@@ -162,14 +166,15 @@ impl Connection {
                 Ok(())
             }
             Err(Errno::INTR) => Ok(()),
-            // A repair may already have been requested, so this must not be `Error::Local`, which
+            // A repair may already have been requested, so `Error::Local` would be wrong here: it
             // claims that nothing was run.
             Err(e) => Err(self.cut(phase, &format!("poll failed: {e}"))),
         }
     }
 
-    /// Sends a keepalive request, or gives up on a host that has left [`MAX_UNANSWERED`] of them
-    /// unanswered. Without keepalives, a long silent repair looks like a dead link.
+    /// Sends a keepalive request, because a host that sends nothing during a long repair must not
+    /// look like a dead link. Gives up on a host that has left [`MAX_UNANSWERED`] requests
+    /// unanswered.
     fn keep_alive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
         if !matches!(phase, Phase::Query | Phase::Repair) {
             return Ok(());
@@ -178,8 +183,9 @@ impl Connection {
         if self.last_activity.elapsed() >= silence {
             return Err(self.cut(phase, &format!("no data received for {silence:?}")));
         }
-        // libssh2 sends nothing before the keepalive interval is over. If the session waits to
-        // write, a partly sent packet must be finished first.
+        // Send a keepalive only if the session is waiting to read. If it is waiting to write, it
+        // must first finish the packet that it has partly sent. libssh2 sends nothing before the
+        // keepalive interval is over.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }
@@ -218,8 +224,8 @@ impl Connection {
         &self.socket
     }
 
-    /// Marks the session as lost to a thread that may hold its lock for ever. The connection no
-    /// longer calls libssh2 after that, not even when it is dropped.
+    /// Gives up the session, because another thread may hold its lock forever. After that, the
+    /// connection never calls libssh2 again, not even when it is dropped.
     pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
     }
@@ -236,7 +242,7 @@ impl Drop for Connection {
     }
 }
 
-/// The error of a libssh2 call.
+/// An error from a libssh2 call.
 pub(crate) struct Ssh2Failure {
     pub(crate) number: i32,
     text: String,
@@ -247,8 +253,8 @@ impl Ssh2Failure {
         Ssh2Failure { number: number(error), text: clean(error.message()) }
     }
 
-    /// Whether the host refused a key. libssh2 also uses `PUBLICKEY_UNVERIFIED` if the connection
-    /// fails while it waits for the reply.
+    /// Whether the host refused a key. `PUBLICKEY_UNVERIFIED` alone does not show this, because
+    /// libssh2 also returns it if the connection fails before the reply.
     pub(crate) fn is_refusal(&self) -> bool {
         self.number == code::AUTHENTICATION_FAILED
             || (self.number == code::PUBLICKEY_UNVERIFIED && !self.text.starts_with("Waiting for"))

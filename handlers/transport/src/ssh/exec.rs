@@ -1,4 +1,4 @@
-//! Sends one request over a logged-in session and reads the output of the gate.
+//! Sends one request over a logged-in session and reads the gate's output.
 
 use std::io::{ErrorKind, Read};
 use std::time::Instant;
@@ -22,7 +22,7 @@ pub(crate) fn exec(
     let mut channel = open(connection)?;
     send(connection, &mut channel, request, phase)?;
     let response = receive(connection, &mut channel, phase, progress)?;
-    // Do not wait for the host to confirm the close. The session is either reused or dropped, and
+    // Do not wait until the host confirms the close. The session is either reused or dropped, and
     // neither needs the confirmation.
     let _ = channel.close();
     response.answer(connection.host(), request, phase)
@@ -48,7 +48,8 @@ fn send(
 ) -> Result<(), Error> {
     let words = request.to_string();
     match connection.drive(phase, |_| channel.exec(&words))? {
-        // Without an EOF, a command that reads its standard input would wait for ever.
+        // Send an end of file. Otherwise a command that reads its standard input would wait
+        // forever.
         Ok(()) => connection
             .drive(phase, |_| channel.send_eof())?
             .map_err(|e| connection.error(phase, &e)),
@@ -61,7 +62,7 @@ fn send(
     }
 }
 
-/// Reads stdout and stderr alternately to their end. If one of them were left unread, its window
+/// Reads stdout and stderr in turn, both to their end. If one of them were left unread, its window
 /// would fill up and block the command.
 fn receive(
     connection: &mut Connection,
@@ -104,7 +105,8 @@ fn receive(
     }
 }
 
-/// Moves the received bytes into `response`. The error is the reason why the connection ended.
+/// Moves the received bytes into `response`. Returns an error with the reason if the connection
+/// ended.
 fn drain(
     response: &mut ResponseBuffer,
     channel: &mut Channel,

@@ -1,7 +1,7 @@
 //! A tunnel through a jump host (direct-tcpip, RFC 4254, 7.2).
 //!
-//! The connection to the jump host is a separate SSH session, and its host key is checked like that
-//! of any other host. The jump host sees only the encrypted session with the target host.
+//! The connection to the jump host is a separate SSH session. The jump host's key is checked like
+//! any other host key. The jump host sees only encrypted traffic to and from the target host.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,10 +14,10 @@ use super::relay::Remote;
 use crate::error::{Error, Phase};
 use crate::route::address_and_port;
 
-/// The number of bytes that a jump host may send, several times the limit for the target host.
+/// How many bytes a jump host may send. This is several times the limit for the target host.
 const TUNNEL_LIMIT: usize = 256 * 1024 * 1024;
 
-/// A channel through a jump host, and the session that carries the channel.
+/// A channel through a jump host, and the session that carries it.
 pub(super) struct Tunnel {
     channel: Channel,
     jump_host: Connection,
@@ -38,8 +38,8 @@ impl Tunnel {
             }
             _ => jump_host.error(Phase::Connect, &e),
         })?;
-        // From here on, the watchdog of the connection to the target host ends the tunnel by
-        // shutting down its own socket.
+        // From this point, the watchdog of the connection to the target host enforces the deadline.
+        // The watchdog ends the tunnel by shutting down that connection's socket.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);
         Ok(Tunnel { channel, jump_host })

@@ -1,12 +1,12 @@
-//! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1)
-//! from its first, still unencrypted bytes.
+//! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1).
+//! The first bytes from the host contain them, still unencrypted.
 //!
-//! libssh2 never reports the offered lists. It also returns the same error if there is no common
-//! algorithm and if the connection ended.
+//! libssh2 never reports the offered lists. Its error does not show whether the connection ended or
+//! the two sides had no algorithm in common.
 
 use crate::text::quoted;
 
-/// The number of first bytes to keep. The algorithm lists of every host are shorter.
+/// How many of the host's first bytes to keep. Every host's algorithm lists are shorter than this.
 pub(super) const HEAD: usize = 16 * 1024;
 
 /// Message number of SSH_MSG_KEXINIT.
@@ -15,11 +15,11 @@ const KEXINIT: u8 = 20;
 const PREFIX: usize = 1 + 16;
 
 /// The lists that we offer. Each entry has a name for messages, the algorithms separated by commas,
-/// and the index of the host's list to compare with.
+/// and the index of the host's list to compare them with.
 pub(super) type OfferedLists<'a> = [(&'static str, &'a str, usize)];
 
-/// Describes, for a message, the first list of the host that has no algorithm in common with ours.
-/// Returns `None` if each list has one, or if the host's lists did not arrive in full.
+/// Finds the host's first list that has no algorithm in common with ours, and describes it for a
+/// message. Returns `None` if each list has a common algorithm or the host's lists are incomplete.
 pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<String> {
     let offered = lists(head)?;
     ours.iter().find_map(|(what, ours, index)| {
@@ -29,8 +29,7 @@ pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<Strin
     })
 }
 
-/// Returns the host key algorithms that the host offers, or `None` if its lists did not arrive in
-/// full.
+/// Returns the host key algorithms that the host offers, or `None` if its lists are incomplete.
 pub(crate) fn host_keys(head: &[u8]) -> Option<Vec<String>> {
     Some(lists(head)?.get(1)?.split(',').map(str::to_owned).collect())
 }
@@ -55,8 +54,8 @@ fn lists(head: &[u8]) -> Option<Vec<String>> {
     Some(lists)
 }
 
-/// Returns the text that a host sent instead of its version (RFC 4253, 4.2), on one line and in
-/// quotes, or `None` if it sent none.
+/// Returns what a host sent instead of its version (RFC 4253, 4.2), on one line and in quotes.
+/// Returns `None` if the host sent nothing.
 pub(super) fn greeting(head: &[u8]) -> Option<String> {
     let lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
     let text: Vec<&[u8]> = lines.filter(|line| !line.is_empty()).collect();
@@ -64,8 +63,8 @@ pub(super) fn greeting(head: &[u8]) -> Option<String> {
     is_refusal.then(|| quoted(&text.join(b" / ".as_slice())))
 }
 
-/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may
-/// precede that one.
+/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may come
+/// before it.
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;
     loop {

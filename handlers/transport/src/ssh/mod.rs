@@ -24,19 +24,19 @@ use crate::request::Request;
 /// A logged-in connection to a gate. Dropping the connection never waits for the host.
 pub(crate) struct SshGate {
     route: HostRoute,
-    /// `None` after a request has failed. On such a connection the next answer could belong to the
-    /// failed request.
+    /// `None` after a request has failed, because the next answer over the same connection could
+    /// belong to the failed request.
     connection: Option<Connection>,
-    /// Whether the connection has served a request. It may have died while idle since then.
+    /// Whether the connection has served a request. If so, it may have been cut while it was idle.
     used: bool,
 }
 
 impl SshGate {
-    /// Connects and logs in. All steps, from the name lookup to the login, end by `deadline`.
+    /// Connects and logs in. Every step, from the name lookup to the login, ends by `deadline`.
     ///
     /// # Errors
-    /// Nothing has been run on the host. No login is attempted at a host whose key is not recorded
-    /// byte for byte.
+    /// Fails if any of the steps fails. Nothing has then been run on the host. If the host's key is
+    /// not recorded byte for byte, no login is attempted.
     pub(crate) fn connect(route: &HostRoute, deadline: Instant) -> Result<SshGate, Error> {
         let connection = session::log_in(route, RequestDeadline::new(&route.host, deadline))?;
         connection.rest();

@@ -1,7 +1,8 @@
 //! Relays bytes between libssh2 and the network and counts the received bytes.
 //!
-//! libssh2 stores every packet that it does not know and keeps reading while bytes arrive. Without
-//! a limit, any host could fill the memory of the Nagios server, even before its key is checked.
+//! libssh2 stores every packet that it does not recognize, and keeps reading while bytes arrive.
+//! Without a limit, any host could fill the memory of the Nagios server, even before its key is
+//! checked.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -17,7 +18,7 @@ use rustix::net::sockopt;
 use super::kexinit::HEAD;
 use crate::error::Error;
 
-/// Time without activity after which the relay calls [`Remote::idle`].
+/// The relay calls [`Remote::idle`] after this time without activity.
 const TICK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// The remote end of a relay: a TCP connection, or a channel through a jump host.
@@ -36,25 +37,25 @@ impl Remote for TcpStream {
     }
 
     /// Enables quick acknowledgements. Otherwise Nagle's algorithm on the host and our delayed
-    /// acknowledgement stall each other for 40 ms. The option is not permanent (tcp(7)), so it is
-    /// set before each wait.
+    /// acknowledgements would stall each other for 40 ms. The option is not permanent (tcp(7)), so
+    /// it is set before each wait.
     fn before_wait(&self) {
         let _ = sockopt::set_tcp_quickack(self, true);
     }
 }
 
-/// The number of bytes that a host may still send, and the first bytes that it sent. Shared between
-/// the relay's thread and the connection.
+/// How many bytes a host may still send, and the first bytes that it sent. Shared between the
+/// relay's thread and the connection.
 #[derive(Clone, Default)]
 pub(super) struct ReceiveLimit(Arc<(AtomicUsize, Mutex<Vec<u8>>)>);
 
 impl ReceiveLimit {
-    /// Sets the number of bytes that the host may still send.
+    /// Sets how many bytes the host may still send.
     pub(super) fn allow(&self, bytes: usize) {
         self.0.0.store(bytes, Ordering::Relaxed);
     }
 
-    /// Whether the host has sent as many bytes as it may.
+    /// Whether the host has used up its limit.
     pub(super) fn reached(&self) -> bool {
         self.0.0.load(Ordering::Relaxed) == 0
     }
@@ -73,8 +74,8 @@ impl ReceiveLimit {
     }
 }
 
-/// Starts a relay to `remote` and returns the local socket. The relay runs until either end closes
-/// or the limit is reached.
+/// Starts a relay to `remote` and returns the local socket. The relay runs until one of the ends
+/// closes or the limit is reached.
 pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStream, Error> {
     let failed = |e: io::Error| Error::Local {
         why: format!("cannot create a socket or thread for the connection: {e}"),
@@ -90,8 +91,8 @@ pub(super) fn start(remote: impl Remote, limit: &ReceiveLimit) -> Result<UnixStr
 
 /// Both ends of a relay, and the bytes in transit.
 ///
-/// `up` holds bytes for the remote end and `down` bytes for the local one. More is read from one
-/// end only after the other has accepted all bytes in transit.
+/// `up` holds bytes for the remote end, and `down` holds bytes for the local end. More is read from
+/// one end only after the other end has accepted all bytes in transit.
 struct Relay<R> {
     remote: R,
     local: UnixStream,
@@ -150,8 +151,8 @@ impl<R: Remote> Relay<R> {
     }
 }
 
-/// Appends available bytes to `into`. Returns whether there were any, or `None` at the end of the
-/// stream.
+/// Appends available bytes to `into`. Returns whether there were any, or `None` if the stream has
+/// ended.
 fn read(from: &mut impl Read, buffer: &mut [u8], into: &mut Vec<u8>) -> Option<bool> {
     match from.read(buffer) {
         Ok(0) => None,
@@ -164,8 +165,8 @@ fn read(from: &mut impl Read, buffer: &mut [u8], into: &mut Vec<u8>) -> Option<b
     }
 }
 
-/// Writes the bytes in `from` and removes the written ones. Returns whether any were written, or
-/// `None` if the other end has closed.
+/// Writes bytes from `from` and removes those that were written. Returns whether any were written,
+/// or `None` if the other end has closed.
 fn write(to: &mut impl Write, from: &mut Vec<u8>) -> Option<bool> {
     if from.is_empty() {
         return Some(false);
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn relays_bytes_in_both_directions_and_the_close() {
+    fn relays_bytes_and_close_in_both_directions() {
         let (mut local, mut host, _) = relayed(usize::MAX);
         let much: Vec<u8> = (0..1_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
         thread::scope(|scope| {

@@ -17,8 +17,8 @@ use crate::route::{self, address_and_port, known_hosts_files};
 
 /// Key exchange algorithms, the fastest first. curve25519 takes a third of the time of the others.
 ///
-/// None of the lists here contains SHA-1 or CBC. libssh2 itself adds the markers for strict key
-/// exchange and RFC 8308.
+/// None of the lists in this module contains SHA-1 or CBC. libssh2 itself adds the names that
+/// announce strict key exchange and RFC 8308.
 const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,\
                    ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,\
                    diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\
@@ -71,7 +71,8 @@ pub(crate) fn handshake(
         wanted: host_keys.into(),
         detail,
     };
-    // If libssh2 supports none of the names, it fails with -33 and keeps its default list.
+    // If libssh2 supports none of the names, it returns error -33 and would use its default list,
+    // so fail in this case.
     let session = &connection.session;
     session
         .method_pref(MethodType::HostKey, host_keys)

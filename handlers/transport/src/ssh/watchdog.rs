@@ -1,8 +1,8 @@
-//! Shuts down the socket of a connection at its deadline.
+//! Shuts down a connection's socket at the deadline.
 //!
 //! libssh2's own timeout applies to each call, so the timeouts of several calls add up. A single
-//! call can also go on for as long as the host keeps sending. Only shutting down the socket ends
-//! such a call.
+//! call can also last as long as the host keeps sending. The only way to end such a call is to shut
+//! down the socket.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::error::Error;
 
-/// Shuts down a socket when the deadline passes. Dropping the watchdog does not touch the socket.
+/// Shuts down a socket when the deadline passes. Dropping the watchdog leaves the socket open.
 pub(crate) struct Watchdog {
     state: Arc<(Mutex<WatchdogState>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -27,7 +27,7 @@ enum WatchdogState {
 impl Watchdog {
     pub(crate) fn new(socket: &UnixStream) -> Result<Watchdog, Error> {
         let failed = |e: std::io::Error| Error::Local {
-            why: format!("no watchdog for the connection: {e}"),
+            why: format!("cannot start the watchdog for the connection: {e}"),
         };
         let socket = socket.try_clone().map_err(failed)?;
         let state = Arc::new((Mutex::new(WatchdogState::Disarmed), Condvar::new()));
@@ -37,7 +37,7 @@ impl Watchdog {
         Ok(Watchdog { state, thread: Some(thread) })
     }
 
-    /// Sets the deadline.
+    /// Sets the deadline at which the socket is shut down.
     pub(crate) fn arm(&self, deadline: Instant) {
         self.set(WatchdogState::Armed(deadline));
     }

@@ -1,15 +1,15 @@
-//! Starts a real sshd for one test, with its own directory, keys and forced command, on a free port
-//! of loopback.
+//! Starts a real sshd for one test on a free loopback port, with its own directory, keys and forced
+//! command.
 //!
 //! sshd runs as the user who runs the tests, and the tests log in as that user. If sshd is not
-//! installed, the test fails.
+//! installed, the tests fail.
 
 #![allow(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test fails by panicking, with the log"
 )]
-#![allow(dead_code, reason = "each file of tests uses a part of this")]
+#![allow(dead_code, reason = "each test file uses only a part of this")]
 
 use std::fs;
 use std::io::Read;
@@ -25,7 +25,7 @@ pub use testkit::free_port;
 use testkit::set_mode;
 use transport::{Answer, Error, Request};
 
-/// Shell script of a minimal gate that answers every request.
+/// A minimal gate as a shell script, which answers every request.
 pub const GOOD_GATE: &str = r#"
 set -f; set -- $SSH_ORIGINAL_COMMAND
 case "$1" in
@@ -68,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// Runs sshd in a network namespace, at an address in it.
+    /// Runs sshd in a network namespace, where it listens on `address`.
     pub fn inside(mut self, namespace: &str, address: &str) -> Plan {
         self.namespace = Some(namespace.into());
         self.address = address.into();
@@ -90,7 +90,7 @@ impl Plan {
         self
     }
 
-    /// Sets the options before `command=` in the authorized_keys line.
+    /// Sets the options that come before `command=` in the authorized_keys line.
     pub fn options(mut self, options: &str) -> Plan {
         self.options = options.into();
         self
@@ -102,8 +102,8 @@ impl Plan {
         self
     }
 
-    /// Sets the shell script that runs as the forced command. Before it runs, each request is
-    /// appended to the file `requests`.
+    /// Sets the shell script that runs as the forced command. Each request is appended to the file
+    /// `requests` before the script runs.
     pub fn gate(mut self, script: &str) -> Plan {
         self.gate = script.into();
         self
@@ -124,12 +124,12 @@ impl Plan {
         fs::write(at("gate"), script).unwrap();
         set_mode(at("gate"), 0o755);
         let public = fs::read_to_string(at("user.pub")).unwrap();
-        // Without exec, some login shells keep running as the parent of the gate.
+        // Without exec, some login shells would keep running as the parent of the gate.
         let line = format!("{},command=\"exec {}\" {public}", self.options, at("gate").display());
         fs::write(at("authorized_keys"), line).unwrap();
         if rustix::process::geteuid().is_root() {
-            // sshd needs this directory for privilege separation. It does not exist if the system's
-            // sshd is not running.
+            // sshd needs this directory for privilege separation. It may not exist if the system's
+            // sshd has not been started.
             fs::create_dir_all("/run/sshd").unwrap();
         }
         for _ in 0..5 {
@@ -167,7 +167,7 @@ impl Plan {
                 return None;
             }
             if let Ok(mut socket) = TcpStream::connect_timeout(&address, Duration::from_secs(1)) {
-                // Another process may have taken the port, so check for the banner of sshd.
+                // Another process may have taken the port, so check for sshd's banner.
                 socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 let mut banner = [0; 4];
                 if socket.read_exact(&mut banner).is_ok() && &banner == b"SSH-" {
@@ -186,10 +186,10 @@ impl Plan {
         let keys: String =
             self.host_keys.iter().map(|kind| format!("HostKey {dir}/host_{kind}\n")).collect();
         // sshd uses the first value of an option, so the test's own lines come before the defaults.
-        // Only for MaxStartups the last value counts. With UsePAM off, sshd refuses an account
-        // whose password field begins with '!' as locked. The field of root must be '*' instead.
-        // SHLVL keeps bash from reading the user's .bashrc, which it otherwise does when sshd
-        // starts it.
+        // MaxStartups is an exception: its last value counts. With UsePAM off, sshd treats an
+        // account whose password field begins with '!' as locked, so root's field must be '*'
+        // instead. SHLVL keeps bash from reading the user's .bashrc, which it would read because
+        // sshd starts it.
         format!(
             "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\n\
              StrictModes no\n\
@@ -202,8 +202,8 @@ impl Plan {
     }
 }
 
-/// Generates a key pair. `kind` is a key type of ssh-keygen. The suffix "-pem" selects the older
-/// PEM format for the private key.
+/// Generates a key pair. `kind` is a key type for ssh-keygen. If it has the suffix "-pem", the
+/// private key is written in the older PEM format.
 pub fn keygen(kind: &str, passphrase: &str, file: &Path) {
     let (kind, format) = kind.strip_suffix("-pem").map_or((kind, None), |kind| (kind, Some("PEM")));
     let mut command = Command::new("ssh-keygen");
@@ -284,7 +284,8 @@ impl Sshd {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }
 
-    /// Waits until the forced command has written a whole line to this file, and returns the text.
+    /// Waits until the forced command has written a whole line to the file `name`, and returns the
+    /// line.
     pub fn wait_for(&self, name: &str) -> String {
         let begun = Instant::now();
         while begun.elapsed() < Duration::from_secs(60) {
@@ -307,7 +308,7 @@ impl Drop for Sshd {
     }
 }
 
-/// Returns the type and base64 in a public key file.
+/// Returns the key type and base64 from a public key file.
 pub fn public_key(file: &Path) -> String {
     fs::read_to_string(file).unwrap().split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
@@ -330,7 +331,7 @@ pub fn repair() -> Request {
     }
 }
 
-/// Returns a deadline that is far enough away even for a slow machine.
+/// Returns a deadline that even a slow machine meets.
 pub fn soon() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
@@ -348,7 +349,7 @@ pub fn send(
     (answer, begun.elapsed())
 }
 
-/// Returns the same route with the backend that runs `ssh`.
+/// Returns the same route, but with the backend that runs `ssh`.
 pub fn by_openssh(route: HostRoute) -> HostRoute {
     HostRoute { backend: Backend::OpenSsh, ..route }
 }
@@ -357,6 +358,6 @@ pub fn by_openssh(route: HostRoute) -> HostRoute {
 pub fn fails(route: &HostRoute, request: &Request) -> Error {
     match send(route, request, Duration::from_secs(60)).0 {
         Err(error) => error,
-        Ok(answer) => panic!("believed {answer:?}"),
+        Ok(answer) => panic!("accepted {answer:?}"),
     }
 }

@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 
-/// Starts a server on loopback and returns its port. The server waits for the version line of each
-/// client and then sends `bytes`.
+/// Starts a server on loopback and returns its port. The server waits for each client's version
+/// line and then sends `bytes`.
 pub fn peer(bytes: Vec<u8>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -15,14 +15,14 @@ pub fn peer(bytes: Vec<u8>) -> u16 {
             let _ = BufReader::new(&socket).read_line(&mut line);
             let _ = socket.write_all(&bytes);
             let _ = socket.shutdown(Shutdown::Write);
-            // Wait until the client has read everything and closed the connection.
+            // Wait for the client to read everything and close the connection.
             let _ = socket.read_to_end(&mut Vec::new());
         }
     });
     port
 }
 
-/// Returns an unencrypted SSH_MSG_DISCONNECT packet, which each side may send at any time (RFC
+/// Returns an unencrypted SSH_MSG_DISCONNECT packet, which either side may send at any time (RFC
 /// 4253, 11.1).
 pub fn disconnect(reason: &str) -> Vec<u8> {
     let mut payload = vec![1, 0, 0, 0, 2];
@@ -40,8 +40,8 @@ pub fn disconnect(reason: &str) -> Vec<u8> {
     packet
 }
 
-/// Starts a proxy for one connection to `port` on loopback and returns the port of the proxy. It
-/// closes the connection after it has relayed `bytes` bytes from the server.
+/// Starts a proxy for one connection to `port` on loopback and returns the port of the proxy. The
+/// proxy closes the connection after it has relayed `bytes` bytes from the server.
 pub fn cut_after(bytes: usize, port: u16) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = listener.local_addr().unwrap().port();

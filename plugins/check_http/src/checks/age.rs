@@ -1,5 +1,5 @@
-//! Judges the age of a document (-M), which is the time since its last modification by the server's
-//! own clock.
+//! Judges the age of a document (-M): the time since it was last modified, measured with the
+//! server's own clock.
 
 use plugin_kit::State;
 
@@ -7,14 +7,14 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Largest age in seconds that is printed in hours; older documents are printed in days.
+/// Ages up to this many seconds are printed in hours, greater ones in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
-/// Seconds by which a date may lie in the future.
+/// How far ahead of the server's clock a modification date may be, in seconds.
 const MAX_AHEAD: i64 = 30;
 
-/// Returns the problem with the age of a document, if there is one. `max_age` is in seconds.
+/// Returns the problem with a document's age, if there is one. `max_age` is in seconds.
 pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
-    // As in monitoring-plugins, the last of several headers counts.
+    // As in monitoring-plugins, the last of several headers with the same name counts.
     let last = |name: &str| {
         head.values(name).pop().filter(|value| !value.is_empty()).map(|value| text::decode(&value))
     };
@@ -24,7 +24,7 @@ pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // monitoring-plugins pads the date to this width too. Existing filters may match the padding.
+    // monitoring-plugins pads the date to this width. Existing filters may rely on the padding.
     let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };

@@ -8,7 +8,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Number of bytes that are printed of a string that was not found.
+/// How many bytes of a missing string the message shows.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
@@ -52,8 +52,8 @@ pub fn findings(
     found
 }
 
-/// Adds the expected strings and patterns that the body lacks, and with --invert-regex the patterns
-/// that it contains.
+/// Adds a problem for each expected string or pattern that the body lacks and, with --invert-regex,
+/// for each pattern that it contains.
 fn search(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -81,7 +81,8 @@ fn search(
 }
 
 fn shortened(text: &[u8]) -> String {
-    // Do not cut within a character. The result would be invalid UTF-8 and be decoded as Latin-1.
+    // Do not cut within a character. Otherwise the text would be invalid UTF-8 and be decoded as
+    // Latin-1.
     let end =
         std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {

@@ -1,4 +1,4 @@
-//! Judges how long a certificate remains valid (-C). The current time is an argument.
+//! Judges how long a certificate remains valid (-C). The caller passes the current time.
 
 use plugin_kit::State;
 use x509_cert::der::asn1::AnyRef;
@@ -10,7 +10,7 @@ use crate::date;
 use crate::spec::CertificateDays;
 use crate::text;
 
-/// Reason why a certificate cannot be read.
+/// Why a certificate cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCertificate {
     /// The server did not send a certificate.
@@ -19,7 +19,7 @@ pub enum BadCertificate {
     /// The certificate is not valid DER.
     #[error(transparent)]
     Der(#[from] der::Error),
-    /// The end of the validity is not a date.
+    /// The expiry date cannot be parsed.
     #[error("its expiry date is invalid")]
     Date,
 }
@@ -29,12 +29,12 @@ pub enum BadCertificate {
 pub struct PeerCertificate {
     /// First common name of the subject, if it has one.
     pub common_name: Option<String>,
-    /// End of the validity, in seconds since 1970.
+    /// Expiry date, in seconds since 1970.
     pub not_after: i64,
 }
 
 impl PeerCertificate {
-    /// Parses a certificate in DER.
+    /// Parses a certificate from its DER encoding.
     pub fn parse(der: &[u8]) -> Result<PeerCertificate, BadCertificate> {
         let (not_after, subject) = end_and_subject(der)?;
         // Accept a subject in an unknown encoding, because the expiry date is still useful.
@@ -49,8 +49,8 @@ impl PeerCertificate {
         Ok(PeerCertificate { common_name, not_after })
     }
 
-    /// Parses the peer's own certificate, which is the first of `chain`. If `whole` is set, returns
-    /// the certificate of the chain that expires first.
+    /// Parses the peer's own certificate, which is the first one in `chain`. If `whole` is set,
+    /// returns the certificate that expires first in the whole chain.
     pub fn parse_chain(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, BadCertificate> {
         let first = PeerCertificate::parse(chain.first().ok_or(BadCertificate::Missing)?)?;
         let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::parse(der));
@@ -60,7 +60,8 @@ impl PeerCertificate {
         })
     }
 
-    /// Returns the days until the certificate expires. The number is negative after the expiry.
+    /// Returns the days until the certificate expires. The number is negative if it has already
+    /// expired.
     pub fn days_left(&self, now: i64) -> i64 {
         self.not_after.saturating_sub(now) / 86400
     }
@@ -95,13 +96,13 @@ impl PeerCertificate {
     }
 }
 
-/// Returns the end of the validity and the subject (RFC 5280, section 4.1). Nothing else is parsed,
-/// because devices whose clock is not set create certificates that start before 1970, which the
-/// library rejects.
+/// Returns the expiry date and the subject (RFC 5280, section 4.1). Parses nothing else, because
+/// the library rejects start dates before 1970, and devices whose clock is not set create
+/// certificates with such dates.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {
-            // Version 1 has no version field.
+            // Skip the version field, which certificates of version 1 do not have.
             if matches!(part.peek_tag()?, Tag::ContextSpecific { .. }) {
                 part.decode::<AnyRef<'_>>()?;
             }
@@ -166,7 +167,7 @@ mod tests {
         assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
-    /// Encodes a tag, the length and a content of less than 128 bytes.
+    /// Encodes fewer than 128 bytes of content in DER, after its tag and length.
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()

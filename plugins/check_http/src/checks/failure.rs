@@ -11,7 +11,7 @@ use crate::http::redirect::BadRedirect;
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 
-/// Returns the result for a fault.
+/// Returns the result of a check that ended with `fault` before a response arrived.
 pub fn fault(spec: &CheckSpec, target: &HttpTarget, fault: &Fault, elapsed: Duration) -> Outcome {
     let outcome = described(spec, target, fault);
     if spec.output.always_perfdata {
@@ -46,7 +46,7 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
             })
             .line(NO_SOCKET)
         }
-        // CRITICAL would start a repair of a healthy server.
+        // Return UNKNOWN. CRITICAL could start a repair of a healthy server.
         Fault::OutOfResources(why) => {
             let advice = "the server was not checked; raise this plugin's limits";
             Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))

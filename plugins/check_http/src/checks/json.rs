@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::spec::json_assertion::JsonAssertion;
 
-/// Largest body that is parsed, in bytes. The parsed document takes many times as much memory.
+/// Largest body to parse, in bytes. The parsed document takes many times as much memory.
 const MAX_JSON: usize = 1 << 20;
 
 /// Returns a message for each assertion that does not hold.
@@ -27,7 +27,7 @@ pub fn complaints(body: &[u8], assertions: &[JsonAssertion]) -> Vec<String> {
     }
 }
 
-/// Returns the numbers at `pointers` as performance data. Leaves out other values.
+/// Returns the numbers at `pointers` as performance data. Skips values that are not numbers.
 pub fn perfdata(body: &[u8], pointers: &[String]) -> Vec<Perfdata> {
     let Some(document) =
         Some(pointers).filter(|pointers| !pointers.is_empty()).and_then(|_| parse(body).ok())
@@ -54,7 +54,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|why| format!("JSON: {why}"))
 }
 
-/// Returns the start of a value, for a message.
+/// Returns the beginning of a value, short enough for a message.
 fn shown(value: &Value) -> String {
     const ENOUGH: usize = 40;
     let text = value.to_string();

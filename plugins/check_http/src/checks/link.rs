@@ -2,7 +2,7 @@
 
 use crate::spec::CheckSpec;
 
-/// Turns `line` into a link to the first URL of the check if -L is given.
+/// If -L is given, turns `line` into a link to the first URL that the check requested.
 pub fn linked(spec: &CheckSpec, line: String) -> String {
     if spec.output.link {
         format!("<A HREF=\"{}\" target=\"_blank\">{line}</A>", spec.target.display_url())

@@ -8,12 +8,12 @@ use super::json;
 use crate::http::response::Response;
 use crate::spec::{CertificateDays, CheckSpec};
 
-/// Durations of the phases of the last exchange.
+/// How long each phase of the last exchange took.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PhaseTimes {
     /// Time from the start of the check to its result.
     pub total: Duration,
-    /// Time for name lookup and connect.
+    /// Time for the name lookup and the connection.
     pub connect: Duration,
     /// Time for the TLS handshake, or `None` without TLS.
     pub tls: Option<Duration>,
@@ -24,7 +24,7 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     let mut items = vec![time(spec, times), size(spec, response)];
     if spec.output.extended {
         let mut part = |label: &str, time: Option<Duration>| {
-            // Without TLS, keep an empty item in the place of time_ssl.
+            // Without TLS, keep an empty item in place of time_ssl.
             let label = if time.is_some() { label } else { "" };
             let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
             item.max = limit(spec);
@@ -40,13 +40,13 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
-/// Returns the performance data of a check without a response: the time and a size of 0.
+/// Returns the performance data for a check that got no response: the elapsed time and a size of 0.
 pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
     let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
     [time(spec, times), size(spec, &Response::default())]
 }
 
-/// Returns the performance data item for the days until a certificate expires.
+/// Returns a performance data item with the days until a certificate expires.
 pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
     let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
     item.warn = Some(Number::AtLeast(thresholds.warning));
@@ -55,7 +55,7 @@ pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
 }
 
 fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
-    // Like monitoring-plugins, print only the end of a range, and 0 if the range has no end.
+    // Like monitoring-plugins, print only the upper end of a range, or 0 if there is none.
     let end = |range: Range| {
         Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0))
     };

@@ -11,7 +11,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Verdict on a response.
+/// What the check does next after a response.
 #[derive(Debug)]
 pub enum ResponseVerdict {
     /// The check ends with this outcome.
@@ -50,7 +50,7 @@ pub fn judge(
             return ResponseVerdict::Done(done(State::Critical, line));
         }
     };
-    // The status line is judged first, because it counts even if the body is invalid.
+    // Judge the status line first, because it counts even if the body is invalid.
     if response.meta.end == BodyEnd::BadChunks {
         let line = "HTTP UNKNOWN: Failed to unchunk message body".into();
         return ResponseVerdict::Done(done(State::Unknown, line));

@@ -1,4 +1,4 @@
-//! Judges the status line.
+//! Judges the status line of a response.
 
 use plugin_kit::State;
 
@@ -7,18 +7,19 @@ use crate::http::response::ResponseHead;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Default value of -e.
+/// Default value for -e.
 const ANY_HTTP_1: &[u8] = b"HTTP/1.";
 
-/// Verdict on a status line.
+/// What a status line means for the check.
 pub enum StatusVerdict {
-    /// The line contains one of the strings of -e. Holds the message, which quotes them.
+    /// The line contains one of the strings given with -e. Holds the message, which quotes these
+    /// strings.
     Expected(String),
-    /// The status code has this state.
+    /// The status code maps to this state.
     State(State),
     /// The response is a redirect that has to be followed.
     Follow,
-    /// The line contains none of the strings of -e, or without -e no `HTTP/1.`.
+    /// The line contains none of the strings given with -e. Without -e, it lacks `HTTP/1.`.
     Unexpected,
     /// The status code is missing or unknown. Holds the text to print after `Invalid Status`.
     Invalid(&'static str),

@@ -1,7 +1,7 @@
-//! Parses the command line as getopt_long does, and normalises it for clap to `--long=value` words
-//! with the operands last.
+//! Parses the command line as getopt_long does, and normalises it for clap. The result is a list of
+//! `--long=value` words followed by the operands.
 //!
-//! Existing command lines rely on getopt's rules: Flags can be bundled. A unique prefix of a long
+//! Existing command lines rely on getopt's rules. Flags can be bundled. A unique prefix of a long
 //! name is enough. A value can be the next word, even if it starts with a dash. An optional value
 //! must be attached. This module does not know what the options mean.
 
@@ -19,7 +19,7 @@ pub enum ValueSyntax {
     Attached,
 }
 
-/// The syntax of an option.
+/// An option's names, and how it takes a value.
 #[derive(Debug, Clone)]
 pub struct OptionSyntax {
     /// Letter of the short form, if the option has one.
@@ -30,7 +30,7 @@ pub struct OptionSyntax {
     pub takes: ValueSyntax,
 }
 
-/// Error in a command line. The messages are those of getopt.
+/// Error in a command line, worded as getopt would.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgument {
     /// The long option is unknown. Holds its name and a suggestion, which may be empty.
@@ -55,7 +55,7 @@ pub enum BadArgument {
 
 /// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its error messages
 /// list them. A prefix that is unique among these names stays valid even if one of our additional
-/// options starts with it, too.
+/// options starts with it.
 const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method IP-address url \
                            port authorization \
     proxy-authorization hostname header-string string expect regex ereg eregi linespan \
@@ -63,8 +63,8 @@ const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method 
     continue-after-certificate useragent header no-body max-age content-type pagesize \
     invert-regex use-ipv4 use-ipv6 extended-perfdata show-body max-redirs";
 
-/// Legacy spellings of options. As in monitoring-plugins, they are replaced wherever they are a
-/// whole word, even where that word is the value of another option.
+/// Legacy spellings of options. Like monitoring-plugins, we replace every word that equals one of
+/// them, even if the word is the value of another option.
 const OLD_FORMS: [(&str, &str); 5] =
     [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 
@@ -117,8 +117,8 @@ fn long_option(
     }
 }
 
-/// Finds the option with the long name `name`, or with a long name of which `name` is a unique
-/// prefix. Returns its canonical name and how it takes a value.
+/// Finds the option whose long name is `name`. If there is none, finds the only option whose long
+/// name starts with `name`. Returns its canonical name and how it takes a value.
 fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax), BadArgument> {
     let all = || {
         known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))

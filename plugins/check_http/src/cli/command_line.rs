@@ -1,5 +1,4 @@
-//! Parses the command line into options. The values of the options stay text; the module `convert`
-//! parses them.
+//! Parses the command line into options. The `convert` module parses the option values.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -19,18 +18,18 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The options, and the facts that depend on their order on the command line.
+/// The parsed options, and facts that depend on the order of the command line.
 #[derive(Debug)]
 pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
-    /// Options as normalised words. The options from the files of --extra-opts are included.
+    /// The options as normalised words, including those from the --extra-opts files.
     #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
     pub words: Vec<OsString>,
     /// For each -H, whether an option that implies TLS follows it. Such an option resets the port
     /// to 443.
     pub tls_after_hostname: Vec<bool>,
-    /// Whether -6 comes after -4, or is the only one of the two. The last one counts.
+    /// Whether -6 is given and no -4 follows it. The last of the two options counts.
     pub ipv6_last: bool,
     /// Values of -r and -R, in the order of the command line.
     pub patterns: Vec<PatternOption>,
@@ -47,7 +46,7 @@ pub struct PatternOption {
     pub linespan: bool,
 }
 
-/// Parses the arguments after the program's name. The run started at `run_start`.
+/// Parses the arguments after the program's name. `run_start` is when the run started.
 pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
@@ -88,8 +87,8 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // Leak clap's tables, because the process ends soon and dropping them would take an eighth of
-    // the whole run time.
+    // Leak clap's tables. The process ends soon, and dropping them would take an eighth of the
+    // whole run time.
     std::mem::forget((command, matches, known));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
@@ -107,7 +106,8 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // --extra-opts has been resolved already. A prefix of its name must be rejected.
+        // --extra-opts has already been resolved. Leave it out here, so that a prefix of its name
+        // is rejected.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {
@@ -150,7 +150,7 @@ fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
         .collect()
 }
 
-/// Returns the first line of clap's error. `argv` has reported most errors before clap runs.
+/// Returns the first line of clap's error. `argv` reports most errors before clap runs.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();

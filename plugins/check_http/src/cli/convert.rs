@@ -31,7 +31,7 @@ const USERAGENT: &str = concat!(
     ")"
 );
 
-/// Converts the options of a run that started at `run_start`.
+/// Converts the options. `run_start` is when the run started.
 pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Problem> {
     let target = target(&options)?;
     let critical = given(&options.cli.critical, |text| parse::range("-c", text))?;
@@ -66,7 +66,7 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
     })
 }
 
-/// Parses the value of an option if the option is given.
+/// Parses the value of an option if it is given.
 fn given<T>(
     value: &Option<OsString>,
     parse: impl FnOnce(&OsStr) -> Result<T, Problem>,
@@ -74,7 +74,7 @@ fn given<T>(
     value.as_deref().map(parse).transpose()
 }
 
-/// Takes the value of an option as bytes.
+/// Takes the value of an option and returns it as bytes.
 fn bytes(value: &mut Option<OsString>) -> Option<Vec<u8>> {
     value.take().map(OsString::into_vec)
 }
@@ -193,12 +193,12 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     })
 }
 
-/// Combined values of all -H options.
+/// The combined values of all -H options.
 #[derive(Default)]
 struct HostOption {
-    /// Name in the last -H.
+    /// Name given with the last -H.
     name: Option<String>,
-    /// Port in the last -H that has a port.
+    /// Port given with the last -H that has one.
     port: Option<u16>,
     /// Whether a TLS option follows the -H with that port.
     tls_after_port: bool,
@@ -267,7 +267,7 @@ fn pattern(text: &OsStr, ignore_case: bool, linespan: bool) -> Result<Pattern, P
         .map_err(|why| Problem::Usage(format!("Could Not Compile Regular Expression: {why}")))
 }
 
-/// Returns all values of a repeated option with --match-all, else only the last one.
+/// Returns the values of a repeated option: all of them with --match-all, otherwise only the last.
 fn last_or_all<T>(mut values: Vec<T>, all: bool) -> Vec<T> {
     if !all {
         values.drain(..values.len().saturating_sub(1));

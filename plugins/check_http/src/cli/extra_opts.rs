@@ -1,7 +1,8 @@
 //! Implements `--extra-opts=[SECTION][@FILE]`, which inserts options from an ini file before the
 //! command line. Options on the command line come later and therefore take precedence.
 //!
-//! The file format and the search path are those of monitoring-plugins, as observed by running it.
+//! The file format and the search path are the same as in monitoring-plugins, as observed by
+//! running it.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -29,7 +30,7 @@ const STANDARD_PATHS: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// Largest ini file that is read, in bytes.
+/// Largest ini file to read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Replaces every --extra-opts with the options from its file. `takes_value` returns whether a long
@@ -110,8 +111,8 @@ fn standard_file() -> Result<PathBuf, Problem> {
         .ok_or_else(|| Problem::Usage("Cannot find config file in any standard location.".into()))
 }
 
-/// Returns the options from all sections named `wanted`, or `None` if there is no such section. The
-/// error is the number of the invalid line.
+/// Returns the options from all sections with the name `wanted`, or `None` if there is no such
+/// section. If a line is invalid, the error holds its line number.
 fn section_of(
     content: &[u8],
     wanted: &str,
@@ -154,7 +155,7 @@ fn section_of(
     Ok(found)
 }
 
-/// Converts `key=value` from an ini file to a word of a command line. Flags have an empty value.
+/// Converts `key=value` from an ini file to a command line word. Flags have an empty value.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),
@@ -183,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn ignores_sections_of_other_programs() {
+    fn ignores_sections_for_other_programs() {
         let words =
             |words: &[&str]| Ok(Some(words.iter().map(|word| (*word).to_owned()).collect()));
         assert_eq!(
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn inserts_options_of_the_file_first() {
+    fn inserts_options_from_the_file_first() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("x.ini");
         std::fs::write(&file, "[check_http]\nurl=/ini\n[b]\nurl=/b\n").unwrap();

@@ -1,4 +1,4 @@
-//! Names, values and help texts of the options.
+//! The options with their names, values and help.
 
 use std::ffi::OsString;
 
@@ -24,7 +24,7 @@ const OUTPUT: &str = "Output";
     disable_version_flag = true,
     args_override_self = true
 )]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
     /// in brackets.
@@ -39,7 +39,8 @@ pub struct Cli {
     #[arg(short, long, value_name = "PORT", help_heading = CONNECTION)]
     pub port: Option<OsString>,
 
-    /// Check every address of the name separately. The worst result counts and names its address.
+    /// Check every address of the name separately. The worst result counts, and the output names
+    /// its address.
     #[arg(long, help_heading = CONNECTION)]
     pub all_addresses: bool,
 
@@ -134,7 +135,7 @@ pub struct Cli {
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
 
-    /// Send the name of -H in the TLS handshake (SNI). Servers that host several sites need it.
+    /// Send the -H name in the TLS handshake (SNI). Servers that host several sites need it.
     #[arg(long, help_heading = TLS)]
     pub sni: bool,
 
@@ -147,7 +148,7 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub continue_after_certificate: bool,
 
-    /// With -C: check the certificate of the chain that expires first, not only the server's own.
+    /// With -C: check the whole chain, and judge it by the certificate that expires first.
     #[arg(long, help_heading = TLS)]
     pub certificate_chain: bool,
 
@@ -231,7 +232,7 @@ pub struct Cli {
     #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
     pub max_age: Option<OsString>,
 
-    /// Return WARNING if the response, including headers, has fewer than MIN or more than MAX
+    /// Return WARNING if the response, including headers, is smaller than MIN or larger than MAX
     /// bytes.
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
@@ -261,7 +262,7 @@ pub struct Cli {
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
-    /// Add the times of connect, TLS, request, first byte and transfer to the performance data.
+    /// Add the connect, TLS, request, first-byte and transfer times to the performance data.
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
 

@@ -1,7 +1,7 @@
-//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format. A limit is necessary,
-//! because a small body can expand to a huge one.
+//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format, up to a limit, because a
+//! small body can expand to a huge one.
 //!
-//! Checksums and lengths of gzip are not verified, because some servers send wrong ones.
+//! The checksums and lengths in gzip data are not verified, because some servers send wrong ones.
 
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
@@ -9,25 +9,25 @@ use miniz_oxide::inflate::{
 
 use crate::http::response::ResponseHead;
 
-/// Header line that a request needs to get a compressed body.
+/// Request header line that accepts compressed bodies.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
-/// Error for a body that cannot be decompressed.
+/// The body cannot be decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the body cannot be decompressed")]
 pub struct DamagedBody;
 
-/// A decompressed body.
+/// A decompressed body. It may have been cut at the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decompressed {
     /// Decompressed bytes, up to the limit.
     pub body: Vec<u8>,
-    /// Whether the limit cut the body.
+    /// Whether the body was cut at the limit.
     pub cut: bool,
 }
 
-/// Decompresses `body` if Content-Encoding says that it is compressed. Returns `None` if it does
-/// not.
+/// Decompresses `body` if the Content-Encoding header says that it is compressed. Otherwise returns
+/// `None`.
 pub fn decompress(
     head: &ResponseHead,
     body: &[u8],
@@ -50,8 +50,8 @@ pub fn decompress(
     }
 }
 
-/// Decompresses the coding `deflate`, which means the zlib format. Some servers send raw deflate
-/// data instead (RFC 9110, section 8.4.1.2), so both formats are tried.
+/// Decompresses data in the `deflate` coding. RFC 9110, section 8.4.1.2, defines it as the zlib
+/// format, but some servers send raw deflate data instead. This function tries both.
 fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     match decompress_to_vec_zlib_with_limit(body, limit) {
         Err(why) if why.status != TINFLStatus::HasMoreOutput => {

@@ -1,9 +1,9 @@
-//! Removes the framing of a response body.
+//! Extracts a response body from its framing.
 
-/// How a body is delimited, and how much of it is missing so far.
+/// How a body is delimited, and how much of it has not arrived yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Framing {
-    /// The header announced the length. Holds the number of bytes that have not arrived yet.
+    /// The header specified the length. Holds the number of bytes that have not arrived yet.
     Length(u64),
     /// The body is sent in chunks (RFC 9112, section 7.1).
     Chunked(ChunkState),
@@ -11,35 +11,35 @@ pub enum Framing {
     UntilClose,
 }
 
-/// Position in a chunked body.
+/// The progress of reading a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
-    /// In the line with the size of a chunk. Holds the part of the line that has arrived.
+    /// In the line that gives a chunk's size. Holds the part of the line that has arrived.
     Size(Vec<u8>),
     /// In the data of a chunk. Holds the number of bytes that have not arrived yet.
     Data(u64),
-    /// In the line end after the data.
+    /// In the line break after the data.
     DataEnd,
-    /// In the trailer after the last chunk. Holds the number of bytes that have arrived of the
-    /// current line and of the whole trailer.
+    /// In the trailer after the last chunk. Holds how many bytes of the current line and of the
+    /// whole trailer have arrived.
     Trailer(usize, usize),
     /// After the trailer.
     Done,
 }
 
-/// Error for invalid chunks.
+/// The body is not a valid sequence of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("invalid chunks")]
 pub struct BadChunk;
 
-/// Largest size line, including chunk extensions, and largest trailer, in bytes.
+/// Maximum length in bytes of a size line with its chunk extensions, and of the trailer.
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
-    /// Bytes beyond the announced length are kept. Some servers announce a wrong length, and users
-    /// expect to find all the text that they see.
+    /// Keeps bytes beyond the announced length. Some servers announce a wrong length, and users
+    /// expect check_http to find any text that they can see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -51,7 +51,7 @@ impl Framing {
         }
     }
 
-    /// Counts bytes of a body that is not chunked.
+    /// Counts `bytes` as received. The body must not be chunked.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);

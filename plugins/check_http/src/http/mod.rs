@@ -1,4 +1,4 @@
-//! HTTP over any stream of bytes: requests, responses, redirects, cookies and decompression. These
+//! HTTP over any byte stream: requests, responses, redirects, cookies and decompression. These
 //! modules know neither sockets nor command line options.
 
 pub mod connection;

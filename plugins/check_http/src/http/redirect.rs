@@ -1,5 +1,5 @@
-//! Resolves the target of a redirect (RFC 3986, section 5, with the URLs of RFC 9110) and detects
-//! loops.
+//! Resolves the target of a redirect and detects loops. Follows RFC 3986, section 5, and RFC 9110
+//! for http and https URLs.
 
 use plugin_kit::State;
 
@@ -20,8 +20,8 @@ pub enum OnRedirect {
     StickyPort,
 }
 
-/// Reason why a redirect cannot be followed. The last field of a variant holds the URL or the
-/// status line for the message.
+/// Why a redirect cannot be followed. The last field of each variant holds the URL or the status
+/// line for the message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRedirect {
     /// The redirect leads to its own target.
@@ -61,12 +61,12 @@ impl BadRedirect {
     }
 }
 
-/// Returns the target of the redirect in `head`, the head of the response from `target`.
+/// Returns the target to which a redirect leads. `head` is the head of the response from `target`.
 ///
-/// A redirect to its own target is normally a loop. It is followed if the response set a new
-/// cookie, because the next request sends the cookie and can get another response. It is also
-/// followed if the address is pinned to something other than the host name, because users of -I
-/// get past the first response of a load balancer that way.
+/// A redirect to its own target is normally a loop. It is still followed in two cases. First, the
+/// response may have set a new cookie. The next request sends this cookie, and its response may be
+/// different. Second, the current address may be other than the host name, for example with -I.
+/// Users of -I follow such redirects to get past a load balancer's first response.
 pub fn next(
     target: &HttpTarget,
     head: &ResponseHead,
@@ -77,8 +77,8 @@ pub fn next(
     let location =
         location.ok_or_else(|| BadRedirect::NoLocation(text::decode(&head.status_line)))?;
     let next = resolve(target, &location, how)?;
-    // monitoring-plugins does not detect a loop if the location is relative to the current folder.
-    // It follows the redirect up to the limit and returns WARNING.
+    // Like monitoring-plugins, do not treat a location that is relative to the current folder as a
+    // loop. It is followed up to the maximum number of redirects, and the result is WARNING.
     if next == *target && next.name() == next.address && !new_cookie && !is_relative_path(&location)
     {
         return Err(BadRedirect::Loop(next.display_url()));
@@ -106,8 +106,8 @@ fn resolve(
         if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // Look up the address of the host again, because it can differ from that of -I. Only sticky
-        // keeps the address of -I.
+        // Look up the host's address again, because it can differ from the one given with -I. Only
+        // sticky keeps the address given with -I.
         let address =
             if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
         let host = Some(target.name().to_owned());
@@ -139,8 +139,7 @@ fn resolve(
     })
 }
 
-/// Whether a location is relative to the current folder. It then has neither a scheme nor a leading
-/// slash.
+/// Whether a location is relative to the current folder, with neither a scheme nor a leading slash.
 fn is_relative_path(location: &[u8]) -> bool {
     scheme(location).is_none() && location.first() != Some(&b'/')
 }
@@ -170,8 +169,8 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
 }
 
-/// Returns the host and the port of an authority. The error is a function that takes the URL for
-/// the message.
+/// Splits an authority into host and port. The error is a function that takes the URL for the
+/// message.
 fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String) -> BadRedirect> {
     let default = if tls { 443 } else { 80 };
     // In a URL, an IPv6 address is in brackets, so only the part after them can contain a port.
@@ -189,7 +188,7 @@ fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String)
     }
 }
 
-/// Resolves a reference without a scheme and a host against `base` (RFC 3986, section 5.2).
+/// Resolves a reference that has neither scheme nor host against `base` (RFC 3986, section 5.2).
 fn relative(base: &[u8], reference: &[u8]) -> Vec<u8> {
     let path_of = |url: &[u8]| url.split(|byte| *byte == b'?').next().unwrap_or_default().to_vec();
     match reference.first() {

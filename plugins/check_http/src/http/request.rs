@@ -1,10 +1,10 @@
-//! Builds requests. The order and the spelling of the header lines are those of monitoring-plugins'
-//! check_http, because the filters of servers and the readers of their logs rely on them.
+//! Builds requests. Header lines have the same order and spelling as in monitoring-plugins'
+//! check_http, because server filters and log analysers rely on them.
 
 use super::decompression;
 use super::target::HttpTarget;
 
-/// Contents of a request, from the command line.
+/// What to send in each request, from the command line.
 #[derive(Debug, Clone, Default)]
 pub struct RequestSpec {
     /// Method (-j), or `None` for the default.
@@ -29,17 +29,17 @@ pub struct RequestSpec {
     pub version: Option<HttpVersion>,
 }
 
-/// An HTTP version.
+/// The HTTP version of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HttpVersion {
     V1_0,
     V1_1,
 }
 
-/// A request that is ready to send, and options for its response.
+/// A request that is ready to send, and how to read its response.
 #[derive(Debug)]
 pub struct HttpRequest {
-    /// Bytes of the whole request.
+    /// The whole request, as it is sent.
     pub bytes: Vec<u8>,
     /// Method of the request. The response to HEAD has no body.
     pub method: Vec<u8>,
@@ -51,14 +51,14 @@ pub struct HttpRequest {
     pub decompress: Option<usize>,
 }
 
-/// The route that a request takes to its target.
+/// How a request reaches its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestRoute {
     /// Directly to the target. The target can be a proxy that the user named with -I.
     Direct,
     /// Through a tunnel that a proxy opens.
     Tunnel,
-    /// Through a proxy that needs the whole URL (RFC 9112, section 3.2.2).
+    /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
     Proxy,
 }
 
@@ -83,9 +83,9 @@ impl RequestSpec {
     }
 }
 
-/// Builds the request for `target`. If `with_credentials` is not set, header lines of -k that
-/// contain credentials are left out as well. `cookies` is the value of the Cookie header, or empty
-/// for no such header.
+/// Builds the request for `target`. Unless `with_credentials` is set, leaves out credentials for
+/// the site, including -k header lines that contain any. `cookies` is the value of the Cookie
+/// header. If it is empty, there is no Cookie header.
 pub fn build(
     request: &RequestSpec,
     target: &HttpTarget,
@@ -136,7 +136,8 @@ pub fn build(
     if with_credentials {
         basic(&mut out, "Authorization", request.authorization.as_deref());
     }
-    // Inside a tunnel the site reads the request, and must not get the credentials of the proxy.
+    // Inside a tunnel, the site itself reads the request. The site must not get the proxy
+    // credentials.
     if route == RequestRoute::Proxy || (with_credentials && route == RequestRoute::Direct) {
         basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
     }

@@ -1,5 +1,5 @@
-//! Parses response heads, and finds out how a body is delimited. Tolerates the deviations from the
-//! RFCs that occur in the field.
+//! Parses response heads and determines how a body is delimited. Tolerates deviations from the RFCs
+//! that occur on real servers.
 
 use std::time::Duration;
 
@@ -8,29 +8,30 @@ use crate::fault::Fault;
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
-/// Number of bytes that are kept of a body that is printed or parsed as JSON. One byte more than
-/// the limit of 1 MiB is kept, which shows that the body is longer.
+/// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than
+/// the limit of 1 MiB, so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// Number of bytes that are kept of a compressed body, and of its decompressed content.
+/// Maximum number of bytes to keep of a compressed body. The same limit applies to its decompressed
+/// content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
-/// A response, with the results of searching its body.
+/// A response, and the results of searching its body.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// Head of the response, and measurements.
+    /// Head and measurements of the response.
     pub meta: ResponseMeta,
-    /// Body without its framing, or empty if it is not kept. It has at most [`MAX_KEPT`] bytes, or
-    /// for a request with decompression at most the limit of decompression.
+    /// Body without its framing, or empty if it is not kept. Holds at most [`MAX_KEPT`] bytes. With
+    /// decompression, the decompression limit applies instead.
     pub body: Vec<u8>,
     /// Which strings and patterns the body contains.
     pub matches: BodyMatches,
-    /// Number of bytes that were searched, if the limit of decompression cut the body.
+    /// How many bytes were searched. Set only if the body was cut at the decompression limit.
     pub searched: Option<usize>,
     /// Whether the body is compressed but cannot be decompressed.
     pub damaged: bool,
 }
 
-/// Head of a response and measurements of the exchange.
+/// Head of a response, and what was measured during the exchange.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
     /// Status line and header.
@@ -41,13 +42,13 @@ pub struct ResponseMeta {
     pub end: BodyEnd,
     /// Whether the body is chunked.
     pub chunked: bool,
-    /// Duration of sending the request.
+    /// How long sending the request took.
     pub sending: Duration,
     /// Time from the end of sending to the first byte of the response.
     pub first_byte: Duration,
     /// Time from the end of sending to the last byte of the response.
     pub last_byte: Duration,
-    /// Reason why the response could not be read, if that failed.
+    /// Why the response could not be read, if that failed.
     pub fault: Option<Fault>,
 }
 
@@ -73,7 +74,8 @@ pub struct ResponseHead {
 }
 
 /// Returns the length of the head in `bytes`, including the blank line. Lines can end in a newline
-/// without a carriage return. The caller knows that the first `from` bytes do not contain the end.
+/// without a carriage return. The caller must know that the head does not end within the first
+/// `from` bytes.
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(2);
     loop {
@@ -98,28 +100,29 @@ impl ResponseHead {
         ResponseHead { status_line, header }
     }
 
-    /// Returns the status code, if the second word of the status line is one.
+    /// Returns the status code, if the second word of the status line is a number.
     pub fn code(&self) -> Option<u16> {
         let after = self.status_line.split(|byte| *byte == b' ').nth(1)?;
         let digits = after.split(|byte| !byte.is_ascii_digit()).next()?;
         if digits.len() == 3 { text::decode(digits).parse().ok() } else { None }
     }
 
-    /// Whether this is an interim response, after which the final response follows (RFC 9110,
-    /// section 15.2). 101 is final, because the protocol changes after it.
+    /// Whether this is an interim response, which another response follows (RFC 9110, section
+    /// 15.2). 101 is final, because the protocol changes after it.
     pub fn is_interim(&self) -> bool {
         self.status_line.starts_with(b"HTTP/")
             && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
     }
 
-    /// Returns all values of the header field `name`. Ignores the case of names and joins folded
+    /// Returns all values of the header field `name`. Ignores case in names, and joins folded
     /// lines.
     pub fn values(&self, name: &str) -> Vec<Vec<u8>> {
         let mut found: Vec<Vec<u8>> = Vec::new();
         let mut inside = false;
         for line in self.header.split(|byte| *byte == b'\n') {
             if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-                // An obsolete fold continues the previous line (RFC 9112, section 5.2).
+                // A line that starts with a blank continues the previous one. Such folding is
+                // obsolete (RFC 9112, section 5.2).
                 if let Some(value) = found.last_mut().filter(|_| inside) {
                     value.extend_from_slice(b" ");
                     value.extend_from_slice(line.trim_ascii());
@@ -160,7 +163,7 @@ impl ResponseHead {
             [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
                 text::decode(one).parse().map_or(Framing::UntilClose, Framing::Length)
             }
-            // Without a length, or with different lengths, the body ends with the connection.
+            // With no length, or with contradictory lengths, the body ends with the connection.
             _ => Framing::UntilClose,
         }
     }
@@ -169,7 +172,7 @@ impl ResponseHead {
 /// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
 /// contain NUL, but it can contain a blank in its place.
 pub fn blank_nuls(bytes: &mut [u8]) {
-    // `contains` is many times faster than the loop.
+    // Most data contains no NUL, and `contains` is many times faster than the loop.
     if bytes.contains(&0) {
         bytes.iter_mut().filter(|byte| **byte == 0).for_each(|byte| *byte = b' ');
     }

@@ -10,7 +10,7 @@ use crate::text;
 pub struct HttpTarget {
     /// Whether to use TLS.
     pub tls: bool,
-    /// Host name for the Host header and SNI. If it is absent, the request uses HTTP/1.0.
+    /// Host name for the Host header and SNI. If there is none, the request uses HTTP/1.0.
     pub host: Option<String>,
     /// Name or address to connect to. A value that starts with `/` is the path of a Unix socket.
     pub address: String,
@@ -36,7 +36,7 @@ impl HttpTarget {
         self.host.as_deref().unwrap_or(&self.address)
     }
 
-    /// Returns the target with a host. If there is no host name, the address becomes the host.
+    /// Returns this target with a host name. If it has none, the address becomes the host name.
     pub fn with_host(&self) -> HttpTarget {
         HttpTarget { host: Some(self.name().to_owned()), ..self.clone() }
     }
@@ -46,7 +46,7 @@ impl HttpTarget {
         if self.tls { "https" } else { "http" }
     }
 
-    /// Returns the URL for messages, which always contains the port.
+    /// Returns the URL to show in messages. It always contains the port.
     pub fn display_url(&self) -> String {
         let port = if self.tunnel { self.virtual_port } else { self.port };
         let (scheme, host) = (self.scheme(), bracketed(self.name()));
@@ -54,7 +54,7 @@ impl HttpTarget {
     }
 
     /// Returns the value of the Host header, or `None` without a host name. The value contains the
-    /// port if it is not the default of the scheme.
+    /// port unless it is the scheme's default.
     pub fn host_header(&self) -> Option<String> {
         let host = bracketed(self.host.as_deref()?);
         let (port, default) = (self.virtual_port, if self.tls { 443 } else { 80 });
@@ -62,7 +62,7 @@ impl HttpTarget {
     }
 
     /// Splits `NAME[:PORT]` or `[IPV6][:PORT]`. An IPv6 address without brackets has two colons or
-    /// more and therefore no port. Returns `None` if the port is invalid.
+    /// more, so it is not split. Returns `None` if the port is invalid.
     pub fn split_host(text: &str) -> Option<(String, Option<u16>)> {
         let end_of_name = match text.strip_prefix('[').and_then(|rest| rest.find(']')) {
             Some(bracket) => bracket + 2,

@@ -17,12 +17,12 @@ use crate::text;
 
 const NOT_KNOWN: &str = "Name or service not known";
 const TRY_AGAIN: &str = "Temporary failure in name resolution";
-/// Largest system file that is read, in bytes. /etc/hosts files that block hosts can have several
+/// Largest system file to read, in bytes. An /etc/hosts file that blocks many hosts can be several
 /// MiB.
 const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
-/// An address family.
+/// Which address family to use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
     /// IPv4 only (-4).
@@ -31,7 +31,7 @@ pub enum Family {
     V6,
 }
 
-/// Returns the addresses of `name` in the system's order of preference.
+/// Returns the addresses of `name` in the order that the system prefers.
 pub fn addresses(
     name: &str,
     port: u16,
@@ -68,8 +68,8 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work`, which can block beyond the deadline, in a thread. Abandons the thread when the
-/// deadline has passed.
+/// Runs `work` in a thread, because it can block beyond the deadline. When the deadline passes, the
+/// thread is abandoned.
 fn within<T: Send + 'static>(
     deadline: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,
@@ -103,7 +103,8 @@ fn look_up(
     }
 }
 
-/// Sources for the addresses of a name, in order. All but `Getent` start with /etc/hosts.
+/// The sources of addresses, in the order in which they are used. Every variant except `Getent`
+/// starts with /etc/hosts.
 #[derive(Debug, PartialEq, Eq)]
 enum LookupOrder {
     Libc,
@@ -121,9 +122,9 @@ fn read(path: &str, deadline: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// Returns the lookup order that corresponds to an nsswitch.conf(5). Our own lookup only knows
-/// /etc/hosts, then DNS. If there is no `hosts:` line, the system has no glibc, or a glibc that
-/// uses its default.
+/// Returns the lookup order that an nsswitch.conf(5) specifies. Our own lookup only knows
+/// /etc/hosts and then DNS. If there is no `hosts:` line, either the system does not use glibc or
+/// glibc uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()
@@ -132,8 +133,8 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["files", "dns"] => LookupOrder::Libc,
-        // No rule in brackets comes between `files` and `dns`, so a name that our own lookup finds
-        // has the addresses that the system would find.
+        // No rule in brackets separates `files` and `dns`. If our own lookup finds a name, it
+        // therefore finds the same addresses as the system would.
         ["files", "dns", ..] => LookupOrder::LibcThenGetent,
         ["files"] => LookupOrder::FilesThenGetent,
         ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,
@@ -141,15 +142,15 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     }
 }
 
-/// Looks a name up in /etc/hosts. This cannot block and therefore needs no thread, which would take
-/// a fifth of the run time.
+/// Looks up a name in /etc/hosts. This cannot block, so it runs without a thread. Starting a thread
+/// would take a fifth of the run time.
 fn hosts(name: &str, port: u16, deadline: &Deadline) -> Option<Vec<SocketAddr>> {
     let found = hosts_in(&read("/etc/hosts", deadline)?, name, port);
     Some(found).filter(|found| !found.is_empty())
 }
 
-/// Parses a hosts(5) file and returns the addresses of `name`. A line has an address and its names,
-/// and `#` starts a comment.
+/// Parses a hosts(5) file and returns the addresses of `name`. Each line contains an address
+/// followed by its names. `#` starts a comment.
 fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
     let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default());
     let matching = lines.filter(|line| {
@@ -170,7 +171,8 @@ fn hosts_in(text: &str, name: &str, port: u16) -> Vec<SocketAddr> {
 fn libc(name: &str, port: u16) -> Result<Vec<SocketAddr>, Fault> {
     match (name, port).to_socket_addrs() {
         Ok(found) => Ok(found.collect()),
-        // std hides getaddrinfo's error code. glibc and musl print EAI_AGAIN with these texts.
+        // std hides getaddrinfo's error code, so recognize EAI_AGAIN by the messages of glibc and
+        // musl.
         Err(why)
             if ["Temporary failure", "Try again"]
                 .iter()
@@ -200,10 +202,11 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     let Ok(mut child) = child else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
-        // If the output is unreadable, treat it as containing no addresses.
+        // Unreadable output counts as output without addresses.
         let _ = stdout.take(64 << 10).read_to_string(&mut text);
     }
-    // getent(1) exits 2 if the name is unknown. Other codes than 0 and 2 mean a failed lookup.
+    // getent(1) exits 2 if the name is unknown. Any code other than 0 and 2 means that the lookup
+    // failed.
     let looked_up = matches!(child.wait().map(|status| status.code()), Ok(Some(0 | 2)));
     let found = parse_getent(&text, port);
     if found.is_empty() {

@@ -16,7 +16,7 @@ use crate::fault::{Fault, is_shortage};
 use crate::http::connection::stream::ByteStream;
 use crate::text;
 
-/// Delay before a connection to the next address is attempted in parallel (RFC 8305, section 8).
+/// How long to wait before also trying the next address (RFC 8305, section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connected socket with a deadline.
@@ -29,8 +29,8 @@ pub struct Socket {
 impl ByteStream for Socket {}
 
 impl Socket {
-    /// Tries `addresses` in turn, each a short delay after the previous one, and returns the first
-    /// connection that succeeds. `source` is the local address to connect from.
+    /// Tries `addresses` one after the other, with a short delay between them, and returns the
+    /// first connection that succeeds. `source` is the local address to connect from.
     pub fn connect_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
@@ -80,8 +80,8 @@ impl Socket {
                 SocketFlags::CLOEXEC,
                 None,
             )?;
-            // This limits how long connect waits while the server's queue is full (unix(7)). poll
-            // does not report that the queue has room again.
+            // Limit how long connect waits while the server's queue is full (unix(7)). poll cannot
+            // do this, because it does not report that the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
@@ -90,7 +90,7 @@ impl Socket {
         connect().map_err(|why| if why == Errno::AGAIN { Fault::Timeout } else { unconnected(why) })
     }
 
-    /// Returns the line of the PROXY protocol, version 1, which servers behind HAProxy expect.
+    /// Returns the PROXY protocol line (version 1) that servers behind HAProxy expect.
     pub fn proxy_line(&self) -> String {
         let end = |address: Result<net::SocketAddrAny, Errno>| {
             address.ok().and_then(|end| SocketAddr::try_from(end).ok())
@@ -137,13 +137,13 @@ impl Write for Socket {
     }
 }
 
-/// Starts to connect. When the socket becomes writable, SO_ERROR holds the result.
+/// Starts to connect. When the socket becomes writable, its SO_ERROR option holds the result.
 fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let fd = net::socket_with(family, SocketType::STREAM, flags, None)?;
-    // With Nagle's algorithm, every small write could wait 40 ms for the peer's delayed
-    // acknowledgement.
+    // Disable Nagle's algorithm. Otherwise every small write could wait 40 ms for the peer's
+    // delayed acknowledgement.
     sockopt::set_tcp_nodelay(&fd, true)?;
     if let Some(source) = source {
         net::bind(&fd, &SocketAddr::new(source, 0))?;
@@ -154,8 +154,8 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and returns its index. Returns `None` after the time limit or
-/// an interrupt.
+/// Waits until one of `fds` is ready and returns its index. Returns `None` if the limit passes or a
+/// signal interrupts the wait.
 fn wait(
     fds: &[OwnedFd],
     flags: PollFlags,
@@ -171,8 +171,8 @@ fn wait(
     }
 }
 
-/// Alternates IPv6 and IPv4 addresses, starting with the family of the system's first choice
-/// (RFC 8305, section 4).
+/// Alternates IPv6 and IPv4 addresses, starting with the family that the system prefers (RFC 8305,
+/// section 4).
 fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     let Some(first) = addresses.first() else { return Vec::new() };
     let (same, other): (Vec<_>, Vec<_>) =
@@ -184,8 +184,8 @@ fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
     mixed
 }
 
-/// Returns the fault for a failed connect. A shortage of resources on this machine says nothing
-/// about the server.
+/// Returns the fault for a failed connect. If this machine ran out of resources, the failure says
+/// nothing about the server.
 fn unconnected(why: Errno) -> Fault {
     if is_shortage(why) {
         Fault::OutOfResources(glibc_text(why))

@@ -9,7 +9,7 @@ use crate::http::response::{ResponseHead, head_end};
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// Largest header of a proxy's response, in bytes.
+/// Maximum size of the header in a proxy's response, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 
 /// Asks the proxy at the other end of `socket` to connect to `target`.
@@ -38,8 +38,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// Returns the fault for a refused tunnel. Like monitoring-plugins, reports it as a failed TLS
-/// handshake, and adds the proxy's reason.
+/// Returns the fault for a refused tunnel. The fault is a failed TLS handshake, as in
+/// monitoring-plugins, but its message contains the proxy's reason.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

@@ -4,7 +4,7 @@ use super::matcher::PatternMatcher;
 use super::posix::Pattern;
 use crate::text;
 
-/// Result of a search: which of the strings and patterns the body contains.
+/// Which of the strings and patterns the body contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BodyMatches {
     /// Whether the body contains each string, in the order of the command line.
@@ -48,8 +48,8 @@ impl<'w> BodySearch<'w> {
     }
 }
 
-/// A string to find. `tail` is the end of the body so far, which may contain the start of the
-/// string.
+/// A string to find. `tail` holds the last bytes that have arrived, because the string may begin in
+/// them.
 #[derive(Debug)]
 struct Needle<'w> {
     text: &'w [u8],

@@ -38,8 +38,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPa
     }
 }
 
-/// Parses an element that starts with `byte`. This is a single byte, or `[=x=]` or `[.x.]`, which
-/// both mean `x` in the C locale.
+/// Parses an element that starts with `byte`: a single byte, or `[=x=]` or `[.x.]`, which both mean
+/// `x` in the C locale.
 fn element(cursor: &mut Cursor<'_>, byte: u8) -> Result<u8, BadPattern> {
     let Some(mark @ (b'=' | b'.')) = cursor.peek().filter(|_| byte == b'[') else {
         return Ok(byte);
@@ -97,7 +97,7 @@ pub(super) fn named(name: &str) -> Option<ClassBytes> {
     Some(class(ranges))
 }
 
-/// Returns the class that contains `ranges`.
+/// Returns the class of all bytes in `ranges`.
 pub(super) fn class(ranges: &[(u8, u8)]) -> ClassBytes {
     ClassBytes::new(ranges.iter().map(|(start, end)| ClassBytesRange::new(*start, *end)))
 }

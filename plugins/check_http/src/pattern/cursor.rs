@@ -1,6 +1,6 @@
 //! A position in a pattern that is being parsed.
 
-/// A position in a pattern. `rest` is the part that has not been parsed yet.
+/// The part of a pattern that has not been parsed yet.
 pub(super) struct Cursor<'p> {
     pub(super) rest: &'p [u8],
 }

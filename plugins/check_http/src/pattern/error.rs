@@ -1,6 +1,6 @@
-//! Errors in patterns.
+//! Messages about invalid patterns.
 
-/// Reason why a pattern is invalid.
+/// Why a pattern is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadPattern {

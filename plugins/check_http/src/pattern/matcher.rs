@@ -1,4 +1,4 @@
-//! Matches a pattern against a text that arrives in pieces. Only the latest piece has to be in
+//! Matches a pattern against text that arrives in pieces. Only the latest piece has to be in
 //! memory.
 
 use regex_automata::Input;
@@ -7,7 +7,7 @@ use regex_automata::hybrid::dfa::Cache;
 
 use super::posix::Pattern;
 
-/// A search in progress for a pattern in a text.
+/// A search for a pattern that is in progress.
 #[derive(Debug)]
 pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
@@ -19,7 +19,7 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// No text that follows can produce a match.
+    /// No text that follows can make the pattern match.
     Impossible,
 }
 
@@ -27,8 +27,8 @@ impl<'p> PatternMatcher<'p> {
     /// Starts a search for `pattern`.
     pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // The start state always exists, because no byte makes this automaton quit and its cache
-        // may be cleared any number of times.
+        // The start state always exists. No byte makes this automaton give up, and its cache may be
+        // cleared any number of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);
         PatternMatcher { pattern, cache, progress }

@@ -6,12 +6,13 @@ use super::bracket;
 use super::cursor::Cursor;
 use super::error::BadPattern;
 
-/// Largest count in `{n}`. This is RE_DUP_MAX of glibc, which monitoring-plugins uses.
+/// Largest count in `{n}`. It equals RE_DUP_MAX in glibc, which monitoring-plugins uses.
 const MAX_COUNT: u32 = 0x7fff;
-/// Maximum depth of nested groups. The parser is recursive, so more could overflow its stack.
+/// Maximum depth of nested groups. The parser is recursive, so deeper nesting could overflow its
+/// stack.
 const MAX_DEPTH: u32 = 200;
 
-/// The state of the parser, and the flags of the pattern.
+/// The unparsed part of the pattern and the flags that apply to it.
 pub(super) struct PatternParser<'p> {
     cursor: Cursor<'p>,
     ignore_case: bool,
@@ -110,7 +111,7 @@ impl<'p> PatternParser<'p> {
         Hir::class(Class::Bytes(class))
     }
 
-    /// Returns a class like [`PatternParser::class`]. Without `linespan`, a negated class does not
+    /// Works like [`PatternParser::class`], except that without `linespan` a negated class does not
     /// match newlines.
     fn class_of_a_line(&self, class: ClassBytes, negated: bool) -> Hir {
         let mut class = class;

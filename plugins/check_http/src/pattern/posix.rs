@@ -1,4 +1,4 @@
-//! Compiles patterns.
+//! Compiles POSIX patterns to automata.
 
 use regex_automata::hybrid::dfa::DFA;
 use regex_automata::nfa::thompson;
@@ -8,11 +8,11 @@ use super::error::BadPattern;
 use super::parser::PatternParser;
 use super::prefilter::Prefilter;
 
-/// A compiled pattern.
+/// A pattern that is ready to be matched.
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) dfa: DFA,
-    /// Filter that skips text in which no match can start, if the pattern allows one.
+    /// Filter that skips text in which no match can start. `None` if the pattern allows no filter.
     pub(super) prefilter: Option<Box<Prefilter>>,
 }
 
@@ -21,8 +21,8 @@ const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
-    /// `$` match at every line, as with REG_NEWLINE of POSIX. The module `anchors` explains their
-    /// meaning with `linespan`.
+    /// `$` match at every line, as with POSIX's REG_NEWLINE. For their meaning with `linespan`, see
+    /// the module `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
         let lines = PatternParser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };

@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
 
-/// A filter that knows the start of every match.
+/// What every match starts with.
 #[derive(Debug)]
 pub(super) enum Prefilter {
     /// Every match starts with this text.
@@ -17,8 +17,8 @@ pub(super) enum Prefilter {
 }
 
 impl Prefilter {
-    /// Returns the prefilter of a pattern. Returns `None` unless every match starts with one of a
-    /// few texts and the pattern has no look-around.
+    /// Returns the prefilter for a pattern, or `None` if matches can start with too many different
+    /// strings or the pattern has look-around.
     pub(super) fn of(hir: &Hir) -> Option<Box<Prefilter>> {
         if !hir.properties().look_set().is_empty() {
             return None;
@@ -39,10 +39,12 @@ impl Prefilter {
         }))
     }
 
-    /// Returns the first position in `text` where a match can start. More text may follow later.
+    /// Returns the first position in `text` where a match can start, given that more text may
+    /// follow.
     pub(super) fn find(&self, text: &[u8]) -> usize {
         match self {
-            // The last bytes of `text` can be the start of a match that continues in later text.
+            // If the text is not found, a match can still start in the last bytes of `text` and
+            // continue in later text.
             Prefilter::Text(finder) => finder
                 .find(text)
                 .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),

@@ -1,4 +1,4 @@
-//! Tests of what patterns match, and of which patterns are rejected.
+//! Tests what patterns match and which patterns are rejected.
 
 use proptest::prelude::*;
 use regex_automata::Input;

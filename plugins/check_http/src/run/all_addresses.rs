@@ -10,7 +10,7 @@ use super::check::{CheckRun, FinishedRun, MAX_PARALLEL, OpensslFallback};
 use super::connect::CheckContext;
 use crate::net::resolve;
 
-/// An address, the duration of its check and the result of the check.
+/// An address, the time its check took and the result.
 type AddressResult = (IpAddr, Duration, Outcome);
 
 /// Checks every address of the name. Returns `None` if there are fewer than two addresses; the
@@ -38,8 +38,8 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
     Some(combine(results.collect()))
 }
 
-/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. Only then can the
-/// caller fall back to check_http_openssl, which replaces the process.
+/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. Only after that may
+/// the caller fall back to check_http_openssl, because this replaces the whole process.
 fn run_each<'a>(
     context: CheckContext<'a>,
     name: &'a str,
@@ -63,7 +63,8 @@ fn run_each<'a>(
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(runs)) => runs,
-                // The thread could not be started, so check its addresses in this thread.
+                // If the thread could not be started, check its share of the addresses in this
+                // thread.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });
@@ -71,9 +72,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results. The worst result counts, and the slowest one among equally bad results.
-/// Its line lists all addresses that are not OK. The lines below it describe the rest of these
-/// addresses.
+/// Combines the results. The worst result counts. Of several equally bad results, the slowest
+/// counts. Its line lists all addresses that are not OK. Below it, there is a line for each of the
+/// other failed addresses.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

@@ -25,34 +25,34 @@ use crate::text;
 pub(super) const MAX_PARALLEL: usize = 16;
 
 /// Function that replaces this process with check_http_openssl. Its argument is the time spent so
-/// far. It returns only if that fails, with the reason.
+/// far. The function returns only if it fails, and then returns the reason.
 pub type OpensslFallback<'a> = dyn Fn(Duration) -> String + 'a;
 
 /// A check in progress, from the first connection to the last response.
 pub(super) struct CheckRun<'a> {
     context: CheckContext<'a>,
-    /// Results of the certificates that were checked so far.
+    /// Results for the certificates checked so far.
     certificates: Vec<(State, String)>,
-    /// Days until the first of these certificates expires.
+    /// Days until the first of the checked certificates expires.
     days: Option<i64>,
     cookie_jar: Option<CookieJar>,
-    /// Output of -v.
+    /// The text that -v prints.
     log: String,
 }
 
-/// A finished check.
+/// A finished check and its result.
 pub(super) struct FinishedRun<'a> {
     check: CheckRun<'a>,
     /// Target of the last request.
     target: HttpTarget,
     result: Result<Outcome, Fault>,
-    /// Duration of the check.
+    /// How long the check took.
     pub(super) elapsed: Duration,
 }
 
 impl FinishedRun<'_> {
-    /// Returns the result. If check_http_openssl might succeed with the peer, executes that program
-    /// instead of returning.
+    /// Returns the result. If check_http_openssl may be able to connect to the peer, executes that
+    /// program instead.
     pub(super) fn outcome(self, fallback: &OpensslFallback<'_>) -> Outcome {
         let context = self.check.context;
         let outcome = self.result.unwrap_or_else(|fault| {
@@ -63,10 +63,10 @@ impl FinishedRun<'_> {
     }
 }
 
-/// Result of one request.
+/// The outcome of one request.
 enum Visit {
     Done(Outcome),
-    /// The response is a redirect. The flag says whether it set a new cookie.
+    /// The response is a redirect. Holds its head, and whether it set a new cookie.
     Redirected(ResponseHead, bool),
 }
 
@@ -167,7 +167,7 @@ impl<'a> CheckRun<'a> {
     fn http_request(&self, target: &HttpTarget, cookies: &str) -> HttpRequest {
         let spec = self.context.spec;
         let (want, output) = (&spec.response, &spec.output);
-        // Checks that run in parallel share the memory limit of a single check.
+        // Parallel checks share the memory limit of a single check.
         let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
         let keep_body = json || output.body || output.verbose;
@@ -181,8 +181,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Whether credentials may be sent to `target`. They go only to the host for which the user
-    /// gave them, and not over plain HTTP if the first request uses TLS.
+    /// Whether credentials may be sent to `target`. They are sent only to the host for which the
+    /// user gave them. If the first request uses TLS, they are never sent over plain HTTP.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
         let spec = self.context.spec;
         let origin = &spec.target;
@@ -196,7 +196,7 @@ impl<'a> CheckRun<'a> {
         self.certificates.iter().fold(State::Ok, |worst, (state, _)| worst.worst(*state))
     }
 
-    /// Returns the result of a check that ends after the certificates, without a request.
+    /// Returns the result of a check that sends no request and judges only the certificates.
     fn certificates_only(&mut self, spec: CertificateSpec) -> Outcome {
         let mut results = std::mem::take(&mut self.certificates).into_iter();
         let (state, mut line) = results.next().unwrap_or((State::Unknown, String::new()));
@@ -207,8 +207,8 @@ impl<'a> CheckRun<'a> {
         results.fold(outcome, |outcome, (state, line)| outcome.line(line).at_least(state))
     }
 
-    /// Adds the results of the certificates above the outcome and the log of -v below it, and saves
-    /// the cookie jar.
+    /// Adds the certificate results above the outcome and the -v log below it, and saves the cookie
+    /// jar.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
         let certificate = self.context.spec.certificate.filter(|spec| spec.perfdata);
@@ -229,7 +229,7 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Adds an entry to the log of -v.
+    /// Adds an entry to the -v log.
     fn log(&mut self, entry: impl FnOnce() -> String) {
         if self.context.spec.output.verbose {
             let text = entry();

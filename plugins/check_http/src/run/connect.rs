@@ -19,9 +19,9 @@ use crate::text;
 /// Parameters that all parts of a check share.
 #[derive(Clone, Copy)]
 pub struct CheckContext<'a> {
-    /// Specification of the check.
+    /// What to check.
     pub spec: &'a CheckSpec,
-    /// Time limit of the run.
+    /// Time limit for the whole run.
     pub deadline: &'a Deadline,
     /// Handshake function of the TLS library in use.
     pub handshake: Handshake,
@@ -100,8 +100,8 @@ impl<'a> CheckContext<'a> {
         }
     }
 
-    /// Returns the name and port to connect to for `target`. These are the target's own or those of
-    /// the proxy.
+    /// Returns the name and port to connect to for `target`. If a proxy is used, these are the
+    /// proxy's.
     pub(super) fn peer<'t>(&self, target: &'t HttpTarget) -> (&'t str, u16)
     where
         'a: 't,

@@ -1,23 +1,23 @@
-//! Replaces check_http with check_http_openssl, which repeats the check with OpenSSL for peers that
-//! rustls refuses.
+//! Replaces check_http with check_http_openssl. If rustls refuses a peer, that program repeats the
+//! check with OpenSSL.
 
 use std::time::Duration;
 #[cfg(feature = "rustls")]
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Environment variable that passes on the time check_http has spent, in microseconds.
+/// Environment variable with which check_http passes on how many microseconds it has spent.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
 #[cfg(feature = "rustls")]
 const PROGRAM: &str = "check_http_openssl";
-/// Directory in which packages install check_http_openssl. Another one can be set at build time.
+/// Directory in which packages install check_http_openssl. It can be changed at build time.
 #[cfg(feature = "rustls")]
 const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
     Some(directory) => directory,
     None => "/usr/libexec/nagios-selfheal",
 };
 
-/// Executes check_http_openssl with the arguments `argv`. Returns only if that fails, with the
-/// reason.
+/// Executes check_http_openssl with the arguments `argv`. Returns only if that fails, and then
+/// returns the reason.
 #[cfg(feature = "rustls")]
 pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
@@ -25,7 +25,7 @@ pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     };
     let micros = spent.as_micros().to_string();
     let why = Command::new(&program).args(argv).env(SPENT, micros).exec();
-    format!("{}, which could try older TLS, does not start: {why}", program.display())
+    format!("cannot start {}, which could try older TLS: {why}", program.display())
 }
 
 #[cfg(feature = "rustls")]
@@ -36,7 +36,7 @@ fn candidates() -> Vec<PathBuf> {
     beside.chain([LIBEXEC.into()]).map(|folder| folder.join(PROGRAM)).collect()
 }
 
-/// Returns the time that check_http had spent when it executed this program.
+/// Returns how long check_http had worked on the check before it executed this program.
 #[cfg(feature = "openssl-tls")]
 pub fn spent() -> Duration {
     let micros = std::env::var(SPENT).ok().and_then(|text| text.parse().ok());

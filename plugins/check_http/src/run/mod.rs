@@ -10,7 +10,7 @@ use plugin_kit::Outcome;
 use check::{CheckRun, OpensslFallback};
 use connect::CheckContext;
 
-/// Runs the check, on every address of the name if the spec says so.
+/// Runs the check. With --all-addresses, checks every address of the name.
 pub fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> Outcome {
     if context.spec.all_addresses
         && let Some(outcome) = all_addresses::run(context, fallback)

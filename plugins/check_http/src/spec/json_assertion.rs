@@ -10,17 +10,17 @@ use serde_json::Value;
 pub struct JsonAssertion {
     /// The condition as typed on the command line.
     pub text: String,
-    /// JSON pointer to the value.
+    /// JSON pointer to the value to check.
     pub pointer: String,
-    /// Comparison that must hold. If it is absent, the value only has to exist.
+    /// Comparison that must hold. If there is none, the value only has to exist.
     condition: Option<(Comparison, Value)>,
 }
 
-/// Function that returns whether a comparison accepts an order of the two values. The order is
-/// `None` if the values are not comparable.
+/// Function that returns whether a comparison holds for two values in the given order. The order is
+/// `None` if the values cannot be compared.
 type Comparison = fn(Option<Ordering>) -> bool;
 
-/// The operators. Longer ones come first, so that `<=` is not parsed as `<`.
+/// The operators. Longer ones come first, because `<=` would otherwise be parsed as `<`.
 const COMPARISONS: [(&str, Comparison); 6] = [
     ("==", |order| order == Some(Ordering::Equal)),
     ("!=", |order| order != Some(Ordering::Equal)),
@@ -30,7 +30,7 @@ const COMPARISONS: [(&str, Comparison); 6] = [
     (">", |order| order == Some(Ordering::Greater)),
 ];
 
-/// Error in the text of an assertion.
+/// Why an assertion is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadAssertion {
@@ -76,8 +76,8 @@ impl JsonAssertion {
     }
 }
 
-/// Returns the order of two values. Numbers and strings have an order. Other values are equal or
-/// not comparable.
+/// Returns the order of two values. Numbers and strings are ordered. Other values are either equal
+/// or cannot be compared.
 fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
     match (found, wanted) {
         (Value::Number(found), Value::Number(wanted)) => {

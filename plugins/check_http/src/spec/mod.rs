@@ -26,11 +26,11 @@ pub struct CheckSpec {
     pub target: HttpTarget,
     /// Address family to use (-4, -6), or `None` for both.
     pub family: Option<Family>,
-    /// TLS options, for targets that use TLS.
+    /// TLS settings. They apply to targets that use TLS.
     pub tls: TlsSpec,
-    /// Contents of the request.
+    /// What to send in each request.
     pub request: RequestSpec,
-    /// Expectations of the response.
+    /// What to require of the response.
     pub response: ResponseSpec,
     /// How to treat a redirect.
     pub redirect: OnRedirect,
@@ -38,11 +38,11 @@ pub struct CheckSpec {
     pub max_redirects: u32,
     /// Checks of the certificate (-C), if requested.
     pub certificate: Option<CertificateSpec>,
-    /// Range of the run time in seconds. A run time outside it is WARNING.
+    /// Range for the run time in seconds. Outside it, the result is WARNING.
     pub warning: Option<Range>,
-    /// Range of the run time in seconds. A run time outside it is CRITICAL.
+    /// Range for the run time in seconds. Outside it, the result is CRITICAL.
     pub critical: Option<Range>,
-    /// Limit of the run time, or `None` for no limit.
+    /// Longest allowed run time, or `None` for no limit.
     pub timeout: Option<Duration>,
     /// State to return after a timeout.
     pub timeout_state: State,
@@ -52,22 +52,22 @@ pub struct CheckSpec {
     pub haproxy: bool,
     /// Whether to check every address of the name.
     pub all_addresses: bool,
-    /// Cookie jar, if cookies are kept.
+    /// Cookie jar, or `None` if no cookies are kept.
     pub cookie_jar: Option<CookieJar>,
     /// HTTP proxy (-x).
     pub proxy: Option<Proxy>,
-    /// Output options.
+    /// What to print in addition to the result.
     pub output: OutputSpec,
 }
 
-/// Expectations of the response.
+/// What to require of the response.
 #[derive(Debug)]
 pub struct ResponseSpec {
     /// Comma-separated strings (-e). The status line must contain one of them.
     pub expect: Option<Vec<u8>>,
     /// Whether `expect` applies only to the response after the last redirect.
     pub expect_after_redirects: bool,
-    /// States of status codes (--status). The first matching rule applies.
+    /// States for status codes (--status). The first matching rule applies.
     pub status_rules: Vec<StatusRule>,
     /// String that the header must contain (-d).
     pub header_string: Option<Vec<u8>>,
@@ -87,22 +87,22 @@ pub struct ResponseSpec {
     pub json_perfdata: Vec<String>,
     /// Maximum age of the page in seconds (-M).
     pub max_age: Option<u64>,
-    /// Limits of the size of the response (-m).
+    /// Limits for the size of the response (-m).
     pub size: SizeLimits,
 }
 
-/// The state of a range of status codes.
+/// The state for a range of status codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatusRule {
     /// First code of the range.
     pub first: u16,
     /// Last code of the range, inclusive.
     pub last: u16,
-    /// State of the codes in the range.
+    /// State for the codes in the range.
     pub state: State,
 }
 
-/// Limits of the size of a response in bytes, including its headers. 0 means no limit.
+/// Limits for the size of a response in bytes, including its headers. 0 means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SizeLimits {
     /// Smallest size that is OK.
@@ -116,7 +116,7 @@ pub struct SizeLimits {
 pub struct CertificateSpec {
     /// Thresholds in days until the certificate expires.
     pub days: CertificateDays,
-    /// Whether to check all certificates of the chain, not only the server's own.
+    /// Whether to check all certificates in the chain, not only the server's own.
     pub whole_chain: bool,
     /// Whether to check the response as well.
     pub then_response: bool,
@@ -127,15 +127,15 @@ pub struct CertificateSpec {
 /// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateDays {
-    /// At most this many days left is WARNING.
+    /// WARNING if at most this many days are left.
     pub warning: u32,
-    /// At most this many days left is CRITICAL.
+    /// CRITICAL if at most this many days are left.
     pub critical: u32,
 }
 
 /// Output options: what to print in addition to the result.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
 pub struct OutputSpec {
     /// Whether to print performance data for each phase (-E).
     pub extended: bool,

@@ -1,4 +1,5 @@
-//! Parsers for the values of single options. Their error messages are those of monitoring-plugins.
+//! Parsers for the values of single options. Their error messages are the same as in
+//! monitoring-plugins.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -16,7 +17,7 @@ use crate::http::request::HttpVersion;
 use crate::http::target::HttpTarget;
 use crate::net::tls::TlsVersion;
 
-/// Largest file with a name and a password that is read, in bytes.
+/// Largest credentials file to read, in bytes.
 const MAX_CREDENTIALS: u64 = 1 << 20;
 
 /// Reports an invalid value as `what - value`.
@@ -24,8 +25,8 @@ pub fn usage(what: &str, value: &OsStr) -> Problem {
     Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
 }
 
-/// Reports an unusable file. monitoring-plugins has a message only for a missing file and for one
-/// that may not be read.
+/// Reports an unusable file. monitoring-plugins has a message only for a file that is missing or
+/// cannot be read.
 pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
     match why.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
@@ -53,8 +54,9 @@ fn integer(text: &OsStr) -> Option<u64> {
     }
 }
 
-/// Parses the time limit. The default is 10 seconds, and 0 means no limit. A critical range with a
-/// later end extends the limit, because otherwise no run could exceed the range.
+/// Parses the time limit. The default is 10 seconds, and 0 means no limit. If the end of the
+/// critical range is greater, it becomes the limit instead. Otherwise every run would time out
+/// before it could exceed the range.
 pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
     let seconds = match text {
         None => 10,
@@ -96,7 +98,7 @@ pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>)
     Ok((Some(exact), Some(exact).filter(|_| !word.ends_with('+'))))
 }
 
-/// Parses the name or the exit code of a state.
+/// Parses a state, which is a name or an exit code.
 pub fn state(option: &str, text: &OsStr) -> Result<State, Problem> {
     let word = text.to_string_lossy().to_ascii_uppercase();
     let by_code = || word.parse().ok().and_then(State::from_code);
@@ -189,8 +191,8 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// Parses limits of the size: `MIN` or `MIN:MAX`. As in monitoring-plugins, a later `MIN` keeps the
-/// `MAX` of an earlier `MIN:MAX`.
+/// Parses size limits: `MIN` or `MIN:MAX`. As in monitoring-plugins, a later `MIN` does not remove
+/// the `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
@@ -208,11 +210,12 @@ pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
 
 /// Parses a threshold range.
 pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
-    // Nagios does not trim the arguments of a check command: `!5 !10` has a blank after the 5.
+    // Trim blanks, because Nagios does not trim the arguments of a check command. In `!5 !10`, a
+    // blank follows the 5.
     text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 
-/// Parses how to treat a redirect.
+/// Parses the value of -f, which says how to treat a redirect.
 pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
     Ok(match text.as_bytes() {
         b"ok" => OnRedirect::State(State::Ok),
@@ -243,7 +246,7 @@ pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
 }
 
 /// Returns the method to send, which is the part of `method` before a colon. The part after the
-/// colon is for use inside a tunnel.
+/// colon is used inside a tunnel.
 pub fn outer_method(method: &OsStr) -> Vec<u8> {
     method.as_bytes().split(|byte| *byte == b':').next().unwrap_or_default().to_vec()
 }
@@ -289,7 +292,7 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
     Ok(Proxy {
         address: HttpTarget::without_brackets(&host).to_owned(),
-        // 1080 is curl's default port for proxies.
+        // Like curl, use port 1080 by default for proxies.
         port: port.unwrap_or(1080),
         authorization: user.map(percent_decoded),
         bypass: bypass

@@ -1,4 +1,4 @@
-//! The HTTP proxy of -x, and the hosts that bypass it.
+//! The HTTP proxy given with -x, and the hosts that bypass it.
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -6,7 +6,7 @@ pub struct Proxy {
     pub address: String,
     /// Port of the proxy.
     pub port: u16,
-    /// `user:password`, if the URL of the proxy contains them.
+    /// `user:password`, if the proxy URL contains them.
     pub authorization: Option<Vec<u8>>,
     /// Hosts and domains that bypass the proxy. `*` means all hosts.
     pub bypass: Vec<String>,

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-/// A step of the script that a server runs on a connection.
+/// A step in the script that a server follows on a connection.
 #[derive(Clone)]
 pub enum Step {
     /// Read a request, including its body.
@@ -31,21 +31,21 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that sends the first of `answers` on the first connection, the second on the
-    /// next one, and so on. All further connections get the last of `answers`. The server closes
-    /// each connection after its answer.
+    /// next, and so on. On all further connections, it sends the last one. The server closes each
+    /// connection after its answer.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
     }
 
-    /// Starts a server like [`Server::answering`], but on another address.
+    /// Starts a server like [`Server::answering`], but listens on `address`.
     pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
         let steps =
             answers.iter().map(|answer| vec![Step::Receive, Step::Send(answer.as_ref().to_vec())]);
         Server::listening(address, steps.collect())
     }
 
-    /// Starts a server that runs the first of `lists` on the first connection, and so on. All
-    /// further connections run the last of `lists`.
+    /// Starts a server that runs the first of `lists` on the first connection, the second on the
+    /// next, and so on. On all further connections, it runs the last one.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
         Server::listening("127.0.0.1", lists)
     }
@@ -66,7 +66,7 @@ impl Server {
         Server { port, requests }
     }
 
-    /// Returns the requests as text, in which `PORT` replaces the port.
+    /// Returns the requests received so far as text, with `PORT` in place of the server's port.
     pub fn requests(&self) -> Vec<String> {
         let port = self.port.to_string();
         let requests = self.requests.lock().unwrap();
@@ -76,8 +76,8 @@ impl Server {
             .collect()
     }
 
-    /// Runs `program` against this server. Replaces `PORT` in arguments with the port, and the port
-    /// in the output with `PORT`.
+    /// Runs `program` against this server. Replaces `PORT` in arguments with the server's port, and
+    /// the port in the output with `PORT`.
     pub fn run<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: &[S]) -> Run {
         let port = self.port.to_string();
         let args: Vec<_> = args.iter().map(|arg| with_port(arg.as_ref(), &port)).collect();
@@ -159,20 +159,20 @@ fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Result of running a program.
+/// How a program ended and what it printed.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Run {
     /// Exit code, or `None` if a signal killed the program.
     pub code: Option<i32>,
-    /// Standard output, in which `T` replaces measured times.
+    /// Standard output, with each measured time replaced by `T`.
     pub text: String,
-    /// Standard error.
+    /// What the program wrote to standard error.
     pub stderr: String,
-    /// Duration of the run.
+    /// How long the program ran.
     pub time: Duration,
 }
 
-/// Runs a program with an almost empty environment, like that of Nagios.
+/// Runs a program with an almost empty environment, as Nagios does.
 pub fn run<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: &[S]) -> Run {
     run_reading(Stdio::null(), program, args)
 }

@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::io::{FdFlags, fcntl_setfd};
 
-/// Behaviour of the writing end of a pipe.
+/// The behaviour of the writing end of a pipe.
 #[derive(Clone, Copy)]
 pub enum WritingEnd<'a> {
     Silent,

@@ -1,4 +1,4 @@
-//! TLS servers, which are run by `openssl s_server`, and certificates for them.
+//! TLS servers that run `openssl s_server`, and certificates for them.
 #![allow(dead_code, reason = "no test program uses all of it")]
 
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use testkit::free_port;
 
 use super::support::{self, Run};
 
-/// A self-signed certificate and its key. Dropping the value removes their files.
+/// A self-signed certificate and its key. Dropping this value removes their files.
 pub struct Certificate {
     folder: tempfile::TempDir,
 }
@@ -43,7 +43,8 @@ impl Certificate {
         certificate
     }
 
-    /// Creates a certificate without extensions. OpenSSL up to 3.1 then uses X.509 version 1.
+    /// Creates a certificate without extensions. Up to version 3.1, OpenSSL creates an X.509
+    /// version 1 certificate in this case.
     pub fn bare(name: &str) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let config = certificate.file("config");
@@ -68,8 +69,8 @@ impl Certificate {
         certificate
     }
 
-    /// Creates a certificate that `authority` signs, for the name or address in `subject`
-    /// (`DNS:name`, `IP:address`).
+    /// Creates a certificate that `authority` signs. `subject` is the name or address (`DNS:name`,
+    /// `IP:address`).
     pub fn signed(subject: &str, days: u32, authority: &Certificate) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let made = Command::new("openssl")
@@ -138,7 +139,8 @@ impl TlsServer {
         panic!("no TLS server with {options:?}");
     }
 
-    /// Starts a server that sends the certificate `other` to clients that send `name` in SNI.
+    /// Starts a server that presents `other` instead of `certificate` to clients that send `name`
+    /// in SNI.
     pub fn naming(certificate: &Certificate, name: &str, other: &Certificate) -> TlsServer {
         TlsServer::new(
             certificate,
@@ -146,7 +148,7 @@ impl TlsServer {
         )
     }
 
-    /// Starts a server that responds to a request for /page with exactly the text `answer`.
+    /// Starts a server that sends exactly `answer` in response to a request for /page.
     pub fn saying(certificate: &Certificate, answer: &str) -> TlsServer {
         std::fs::write(certificate.file("page"), answer).unwrap();
         TlsServer::new(certificate, &["-HTTP"])

@@ -1,4 +1,4 @@
-//! Cases for the checks of a response: strings, sizes, ages, thresholds and timeouts.
+//! Cases for checking a response: strings, sizes, ages, thresholds and timeouts.
 
 use super::{Case, PAGE, quirk, with};
 

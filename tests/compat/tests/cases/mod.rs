@@ -1,5 +1,5 @@
-//! The cases: command lines with the responses of the server. If the programs are meant to differ
-//! in a case, it names the quirk from `tests/quirks.md`.
+//! The cases to run with both programs. Each consists of a command line and the server's responses.
+//! If the programs are meant to differ, the case names the quirk from `tests/quirks.md`.
 
 mod checks;
 mod command_lines;
@@ -7,12 +7,13 @@ mod patterns;
 mod redirects;
 mod responses;
 
-/// A command line and the responses of the server.
+/// A command line and the server's responses.
 pub struct Case {
-    /// Words of the command line. They follow `-I 127.0.0.1 -p PORT`, unless the first word is
-    /// `alone`.
+    /// The words that follow `-I 127.0.0.1 -p PORT` on the command line. If the first word is
+    /// `alone`, the remaining words are the whole command line.
     pub args: Vec<String>,
-    /// Responses, one for each connection. The last one is sent on all further connections.
+    /// Responses, one for each connection. The server sends the last one on all further
+    /// connections.
     pub answers: Vec<Vec<u8>>,
     /// Name of the quirk, if the programs are meant to differ.
     pub quirk: Option<&'static str>,
@@ -28,7 +29,7 @@ fn case(args: &[&str], answers: &[&[u8]]) -> Case {
     Case { args, answers: answers.iter().map(|answer| answer.to_vec()).collect(), quirk: None }
 }
 
-/// Splits a command line at blanks. In a word, `_` stands for a blank, and `''` is an empty word.
+/// Splits a command line at blanks. Within a word, `_` stands for a blank. `''` is an empty word.
 fn line(words: &str) -> Vec<String> {
     words
         .split(' ')

@@ -125,7 +125,7 @@ pub fn redirects() -> Vec<Case> {
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
         cases.push(case(&["-f", "warning"], &answers));
     }
-    // A path relative to the current folder that redirects to itself without end.
+    // Each of these locations is relative to the current folder and redirects to itself endlessly.
     for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
         cases.extend(with(
             to(location).as_bytes(),

@@ -1,15 +1,15 @@
 use super::*;
 use std::collections::VecDeque;
 
-/// A mock executor that returns scripted results and records the calls.
+/// A mock executor that returns scripted results and records how it is called.
 #[derive(Default)]
 struct Scripted {
     attempts: VecDeque<Attempt>,
     checks: VecDeque<State>,
     calls: Vec<String>,
-    /// Results of `still_wanted` before each rung. `None` means that the repair is wanted.
+    /// What `still_wanted` returns before each rung. `None` means that the repair is still wanted.
     hindrances: VecDeque<Option<Reason>>,
-    /// Number of rungs that can be recorded before the ledger fails; `None` for any number.
+    /// How many rungs can be recorded before the ledger fails; `None` means no limit.
     room: Option<usize>,
 }
 
@@ -113,7 +113,8 @@ fn runs_nothing_if_repair_is_not_wanted_any_more() {
     assert!(executor.calls.is_empty());
 }
 
-/// Climbs a ladder whose first rung fails its check and whose second rung is not wanted any more.
+/// Climbs a ladder whose second rung is not wanted any more. `checks` are the results of the
+/// checks.
 fn hindered(hindrance: Reason, checks: &[State]) -> (Ending, Vec<String>) {
     let mut executor = Scripted {
         attempts: [Attempt::Ran(text("ok"))].into(),

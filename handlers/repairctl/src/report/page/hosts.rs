@@ -1,5 +1,5 @@
-//! The chart of repairs over time. A panel on top shows all hosts together. Below it, the hosts
-//! with the most repairs have a row each, on the same time axis.
+//! The chart of repairs over time. A panel at the top shows all hosts together. Below it, each of
+//! the hosts with the most repairs has a row on the same time axis.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
@@ -19,8 +19,8 @@ const PANEL: f64 = 150.0;
 const AXIS: f64 = 34.0;
 const ROW: f64 = 28.0;
 
-/// A common scale for bars above and below a baseline. `unit` is the length of one count, in
-/// pixels.
+/// A common scale for bars above and below a baseline. `up` and `down` are the highest counts on
+/// each side, and `unit` is how many pixels one repair takes.
 struct Scale {
     up: u32,
     down: u32,
@@ -35,7 +35,7 @@ impl Scale {
     }
 
     /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
-    /// Bars that do not fit are cut off and labelled with their number.
+    /// Bars that do not fit are cut off and labelled with the number that they stand for.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
@@ -111,7 +111,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     )
 }
 
-/// Returns the left edge and the width of part `n` of `of` parts, in pixels.
+/// Divides the time axis into `of` equal parts, and returns the left edge and the width of part `n`
+/// in pixels.
 #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;

@@ -2,13 +2,13 @@
 
 use super::super::format::cut;
 
-/// Escapes an untrusted text for HTML. Also removes characters that could disguise the text.
+/// Escapes untrusted text for HTML. Also removes characters that could disguise the text.
 pub fn escape(text: &str) -> String {
     let text = plugin_kit::clean(text).replace('&', "&amp;").replace('<', "&lt;");
     text.replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
 }
 
-/// Cuts a text to at most `length` characters and escapes it for HTML.
+/// Cuts a string to at most `length` characters, and escapes it for HTML.
 pub fn shorten(text: &str, length: usize) -> String {
     escape(&cut(text, length, '…'))
 }

@@ -11,7 +11,7 @@ pub struct Chart {
     shapes: String,
 }
 
-/// The point of a text that lies at its coordinates (`text-anchor` of SVG).
+/// Which point of a text is placed at its coordinates (SVG's `text-anchor`).
 #[derive(Clone, Copy)]
 pub enum Anchor {
     /// The text starts at the coordinates.
@@ -33,14 +33,15 @@ impl Anchor {
 }
 
 impl Chart {
-    /// Creates an empty chart. `name` and `about` are for screen readers. Both are HTML that the
-    /// caller has escaped.
+    /// Creates an empty chart. `name` and `about` are for screen readers. Both are HTML, so the
+    /// caller must have escaped them.
     pub fn new(width: f64, height: f64, name: &str, about: &str) -> Chart {
         let (name, about) = (name.to_owned(), about.to_owned());
         Chart { width, height, name, about, shapes: String::new() }
     }
 
-    /// Draws a filled rectangle. The browser shows `title`, which is HTML, under the mouse pointer.
+    /// Draws a filled rectangle. The browser shows `title`, which is HTML, when the mouse pointer
+    /// is over it.
     pub fn bar(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -49,7 +50,7 @@ impl Chart {
         );
     }
 
-    /// Draws a straight line.
+    /// Draws a straight line between two points.
     pub fn line(&mut self, class: &str, (x1, y1): (f64, f64), (x2, y2): (f64, f64)) {
         let _ = writeln!(
             self.shapes,
@@ -57,7 +58,7 @@ impl Chart {
         );
     }
 
-    /// Draws a dot. The browser shows `title`, which is HTML, under the mouse pointer.
+    /// Draws a dot. The browser shows `title`, which is HTML, when the mouse pointer is over it.
     pub fn dot(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = writeln!(
             self.shapes,
@@ -66,7 +67,7 @@ impl Chart {
         );
     }
 
-    /// Draws a text. `text` is HTML that the caller has escaped.
+    /// Writes `text`, which is HTML that the caller must have escaped.
     pub fn text(&mut self, class: &str, anchor: Anchor, x: f64, y: f64, text: &str) {
         let anchor = anchor.as_str();
         let _ = writeln!(
@@ -76,8 +77,8 @@ impl Chart {
         );
     }
 
-    /// Returns the chart as HTML, with a caption that is HTML as well. On a narrow screen the
-    /// reader can scroll the chart sideways, also with the keyboard.
+    /// Returns the chart as HTML. `caption` is HTML as well. On a narrow screen the reader can
+    /// scroll the chart sideways, even with the keyboard alone.
     pub fn figure(self, caption: &str) -> String {
         let Chart { width, height, name, about, shapes } = self;
         format!(

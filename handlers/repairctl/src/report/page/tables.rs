@@ -1,4 +1,4 @@
-//! The tables of the page.
+//! The tables on the page.
 
 use ledger::Record;
 
@@ -10,8 +10,8 @@ use super::html::{escape, shorten};
 use crate::object::Object;
 use crate::ui::time;
 
-/// Returns an HTML table. The cells are HTML that the caller has escaped. A heading that starts
-/// with `#` marks a column of numbers, and one that starts with `@` a column of times.
+/// Returns an HTML table. The cells are HTML that the caller must have escaped. A heading that
+/// starts with `#` marks a column of numbers, and one that starts with `@` marks a column of times.
 fn table(caption: &str, headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
     let class = |n: usize| match headings.get(n).and_then(|heading| heading.chars().next()) {
         Some('#') => " class=\"n\"",
@@ -44,8 +44,8 @@ fn folded(title: &str, body: &str) -> String {
     format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
 }
 
-/// Returns a bar for a table cell. Its length is the share of `n` in `most`. Another cell contains
-/// the number.
+/// Returns a bar for a table cell. `most` is the value that fills the whole width. The number
+/// itself is in another cell.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
     format!(
@@ -54,7 +54,7 @@ fn bar(class: &str, n: u32, most: u32) -> String {
     )
 }
 
-/// Returns the table with a row for each part of the period.
+/// Returns a table with one row for each part of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
     let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
@@ -71,7 +71,7 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns the table with a row for each host.
+/// Returns a table with one row for each host.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.hosts.iter().map(|host| {
         let numbers =
@@ -145,12 +145,12 @@ pub fn stopped(figures: &Figures) -> String {
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
-/// Returns the table of the newest repairs that were escalated.
+/// Returns the table of the most recent escalated repairs.
 pub fn escalated(figures: &Figures) -> String {
     const LISTED: usize = 25;
     let all = figures.escalated.len();
     let caption = match all > LISTED {
-        true => format!("The newest {LISTED} of {}; repairctl history has all", number(all)),
+        true => format!("The newest {LISTED} of {}; repairctl history lists all", number(all)),
         false => count(all, "repair"),
     };
     let headings = ["@Began", "Object", "Repair", "Outcome", "#Took", "What happened"];

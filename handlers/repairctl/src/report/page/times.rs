@@ -1,4 +1,4 @@
-//! Charts of the time to heal, as a histogram and over time.
+//! Charts of the time to heal: a histogram, and a chart over time.
 
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ const ROW: f64 = 22.0;
 /// Draws both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
-        "<p>Time from the call of the event handler to the OK check: 50 % within {}, 90 % within \
-         {}.</p>\n\
+        "<p>Time from the event handler call to the OK check: 50 % within {}, 90 % within {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
         span_or_dash(figures.now.percentile(0.5)),
         span_or_dash(figures.now.percentile(0.9)),
@@ -59,8 +58,8 @@ fn log(time: Duration) -> f64 {
     time.as_secs_f64().max(0.001).log10()
 }
 
-/// Draws the median of each part of the period and the range from the 10th to the 90th percentile,
-/// on a logarithmic scale.
+/// Draws, for each part of the period, the median and the range from the 10th to the 90th
+/// percentile on a logarithmic scale.
 fn trend(figures: &Figures) -> String {
     let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
     let all = &figures.now.times;

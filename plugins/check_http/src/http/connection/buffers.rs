@@ -1,10 +1,10 @@
-//! The buffers that ureq works on. Bytes from the peer are read directly into them, which saves a
+//! The buffers that ureq works on. Bytes from the peer are read directly into them, which avoids a
 //! copy.
 
 use ureq::unversioned::transport::Buffers;
 
-/// Size of the output buffer, in bytes. ureq writes its own request there, which has one line and
-/// three headers and is not sent.
+/// Size of the output buffer, in bytes. ureq writes its own request to it, which consists of a
+/// request line and three headers. That request is never sent.
 const OUTPUT: usize = 1 << 10;
 
 /// The input buffer for ureq, and an output buffer whose content is discarded.
@@ -15,7 +15,7 @@ pub(super) struct ConnectionBuffers {
     filled: usize,
     output: Vec<u8>,
     progress: bool,
-    /// Number of input bytes since the connection was opened.
+    /// How many bytes have arrived since the connection was opened.
     pub(super) total_input: usize,
 }
 

@@ -70,8 +70,8 @@ pub fn exchange(
     Ok(response)
 }
 
-/// Removes newlines from the start of the first piece of a body. monitoring-plugins ignores blank
-/// lines before the body, and a check such as `-l -r '^<'` relies on that.
+/// Removes newlines from the first piece of a body. monitoring-plugins ignores blank lines before
+/// the body, and a check such as `-l -r '^<'` relies on that.
 fn without_leading_newlines(piece: &mut [u8]) -> &mut [u8] {
     let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     piece.get_mut(newlines..).unwrap_or_default()

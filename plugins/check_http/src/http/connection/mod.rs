@@ -1,9 +1,9 @@
 //! Sends one request over an open connection and reads the response.
 //!
 //! ureq is the HTTP client and runs on our own transport. The transport sends our own request,
-//! because servers and their filters rely on its exact bytes. It keeps the raw head and the number
-//! of received bytes, because users check them as they arrived. It removes the framing of the body
-//! more tolerantly than ureq does, and gives ureq a header that ureq accepts.
+//! because servers and their filters rely on its exact bytes. It keeps the head as received and
+//! counts the bytes, because users check both. It decodes the framing of the body more tolerantly
+//! than ureq does and passes ureq a header that ureq accepts.
 
 mod buffers;
 pub mod exchange;

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::io::{Read, Write};
 
-/// A connected stream of bytes, which is a socket or a TLS connection.
+/// A connected byte stream: a socket or a TLS connection.
 pub trait ByteStream: Read + Write + Send + Sync + Debug {
     /// Sends the closing message of the protocol, if there is one. Ignores errors, because the peer
     /// may have closed the connection already.

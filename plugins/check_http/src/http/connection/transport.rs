@@ -15,14 +15,14 @@ use crate::http::request::HttpRequest;
 use crate::http::response::{BodyEnd, ResponseHead, ResponseMeta, head_end};
 use crate::text;
 
-/// Size of the first read, in bytes. Most responses are small, and touching a page of memory costs
-/// as much as a read.
+/// Size of the first read, in bytes. Most responses are small, and touching a new page of memory
+/// costs as much as a read.
 pub(super) const PIECE: usize = 4 << 10;
-/// Size of later reads, in bytes, after a read filled [`PIECE`].
+/// Size of all further reads, in bytes, once a read has filled [`PIECE`].
 pub(super) const LARGE_PIECE: usize = 32 << 10;
-/// Largest head of a response, in bytes. Servers need far less.
+/// Largest response head, in bytes. Servers need far less.
 const MAX_HEAD: usize = 1 << 20;
-/// Maximum number of interim responses (1xx).
+/// How many interim responses (1xx) are accepted before the final one.
 const MAX_INTERIM: u32 = 100;
 
 /// Whether `bytes` can be the start of a response.
@@ -37,17 +37,17 @@ pub(super) struct RawTransport {
     request: HttpRequest,
     meta: Arc<Mutex<ResponseMeta>>,
     buffers: ConnectionBuffers,
-    /// Buffer for heads and chunks, which ureq must not see unchanged.
+    /// Buffer for heads and chunks, which we convert before ureq sees them.
     raw: Vec<u8>,
-    /// Part of the current head that has arrived.
+    /// The part of the current head that has arrived.
     head: Vec<u8>,
-    /// Number of interim responses so far.
+    /// How many interim responses have arrived.
     interim: u32,
     framing: Option<Framing>,
     /// Size of the next read, in bytes.
     piece: usize,
     ended: bool,
-    /// When the whole request had been sent.
+    /// When the last byte of the request was sent.
     sent: Option<Instant>,
 }
 
@@ -107,8 +107,8 @@ impl RawTransport {
         Ok(self.buffers.total_input > before)
     }
 
-    /// Reads from the peer, into ureq's buffer if `direct` is set, else into `raw`. Returns the
-    /// number of bytes, which is 0 at the end.
+    /// Reads from the peer into ureq's buffer or, if `direct` is not set, into `raw`. Returns the
+    /// number of bytes, which is 0 at the end of the stream.
     fn receive(&mut self, direct: bool) -> Result<usize, Fault> {
         let result = if direct {
             self.stream.read(self.buffers.room(self.piece))
@@ -131,8 +131,8 @@ impl RawTransport {
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
             // A broken connection ends the response. The framing shows whether it is complete.
             Err(_) if meta.received > 0 => Ok(0),
-            // The peer closed the connection, or rejected us after the handshake. With TLS 1.3, a
-            // peer rejects a missing client certificate only then.
+            // The peer closed the connection without a response, or rejected us after the
+            // handshake. With TLS 1.3, a missing client certificate is rejected only then.
             Err(why)
                 if matches!(
                     why.kind(),
@@ -154,7 +154,7 @@ impl RawTransport {
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
             // The bytes after the interim response are not another response, so the interim
-            // response was the final one. These bytes can arrive in a later read than the head.
+            // response was the final one. These bytes can arrive after the head, with a later read.
             let rest = std::mem::take(&mut self.head);
             let head = self.meta().head.clone();
             self.begin_body(head, &rest);
@@ -177,8 +177,8 @@ impl RawTransport {
                 self.begin_body(head, &rest);
                 return Ok(());
             }
-            // Keep this interim response in case the peer sends no other response after it. Then
-            // this one counts as final.
+            // Keep this interim response. If no other response follows it, it counts as the final
+            // one.
             self.meta().head = head;
             self.interim += 1;
             if self.interim > MAX_INTERIM {
@@ -258,7 +258,7 @@ impl Transport for RawTransport {
     fn await_input(&mut self, _: NextTimeout) -> Result<bool, ureq::Error> {
         self.advance().map_err(|fault| {
             self.meta().fault = Some(fault);
-            // ureq needs some error. `exchange` reports the fault instead of it.
+            // ureq requires an error here. `exchange` ignores it and reports the fault.
             ureq::Error::Io(ErrorKind::Other.into())
         })
     }

@@ -1,8 +1,8 @@
-//! Decides which cookies a server may set, to which targets they are sent and when they expire
-//! (RFC 6265 with the rules of its successor draft).
+//! Decides which cookies a server may set, where they are sent and when they expire (RFC 6265 with
+//! the rules of its successor draft).
 //!
-//! There is no list of public suffixes. A cookie for a domain of a single label is rejected, but
-//! one for `co.uk` is not.
+//! We keep no list of public suffixes. A cookie for a single-label domain is rejected, but one for
+//! `co.uk` is not.
 
 use std::net::IpAddr;
 
@@ -12,26 +12,27 @@ use crate::text;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
-    /// Domain of the cookie, which is the host that set it or the value of the Domain attribute. In
-    /// lower case, without a leading dot.
+    /// Domain in lower case, without a leading dot. This is the value of the Domain attribute or,
+    /// if there is none, the host that set the cookie.
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path of the cookie, which includes everything below it.
+    /// Path to which the cookie is sent. It is also sent to everything below this path.
     pub path: String,
     /// Whether the cookie is sent over TLS only.
     pub secure: bool,
-    /// Whether the cookie is hidden from scripts. Kept for other programs that read the file.
+    /// Whether the cookie is hidden from scripts. We keep this flag for other programs that read
+    /// the file.
     pub http_only: bool,
-    /// Expiry in seconds since 1970. `None` means the end of the session.
+    /// Expiry in seconds since 1970. `None` means that the cookie ends with the session.
     pub expires: Option<i64>,
-    /// Name of the cookie, which is not empty.
+    /// Name of the cookie, never empty.
     pub name: String,
     /// Value of the cookie, as received.
     pub value: String,
 }
 
-/// Largest sum of the lengths of name and value, in bytes (RFC 6265, section 6.1).
+/// Largest total length of name and value, in bytes (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
@@ -42,8 +43,8 @@ impl Cookie {
         let mut parts = text.split(';');
         let (name, value) = parts.next()?.split_once('=')?;
         let (name, value) = (name.trim(), value.trim());
-        // A tab would start another column of the cookie file. Other control characters are never
-        // valid in a cookie.
+        // Reject tabs, which would start another column of the cookie file, and other control
+        // characters, which are never valid in a cookie.
         if name.is_empty()
             || name.len() + value.len() > MAX_COOKIE
             || text.chars().any(char::is_control)
@@ -98,7 +99,7 @@ impl Cookie {
     }
 
     /// Whether `target` may set this cookie. A secure cookie cannot be set over plain HTTP, and a
-    /// `__Secure-` or `__Host-` prefix of the name restricts the attributes.
+    /// name that starts with `__Secure-` or `__Host-` restricts the attributes.
     fn may_be_set_by(&self, target: &HttpTarget) -> bool {
         let host_only = !self.subdomains && self.path == "/";
         (target.tls || !self.secure)
@@ -131,12 +132,12 @@ impl Cookie {
     }
 }
 
-/// Returns the host to which the cookies of a target belong.
+/// Returns the host that owns a target's cookies.
 fn host_of(target: &HttpTarget) -> String {
     HttpTarget::without_brackets(target.name()).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether `host` is a name below `domain`. An address never is (RFC 6265, section 5.1.3).
+/// Whether `host` is a name below `domain`. An IP address never is (RFC 6265, section 5.1.3).
 fn is_below(host: &str, domain: &str) -> bool {
     host.parse::<IpAddr>().is_err()
         && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
@@ -161,7 +162,7 @@ fn path_of(url: &[u8]) -> &[u8] {
     url.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or_default()
 }
 
-/// Parses Max-Age. A number that overflows means that the cookie never expires.
+/// Parses Max-Age. If the number is too large, the cookie never expires.
 fn seconds(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn parses_expiry_of_cookies() {
+    fn parses_cookie_expiry() {
         for (header, expires) in [
             ("a=b", None),
             ("a=b; Expires=Sun, 06 Nov 1994 08:49:38 GMT", Some(NOW + 1)),

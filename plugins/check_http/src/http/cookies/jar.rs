@@ -1,4 +1,4 @@
-//! The cookie jar of --cookie-jar. Its file has Netscape's format, which curl and wget also read
+//! The cookie jar for --cookie-jar. Its file has the Netscape format, which curl and wget also read
 //! and write.
 
 use std::fs;
@@ -13,7 +13,7 @@ use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// The cookies of a run, and the file that keeps them if there is one.
+/// The cookies of a run and, if they are saved, their file.
 #[derive(Debug, Clone, Default)]
 pub struct CookieJar {
     cookies: Vec<Cookie>,
@@ -21,7 +21,7 @@ pub struct CookieJar {
     changed: bool,
 }
 
-/// Error for a cookie jar that cannot be read.
+/// The cookie jar cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the cookie jar {} cannot be read: {}; pass another file, or '' to keep cookies for this run \
@@ -34,7 +34,7 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Largest file that is read, in bytes.
+/// Largest file to read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
@@ -45,8 +45,8 @@ const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
     /// Opens the jar in `file`. A missing file counts as an empty jar and is created when there is
-    /// a cookie to save. If the name is empty or the file is not a regular file, such as /dev/null,
-    /// cookies are kept for this run only.
+    /// a cookie to save. If the name is empty or the file is not a regular one (/dev/null, for
+    /// example), cookies are kept for this run only.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
         let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
@@ -95,8 +95,8 @@ impl CookieJar {
         changed
     }
 
-    /// Returns the value of the Cookie header for a request to `target`, which is empty if there
-    /// are no cookies for it.
+    /// Returns the value of the Cookie header for a request to `target`. The value is empty if
+    /// there are no cookies for this request.
     pub fn header(&self, target: &HttpTarget, now: i64) -> String {
         let mut fitting: Vec<&Cookie> =
             self.cookies.iter().filter(|cookie| cookie.is_for(target, now)).collect();
@@ -113,8 +113,8 @@ impl CookieJar {
         header
     }
 
-    /// Saves the jar if it has changed. Replaces the file atomically, with permissions that let no
-    /// other user read it.
+    /// Saves the jar if it has changed. Atomically replaces the file with one that no other user
+    /// can read.
     pub fn save(&self, now: i64) -> Result<(), std::io::Error> {
         let Some(file) = self.file.as_ref().filter(|_| self.changed) else { return Ok(()) };
         let mut name = file.file_name().unwrap_or_default().to_owned();
@@ -159,7 +159,7 @@ fn parse(text: &str) -> Vec<Cookie> {
 }
 
 /// Parses the columns `domain subdomains path secure expires name value`, separated by tabs. An
-/// expiry of 0 means the end of the session.
+/// expiry of 0 means that the cookie ends with the session.
 fn parse_line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_cookie_files_of_other_programs() {
+    fn reads_cookie_files_from_other_programs() {
         let text = "# Netscape HTTP Cookie File\r\n\
                     h\tFALSE\t/\tFALSE\t0\ta\tb\r\n\
                     rubbish\n\

@@ -1,4 +1,4 @@
-//! Finds the system's bundle of CA certificates, against which server certificates are verified.
+//! Finds the system's CA bundle, a file with the CA certificates that servers are verified against.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::pem::PemFile;
 
-/// Files in which distributions keep all CA certificates.
+/// Paths at which distributions install the CA bundle.
 const BUNDLES: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -16,19 +16,19 @@ const BUNDLES: [&str; 6] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Reason why there is no usable bundle.
+/// Why there is no usable bundle.
 #[derive(Debug, thiserror::Error)]
 pub enum CaBundleError {
-    /// The file in SSL_CERT_FILE is unusable. Holds its name and the reason.
+    /// The file named in SSL_CERT_FILE is unusable. Holds its name and the reason.
     #[error("{1}")]
     Unusable(OsString, safe_file::Error),
-    /// The system has no bundle in any known place.
+    /// The system has no bundle at any of the known paths.
     #[error("No CA certificates are installed; pass a file with --ca-cert")]
     Missing,
 }
 
-/// Opens the system's bundle: the file named by SSL_CERT_FILE, an environment variable of OpenSSL,
-/// or else the first bundle that can be opened.
+/// Opens the system's bundle. The environment variable SSL_CERT_FILE, which OpenSSL also uses,
+/// names it. If the variable is not set, opens the first known bundle that can be opened.
 pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return PemFile::open(Path::new(&named), deadline)

@@ -1,4 +1,5 @@
-//! TLS with one of two libraries. `rustls` is fast and strict, and `openssl` accepts legacy peers.
+//! TLS with one of two libraries: `rustls`, which is fast and strict, or `openssl`, which accepts
+//! legacy peers.
 
 pub mod ca_bundle;
 #[cfg(feature = "openssl-tls")]
@@ -21,7 +22,7 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// TLS options of a check.
+/// How a check uses TLS.
 #[derive(Debug, Default)]
 pub struct TlsSpec {
     /// Oldest allowed version, or `None` for no limit.

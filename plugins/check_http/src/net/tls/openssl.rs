@@ -1,8 +1,8 @@
-//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0, every cipher and
-//! every key size.
+//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0 on, every cipher
+//! and every key size.
 //!
-//! Weak encryption is not a risk without verification, because the check only tests whether the
-//! server responds.
+//! If the certificate is not verified, weak encryption adds no risk, because the check only tests
+//! whether the server responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -61,8 +61,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     // everything else.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     if spec.ca_bundle.is_some() {
-        // Require 80 bits of security (SSL_CTX_set_security_level(3)), because a weaker certificate
-        // proves nothing.
+        // Require at least 80 bits of security, level 1 in SSL_CTX_set_security_level(3). A weaker
+        // certificate could be forged, so verifying it would prove nothing.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
     } else {
@@ -96,14 +96,15 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
 }
 
 /// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
-/// reads certificate chains, and the trust settings of TRUSTED CERTIFICATE blocks, only from files.
-/// OpenSSL must not open the original file, because another user's file might never end.
+/// can read certificate chains, and the trust settings in TRUSTED CERTIFICATE blocks, only from
+/// files. It must not open the original file, because another user's file might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
-    let failed =
-        |why: std::io::Error| Fault::File(format!("pipe to OpenSSL: {}", text::io_error(&why)));
+    let failed = |why: std::io::Error| {
+        Fault::File(format!("cannot pass a file to OpenSSL: {}", text::io_error(&why)))
+    };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Writing fails if OpenSSL rejects the content before its end.
+        // Ignore the result. Writing fails if OpenSSL rejects the content before its end.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)
@@ -115,8 +116,8 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     })
 }
 
-/// Returns SSL_OP_LEGACY_SERVER_CONNECT, for which the crate has no constant. The option allows
-/// servers without secure renegotiation (RFC 5746).
+/// Returns the option SSL_OP_LEGACY_SERVER_CONNECT, for which the openssl crate has no constant.
+/// The option allows servers without secure renegotiation (RFC 5746).
 fn legacy_server() -> SslOptions {
     SslOptions::from_bits_retain(0x4)
 }
@@ -165,7 +166,8 @@ impl From<ErrorStack> for Fault {
     }
 }
 
-/// Returns only the reasons. OpenSSL's full message also contains functions, files and lines.
+/// Returns only the reasons from OpenSSL's message, without the functions, files and line numbers
+/// that it also contains.
 fn reasons(stack: &ErrorStack) -> String {
     let reasons: Vec<&str> =
         stack.errors().iter().filter_map(openssl::error::Error::reason).collect();

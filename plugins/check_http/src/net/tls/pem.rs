@@ -1,7 +1,8 @@
-//! Certificate and key files that are named on the command line.
+//! Certificate and key files named on the command line.
 //!
-//! A file is opened when the command line is parsed, and read at the first handshake. A pipe can be
-//! read only once, and check_http_openssl may be the program that has to read it.
+//! A file is opened when the command line is parsed, but read only before the first handshake. The
+//! file may be a pipe, which can be read only once, and check_http_openssl may be the program that
+//! needs its content.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -12,12 +13,12 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// Largest file that is read, in bytes. CA bundles are smaller.
+/// Largest file to read, in bytes. CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
 
-/// An open file in PEM format, which is read when its content is needed.
+/// An open file in PEM format. It is read when its content is needed.
 #[derive(Debug)]
 pub struct PemFile {
     /// Path of the file, for messages.
@@ -32,7 +33,7 @@ impl PemFile {
         Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
     }
 
-    /// Returns the content of a file of certificates. An encrypted certificate is an error, because
+    /// Returns the content of a certificate file. An encrypted certificate is an error, because
     /// OpenSSL would prompt for its passphrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;

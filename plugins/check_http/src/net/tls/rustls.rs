@@ -28,8 +28,8 @@ pub fn handshake(
     name: Option<&str>,
 ) -> Result<TlsConnection, Fault> {
     let config = config(spec)?;
-    // rustls requires a name. An address stands for "no name", because rustls never sends one in
-    // SNI (RFC 6066, section 3).
+    // rustls requires a name. If there is none, pass an address, because rustls never sends an
+    // address in SNI (RFC 6066, section 3).
     let unnamed = ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
     let name = name.and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or(unnamed);
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(refused)?;
@@ -81,7 +81,7 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
             };
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
                 Error::InconsistentKeys(_) => Fault::KEY_MISMATCH,
-                // For example, rustls rejects certificates of X.509 version 1.
+                // This happens with X.509 version 1 certificates, for example.
                 why => {
                     try_openssl(format!("the client certificate or its key cannot be used: {why}"))
                 }
@@ -93,8 +93,8 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// Returns the CA certificates of a bundle. Skips certificates that rustls cannot read, because the
-/// bundle of every system contains some.
+/// Returns the CA certificates in a bundle. Skips certificates that rustls cannot read, because
+/// every system's bundle contains some of them.
 fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
@@ -160,15 +160,16 @@ fn interrupted(error: std::io::Error) -> Fault {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(why) => refused(why.clone()),
-        // Legacy servers close the connection on a handshake they do not understand.
+        // Try OpenSSL, because legacy servers close the connection if they do not understand the
+        // handshake.
         None => try_openssl(text::io_error(&error)),
     }
 }
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL is less strict. It accepts a certificate without subjectAltName, and a server
-        // certificate that is listed as its own CA.
+        // OpenSSL may accept the certificate, because it is less strict. It accepts a certificate
+        // without subjectAltName, and a server certificate that is listed as its own CA.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
     // If the peer does not use TLS at all, OpenSSL cannot help.

@@ -1,0 +1,97 @@
+//! Reads a file in large pieces of whole lines, in constant memory.
+
+use std::io::{self, Read};
+
+use memchr::{memchr, memrchr};
+
+/// Size of the buffer, in bytes. A larger one leaves the cache of the processor between two passes
+/// over it.
+const BUFFER: usize = 256 * 1024;
+
+/// Maximum length of a line, in bytes; the rest is skipped. The fields that are read are shorter.
+pub(super) const LONGEST_LINE: usize = 64 * 1024;
+
+/// The lines of a file, several at a time.
+pub(super) struct LineChunks<R> {
+    file: R,
+    /// Maximum number of bytes to read at a time.
+    step: usize,
+    buffer: Vec<u8>,
+    /// Number of bytes in the buffer.
+    filled: usize,
+    /// Number of bytes in the buffer that were already returned or skipped.
+    used: usize,
+    /// Offset of the buffer in the file.
+    offset: u64,
+    is_in_long_line: bool,
+}
+
+impl<R: Read> LineChunks<R> {
+    /// Creates a reader of a whole file.
+    pub(super) fn new(file: R) -> LineChunks<R> {
+        LineChunks::starting_at(0, BUFFER, file)
+    }
+
+    /// Creates a reader of a file whose position is `offset`. It reads at most `step` bytes at a
+    /// time.
+    pub(super) fn starting_at(offset: u64, step: usize, file: R) -> LineChunks<R> {
+        let buffer = vec![0; BUFFER];
+        LineChunks { file, step, buffer, filled: 0, used: 0, offset, is_in_long_line: false }
+    }
+
+    /// Returns the offset of the next lines in the file, and their text. Every line except the last
+    /// one of the file ends with `\n`. Of a line that does not fit into the buffer, only the first
+    /// [`LONGEST_LINE`] bytes are returned, without a line end. Returns `None` at the end of the
+    /// file.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(super) fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+        let length = loop {
+            let read = self.fill()?;
+            let text = self.buffer.get(..self.filled).unwrap_or_default();
+            if self.is_in_long_line {
+                let end = memchr(b'\n', text);
+                self.is_in_long_line = end.is_none();
+                self.used = end.map_or(text.len(), |end| end + 1);
+                if text.is_empty() {
+                    return Ok(None);
+                }
+                continue;
+            }
+            match memrchr(b'\n', text) {
+                _ if text.is_empty() => return Ok(None),
+                Some(end) => break end + 1,
+                None if read == 0 => break text.len(),
+                None if text.len() == self.buffer.len() => {
+                    self.is_in_long_line = true;
+                    break LONGEST_LINE;
+                }
+                None => {}
+            }
+        };
+        self.used = if self.is_in_long_line { self.filled } else { length };
+        Ok(self.buffer.get(..length).map(|text| (self.offset, text)))
+    }
+
+    /// Moves the unused bytes to the front of the buffer and reads more. Returns the number of
+    /// bytes that were read: 0 at the end of the file.
+    fn fill(&mut self) -> io::Result<usize> {
+        self.buffer.copy_within(self.used..self.filled, 0);
+        self.offset += self.used as u64;
+        self.filled -= self.used;
+        self.used = 0;
+        let end = self.buffer.len().min(self.filled + self.step);
+        let space = self.buffer.get_mut(self.filled..end).unwrap_or_default();
+        loop {
+            match self.file.read(space) {
+                Err(why) if why.kind() == io::ErrorKind::Interrupted => {}
+                read => {
+                    let read = read?;
+                    self.filled += read;
+                    return Ok(read);
+                }
+            }
+        }
+    }
+}
