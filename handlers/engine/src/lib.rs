@@ -9,7 +9,7 @@ pub mod command_file;
 pub mod configuration;
 mod error;
 mod interface;
-mod lines;
+mod line_buffer;
 pub mod log;
 
 mod nagios_files;

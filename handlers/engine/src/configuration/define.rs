@@ -1,82 +1,61 @@
 //! Parses the definitions of an object file, `define host { ... }`, without applying templates.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::lines::{logical, physical, stripped, without_comment};
-use super::value::{DirectiveValue, Location};
+use super::directive::{Directive, ObjectType};
+use super::lines::{stripped, without_comment};
+use super::value::{DirectiveValue, Location, SharedTexts};
 
-/// The types of objects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObjectType {
-    Command,
-    Host,
-    HostGroup,
-    Service,
-    TimePeriod,
-    /// Any other type. These definitions are not used.
-    Other,
-}
-
-/// One definition of an object. Directives have the names of Nagios' documentation, and the names
-/// of custom variables are in capitals.
-#[derive(Debug, Clone)]
+/// One definition of an object, with the directives that are used.
+#[derive(Debug)]
 pub struct Definition {
     pub kind: ObjectType,
     /// Location of the `define` line.
     pub at: Location,
-    pub values: Vec<(String, DirectiveValue)>,
+    lines: Vec<DirectiveLine>,
+}
+
+/// A line of a definition. A large site has a million of them, so this type is small.
+#[derive(Debug)]
+struct DirectiveLine {
+    directive: Directive,
+    /// Line number, from 1. The file is that of the definition.
+    number: u32,
+    text: Rc<str>,
+    /// The comment after the value, including its `;`.
+    cut: Option<Rc<str>>,
 }
 
 impl Definition {
-    /// Returns the effective value of a directive. If a directive occurs more than once, this is
-    /// the last value. For a custom variable, it is the first one.
-    pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
-        let mut values =
-            self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value);
-        if is_custom(name) { values.next() } else { values.next_back() }
+    /// Returns the value of a directive in the definition itself. If the directive occurs more than
+    /// once, this is the last value. For a custom variable of an object that is not a template,
+    /// however, it is the first one (observed in Nagios 4.4.6).
+    pub fn get(&self, directive: Directive, is_template: bool) -> Option<DirectiveValue> {
+        let mut all = self.lines.iter().filter(|line| line.directive == directive);
+        let first = all.next()?;
+        let (line, again) = match all.next_back() {
+            Some(last) if directive == Directive::Repair && !is_template => (first, Some(last)),
+            Some(last) => (last, all.next_back().or(Some(first))),
+            None => (first, None),
+        };
+        Some(DirectiveValue {
+            text: Rc::clone(&line.text),
+            cut: line.cut.clone(),
+            at: Location { file: Rc::clone(&self.at.file), line: line.number },
+            again: again.map(|line| line.number),
+        })
     }
-}
 
-/// The content of an object file.
-#[derive(Debug, Default)]
-pub struct ObjectFile {
-    pub definitions: Vec<Definition>,
-    /// The `include_file=` and `include_dir=` lines.
-    pub includes: Vec<(String, DirectiveValue)>,
-}
-
-/// Returns whether a file begins with a definition, and so is not a main file.
-pub fn is_object_file(bytes: &[u8]) -> bool {
-    let lines = logical(bytes);
-    let first = lines
-        .iter()
-        .map(|(_, line)| line.trim())
-        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']));
-    first.is_some_and(|line| line.starts_with("define") && !line.contains('='))
-}
-
-/// A text in the header of the object cache. Nagios writes the object cache without escapes, so a
-/// `;` does not begin a comment there, and a backslash does not join lines.
-const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
-
-/// Parses an object file. Skips invalid lines, because Nagios itself refuses them.
-pub fn parse(path: &Path, bytes: &[u8]) -> ObjectFile {
-    let head = bytes.get(..200.min(bytes.len())).unwrap_or_default();
-    let is_cache = head.windows(CACHE_MARK.len()).any(|window| window == CACHE_MARK);
-    let mut read = ObjectFile::default();
-    let mut parser = DefinitionParser::new(path, |_| true);
-    for (line, text) in if is_cache { physical(bytes).collect() } else { logical(bytes) } {
-        let (text, cut) =
-            if is_cache { (stripped(&text).to_owned(), None) } else { without_comment(&text) };
-        match parser.line(line, &text, cut) {
-            Some(Item::Definition(definition)) => read.definitions.push(definition),
-            Some(Item::Include(name, value)) => read.includes.push((name, value)),
-            None => {}
-        }
+    /// Returns the value of a directive in the definition itself.
+    pub fn own(&self, directive: Directive) -> Option<DirectiveValue> {
+        self.get(directive, false)
     }
-    read
+
+    /// Returns the directives of the definition. One that occurs more than once is repeated.
+    pub fn directives(&self) -> impl Iterator<Item = Directive> {
+        self.lines.iter().map(|line| line.directive)
+    }
 }
 
 /// An item of an object file. The parser returns it after the last line of the item.
@@ -87,78 +66,59 @@ pub enum Item {
     Include(String, DirectiveValue),
 }
 
-/// A parser that takes the lines of an object file one at a time.
-pub struct DefinitionParser {
+/// A parser that takes the lines of an object file one at a time. It skips invalid lines, because
+/// Nagios itself refuses them.
+pub struct DefinitionParser<'a> {
     file: Rc<Path>,
-    is_wanted: fn(&str) -> bool,
+    has_comments: bool,
+    texts: &'a mut SharedTexts,
     open: Option<Definition>,
 }
 
-impl DefinitionParser {
-    /// Creates a parser for a file. It keeps only the directives for which `is_wanted` returns
-    /// true.
-    pub fn new(file: &Path, is_wanted: fn(&str) -> bool) -> DefinitionParser {
-        DefinitionParser { file: file.into(), is_wanted, open: None }
+impl<'a> DefinitionParser<'a> {
+    /// Creates a parser for a file. Nagios writes its object cache without escapes, so a `;` does
+    /// not begin a comment there, and `has_comments` is false.
+    pub fn new(file: &Path, has_comments: bool, texts: &'a mut SharedTexts) -> Self {
+        DefinitionParser { file: file.into(), has_comments, texts, open: None }
     }
 
-    /// Parses the next line. `number` is the line number, from 1, `text` is the line without its
-    /// comment and surrounding blanks, and `cut` is the comment.
-    pub fn line(&mut self, number: u32, text: &str, cut: Option<String>) -> Option<Item> {
-        let at = || Location { file: Rc::clone(&self.file), line: number };
-        if text.is_empty() || text.starts_with('#') {
+    /// Parses the next line. `number` is its number, from 1.
+    pub fn line(&mut self, number: u32, line: &[u8]) -> Option<Item> {
+        let (text, cut) =
+            if self.has_comments { without_comment(line) } else { (stripped(line).into(), None) };
+        if text.is_empty() || text.starts_with(b"#") {
             return None;
         }
-        if text == "}" {
-            return self.open.take().map(Item::Definition);
+        if *text == *b"}" {
+            let mut closed = self.open.take()?;
+            closed.lines.shrink_to_fit();
+            return Some(Item::Definition(closed));
         }
-        if let Some(rest) = text.strip_prefix("define") {
-            self.open = Some(Definition { kind: kind(rest), at: at(), values: Vec::new() });
+        let at = || Location { file: Rc::clone(&self.file), line: number };
+        if let Some(rest) = text.strip_prefix(b"define") {
+            let kind = ObjectType::parse(rest);
+            self.open = Some(Definition { kind, at: at(), lines: Vec::new() });
         } else if let Some(definition) = &mut self.open {
-            let (name, value) = text.split_once([' ', '\t']).unwrap_or((text, ""));
-            let name = canonical(definition.kind, name);
-            if (self.is_wanted)(&name) {
-                let text = stripped(value).to_owned();
-                let value = DirectiveValue { text, cut, at: at(), again: None };
-                definition.values.push((name.into_owned(), value));
-            }
-        } else if let Some((name, value)) = text.split_once('=') {
-            let value = DirectiveValue { text: value.to_owned(), cut, at: at(), again: None };
-            return Some(Item::Include(name.to_owned(), value));
+            let (name, value) = split(&text, |byte| matches!(byte, b' ' | b'\t'));
+            let directive = Directive::parse(definition.kind, name)?;
+            let text = self.texts.spelled(stripped(value.unwrap_or_default()));
+            let cut = cut.map(|cut| self.texts.spelled(cut));
+            definition.lines.push(DirectiveLine { directive, number, text, cut });
+        } else if let (name, Some(value)) = split(&text, |byte| byte == b'=') {
+            let value = DirectiveValue {
+                text: self.texts.spelled(value),
+                cut: cut.map(|cut| self.texts.spelled(cut)),
+                at: at(),
+                again: None,
+            };
+            return Some(Item::Include(policy::spell(name), value));
         }
         None
     }
 }
 
-fn kind(rest: &str) -> ObjectType {
-    match rest.trim_start().split([' ', '\t', '{']).next() {
-        Some("command") => ObjectType::Command,
-        Some("host") => ObjectType::Host,
-        Some("hostgroup") => ObjectType::HostGroup,
-        Some("service") => ObjectType::Service,
-        Some("timeperiod") => ObjectType::TimePeriod,
-        _ => ObjectType::Other,
-    }
-}
-
-/// Returns whether this is the name of a custom variable.
-pub fn is_custom(name: &str) -> bool {
-    name.starts_with('_')
-}
-
-/// Returns the canonical name of a directive. Custom variables are case-insensitive, and some
-/// directives have older names.
-fn canonical(kind: ObjectType, name: &str) -> Cow<'_, str> {
-    if is_custom(name) {
-        return name.to_ascii_uppercase().into();
-    }
-    match (kind, name) {
-        (ObjectType::Service, "host") => "host_name",
-        (ObjectType::Service, "hostgroup" | "hostgroups") => "hostgroup_name",
-        (ObjectType::Service, "description") => "service_description",
-        (ObjectType::Host, "host_groups") => "hostgroups",
-        (_, "retry_check_interval") => "retry_interval",
-        (_, "normal_check_interval") => "check_interval",
-        (_, other) => other,
-    }
-    .into()
+/// Splits a text at the first byte that `is_end` accepts. Without one, there is no second part.
+fn split(text: &[u8], is_end: impl Fn(u8) -> bool) -> (&[u8], Option<&[u8]>) {
+    let mut parts = text.splitn(2, |byte| is_end(*byte));
+    (parts.next().unwrap_or_default(), parts.next())
 }

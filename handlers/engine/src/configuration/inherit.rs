@@ -1,137 +1,188 @@
 //! Applies templates: `use` with several parents, `+` and `null`, as described in "Object
-//! Inheritance" in the documentation of Nagios.
+//! Inheritance" in the documentation of Nagios. Each template is resolved once, and the objects
+//! that use it share its values.
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
-use super::define::{Definition, ObjectType, is_custom};
-use super::lines::stripped;
+use super::define::Definition;
+use super::directive::Directive;
 use super::value::{DirectiveValue, Location};
 
 /// The undefined templates, each with the location of its `use` line.
 pub type MissingTemplates = BTreeSet<(Location, String)>;
 
-/// An object with the values of its templates. Each value keeps its location, which can be in a
-/// template.
-#[derive(Debug, Clone)]
+/// An object with its templates. Each value keeps its location, which can be in a template.
+#[derive(Debug)]
 pub struct ResolvedObject {
-    /// Location of the definition of the object itself.
-    pub at: Location,
-    values: HashMap<String, DirectiveValue>,
+    definition: Definition,
+    parents: Parents,
 }
 
 impl ResolvedObject {
+    /// Returns the location of the definition of the object itself.
+    pub fn at(&self) -> &Location {
+        &self.definition.at
+    }
+
     /// Returns the value of a directive; `None` if it is missing, empty or `null`.
-    pub fn get(&self, name: &str) -> Option<&DirectiveValue> {
-        self.values.get(name).filter(|value| value.text != "null" && !value.text.is_empty())
+    pub fn get(&self, directive: Directive) -> Option<DirectiveValue> {
+        let own = self.definition.own(directive);
+        let theirs = self.parents.iter().filter_map(|template| template.get(directive));
+        let mut value = theirs.fold(own, |own, theirs| Some(inherited(directive, own, theirs)))?;
+        if let Some(rest) = value.text.strip_prefix('+') {
+            value.text = rest.into();
+        }
+        Some(value).filter(|value| *value.text != *"null" && !value.text.is_empty())
     }
 
     /// Returns the text of a directive.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).map(|value| value.text.as_str())
+    pub fn text(&self, directive: Directive) -> Option<Rc<str>> {
+        self.get(directive).map(|value| value.text)
     }
 
     /// Returns the value of a switch if it is turned off.
-    pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
-        self.get(name).filter(|value| !value.is_on())
-    }
-
-    /// Returns the items of a directive with a comma-separated list.
-    pub fn list(&self, name: &str) -> impl Iterator<Item = &str> {
-        items(self.text(name).unwrap_or_default())
+    pub fn off(&self, directive: Directive) -> Option<DirectiveValue> {
+        self.get(directive).filter(|value| !value.is_on())
     }
 }
 
 /// Splits a comma-separated list into its items.
 pub fn items(list: &str) -> impl Iterator<Item = &str> {
-    list.split(',').map(stripped).filter(|item| !item.is_empty())
+    let items = list.split(',').map(|item| item.trim_matches([' ', '\t', '\r', '\n']));
+    items.filter(|item| !item.is_empty())
 }
 
-/// The templates of one type of object, by name.
-pub struct Templates<'a>(HashMap<&'a str, &'a Definition>);
-
-impl<'a> Templates<'a> {
-    /// Collects the templates among these definitions.
-    pub fn new(kind: ObjectType, all: &'a [Definition]) -> Templates<'a> {
-        let of_kind = all.iter().filter(|definition| definition.kind == kind);
-        let named = |one: &'a Definition| Some((one.get("name")?.text.as_str(), one));
-        Templates(of_kind.filter_map(named).collect())
+/// Returns the value of an object that inherits `theirs`. The object's own value takes precedence.
+/// If it is a list that begins with `+`, the inherited list is appended to it.
+fn inherited(
+    directive: Directive,
+    own: Option<DirectiveValue>,
+    theirs: &DirectiveValue,
+) -> DirectiveValue {
+    let Some(mut own) = own else { return theirs.clone() };
+    let adds = own.text.starts_with('+') && directive != Directive::Repair;
+    if adds && *theirs.text != *"null" {
+        let (sign, theirs) = match theirs.text.strip_prefix('+') {
+            Some(rest) => ("+", rest),
+            None => ("", &*theirs.text),
+        };
+        own.text = format!("{sign}{},{theirs}", own.text.trim_start_matches('+')).into();
     }
-
-    /// Returns the object of a definition, with its templates applied. Adds undefined templates to
-    /// `missing`.
-    pub fn fill(&self, definition: &Definition, missing: &mut MissingTemplates) -> ResolvedObject {
-        let mut values = self.values(definition, &mut Vec::new(), missing);
-        for value in values.values_mut() {
-            if let Some(rest) = value.text.strip_prefix('+') {
-                value.text = rest.to_owned();
-            }
-        }
-        ResolvedObject { at: definition.at.clone(), values }
-    }
-
-    fn values(
-        &self,
-        of: &Definition,
-        path: &mut Vec<Location>,
-        missing: &mut MissingTemplates,
-    ) -> HashMap<String, DirectiveValue> {
-        let mut values = own_values(of, path.is_empty());
-        if path.contains(&of.at) {
-            return values;
-        }
-        path.push(of.at.clone());
-        for parent in of.get("use").map(|parents| items(&parents.text)).into_iter().flatten() {
-            let Some(template) = self.0.get(parent) else {
-                missing.extend(of.get("use").map(|value| (value.at.clone(), parent.to_owned())));
-                continue;
-            };
-            for (name, value) in self.values(template, path, missing) {
-                inherit(&mut values, name, value);
-            }
-        }
-        path.pop();
-        values
-    }
+    own
 }
 
-/// Returns the values of a definition without its templates. If a name occurs more than once, the
-/// last value counts. For a custom variable of the object itself, however, the first one counts
-/// (observed in Nagios 4.4.6).
-fn own_values(of: &Definition, is_the_object: bool) -> HashMap<String, DirectiveValue> {
-    let mut values: HashMap<String, DirectiveValue> = HashMap::new();
-    for (name, value) in of.values.iter().cloned() {
-        match values.get_mut(&name) {
-            None => drop(values.insert(name, value)),
-            Some(first) if is_custom(&name) && is_the_object => first.again = Some(value.at),
-            Some(before) => {
-                let again = Some(before.at.clone());
-                *before = DirectiveValue { again, ..value };
+/// The templates that a `use` line names, in order.
+type Parents = Rc<[Rc<Template>]>;
+
+/// A template with the values of its own templates.
+#[derive(Debug, Default)]
+struct Template(Vec<(Directive, DirectiveValue)>);
+
+impl Template {
+    fn of(definition: &Definition) -> Template {
+        let mut template = Template::default();
+        for directive in definition.directives().filter(|directive| directive.is_inherited()) {
+            if template.get(directive).is_none() {
+                let value = definition.get(directive, true);
+                template.0.extend(value.map(|value| (directive, value)));
+            }
+        }
+        template
+    }
+
+    fn get(&self, directive: Directive) -> Option<&DirectiveValue> {
+        self.0.iter().find(|(known, _)| *known == directive).map(|(_, value)| value)
+    }
+
+    fn inherit(&mut self, from: &Template) {
+        for (directive, theirs) in &from.0 {
+            match self.0.iter_mut().find(|(known, _)| known == directive) {
+                Some((_, own)) => *own = inherited(*directive, Some(own.clone()), theirs),
+                None => self.0.push((*directive, theirs.clone())),
             }
         }
     }
-    values
 }
 
-/// Adds an inherited value. The object's own value takes precedence. If it is a list that begins
-/// with `+`, the inherited list is appended to it.
-fn inherit(values: &mut HashMap<String, DirectiveValue>, name: String, value: DirectiveValue) {
-    if matches!(name.as_str(), "name" | "register" | "use") {
-        return;
-    }
-    match values.get_mut(&name) {
-        None => {
-            values.insert(name, value);
+/// The templates of one type of object.
+struct Templates<'a> {
+    definitions: HashMap<Rc<str>, &'a Definition>,
+    /// The templates that were resolved, by name.
+    resolved: HashMap<Rc<str>, Rc<Template>>,
+    /// The templates of each distinct `use` line, and the names that are undefined.
+    lines: HashMap<Rc<str>, (Parents, Vec<String>)>,
+    missing: &'a mut MissingTemplates,
+}
+
+/// Number of templates above a template that are applied. A configuration that people write has
+/// fewer than ten, and a longer chain could exhaust the stack.
+const DEEPEST: usize = 500;
+
+impl Templates<'_> {
+    /// Returns the templates of a definition, and records the undefined ones.
+    fn parents(&mut self, of: &Definition, depth: usize) -> Parents {
+        let Some(line) = of.own(Directive::Use) else { return Parents::default() };
+        if !self.lines.contains_key(&line.text) {
+            let (mut parents, mut missing) = (Vec::new(), Vec::new());
+            for name in items(&line.text) {
+                match self.template(name, depth) {
+                    Some(template) => parents.push(template),
+                    None => missing.push(name.to_owned()),
+                }
+            }
+            self.lines.insert(Rc::clone(&line.text), (parents.into(), missing));
         }
-        Some(own)
-            if own.text.starts_with('+') && !name.starts_with('_') && value.text != "null" =>
-        {
-            let (theirs, continues) = match value.text.strip_prefix('+') {
-                Some(rest) => (rest, true),
-                None => (value.text.as_str(), false),
-            };
-            let ours = own.text.trim_start_matches('+');
-            own.text = format!("{}{ours},{theirs}", if continues { "+" } else { "" });
-        }
-        Some(_) => {}
+        let Some((parents, missing)) = self.lines.get(&line.text) else {
+            return Parents::default();
+        };
+        self.missing.extend(missing.iter().map(|name| (line.at.clone(), name.clone())));
+        Rc::clone(parents)
     }
+
+    /// Returns a template with the values of its own templates. Templates that form a cycle inherit
+    /// only the values of the definition where the cycle closes.
+    fn template(&mut self, name: &str, depth: usize) -> Option<Rc<Template>> {
+        if let Some(known) = self.resolved.get(name) {
+            return Some(Rc::clone(known));
+        }
+        let definition = *self.definitions.get(name)?;
+        let own = Rc::new(Template::of(definition));
+        self.resolved.insert(name.into(), Rc::clone(&own));
+        if depth >= DEEPEST {
+            return Some(own);
+        }
+        let mut template = Template::of(definition);
+        for parent in self.parents(definition, depth + 1).iter() {
+            template.inherit(parent);
+        }
+        let template = Rc::new(template);
+        self.resolved.insert(name.into(), Rc::clone(&template));
+        Some(template)
+    }
+}
+
+/// Returns the objects among definitions of one type, with their templates. Definitions with
+/// `register 0` are only templates. Adds undefined templates to `missing`.
+pub fn registered(
+    definitions: Vec<Definition>,
+    missing: &mut MissingTemplates,
+) -> Vec<ResolvedObject> {
+    let named = |one| Some((Definition::own(one, Directive::Name)?.text, one));
+    let mut templates = Templates {
+        definitions: definitions.iter().filter_map(named).collect(),
+        resolved: HashMap::new(),
+        lines: HashMap::new(),
+        missing,
+    };
+    let is_registered =
+        |one: &Definition| one.own(Directive::Register).is_none_or(|register| register.is_on());
+    let parents: Vec<Option<Parents>> = definitions
+        .iter()
+        .map(|one| is_registered(one).then(|| templates.parents(one, 0)))
+        .collect();
+    let objects = definitions.into_iter().zip(parents);
+    objects
+        .filter_map(|(definition, parents)| Some(ResolvedObject { definition, parents: parents? }))
+        .collect()
 }

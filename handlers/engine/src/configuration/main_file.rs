@@ -1,14 +1,15 @@
 //! Reads the main file: nagios.cfg, naemon.cfg or icinga.cfg.
 
-use std::io;
+use std::io::{self, BufRead};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use policy::spell;
 use safe_file::Directory;
 
-use super::lines::logical;
-use super::object_cache::{ObjectCache, ObjectCacheError};
+use super::lines::ConfigurationLines;
+use super::object_cache::{AddressesOf, ObjectCache, ObjectCacheError, address_of};
 use super::value::{DirectiveValue, Location, file_name, number};
 
 /// The paths of the main file in distributions and after `make install`, for Nagios 4 and 3, Naemon
@@ -26,7 +27,7 @@ const PLACES: [&str; 7] = [
 /// Maximum size of a main file that root reads, in bytes. The file that Nagios ships has 45 KB.
 const LONGEST: u64 = 16 << 20;
 /// Maximum size of a configuration file, in bytes. The object cache of 100,000 services has 200 MB.
-const LONGEST_OF_ANY: u64 = 1 << 30;
+pub(super) const LONGEST_OF_ANY: u64 = 1 << 30;
 
 /// The directives of the main file. If a directive occurs more than once, the last value counts, as
 /// in Nagios.
@@ -74,7 +75,7 @@ impl MainFile {
     }
 
     fn parse(path: &Path, text: &[u8]) -> MainFile {
-        MainFile { directives: directives(path, text), ..MainFile::at_path(path) }
+        MainFile { directives: parse(path, text), ..MainFile::at_path(path) }
     }
 
     /// Creates a main file without directives.
@@ -105,7 +106,7 @@ impl MainFile {
 
     /// Returns the text of a directive.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).map(|value| value.text.as_str())
+        self.get(name).map(|value| &*value.text)
     }
 
     /// Returns the number of a directive, or `default` if there is none.
@@ -123,13 +124,28 @@ impl MainFile {
         self.text("nagios_group").or_else(|| self.text("naemon_group"))
     }
 
-    /// Reads the object cache that the main file names.
+    /// Reads the object cache that the main file names, with the addresses of these hosts.
     ///
     /// # Errors
     /// The main file names no object cache, or the object cache is not readable.
-    pub fn objects(&self) -> Result<ObjectCache, ObjectCacheError> {
-        let path = file_name(self.text("object_cache_file").ok_or(ObjectCacheError::NotSet)?);
-        ObjectCache::read(&path).map_err(|why| ObjectCacheError::Unreadable { path, why })
+    pub fn objects(&self, addresses: AddressesOf<'_>) -> Result<ObjectCache, ObjectCacheError> {
+        let path = self.object_cache()?;
+        ObjectCache::read(&path, addresses)
+            .map_err(|why| ObjectCacheError::Unreadable { path, why })
+    }
+
+    /// Finds the address of a host in the object cache that the main file names. Returns `None` if
+    /// there is no such host.
+    ///
+    /// # Errors
+    /// The errors of [`MainFile::objects`].
+    pub fn address_of(&self, host: &str) -> Result<Option<String>, ObjectCacheError> {
+        let path = self.object_cache()?;
+        address_of(&path, host).map_err(|why| ObjectCacheError::Unreadable { path, why })
+    }
+
+    fn object_cache(&self) -> Result<PathBuf, ObjectCacheError> {
+        self.text("object_cache_file").map(file_name).ok_or(ObjectCacheError::NotSet)
     }
 
     /// Replaces `$USERn$` in `text`. The result can contain passwords. Use it only for checks and
@@ -140,17 +156,32 @@ impl MainFile {
     }
 }
 
-/// Parses the directives of one file, in order.
-pub fn directives(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
-    let file: Rc<Path> = path.into();
-    let lines = logical(text).into_iter();
-    let directive = |(line, text): (u32, String)| {
-        let (name, value) = text.trim().split_once('=')?;
-        let at = Location { file: Rc::clone(&file), line };
-        let value = DirectiveValue { text: value.trim().to_owned(), cut: None, at, again: None };
-        (!name.starts_with('#')).then(|| (name.trim_end().to_owned(), value))
-    };
-    lines.filter_map(directive).collect()
+/// Parses the directives of a text, in order.
+pub fn parse(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
+    // Reading from memory does not fail.
+    directives(path, &mut ConfigurationLines::new(text)).unwrap_or_default()
+}
+
+/// Parses the remaining directives of a file, in order.
+///
+/// # Errors
+/// The file cannot be read.
+pub fn directives(
+    path: &Path,
+    lines: &mut ConfigurationLines<impl BufRead>,
+) -> io::Result<Vec<(String, DirectiveValue)>> {
+    let (file, mut all): (Rc<Path>, _) = (path.into(), Vec::new());
+    while let Some((line, text)) = lines.next_line()? {
+        let text = spell(text);
+        if let Some((name, value)) = text.trim().split_once('=')
+            && !name.starts_with('#')
+        {
+            let at = Location { file: Rc::clone(&file), line };
+            let value = DirectiveValue { text: value.trim().into(), cut: None, at, again: None };
+            all.push((name.trim_end().to_owned(), value));
+        }
+    }
+    Ok(all)
 }
 
 /// Returns the first of the usual paths of the main file that exists.

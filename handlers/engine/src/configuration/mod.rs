@@ -3,11 +3,14 @@
 //! contacts, are left out.
 
 mod define;
+mod directive;
 mod expand;
+mod host_groups;
 mod inherit;
 mod lines;
 mod main_file;
 mod object_cache;
+mod objects;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -15,10 +18,11 @@ mod value;
 
 use std::path::Path;
 
-pub use expand::Objects;
+pub use directive::Directive;
 pub use inherit::ResolvedObject;
 pub use main_file::{MainFile, MainFileError, find, places};
-pub use object_cache::{ObjectCache, ObjectCacheError};
+pub use object_cache::{AddressesOf, ObjectCache, ObjectCacheError};
+pub use objects::Objects;
 pub use value::{DirectiveValue, Location, number};
 
 use reader::ConfigurationReader;
@@ -37,17 +41,16 @@ pub struct Configuration {
 /// Reads a main file with all its object files, or a single object file, or the object cache.
 pub fn read(path: &Path) -> Configuration {
     let mut reader = ConfigurationReader::default();
-    let mut main = MainFile::default();
-    match main_file::read(path) {
-        Err(why) => reader.fail(path, 0, &why.to_string()),
-        Ok(text) if define::is_object_file(&text) => reader.object_text(path, &text),
-        Ok(text) => main = reader.main_file(path, &text),
-    }
-    if reader.definitions.is_empty() && reader.unreadable.is_empty() {
+    let main = reader.any_file(path).unwrap_or_else(|why| {
+        reader.fail(path, 0, &why.to_string());
+        None
+    });
+    if !reader.has_objects && reader.unreadable.is_empty() {
         let why = "this is not a configuration of Nagios: it defines no objects and names no \
                    object files";
         reader.fail(path, 0, why);
     }
-    let objects = expand::expand(&reader.definitions);
-    Configuration { main, objects, unreadable: reader.unreadable }
+    let ConfigurationReader { definitions, mut texts, unreadable, .. } = reader;
+    let objects = expand::expand(definitions, &mut texts);
+    Configuration { main: main.unwrap_or_default(), objects, unreadable }
 }

@@ -1,15 +1,17 @@
 //! Reads addresses of hosts and the objects that opted in from the object cache. The status file
 //! has no addresses. In the cache, Nagios has already applied all templates. The cache of a large
-//! site has 200 MB, so it is read line by line.
+//! site has 200 MB, so it is read block by block in constant memory.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, BufRead, BufReader};
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use policy::spell;
 
-use super::define::{Definition, DefinitionParser, Item};
 use super::lines::stripped;
+use crate::line_buffer::LineBuffer;
 
 /// The hosts of an object cache, by the spelling of their names.
 #[derive(Debug, Default)]
@@ -17,6 +19,24 @@ pub struct ObjectCache {
     addresses: HashMap<String, String>,
     /// The repairs of each host that opted in, itself or with one of its services.
     pub opted: BTreeMap<String, Vec<String>>,
+}
+
+/// The hosts whose addresses are kept.
+#[derive(Debug, Clone, Copy)]
+pub enum AddressesOf<'a> {
+    /// All hosts of the object cache.
+    AllHosts,
+    /// The hosts with these names, in their spelling.
+    Hosts(&'a [String]),
+}
+
+impl AddressesOf<'_> {
+    fn contains(self, host: &str) -> bool {
+        match self {
+            AddressesOf::AllHosts => true,
+            AddressesOf::Hosts(hosts) => hosts.iter().any(|wanted| wanted == host),
+        }
+    }
 }
 
 /// The reason why the object cache cannot be read.
@@ -48,37 +68,35 @@ impl ObjectCache {
     ///
     /// # Errors
     /// The file is not readable.
-    pub fn read(path: &Path) -> io::Result<ObjectCache> {
-        ObjectCache::scan(path, BufReader::new(safe_file::open(path)?))
+    pub fn read(path: &Path, addresses: AddressesOf<'_>) -> io::Result<ObjectCache> {
+        ObjectCache::scan(safe_file::open(path)?, addresses)
     }
 
-    fn scan(path: &Path, mut file: impl BufRead) -> io::Result<ObjectCache> {
+    fn scan(file: impl Read, addresses: AddressesOf<'_>) -> io::Result<ObjectCache> {
         let mut cache = ObjectCache::default();
-        let is_wanted = |name: &str| matches!(name, "host_name" | "address" | "_REPAIR");
-        let mut parser = DefinitionParser::new(path, is_wanted);
-        let (mut line, mut number) = (Vec::new(), 0);
-        while file.read_until(b'\n', &mut line)? > 0 {
-            number += 1;
-            let text = spell(&line);
-            if let Some(Item::Definition(found)) = parser.line(number, stripped(&text), None) {
-                cache.take(&found);
-            }
-            line.clear();
-        }
+        let ControlFlow::<Infallible>::Continue(()) = definitions(file, |object| {
+            cache.take(object, addresses);
+            ControlFlow::Continue(())
+        })?;
         Ok(cache)
     }
 
-    fn take(&mut self, definition: &Definition) {
-        let text = |name| definition.get(name).map(|value| value.text.as_str());
-        let Some(host) = text("host_name") else { return };
-        // A contact can have an address too, but it has no host name.
-        if let Some(address) = text("address") {
-            self.addresses.insert(host.to_owned(), address.to_owned());
+    fn take(&mut self, object: &CachedObject, addresses: AddressesOf<'_>) {
+        let repair = object.repair.as_deref().filter(|name| !name.is_empty());
+        let Some(host) = object.host_name.as_deref() else { return };
+        if object.address.is_none() && repair.is_none() {
+            return;
         }
-        if let Some(repair) = text("_REPAIR").filter(|name| !name.is_empty()) {
-            let repairs = self.opted.entry(host.to_owned()).or_default();
-            if !repairs.iter().any(|known| known == repair) {
-                repairs.push(repair.to_owned());
+        let host = spell(host);
+        if let Some(address) = &object.address
+            && addresses.contains(&host)
+        {
+            self.addresses.insert(host.clone(), spell(address));
+        }
+        if let Some(repair) = repair.map(spell) {
+            let repairs = self.opted.entry(host).or_default();
+            if !repairs.contains(&repair) {
+                repairs.push(repair);
             }
         }
     }
@@ -89,12 +107,86 @@ impl ObjectCache {
     }
 }
 
+/// Returns the address of one host in an object cache; `None` if there is no such host. Nagios
+/// writes each host once, so the file is read only up to this host.
+///
+/// # Errors
+/// The file is not readable.
+pub fn address_of(path: &Path, host: &str) -> io::Result<Option<String>> {
+    find_address(safe_file::open(path)?, host)
+}
+
+fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
+    let found = definitions(file, |object| match (&object.host_name, &object.address) {
+        (Some(name), Some(address)) if spell(name) == host => ControlFlow::Break(spell(address)),
+        _ => ControlFlow::Continue(()),
+    });
+    Ok(found?.break_value())
+}
+
+/// The lines of a definition that are used.
+#[derive(Debug, Default)]
+struct CachedObject {
+    host_name: Option<Vec<u8>>,
+    /// Address of a host. A contact can have an address too, but it has no host name.
+    address: Option<Vec<u8>>,
+    repair: Option<Vec<u8>>,
+}
+
+impl CachedObject {
+    /// Takes a line of the definition. Of two lines with the same name, the last one counts. Of two
+    /// custom variables, the first one counts.
+    fn take(&mut self, line: &[u8]) {
+        let value = |name: &[u8]| {
+            let (start, rest) = line.split_at_checked(name.len())?;
+            let is_whole = rest.first().is_none_or(|byte| matches!(byte, b' ' | b'\t'));
+            (is_whole && start.eq_ignore_ascii_case(name)).then(|| stripped(rest).to_vec())
+        };
+        match line.first() {
+            Some(b'h') => self.host_name = value(b"host_name").or(self.host_name.take()),
+            Some(b'a') => self.address = value(b"address").or(self.address.take()),
+            Some(b'_') => self.repair = self.repair.take().or_else(|| value(b"_REPAIR")),
+            _ => {}
+        }
+    }
+}
+
+/// Maximum length of a line, in bytes. Longer lines, such as the members of a large host group, are
+/// skipped.
+const LONGEST_LINE: usize = 64 * 1024;
+
+/// Passes each definition to `each`, until it breaks.
+fn definitions<T>(
+    file: impl Read,
+    mut each: impl FnMut(&CachedObject) -> ControlFlow<T>,
+) -> io::Result<ControlFlow<T>> {
+    let mut lines = LineBuffer::new(file, LONGEST_LINE);
+    let mut open: Option<CachedObject> = None;
+    while let Some(line) = lines.next_line()? {
+        let line = stripped(line);
+        if line == b"}" {
+            if let Some(object) = open.take()
+                && let ControlFlow::Break(found) = each(&object)
+            {
+                return Ok(ControlFlow::Break(found));
+            }
+        } else if line.starts_with(b"define") {
+            open = Some(CachedObject::default());
+        } else if let Some(object) = &mut open {
+            object.take(line);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn scan(text: &str) -> ObjectCache {
-        ObjectCache::scan(Path::new("objects.cache"), text.as_bytes()).unwrap()
+        ObjectCache::scan(text.as_bytes(), AddressesOf::AllHosts).unwrap()
     }
 
     #[test]
@@ -118,7 +210,7 @@ mod tests {
     fn spells_names_and_uses_the_first_repair() {
         let text = b"define host {\n\thost_name\tGr\xf6\xdfe\n\taddress\tw\xe4b\n\t_REPAIR\tone\n\
                      \t_REPAIR\ttwo\n\t}\n";
-        let objects = ObjectCache::scan(Path::new("objects.cache"), text.as_slice()).unwrap();
+        let objects = ObjectCache::scan(text.as_slice(), AddressesOf::AllHosts).unwrap();
         assert_eq!(objects.address(r"Gr\xF6\xDFe"), Some(r"w\xE4b"));
         assert_eq!(objects.opted.get(r"Gr\xF6\xDFe"), Some(&vec!["one".to_owned()]));
     }
@@ -132,5 +224,55 @@ mod tests {
         );
         assert_eq!(objects.addresses.len(), 1);
         assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
+    }
+
+    const HOSTS: &str = "define host {\n\thost_name\tweb1\n\taddress\t192.0.2.1\n\t}\n\
+        define host {\n\thost_name\tweb2\n\taddress\t192.0.2.2\n\t_REPAIR\treboot\n\t}\n";
+
+    #[test]
+    fn keeps_only_the_wanted_addresses() {
+        let wanted = ["web1".to_owned()];
+        let objects = ObjectCache::scan(HOSTS.as_bytes(), AddressesOf::Hosts(&wanted)).unwrap();
+        assert_eq!((objects.address("web1"), objects.address("web2")), (Some("192.0.2.1"), None));
+        assert!(objects.opted.contains_key("web2"));
+    }
+
+    /// A file that must not be read.
+    struct Unread;
+
+    impl Read for Unread {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("read too far"))
+        }
+    }
+
+    #[test]
+    fn stops_reading_at_the_host() {
+        let address = |host| find_address(HOSTS.as_bytes().chain(Unread), host);
+        assert_eq!(address("web1").unwrap().as_deref(), Some("192.0.2.1"));
+        assert_eq!(address("web2").unwrap().as_deref(), Some("192.0.2.2"));
+        assert!(address("web3").is_err());
+        assert_eq!(find_address(HOSTS.as_bytes(), "web3").unwrap(), None);
+    }
+
+    #[test]
+    fn skips_endless_lines() {
+        let long = vec![b'x'; 3 * LONGEST_LINE];
+        let text = [b"define host {\n\talias\t", long.as_slice(), b"\n", HOSTS.as_bytes()].concat();
+        assert_eq!(find_address(text.as_slice(), "web1").unwrap().as_deref(), Some("192.0.2.1"));
+    }
+
+    proptest! {
+        #[test]
+        fn reads_any_file(bytes in prop::collection::vec(prop_oneof![
+            any::<u8>().prop_map(|byte| vec![byte]), Just(b"define host {\n".to_vec()),
+            Just(b"\thost_name\tweb1\n".to_vec()), Just(b"address".to_vec()),
+            Just(b"\t_REPAIR\t\xe4\n".to_vec()), Just(b"\t}\n".to_vec()),
+        ], 0..40)) {
+            let bytes = bytes.concat();
+            let cache = ObjectCache::scan(bytes.as_slice(), AddressesOf::AllHosts).unwrap();
+            let found = find_address(bytes.as_slice(), "web1").unwrap();
+            prop_assert_eq!(cache.address("web1").is_some(), found.is_some());
+        }
     }
 }

@@ -2,18 +2,28 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirEntry};
-use std::io;
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use super::define::{self, Definition};
-use super::lines::logical;
-use super::main_file::{self, MainFile, read};
-use super::value::Location;
+use memchr::memmem;
+use policy::spell;
+use safe_file::Input;
+
+use super::define::{Definition, DefinitionParser, Item};
+use super::directive::ObjectType;
+use super::lines::{ConfigurationLines, logical};
+use super::main_file::{self, LONGEST_OF_ANY, MainFile, read};
+use super::value::{DirectiveValue, Location, SharedTexts};
 
 /// Reads configuration files and collects their definitions.
 #[derive(Debug, Default)]
 pub struct ConfigurationReader {
+    /// The definitions of the types of objects that are used.
     pub definitions: Vec<Definition>,
+    /// The texts of the definitions.
+    pub texts: SharedTexts,
+    /// Whether the files define any object.
+    pub has_objects: bool,
     pub unreadable: Vec<(Location, String)>,
     /// Directories and files that were read already, because symbolic links can form cycles.
     seen: HashSet<PathBuf>,
@@ -25,10 +35,35 @@ impl ConfigurationReader {
         self.unreadable.push((Location { file: file.into(), line }, why.to_owned()));
     }
 
-    /// Parses the text of the main file and reads all files that it names.
-    pub fn main_file(&mut self, path: &Path, text: &[u8]) -> MainFile {
+    /// Reads a main file with all files that it names, or an object file. Returns `None` for an
+    /// object file.
+    ///
+    /// # Errors
+    /// The file is not readable.
+    pub fn any_file(&mut self, path: &Path) -> io::Result<Option<MainFile>> {
+        let mut file = OpenFile::open(path)?;
+        while let Some((_, line)) = file.lines.next_line()? {
+            let line = spell(line);
+            let line = line.trim();
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            // A line of a main file has a `=`.
+            let is_object_file = line.starts_with("define") && !line.contains('=');
+            file.lines.unread();
+            if is_object_file {
+                return self.definitions_of(path, file).map(|()| None);
+            }
+            break;
+        }
+        let directives = main_file::directives(path, &mut file.lines)?;
+        Ok(Some(self.main_file(path, directives)))
+    }
+
+    /// Reads all files that the main file with these directives names.
+    fn main_file(&mut self, path: &Path, directives: Vec<(String, DirectiveValue)>) -> MainFile {
         let mut main = MainFile::at_path(path);
-        self.directives(path, text, &mut main);
+        self.directives(directives, &mut main);
         for (name, value) in main.directives.clone() {
             let place = value.path();
             match name.as_str() {
@@ -44,8 +79,8 @@ impl ConfigurationReader {
         main
     }
 
-    fn directives(&mut self, path: &Path, text: &[u8], main: &mut MainFile) {
-        for (name, value) in main_file::directives(path, text) {
+    fn directives(&mut self, all: Vec<(String, DirectiveValue)>, main: &mut MainFile) {
+        for (name, value) in all {
             let place = value.path();
             match name.as_str() {
                 "include_file" => self.more_directives(&place, &value.at, main),
@@ -63,14 +98,13 @@ impl ConfigurationReader {
         if self.is_new(path)
             && let Some(text) = self.noted(read(path), path, named)
         {
-            self.directives(path, &text, main);
+            self.directives(main_file::parse(path, &text), main);
         }
     }
 
     fn object_file(&mut self, path: &Path, named: &Location) {
-        if let Some(text) = self.noted(read(path), path, named) {
-            self.object_text(path, &text);
-        }
+        let read = OpenFile::open(path).and_then(|file| self.definitions_of(path, file));
+        self.noted(read, path, named);
     }
 
     /// Returns the successful result of a read. Records a failed one and returns `None`.
@@ -81,11 +115,12 @@ impl ConfigurationReader {
         what.inspect_err(note).ok()
     }
 
-    /// Parses the text of an object file and reads all files that it includes.
-    pub fn object_text(&mut self, path: &Path, text: &[u8]) {
-        let read = define::parse(path, text);
-        self.definitions.extend(read.definitions);
-        for (name, value) in read.includes {
+    /// Parses an object file and reads all files that it includes.
+    fn definitions_of(&mut self, path: &Path, mut file: OpenFile) -> io::Result<()> {
+        let known = self.definitions.len();
+        let includes = self.definitions_in(path, &mut file);
+        // Of a file that cannot be read to its end, no definition counts.
+        for (name, value) in includes.inspect_err(|_| self.definitions.truncate(known))? {
             let place = value.path();
             match name.as_str() {
                 "include_file" if self.is_new(&place) => self.object_file(&place, &value.at),
@@ -93,6 +128,31 @@ impl ConfigurationReader {
                 _ => {}
             }
         }
+        Ok(())
+    }
+
+    /// Parses an object file. Returns its `include_file=` and `include_dir=` lines.
+    fn definitions_in(
+        &mut self,
+        path: &Path,
+        file: &mut OpenFile,
+    ) -> io::Result<Vec<(String, DirectiveValue)>> {
+        let mut includes = Vec::new();
+        file.lines.joins = !file.is_cache;
+        let mut parser = DefinitionParser::new(path, !file.is_cache, &mut self.texts);
+        while let Some((number, line)) = file.lines.next_line()? {
+            match parser.line(number, line) {
+                Some(Item::Definition(definition)) => {
+                    self.has_objects = true;
+                    if definition.kind != ObjectType::Other {
+                        self.definitions.push(definition);
+                    }
+                }
+                Some(Item::Include(name, value)) => includes.push((name, value)),
+                None => {}
+            }
+        }
+        Ok(includes)
     }
 
     fn object_directory(&mut self, path: &Path, named: &Location) {
@@ -127,9 +187,34 @@ impl ConfigurationReader {
     }
 }
 
+/// An open configuration file.
+struct OpenFile {
+    lines: ConfigurationLines<BufReader<io::Chain<Cursor<Vec<u8>>, Input>>>,
+    /// Whether this is Nagios' object cache, which has no escapes: a `;` does not begin a comment
+    /// there, and a backslash does not join lines.
+    is_cache: bool,
+}
+
+/// A text in the header of the object cache.
+const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
+/// Length of the part of a file that can contain [`CACHE_MARK`], in bytes.
+const HEADER: u64 = 200;
+/// Size of the buffer, in bytes.
+const BUFFER: usize = 64 * 1024;
+
+impl OpenFile {
+    fn open(path: &Path) -> io::Result<OpenFile> {
+        let (mut file, mut header) = (Input::open(path, LONGEST_OF_ANY, None)?, Vec::new());
+        file.by_ref().take(HEADER).read_to_end(&mut header)?;
+        let is_cache = memmem::find(&header, CACHE_MARK).is_some();
+        let whole = Cursor::new(header).chain(file);
+        let lines = ConfigurationLines::new(BufReader::with_capacity(BUFFER, whole));
+        Ok(OpenFile { lines, is_cache })
+    }
+}
+
 fn users(text: &[u8]) -> Vec<(String, String)> {
-    let lines = logical(text).into_iter();
-    let pairs = lines.filter_map(|(_, line)| {
+    let pairs = logical(text).filter_map(|(_, line)| {
         line.trim().split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
     });
     pairs.filter(|(name, _)| name.starts_with("$USER")).collect()

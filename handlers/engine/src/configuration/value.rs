@@ -1,12 +1,13 @@
 //! Values of the configuration and their locations.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use policy::unspell;
+use policy::{spell, unspell};
 
 /// A location in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,14 +30,14 @@ impl fmt::Display for Location {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectiveValue {
     /// Text without its comment, with `\;` unescaped, in the spelling of [`policy::spell`].
-    pub text: String,
+    pub text: Rc<str>,
     /// The comment after the value, including its `;`.
-    pub cut: Option<String>,
+    pub cut: Option<Rc<str>>,
     /// Location of the value.
     pub at: Location,
-    /// Location of another value for the same directive in the same definition. That value has no
+    /// Line of another value for the same directive in the same definition. That value has no
     /// effect.
-    pub again: Option<Location>,
+    pub again: Option<u32>,
 }
 
 impl DirectiveValue {
@@ -49,6 +50,31 @@ impl DirectiveValue {
     /// file.
     pub fn path(&self) -> PathBuf {
         self.at.file.parent().unwrap_or(Path::new("")).join(file_name(&self.text))
+    }
+}
+
+/// The texts of the values that were read, each kept once. The definitions of a large site repeat a
+/// few texts and names thousands of times.
+#[derive(Debug, Default)]
+pub struct SharedTexts(HashSet<Rc<str>>);
+
+impl SharedTexts {
+    /// Returns the text in its spelling.
+    pub fn spelled(&mut self, text: &[u8]) -> Rc<str> {
+        match str::from_utf8(text) {
+            Ok(text) if !text.contains('\\') => self.shared(text),
+            _ => self.shared(&spell(text)),
+        }
+    }
+
+    /// Returns the one copy of the text.
+    pub fn shared(&mut self, text: &str) -> Rc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Rc::clone(known);
+        }
+        let text: Rc<str> = text.into();
+        self.0.insert(Rc::clone(&text));
+        text
     }
 }
 

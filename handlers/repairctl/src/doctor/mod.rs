@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use engine::account;
-use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
+use engine::configuration::{AddressesOf, MainFile, ObjectCache, ObjectCacheError};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::RepairName;
 use policy_file::Config;
@@ -56,7 +56,11 @@ impl Split for DoctorArgs {
         let main = MainFile::find(self.nagios_cfg.as_deref())?;
         let account = account::find(self.nagios_user.as_deref(), main.as_ref())?;
         let config = context.config();
-        let objects = main.as_ref().map(MainFile::objects);
+        let addresses = match self.hosts.as_slice() {
+            [] => AddressesOf::AllHosts,
+            hosts => AddressesOf::Hosts(hosts),
+        };
+        let objects = main.as_ref().map(|main| main.objects(addresses));
         let known = objects.as_ref().and_then(|read| read.as_ref().ok());
         let targets =
             config.as_ref().map(|config| targets(self, config, known)).unwrap_or_default();

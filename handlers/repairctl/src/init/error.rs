@@ -27,6 +27,9 @@ pub enum InitError {
     /// A file or directory could not be created or changed.
     #[error("cannot create or change {path}: {why}")]
     Make { path: PathBuf, why: io::Error },
+    /// A file or directory could not be opened or read.
+    #[error("{path}: cannot be opened or read: {why}")]
+    Read { path: PathBuf, why: io::Error },
     /// There is a public key without its private key. Init does not overwrite the public key.
     #[error(
         "{public} exists without its private key {private}: restore the private key, or, to get a \

@@ -58,13 +58,12 @@ impl ServerSetup<'_> {
         }
         self.directory(self.ledger_directory, (*uid, &self.account.name), out)?;
         let opened = Directory::open(configuration);
-        let configuration = opened.map_err(|why| failed(configuration, why))?;
+        let configuration = opened.map_err(|why| unreadable(configuration, why))?;
         self.new_key(&configuration, out)?;
         let text = policy_text(self, recipes);
         policy_file::parse(text.as_bytes(), self.policy)
             .map_err(|bad| Problem::Internal(bad.to_string()))?;
-        let made = new_policy(&configuration, name(self.policy), &text, *gid)
-            .map_err(|why| failed(self.policy, why))?;
+        let made = new_policy(&configuration, self.policy, &text, *gid)?;
         print_result(made, self.policy, &format!("policy, root:{group} 640"), out);
         Ok(())
     }
@@ -86,7 +85,7 @@ impl ServerSetup<'_> {
                 true
             }
             Err(why) if why.kind() == ErrorKind::NotFound => false,
-            Err(why) => return Err(failed(path, why)),
+            Err(why) => return Err(unreadable(path, why)),
         };
         if !is_there {
             let made = parent_directory(path)?
@@ -118,7 +117,8 @@ impl ServerSetup<'_> {
                 return Err(InitError::Keygen { path: path.to_owned(), text });
             }
             for file in [path, &public] {
-                let made = configuration.open_file(name(file)).map_err(|why| failed(file, why))?;
+                let made = configuration.open_file(name(file));
+                let made = made.map_err(|why| unreadable(file, why))?;
                 let Account { uid, gid, .. } = self.account;
                 fchown(made, Some(*uid), Some(*gid)).map_err(|why| failed(file, why))?;
             }
@@ -131,7 +131,7 @@ impl ServerSetup<'_> {
 /// Opens the parent directory of `path`. Fails if another account could replace a directory in the
 /// path and thus mislead root.
 fn parent_directory(path: &Path) -> Result<Directory, InitError> {
-    Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| failed(path, why))
+    Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| unreadable(path, why))
 }
 
 fn name(path: &Path) -> &OsStr {
@@ -140,6 +140,10 @@ fn name(path: &Path) -> &OsStr {
 
 fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
     InitError::Make { path: path.to_owned(), why: why.into() }
+}
+
+fn unreadable(path: &Path, why: impl Into<io::Error>) -> InitError {
+    InitError::Read { path: path.to_owned(), why: why.into() }
 }
 
 fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
@@ -154,17 +158,25 @@ fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
 /// Creates the policy atomically unless there already is one. Returns whether it was created.
-fn new_policy(directory: &Directory, name: &OsStr, text: &str, group: u32) -> io::Result<bool> {
+fn new_policy(
+    directory: &Directory,
+    path: &Path,
+    text: &str,
+    group: u32,
+) -> Result<bool, InitError> {
+    let name = name(path);
     match directory.read(name, PACKAGED.len() as u64) {
-        Ok(text) if text == PACKAGED.as_bytes() => directory.remove(name)?,
+        Ok(text) if text == PACKAGED.as_bytes() => {
+            directory.remove(name).map_err(|why| failed(path, why))?;
+        }
         Err(why) if !matches!(why.kind(), ErrorKind::NotFound | ErrorKind::FileTooLarge) => {
-            return Err(why.into());
+            return Err(unreadable(path, why));
         }
         _ => {}
     }
     match directory.write_new(name, text.as_bytes(), 0o640, Some((0, group))) {
         Err(why) if why.kind() == ErrorKind::AlreadyExists => Ok(false),
-        made => Ok(made.map(|()| true)?),
+        made => made.map(|()| true).map_err(|why| failed(path, why)),
     }
 }
 
@@ -177,9 +189,9 @@ pub fn add_repairs(
     out: &mut Out,
 ) -> Result<bool, Problem> {
     let directory = Directory::open(policy.parent().unwrap_or(Path::new("/")));
-    let directory = directory.map_err(|why| failed(policy, why))?;
+    let directory = directory.map_err(|why| unreadable(policy, why))?;
     let text = directory.read(name(policy), policy_file::LONGEST);
-    let text = text.map_err(|why| failed(policy, why))?;
+    let text = text.map_err(|why| unreadable(policy, why))?;
     let shown = policy.display().to_string();
     let merged = merge(&String::from_utf8_lossy(&text), &recipe::for_policy(recipes))
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
@@ -191,7 +203,7 @@ pub fn add_repairs(
         out.line(format!("{shown} was not changed, and nothing else was done."));
         return Ok(false);
     }
-    let found = directory.metadata(name(policy)).map_err(|why| failed(policy, why))?;
+    let found = directory.metadata(name(policy)).map_err(|why| unreadable(policy, why))?;
     let owner = Some((found.uid(), found.gid()));
     directory
         .replace(name(policy), text.as_bytes(), found.mode() & 0o7777, owner)
@@ -223,4 +235,20 @@ fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     policy.insert("ssh".into(), ssh);
     policy.insert("repairs".into(), Value::Object(recipe::for_policy(recipes)));
     format!("{:#}\n", Value::Object(policy))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_a_policy_that_cannot_be_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = directory.path().join("policy.json");
+        std::fs::create_dir(&policy).unwrap();
+        let open = Directory::open(directory.path()).unwrap();
+        let refused = new_policy(&open, &policy, "{}", 0).unwrap_err();
+        let begin = format!("{}: cannot be opened or read: ", policy.display());
+        assert!(refused.to_string().starts_with(&begin), "{refused}");
+    }
 }

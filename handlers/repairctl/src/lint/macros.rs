@@ -54,11 +54,12 @@ fn is_known(name: &str) -> bool {
         number.is_some_and(|number| (1..=most).contains(&number))
     };
     let is_custom = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty());
-    NAMES.split_ascii_whitespace().any(|known| known == name)
-        || is_numbered("ARG", 32)
+    // The search through all names is slow, and most macros of a check are `$ARGn$`.
+    is_numbered("ARG", 32)
         || is_numbered("USER", 256)
         || is_numbered("CONTACTADDRESS", 6)
         || ["_HOST", "_SERVICE", "_CONTACT"].into_iter().any(is_custom)
+        || NAMES.split_ascii_whitespace().any(|known| known == name)
 }
 
 /// The standard macros in all versions of Nagios 4 up to 4.5 (`init_macrox_names` in its core).

@@ -80,18 +80,13 @@ fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCou
     }
     let commands = commands(configuration, &mut findings);
     let mut counts = LintCounts { commands, ..LintCounts::default() };
-    let mut linter = ObjectLinter {
-        configuration,
-        policies: Policies::new(context),
-        findings: &mut findings,
-        used: false,
-    };
+    let mut linter = ObjectLinter::new(configuration, Policies::new(context), &mut findings);
     for host in &configuration.objects.hosts {
         let names = std::slice::from_ref(&host.name);
         counts.hosts += usize::from(linter.object(ObjectKind::Host, &host.object, names, None));
     }
     for service in &configuration.objects.services {
-        let (hosts, name) = (&service.hosts, Some(service.description.as_str()));
+        let (hosts, name) = (&service.hosts, Some(&*service.description));
         let opted_in = linter.object(ObjectKind::Service, &service.object, hosts, name);
         counts.services += if opted_in { hosts.len() } else { 0 };
     }

@@ -1,7 +1,10 @@
 //! Checks whether a fault can lead to a repair, for every host and service that has a `_REPAIR` or
 //! calls handle_repair.
 
-use engine::configuration::{Configuration, DirectiveValue, Location, ResolvedObject};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use engine::configuration::{Configuration, Directive, DirectiveValue, Location, ResolvedObject};
 use plugin_kit::clean;
 use policy::{RepairName, Rules, object_name, spell};
 
@@ -20,36 +23,48 @@ pub struct ObjectLinter<'a> {
     pub findings: &'a mut Findings,
     /// Whether Nagios would call handle_repair for at least one object.
     pub used: bool,
+    /// The event handlers that were parsed, by the kind of object and the text of `event_handler`.
+    /// Most objects share a few handlers.
+    handlers: HashMap<(ObjectKind, Rc<str>), Option<Rc<AttachedHandler<'a>>>>,
 }
 
-impl ObjectLinter<'_> {
+impl<'a> ObjectLinter<'a> {
+    /// Creates a linter for the objects of this configuration.
+    pub fn new(
+        configuration: &'a Configuration,
+        policies: Policies,
+        findings: &'a mut Findings,
+    ) -> ObjectLinter<'a> {
+        ObjectLinter { configuration, policies, findings, used: false, handlers: HashMap::new() }
+    }
+
     /// Checks one definition. Returns whether the definition names a repair.
     pub fn object(
         &mut self,
         kind: ObjectKind,
         object: &ResolvedObject,
-        hosts: &[String],
+        hosts: &[Rc<str>],
         service: Option<&str>,
     ) -> bool {
-        let label = |host: &String| object_name(host, service);
+        let label = |host: &Rc<str>| object_name(host, service);
         let subject = LintedObject { kind, object, labels: hosts.iter().map(label).collect() };
-        let repair = object.get("_REPAIR");
-        self.named_twice(&subject, repair);
+        let repair = object.get(Directive::Repair);
+        self.named_twice(&subject, repair.as_ref());
         self.check_words(&subject);
-        let own = object.get("event_handler");
-        if self.undefined(&subject, own) {
+        let own = object.get(Directive::EventHandler);
+        if self.undefined(&subject, own.as_ref()) {
             return repair.is_some();
         }
-        let global = format!("global_{}_event_handler", kind.word());
-        let own = own.and_then(|handler| self.attached(kind, handler));
-        let is_own = own.is_some();
-        let global =
-            self.configuration.main.get(&global).and_then(|handler| self.attached(kind, handler));
-        if let Some(attached) = own.or(global) {
-            self.used = true;
-            return self.called(&subject, repair, &attached, is_own);
+        let main = &self.configuration.main;
+        let global = main.get(&format!("global_{}_event_handler", kind.word()));
+        let own = own.iter().map(|named| (named, true));
+        for (named, is_own) in own.chain(global.map(|named| (named, false))) {
+            if let Some(attached) = self.attached(kind, named) {
+                self.used = true;
+                return self.called(&subject, repair.as_ref(), &attached, (named, is_own));
+            }
         }
-        if let Some(repair) = repair {
+        if let Some(repair) = &repair {
             self.not_called(&subject, repair);
         }
         repair.is_some()
@@ -76,27 +91,20 @@ impl ObjectLinter<'_> {
         undefined
     }
 
-    fn attached<'a>(
-        &self,
+    /// Returns the call of handle_repair that an `event_handler` names, if it names one.
+    fn attached(
+        &mut self,
         kind: ObjectKind,
-        named: &'a DirectiveValue,
-    ) -> Option<AttachedHandler<'a>>
-    where
-        Self: 'a,
-    {
-        let line = self.configuration.objects.command(&named.text)?;
-        match handler::find(&split(&line.text), &self.configuration.main)? {
-            HandlerCall::Nested => None,
-            HandlerCall::Direct(arguments) => {
-                let call = handler::call(&arguments, kind, &named.text);
-                Some(AttachedHandler { named, line, arguments, call })
-            }
-        }
+        named: &DirectiveValue,
+    ) -> Option<Rc<AttachedHandler<'a>>> {
+        let configuration = self.configuration;
+        let handler = self.handlers.entry((kind, Rc::clone(&named.text)));
+        handler.or_insert_with(|| attach(configuration, kind, &named.text).map(Rc::new)).clone()
     }
 
     fn not_called(&mut self, subject: &LintedObject<'_>, repair: &DirectiveValue) {
-        let handler = subject.object.text("event_handler");
-        let line = handler.and_then(|text| self.configuration.objects.command(text));
+        let handler = subject.object.text(Directive::EventHandler);
+        let line = handler.as_ref().and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
             // The command calls handle_repair inside another argument or after a `;`. The check of
             // the command reports that.
@@ -106,7 +114,7 @@ impl ObjectLinter<'_> {
         let text = match handler {
             Some(handler) => format!(
                 "_REPAIR names a repair, but the event_handler '{}' is not handle_repair",
-                clean(handler)
+                clean(&handler)
             ),
             None => format!("_REPAIR names a repair, but the {word} has no event_handler"),
         };
@@ -121,27 +129,24 @@ impl ObjectLinter<'_> {
         subject: &LintedObject<'_>,
         repair: Option<&DirectiveValue>,
         attached: &AttachedHandler<'_>,
-        is_own: bool,
+        (named, is_own): (&DirectiveValue, bool),
     ) -> bool {
         let line = attached.line;
         let fixed = attached.call.as_ref().ok().and_then(handler::fixed_repair);
-        let name = repair.map(|value| value.text.as_str()).or(fixed);
+        let name = repair.map(|value| &*value.text).or(fixed);
         let Some(name) = name else {
             if is_own {
                 let text = "the event_handler calls handle_repair, but there is no _REPAIR: \
                             nothing is ever repaired";
                 let fix = "add a line '_REPAIR NAME' with the name of a repair in the policy, or \
                            remove the event_handler";
-                self.add(subject, &subject.object.at, &warning("no-repair-named", text, fix));
+                self.add(subject, subject.object.at(), &warning("no-repair-named", text, fix));
             }
             return false;
         };
-        let words = split(&line.text);
-        if handler::cut(line, &words).or_else(|| handler::text_for_macros(&words)).is_none() {
-            for finding in arguments::check(subject.kind, &attached.arguments, &attached.call) {
-                let is_other = finding.code == arguments::OTHER_KIND;
-                self.add(subject, if is_other { &attached.named.at } else { &line.at }, &finding);
-            }
+        for finding in &attached.findings {
+            let is_other = finding.code == arguments::OTHER_KIND;
+            self.add(subject, if is_other { &named.at } else { &line.at }, finding);
         }
         let is_service = subject.kind == ObjectKind::Service;
         if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
@@ -149,7 +154,7 @@ impl ObjectLinter<'_> {
             // consequences of this mistake.
             return true;
         }
-        if let Some(value) = subject.object.off("event_handler_enabled") {
+        if let Some(value) = subject.object.off(Directive::EventHandlerEnabled) {
             let text = "event_handler_enabled is 0: handle_repair is never called";
             let fix = "set event_handler_enabled to 1";
             self.add(subject, &value.at, &error("handler-disabled", text, fix));
@@ -177,7 +182,7 @@ impl ObjectLinter<'_> {
     /// check would then return UNKNOWN.
     fn check_words(&mut self, subject: &LintedObject<'_>) {
         let Configuration { objects, main, .. } = self.configuration;
-        let Some(named) = subject.object.get("check_command") else { return };
+        let Some(named) = subject.object.get(Directive::CheckCommand) else { return };
         let Some(line) = objects.command(&named.text) else { return };
         let given: Vec<&str> = named.text.split('!').skip(1).collect();
         let filled = spell(&fill(&line.text, |name| handler::argument(&given, name)));
@@ -191,13 +196,11 @@ impl ObjectLinter<'_> {
     /// Reports a definition with two `_REPAIR` lines. A merge can leave such a definition behind,
     /// and Nagios accepts it.
     fn named_twice(&mut self, subject: &LintedObject<'_>, repair: Option<&DirectiveValue>) {
-        let Some((value, again)) = repair.and_then(|value| Some((value, value.again.as_ref()?)))
-        else {
+        let Some((value, again)) = repair.and_then(|value| Some((value, value.again?))) else {
             return;
         };
         let text = format!(
-            "duplicate _REPAIR in this definition: Nagios uses this line and ignores line {}",
-            again.line
+            "duplicate _REPAIR in this definition: Nagios uses this line and ignores line {again}"
         );
         let fix = "remove the one that is wrong";
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
@@ -205,7 +208,7 @@ impl ObjectLinter<'_> {
 
     /// Checks `event_handler_period`, a directive that exists since Nagios 4.5.
     fn period(&mut self, subject: &LintedObject<'_>) {
-        let Some(value) = subject.object.get("event_handler_period") else { return };
+        let Some(value) = subject.object.get(Directive::EventHandlerPeriod) else { return };
         if self.configuration.objects.always.contains(&value.text) {
             return;
         }
@@ -228,7 +231,7 @@ impl ObjectLinter<'_> {
                         handle_repair refuses the name";
             let fix = "choose another name (with illegal_object_name_chars in nagios.cfg, Nagios \
                        rejects such names)";
-            self.findings.add(&subject.object.at, error("unusable-name", text, fix), label);
+            self.findings.add(subject.object.at(), error("unusable-name", text, fix), label);
         }
     }
 
@@ -251,5 +254,58 @@ impl ObjectLinter<'_> {
             format!("use one of its repairs ({}), or add this one to the policy", names.join(", "));
         self.add(subject, at, &error("unknown-repair", text, fix));
         None
+    }
+}
+
+/// Parses the command of an event handler. Returns `None` if it does not call handle_repair.
+fn attach<'a>(
+    configuration: &'a Configuration,
+    kind: ObjectKind,
+    event_handler: &str,
+) -> Option<AttachedHandler<'a>> {
+    let line = configuration.objects.command(event_handler)?;
+    let words = split(&line.text);
+    let HandlerCall::Direct(arguments) = handler::find(&words, &configuration.main)? else {
+        return None;
+    };
+    let call = handler::call(&arguments, kind, event_handler);
+    let broken = handler::cut(line, &words).or_else(|| handler::text_for_macros(&words));
+    let findings = match broken {
+        None => arguments::check(kind, &arguments, &call),
+        Some(_) => Vec::new(),
+    };
+    Some(AttachedHandler { line, arguments, call, findings })
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::configuration;
+    use privsep::Role;
+
+    use super::*;
+    use crate::context::Context;
+
+    #[test]
+    fn parses_the_handler_of_many_services_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("objects.cfg");
+        let mut text =
+            "define command {\n command_name fix\n command_line handle_repair\n}\n".to_owned();
+        for n in 0..100 {
+            text += &format!(
+                "define service {{\n host_name web{n}\n description HTTP\n event_handler fix\n\
+                 _REPAIR httpd\n}}\n"
+            );
+        }
+        std::fs::write(&path, text).unwrap();
+        let (configuration, mut findings) = (configuration::read(&path), Findings::default());
+        let context = Context::new("/nonexistent".into(), None, Role::Started);
+        let policies = Policies::new(&context);
+        let mut linter = ObjectLinter::new(&configuration, policies, &mut findings);
+        for service in &configuration.objects.services {
+            let kind = ObjectKind::Service;
+            assert!(linter.object(kind, &service.object, &service.hosts, Some("HTTP")));
+        }
+        assert_eq!((configuration.objects.services.len(), linter.handlers.len()), (100, 1));
     }
 }

@@ -3,18 +3,17 @@
 
 use std::time::Duration;
 
-use engine::configuration::{DirectiveValue, Location, MainFile, ResolvedObject, number};
+use engine::configuration::{
+    Directive, DirectiveValue, Location, MainFile, ResolvedObject, number,
+};
 use handle_repair::cli::{Invocation, Mode};
 use policy::{ObjectState, Rules};
 
 use super::finding::{LintFinding, error, warning};
 use super::handler::{ObjectKind, RefusedArguments};
 
-/// How Nagios would call handle_repair for an object.
+/// How Nagios would call handle_repair for objects with the same event handler.
 pub struct AttachedHandler<'a> {
-    /// The directive that attaches the command to the object: `event_handler`, or one of the global
-    /// handlers in nagios.cfg.
-    pub named: &'a DirectiveValue,
     /// The command's `command_line` directive.
     pub line: &'a DirectiveValue,
     /// The arguments of handle_repair, with unexpanded macros.
@@ -22,6 +21,8 @@ pub struct AttachedHandler<'a> {
     /// The result of handle_repair's own parser for these arguments, with sample values for the
     /// macros.
     pub call: Result<Invocation, RefusedArguments>,
+    /// The findings about the arguments, which are the same for all these objects.
+    pub findings: Vec<LintFinding>,
 }
 
 /// The definition of a host or service.
@@ -42,16 +43,16 @@ pub fn check(
 ) -> Vec<(Location, LintFinding)> {
     let line = &attached.line.at;
     let found = [
-        states(subject, rules).map(|finding| (at, finding)),
+        states(subject, rules).map(|finding| (at.clone(), finding)),
         checks(subject, main),
         volatile(subject),
         attempts(subject, rules),
         settles(subject, at, rules, main),
-        last_soft(subject, rules, attached).map(|finding| (line, finding)),
-        in_a_row(subject, rules, attached).map(|finding| (line, finding)),
+        last_soft(subject, rules, attached).map(|finding| (line.clone(), finding)),
+        in_a_row(subject, rules, attached).map(|finding| (line.clone(), finding)),
+        foreground(rules, attached, main),
     ];
-    let found = found.into_iter().flatten().map(|(at, finding)| (at.clone(), finding));
-    found.chain(foreground(rules, attached, main)).collect()
+    found.into_iter().flatten().collect()
 }
 
 /// Checks `event_handler_timeout` for calls with `--foreground`, because Nagios then waits for the
@@ -101,27 +102,22 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
 }
 
 /// Checks that Nagios gets check results for the object, and warns if all of them are passive.
-fn checks<'a>(
-    subject: &'a LintedObject<'_>,
-    main: &'a MainFile,
-) -> Option<(&'a Location, LintFinding)> {
+fn checks(subject: &LintedObject<'_>, main: &MainFile) -> Option<(Location, LintFinding)> {
     let object = subject.object;
     let word = subject.kind.word();
     let (active, passive) =
         (format!("execute_{word}_checks"), format!("accept_passive_{word}_checks"));
-    let no_command = subject.kind == ObjectKind::Host && object.get("check_command").is_none();
+    let no_command =
+        subject.kind == ObjectKind::Host && object.get(Directive::CheckCommand).is_none();
     let never = object
-        .get("check_interval")
+        .get(Directive::CheckInterval)
         .filter(|value| subject.kind == ObjectKind::Service && number(&value.text) == Some(0.0));
-    let inactive = object
-        .off("active_checks_enabled")
-        .or_else(|| main.off(&active))
-        .or(never)
-        .map(|value| &value.at);
-    let inactive = inactive.or(no_command.then_some(&object.at))?;
-    if let Some(impassive) = object.off("passive_checks_enabled").or_else(|| main.off(&passive)) {
+    let off = |directive, name: &str| object.off(directive).or_else(|| main.off(name).cloned());
+    let inactive = off(Directive::ActiveChecksEnabled, &active).or(never).map(|value| value.at);
+    let inactive = inactive.or_else(|| no_command.then(|| object.at().clone()))?;
+    if let Some(impassive) = off(Directive::PassiveChecksEnabled, &passive) {
         let text = "active and passive checks are off: Nagios never sees a fault";
-        return Some((&impassive.at, error("trigger-unreachable", text, "switch one of them on")));
+        return Some((impassive.at, error("trigger-unreachable", text, "switch one of them on")));
     }
     let text = if no_command {
         "there is no check_command: only passive results can set the host DOWN, and no check \
@@ -134,20 +130,17 @@ fn checks<'a>(
     Some((inactive, warning("passive-only", text, fix)))
 }
 
-fn volatile<'a>(subject: &'a LintedObject<'_>) -> Option<(&'a Location, LintFinding)> {
-    let value = subject.object.get("is_volatile").filter(|value| value.is_on())?;
+fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
+    let value = subject.object.get(Directive::IsVolatile).filter(|value| value.is_on())?;
     let text = "is_volatile is 1: at every check in a HARD problem state Nagios calls the handler \
                 and notifies again, although a repair helps only once";
-    Some((&value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
+    Some((value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
 }
 
 /// Checks objects with `max_check_attempts 1`. Their first bad result is HARD, so the notification
 /// and the repair start together, and the previous result was always good.
-fn attempts<'a>(
-    subject: &'a LintedObject<'_>,
-    rules: &Rules,
-) -> Option<(&'a Location, LintFinding)> {
-    let value = subject.object.get("max_check_attempts");
+fn attempts(subject: &LintedObject<'_>, rules: &Rules) -> Option<(Location, LintFinding)> {
+    let value = subject.object.get(Directive::MaxCheckAttempts);
     let value = value.filter(|value| number(&value.text) == Some(1.0))?;
     let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
     let finding = match rules.in_a_row {
@@ -164,17 +157,17 @@ fn attempts<'a>(
             error("trigger-unreachable", text, fix)
         }
     };
-    Some((&value.at, finding))
+    Some((value.at, finding))
 }
 
-fn settles<'a>(
-    subject: &'a LintedObject<'_>,
-    at: &'a Location,
+fn settles(
+    subject: &LintedObject<'_>,
+    at: &Location,
     rules: &Rules,
     main: &MainFile,
-) -> Option<(&'a Location, LintFinding)> {
-    let value = subject.object.get("retry_interval");
-    let units = value.and_then(|value| number(&value.text)).unwrap_or(1.0);
+) -> Option<(Location, LintFinding)> {
+    let value = subject.object.get(Directive::RetryInterval);
+    let units = value.as_ref().and_then(|value| number(&value.text)).unwrap_or(1.0);
     let retry = units * main.number("interval_length", 60.0);
     let settle =
         rules.ladder.iter().map(|rung| rung.settle).max().unwrap_or_default().as_secs_f64();
@@ -184,7 +177,8 @@ fn settles<'a>(
              check in between fails and can lead to a notification"
         );
         let fix = "make retry_interval longer than the repair's settle time";
-        (value.map_or(at, |value| &value.at), warning("retry-shorter-than-settle", text, fix))
+        let at = value.map_or_else(|| at.clone(), |value| value.at);
+        (at, warning("retry-shorter-than-settle", text, fix))
     })
 }
 
@@ -196,7 +190,7 @@ fn last_soft(
     attached: &AttachedHandler<'_>,
 ) -> Option<LintFinding> {
     attached.call.as_ref().ok().filter(|call| call.event.max_attempts.is_none())?;
-    let max = number(subject.object.text("max_check_attempts")?)?;
+    let max = number(&subject.object.text(Directive::MaxCheckAttempts)?)?;
     let name = format!("MAX{}ATTEMPTS", subject.kind.word().to_uppercase());
     (max > 1.0 && max <= f64::from(rules.soft_attempt)).then(|| {
         let text = format!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use engine::configuration::{Configuration, Location};
+use engine::configuration::{Configuration, Directive, Location};
 use plugin_kit::LIBEXEC;
 use policy::object_name;
 use policy_file::{BadPolicy, Config, WatchService};
@@ -99,7 +99,8 @@ fn check_repairs(
 ) {
     let WatchService { host, service } = watch;
     let mut services = configuration.objects.services.iter();
-    let known = services.find(|one| one.description == *service && one.hosts.contains(host));
+    let known = services
+        .find(|one| *one.description == **service && one.hosts.iter().any(|it| **it == **host));
     let label = object_name(host, Some(service));
     match known {
         None => {
@@ -109,7 +110,7 @@ fn check_repairs(
             findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
         }
         Some(one) => {
-            if let Some(value) = one.object.off("passive_checks_enabled") {
+            if let Some(value) = one.object.off(Directive::PassiveChecksEnabled) {
                 let text = "passive_checks_enabled is 0 for the check_repairs service: escalations \
                             go unnoticed";
                 let fix = "set passive_checks_enabled to 1";

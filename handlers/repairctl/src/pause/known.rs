@@ -58,7 +58,8 @@ fn services_in_objects(context: &Context, host: &str) -> Option<Option<Vec<Strin
     if !read.unreadable.is_empty() {
         return None;
     }
-    let is_known = read.objects.hosts.iter().any(|known| known.name == host);
-    let of_host = read.objects.services.iter().filter(|one| one.hosts.iter().any(|it| it == host));
-    Some(is_known.then(|| of_host.map(|service| service.description.clone()).collect()))
+    let is_known = read.objects.hosts.iter().any(|known| *known.name == *host);
+    let of_host =
+        read.objects.services.iter().filter(|one| one.hosts.iter().any(|it| **it == *host));
+    Some(is_known.then(|| of_host.map(|service| service.description.to_string()).collect()))
 }

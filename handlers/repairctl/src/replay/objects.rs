@@ -2,9 +2,11 @@
 //! line of the log.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
-use engine::configuration::{Configuration, ResolvedObject};
+use engine::configuration::{Configuration, Directive, ResolvedObject};
 use engine::log::StateChange;
+use foldhash::fast::RandomState;
 use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
@@ -21,6 +23,10 @@ pub enum RepairSource<'a> {
 /// The state of an object at the current line of the log.
 #[derive(Debug)]
 pub struct ReplayedObject {
+    /// `host` or `host;service`, as in the log.
+    name: Rc<[u8]>,
+    /// Index of the object whose state was logged after the state of this object.
+    next: usize,
     /// The object's names and repair. Before each decision, the simulation fills in the state and
     /// the downtimes.
     pub event: Event,
@@ -95,7 +101,9 @@ impl ObjectCounts {
 pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
     /// Index into `all` for each `host` and `host;service`.
-    index: HashMap<Vec<u8>, usize>,
+    index: HashMap<Rc<[u8]>, usize, RandomState>,
+    /// Index of the last object whose state was logged.
+    last: usize,
     /// The repair that every service in the log is assumed to have.
     repair: Option<RepairName>,
     /// Number of objects with a repair.
@@ -121,7 +129,7 @@ impl ReplayedObjects {
     fn configure(&mut self, configuration: &Configuration) {
         let objects = &configuration.objects;
         let opted_in = |object: &ResolvedObject| {
-            object.text("_REPAIR").and_then(|name| name.parse::<RepairName>().ok())
+            object.text(Directive::Repair).and_then(|name| name.parse::<RepairName>().ok())
         };
         for host in &objects.hosts {
             if let Some(repair) = opted_in(&host.object) {
@@ -130,7 +138,7 @@ impl ReplayedObjects {
         }
         for service in &objects.services {
             let Some(repair) = opted_in(&service.object) else { continue };
-            let (name, attempts) = (Some(service.description.as_str()), attempts(&service.object));
+            let (name, attempts) = (Some(&*service.description), attempts(&service.object));
             for host in &service.hosts {
                 self.add(host, name, Some(repair.clone()), attempts);
             }
@@ -145,8 +153,9 @@ impl ReplayedObjects {
         max_attempts: Option<u32>,
     ) -> usize {
         let names = [Some(host), service];
-        let key = names.into_iter().flatten().map(unspell).collect::<Vec<_>>().join(&b';');
-        if let Some(known) = self.index.get(&key) {
+        let name: Rc<[u8]> =
+            names.into_iter().flatten().map(unspell).collect::<Vec<_>>().join(&b';').into();
+        if let Some(known) = self.index.get(&name) {
             return *known;
         }
         let its_host = service.map(|_| self.add(host, None, None, None));
@@ -154,7 +163,10 @@ impl ReplayedObjects {
         self.with_repair += u32::from(repair.is_some());
         let event =
             Event { repair, max_attempts, ..Event::new(host, service, state, StateType::Hard, 1) };
+        self.index.insert(Rc::clone(&name), self.all.len());
         self.all.push(ReplayedObject {
+            name,
+            next: 0,
             event,
             host: its_host,
             state: None,
@@ -168,7 +180,6 @@ impl ReplayedObjects {
             busy: None,
             counts: ObjectCounts::default(),
         });
-        self.index.insert(key, self.all.len() - 1);
         self.all.len() - 1
     }
 
@@ -187,6 +198,21 @@ impl ReplayedObjects {
         let service = parts.next();
         let repair = service.as_ref().map(|_| repair);
         Ok(Some(self.add(&host, service.as_deref(), repair, None)))
+    }
+
+    /// Finds an object like [`ReplayedObjects::find`], for a line with its present state. Nagios
+    /// logs the states of all objects after each rotation of the log, always in the same order.
+    /// Most lines of a large site's log are such lines, so this looks first at the object that
+    /// followed the last time.
+    pub fn find_next(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
+        let next = self.all.get(self.last).map_or(0, |last| last.next);
+        let is_next = self.all.get(next).is_some_and(|next| *next.name == *object);
+        let found = if is_next { Some(next) } else { self.find(object)? };
+        if let (Some(found), Some(last)) = (found, self.all.get_mut(self.last)) {
+            last.next = found;
+            self.last = found;
+        }
+        Ok(found)
     }
 
     pub fn get_mut(&mut self, index: usize) -> Option<&mut ReplayedObject> {
@@ -224,5 +250,28 @@ impl ReplayedObjects {
 pub struct TooManyObjects;
 
 fn attempts(object: &ResolvedObject) -> Option<u32> {
-    object.text("max_check_attempts")?.parse().ok()
+    object.text(Directive::MaxCheckAttempts)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_states_that_are_logged_in_the_same_order_without_a_search() {
+        let source = || RepairSource::All("httpd".parse().unwrap());
+        let names: Vec<Vec<u8>> = ["web1", "web2", "web1;HTTP", "web1;SSH", "web2;HTTP"]
+            .map(|name| name.as_bytes().to_vec())
+            .to_vec();
+        let mut objects = ReplayedObjects::new(source());
+        let rotation = |objects: &mut ReplayedObjects| -> Vec<usize> {
+            names.iter().map(|name| objects.find_next(name).unwrap().unwrap()).collect()
+        };
+        let first = rotation(&mut objects);
+        assert_eq!(first, names.iter().map(|name| objects.index[&**name]).collect::<Vec<_>>());
+        assert_eq!(rotation(&mut objects), first);
+        objects.index.clear();
+        assert_eq!(rotation(&mut objects), first);
+        assert_eq!(objects.all.len(), names.len());
+    }
 }

@@ -92,7 +92,11 @@ impl<'a> Simulation<'a> {
         entry: &LogEntry<'_>,
         on_decision: OnDecision<'_>,
     ) -> Result<(), TooManyObjects> {
-        let Some(index) = self.objects.find(entry.object)? else { return Ok(()) };
+        let index = match entry.event {
+            LogEvent::State(_) => self.objects.find_next(entry.object)?,
+            _ => self.objects.find(entry.object)?,
+        };
+        let Some(index) = index else { return Ok(()) };
         let Some(object) = self.objects.get_mut(index) else { return Ok(()) };
         match entry.event {
             LogEvent::Alert(change) | LogEvent::HandlerCall(change) => {

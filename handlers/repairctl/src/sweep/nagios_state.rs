@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use engine::configuration::ObjectCache;
+use engine::configuration::{AddressesOf, ObjectCache};
 use engine::status_file::StatusFileError;
 use engine::status_snapshot::{ObjectKey, StatusSnapshot};
 use policy::{Rounded, spell};
@@ -30,8 +30,8 @@ impl NagiosState {
     /// the status file, as in Nagios itself and all distributions.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
         let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
-        let objects =
-            ObjectCache::read(&path).map_err(|why| SweepError::ObjectCache { path, why })?;
+        let objects = ObjectCache::read(&path, AddressesOf::AllHosts)
+            .map_err(|why| SweepError::ObjectCache { path, why })?;
         let snapshot = StatusSnapshot::read(file)?;
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }

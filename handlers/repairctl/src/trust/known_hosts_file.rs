@@ -2,6 +2,7 @@
 //! lines as they are.
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
@@ -23,9 +24,9 @@ pub enum KnownHostsFileError {
     /// The list `ssh.known_hosts` in the policy is empty.
     #[error("the policy names no known_hosts file for the key: add one to ssh.known_hosts")]
     NoFile,
-    /// The file cannot be read or replaced.
-    #[error("cannot write {path}: {why}{}; nothing was recorded", next_step(.why))]
-    Unwritable { path: PathBuf, why: io::Error },
+    /// A step of the change failed.
+    #[error("cannot {step} {path}: {why}{}; nothing was recorded", next_step(.why))]
+    Failed { step: ChangeStep, path: PathBuf, why: io::Error },
     /// A line matches not only this host but also other hosts.
     #[error(
         "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
@@ -38,6 +39,33 @@ pub enum KnownHostsFileError {
          was recorded"
     )]
     Link { path: PathBuf, owner: u32 },
+}
+
+/// The steps of a change of known_hosts.
+#[derive(Debug, Clone, Copy)]
+pub enum ChangeStep {
+    /// Opens the directory of the file.
+    Open,
+    Lock,
+    Read,
+    Write,
+}
+
+impl fmt::Display for ChangeStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ChangeStep::Open => "open",
+            ChangeStep::Lock => "lock",
+            ChangeStep::Read => "read",
+            ChangeStep::Write => "write",
+        })
+    }
+}
+
+impl ChangeStep {
+    fn failed(self, path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
+        KnownHostsFileError::Failed { step: self, path: path.to_owned(), why: why.into() }
+    }
 }
 
 impl From<KnownHostsFileError> for Problem {
@@ -53,17 +81,13 @@ fn next_step(why: &io::Error) -> &'static str {
     }
 }
 
-fn failed(path: &Path, why: impl Into<io::Error>) -> KnownHostsFileError {
-    KnownHostsFileError::Unwritable { path: path.to_owned(), why: why.into() }
-}
-
 /// Checks that these files are safe to read and that the first one can be changed. `trust` does
 /// this before it asks the admin anything.
 pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
     let first = files.first().ok_or(KnownHostsFileError::NoFile)?;
     let directory = KnownHostsFile::of(first)?.directory;
     rustix::fs::access(directory.path(), rustix::fs::Access::WRITE_OK)
-        .map_err(|why| failed(first, why))?;
+        .map_err(|why| ChangeStep::Write.failed(first, why))?;
     files.iter().try_for_each(|file| KnownHostsFile::of(file).map(drop))
 }
 
@@ -77,8 +101,9 @@ pub fn pin(
 ) -> Result<(), KnownHostsFileError> {
     let file = KnownHostsFile::of(path)?;
     // Without the lock, one of two simultaneous changes would be lost.
-    let _lock = file.directory.lock(Instant::now() + PATIENCE).map_err(|why| failed(path, why))?;
-    let before = file.read().map_err(|why| failed(path, why))?;
+    let lock = file.directory.lock(Instant::now() + PATIENCE);
+    let _lock = lock.map_err(|why| ChangeStep::Lock.failed(path, why))?;
+    let before = file.read().map_err(|why| ChangeStep::Read.failed(path, why))?;
     let names: Vec<&str> = [name].into_iter().chain(former).collect();
     let mut text = remove_host(&before, &names).map_err(|SharedLine(line)| {
         KnownHostsFileError::Pattern { path: path.to_owned(), line, names: names.join(" or ") }
@@ -87,7 +112,7 @@ pub fn pin(
         text.push(b'\n');
     }
     text.extend(format!("{name} {key}\n").as_bytes());
-    file.replace(&text).map_err(|why| failed(path, why))
+    file.replace(&text).map_err(|why| ChangeStep::Write.failed(path, why))
 }
 
 /// A known_hosts file in a directory that only root and the current user can change.
@@ -108,7 +133,8 @@ impl KnownHostsFile {
                 Err(KnownHostsFileError::Link { path: path.to_owned(), owner: link.uid() })
             }
             Ok(link) if link.is_symlink() => {
-                let target = fs::canonicalize(path).map_err(|why| failed(path, why))?;
+                let target = fs::canonicalize(path);
+                let target = target.map_err(|why| ChangeStep::Open.failed(path, why))?;
                 KnownHostsFile::without_links(&target)
             }
             _ => Ok(file),
@@ -117,7 +143,7 @@ impl KnownHostsFile {
 
     fn without_links(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let directory = Directory::open(path.parent().unwrap_or(Path::new("/")))
-            .map_err(|why| failed(path, why))?;
+            .map_err(|why| ChangeStep::Open.failed(path, why))?;
         Ok(KnownHostsFile { directory, path: path.to_owned() })
     }
 
@@ -192,6 +218,18 @@ mod tests {
                 .contains("a link that belongs to uid 65534")
         );
         assert_eq!(fs::read_to_string(&file).unwrap(), format!("web1 {KEY}\n"));
+    }
+
+    #[test]
+    fn names_the_step_that_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        fs::create_dir(&file).unwrap();
+        for (path, step) in [(&file, "read"), (&dir.path().join("none/known_hosts"), "open")] {
+            let text = pin(path, "web1", None, KEY).unwrap_err().to_string();
+            let begin = format!("cannot {step} {}: ", path.display());
+            assert!(text.starts_with(&begin) && text.ends_with("nothing was recorded"), "{text}");
+        }
     }
 
     #[test]

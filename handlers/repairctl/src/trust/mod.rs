@@ -33,7 +33,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The host's address in Nagios' object cache; absent if the cache does not contain the host.
+    /// The host's address in Nagios' object cache; absent if the cache does not contain the host, or the command line
+    /// has an address.
     address: Option<String>,
     /// The keys, as the host sent them, or the error message.
     keys: Result<Vec<Vec<u8>>, String>,
@@ -56,10 +57,7 @@ impl Split for TrustArgs {
     }
 
     fn collect(&self, context: &Context) -> Result<HostKeyProbe, Problem> {
-        let objects = MainFile::find(self.nagios_cfg.as_deref())?
-            .and_then(|main| main.objects().ok())
-            .unwrap_or_default();
-        let address = objects.address(&self.host).map(str::to_owned);
+        let address = known_address(self)?;
         let place = probe_target(self, &target(self, context, address.as_deref())?);
         let keys = match probe::host_keys(&place, Instant::now() + LIMIT) {
             Err(why @ Error::BadTarget { .. }) => return Err(Problem::failed(why)),
@@ -87,6 +85,13 @@ impl Split for TrustArgs {
         let keys: Vec<ShownKey> = blobs.iter().filter_map(|blob| ShownKey::read(blob)).collect();
         compare(self, context, &place, &keys, out)
     }
+}
+
+/// Returns the host's address in Nagios' object cache. With `--address`, which takes precedence,
+/// the object cache is not read.
+fn known_address(args: &TrustArgs) -> Result<Option<String>, Problem> {
+    let main = MainFile::find(args.nagios_cfg.as_deref())?.filter(|_| args.address.is_none());
+    Ok(main.and_then(|main| main.address_of(&args.host).ok()?))
 }
 
 fn compare(
@@ -295,4 +300,32 @@ fn record(
 fn alarm(text: &str, out: &mut Out) {
     let text = Tone::Bad.paint(&plugin_kit::clean(text), out);
     out.line(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn reads_no_object_cache_for_a_given_address() {
+        let directory = tempfile::tempdir().unwrap();
+        let (main, cache) = (directory.path().join("nagios.cfg"), directory.path().join("cache"));
+        fs::write(&main, format!("object_cache_file={}\n", cache.display())).unwrap();
+        fs::write(&cache, "define host {\n\thost_name\tweb1\n\taddress\t192.0.2.1\n\t}\n").unwrap();
+        let known = |address: Option<&str>| {
+            known_address(&TrustArgs {
+                host: "web1".to_owned(),
+                fingerprint: None,
+                replace: false,
+                address: address.map(str::to_owned),
+                port: None,
+                nagios_cfg: Some(main.clone()),
+            })
+            .unwrap()
+        };
+        assert_eq!(known(None).as_deref(), Some("192.0.2.1"));
+        assert_eq!(known(Some("192.0.2.9")), None);
+    }
 }

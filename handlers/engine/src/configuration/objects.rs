@@ -1,0 +1,50 @@
+//! The objects of a configuration, with templates and host groups applied.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::inherit::{MissingTemplates, ResolvedObject};
+use super::value::DirectiveValue;
+
+/// All objects of a configuration.
+#[derive(Debug, Default)]
+pub struct Objects {
+    /// The command lines, by command name.
+    pub commands: BTreeMap<Rc<str>, DirectiveValue>,
+    /// The hosts, in the order of the files.
+    pub hosts: Vec<HostDefinition>,
+    /// The service definitions, in the order of the files. One definition can apply to many hosts.
+    pub services: Vec<ServiceDefinition>,
+    /// The names of the time periods that cover the whole week.
+    pub always: BTreeSet<Rc<str>>,
+    /// The undefined templates, each with the location of its `use` line.
+    pub missing: MissingTemplates,
+}
+
+impl Objects {
+    /// Returns the command line of an event handler, which is given as `name` or
+    /// `name!argument!...`.
+    pub fn command(&self, handler: &str) -> Option<&DirectiveValue> {
+        self.commands.get(handler.split('!').next()?)
+    }
+}
+
+/// A host of the configuration.
+#[derive(Debug)]
+pub struct HostDefinition {
+    /// Name of the host.
+    pub name: Rc<str>,
+    /// All directives of the host.
+    pub object: ResolvedObject,
+}
+
+/// A service of the configuration, on one or more hosts.
+#[derive(Debug)]
+pub struct ServiceDefinition {
+    /// Description of the service.
+    pub description: Rc<str>,
+    /// Names of the hosts that have this service.
+    pub hosts: Vec<Rc<str>>,
+    /// All directives of the service.
+    pub object: ResolvedObject,
+}
