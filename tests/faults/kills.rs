@@ -38,6 +38,9 @@ pub fn times_run(bed: &Bed) -> usize {
 /// Calls the handler in the background, calls `kill` after each of the moments and checks the
 /// result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
+    // A call whose worker was killed waits in the queue, and the next call in the background lets it
+    // run too.
+    let mut waiting = 0;
     for moment in MOMENTS {
         let before = times_run(bed);
         bed.call(&CALL.replace(" --foreground", ""));
@@ -49,7 +52,9 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
             (!works(&bed.web.gate_command())).then_some(())
         });
         let ran = times_run(bed) - before;
-        assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
+        waiting += 1;
+        assert!(ran <= waiting, "{ran} repairs for {waiting} calls, killed after {moment} ms");
+        waiting -= ran;
 
         // The host is not locked for long. A later call repairs it.
         let next = until("a call that repairs", Duration::from_secs(30), || {

@@ -9,7 +9,7 @@
 mod processes;
 mod site;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io::{Write, stdout};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -34,8 +34,6 @@ struct Figures {
     dispatched: Vec<String>,
     no_action: u32,
     killed: BTreeMap<&'static str, u32>,
-    /// The jobs whose worker was killed.
-    killed_jobs: HashSet<String>,
     shifts: u32,
     /// Time and description of each kill.
     kill_log: Vec<(SystemTime, String)>,
@@ -160,7 +158,6 @@ fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures)
     let process = found.swap_remove(index);
     if process.kill() {
         *figures.killed.entry(role.name()).or_default() += 1;
-        figures.killed_jobs.extend(process.job());
         figures.kill_log.push((SystemTime::now(), process.to_string()));
     }
 }
@@ -181,18 +178,15 @@ fn settle(site: &Site) {
             ));
         }
         thread::sleep(Duration::from_secs(2));
-        site.running().is_empty().then_some(())
+        (site.running().is_empty() && site.processes().is_empty()).then_some(())
     });
 }
 
 fn judge(site: &Site, figures: &Figures, seed: u64) {
     assert_eq!(site.faults(), "", "seed {seed}");
     let on_record = site.jobs_on_record();
-    let lost: Vec<&String> = figures
-        .dispatched
-        .iter()
-        .filter(|job| !on_record.contains(*job) && !figures.killed_jobs.contains(*job))
-        .collect();
+    let lost: Vec<&String> =
+        figures.dispatched.iter().filter(|job| !on_record.contains(*job)).collect();
     assert!(lost.is_empty(), "seed {seed}: neither repaired nor refused: {lost:?}");
     assert!(figures.events >= EVENTS && figures.kills() >= KILLS);
     for role in Role::ALL.iter().map(|role| role.name()).chain(["handler"]) {

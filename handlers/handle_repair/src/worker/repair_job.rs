@@ -15,6 +15,8 @@ pub struct RepairJob<'a> {
     pub config: &'a Config,
     /// Job ID, assigned by the handler.
     pub id: &'a JobId,
+    /// Time of the call.
+    pub at: SystemTime,
     /// Time at which Nagios saw the fault. Only results of later checks can show a recovery.
     pub called: SystemTime,
 }
