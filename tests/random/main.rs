@@ -24,9 +24,9 @@ const REPAIRS: usize = 1_000;
 const KILLS: u32 = 300;
 /// Maximum number of events. By then the test must have reached `EVENTS`, `REPAIRS` and `KILLS`.
 const MOST_EVENTS: u32 = 100_000;
-/// Maximum number of parallel workers. The fleet limit allows fewer repairs, so some workers are
-/// refused.
-const WORKERS: usize = 20;
+/// Number of waiting calls at which the test waits. The fleet limit allows fewer repairs, so some
+/// calls are refused.
+const WAITING: usize = 20;
 
 #[derive(Default)]
 struct Figures {
@@ -98,7 +98,6 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
     // because that would take a lock for a moment.
     let processes = site.processes();
     let is_running = processes.iter().any(|one| matches!(one.role, Role::Supervisor | Role::Timer));
-    let is_full = processes.iter().filter(|one| one.role == Role::Worker).count() >= WORKERS;
     if is_running && random.one_in(60) {
         if site.kill_handler(&words, random.below(3_000)) {
             *figures.killed.entry("handler").or_default() += 1;
@@ -118,12 +117,10 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
         site.move_clock(Duration::from_secs(random.below(90)));
         figures.shifts += 1;
     }
-    if is_full {
-        until("room for a worker", Duration::from_secs(120), || {
-            let workers = |one: &&Process| one.role == Role::Worker;
-            (site.processes().iter().filter(workers).count() < WORKERS).then_some(())
-        });
-    }
+    until("room in the queue", Duration::from_secs(120), || {
+        // A call whose worker was killed waits for the next event.
+        (site.waiting() < WAITING || site.processes().is_empty()).then_some(())
+    });
 }
 
 fn event(random: &mut Random, host: &str, number: u32) -> String {

@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records the end of each repair on the event's host whose worker died, unless the repair may
 /// still be running. In that case the host stays reserved. Calls `before_query` before it queries a
-/// gate, which can take [`PATIENCE`].
+/// gate, which can take ten seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
