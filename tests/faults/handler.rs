@@ -42,7 +42,9 @@ fn signal_at_every_moment(signal: Signal) {
     assert!(background(&bed, &bed.monitor.policy).status().unwrap().success());
     let whole = begun.elapsed();
     no_worker(&bed);
-    let (mut started, mut moment) = (0, 0);
+    // A handler that is killed before it starts a worker can leave its call in the queue, and the
+    // next call lets it run too.
+    let (mut started, mut moment, mut waiting) = (0, 0, 0);
     // On a busy machine, the handler may start its worker later than in the first run. Kill it
     // later and later until it has started a worker.
     while moment <= MOMENTS || started == 0 {
@@ -55,7 +57,10 @@ fn signal_at_every_moment(signal: Signal) {
         handler.wait().unwrap();
         no_worker(&bed);
         let (ran, new) = (times_run(&bed) - ran, bed.monitor.records().len() - known);
-        assert!(ran == new && new <= 1, "{ran} repairs and {new} records after moment {moment}");
+        waiting += 1;
+        let story = format!("{ran} repairs and {new} records after moment {moment}");
+        assert!(ran == new && new <= waiting, "{story}, {waiting} calls waiting");
+        waiting -= new;
         started += new;
         moment += 1;
     }

@@ -38,6 +38,9 @@ pub fn times_run(bed: &Bed) -> usize {
 /// For each time in `MOMENTS`, calls the handler in the background, calls `kill` when that time has
 /// passed, and checks the result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
+    // A call whose worker was killed waits in the queue, and the next call in the background lets it
+    // run too.
+    let mut waiting = 0;
     for moment in MOMENTS {
         let before = times_run(bed);
         bed.call(&CALL.replace(" --foreground", ""));
@@ -49,7 +52,9 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
             (!works(&bed.web.gate_command())).then_some(())
         });
         let ran = times_run(bed) - before;
-        assert!(ran <= 1, "{ran} repairs for one call, killed after {moment} ms");
+        waiting += 1;
+        assert!(ran <= waiting, "{ran} repairs for {waiting} calls, killed after {moment} ms");
+        waiting -= ran;
 
         // The host must not stay locked for long, so that a later call can repair it.
         let next = until("a call that repairs", Duration::from_secs(30), || {

@@ -58,11 +58,6 @@ impl Process {
     pub fn kill(&self) -> bool {
         kill_process(self.pid, Signal::KILL).is_ok()
     }
-
-    /// Returns the job ID if the process is a worker.
-    pub fn job(&self) -> Option<String> {
-        self.words.iter().find_map(|word| word.strip_prefix("--job=")).map(str::to_owned)
-    }
 }
 
 /// Returns the processes that have a role and whose command line contains a path below `place`.

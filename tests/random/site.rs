@@ -196,6 +196,15 @@ impl Site {
         })
     }
 
+    /// Returns the number of calls in the queue.
+    pub fn waiting(&self) -> usize {
+        let queue = fs::read_dir(self.place.at("monitor/ledger.sqlite.queue"));
+        let names = queue.into_iter().flatten().map(|entry| entry.unwrap().file_name());
+        names
+            .filter(|name| name.to_str().unwrap().starts_with(|c: char| c.is_ascii_digit()))
+            .count()
+    }
+
     pub fn running(&self) -> Vec<Running> {
         self.monitor.read(|ledger| ledger.running().unwrap()).unwrap()
     }

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod waits;
+
 use std::fs;
 use std::io::Write;
 use std::process::{Child, Command, Output, Stdio};

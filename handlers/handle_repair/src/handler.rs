@@ -1,4 +1,4 @@
-//! The event handler: decides whether a repair may be needed, and dispatches it to the worker.
+//! The event handler: decides whether a repair may be needed, and dispatches it to the workers.
 //!
 //! Nagios runs the handler on every state change of every service, so the handler loads nothing
 //! that only a repair needs.
@@ -8,18 +8,22 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use plugin_kit::{Outcome, Problem, program_places};
 use policy::{JobId, Reason, RepairName, consider};
+use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
+use crate::queue::{CallQueue, QueueError, WorkerSlot};
 use crate::verdict::{HandlerExit, Verdict};
 use crate::{explain, job};
 
 /// File name of the worker program.
 pub const WORKER: &str = "repair_worker";
+/// First argument of a worker that answers the waiting calls. The path of the policy follows.
+pub const ANSWER: &str = "--answer";
 
 /// Decides about one event, and dispatches the repair to the worker if one may be needed.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
@@ -28,7 +32,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     match consider(&invocation.event, &config.policy) {
         Ok((name, _)) => {
             privsep::refuse_root(config.directories(), argv)?;
-            Ok(dispatch(&invocation, name, argv))
+            Ok(dispatch(&invocation, &config, name, argv))
         }
         Err(why) => {
             let detail = if invocation.options.explain {
@@ -41,13 +45,18 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     }
 }
 
-/// Starts the worker in the background, or replaces this process with it if the caller waits for
+/// Leaves the call to the workers, or replaces this process with a worker if the caller waits for
 /// its output.
-fn dispatch(invocation: &Invocation, name: &RepairName, argv: &[OsString]) -> Outcome {
+fn dispatch(
+    invocation: &Invocation,
+    config: &Config,
+    name: &RepairName,
+    argv: &[OsString],
+) -> Outcome {
     let object = invocation.event.object();
     let started = job::new().map_err(NotStarted::NoJob).and_then(|job| {
         match invocation.options.mode {
-            Mode::Background => start_worker(&job, argv).map(drop)?,
+            Mode::Background => enqueue(&job, invocation, config, argv)?,
             Mode::Foreground | Mode::DryRun => become_worker(&job, argv)?,
         }
         Ok(job)
@@ -56,6 +65,35 @@ fn dispatch(invocation: &Invocation, name: &RepairName, argv: &[OsString]) -> Ou
         Ok(job) => Verdict::Dispatched.with(&format!("{object}: job {job} runs repair {name}")),
         Err(why) => HandlerExit::Failed.with(format!("{object}: {why}; nothing was run")),
     }
+}
+
+/// Adds the call to the queue, and starts a worker if none is taking calls. The call is always
+/// queued first: if its worker is killed, another one finds it there.
+fn enqueue(
+    job: &JobId,
+    invocation: &Invocation,
+    config: &Config,
+    argv: &[OsString],
+) -> Result<(), NotStarted> {
+    let policy = &invocation.options.policy;
+    let mut queue = CallQueue::open(&config.ledger)?;
+    queue.add(job, policy, argv)?;
+    start_decider(&queue, policy).inspect_err(|_| queue.withdraw(job))
+}
+
+/// Starts a worker that answers the waiting calls, if there are any and no worker does. The worker
+/// reads the path of the queue from `policy`.
+pub fn serve(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
+    if queue.has_waiting()? { start_decider(queue, policy) } else { Ok(()) }
+}
+
+fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
+    if queue.has_decider()? {
+        return Ok(());
+    }
+    // Without a free slot, every worker looks at the queue after its repair.
+    let Some(slot) = queue.free_slot()? else { return Ok(()) };
+    start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }
 
 /// Returns the problem for an error that occurred before anything was run.
@@ -81,6 +119,12 @@ pub enum NotStarted {
     /// No random bytes for a job ID could be read.
     #[error("/dev/urandom: {0}")]
     NoJob(io::Error),
+    /// No thread that waits for the worker could be started.
+    #[error("cannot start a thread: {0}")]
+    NoThread(io::Error),
+    /// The call could not be added to the queue, or no slot could be opened.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// The worker exists but could not be executed.
     #[error("cannot start {place}: {why}")]
     Failed {
@@ -100,14 +144,14 @@ pub(crate) fn listed(places: &[PathBuf]) -> String {
     places.join(", ")
 }
 
-/// Starts the worker in a process group of its own and with null stdio. Nagios kills the process
-/// group of the handler at `event_handler_timeout`, and a child that kept the handler's descriptors
-/// would stall the Nagios worker that waits on them. `argv` holds the arguments of `handle_repair`.
-pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, NotStarted> {
-    worker_command(job, argv, |command| {
+/// Starts a worker in a process group of its own, with null output. Nagios kills the process group
+/// of the handler at `event_handler_timeout`, and a child that kept the handler's descriptors would
+/// stall the Nagios worker that waits on them. The worker inherits the slot.
+pub fn start_worker(slot: WorkerSlot, argv: &[OsString]) -> Result<Child, NotStarted> {
+    worker_command(argv, |command| {
         command
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(slot.share()?)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -116,17 +160,21 @@ pub fn start_worker(job: &JobId, argv: &[OsString]) -> Result<Child, NotStarted>
 
 /// Replaces this process with the worker, whose output and exit code the caller then gets.
 fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), NotStarted> {
-    worker_command(job, argv, |command| Err(command.exec()))
+    worker_command(&with_job(job, argv), |command| Err(command.exec()))
+}
+
+/// Returns the arguments of a worker that runs this job only.
+pub fn with_job(job: &JobId, argv: &[OsString]) -> Vec<OsString> {
+    std::iter::once(cli::with_value("--job", job.as_str())).chain(argv.iter().cloned()).collect()
 }
 
 fn worker_command<T>(
-    job: &JobId,
     argv: &[OsString],
     run: impl Fn(&mut Command) -> io::Result<T>,
 ) -> Result<T, NotStarted> {
     let places = program_places(env::current_exe().ok().as_deref(), WORKER);
     for place in &places {
-        match run(Command::new(place).arg(format!("--job={job}")).args(argv)) {
+        match run(Command::new(place).args(argv)) {
             Ok(run) => return Ok(run),
             Err(why) if why.kind() == io::ErrorKind::NotFound => {}
             Err(why) => return Err(NotStarted::Failed { place: place.clone(), why }),

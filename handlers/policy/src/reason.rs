@@ -77,6 +77,9 @@ pub enum Reason {
         /// How far that time is ahead of the clock.
         ahead: Duration,
     },
+    /// The call waited for a worker so long that the fault may be over, and the engine shows no
+    /// result since then. Holds the time of the wait.
+    WaitedTooLong(Duration),
     /// A repair is running on this host.
     AlreadyRunning {
         /// The job that is running.
@@ -151,6 +154,7 @@ impl Reason {
             Reason::SameEvent { .. } => ReasonCode::SameEvent,
             Reason::SameProblem { .. } => ReasonCode::SameProblem,
             Reason::ClockWentBack { .. } => ReasonCode::ClockWentBack,
+            Reason::WaitedTooLong(_) => ReasonCode::WaitedTooLong,
             Reason::AlreadyRunning { .. } => ReasonCode::AlreadyRunning,
             Reason::CoolingDown { .. } => ReasonCode::CoolingDown,
             Reason::BreakerOpen { .. } => ReasonCode::BreakerOpen,
@@ -256,6 +260,12 @@ impl fmt::Display for Reason {
                 "the clock is {} behind job {job} in the ledger: repairs are allowed again when \
                  the clock has caught up; if it was wrong when the job ran, delete that job's row",
                 Rounded(*ahead)
+            ),
+            Reason::WaitedTooLong(wait) => write!(
+                f,
+                "the call waited {} for a worker, and Nagios shows no result since then: allowed \
+                 at the next event, or by 'repairctl sweep' if the fault persists",
+                Rounded(*wait)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,

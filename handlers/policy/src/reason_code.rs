@@ -34,6 +34,8 @@ words! {
         SameProblem = "same-problem",
         /// The ledger holds a time that is later than the clock.
         ClockWentBack = "clock-went-back",
+        /// The call waited for a worker so long that the fault may be over.
+        WaitedTooLong = "waited-too-long",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
         /// The cooldown after the last repair is not over.
@@ -58,7 +60,8 @@ impl ReasonCode {
     /// other repairs end or the other objects recover.
     pub fn is_shared_limit(self) -> bool {
         match self {
-            ReasonCode::AlreadyRunning
+            ReasonCode::WaitedTooLong
+            | ReasonCode::AlreadyRunning
             | ReasonCode::FleetRunning
             | ReasonCode::FleetStarted
             | ReasonCode::FleetShare => true,

@@ -4,12 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata, TryLockError};
 use std::io::{ErrorKind, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::fchown;
 use std::path::{Component, Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat, unlinkat};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, Stat, fchmod, mkdirat, openat, renameat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
@@ -140,6 +141,31 @@ impl Directory {
         )?;
         fchmod(&opened, Mode::from_raw_mode(mode)).map_err(|why| Error::io(&path, why))?;
         Ok(opened.into())
+    }
+
+    /// Returns the names of the entries, in no particular order, without `.` and `..`.
+    ///
+    /// # Errors
+    /// The directory cannot be read. The same error can follow any name.
+    pub fn names(&self) -> Result<impl Iterator<Item = Result<OsString, Error>>, Error> {
+        let unreadable = |why| Error::io(&self.path, why);
+        let entries = Dir::read_from(&self.fd).map_err(unreadable)?;
+        let names = entries.map(move |entry| {
+            let name = entry.map_err(unreadable)?.file_name().to_bytes().to_owned();
+            Ok(OsString::from_vec(name))
+        });
+        Ok(names.filter(|name| !name.as_ref().is_ok_and(|name| name == "." || name == "..")))
+    }
+
+    /// Opens a regular file for reading and writing. Creates it with this mode, less the umask, if
+    /// it does not exist.
+    ///
+    /// # Errors
+    /// The name is a symbolic link or another kind of file, or a system call fails.
+    pub fn open_or_create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
+        let (name, path) = self.name(name.as_ref())?;
+        let flags = OFlags::RDWR | OFlags::CREATE;
+        expect(&path, self.open_at(name, flags, Mode::from_raw_mode(mode))?, FileKind::File)
     }
 
     /// Opens a regular file for reading.

@@ -151,3 +151,21 @@ fn rejects_directories_of_another_account() {
         assert!(path.ends_with("theirs"), "{refused:?}");
     }
 }
+
+#[test]
+fn lists_entries_and_opens_or_creates_only_regular_files() {
+    let dir = tempdir().unwrap();
+    let ours = Directory::open(dir.path()).unwrap();
+    assert_eq!(ours.names().unwrap().count(), 0);
+    ours.open_or_create("lock", 0o600).unwrap().write_all(b"kept").unwrap();
+    ours.open_or_create("lock", 0o600).unwrap();
+    assert_eq!(ours.read("lock", 9).unwrap(), b"kept");
+    symlink("lock", dir.path().join("link")).unwrap();
+    ours.create_dir("below", 0o755).unwrap();
+    assert!(ours.open_or_create("link", 0o600).is_err());
+    assert!(ours.open_or_create("below", 0o600).is_err());
+    assert!(ours.open_or_create("../lock", 0o600).is_err());
+    let mut names: Vec<_> = ours.names().unwrap().map(Result::unwrap).collect();
+    names.sort();
+    assert_eq!(names, ["below", "link", "lock"]);
+}

@@ -13,13 +13,15 @@ mod reserve;
 pub mod supervisor;
 mod syslog;
 pub mod verify;
+pub mod waiting;
 
 use std::ffi::OsString;
-use std::time::{Instant, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome};
 use plugin_kit::{Outcome, Problem, State};
-use policy::{RepairName, Rules};
+use policy::{JobId, RepairName, Rules};
 use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
@@ -31,21 +33,48 @@ use ladder::Ending;
 pub use recovery::close as close_abandoned;
 use repair_job::RepairJob;
 
-/// Runs the worker. The output also goes to syslog, because in the background nobody reads stdout.
+/// Runs one job: a call in the foreground, a dry run, or an object that the sweep offers.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
-    let called = invocation.options.seen.unwrap_or(now);
     // The worker outlives its caller, so it must not keep the caller's working directory busy.
     let _ = std::env::set_current_dir("/");
-    let result = match load(&invocation, argv) {
-        Ok(config) if invocation.options.mode == Mode::DryRun => {
-            return rehearse(&invocation, &config, called);
-        }
-        Ok(config) => repair(&invocation, &config, called)
-            .inspect_err(|problem| notify::report_failure(&invocation, &config, problem)),
-        Err(problem) => Err(problem),
-    };
+    if invocation.options.mode == Mode::DryRun {
+        let config = load(&invocation.options.policy, argv)?;
+        let called = invocation.options.seen.unwrap_or(now);
+        return rehearse(&invocation, &config, called);
+    }
+    let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
+    let id = invocation.options.job.clone().ok_or_else(missing)?;
+    let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
+    answer(&call, argv, &mut || ())
+}
+
+/// A call that a worker answers.
+struct Call<'a> {
+    invocation: &'a Invocation,
+    id: &'a JobId,
+    /// Time of the call.
+    at: SystemTime,
+    /// The number of workers that died while they answered this call.
+    deaths: u32,
+}
+
+/// Answers a call. The output also goes to syslog, because in the background nobody reads stdout.
+/// Calls `before_wait` before anything that can take long: a repair, the query of a gate, or a
+/// report to Nagios.
+fn answer(
+    call: &Call<'_>,
+    argv: &[OsString],
+    before_wait: &mut dyn FnMut(),
+) -> Result<Outcome, Problem> {
+    let invocation = call.invocation;
+    let result = load(&invocation.options.policy, argv).and_then(|config| {
+        repair(call, &config, before_wait).inspect_err(|problem| {
+            before_wait();
+            notify::report_failure(invocation, &config, problem);
+        })
+    });
     match &result {
         Ok(outcome) => String::from_utf8_lossy(&outcome.render()).lines().for_each(syslog::log),
         Err(problem) => syslog::log(&format!("{}: {problem}", invocation.event.object())),
@@ -53,8 +82,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     result
 }
 
-fn load(invocation: &Invocation, argv: &[OsString]) -> Result<Config, Problem> {
-    let config = policy_file::read(&invocation.options.policy).map_err(nothing_run)?;
+fn load(policy: &Path, argv: &[OsString]) -> Result<Config, Problem> {
+    let config = policy_file::read(policy).map_err(nothing_run)?;
     privsep::refuse_root(config.directories(), argv)?;
     Ok(config)
 }
@@ -87,29 +116,44 @@ fn rehearse(
 }
 
 fn repair(
-    invocation: &Invocation,
+    call: &Call<'_>,
     config: &Config,
-    called: SystemTime,
+    before_wait: &mut dyn FnMut(),
 ) -> Result<Outcome, Problem> {
-    let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
-    let id = invocation.options.job.as_ref().ok_or_else(missing)?;
+    let Call { invocation, id, at, deaths } = *call;
     if let Some(name) = &invocation.event.repair {
         verifiable(invocation, config, name)?;
     }
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
-    recovery::close(ledger.as_mut(), invocation, config).map_err(nothing_run)?;
+    if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {
+        let object = invocation.event.object();
+        let text = format!("{object}: job {id} is on record, and its worker has died");
+        return Ok(Verdict::NoAction.with(&text));
+    }
+    recovery::close(ledger.as_mut(), invocation, config, before_wait).map_err(nothing_run)?;
+    let called = invocation.options.seen.unwrap_or(at);
     let mut detail = Vec::new();
     if invocation.options.explain {
         let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)
             .map_err(nothing_run)?;
         detail = explain::lines(invocation, config, Some(&history));
     }
-    let job = RepairJob { invocation, config, id, called };
+    let job = RepairJob { invocation, config, id, at, called };
     let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
         Err(why) => no_action(invocation, &why),
-        Ok((name, rules)) => act(ledger.as_mut(), &job, &name, rules),
+        Ok((name, rules)) => {
+            before_wait();
+            act(ledger.as_mut(), &job, &name, rules)
+        }
     };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
+}
+
+/// Whether a worker that has died since has recorded the repair or the refusal of this job.
+fn is_on_record(ledger: &mut dyn Ledger, call: &Call<'_>) -> Result<bool, ledger::Error> {
+    // The clock may have been set back since the call.
+    let since = call.at.checked_sub(Duration::from_secs(86_400)).unwrap_or(SystemTime::UNIX_EPOCH);
+    Ok(ledger.repair_of(call.id)?.is_some() || ledger.refusal_of(call.id, since)?.is_some())
 }
 
 /// Refuses a repair if the verify command of a rung cannot be found.

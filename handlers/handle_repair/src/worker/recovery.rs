@@ -22,14 +22,17 @@ use crate::cli::Invocation;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// For each repair on the event's host that has lost its worker, records the end unless the repair
-/// may still be running. In that case the host stays reserved.
+/// may still be running. In that case the host stays reserved. Calls `before_query` before it
+/// queries a gate, which can take ten seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
     config: &Config,
+    before_query: &mut dyn FnMut(),
 ) -> Result<(), ledger::Error> {
     ledger.stop_overdue(&invocation.event.host)?;
     for record in ledger.abandoned(&invocation.event.host)? {
+        before_query();
         let Ok(job) = record.job.parse() else { continue };
         let steps = ledger.steps(&job)?;
         let now = SystemTime::now();

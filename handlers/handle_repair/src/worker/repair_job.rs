@@ -15,6 +15,8 @@ pub struct RepairJob<'a> {
     pub config: &'a Config,
     /// Job ID, assigned by the handler.
     pub id: &'a JobId,
+    /// When Nagios called the handler.
+    pub at: SystemTime,
     /// When Nagios saw the fault. Only later checks can show a recovery.
     pub called: SystemTime,
 }

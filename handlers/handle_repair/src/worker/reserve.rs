@@ -5,7 +5,9 @@ use std::time::{Duration, Instant, SystemTime};
 use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
-use policy::{History, Observation, Reason, RecordedHistory, RepairName, Rules, Rung, decide};
+use policy::{
+    Decision, History, Observation, Reason, RecordedHistory, RepairName, Rules, Rung, decide,
+};
 use policy_file::Config;
 
 use super::ladder::{self, NotKnown};
@@ -55,7 +57,12 @@ pub fn reserve<'a>(
         // Read the status file before the ledger is locked, because it can be large.
         observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };
-    let granted = ledger.reserve(&claim, &SystemTime::now, &|known| decide(event, policy, known));
+    let waited = job.at.elapsed().unwrap_or_default();
+    let decide = |known: &History| match outdated(waited, known.observed.as_ref()) {
+        Some(why) => Decision::NoAction(why),
+        None => decide(event, policy, known),
+    };
+    let granted = ledger.reserve(&claim, &SystemTime::now, &decide);
     granted.map_err(nothing_run)?.map_or_else(
         |why| Ok(Err(why)),
         |name| match policy.repairs.get(&name) {
@@ -63,6 +70,16 @@ pub fn reserve<'a>(
             None => Err(Problem::Internal(format!("no rules for {name}"))),
         },
     )
+}
+
+/// How long a call may wait before its repair needs a newer result from the engine.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// Refuses a call that waited so long that the fault may be over, for example because the server
+/// was off. Does not refuse it if the engine shows a result since the call.
+fn outdated(waited: Duration, observed: Option<&Observation>) -> Option<Reason> {
+    let is_shown = observed.is_some_and(|observed| observed.object.state.is_some());
+    (waited > LONGEST_WAIT && !is_shown).then_some(Reason::WaitedTooLong(waited))
 }
 
 /// How long to wait for the monitoring engine to answer or to accept a report. Nagios does not read
@@ -96,4 +113,24 @@ fn lease(rules: &Rules) -> Duration {
     let first = rules.ladder.first().filter(|rung| rung.act.at_gate().is_some());
     let evidence = first.map(|rung| rung.timeout + ladder::EVIDENCE_TIME).unwrap_or_default();
     evidence + rungs + Duration::from_secs(30)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy::{ObjectNow, ObjectState};
+
+    #[test]
+    fn refuses_a_call_that_waited_long_unless_the_engine_shows_a_newer_result() {
+        let seen = |state| Observation {
+            object: ObjectNow { state, ..ObjectNow::default() },
+            share: (0, 0),
+        };
+        let (old, critical) = (LONGEST_WAIT + Duration::from_secs(1), Some(ObjectState::Critical));
+        for observed in [None, Some(seen(None))] {
+            assert_eq!(outdated(LONGEST_WAIT, observed.as_ref()), None);
+            assert_eq!(outdated(old, observed.as_ref()), Some(Reason::WaitedTooLong(old)));
+        }
+        assert_eq!(outdated(old, Some(&seen(critical))), None);
+    }
 }

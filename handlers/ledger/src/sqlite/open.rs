@@ -63,7 +63,7 @@ impl SqliteLedger {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
         };
-        let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep"].map(|end| {
+        let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep", ".queue"].map(|end| {
             let mut name = path.as_os_str().to_owned();
             name.push(end);
             PathBuf::from(name)

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use engine::status_file::StatusFileError;
+use handle_repair::queue::QueueError;
 use plugin_kit::Problem;
 
 /// Why a sweep does not start, or stops early.
@@ -36,6 +37,9 @@ pub enum SweepError {
     /// The ledger failed before anything was offered.
     #[error(transparent)]
     NotBegun(ledger::Error),
+    /// The queue beside the ledger cannot be used.
+    #[error("{0}; nothing was done")]
+    Queue(#[from] QueueError),
     /// The ledger failed while the sweep was running.
     #[error("{0}; repairs that are running will finish")]
     Ledger(#[from] ledger::Error),

@@ -10,10 +10,11 @@ mod report;
 mod scheduler;
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
+use handle_repair::queue::CallQueue;
 use ledger::Ledger;
 use plugin_kit::{Out, Problem};
 use policy_file::Config;
@@ -26,7 +27,7 @@ pub use candidate::missed_repair;
 use error::SweepError;
 use nagios_state::NagiosState;
 use report::{SweepEnd, SweepReport, SweepRow};
-use scheduler::{INTERRUPTED, Scheduler};
+use scheduler::{Scheduler, SweepEvent};
 
 /// Runs `repairctl sweep`.
 pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult {
@@ -42,13 +43,19 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
         let report = SweepReport::new(out, args.json, [].iter());
         return Ok(report.end(&SweepEnd::Held("another sweep is running".into()), 0, &[]));
     };
-    ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed)).map_err(|why| {
+    let calls = CallQueue::open(&config.ledger).map_err(SweepError::Queue)?;
+    let (sender, events) = mpsc::channel();
+    let interrupted = sender.clone();
+    // The sweep has ended if it does not receive the event.
+    let interrupt = move || drop(interrupted.send(SweepEvent::Interrupted));
+    ctrlc::set_handler(interrupt).map_err(|why| {
         Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))
     })?;
     let policy = absolute_policy(context)?;
     let keys = nagios.oldest_first();
     let report = SweepReport::new(out, args.json, keys.iter());
-    let result = Scheduler::new(config, &policy, nagios, ledger, report).run()?;
+    let channel = (sender, events);
+    let result = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel).run()?;
     delete_expired(context.ledger_to_write(config)?.as_mut(), config.keep)?;
     Ok(result)
 }

@@ -1,15 +1,21 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
+//!
+//! The ledger is read only when a worker of this sweep ends, and every [`RECHECK`], because other
+//! repairs can end too.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Child;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::status_snapshot::ObjectKey;
 use handle_repair::cli::{Invocation, Options};
-use handle_repair::{handler, job, worker};
+use handle_repair::handler::{self, NotStarted};
+use handle_repair::queue::CallQueue;
+use handle_repair::{job, worker};
 use ledger::{Claim, Ledger, Running};
 use plugin_kit::ToolResult;
 use policy::{Decision, Event, JobId, ObjectState, Reason, ReasonCode, StateType, unspell};
@@ -21,15 +27,20 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often the sweep looks for finished workers and free slots.
-const PAUSE: Duration = Duration::from_millis(50);
+/// How often the sweep looks for slots that repairs of other callers have freed.
+const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
 /// How often the sweep offers one object at most, in case other repairs keep taking its slot.
 const MOST_TRIES: u32 = 5;
 
-/// Set by a signal. The sweep then starts no further worker, but running repairs finish.
-pub static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+/// An event for which the sweep waits.
+pub enum SweepEvent {
+    /// A signal asks the sweep to end. No further worker is started, and running repairs finish.
+    Interrupted,
+    /// The worker of this job has ended, with its exit status as text.
+    Ended(JobId, String),
+}
 
 /// A sweep in progress: the objects still to be offered, and the workers that it has started.
 pub struct Scheduler<'a> {
@@ -41,6 +52,11 @@ pub struct Scheduler<'a> {
     report: SweepReport<'a>,
     queue: Vec<QueuedObject>,
     started: Vec<StartedWorker>,
+    /// Calls of the handler that wait for a worker, and the slots of all workers.
+    calls: CallQueue,
+    events: Receiver<SweepEvent>,
+    /// The other end of `events`, for the threads that wait for workers.
+    sender: Sender<SweepEvent>,
     /// When the gates were last queried about jobs whose worker died.
     queried: Option<Instant>,
 }
@@ -58,7 +74,6 @@ struct StartedWorker {
     host: String,
     job: JobId,
     at: SystemTime,
-    worker: Child,
 }
 
 impl<'a> Scheduler<'a> {
@@ -69,33 +84,55 @@ impl<'a> Scheduler<'a> {
         nagios: NagiosState,
         ledger: Box<dyn Ledger>,
         report: SweepReport<'a>,
+        calls: CallQueue,
+        (sender, events): (Sender<SweepEvent>, Receiver<SweepEvent>),
     ) -> Scheduler<'a> {
         let keys = nagios.oldest_first().into_iter();
         let queue = keys.map(|key| QueuedObject { key, tries: 0 }).collect();
-        let (started, queried) = (Vec::new(), None);
-        Scheduler { config, policy, nagios, ledger, report, queue, started, queried }
+        Scheduler {
+            config,
+            policy,
+            nagios,
+            ledger,
+            report,
+            queue,
+            started: Vec::new(),
+            calls,
+            events,
+            sender,
+            queried: None,
+        }
     }
 
     /// Runs the sweep to its end and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
+        self.serve_calls();
         let mut held = None;
         let end = loop {
-            self.reap()?;
-            if INTERRUPTED.load(Ordering::Relaxed) {
-                break SweepEnd::Interrupted;
-            }
             if held.is_none() {
                 held = self.fill()?;
             }
             match (&held, self.started.is_empty(), self.queue.is_empty()) {
                 (Some(why), true, _) => break SweepEnd::Held(why.clone()),
                 (None, true, true) => break SweepEnd::Done,
-                _ => thread::sleep(PAUSE),
+                _ => {}
+            }
+            match self.events.recv_timeout(RECHECK) {
+                Ok(SweepEvent::Interrupted) => break SweepEnd::Interrupted,
+                Ok(SweepEvent::Ended(job, how)) => self.reap(&job, &how)?,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         };
         let running: Vec<String> =
             self.started.iter().map(|started| started.job.to_string()).collect();
         Ok(self.report.end(&end, self.queue.len(), &running))
+    }
+
+    /// Starts a worker for calls whose worker was killed, or that were added while workers of this
+    /// sweep held all slots.
+    fn serve_calls(&self) {
+        // The same error occurs, and is reported, when this sweep starts a worker of its own.
+        let _ = handler::serve(&self.calls, self.policy);
     }
 
     /// Offers objects, the oldest fault first, while there are free slots. If something prevents
@@ -173,7 +210,7 @@ impl<'a> Scheduler<'a> {
             let event = Event::new(host, service, ObjectState::Critical, StateType::Hard, 1);
             let options = Options::background(self.policy.to_owned());
             let call = Invocation { event, address: address.to_owned(), options };
-            worker::close_abandoned(self.ledger.as_mut(), &call, self.config)?;
+            worker::close_abandoned(self.ledger.as_mut(), &call, self.config, &mut || ())?;
         }
         Ok(())
     }
@@ -212,20 +249,38 @@ impl<'a> Scheduler<'a> {
     }
 
     fn start(&mut self, at: usize, missed: &MissedRepair, worker: &WorkerCall) -> OfferResult {
-        let begun = job::new().map_err(|why| format!("/dev/urandom: {why}")).and_then(|job| {
-            let child = handler::start_worker(&job, &worker.argv).map_err(|why| why.to_string())?;
-            Ok((job, child))
-        });
-        let (job, child) = match begun {
-            Ok(begun) => begun,
-            Err(why) => return OfferResult::Held(why),
+        let job = match self.start_worker(&worker.argv) {
+            Ok(Some(job)) => job,
+            Ok(None) => return OfferResult::NoSlot,
+            Err(why) => return OfferResult::Held(why.to_string()),
         };
         let mut object = self.queue.remove(at);
         object.tries += 1;
         let (host, missed) = (worker.call.event.host.clone(), missed.to_string());
         let at = SystemTime::now();
-        self.started.push(StartedWorker { object, missed, host, job, at, worker: child });
+        self.started.push(StartedWorker { object, missed, host, job, at });
         OfferResult::Started
+    }
+
+    /// Starts a worker in a free slot, and a thread that waits for it. Returns `None` if there is
+    /// no free slot.
+    fn start_worker(&self, argv: &[OsString]) -> Result<Option<JobId>, NotStarted> {
+        let Some(slot) = self.calls.free_slot()? else { return Ok(None) };
+        let job = job::new().map_err(NotStarted::NoJob)?;
+        let (child, started) = mpsc::channel::<Child>();
+        let (ended, sender) = (job.clone(), self.sender.clone());
+        // The thread is started first, so that no worker runs if it cannot be started.
+        let wait = move || {
+            let Ok(mut worker) = started.recv() else { return };
+            let how = worker.wait().map_or_else(|why| why.to_string(), |end| end.to_string());
+            // The sweep has ended if it does not receive the event.
+            let _ = sender.send(SweepEvent::Ended(ended, how));
+        };
+        thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;
+        let worker = handler::start_worker(slot, &handler::with_job(&job, argv))?;
+        // The thread is waiting for this value.
+        let _ = child.send(worker);
+        Ok(Some(job))
     }
 
     /// If the incident's budget or breaker refused the repair, records that the fault persists. An
@@ -243,22 +298,16 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Collects the workers that have exited, and reports their outcomes from the ledger.
-    fn reap(&mut self) -> Result<(), ledger::Error> {
-        let mut at = 0;
-        while let Some(started) = self.started.get_mut(at) {
-            let how = match started.worker.try_wait() {
-                Ok(None) => {
-                    at += 1;
-                    continue;
-                }
-                Ok(Some(status)) => status.to_string(),
-                Err(why) => why.to_string(),
-            };
-            let started = self.started.remove(at);
-            self.ended(started, &how)?;
+    /// Reports the outcome of a worker that has ended, from the ledger.
+    fn reap(&mut self, job: &JobId, how: &str) -> Result<(), ledger::Error> {
+        self.serve_calls();
+        match self.started.iter().position(|started| started.job == *job) {
+            Some(at) => {
+                let started = self.started.remove(at);
+                self.ended(started, how)
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn ended(&mut self, started: StartedWorker, how: &str) -> Result<(), ledger::Error> {

@@ -1,0 +1,349 @@
+//! The calls that wait for a worker, and the slots that bound the number of workers.
+//!
+//! Both are files in one directory beside the ledger. One worker at a time holds the decision role:
+//! it takes the calls, the oldest first, and decides. Before it runs a repair, it gives the role
+//! away, so thousands of refused calls need one worker, and each running repair one more.
+//!
+//! The handler adds its call and then looks whether a worker has the role. A worker that gives the
+//! role away looks at the queue after that. So one of the two always sees that the call needs a
+//! worker.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use policy::JobId;
+use safe_file::{Directory, Error as FileError};
+
+/// Maximum number of workers that run at the same time.
+pub const SLOTS: usize = 64;
+/// Name of the file that the worker with the decision role locks.
+const ROLE: &str = "role";
+/// Name of the file that exists while the queue is full.
+const FULL: &str = "full";
+/// Maximum number of calls that wait. The queue fills up only if all workers hang.
+const MOST_WAITING: usize = 20_000;
+/// One of this number of handlers, chosen by the nanoseconds of the clock, counts the calls.
+const COUNT_EVERY: u64 = 64;
+/// Maximum size of a call in bytes. Linux limits one argument to 128 KiB.
+const LONGEST_CALL: u64 = 128 << 10;
+/// Time after which a call that is not completely written counts as left behind by a dead handler.
+const DRAFT_TIME: Duration = Duration::from_secs(60);
+/// First letter of the names of calls that are not completely written.
+const DRAFT: &str = ".";
+
+/// The reason why a call could not be added to the queue, or taken from it.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// The directory, a call or a slot is not usable.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A call could not be written, or a slot could not be locked.
+    #[error("{}: {why}", path.display())]
+    Io {
+        /// Path of the queue.
+        path: PathBuf,
+        /// Error of the system call.
+        why: io::Error,
+    },
+    /// Too many calls are waiting already.
+    #[error(
+        "too many calls are waiting in {}; find out why the repair_worker processes do not end",
+        .0.display()
+    )]
+    Full(PathBuf),
+    /// The arguments are too long.
+    #[error("the arguments are longer than {LONGEST_CALL} bytes")]
+    TooLong,
+}
+
+/// The directory with the waiting calls and the slots.
+#[derive(Debug)]
+pub struct CallQueue {
+    directory: Directory,
+    /// Maximum number of calls and slots.
+    most: usize,
+    /// Names of calls that have been read from the directory and not been tried yet, the newest
+    /// first.
+    listed: Vec<CallName>,
+}
+
+/// A slot, which a worker holds while it runs. The slot is a locked file that the worker inherits
+/// as its standard input, so the kernel frees it when the worker ends or dies.
+#[derive(Debug)]
+pub struct WorkerSlot(File);
+
+impl WorkerSlot {
+    /// Returns the slot as the standard input of a worker, which then holds it too.
+    pub fn share(&self) -> io::Result<Stdio> {
+        Ok(self.0.try_clone()?.into())
+    }
+}
+
+/// The decision role. Dropping it gives the role away.
+#[derive(Debug)]
+pub struct DecisionRole {
+    _lock: File,
+}
+
+/// The name of a waiting call's file: the time of the call in nanoseconds since 1970, the job ID,
+/// and how often a worker has tried to answer the call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct CallName {
+    nanoseconds: u64,
+    job: JobId,
+    tries: u32,
+}
+
+impl CallName {
+    fn parse(name: &OsStr) -> Option<CallName> {
+        let mut parts = name.to_str()?.split('.');
+        let parsed = CallName {
+            nanoseconds: parts.next()?.parse().ok()?,
+            job: parts.next()?.parse().ok()?,
+            tries: parts.next()?.parse().ok()?,
+        };
+        (parts.next().is_none() && parsed.to_name() == *name).then_some(parsed)
+    }
+
+    fn to_name(&self) -> OsString {
+        format!("{}.{}.{}", self.nanoseconds, self.job, self.tries).into()
+    }
+}
+
+/// A call that a worker has taken and must remove when it is on record. While this value lives, no
+/// other worker takes the call. If the worker dies, another one takes it.
+#[derive(Debug)]
+pub struct TakenCall {
+    /// Job ID that the handler assigned.
+    pub job: JobId,
+    /// Time of the call.
+    pub at: SystemTime,
+    /// The number of workers that have taken the call before. All of them have died.
+    pub deaths: u32,
+    name: OsString,
+    _lock: File,
+}
+
+impl CallQueue {
+    /// Opens the queue of a ledger, and creates its directory if it does not exist.
+    ///
+    /// # Errors
+    /// Another account can change the directory or one above it, or a system call fails.
+    pub fn open(ledger: &Path) -> Result<CallQueue, QueueError> {
+        let path = ledger.with_added_extension("queue");
+        let directory = match Directory::open(&path) {
+            Err(why) if why.kind() == ErrorKind::NotFound => create(&path)?,
+            opened => opened?,
+        };
+        Ok(CallQueue { directory, most: MOST_WAITING + SLOTS, listed: Vec::new() })
+    }
+
+    /// Adds a call. A worker can take it as soon as this function returns.
+    ///
+    /// # Errors
+    /// The queue is full, the call is too long, or it cannot be written.
+    pub fn add(&self, job: &JobId, policy: &Path, argv: &[OsString]) -> Result<(), QueueError> {
+        let words = argv.iter().map(|word| word.as_bytes());
+        let words: Vec<&[u8]> =
+            std::iter::once(policy.as_os_str().as_bytes()).chain(words).collect();
+        // No argument contains a NUL byte.
+        let content = words.join(&0);
+        if content.len() as u64 > LONGEST_CALL {
+            return Err(QueueError::TooLong);
+        }
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let nanoseconds = u64::try_from(since.as_nanos()).unwrap_or_default();
+        if self.is_full(nanoseconds.is_multiple_of(COUNT_EVERY))? {
+            return Err(QueueError::Full(self.directory.path().to_owned()));
+        }
+        let name = CallName { nanoseconds, job: job.clone(), tries: 0 }.to_name();
+        let mut draft = OsString::from(DRAFT);
+        draft.push(&name);
+        let mut file = self.directory.create_new(&draft, 0o600)?;
+        let written = file.write_all(&content).map_err(|why| self.error(why));
+        let added = written.and_then(|()| Ok(self.directory.rename(&draft, &name)?));
+        added.inspect_err(|_| drop(self.directory.remove(&draft)))
+    }
+
+    /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
+    /// count, and leave the result for the others as the file [`FULL`].
+    fn is_full(&self, count: bool) -> Result<bool, QueueError> {
+        if count {
+            let is_full = self.directory.names()?.nth(self.most).is_some();
+            match is_full {
+                true => drop(self.directory.open_or_create(FULL, 0o600)?),
+                // Usually there is no such file.
+                false => drop(self.directory.remove(FULL)),
+            }
+            return Ok(is_full);
+        }
+        Ok(self.directory.metadata(FULL).is_ok())
+    }
+
+    /// Removes the call of a job that no worker has taken yet.
+    pub fn withdraw(&mut self, job: &JobId) {
+        while let Ok(Some(call)) = self.take_if(|name| name.job == *job) {
+            self.remove(call);
+        }
+    }
+
+    /// Takes the decision role, or returns `None` if another worker has it.
+    ///
+    /// # Errors
+    /// The file of the role cannot be opened or locked.
+    pub fn role(&self) -> Result<Option<DecisionRole>, QueueError> {
+        let file = self.directory.open_or_create(ROLE, 0o600)?;
+        Ok(self.locked(file.try_lock())?.then_some(DecisionRole { _lock: file }))
+    }
+
+    /// Whether a worker has the decision role.
+    ///
+    /// # Errors
+    /// The file of the role cannot be opened or locked.
+    pub fn has_decider(&self) -> Result<bool, QueueError> {
+        let file = self.directory.open_or_create(ROLE, 0o600)?;
+        Ok(!self.locked(file.try_lock_shared())?)
+    }
+
+    /// Takes a free slot, or returns `None` if [`SLOTS`] workers are running.
+    ///
+    /// # Errors
+    /// A slot cannot be opened or locked.
+    pub fn free_slot(&self) -> Result<Option<WorkerSlot>, QueueError> {
+        for number in 0..SLOTS {
+            let file = self.directory.open_or_create(format!("slot-{number:02}"), 0o600)?;
+            if self.locked(file.try_lock())? {
+                return Ok(Some(WorkerSlot(file)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes the oldest call that no worker has taken, or returns `None` if there is none.
+    ///
+    /// # Errors
+    /// The directory cannot be read or written.
+    pub fn take(&mut self) -> Result<Option<TakenCall>, QueueError> {
+        self.take_if(|_| true)
+    }
+
+    fn take_if(
+        &mut self,
+        wanted: impl Fn(&CallName) -> bool,
+    ) -> Result<Option<TakenCall>, QueueError> {
+        for is_new in [false, true] {
+            if is_new {
+                self.list()?;
+            }
+            while let Some(name) = self.listed.pop() {
+                if wanted(&name)
+                    && let Some(call) = self.lock(&name)?
+                {
+                    return Ok(Some(call));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the absolute path of the policy and the arguments of `handle_repair`.
+    ///
+    /// # Errors
+    /// The file is too large, is not a regular file, or cannot be read.
+    pub fn read(&self, call: &TakenCall) -> Result<(PathBuf, Vec<OsString>), QueueError> {
+        let content = self.directory.read(&call.name, LONGEST_CALL)?;
+        let mut words =
+            content.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.into()));
+        let policy = words.next().unwrap_or_default().into();
+        Ok((policy, words.collect()))
+    }
+
+    /// Removes a call that has been answered.
+    pub fn remove(&self, call: TakenCall) {
+        // If the file cannot be removed, a later worker finds the answer on record.
+        let _ = self.directory.remove(&call.name);
+    }
+
+    /// Whether a call waits that no worker has taken.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn has_waiting(&self) -> Result<bool, QueueError> {
+        for name in self.directory.names()? {
+            let name = name?;
+            if CallName::parse(&name).is_some()
+                && self.directory.open_file(&name).is_ok_and(|file| file.try_lock_shared().is_ok())
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Lists the waiting calls. Removes drafts that a dead handler has left.
+    fn list(&mut self) -> Result<(), QueueError> {
+        let names: Result<Vec<OsString>, FileError> =
+            self.directory.names()?.take(self.most).collect();
+        let names = names?;
+        for draft in names.iter().filter(|name| name.as_bytes().starts_with(DRAFT.as_bytes())) {
+            let found = self.directory.metadata(draft);
+            let written = found.ok().and_then(|found| found.modified().ok()?.elapsed().ok());
+            if written.is_some_and(|age| age > DRAFT_TIME) {
+                let _ = self.directory.remove(draft);
+            }
+        }
+        self.listed = names.iter().filter_map(|name| CallName::parse(name)).collect();
+        self.listed.sort_unstable_by(|one, other| other.cmp(one));
+        Ok(())
+    }
+
+    /// Locks a call and counts the try in its name. Returns `None` if another worker has taken or
+    /// answered it.
+    fn lock(&self, old: &CallName) -> Result<Option<TakenCall>, QueueError> {
+        let Ok(file) = self.directory.open_file(old.to_name()) else { return Ok(None) };
+        if file.try_lock().is_err() || file.metadata().is_ok_and(|found| found.nlink() == 0) {
+            return Ok(None);
+        }
+        let new = CallName { tries: old.tries.saturating_add(1), ..old.clone() }.to_name();
+        match self.directory.rename(old.to_name(), &new) {
+            // A worker that has died since has counted its try first.
+            Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
+            renamed => renamed?,
+        }
+        let at = UNIX_EPOCH + Duration::from_nanos(old.nanoseconds);
+        Ok(Some(TakenCall { job: old.job.clone(), at, deaths: old.tries, name: new, _lock: file }))
+    }
+
+    /// Returns whether a lock was acquired.
+    fn locked(&self, tried: Result<(), TryLockError>) -> Result<bool, QueueError> {
+        match tried {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(why)) => Err(self.error(why)),
+        }
+    }
+
+    fn error(&self, why: io::Error) -> QueueError {
+        QueueError::Io { path: self.directory.path().to_owned(), why }
+    }
+}
+
+fn create(path: &Path) -> Result<Directory, FileError> {
+    if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
+        match Directory::open(parent)?.create_dir(name, 0o700) {
+            // Another handler has created it first.
+            Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
+            created => return created,
+        }
+    }
+    Directory::open(path)
+}
+
+#[cfg(test)]
+mod tests;

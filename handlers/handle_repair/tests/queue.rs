@@ -1,0 +1,148 @@
+//! Calls that wait in the queue, with the real handler and worker.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use handle_repair::queue::{CallQueue, SLOTS, WorkerSlot};
+use ledger::Filter;
+use policy::JobId;
+use tempfile::TempDir;
+use testkit::wait_until;
+
+/// A directory with a policy whose repair always succeeds.
+struct Site {
+    dir: TempDir,
+}
+
+impl Site {
+    fn new() -> Site {
+        let site = Site { dir: tempfile::tempdir().unwrap() };
+        let policy = format!(
+            "{{\"ledger\": {:?}, \"repairs\": {{\"httpd\": {{\"ladder\": [{{\"local\": \
+             [\"/bin/true\"]}}], \"verify\": [\"/bin/true\"], \"settle\": \"0s\"}}}}}}",
+            site.ledger()
+        );
+        fs::write(site.policy(), policy).unwrap();
+        site
+    }
+
+    fn policy(&self) -> PathBuf {
+        self.dir.path().join("policy.json")
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.dir.path().join("ledger.sqlite")
+    }
+
+    fn queue(&self) -> CallQueue {
+        CallQueue::open(&self.ledger()).unwrap()
+    }
+
+    /// Calls the handler and returns the job ID if it dispatched the call.
+    fn call(&self, words: &str) -> Option<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_handle_repair"));
+        command.args(words.split_whitespace()).args(["--policy", "policy.json"]);
+        let output = command.current_dir(self.dir.path()).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let (_, rest) = text.split_once(": job ")?;
+        rest.split(' ').next().map(str::to_owned)
+    }
+
+    /// Returns the hosts of all repairs and refusals, the oldest first.
+    fn on_record(&self) -> Vec<String> {
+        let Ok(mut ledger) = ledger::open_read_only(&self.ledger()) else { return Vec::new() };
+        let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();
+        let mut hosts: Vec<_> = repairs.map(|one| (one.reserved, one.host)).collect();
+        let refusals = ledger.refused(&Filter::default()).unwrap().into_iter();
+        hosts.extend(refusals.map(|one| (one.at, one.host)));
+        hosts.sort();
+        hosts.into_iter().map(|(_, host)| host).collect()
+    }
+
+    /// Waits until the queue holds no calls.
+    fn wait_until_answered(&self) {
+        wait_until("an empty queue", || {
+            let names = fs::read_dir(self.dir.path().join("ledger.sqlite.queue")).unwrap();
+            let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.into_iter().all(|name| name.starts_with("slot-") || name == "role")
+        });
+    }
+}
+
+fn fault(host: &str) -> String {
+    format!("CRITICAL HARD 4 --host {host} --service HTTP --repair httpd")
+}
+
+#[test]
+fn leaves_a_call_to_the_next_worker_when_no_slot_is_free() {
+    let site = Site::new();
+    let slots: Vec<WorkerSlot> =
+        (0..SLOTS).map(|_| site.queue().free_slot().unwrap().unwrap()).collect();
+    for host in ["web1", "web2"] {
+        site.call(&fault(host)).unwrap();
+    }
+    assert!(site.queue().has_waiting().unwrap() && site.on_record().is_empty());
+    drop(slots);
+    site.call(&fault("web3")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web1", "web2", "web3"]);
+}
+
+#[test]
+fn answers_a_call_once_although_its_worker_died_after_recording_it() {
+    let site = Site::new();
+    let job = site.call(&fault("web1")).unwrap();
+    site.wait_until_answered();
+    // The same call again, as the dead worker leaves it.
+    let argv: Vec<_> = fault("web1").split(' ').map(Into::into).collect();
+    let id: JobId = job.parse().unwrap();
+    site.queue().add(&id, &site.policy(), &argv).unwrap();
+    drop(site.queue().take().unwrap().unwrap());
+    site.call(&fault("web2")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web1", "web2"]);
+}
+
+#[test]
+fn drops_a_call_that_ends_every_worker() {
+    let site = Site::new();
+    let argv: Vec<_> = fault("web1").split(' ').map(Into::into).collect();
+    site.queue().add(&"deadly-job".parse().unwrap(), &site.policy(), &argv).unwrap();
+    (0..10).for_each(|_| drop(site.queue().take().unwrap().unwrap()));
+    site.call(&fault("web2")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web2"]);
+}
+
+#[test]
+fn answers_other_calls_after_one_that_is_not_valid() {
+    let site = Site::new();
+    let add = |job: &str, argv: &[&str]| {
+        let argv: Vec<_> = argv.iter().map(Into::into).collect();
+        site.queue().add(&job.parse().unwrap(), &site.policy(), &argv).unwrap();
+    };
+    add("no-arguments", &[]);
+    add(
+        "unknown-repair",
+        &["CRITICAL", "HARD", "4", "--host=web2", "--service=HTTP", "--repair=none"],
+    );
+    site.call(&fault("web1")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web2", "web1"]);
+}
+
+#[test]
+fn touches_no_queue_without_a_repair_or_in_the_foreground() {
+    let site = Site::new();
+    assert_eq!(site.call("OK HARD 1 --host web1 --service HTTP --repair httpd"), None);
+    assert_eq!(fs::read_dir(site.dir.path()).unwrap().count(), 1);
+    site.call(&format!("{} --foreground", fault("web1")));
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(site.on_record().len(), 1);
+    assert!(!site.dir.path().join("ledger.sqlite.queue").exists());
+}

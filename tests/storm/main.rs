@@ -1,0 +1,105 @@
+//! Thousands of calls of the handler at the same time, while workers are killed. The number of
+//! workers and their memory are bounded, and every call ends as one repair or one refusal on record.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod workers;
+
+use std::collections::BTreeSet;
+use std::process::{Child, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use e2e::{Lab, Monitor, until};
+use ledger::{Filter, Ledger};
+use serde_json::json;
+use workers::Watcher;
+
+/// Number of calls.
+const CALLS: usize = 3_000;
+/// Number of threads that start handlers, each without waiting for them.
+const CALLERS: usize = 4;
+/// Number of workers that are killed during the calls.
+const KILLS: usize = 40;
+/// The limits of the design: workers, and their memory in KiB.
+const MOST_WORKERS: usize = 64;
+const MOST_MEMORY: u64 = 200 << 10;
+
+#[test]
+fn answers_every_call_with_few_workers_although_some_are_killed() {
+    let Lab { monitor, place, .. } = Lab::new();
+    write_policy(&monitor);
+    let watcher = Watcher::new(place.path());
+    let (calls, seen) = thread::scope(|scope| {
+        let watch = scope.spawn(|| watcher.run(KILLS));
+        let call_all = |caller| call_all(&monitor, caller);
+        let callers: Vec<_> =
+            (0..CALLERS).map(|caller| scope.spawn(move || call_all(caller))).collect();
+        callers.into_iter().for_each(|caller| caller.join().unwrap());
+        // A call whose worker was killed waits for the next event.
+        let mut calls = CALLS;
+        until("an answer to every call", Duration::from_secs(300), || {
+            finish(call(&monitor, calls));
+            calls += 1;
+            thread::sleep(Duration::from_secs(1));
+            (on_record(&monitor).len() >= calls).then_some(())
+        });
+        watcher.stop();
+        (calls, watch.join().unwrap())
+    });
+    let recorded = on_record(&monitor);
+    let hosts: BTreeSet<String> = (0..calls).map(host).collect();
+    assert_eq!(recorded.len(), calls, "calls are lost, or were answered twice");
+    assert_eq!(recorded.into_iter().collect::<BTreeSet<_>>(), hosts);
+    assert!(seen.workers <= MOST_WORKERS, "{seen:?}");
+    assert!(seen.memory <= MOST_MEMORY, "{seen:?}");
+    assert!(seen.workers > 1 && seen.kills == KILLS, "{seen:?}");
+}
+
+/// Five repairs can run at the same time, so most calls are refused.
+fn write_policy(monitor: &Monitor) {
+    monitor.write_policy(&json!({
+        "ledger": monitor.ledger,
+        "fleet": {"running": 5, "started": {"count": 100_000, "per": "1h"}},
+        "repairs": {"here": {
+            "ladder": [{"local": ["/bin/sleep", "0.1"]}],
+            "verify": ["/bin/true"], "settle": "0s", "cooldown": "0s",
+        }},
+    }));
+}
+
+/// Starts the handlers of one caller, and waits for them only then.
+fn call_all(monitor: &Monitor, caller: usize) {
+    let numbers = (0..CALLS).filter(|number| number % CALLERS == caller);
+    let handlers: Vec<Child> = numbers.map(|number| call(monitor, number)).collect();
+    handlers.into_iter().for_each(finish);
+}
+
+fn host(number: usize) -> String {
+    format!("web{number}")
+}
+
+/// Starts the handler for the fault of one host.
+fn call(monitor: &Monitor, number: usize) -> Child {
+    let mut command = monitor.as_nagios(&monitor.handler);
+    command.args(["CRITICAL", "HARD", "4", "--repair", "here", "--service", "HTTP"]);
+    command.arg(format!("--host={}", host(number))).arg(format!("--problem-id={}", number + 1));
+    command.arg("--policy").arg(&monitor.policy);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+fn finish(handler: Child) {
+    let output = handler.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.starts_with("DISPATCHED"), "{text}");
+}
+
+/// Returns the host of every repair and of every refusal.
+fn on_record(monitor: &Monitor) -> Vec<String> {
+    let read = |ledger: &mut dyn Ledger| {
+        let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();
+        let refusals = ledger.refused(&Filter::default()).unwrap().into_iter();
+        repairs.map(|one| one.host).chain(refusals.map(|one| one.host)).collect()
+    };
+    monitor.read(read).unwrap_or_default()
+}
