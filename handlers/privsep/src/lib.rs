@@ -5,8 +5,9 @@
 //! root owns. It starts the same program again as a second process, the other half ([`Half`]),
 //! which does everything else. Before anything else, [`step_down()`] makes that process leave
 //! root's session and terminal, close inherited descriptors and become Nagios' user. The other half
-//! answers with typed JSON of a limited size, and root's half removes control characters from it.
-//! Nagios' user can forge that answer, so root's half displays it and never acts on it.
+//! answers with typed JSON of a limited size, at once or in parts. Root's half removes control
+//! characters from it. Nagios' user can forge that answer, so root's half displays it and never acts
+//! on it.
 
 mod account;
 mod error;

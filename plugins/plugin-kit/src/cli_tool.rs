@@ -58,6 +58,12 @@ impl Out {
         }
     }
 
+    /// Whether a write has failed, for example because the reader has closed the pipe. Nothing more
+    /// can be written.
+    pub fn is_closed(&self) -> bool {
+        self.failed.is_some()
+    }
+
     /// Whether stdout is a terminal. Only terminals get tables and colours.
     pub fn is_terminal(&self) -> bool {
         self.terminal
