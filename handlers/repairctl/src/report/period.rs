@@ -58,6 +58,17 @@ pub struct Periods {
     pub before: Period,
 }
 
+impl Period {
+    /// Returns the options with which `repairctl history` lists all records of the period.
+    pub fn options(&self) -> String {
+        let [from, until] = [self.from, self.until].map(|at| {
+            let shown = time::shown(at).replace(' ', "T");
+            shown.trim_end_matches("T00:00:00").to_owned()
+        });
+        format!("--limit 0 --since {from} --until {until}")
+    }
+}
+
 impl Periods {
     /// Returns a month, written as `2026-11`, and the month before it. For a month that is not over
     /// yet, the other period is the same part of the month before.
