@@ -1,6 +1,6 @@
 //! Filters for queries of repairs and refusals.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,12 @@ pub struct Filter<'a> {
     pub since: Option<SystemTime>,
     /// End of the time range, exclusive.
     pub until: Option<SystemTime>,
-    /// State of the repair. Queries for refusals ignore this.
-    pub state: Option<RepairState>,
-    /// Maximum number of results. If there are more, only the newest are returned.
+    /// States of the repair; empty for all states. Queries for refusals ignore this field.
+    pub states: &'a [RepairState],
+    /// Maximum number of results. The newest ones are returned. [`Ledger::count_refused`] ignores
+    /// this field.
+    ///
+    /// [`Ledger::count_refused`]: crate::Ledger::count_refused
     pub limit: Option<u32>,
 }
 
@@ -33,7 +36,18 @@ pub enum Which<'a> {
     Object(&'a str, Option<&'a str>),
 }
 
-/// How often an object was refused a repair for one reason.
+/// Bounds for the limits of all repairs of a policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitBounds {
+    /// Longest time without a fault that ends an incident.
+    pub healthy_for: Duration,
+    /// Longest window of a quota.
+    pub window: Duration,
+    /// Smallest number of repairs with which an object can reach a limit.
+    pub fewest: u32,
+}
+
+/// The number of refusals of one object for one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
     /// Name of the host in Nagios.
@@ -48,4 +62,15 @@ pub struct RefusalCount {
     pub first: SystemTime,
     /// When the last refusal that matches the filter happened.
     pub last: SystemTime,
+}
+
+/// The numbers of refusals that match a filter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RefusalTotals {
+    /// The number of refusals for each reason, the highest first.
+    pub reasons: Vec<(RecordedReason, u32)>,
+    /// The objects with the most refusals for one reason. The highest count comes first.
+    pub objects: Vec<RefusalCount>,
+    /// The number of all objects with a refusal for this reason.
+    pub all_objects: usize,
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use policy::{Event, Limits, ObjectState, Policy, Reason, StateType, object_name, within_limits};
 
-use crate::{Error, Ledger};
+use crate::{Error, Ledger, LimitBounds};
 
 /// An object that is not repaired because of its earlier repairs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,29 +24,38 @@ impl HeldBack {
     }
 }
 
-/// Returns the objects that are not repaired because their breaker is open or their budget is used
-/// up. Objects in a cooldown are not included, because a cooldown ends by itself after a short
-/// time.
+/// Returns the objects that are not repaired because of an open breaker or a used-up budget.
+/// The limits are those of the object's newest repair. Objects in a cooldown are not included,
+/// because a cooldown ends by itself after a short time.
 pub fn held_back(
     ledger: &mut dyn Ledger,
     policy: &Policy,
     now: SystemTime,
 ) -> Result<Vec<HeldBack>, Error> {
-    let remembered = |limits: &Limits| limits.healthy_for.max(limits.window.per);
-    let longest = policy.repairs.values().map(|rules| remembered(&rules.limits)).max();
-    let since = now.checked_sub(longest.unwrap_or_default()).unwrap_or(SystemTime::UNIX_EPOCH);
     let mut held: Vec<HeldBack> = Vec::new();
-    for (host, service, repair) in ledger.in_trouble_since(since)? {
+    for (host, service, repair) in ledger.may_be_held_back(&bounds(policy), now)? {
         let mut event =
             Event::new(&host, service.as_deref(), ObjectState::Critical, StateType::Hard, 1);
         event.repair = repair.parse().ok();
         let horizon = policy.horizon(&event);
         let limits = Limits { cooldown: Duration::ZERO, ..horizon.limits };
-        if let Err(reason) = within_limits(&limits, &ledger.history(&event, &horizon, now)?) {
+        let history = ledger.limits_history(&event, &horizon, now)?;
+        if let Err(reason) = within_limits(&limits, &history) {
             held.push(HeldBack { host, service, reason });
         }
     }
-    // Report an object with several repairs only once, with the reason for the first repair.
-    held.dedup_by(|one, other| (&one.host, &one.service) == (&other.host, &other.service));
     Ok(held)
+}
+
+/// Returns bounds for the limits of all repairs, including those that are on record but no longer
+/// in the policy, which have the default limits.
+fn bounds(policy: &Policy) -> LimitBounds {
+    let default = Limits::default();
+    let all = || policy.repairs.values().map(|rules| &rules.limits).chain([&default]);
+    let fewest = |limits: &Limits| limits.breaker.min(limits.per_incident).min(limits.window.count);
+    LimitBounds {
+        healthy_for: all().map(|limits| limits.healthy_for).max().unwrap_or_default(),
+        window: all().map(|limits| limits.window.per).max().unwrap_or_default(),
+        fewest: all().map(fewest).min().unwrap_or_default(),
+    }
 }

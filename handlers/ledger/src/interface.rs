@@ -2,15 +2,16 @@
 
 use std::any::Any;
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use policy::{
-    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, RecordedHistory,
-    RepairName,
+    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, ReasonCode,
+    RecordedHistory, RepairName,
 };
 
 use crate::error::Error;
-use crate::filter::{Filter, RefusalCount};
+use crate::filter::{Filter, LimitBounds, RefusalTotals};
 use crate::record::{
     Claim, Paused, Record, Refusal, RepairOutcome, Reset, RungStart, Running, Step, StepKind,
 };
@@ -100,17 +101,35 @@ pub trait Ledger: Send {
     /// `window`.
     fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error>;
 
-    /// Returns the repairs that match the filter, the newest first.
-    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error>;
+    /// Passes each repair that matches the filter to `each`, the newest first, until `each` returns
+    /// `Break`. Keeps only a limited number of repairs in memory, and does not block writers while
+    /// `each` waits.
+    fn each_repair(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
 
-    /// Returns the refusals that match the filter, the newest first.
-    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error>;
+    /// Passes each refusal that matches the filter to `each`, as [`Ledger::each_repair`] does.
+    fn each_refusal(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Refusal) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
 
-    /// Counts the refusals that match the filter by object and reason. The highest count comes
-    /// first.
-    fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error>;
+    /// Returns the number of refusals that match the filter.
+    fn count_refused(&mut self, filter: &Filter<'_>) -> Result<u32, Error>;
 
-    /// Returns the newest repairs whose job ID starts with `prefix`, at most 20.
+    /// Counts the refusals that match the filter by reason, and those with the reason `by_object` by
+    /// object. The limit of the filter restricts only the number of objects in the result.
+    fn refusal_totals(
+        &mut self,
+        filter: &Filter<'_>,
+        by_object: Option<ReasonCode>,
+    ) -> Result<RefusalTotals, Error>;
+
+    /// Returns the repairs whose job ID starts with `prefix`, at most 20. Returns the last ones in
+    /// the order of the IDs, in reverse. Job IDs start with the time of the reservation.
     fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error>;
 
     /// Returns the steps of one repair, in order.
@@ -129,12 +148,22 @@ pub trait Ledger: Send {
     /// Returns the refusal of a job, if it was recorded at `since` or later.
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the host, service and repair name of each object that has a repair on record and
-    /// that was repaired, or refused a repair, after `since`.
-    fn in_trouble_since(
+    /// Returns the host, service and newest repair's name of each object that may have reached a
+    /// limit within `bounds`. Returns all objects that have, and few others.
+    fn may_be_held_back(
         &mut self,
-        since: SystemTime,
+        bounds: &LimitBounds,
+        now: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error>;
+
+    /// Returns the part of [`Ledger::history`] that [`policy::within_limits`] reads: the repairs and
+    /// refusals of the object, and the last reset.
+    fn limits_history(
+        &mut self,
+        event: &Event,
+        horizon: &Horizon,
+        now: SystemTime,
+    ) -> Result<RecordedHistory, Error>;
 
     /// Returns the repairs with an unknown outcome that ended after `since`, the newest first.
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error>;
@@ -169,6 +198,26 @@ pub trait Ledger: Send {
 
     /// Takes the sweep lock. Returns `None` while another sweep holds it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;
+
+    /// Returns the repairs that match the filter, the newest first.
+    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
+        let mut all = Vec::new();
+        self.each_repair(filter, &mut |record| {
+            all.push(record);
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
+
+    /// Returns the refusals that match the filter, the newest first.
+    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
+        let mut all = Vec::new();
+        self.each_refusal(filter, &mut |refusal| {
+            all.push(refusal);
+            ControlFlow::Continue(())
+        })?;
+        Ok(all)
+    }
 
     /// Returns the newest repairs, the newest first.
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {

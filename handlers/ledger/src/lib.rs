@@ -21,14 +21,14 @@ use std::time::SystemTime;
 use policy::{Event, History, Horizon, Observation, RecordedHistory};
 
 pub use error::Error;
-pub use filter::{Filter, RefusalCount, Which};
+pub use filter::{Filter, LimitBounds, RefusalCount, RefusalTotals, Which};
 pub use held_back::{HeldBack, held_back};
 pub use interface::{Ledger, SweepLock};
 pub use record::{
     Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, Reset, RungStart,
     Running, Step, StepKind,
 };
-pub use relapse::relapsed;
+pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
 
 /// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger of an older

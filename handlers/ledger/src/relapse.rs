@@ -5,23 +5,25 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Record, RepairOutcome};
 
-/// Returns for each record whether the fault relapsed, which means that the repair healed it but
-/// the same object was repaired again less than `relapse` after the repair ended. Such a repair was
-/// not effective, although its check was OK. `records` must be sorted from newest to oldest.
-pub fn relapsed(records: &[Record], relapse: impl Fn(&Record) -> Duration) -> Vec<bool> {
-    let mut next: HashMap<(&str, Option<&str>), SystemTime> = HashMap::new();
-    let judge = |record| {
-        let again = next.insert(object(record), record.reserved);
-        let soon = again.zip(record.ended).is_some_and(|(again, ended)| {
-            again.duration_since(ended).unwrap_or_default() < relapse(record)
-        });
-        soon && record.outcome == Some(RepairOutcome::Healed)
-    };
-    records.iter().map(judge).collect()
+/// Finds relapses in a list of repairs, which it must get from the newest to the oldest.
+#[derive(Debug, Default)]
+pub struct RelapseFinder {
+    /// For each object, when its next repair was reserved.
+    next: HashMap<(String, Option<String>), SystemTime>,
 }
 
-fn object(record: &Record) -> (&str, Option<&str>) {
-    (&record.host, record.service.as_deref())
+impl RelapseFinder {
+    /// Returns whether the fault of the next older repair relapsed: the repair healed it, but the
+    /// same object was repaired again less than `relapse` after the repair ended. Such a repair was
+    /// not effective, although its check was OK.
+    pub fn has_relapsed(&mut self, record: &Record, relapse: Duration) -> bool {
+        let object = (record.host.clone(), record.service.clone());
+        let again = self.next.insert(object, record.reserved);
+        let soon = again.zip(record.ended).is_some_and(|(again, ended)| {
+            again.duration_since(ended).unwrap_or_default() < relapse
+        });
+        soon && record.outcome == Some(RepairOutcome::Healed)
+    }
 }
 
 #[cfg(test)]
@@ -56,8 +58,11 @@ mod tests {
             record("a", 1000, RepairOutcome::Healed),
             record("a", 100, RepairOutcome::Healed),
         ];
-        let soon = relapsed(&records, |_| Duration::from_secs(890));
-        assert_eq!(soon, [false, false, false, true, false]);
-        assert!(relapsed(&records, |_| Duration::from_secs(891))[4], "one second below the limit");
+        let relapsed = |seconds| {
+            let mut finder = RelapseFinder::default();
+            records.each_ref().map(|one| finder.has_relapsed(one, Duration::from_secs(seconds)))
+        };
+        assert_eq!(relapsed(890), [false, false, false, true, false]);
+        assert!(relapsed(891)[4], "one second below the limit");
     }
 }

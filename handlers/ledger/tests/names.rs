@@ -6,8 +6,8 @@
 mod common;
 
 use common::{HOUR, Place, at, event, job, reserve};
-use ledger::{Filter, Paused, RepairOutcome, RungStart, Which};
-use policy::Event;
+use ledger::{Filter, LimitBounds, Paused, RepairOutcome, RungStart, Which};
+use policy::{Event, ReasonCode};
 
 const HOST: &str = r"w\xE4b1";
 const SERVICE: &str = r"Gr\xF6\xDFe C:\x5Cxfade";
@@ -35,9 +35,11 @@ fn stores_bytes_and_returns_spelling() {
     assert_eq!((record.host.as_str(), record.service.as_deref()), (HOST, Some(SERVICE)));
     assert_eq!(record.gate.as_deref(), Some(HOST));
     assert_eq!(ledger.refused(&object).unwrap().len(), 1);
-    assert_eq!(ledger.refusal_counts(&object).unwrap()[0].service.as_deref(), Some(SERVICE));
+    let refused = ledger.refusal_totals(&object, Some(ReasonCode::CoolingDown)).unwrap();
+    assert_eq!(refused.objects[0].service.as_deref(), Some(SERVICE));
     assert_eq!(ledger.repairs_since(&latin1("3"), at(0) - HOUR).unwrap().len(), 1);
-    assert_eq!(ledger.in_trouble_since(at(0)).unwrap()[0].0, HOST);
+    let bounds = LimitBounds { healthy_for: HOUR, window: HOUR, fewest: 1 };
+    assert_eq!(ledger.may_be_held_back(&bounds, at(0)).unwrap()[0].0, HOST);
 
     let store = rusqlite::Connection::open(place.path()).unwrap();
     let bytes = |column: &str| -> Vec<u8> {

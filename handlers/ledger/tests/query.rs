@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use ledger::{Claim, Filter, Ledger, Record, RepairOutcome, RepairState, RungStart, Which};
-use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, StateType};
+use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, ReasonCode, StateType};
 use tempfile::TempDir;
 
 fn at(seconds: u64) -> SystemTime {
@@ -74,12 +74,15 @@ fn finds_repairs_by_object_time_and_outcome() {
     assert_eq!(ask(Filter { which: Which::Host("web1' OR 1=1 --"), ..all }), [0; 0]);
     assert_eq!(ask(Filter { since: Some(at(20)), until: Some(at(30)), ..all }), [2]);
     assert_eq!(ask(Filter { limit: Some(2), ..all }), [3, 2]);
-    assert_eq!(ask(Filter { state: Some(RepairState::Running), ..all }), [3]);
-    assert_eq!(ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Healed)), ..all }), [1]);
-    assert_eq!(
-        ask(Filter { state: Some(RepairState::Ended(RepairOutcome::Unknown)), ..all }),
-        [0; 0]
-    );
+    let mut in_state = |states: &[RepairState]| ask(Filter { states, ..all });
+    let [healed, not_healed, unknown] =
+        [RepairOutcome::Healed, RepairOutcome::NotHealed, RepairOutcome::Unknown]
+            .map(RepairState::Ended);
+    assert_eq!(in_state(&[RepairState::Running]), [3]);
+    assert_eq!(in_state(&[healed]), [1]);
+    assert_eq!(in_state(&[unknown]), [0; 0]);
+    assert_eq!(in_state(&[not_healed, unknown]), [2]);
+    assert_eq!(in_state(&[healed, RepairState::Running]), [3, 1]);
 }
 
 #[test]
@@ -112,17 +115,18 @@ fn lists_and_counts_refusals() {
         ["acknowledged", "flapping"]
     );
     assert_eq!(listed[0].event, "CRITICAL;SOFT;3");
-    let counts = ledger.refusal_counts(&all).unwrap();
-    assert_eq!(
-        (counts[0].host.as_str(), counts[0].reason.as_str(), counts[0].count),
-        ("web1", "flapping", 2)
-    );
-    assert_eq!((counts[0].first, counts[0].last), (at(40), at(41)));
-    assert_eq!(
-        ledger.refusal_counts(&Filter { which: Which::Host("web3"), ..all }).unwrap().len(),
-        1
-    );
-    assert_eq!(ledger.refusal_counts(&Filter { since: Some(at(43)), ..all }).unwrap(), []);
+    let totals = ledger.refusal_totals(&all, Some(ReasonCode::Flapping)).unwrap();
+    let reasons: Vec<(&str, u32)> =
+        totals.reasons.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+    assert_eq!(reasons, [("flapping", 2), ("acknowledged", 1)]);
+    let [web1] = &totals.objects[..] else { panic!("{totals:?}") };
+    assert_eq!((web1.host.as_str(), web1.reason.as_str(), web1.count), ("web1", "flapping", 2));
+    assert_eq!((web1.first, web1.last), (at(40), at(41)));
+    let mut number = |filter: Filter<'_>| ledger.count_refused(&filter).unwrap();
+    assert_eq!(number(Filter { which: Which::Host("web3"), ..all }), 1);
+    assert_eq!(number(Filter { which: Which::Object("web1", Some("HTTP")), ..all }), 2);
+    assert_eq!(number(Filter { since: Some(at(42)), ..all }), 1);
+    assert_eq!(number(Filter { since: Some(at(43)), ..all }), 0);
 }
 
 #[test]
@@ -148,7 +152,8 @@ fn shows_damaged_text_but_does_not_decide_on_it() {
     assert_eq!(ledger.jobs("job-").unwrap().len(), 3);
     assert_eq!(ledger.steps(&job(1)).unwrap()[1].text, "\u{fffd}");
     assert_eq!(ledger.refused(&all).unwrap()[0].service.as_deref(), Some(r"H\xE9"));
-    assert_eq!(ledger.refusal_counts(&all).unwrap().len(), 2);
+    let totals = ledger.refusal_totals(&all, Some(ReasonCode::Acknowledged)).unwrap();
+    assert_eq!((totals.reasons.len(), totals.objects.len()), (2, 1));
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
     // Decisions depend on the running repair, whose job ID and text are damaged.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());

@@ -265,11 +265,6 @@ fn reports_running_refused_and_ended_jobs() {
         (ledger.repairs_since(&web1, at(0)).unwrap().len(), ledger.running().unwrap().len()),
         (0, 0)
     );
-    let only = ("web1".to_owned(), Some("HTTP".to_owned()), "httpd".to_owned());
-    assert_eq!(
-        (ledger.in_trouble_since(at(8)).unwrap(), ledger.in_trouble_since(at(9)).unwrap()),
-        (vec![only], vec![])
-    );
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::ops::ControlFlow;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Maximum size of an answer in bytes. It is enough for a few hundred thousand repairs.
+/// Maximum size in bytes of an answer, or of one part of an answer in parts.
 const LONGEST: usize = 64 << 20;
 /// How long to wait for the rest of the child's standard error.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
@@ -115,23 +116,79 @@ impl Half {
     ) -> Result<T, Error> {
         let shown = self.show_errors();
         let read = self.read(timeout);
-        // The answer is complete or too late, so kill the child. Do not wait long for it to die,
-        // because it may be in a system call that another account can prolong.
+        self.stop(shown);
+        self.parse(&read?, exact)
+    }
+
+    /// Passes each part of an answer in parts to `each`, until `each` returns `Break` or the answer
+    /// ends. Each part is a line with a `Result<Option<T>, String>` in JSON, and `Ok(None)` ends the
+    /// answer. Treats each part as [`Half::answer`] treats an answer, and keeps only two parts in
+    /// memory.
+    ///
+    /// # Errors
+    /// The errors of [`Half::answer`]. `timeout` and the size limit apply to each part.
+    pub fn parts<T: DeserializeOwned>(
+        mut self,
+        timeout: Duration,
+        exact: bool,
+        each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let shown = self.show_errors();
+        let passed = self.pass_parts(timeout, exact, each);
+        self.stop(shown);
+        passed
+    }
+
+    fn pass_parts<T: DeserializeOwned>(
+        &mut self,
+        timeout: Duration,
+        exact: bool,
+        mut each: impl FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let stdout = self.stdout()?;
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let read = move || {
+            let mut from = BufReader::new(stdout);
+            let mut next = || {
+                let mut line = Vec::new();
+                let read = from.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', &mut line);
+                read.map(|_| line)
+            };
+            while sender.send(next()).is_ok() {}
+        };
+        thread::Builder::new().spawn(read).map_err(|why| self.unreadable(why))?;
+        loop {
+            let part = self.next(&receiver, timeout)?;
+            let Some(part) = self.parse::<Option<T>>(&part, exact)? else { return Ok(()) };
+            if each(part).is_break() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Kills the child and waits for the rest of its standard error. The answer is complete or too
+    /// late, so the child has nothing more to do. Does not wait for it long, because it can be in a
+    /// system call that another account can prolong.
+    fn stop(&mut self, shown: Option<thread::JoinHandle<()>>) {
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;
         while shown.as_ref().is_some_and(|shown| !shown.is_finished()) && Instant::now() < until {
             thread::sleep(Duration::from_millis(1));
         }
         let _ = self.child.try_wait();
-        let invalid = |why: serde_json::Error| Error::Answer {
-            account: self.account.clone(),
-            why: why.to_string(),
-        };
-        let mut value: Value = serde_json::from_slice(&read?).map_err(invalid)?;
-        if !exact {
+    }
+
+    fn parse<T: DeserializeOwned>(&self, bytes: &[u8], exact: bool) -> Result<T, Error> {
+        let parse = || {
+            if exact {
+                return serde_json::from_slice(bytes);
+            }
+            let mut value: Value = serde_json::from_slice(bytes)?;
             clean(&mut value);
-        }
-        let answer: Result<T, String> = serde_json::from_value(value).map_err(invalid)?;
+            serde_json::from_value(value)
+        };
+        let answer: Result<T, String> = parse()
+            .map_err(|why| Error::Answer { account: self.account.clone(), why: why.to_string() })?;
         answer.map_err(|text| Error::Reported { account: self.account.clone(), text })
     }
 
@@ -173,26 +230,40 @@ impl Half {
     }
 
     fn read(&mut self, timeout: Duration) -> Result<Vec<u8>, Error> {
-        let account = self.account.clone();
-        let failed = |why| Error::Start { account: account.clone(), why };
-        let stdout =
-            self.child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+        let stdout = self.stdout()?;
         let (sender, receiver) = mpsc::channel();
         let read = move || {
             let mut bytes = Vec::new();
             let read = stdout.take(LONGEST as u64 + 1).read_to_end(&mut bytes);
             let _ = sender.send(read.map(|_| bytes));
         };
-        thread::Builder::new().spawn(read).map_err(failed)?;
+        thread::Builder::new().spawn(read).map_err(|why| self.unreadable(why))?;
+        self.next(&receiver, timeout)
+    }
+
+    fn next(
+        &self,
+        receiver: &mpsc::Receiver<io::Result<Vec<u8>>>,
+        timeout: Duration,
+    ) -> Result<Vec<u8>, Error> {
         let bytes = receiver
             .recv_timeout(timeout)
-            .map_err(|_| Error::Late { account: account.clone(), timeout })?
-            .map_err(failed)?;
+            .map_err(|_| Error::Late { account: self.account.clone(), timeout })?
+            .map_err(|why| self.unreadable(why))?;
         if bytes.len() > LONGEST {
-            Err(Error::TooLarge { account, limit: LONGEST })
+            Err(Error::TooLarge { account: self.account.clone(), limit: LONGEST })
         } else {
             Ok(bytes)
         }
+    }
+
+    fn stdout(&mut self) -> Result<ChildStdout, Error> {
+        let closed = || io::ErrorKind::BrokenPipe.into();
+        self.child.stdout.take().ok_or_else(|| self.unreadable(closed()))
+    }
+
+    fn unreadable(&self, why: io::Error) -> Error {
+        Error::Start { account: self.account.clone(), why }
     }
 }
 
@@ -247,5 +318,40 @@ mod tests {
         let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
         clean(&mut value);
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));
+    }
+
+    /// Returns the parts that `script` answers, and how the answer ended.
+    fn parts(script: &str) -> (Vec<String>, Result<(), Error>) {
+        let child = Command::new("/bin/sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (half, mut parts) = (Half { account: "nobody".into(), child }, Vec::new());
+        let ended = half.parts(Duration::from_secs(60), false, |part| {
+            parts.push(part);
+            if parts.len() < 3 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        (parts, ended)
+    }
+
+    #[test]
+    fn passes_on_parts_until_the_answer_ends() {
+        let (all, ended) =
+            parts(r#"printf '%s\n' '{"Ok":"a\u001b"}' '{"Ok":"b"}' '{"Ok":null}' '{"Ok":"c"}'"#);
+        assert_eq!((all, ended.is_ok()), (vec!["a ".to_owned(), "b".to_owned()], true));
+        let (all, ended) = parts(r#"while echo '{"Ok":"a"}'; do :; done"#);
+        assert_eq!((all.len(), ended.is_ok()), (3, true), "the receiver stops an endless answer");
+    }
+
+    #[test]
+    fn reports_truncated_and_oversized_answers_in_parts() {
+        let (all, ended) = parts(r#"echo '{"Ok":"a"}'"#);
+        assert!(all == ["a"] && matches!(ended, Err(Error::Answer { .. })), "{ended:?}");
+        let (all, ended) = parts(r#"echo '{"Ok":"a"}'; echo '{"Err":"no ledger"}'"#);
+        assert!(all == ["a"] && matches!(ended, Err(Error::Reported { .. })), "{ended:?}");
+        let (_, ended) = parts("exec head -c 70000000 /dev/zero");
+        assert!(matches!(ended, Err(Error::TooLarge { .. })), "{ended:?}");
     }
 }

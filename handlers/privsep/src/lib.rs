@@ -1,12 +1,13 @@
 //! Privilege separation for programs that root runs on the files of a less trusted account.
 //!
 //! Nagios' user owns the ledger, Nagios' files and the processes that write them. When root runs
-//! one of our programs, the program splits into two processes. The root process uses only files and
-//! directories that root owns. It starts the same program again as a child process ([`Half`]),
-//! which does everything else. The child first calls [`step_down()`], which leaves root's session
-//! and terminal, closes inherited descriptors and becomes Nagios' user. The child answers with
-//! typed JSON of a limited size. Nagios' user can forge that answer, so the root process removes
-//! control characters from it, displays it and never acts on it.
+//! one of our programs, the program splits in two. Root's half only uses files and directories that
+//! root owns. It starts the same program again as a second process, the other half ([`Half`]),
+//! which does everything else. Before anything else, [`step_down()`] makes that process leave
+//! root's session and terminal, close inherited descriptors and become Nagios' user. The other half
+//! answers with typed JSON of a limited size, at once or in parts. Root's half removes control
+//! characters from it. Nagios' user can forge that answer, so root's half displays it and never acts
+//! on it.
 
 mod account;
 mod error;

@@ -43,7 +43,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
         RepairctlCommand::Doctor(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Lint(words) => run_as_nagios(lint::run, &words, &context, argv, out),
         RepairctlCommand::Explain(words) => split::run(&words, &context, argv, out),
-        RepairctlCommand::History(words) => split::run(&words, &context, argv, out),
+        RepairctlCommand::History(words) => history::run(&words, &context, argv, out),
         RepairctlCommand::Show(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Report(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Replay(words) => run_as_nagios(replay::run, &words, &context, argv, out),

@@ -1,10 +1,12 @@
-//! Runs the commands. If root starts a command, it runs in two processes (see `privsep`). A command
-//! that implements [`Split`] collects its data in a process that runs as Nagios' user, and prints
-//! the result in the process that runs as root. Every other command runs entirely as Nagios' user.
+//! Runs the commands, in two processes if root starts them (see `privsep`). A command that
+//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints them
+//! in the process that runs as root. [`stream`] does the same in parts, for data of any size. Every
+//! other command runs entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -103,15 +105,62 @@ pub fn run<C: Split>(
         Some(account) => {
             let extended = with_options(argv, command.extra_args());
             let half = start(&account, context, &extended, Stdio::null())?;
-            half.answer(command.timeout(), command.prints_json()).map_err(|why| match why {
-                why @ privsep::Error::Reported { .. } => {
-                    OtherHalfError::Reported { why, hint: hint(argv) }.into()
-                }
-                why => Problem::from(why),
-            })?
+            half.answer(command.timeout(), command.prints_json())
+                .map_err(|why| reported(why, argv))?
         }
     };
     command.show(data, context, out)
+}
+
+/// Collects data in parts and shows them, for a command whose data can be larger than the memory.
+/// `collect` passes each part on and stops if that returns `Break`. `show` gets each part in the
+/// process that the admin started. `prints_json` is that of [`Split`].
+pub fn stream<P: Serialize + DeserializeOwned>(
+    prints_json: bool,
+    context: &Context,
+    argv: &[OsString],
+    out: &mut Out,
+    collect: impl FnOnce(&mut dyn FnMut(P) -> ControlFlow<()>) -> Result<(), Problem>,
+    mut show: impl FnMut(P, &mut Out),
+) -> Result<(), Problem> {
+    if context.role == Role::SteppedDown {
+        let ended = collect(&mut |part| send(&Ok(Some(part)), out));
+        let _ = send(&ended.map(|()| None::<P>).map_err(|problem| problem.to_string()), out);
+        return Ok(());
+    }
+    let mut show = |part| {
+        show(part, out);
+        unless_closed(out)
+    };
+    match context.other_owner()? {
+        None => collect(&mut show),
+        Some(account) => {
+            let half = start(&account, context, argv, Stdio::null())?;
+            half.parts(ANSWER_WITHIN, prints_json, show).map_err(|why| reported(why, argv))
+        }
+    }
+}
+
+/// Sends a part of the data, the end of the data or a problem to root's process.
+fn send<P: Serialize>(part: &Result<Option<P>, String>, out: &mut Out) -> ControlFlow<()> {
+    let line = serde_json::to_string(part)
+        .or_else(|why| serde_json::to_string(&Err::<(), _>(why.to_string())));
+    out.line(line.unwrap_or_default());
+    unless_closed(out)
+}
+
+fn unless_closed(out: &Out) -> ControlFlow<()> {
+    if out.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+/// Adds a hint to a problem that the other process reports.
+fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
+    match why {
+        why @ privsep::Error::Reported { .. } => {
+            OtherHalfError::Reported { why, hint: hint(argv) }.into()
+        }
+        why => Problem::from(why),
+    }
 }
 
 /// Runs a command that does not implement [`Split`]. If this process is root, runs the whole

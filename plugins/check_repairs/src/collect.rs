@@ -1,9 +1,10 @@
 //! Collects the state of repairs from the ledger. No other module reads the ledger.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, HeldBack, Ledger, Record, RefusalCount, RepairOutcome, relapsed};
+use ledger::{Filter, HeldBack, Ledger, Record, RelapseFinder, RepairOutcome};
 use policy::{FleetUsage, Limits, Reason};
 use policy_file::Config;
 
@@ -43,8 +44,8 @@ pub struct LedgerSummary {
     pub unknown: Vec<Record>,
     /// Number of running repairs with a live worker.
     pub running: u32,
-    /// How often repairs were refused within the window, by object and reason.
-    pub refused: Vec<RefusalCount>,
+    /// Number of refusals within the window.
+    pub refused: u32,
     /// Number of running and recently started repairs in the fleet.
     pub fleet: FleetUsage,
     /// Objects that are not repaired because their breaker is open or their budget is used up.
@@ -115,12 +116,10 @@ fn read(
     now: SystemTime,
 ) -> Result<LedgerSummary, ledger::Error> {
     let filter = Filter { since: now.checked_sub(window), ..Filter::default() };
-    let records = ledger.repairs(&filter)?;
-    let back = relapsed(&records, |record| limits(config, &record.repair).relapse);
     let running = ledger.running()?;
     let pauses = ledger.pauses(now)?;
     let mut summary = LedgerSummary {
-        refused: ledger.refusal_counts(&filter)?,
+        refused: ledger.count_refused(&filter)?,
         fleet: ledger.fleet(config.policy.fleet.started.per, now)?,
         pauses: pauses
             .iter()
@@ -133,17 +132,20 @@ fn read(
             .filter(|running| !running.alive)
             .map(|running| running.record)
             .collect(),
-        relapsed: count(back.iter().filter(|back| **back).count()),
         ..LedgerSummary::default()
     };
-    for (record, back) in records.into_iter().zip(back) {
+    let mut relapses = RelapseFinder::default();
+    ledger.each_repair(&filter, &mut |record| {
+        let back = relapses.has_relapsed(&record, limits(config, &record.repair).relapse);
+        summary.relapsed += u32::from(back);
         match record.outcome {
             Some(RepairOutcome::Healed) if !back => summary.healed += 1,
             Some(RepairOutcome::Unknown) => summary.unknown.push(record),
             Some(_) => summary.failed.push(record),
             None => {}
         }
-    }
+        ControlFlow::Continue(())
+    })?;
     Ok(summary)
 }
 

@@ -48,7 +48,7 @@ pub fn ledger(
         "{} healed, {} failed, {} refused in {}",
         summary.healed,
         summary.failed.len(),
-        summary.refused.iter().map(|count| count.count).sum::<u32>(),
+        summary.refused,
         Rounded(check.window)
     );
     let all = vec![fine.clone()];
@@ -312,12 +312,11 @@ fn perfdata(
     used.warn = check.budget.warning.map(share);
     used.crit = check.budget.critical.map(share);
     used.max = Some(Number::Count(fleet.started.count.into()));
-    let refused = summary.refused.iter().map(|count| count.count as usize).sum();
     [
         counted("healed", summary.healed as usize),
         failures,
         counted("unknown", summary.unknown.len()),
-        counted("refused", refused),
+        counted("refused", summary.refused as usize),
         running,
         counted("paused", summary.pauses.len()),
         counted("breakers", summary.held_back.iter().filter(is_breaker).count()),

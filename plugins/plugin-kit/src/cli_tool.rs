@@ -58,7 +58,13 @@ impl Out {
         }
     }
 
-    /// Whether stdout is a terminal. Tables and colours are printed only to a terminal.
+    /// Whether a write has failed, for example because the reader has closed the pipe. Nothing more
+    /// can be written.
+    pub fn is_closed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether stdout is a terminal. Only terminals get tables and colours.
     pub fn is_terminal(&self) -> bool {
         self.terminal
     }

@@ -17,11 +17,14 @@ use crate::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
 
 /// Methods of [`Ledger`] that no event calls.
 const FOR_ADMINS: &[&str] = &[
+    "each_repair",
+    "each_refusal",
     "repairs",
     "refused",
-    "refusal_counts",
+    "count_refused",
+    "refusal_totals",
     "jobs",
-    "in_trouble_since",
+    "may_be_held_back",
     "unknown_since",
     "pause",
     "resume",
@@ -51,6 +54,9 @@ const PER_EVENT: &[(&str, Call)] = &[
     }),
     ("history", |ledger, event, now| {
         drop(ledger.history(event, &policy().horizon(event), now).unwrap());
+    }),
+    ("limits_history", |ledger, event, now| {
+        drop(ledger.limits_history(event, &policy().horizon(event), now).unwrap());
     }),
     ("pause_of", |ledger, event, now| drop(ledger.pause_of(event, now).unwrap())),
     ("reserve", |ledger, event, now| {

@@ -33,6 +33,16 @@ pub(super) fn read(
     Ok(history)
 }
 
+/// Reads only what the limits of the object depend on: its repairs, its refusals and its reset.
+pub(super) fn read_for_limits(
+    store: &Connection,
+    event: &Event,
+    horizon: &Horizon,
+    now: SystemTime,
+) -> rusqlite::Result<RecordedHistory> {
+    trouble::read(store, event, horizon, last_reset(store, event, now)?, now)
+}
+
 /// Returns the pause that covers the object: the one that lasts longest.
 pub(super) fn paused(
     store: &Connection,

@@ -9,6 +9,10 @@ mod insert;
 mod locks;
 mod migrate;
 mod open;
+mod overview;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod plans;
 mod retention;
 mod row;
 mod schema;

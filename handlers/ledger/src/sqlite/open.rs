@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
@@ -18,7 +18,8 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// Total time limit for the queries of a ledger that was opened for reading only.
+/// Time limit for the queries of a ledger that was opened for reading only. A search renews it for
+/// each page, because its reader may wait for a terminal between two of them.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
@@ -50,10 +51,20 @@ impl SqliteLedger {
             _ => {}
         }
         let mut ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        ledger.limit_time()?;
+        Ok(ledger)
+    }
+
+    /// Gives the next queries [`READ_TIME_LIMIT`], if the ledger was opened for reading only.
+    pub(super) fn limit_time(&mut self) -> Result<(), Error> {
         let until = Instant::now() + READ_TIME_LIMIT;
         let is_late = move || Instant::now() >= until;
-        ledger.store.progress_handler(10_000, Some(is_late)).map_err(store_error(path))?;
-        Ok(ledger)
+        let limited = match self.store.is_readonly(MAIN_DB) {
+            Ok(true) => self.store.progress_handler(10_000, Some(is_late)),
+            Ok(false) => Ok(()),
+            Err(why) => Err(why),
+        };
+        self.named(limited)
     }
 
     /// Returns the file or directory that keeps this user from writing the ledger, if there is one.

@@ -9,9 +9,9 @@ use rusqlite::{Error, Result, Row};
 use crate::{Paused, Record, Refusal, RepairOutcome, Reset, Step, StepKind};
 
 pub(super) const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, \
-    outcome, text, rung, rung_gate, problem, rung_until FROM repair";
+    outcome, text, rung, rung_gate, problem, rung_until, rowid FROM repair";
 
-pub(super) const REFUSAL: &str = "SELECT at, host, service, reason, text, event FROM refusal";
+pub(super) const REFUSAL: &str = "SELECT at, host, service, reason, text, event, id FROM refusal";
 
 pub(super) const PAUSE: &str = "host, service, by_whom, reason, since, until";
 

@@ -1,100 +1,284 @@
-//! Queries of repairs and refusals for display, with a filter.
+//! Queries of repairs and refusals for display, with a filter. Each query names its index, because
+//! SQLite's planner would read the whole table to save a sort.
 
-use rusqlite::params_from_iter;
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+
+use policy::{ReasonCode, spell};
 use rusqlite::types::Value;
+use rusqlite::{Row, params_from_iter};
 
 use super::SqliteLedger;
-use super::row::{RECORD, REFUSAL, bytes, given, lossy, millis, name, record, refusal, time};
-use crate::{Error, Filter, Record, Refusal, RefusalCount, RepairState, Which};
+use super::row::{RECORD, REFUSAL, bytes, given, lossy, millis, record, refusal, time};
+use crate::{
+    Error, Filter, Record, RecordedReason, Refusal, RefusalCount, RefusalTotals, RepairState, Which,
+};
+
+/// Number of records that a query reads at once. The caller gets them after the query has ended: a
+/// reader that waits for its terminal must not keep SQLite from clearing its write-ahead log.
+const PAGE: u32 = 1000;
+/// Number of records that a query of a whole host reads at once. The index has them in the order of
+/// the services, so each page sorts all records of the host.
+const PAGE_OF_HOST: u32 = 20_000;
+
+/// Returns the query for the last jobs whose ID is at least ?1 and below ?2.
+pub(super) fn jobs() -> String {
+    format!("{RECORD} WHERE job >= ?1 AND job < ?2 ORDER BY job DESC LIMIT 20")
+}
 
 impl SqliteLedger {
-    pub(super) fn search_repairs(&self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
-        let mut terms = WhereClause::of(filter, "reserved");
-        match filter.state {
-            None => {}
-            Some(RepairState::Running) => terms.is("outcome IS NULL"),
-            Some(RepairState::Ended(outcome)) => {
-                terms.and("outcome = ?", Value::Text(outcome.as_str().into()))
+    pub(super) fn search_repairs(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.search(&Search::repairs(filter), filter.limit, |row| record(row, lossy), each)
+    }
+
+    pub(super) fn search_refusals(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Refusal) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.search(&Search::refusals(filter), filter.limit, |row| refusal(row, lossy), each)
+    }
+
+    /// Reads page by page. Each page continues after the last row of the page before.
+    fn search<T>(
+        &mut self,
+        search: &Search,
+        limit: Option<u32>,
+        read: fn(&Row<'_>) -> rusqlite::Result<T>,
+        each: &mut dyn FnMut(T) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let (sql, columns) = (search.page(), (search.time, search.id));
+        let keyed = |row: &Row<'_>| Ok((row.get(columns.0)?, row.get(columns.1)?, read(row)?));
+        let (mut after, mut left) = ((i64::MAX, i64::MAX), limit);
+        while left != Some(0) {
+            let size = left.map_or(search.size, |left| left.min(search.size));
+            let keys = [after.0, after.1, size.into()].map(Value::Integer);
+            self.limit_time()?;
+            let page =
+                self.rows(&sql, params_from_iter(search.values.iter().chain(&keys)), keyed)?;
+            let is_last = page.len() < size as usize;
+            for (at, id, found) in page {
+                after = (at, id);
+                if each(found).is_break() {
+                    return Ok(());
+                }
             }
+            if is_last {
+                return Ok(());
+            }
+            left = left.map(|left| left - size);
         }
-        let sql =
-            format!("{RECORD}{} ORDER BY reserved DESC, rowid DESC{}", terms.sql(), limit(filter));
-        self.rows(&sql, params_from_iter(&terms.values), |row| record(row, lossy))
+        Ok(())
     }
 
-    pub(super) fn search_refusals(&self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
-        let terms = WhereClause::of(filter, "at");
-        let sql = format!("{REFUSAL}{} ORDER BY at DESC, id DESC{}", terms.sql(), limit(filter));
-        self.rows(&sql, params_from_iter(&terms.values), |row| refusal(row, lossy))
+    pub(super) fn search_jobs(&self, prefix: &str) -> Result<Vec<Record>, Error> {
+        // Job IDs contain only these characters. All of them sort before '{'.
+        if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+            return Ok(Vec::new());
+        }
+        self.rows(&jobs(), [prefix, &format!("{prefix}{{")], |row| record(row, lossy))
     }
 
-    pub(super) fn count_refusals(&self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
-        let terms = WhereClause::of(filter, "at");
-        let sql = format!(
-            "SELECT host, service, reason, count(*) AS many, min(at), max(at) FROM refusal{} \
-             GROUP BY host, service, reason ORDER BY many DESC, host, service, reason{}",
-            terms.sql(),
-            limit(filter)
-        );
-        self.rows(&sql, params_from_iter(&terms.values), |row| {
-            Ok(RefusalCount {
-                host: name(row, 0)?,
-                service: given(name(row, 1)?),
-                reason: lossy(row, 2)?.into(),
-                count: row.get(3)?,
-                first: time(row.get(4)?),
-                last: time(row.get(5)?),
-            })
-        })
+    pub(super) fn number_of_refusals(&self, filter: &Filter<'_>) -> Result<u32, Error> {
+        let search = Search::refusals(filter);
+        let sql = format!("SELECT count(*) FROM refusal {}", search.clause());
+        let counts = self.rows(&sql, params_from_iter(&search.values), |row| row.get(0))?;
+        Ok(counts.into_iter().next().unwrap_or(0))
+    }
+
+    /// Counts here and not in SQL, because SQLite would sort all refusals to group them.
+    pub(super) fn totals_of_refusals(
+        &self,
+        filter: &Filter<'_>,
+        by_object: Option<ReasonCode>,
+    ) -> Result<RefusalTotals, Error> {
+        let search = Search::refusals(filter);
+        let object = if by_object.is_some() { ", host, service, at" } else { "" };
+        let sql = format!("SELECT reason{object} FROM refusal {}", search.clause());
+        let mut reasons: Vec<(String, u32)> = Vec::new();
+        let mut objects = ObjectTally::default();
+        let count = |row: &Row<'_>| {
+            let reason = row.get_ref(0)?.as_bytes()?;
+            match reasons.iter_mut().find(|(known, _)| known.as_bytes() == reason) {
+                Some((_, count)) => *count += 1,
+                None => reasons.push((lossy(row, 0)?, 1)),
+            }
+            if by_object.is_some_and(|of| reason == of.as_str().as_bytes()) {
+                objects.count(row)?;
+            }
+            Ok(())
+        };
+        self.rows(&sql, params_from_iter(&search.values), count)?;
+        let mut reasons: Vec<(RecordedReason, u32)> =
+            reasons.into_iter().map(|(reason, count)| (reason.into(), count)).collect();
+        reasons.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+        let all_objects = objects.0.values().map(HashMap::len).sum();
+        let objects = by_object.map(|of| objects.most(of, filter.limit)).unwrap_or_default();
+        Ok(RefusalTotals { reasons, objects, all_objects })
     }
 }
 
-fn limit(filter: &Filter<'_>) -> String {
-    filter.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default()
-}
+/// A number of refusals, and the times of the first and of the last of them.
+type CountAndTimes = (u32, i64, i64);
 
-/// The terms of a WHERE clause, and the values for their placeholders in the same order. Values
-/// never become part of the SQL text.
+/// The number of refusals of each service, by host, with the times of the first and the last.
 #[derive(Default)]
-struct WhereClause {
+struct ObjectTally(HashMap<Vec<u8>, HashMap<Vec<u8>, CountAndTimes>>);
+
+impl ObjectTally {
+    /// Counts a row with host, service and time in its columns from 1 on.
+    fn count(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let (host, service) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
+        let at: i64 = row.get(3)?;
+        // Most objects are counted many times. Copy a name only for the first.
+        if !self.0.contains_key(host) {
+            self.0.insert(host.to_vec(), HashMap::new());
+        }
+        let Some(services) = self.0.get_mut(host) else { return Ok(()) };
+        match services.get_mut(service) {
+            Some((count, first, last)) => {
+                (*count, *first, *last) = (*count + 1, at.min(*first), at.max(*last));
+            }
+            None => drop(services.insert(service.to_vec(), (1, at, at))),
+        }
+        Ok(())
+    }
+
+    /// Returns the objects with the most refusals, at most `limit`.
+    fn most(self, reason: ReasonCode, limit: Option<u32>) -> Vec<RefusalCount> {
+        let pairs = self.0.iter().flat_map(|(host, services)| {
+            services.iter().map(move |(service, counts)| (counts, host, service))
+        });
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_by(|a, b| (b.0.0, a.1, a.2).cmp(&(a.0.0, b.1, b.2)));
+        pairs.truncate(limit.map_or(usize::MAX, |limit| limit as usize));
+        let counted =
+            |((count, first, last), host, service): (&CountAndTimes, &Vec<u8>, &Vec<u8>)| {
+                RefusalCount {
+                    host: spell(host),
+                    service: given(spell(service)),
+                    reason: reason.as_str().to_owned().into(),
+                    count: *count,
+                    first: time(*first),
+                    last: time(*last),
+                }
+            };
+        pairs.into_iter().map(counted).collect()
+    }
+}
+
+/// The index, and the terms of the WHERE clause, with which a query finds what a filter matches.
+/// `values` are for the placeholders of the terms, in the same order. Values never become part of
+/// the SQL text.
+pub(super) struct Search {
+    select: &'static str,
+    /// The column with the time of a record, and the one that orders records of the same time.
+    time: &'static str,
+    id: &'static str,
+    index: &'static str,
+    /// Number of records in a page.
+    size: u32,
     terms: Vec<String>,
     values: Vec<Value>,
 }
 
-impl WhereClause {
-    fn of(filter: &Filter<'_>, time_column: &str) -> WhereClause {
-        let mut terms = WhereClause::default();
+impl Search {
+    pub(super) fn repairs(filter: &Filter<'_>) -> Search {
+        let mut search = Search {
+            select: RECORD,
+            time: "reserved",
+            id: "rowid",
+            index: match (filter.which, filter.states) {
+                (_, [RepairState::Running]) => "repair_running",
+                (Which::All, _) => "repair_by_time",
+                (Which::Host(_) | Which::Object(..), _) => "repair_by_object",
+            },
+            size: PAGE,
+            terms: Vec::new(),
+            values: Vec::new(),
+        };
+        search.narrow(filter);
+        search.narrow_states(filter.states);
+        search
+    }
+
+    pub(super) fn refusals(filter: &Filter<'_>) -> Search {
+        let mut search = Search {
+            select: REFUSAL,
+            time: "at",
+            id: "id",
+            index: match filter.which {
+                Which::All => "refusal_by_time",
+                Which::Host(_) | Which::Object(..) => "refusal_by_object",
+            },
+            size: PAGE,
+            terms: Vec::new(),
+            values: Vec::new(),
+        };
+        search.narrow(filter);
+        search
+    }
+
+    /// Adds the terms for objects and times, which repairs and refusals have in common.
+    fn narrow(&mut self, filter: &Filter<'_>) {
         match filter.which {
             Which::All => {}
-            Which::Host(host) => terms.and("host = ?", Value::Blob(bytes(Some(host)))),
+            Which::Host(host) => {
+                self.size = PAGE_OF_HOST;
+                self.and("host = ?", Value::Blob(bytes(Some(host))));
+            }
             Which::Object(host, service) => {
-                terms.and("host = ?", Value::Blob(bytes(Some(host))));
-                terms.and("service = ?", Value::Blob(bytes(service)));
+                self.and("host = ?", Value::Blob(bytes(Some(host))));
+                self.and("service = ?", Value::Blob(bytes(service)));
             }
         }
         if let Some(since) = filter.since {
-            terms.and(&format!("{time_column} >= ?"), Value::Integer(millis(since)));
+            self.and(&format!("{} >= ?", self.time), Value::Integer(millis(since)));
         }
         if let Some(until) = filter.until {
-            terms.and(&format!("{time_column} < ?"), Value::Integer(millis(until)));
+            self.and(&format!("{} < ?", self.time), Value::Integer(millis(until)));
         }
-        terms
     }
 
-    fn is(&mut self, term: &str) {
-        self.terms.push(term.into());
+    fn narrow_states(&mut self, states: &[RepairState]) {
+        let outcomes = states.iter().filter_map(|state| match state {
+            RepairState::Running => None,
+            RepairState::Ended(outcome) => Some(Value::Text(outcome.as_str().into())),
+        });
+        let outcomes: Vec<Value> = outcomes.collect();
+        let ended = format!("outcome IN ({})", vec!["?"; outcomes.len()].join(", "));
+        match (states.contains(&RepairState::Running), outcomes.is_empty()) {
+            (false, true) => return,
+            (true, true) => self.terms.push("ended IS NULL".into()),
+            (true, false) => self.terms.push(format!("(ended IS NULL OR {ended})")),
+            (false, false) => self.terms.push(ended),
+        }
+        self.values.extend(outcomes);
     }
 
     fn and(&mut self, term: &str, value: Value) {
-        self.is(term);
+        self.terms.push(term.into());
         self.values.push(value);
     }
 
-    fn sql(&self) -> String {
-        if self.terms.is_empty() {
-            String::new()
-        } else {
-            format!(" WHERE {}", self.terms.join(" AND "))
-        }
+    /// Returns the index and the WHERE clause.
+    fn clause(&self) -> String {
+        let filter = if self.terms.is_empty() { "" } else { " WHERE " };
+        format!("INDEXED BY {}{filter}{}", self.index, self.terms.join(" AND "))
+    }
+
+    /// Returns the query of one page. Its last three values are the time and the ID of the row
+    /// before the page, and the size of the page.
+    pub(super) fn page(&self) -> String {
+        let Search { select, time, id, .. } = self;
+        let and = if self.terms.is_empty() { "WHERE" } else { "AND" };
+        format!(
+            "{select} {} {and} ({time}, {id}) < (?, ?) ORDER BY {time} DESC, {id} DESC LIMIT ?",
+            self.clause()
+        )
     }
 }

@@ -1,23 +1,24 @@
 //! Implements the [`Ledger`] trait on SQLite.
 
 use std::fs::File;
+use std::ops::ControlFlow;
 use std::time::{Duration, SystemTime};
 
 use policy::{
-    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, RecordedHistory,
-    RepairName,
+    Decision, Event, FleetUsage, History, Horizon, JobId, Pause, Reason, ReasonCode,
+    RecordedHistory, RepairName,
 };
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::locks::{self, DecisionLock, WorkerLock};
 use super::row::{
-    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, given, lossy, millis, name, object, paused, record,
-    refusal, reset, step, strict,
+    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, millis, object, paused, record, refusal, reset,
+    step, strict,
 };
 use super::{CLOCK_TOLERANCE, SqliteLedger, history, insert, store_error, unflushed};
 use crate::{
-    Claim, Error, Filter, Ledger, Paused, Record, Refusal, RefusalCount, RepairOutcome, Reset,
-    RungSession, RungStart, Running, Step, StepKind, SweepLock,
+    Claim, Error, Filter, Ledger, LimitBounds, Paused, Record, Refusal, RefusalTotals,
+    RepairOutcome, Reset, RungSession, RungStart, Running, Step, StepKind, SweepLock,
 };
 
 /// Maximum number of repairs that [`Ledger::repairs_since`] returns.
@@ -179,25 +180,36 @@ impl Ledger for SqliteLedger {
         self.named(history::fleet(&self.store, &alive, window, now))
     }
 
-    fn repairs(&mut self, filter: &Filter<'_>) -> Result<Vec<Record>, Error> {
-        self.search_repairs(filter)
+    fn each_repair(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Record) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.search_repairs(filter, each)
     }
 
-    fn refused(&mut self, filter: &Filter<'_>) -> Result<Vec<Refusal>, Error> {
-        self.search_refusals(filter)
+    fn each_refusal(
+        &mut self,
+        filter: &Filter<'_>,
+        each: &mut dyn FnMut(Refusal) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.search_refusals(filter, each)
     }
 
-    fn refusal_counts(&mut self, filter: &Filter<'_>) -> Result<Vec<RefusalCount>, Error> {
-        self.count_refusals(filter)
+    fn count_refused(&mut self, filter: &Filter<'_>) -> Result<u32, Error> {
+        self.number_of_refusals(filter)
+    }
+
+    fn refusal_totals(
+        &mut self,
+        filter: &Filter<'_>,
+        by_object: Option<ReasonCode>,
+    ) -> Result<RefusalTotals, Error> {
+        self.totals_of_refusals(filter, by_object)
     }
 
     fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error> {
-        // Job IDs contain only these characters. None of them is a wildcard of GLOB.
-        if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
-            return Ok(Vec::new());
-        }
-        let sql = format!("{RECORD} WHERE job GLOB ?1 ORDER BY reserved DESC LIMIT 20");
-        self.rows(&sql, [format!("{prefix}*")], |row| record(row, lossy))
+        self.search_jobs(prefix)
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
@@ -234,23 +246,25 @@ impl Ledger for SqliteLedger {
         Ok(self.rows(&sql, keys, |row| refusal(row, strict))?.pop())
     }
 
-    fn in_trouble_since(
+    fn may_be_held_back(
         &mut self,
-        since: SystemTime,
+        bounds: &LimitBounds,
+        now: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error> {
-        let sql = "SELECT DISTINCT host, service, repair FROM repair \
-                   WHERE coalesce(ended, lease_until) > ?1 OR EXISTS (SELECT 1 FROM refusal \
-                   WHERE refusal.host = repair.host AND refusal.service = repair.service \
-                   AND at > ?1) ORDER BY 1, 2, 3";
-        self.rows(sql, [millis(since)], |row| {
-            Ok((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?))
-        })
+        self.objects_near_limits(bounds, now)
+    }
+
+    fn limits_history(
+        &mut self,
+        event: &Event,
+        horizon: &Horizon,
+        now: SystemTime,
+    ) -> Result<RecordedHistory, Error> {
+        self.named(history::read_for_limits(&self.store, event, horizon, now))
     }
 
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error> {
-        let sql = format!("{RECORD} WHERE outcome = ?1 AND ended > ?2 ORDER BY ended DESC");
-        let keys = params![RepairOutcome::Unknown.as_str(), millis(since)];
-        self.rows(&sql, keys, |row| record(row, lossy))
+        self.unknown_outcomes(since)
     }
 
     fn pause(&mut self, pause: &Paused) -> Result<(), Error> {

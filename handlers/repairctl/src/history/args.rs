@@ -9,8 +9,8 @@ use crate::object::name_parser;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   What was repaired since yesterday?     repairctl history --since 1d
-  What was not healed this month?        repairctl history --since 2026-11-01 \\
-                                             --outcome not-healed
+  What was escalated this month?         repairctl history --since 2026-11-01 \\
+                                             --outcome escalated
   Why was web1 not repaired?             repairctl history web1 --refused")]
 pub struct HistoryArgs {
     /// List only this host and its services
@@ -31,7 +31,8 @@ pub struct HistoryArgs {
     /// List refusals with their reasons instead of repairs
     #[arg(long)]
     pub refused: bool,
-    /// List only the N newest records; 0 lists all
+    /// List only the N newest records; 0 lists all. The refusals are counted up to
+    /// the newest 10000, or up to N if that is more
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON
@@ -44,6 +45,8 @@ pub struct HistoryArgs {
 pub enum OutcomeArg {
     /// A rung ran and its check is OK
     Healed,
+    /// Not healed, could not run, or unknown
+    Escalated,
     /// All rungs were tried and the fault is still there
     NotHealed,
     /// No rung could be run
@@ -55,15 +58,17 @@ pub enum OutcomeArg {
 }
 
 impl OutcomeArg {
-    /// Returns the state with which the ledger stores repairs that have this
-    /// outcome.
-    pub fn state(self) -> RepairState {
+    /// Returns the states that the ledger has for repairs with this outcome.
+    pub fn states(self) -> &'static [RepairState] {
+        use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
+        use RepairState::{Ended, Running};
         match self {
-            OutcomeArg::Healed => RepairState::Ended(RepairOutcome::Healed),
-            OutcomeArg::NotHealed => RepairState::Ended(RepairOutcome::NotHealed),
-            OutcomeArg::CouldNotRun => RepairState::Ended(RepairOutcome::CouldNotRun),
-            OutcomeArg::Unknown => RepairState::Ended(RepairOutcome::Unknown),
-            OutcomeArg::Running => RepairState::Running,
+            OutcomeArg::Healed => &[Ended(Healed)],
+            OutcomeArg::Escalated => &[Ended(NotHealed), Ended(CouldNotRun), Ended(Unknown)],
+            OutcomeArg::NotHealed => &[Ended(NotHealed)],
+            OutcomeArg::CouldNotRun => &[Ended(CouldNotRun)],
+            OutcomeArg::Unknown => &[Ended(Unknown)],
+            OutcomeArg::Running => &[Running],
         }
     }
 }

@@ -1,24 +1,22 @@
-//! Computes a report's figures from the records, without any I/O.
+//! The figures of a report, and how they are computed from the records, without any I/O. The
+//! records pass by one at a time, because a month can have more of them than fit into memory.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use ledger::{Record, RefusalCount, RepairOutcome, RepairState};
-use policy::ReasonCode;
+use ledger::{Record, RefusalCount, RefusalTotals, RepairOutcome, RepairState};
 use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// The records of one period.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct PeriodRecord {
-    /// The repairs, newest first.
-    pub repairs: Vec<Record>,
-    /// For each element of `repairs`, whether it healed a fault that relapsed.
-    pub relapsed: Vec<bool>,
-    /// The number of refusals for each object and reason.
-    pub refusals: Vec<RefusalCount>,
-}
+/// The maximum number of hosts with figures, for the chart and the table of hosts.
+pub const HOSTS: usize = 100;
+/// The maximum number of objects with figures, for the table of the worst offenders.
+pub const OFFENDERS: usize = 15;
+/// The maximum number of listed objects for which a breaker refused repairs.
+pub const STOPPED: u32 = 10;
+/// The maximum number of listed escalated repairs.
+pub const ESCALATED: usize = 25;
 
 /// All figures that a report shows.
 #[derive(Debug)]
@@ -27,30 +25,39 @@ pub struct Figures {
     pub periods: Periods,
     /// When the report was generated.
     pub made: SystemTime,
-    /// The counts for the whole period.
-    pub now: RepairCounts,
-    /// The counts of the previous period.
-    pub before: RepairCounts,
     /// The parts of the period, for example its days.
     pub parts: Parts,
+    /// The figures of the period.
+    pub now: PeriodFigures,
+    /// The figures of the period before, without its parts, hosts and objects.
+    pub before: PeriodFigures,
+}
+
+/// The figures of the records of one period. Their size does not depend on the number of records.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct PeriodFigures {
+    /// The counts of the whole period.
+    pub sum: RepairCounts,
     /// The counts of each part of the period.
     pub trend: Vec<RepairCounts>,
-    /// The figures of each host, sorted by number of repairs.
+    /// The [`HOSTS`] hosts with the most repairs.
     pub hosts: Vec<HostFigures>,
-    /// The figures of each repaired object. Those with the most escalated and relapsed repairs come
-    /// first.
+    /// The number of hosts with a repair.
+    pub all_hosts: usize,
+    /// The [`OFFENDERS`] repaired objects with the most escalated and relapsed repairs.
     pub objects: Vec<ObjectFigures>,
-    /// Each reason with its number of refusals in this period and in the previous one. The most
-    /// frequent reason comes first.
-    pub reasons: Vec<(String, u32, u32)>,
-    /// How many repairs of each object were refused because of an open breaker.
+    /// Each reason with its number of refusals, most frequent first.
+    pub reasons: Vec<(String, u32)>,
+    /// The [`STOPPED`] objects with the most refusals because of an open breaker.
     pub stopped: Vec<RefusalCount>,
-    /// The repairs that were escalated, newest first.
+    /// The number of all objects with such a refusal.
+    pub all_stopped: usize,
+    /// The newest [`ESCALATED`] repairs that were escalated, newest first.
     pub escalated: Vec<Record>,
 }
 
-/// The number of repairs with each outcome, and related counts.
-#[derive(Debug, Clone, Default, PartialEq)]
+/// The number of repairs for each outcome.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RepairCounts {
     /// Repairs after which the check was OK.
     pub healed: u32,
@@ -68,12 +75,13 @@ pub struct RepairCounts {
     pub pages_saved: u32,
     /// Events for which a repair was refused.
     pub refused: u32,
-    /// The duration of each healed repair, shortest first.
+    /// The duration of each healed repair, shortest first. Empty for a host or an object.
+    #[serde(with = "milliseconds")]
     pub times: Vec<Duration>,
 }
 
 /// The figures of one host.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct HostFigures {
     /// The host's name in Nagios.
     pub host: String,
@@ -84,7 +92,7 @@ pub struct HostFigures {
 }
 
 /// The figures of one service, or of a host itself.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ObjectFigures {
     /// The host's name in Nagios.
     pub host: String,
@@ -92,6 +100,22 @@ pub struct ObjectFigures {
     pub service: Option<String>,
     /// The repairs and refusals of the whole period.
     pub sum: RepairCounts,
+}
+
+/// Durations as numbers of milliseconds, which is how the ledger records them. A month has so many
+/// that the objects of serde would take more memory than everything else.
+mod milliseconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(times: &[Duration], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(times.iter().map(Duration::as_millis))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Duration>, D::Error> {
+        Ok(Vec::deserialize(from)?.into_iter().map(Duration::from_millis).collect())
+    }
 }
 
 impl RepairCounts {
@@ -105,19 +129,16 @@ impl RepairCounts {
                 self.healed += 1;
                 self.relapsed += u32::from(relapsed);
                 self.pages_saved += u32::from(!relapsed && record.event.contains(";SOFT;"));
-                self.times.extend(record.took());
             }
         }
     }
 
-    fn of(recorded: &PeriodRecord) -> RepairCounts {
-        let mut counts = RepairCounts {
-            refused: recorded.refusals.iter().map(|count| count.count).sum(),
-            ..RepairCounts::default()
-        };
-        recorded.each().for_each(|(record, relapsed)| counts.add(record, relapsed));
-        counts.times.sort_unstable();
-        counts
+    /// Adds a repair and its duration.
+    fn add_timed(&mut self, record: &Record, relapsed: bool) {
+        self.add(record, relapsed);
+        if record.outcome == Some(RepairOutcome::Healed) {
+            self.times.extend(record.took());
+        }
     }
 
     /// Returns the number of repairs that were started.
@@ -157,42 +178,83 @@ fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()
 }
 
-impl PeriodRecord {
-    fn each(&self) -> impl Iterator<Item = (&Record, bool)> {
-        self.repairs.iter().zip(self.relapsed.iter().copied())
+impl Figures {
+    /// Whether there is nothing to report.
+    pub fn is_empty(&self) -> bool {
+        self.now.sum.repairs() == 0 && self.now.sum.refused == 0
+    }
+
+    /// Returns each reason for which a repair was refused in the period, with its numbers of
+    /// refusals in the period and in the period before. The most frequent reason comes first.
+    pub fn reasons(&self) -> impl Iterator<Item = (&str, u32, u32)> {
+        let before: HashMap<&str, u32> =
+            self.before.reasons.iter().map(|(why, count)| (why.as_str(), *count)).collect();
+        self.now.reasons.iter().map(move |(why, now)| {
+            (why.as_str(), *now, before.get(why.as_str()).copied().unwrap_or(0))
+        })
     }
 }
 
-impl Figures {
-    /// Computes all figures from the records of the two periods.
-    pub fn of(
-        periods: Periods,
-        parts: Parts,
-        now: &PeriodRecord,
-        before: &PeriodRecord,
-        made: SystemTime,
-    ) -> Figures {
-        let is_stop = |count: &&RefusalCount| count.reason.code() == Some(ReasonCode::BreakerOpen);
-        let stopped = now.refusals.iter().filter(is_stop).cloned().collect();
-        let escalated = now.repairs.iter().filter(|record| is_escalated(record));
-        Figures {
-            periods,
-            made,
-            now: RepairCounts::of(now),
-            before: RepairCounts::of(before),
-            trend: trend(&parts, now),
-            hosts: hosts(&parts, now),
-            objects: objects(now),
-            reasons: reasons(now, before),
-            stopped,
-            escalated: escalated.cloned().collect(),
-            parts,
+impl PeriodFigures {
+    /// Takes the numbers of refusals, those because of an open breaker by object.
+    pub fn take(&mut self, refused: RefusalTotals) {
+        self.sum.refused = refused.reasons.iter().map(|(_, count)| count).sum();
+        let reasons = refused.reasons.into_iter();
+        self.reasons = reasons.map(|(why, count)| (why.as_str().to_owned(), count)).collect();
+        self.stopped = refused.objects;
+        self.all_stopped = refused.all_objects;
+    }
+}
+
+/// Computes the figures of one period from its repairs.
+pub struct FigureCounter<'a> {
+    parts: &'a Parts,
+    figures: PeriodFigures,
+    hosts: HashMap<String, HostFigures>,
+    objects: HashMap<(String, Option<String>), RepairCounts>,
+}
+
+impl<'a> FigureCounter<'a> {
+    /// Creates a counter for a period with these parts.
+    pub fn new(parts: &'a Parts) -> FigureCounter<'a> {
+        let trend = vec![RepairCounts::default(); parts.parts.len()];
+        let figures = PeriodFigures { trend, ..PeriodFigures::default() };
+        FigureCounter { parts, figures, hosts: HashMap::new(), objects: HashMap::new() }
+    }
+
+    /// Adds a repair. The newest one comes first.
+    pub fn add(&mut self, record: &Record, relapsed: bool) {
+        let part = self.parts.index(record.reserved);
+        self.figures.sum.add_timed(record, relapsed);
+        if let Some(counts) = self.figures.trend.get_mut(part) {
+            counts.add_timed(record, relapsed);
+        }
+        let host = self.hosts.entry(record.host.clone()).or_insert_with(|| HostFigures {
+            host: record.host.clone(),
+            parts: vec![(0, 0); self.parts.parts.len()],
+            sum: RepairCounts::default(),
+        });
+        host.sum.add(record, relapsed);
+        if let Some((healed, escalated)) = host.parts.get_mut(part) {
+            *healed += u32::from(record.outcome == Some(RepairOutcome::Healed));
+            *escalated += u32::from(is_escalated(record));
+        }
+        let object = (record.host.clone(), record.service.clone());
+        self.objects.entry(object).or_default().add(record, relapsed);
+        if is_escalated(record) && self.figures.escalated.len() < ESCALATED {
+            self.figures.escalated.push(record.clone());
         }
     }
 
-    /// Whether there is nothing to report.
-    pub fn is_empty(&self) -> bool {
-        self.now.repairs() == 0 && self.now.refused == 0
+    /// Returns the figures.
+    pub fn figures(self) -> PeriodFigures {
+        let mut figures = self.figures;
+        figures.sum.times.sort_unstable();
+        figures.trend.iter_mut().for_each(|counts| counts.times.sort_unstable());
+        figures.all_hosts = self.hosts.len();
+        figures.hosts = most_repaired(self.hosts.into_values().collect());
+        figures.objects = worst(self.objects);
+        figures
     }
 }
 
@@ -201,53 +263,16 @@ fn is_escalated(record: &Record) -> bool {
     record.outcome.is_some_and(|how| how != RepairOutcome::Healed)
 }
 
-fn trend(parts: &Parts, recorded: &PeriodRecord) -> Vec<RepairCounts> {
-    let mut trend = vec![RepairCounts::default(); parts.parts.len()];
-    for (record, relapsed) in recorded.each() {
-        if let Some(counts) = trend.get_mut(parts.index(record.reserved)) {
-            counts.add(record, relapsed);
-        }
-    }
-    trend.iter_mut().for_each(|counts| counts.times.sort_unstable());
-    trend
-}
-
-fn hosts(parts: &Parts, recorded: &PeriodRecord) -> Vec<HostFigures> {
-    let mut hosts: HashMap<&str, HostFigures> = HashMap::new();
-    for (record, relapsed) in recorded.each() {
-        let host = hosts.entry(&record.host).or_insert_with(|| HostFigures {
-            host: record.host.clone(),
-            parts: vec![(0, 0); parts.parts.len()],
-            sum: RepairCounts::default(),
-        });
-        host.sum.add(record, relapsed);
-        if let Some((healed, escalated)) = host.parts.get_mut(parts.index(record.reserved)) {
-            *healed += u32::from(record.outcome == Some(RepairOutcome::Healed));
-            *escalated += u32::from(is_escalated(record));
-        }
-    }
-    let mut hosts: Vec<HostFigures> = hosts.into_values().collect();
+fn most_repaired(mut hosts: Vec<HostFigures>) -> Vec<HostFigures> {
     hosts.sort_by(|a, b| b.sum.repairs().cmp(&a.sum.repairs()).then_with(|| a.host.cmp(&b.host)));
+    hosts.truncate(HOSTS);
     hosts
 }
 
-/// Returns the objects, the worst first. They are sorted by the number of escalated and relapsed
-/// repairs, then by the number of all repairs.
-fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
-    let mut objects: HashMap<(&str, Option<&str>), RepairCounts> = HashMap::new();
-    for (record, relapsed) in recorded.each() {
-        objects.entry((&record.host, record.service.as_deref())).or_default().add(record, relapsed);
-    }
-    for count in &recorded.refusals {
-        if let Some(sum) = objects.get_mut(&(count.host.as_str(), count.service.as_deref())) {
-            sum.refused += count.count;
-        }
-    }
-    let figures = |((host, service), sum): ((&str, Option<&str>), RepairCounts)| ObjectFigures {
-        host: host.to_owned(),
-        service: service.map(str::to_owned),
-        sum,
-    };
+/// Returns the worst objects, by the number of escalated and relapsed repairs, then by the number of
+/// all repairs.
+fn worst(objects: HashMap<(String, Option<String>), RepairCounts>) -> Vec<ObjectFigures> {
+    let figures = |((host, service), sum)| ObjectFigures { host, service, sum };
     let mut objects: Vec<ObjectFigures> = objects.into_iter().map(figures).collect();
     let badness = |object: &ObjectFigures| {
         (object.sum.escalated() + object.sum.relapsed, object.sum.repairs())
@@ -255,24 +280,11 @@ fn objects(recorded: &PeriodRecord) -> Vec<ObjectFigures> {
     objects.sort_by(|a, b| {
         badness(b).cmp(&badness(a)).then_with(|| (&a.host, &a.service).cmp(&(&b.host, &b.service)))
     });
+    objects.truncate(OFFENDERS);
     objects
 }
 
-fn reasons(now: &PeriodRecord, before: &PeriodRecord) -> Vec<(String, u32, u32)> {
-    let mut sums: HashMap<&str, (u32, u32)> = HashMap::new();
-    for RefusalCount { reason, count, .. } in &now.refusals {
-        sums.entry(reason.as_str()).or_default().0 += count;
-    }
-    for RefusalCount { reason, count, .. } in &before.refusals {
-        sums.entry(reason.as_str()).or_default().1 += count;
-    }
-    let mut reasons: Vec<(String, u32, u32)> =
-        sums.into_iter().map(|(why, (now, before))| (why.to_owned(), now, before)).collect();
-    reasons.sort_by(|a, b| (b.1, b.2).cmp(&(a.1, a.2)).then_with(|| a.0.cmp(&b.0)));
-    reasons
-}
-
-/// Groups durations into classes for a histogram. Returns the start, the end and the count of each
+/// Sorts durations into classes for a histogram. Returns the start, the end and the count of each
 /// class. The last class has no end.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];

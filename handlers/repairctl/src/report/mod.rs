@@ -9,18 +9,19 @@ mod page;
 mod period;
 mod text;
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use ledger::{Filter, Ledger, Record, relapsed};
+use ledger::{Filter, Ledger, Record, RelapseFinder, Which};
 use plugin_kit::{Out, Problem, ToolResult};
-use policy::Limits;
+use policy::{Limits, ReasonCode};
 use policy_file::Config;
 
 use crate::context::Context;
 use crate::split::{CommandResult, Split};
 use args::ReportArgs;
-use figures::{Figures, PeriodRecord};
+use figures::{FigureCounter, Figures, PeriodFigures, STOPPED};
 use file::ReplaceError;
 use period::{BadPeriod, Parts, Period, Periods};
 
@@ -33,22 +34,36 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// The records of the period, and those of the previous period.
-    type Data = (PeriodRecord, PeriodRecord);
+    /// The figures of the period, and of the period before it.
+    type Data = (PeriodFigures, PeriodFigures);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {
         let periods = periods(self, SystemTime::now())?;
+        let parts = Parts::of(&periods.now)?;
         let config = context.config()?;
         let Some(mut ledger) = context.ledger(config)? else { return Ok(Default::default()) };
-        let mut read = |period| read(ledger.as_mut(), config, period);
-        Ok((read(&periods.now)?, read(&periods.before)?))
+        let ledger = ledger.as_mut();
+        let mut now = count(ledger, config, &periods.now, &parts)?;
+        let stopped = Filter { limit: Some(STOPPED), ..of(&periods.now) };
+        let refused = ledger.refusal_totals(&stopped, Some(ReasonCode::BreakerOpen));
+        now.take(refused.map_err(Problem::failed)?);
+        for object in &mut now.objects {
+            let which = Which::Object(&object.host, object.service.as_deref());
+            let filter = Filter { which, ..of(&periods.now) };
+            object.sum.refused = ledger.count_refused(&filter).map_err(Problem::failed)?;
+        }
+        let all = count(ledger, config, &periods.before, &parts)?;
+        let mut before = PeriodFigures { sum: all.sum, ..PeriodFigures::default() };
+        let refused = ledger.refusal_totals(&of(&periods.before), None);
+        before.take(refused.map_err(Problem::failed)?);
+        Ok((now, before))
     }
 
-    fn show(&self, (recorded, before): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
-        let now = SystemTime::now();
-        let periods = periods(self, now)?;
+    fn show(&self, (counted, before): Self::Data, _: &Context, out: &mut Out) -> CommandResult {
+        let made = SystemTime::now();
+        let periods = periods(self, made)?;
         let parts = Parts::of(&periods.now)?;
-        let figures = Figures::of(periods, parts, &recorded, &before, now);
+        let figures = Figures { periods, made, parts, now: counted, before };
         if let Some(to) = &self.html {
             write_page(&page::page(&figures), to, out)?;
         }
@@ -66,20 +81,26 @@ fn periods(args: &ReportArgs, now: SystemTime) -> Result<Periods, BadPeriod> {
     }
 }
 
-fn read(
+/// Returns a filter for the records of a period.
+fn of(period: &Period) -> Filter<'static> {
+    Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() }
+}
+
+fn count(
     ledger: &mut dyn Ledger,
     config: &Config,
     period: &Period,
-) -> Result<PeriodRecord, Problem> {
-    let filter =
-        Filter { since: Some(period.from), until: Some(period.until), ..Filter::default() };
-    let repairs = ledger.repairs(&filter).map_err(Problem::failed)?;
-    let refusals = ledger.refusal_counts(&filter).map_err(Problem::failed)?;
-    Ok(PeriodRecord {
-        relapsed: relapsed(&repairs, |record| relapse(record, config)),
-        repairs,
-        refusals,
-    })
+    parts: &Parts,
+) -> Result<PeriodFigures, Problem> {
+    let mut counter = FigureCounter::new(parts);
+    let mut relapses = RelapseFinder::default();
+    let count = &mut |record: Record| {
+        let relapsed = relapses.has_relapsed(&record, relapse(&record, config));
+        counter.add(&record, relapsed);
+        ControlFlow::Continue(())
+    };
+    ledger.each_repair(&of(period), count).map_err(Problem::failed)?;
+    Ok(counter.figures())
 }
 
 /// Returns the policy's `relapse` time for a repair, or the default if the policy no longer has

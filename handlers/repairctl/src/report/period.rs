@@ -59,6 +59,17 @@ pub struct Periods {
     pub before: Period,
 }
 
+impl Period {
+    /// Returns the options with which `repairctl history` lists all records of the period.
+    pub fn options(&self) -> String {
+        let [from, until] = [self.from, self.until].map(|at| {
+            let shown = time::shown(at).replace(' ', "T");
+            shown.trim_end_matches("T00:00:00").to_owned()
+        });
+        format!("--limit 0 --since {from} --until {until}")
+    }
+}
+
 impl Periods {
     /// Returns a month, written as `2026-11`, and the previous month. If the month is not over yet,
     /// it is compared with the same part of the previous month.

@@ -23,7 +23,7 @@ pub fn lines(figures: &Figures) -> Vec<String> {
         return lines;
     }
     lines.extend(headline(figures));
-    lines.extend(times(&figures.now));
+    lines.extend(times(&figures.now.sum));
     lines.extend(offenders(figures));
     lines.extend(refusals(figures));
     lines.extend(escalated(figures));
@@ -31,7 +31,7 @@ pub fn lines(figures: &Figures) -> Vec<String> {
 }
 
 fn headline(figures: &Figures) -> Vec<String> {
-    let (now, before) = (&figures.now, &figures.before);
+    let (now, before) = (&figures.now.sum, &figures.before.sum);
     let row = |name: &str, now: String, before: String, change: String| {
         format!("  {name:<30}{now:>10}{before:>10}{change:>12}")
     };
@@ -80,7 +80,7 @@ fn times(now: &RepairCounts) -> Vec<String> {
 }
 
 fn offenders(figures: &Figures) -> Vec<String> {
-    if figures.objects.is_empty() {
+    if figures.now.objects.is_empty() {
         return Vec::new();
     }
     let row = |name: &str, [repairs, healed, escalated, relapsed, refused]: [String; 5]| {
@@ -89,39 +89,43 @@ fn offenders(figures: &Figures) -> Vec<String> {
     let headings = ["repairs", "healed", "escalated", "relapsed", "refused"];
     let mut lines = section("Worst offenders");
     lines.push(row("", headings.map(str::to_owned)));
-    lines.extend(figures.objects.iter().take(10).map(|ObjectFigures { host, service, sum }| {
-        let name = Object { host, service: service.as_deref() }.to_string();
-        let counts = [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused];
-        row(&cut(&name, 31, '~'), counts.map(|n| n.to_string()))
-    }));
+    lines.extend(figures.now.objects.iter().take(10).map(
+        |ObjectFigures { host, service, sum }| {
+            let name = Object { host, service: service.as_deref() }.to_string();
+            let counts = [sum.repairs(), sum.healed, sum.escalated(), sum.relapsed, sum.refused];
+            row(&cut(&name, 31, '~'), counts.map(|n| n.to_string()))
+        },
+    ));
     lines
 }
 
 fn refusals(figures: &Figures) -> Vec<String> {
-    if figures.now.refused == 0 {
+    if figures.now.sum.refused == 0 {
         return Vec::new();
     }
     let mut lines = section("Refused");
-    for (why, now, before) in figures.reasons.iter().filter(|(_, now, _)| *now > 0) {
-        let (why, now, before) = (cut(&reason(why), 52, '~'), number(*now), number(*before));
+    for (why, now, before) in figures.reasons() {
+        let (why, now, before) = (cut(&reason(why), 52, '~'), number(now), number(before));
         lines.push(format!("  {why:<52}{now:>7}{before:>10} before"));
     }
     lines
 }
 
 fn escalated(figures: &Figures) -> Vec<String> {
-    if figures.escalated.is_empty() {
+    if figures.now.escalated.is_empty() {
         return Vec::new();
     }
     const LISTED: usize = 20;
-    let mut lines = section(&count(figures.escalated.len(), "escalated repair"));
-    for record in figures.escalated.iter().take(LISTED) {
+    let all = figures.now.sum.escalated();
+    let mut lines = section(&count(all, "escalated repair"));
+    for record in figures.now.escalated.iter().take(LISTED) {
         let (began, state) = (time::shown(record.reserved), record.state().as_str());
         lines.push(format!("  {began}  {state:<13}  {}", Object::from(record)));
     }
-    if figures.escalated.len() > LISTED {
-        let others = "repairctl history --outcome not-healed";
-        lines.push(format!("  only the newest {LISTED}; for more: {others}"));
+    if u64::from(all) > LISTED as u64 {
+        lines.push(format!("  only the newest {LISTED}; for all:"));
+        lines.push("  repairctl history --outcome escalated \\".into());
+        lines.push(format!("      {}", figures.periods.now.options()));
     }
     lines
 }

@@ -31,7 +31,10 @@ rungs, outcome, text}.
   history  {version, repairs: [REPAIR]}
   history --refused
            {version, refusals: [{at, host, service, event, reason, text}],
-           counts: [{host, service, reason, count, first, last}]}
+           counts: [{host, service, reason, count, first, last}], complete}
+           "counts" is about the newest 10000 refusals, or about those that
+           --limit lists if these are more. "complete" is false if there are
+           older ones.
   lint     {version, services, hosts, complete, findings: [{level, code, file,
            line, text, objects, fix}]}
   replay   {version, from, to, lines, logs, not_read, objects_known_from,
@@ -60,6 +63,43 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
+/// An object with a list of any length, in the format of [`print`]. The list is printed while it is
+/// read.
+pub struct ListPrinter {
+    is_empty: bool,
+}
+
+impl ListPrinter {
+    /// Prints the beginning of the object, up to the list `name`.
+    pub fn begin(name: &str, out: &mut Out) -> ListPrinter {
+        out.bytes(format!("{{\n  {}: [", json!(name)).as_bytes());
+        ListPrinter { is_empty: true }
+    }
+
+    /// Prints one element of the list.
+    pub fn element(&mut self, element: &Value, out: &mut Out) {
+        let comma = if self.is_empty { "" } else { "," };
+        self.is_empty = false;
+        out.bytes(format!("{comma}\n    {}", indented(element, "    ")).as_bytes());
+    }
+
+    /// Prints the end of the list and the other members of the object.
+    pub fn end(self, members: Value, out: &mut Out) {
+        out.bytes(if self.is_empty { b"]" } else { b"\n  ]" });
+        if let Value::Object(members) = versioned(members) {
+            for (name, value) in &members {
+                out.bytes(format!(",\n  {}: {}", json!(name), indented(value, "  ")).as_bytes());
+            }
+        }
+        out.line("\n}");
+    }
+}
+
+/// Returns a value as text, with all lines except the first indented.
+fn indented(value: &Value, indent: &str) -> String {
+    text(format_args!("{value:#}")).replace('\n', &format!("\n{indent}"))
+}
+
 /// Prints an object with its version on one line, for a command that prints several objects.
 pub fn print_line(members: Value, out: &mut Out) {
     out.line(text(versioned(members)));
@@ -85,7 +125,9 @@ fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
-        if matches!(c, '\n' | '|') || plugin_kit::clean(c.encode_utf8(&mut [0; 4])).starts_with(c) {
+        if matches!(c, '\n' | ' '..='~')
+            || plugin_kit::clean(c.encode_utf8(&mut [0; 4])).starts_with(c)
+        {
             text.push(c);
         } else {
             c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| {

@@ -10,11 +10,17 @@ use super::tone::Tone;
 /// when a name is long.
 const WIDEST: usize = 60;
 
-/// A table with headings. The cells contain no control characters; see [`Cell`].
+/// A table with headings. Control characters are removed from the text of each cell. A long table
+/// is written in parts, each with the rows that were added since the part before.
 #[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
+    /// The rows that are not written yet.
     rows: Vec<Vec<Cell>>,
+    /// The width of each column, in characters. It only grows.
+    widths: Vec<usize>,
+    /// Whether the headings are written.
+    is_begun: bool,
 }
 
 /// A cell's text, without control characters, and its colour on a terminal.
@@ -45,58 +51,60 @@ impl<T: AsRef<str>> From<T> for Cell {
 impl Table {
     /// Creates a table without rows.
     pub fn new<const N: usize>(headings: [&'static str; N]) -> Table {
-        Table { headings: headings.to_vec(), rows: Vec::new() }
+        Table {
+            headings: headings.to_vec(),
+            rows: Vec::new(),
+            widths: headings.map(|text| text.chars().count()).to_vec(),
+            is_begun: false,
+        }
     }
 
     /// Adds a row.
     pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        for (width, cell) in self.widths.iter_mut().zip(&cells) {
+            *width = (*width).max(cell.text.chars().count().min(WIDEST));
+        }
         self.rows.push(cells.to_vec());
     }
 
-    /// Writes the table. If it has no rows, writes the sentence `nothing` with [`state_empty`].
-    pub fn write_or(&self, nothing: &str, out: &mut Out) {
-        if !self.rows.is_empty() || !out.is_terminal() {
+    /// Writes the rest of the table. If it has no rows at all, writes the sentence `nothing` with
+    /// [`state_empty`].
+    pub fn write_or(&mut self, nothing: &str, out: &mut Out) {
+        let is_empty = self.rows.is_empty() && !self.is_begun;
+        if !is_empty || !out.is_terminal() {
             self.write(out);
         }
-        if self.rows.is_empty() {
+        if is_empty {
             state_empty(nothing, out.is_terminal(), out);
         }
     }
 
-    /// Writes the headings and the rows, in columns on a terminal and with tabs otherwise.
-    pub fn write(&self, out: &mut Out) {
-        if !out.is_terminal() {
-            out.line(self.headings.join("\t"));
-            for row in &self.rows {
-                out.line(row.iter().map(|cell| cell.text.as_str()).collect::<Vec<_>>().join("\t"));
-            }
-            return;
+    /// Writes the headings, unless they are written, and the rows that were added since. The rows
+    /// are in columns on a terminal and have tabs between their cells otherwise.
+    pub fn write(&mut self, out: &mut Out) {
+        let rows = std::mem::take(&mut self.rows);
+        if !self.is_begun {
+            self.is_begun = true;
+            let headings = self.headings.iter().map(|text| Cell::toned(text, Tone::Faint));
+            self.write_row(&headings.collect::<Vec<_>>(), out);
         }
-        let widths = self.widths();
-        let headings: Vec<Cell> =
-            self.headings.iter().map(|text| Cell::toned(text, Tone::Faint)).collect();
-        for row in std::iter::once(&headings).chain(&self.rows) {
-            let mut line = String::new();
-            for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let last = at + 1 == row.len();
-                let pad =
-                    if last { 0 } else { width.saturating_sub(cell.text.chars().count()) + 2 };
-                line.push_str(&cell.paint(out));
-                line.push_str(&" ".repeat(pad));
-            }
-            out.line(line);
-        }
+        rows.iter().for_each(|row| self.write_row(row, out));
     }
 
-    fn widths(&self) -> Vec<usize> {
-        let mut widths: Vec<usize> =
-            self.headings.iter().map(|text| text.chars().count()).collect();
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = (*width).max(cell.text.chars().count().min(WIDEST));
-            }
+    fn write_row(&self, row: &[Cell], out: &mut Out) {
+        if !out.is_terminal() {
+            let texts: Vec<&str> = row.iter().map(|cell| cell.text.as_str()).collect();
+            return out.line(texts.join("\t"));
         }
-        widths
+        let mut line = String::new();
+        for (at, (cell, width)) in row.iter().zip(&self.widths).enumerate() {
+            let is_last = at + 1 == row.len();
+            let length = cell.text.chars().count();
+            let pad = if is_last { 0 } else { width.saturating_sub(length) + 2 };
+            line.push_str(&cell.paint(out));
+            line.push_str(&" ".repeat(pad));
+        }
+        out.line(line);
     }
 }
 
@@ -119,6 +127,6 @@ mod tests {
         let mut table = Table::new(["OBJECT", "REPAIR"]);
         table.row(["web1".into(), "httpd".into()]);
         table.row(["x".repeat(3000).into(), "httpd".into()]);
-        assert_eq!(table.widths(), [WIDEST, 6]);
+        assert_eq!(table.widths, [WIDEST, 6]);
     }
 }

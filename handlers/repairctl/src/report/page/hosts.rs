@@ -7,7 +7,7 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// The maximum number of hosts in the chart. A table below it lists all hosts.
+/// The maximum number of hosts in the chart. A table below it lists more of them.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
@@ -63,7 +63,7 @@ impl Scale {
 
 /// Draws the chart with its legend.
 pub fn chart(figures: &Figures) -> String {
-    let shown: Vec<&HostFigures> = figures.hosts.iter().take(SHOWN).collect();
+    let shown: Vec<&HostFigures> = figures.now.hosts.iter().take(SHOWN).collect();
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
     let name = format!("Repairs per {} and host", figures.parts.unit);
@@ -85,12 +85,12 @@ pub fn chart(figures: &Figures) -> String {
 
 fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     let unit = figures.parts.unit;
-    let rest = match figures.hosts.len().saturating_sub(shown) {
+    let repairs: u32 = figures.now.hosts.iter().take(shown).map(|host| host.sum.repairs()).sum();
+    let rest = match figures.now.all_hosts.saturating_sub(shown) {
         0 => String::new(),
         rest => {
-            let repairs: u32 =
-                figures.hosts.iter().skip(shown).map(|host| host.sum.repairs()).sum();
-            let (hosts, repairs) = (count(rest, "host"), count(repairs, "repair"));
+            let others = figures.now.sum.repairs().saturating_sub(repairs);
+            let (hosts, repairs) = (count(rest, "host"), count(others, "repair"));
             format!(" The other {hosts} had {repairs} (see the table).")
         }
     };
@@ -121,7 +121,7 @@ fn place(n: usize, of: usize) -> (f64, f64) {
 
 fn all_hosts(chart: &mut Chart, figures: &Figures) {
     let counts: Vec<(u32, u32)> =
-        figures.trend.iter().map(|counts| (counts.healed, counts.escalated())).collect();
+        figures.now.trend.iter().map(|counts| (counts.healed, counts.escalated())).collect();
     let most = counts.iter().map(|(healed, _)| *healed).max().unwrap_or(0);
     let least = counts.iter().map(|(_, escalated)| *escalated).max().unwrap_or(0);
     let scale = Scale::whole(PANEL, &counts);
@@ -140,7 +140,7 @@ fn all_hosts(chart: &mut Chart, figures: &Figures) {
         chart.text("tick", Anchor::End, LEFT - 6.0, y + 4.0, &number(tick));
     }
     chart.text("name", Anchor::Start, 0.0, TOP + 4.0, "All hosts");
-    totals(chart, figures.now.healed, figures.now.escalated(), baseline + 4.0);
+    totals(chart, figures.now.sum.healed, figures.now.sum.escalated(), baseline + 4.0);
     bars(chart, &counts, &figures.parts.parts, &scale, baseline, "all hosts");
 }
 

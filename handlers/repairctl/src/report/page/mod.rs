@@ -42,21 +42,21 @@ pub fn page(figures: &Figures) -> String {
 
 fn sections(figures: &Figures) -> Vec<String> {
     let mut sections = vec![lead(figures), tiles(figures)];
-    if figures.now.repairs() > 0 {
+    if figures.now.sum.repairs() > 0 {
         let parts = [hosts::chart, tables::parts, tables::hosts].map(|part| part(figures));
         sections.push(section("When and where", &parts.concat()));
     }
-    if !figures.now.times.is_empty() {
+    if !figures.now.sum.times.is_empty() {
         sections.push(section("Time to heal", &times::charts(figures)));
     }
-    if !figures.objects.is_empty() {
+    if !figures.now.objects.is_empty() {
         sections.push(section("Worst offenders", &tables::offenders(figures)));
     }
-    if figures.now.refused > 0 {
+    if figures.now.sum.refused > 0 {
         sections.push(section("Refused", &tables::reasons(figures)));
         sections.push(section("What the breaker stopped", &tables::stopped(figures)));
     }
-    if !figures.escalated.is_empty() {
+    if !figures.now.escalated.is_empty() {
         sections.push(section("Escalated", &tables::escalated(figures)));
     }
     sections
@@ -68,8 +68,8 @@ fn section(title: &str, body: &str) -> String {
 
 /// Returns up to three sentences that summarize the period.
 fn lead(figures: &Figures) -> String {
-    let now = &figures.now;
-    let hosts = count(figures.hosts.len(), "host");
+    let now = &figures.now.sum;
+    let hosts = count(figures.now.all_hosts, "host");
     let mut text = match now.repairs() {
         0 => "Nothing was repaired.".to_owned(),
         repairs => format!("{} on {hosts}.", count(repairs, "repair")),
@@ -94,7 +94,7 @@ fn were(n: u32) -> String {
 
 /// Returns the most important figures, each with its value in the previous period.
 fn tiles(figures: &Figures) -> String {
-    let (now, before) = (&figures.now, &figures.before);
+    let (now, before) = (&figures.now.sum, &figures.before.sum);
     let counted = |n: u32, b: u32| {
         let change = change(n, b);
         let change = if change.is_empty() { String::new() } else { format!(" ({change})") };

@@ -1,6 +1,9 @@
 //! The tables on the page.
 
+use std::fmt::Write;
+
 use ledger::Record;
+use policy::ReasonCode;
 
 use super::super::figures::Figures;
 use crate::ui::time::span;
@@ -57,7 +60,7 @@ fn bar(class: &str, n: u32, most: u32) -> String {
 /// Returns a table with one row for each part of the period.
 pub fn parts(figures: &Figures) -> String {
     let unit = figures.parts.unit;
-    let rows = figures.parts.parts.iter().zip(&figures.trend).map(|(part, counts)| {
+    let rows = figures.parts.parts.iter().zip(&figures.now.trend).map(|(part, counts)| {
         let numbers =
             [counts.repairs(), counts.healed, counts.escalated(), counts.relapsed].map(number);
         std::iter::once(part.name.clone())
@@ -71,24 +74,34 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns a table with one row for each host.
+/// Returns the table with a row for each host, or for the hosts with the most repairs.
 pub fn hosts(figures: &Figures) -> String {
-    let rows = figures.hosts.iter().map(|host| {
+    let rows = figures.now.hosts.iter().map(|host| {
         let numbers =
             [host.sum.repairs(), host.sum.healed, host.sum.escalated(), host.sum.relapsed]
                 .map(number);
         std::iter::once(escape(&host.host)).chain(numbers).collect()
     });
     let headings = ["Host", "#Repairs", "#Healed", "#Escalated", "#Relapsed"];
-    let title = format!("{} as a table", count(figures.hosts.len(), "host"));
-    folded(&title, &table("Repairs per host", &headings, rows))
+    let (listed, all) = (figures.now.hosts.len(), figures.now.all_hosts);
+    let title = format!("{} as a table", count(all, "host"));
+    let mut table = table("Repairs per host", &headings, rows);
+    if all > listed {
+        let _ = writeln!(
+            table,
+            "<p class=\"note\">These are the {listed} hosts with the most repairs. \
+             <code>repairctl history HOST {}</code> lists the repairs of any other host.</p>",
+            escape(&figures.periods.now.options()),
+        );
+    }
+    folded(&title, &table)
 }
 
-/// Returns the table of the 15 worst objects.
+/// Returns the table of the worst objects.
 pub fn offenders(figures: &Figures) -> String {
-    let worst = || figures.objects.iter().take(15);
-    let most = worst().map(|object| object.sum.repairs()).max().unwrap_or(1);
-    let rows = worst().map(|object| {
+    let worst = &figures.now.objects;
+    let most = worst.iter().map(|object| object.sum.repairs()).max().unwrap_or(1);
+    let rows = worst.iter().map(|object| {
         let sum = &object.sum;
         let name = Object { host: &object.host, service: object.service.as_deref() }.to_string();
         let bars = bar("healed", sum.healed, most) + &bar("escalated", sum.escalated(), most);
@@ -110,27 +123,29 @@ pub fn offenders(figures: &Figures) -> String {
 
 /// Returns the table of refusals by reason.
 pub fn reasons(figures: &Figures) -> String {
-    let most = figures.reasons.first().map_or(1, |reason| reason.1);
-    let rows = figures.reasons.iter().filter(|(_, now, _)| *now > 0).map(|(why, now, before)| {
+    let most = figures.now.reasons.first().map_or(1, |reason| reason.1);
+    let rows = figures.reasons().map(|(why, now, before)| {
         vec![
             escape(&reason(why)),
-            bar("refused", *now, most),
-            number(*now),
-            number(*before),
-            change(*now, *before),
+            bar("refused", now, most),
+            number(now),
+            number(before),
+            change(now, before),
         ]
     });
-    let all = format!("{}; refusals are kept for 90 days", count(figures.now.refused, "refusal"));
+    let all =
+        format!("{}; refusals are kept for 90 days", count(figures.now.sum.refused, "refusal"));
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
 /// Returns the table of objects for which an open breaker refused repairs.
 pub fn stopped(figures: &Figures) -> String {
-    if figures.stopped.is_empty() {
+    if figures.now.stopped.is_empty() {
         return "<p>Nothing: no breaker refused a repair.</p>\n".into();
     }
-    let all: u32 = figures.stopped.iter().map(|stopped| stopped.count).sum();
-    let rows = figures.stopped.iter().take(10).map(|stopped| {
+    let breaker = ReasonCode::BreakerOpen.as_str();
+    let refusals = figures.reasons().find(|(why, ..)| *why == breaker).map_or(0, |why| why.1);
+    let rows = figures.now.stopped.iter().map(|stopped| {
         let name = Object { host: &stopped.host, service: stopped.service.as_deref() }.to_string();
         vec![
             shorten(&name, 60),
@@ -139,22 +154,25 @@ pub fn stopped(figures: &Figures) -> String {
             time::shown(stopped.last),
         ]
     });
-    let objects = count(figures.stopped.len(), "object");
-    let repairs = count(all, "repair");
+    let objects = count(figures.now.all_stopped, "object");
+    let repairs = count(refusals, "repair");
     let caption = format!("{repairs} refused for {objects} whose repairs did not help");
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
 /// Returns the table of the most recent escalated repairs.
 pub fn escalated(figures: &Figures) -> String {
-    const LISTED: usize = 25;
-    let all = figures.escalated.len();
-    let caption = match all > LISTED {
-        true => format!("The newest {LISTED} of {}; repairctl history lists all", number(all)),
+    let (listed, all) = (figures.now.escalated.len(), figures.now.sum.escalated());
+    let caption = match u64::from(all) > listed as u64 {
+        true => format!(
+            "The newest {listed} of {}; all: repairctl history --outcome escalated {}",
+            number(all),
+            escape(&figures.periods.now.options())
+        ),
         false => count(all, "repair"),
     };
     let headings = ["@Began", "Object", "Repair", "Outcome", "#Took", "What happened"];
-    table(&caption, &headings, figures.escalated.iter().take(LISTED).map(escalated_row))
+    table(&caption, &headings, figures.now.escalated.iter().map(escalated_row))
 }
 
 fn escalated_row(record: &Record) -> Vec<String> {

@@ -16,15 +16,15 @@ pub fn charts(figures: &Figures) -> String {
     format!(
         "<p>Time from the event handler call to the OK check: 50 % within {}, 90 % within {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
-        span_or_dash(figures.now.percentile(0.5)),
-        span_or_dash(figures.now.percentile(0.9)),
+        span_or_dash(figures.now.sum.percentile(0.5)),
+        span_or_dash(figures.now.sum.percentile(0.9)),
         histogram(figures),
         trend(figures)
     )
 }
 
 fn histogram(figures: &Figures) -> String {
-    let classes = distribution(&figures.now.times);
+    let classes = distribution(&figures.now.sum.times);
     let used = |class: &(Duration, Option<Duration>, u32)| class.2 > 0;
     let first = classes.iter().position(used).unwrap_or(0);
     let last = classes.iter().rposition(used).unwrap_or(0);
@@ -62,9 +62,9 @@ fn log(time: Duration) -> f64 {
 /// percentile on a logarithmic scale.
 fn trend(figures: &Figures) -> String {
     let (left, right, top, bottom, height) = (56.0, 10.0, 10.0, 34.0, 260.0);
-    let all = &figures.now.times;
+    let all = &figures.now.sum.times;
     let within =
-        |part| figures.trend.iter().filter_map(move |counts| counts.percentile(part)).map(log);
+        |part| figures.now.trend.iter().filter_map(move |counts| counts.percentile(part)).map(log);
     let low = within(0.1).chain(all.first().map(|_| 0.0)).fold(f64::INFINITY, f64::min) - 0.1;
     let high = within(0.9).fold(f64::NEG_INFINITY, f64::max).max(low + 1.0) + 0.1;
     let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
@@ -82,10 +82,10 @@ fn trend(figures: &Figures) -> String {
         chart.text("tick", Anchor::End, left - 6.0, y(log(tick)) + 4.0, &span(tick));
     }
     #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
-    let step = (WIDTH - left - right) / figures.trend.len().max(1) as f64;
+    let step = (WIDTH - left - right) / figures.now.trend.len().max(1) as f64;
     let mut x = left + step / 2.0;
     let mut last_tick = f64::NEG_INFINITY;
-    for (part, counts) in figures.parts.parts.iter().zip(&figures.trend) {
+    for (part, counts) in figures.parts.parts.iter().zip(&figures.now.trend) {
         if !part.tick.is_empty() && x - last_tick >= 34.0 {
             chart.text("tick", Anchor::Middle, x, height - 12.0, &part.tick);
             last_tick = x;

@@ -1,0 +1,80 @@
+//! Queries over all objects, for `check_repairs` and `repairctl status`. They run every few minutes
+//! on ledgers of any size, so each part of them names the index that it uses.
+
+use std::time::SystemTime;
+
+use rusqlite::params;
+use rusqlite::types::ValueRef;
+
+use super::SqliteLedger;
+use super::row::{RECORD, given, lossy, millis, name, record, span_millis};
+use crate::{Error, LimitBounds, Record, RepairOutcome};
+
+/// Selects the objects that may have reached a limit, each with the name of its newest repair. ?1
+/// is the present, ?2 the start of the recent time, ?3 `healthy_for`, and ?4 `fewest`. The recent
+/// time is at least the window and twice `healthy_for`.
+///
+/// - Repairs in the recent time: `fewest` of them may have reached a limit. With less, an older
+///   repair must belong to the incident. It then ended less than `healthy_for` before the first of
+///   them, or a refusal lies between, also less than `healthy_for` before it.
+/// - No repair in the recent time: an incident goes on only if refusals follow each other in less
+///   than `healthy_for`. So there is one in each of the last two periods of `healthy_for`.
+///
+/// A repair whose worker died has no recorded end, so it counts as ended when its lease ends.
+pub(super) const MAY_BE_HELD_BACK: &str = "\
+    SELECT host, service, \
+        (SELECT repair FROM repair INDEXED BY repair_by_object \
+         WHERE repair.host = object.host AND repair.service = object.service \
+         ORDER BY reserved DESC LIMIT 1) \
+    FROM ( \
+        SELECT host, service FROM ( \
+            SELECT host, service, count(*) AS many, min(reserved) AS first FROM ( \
+                SELECT host, service, reserved FROM repair INDEXED BY repair_by_end \
+                WHERE ended > ?2 \
+                UNION ALL \
+                SELECT host, service, reserved FROM repair INDEXED BY repair_running \
+                WHERE ended IS NULL AND lease_until > ?2 \
+            ) GROUP BY host, service \
+        ) AS recent WHERE many >= ?4 OR first < ?2 + ?3 OR EXISTS ( \
+            SELECT 1 FROM refusal INDEXED BY refusal_by_object \
+            WHERE refusal.host = recent.host AND refusal.service = recent.service \
+            AND at > first - ?3 AND at < first) \
+        UNION SELECT host, service FROM ( \
+            SELECT host, service FROM refusal INDEXED BY refusal_by_time WHERE at > ?1 - ?3 \
+            INTERSECT \
+            SELECT host, service FROM refusal INDEXED BY refusal_by_time \
+            WHERE at > ?1 - 2 * ?3 AND at <= ?1 - ?3) \
+    ) AS object ORDER BY host, service";
+
+/// Returns the query for the repairs that ended after ?1 with the outcome ?2.
+pub(super) fn ended_since() -> String {
+    format!(
+        "{RECORD} INDEXED BY repair_by_end WHERE ended > ?1 AND outcome = ?2 ORDER BY ended DESC"
+    )
+}
+
+impl SqliteLedger {
+    pub(super) fn objects_near_limits(
+        &self,
+        bounds: &LimitBounds,
+        now: SystemTime,
+    ) -> Result<Vec<(String, Option<String>, String)>, Error> {
+        // A time beyond the range of the clock must not overflow the sums in the query.
+        let [now, healthy_for] = [millis(now), span_millis(bounds.healthy_for).min(millis(now))];
+        let recent = now - span_millis(bounds.window).max(healthy_for.saturating_mul(2)).min(now);
+        let keys = params![now, recent, healthy_for, bounds.fewest];
+        let objects = self.rows(MAY_BE_HELD_BACK, keys, |row| {
+            // An object that was only refused has no repair.
+            Ok(match row.get_ref(2)? {
+                ValueRef::Null => None,
+                _ => Some((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?)),
+            })
+        })?;
+        Ok(objects.into_iter().flatten().collect())
+    }
+
+    pub(super) fn unknown_outcomes(&self, since: SystemTime) -> Result<Vec<Record>, Error> {
+        let keys = params![millis(since), RepairOutcome::Unknown.as_str()];
+        self.rows(&ended_since(), keys, |row| record(row, lossy))
+    }
+}

@@ -1,0 +1,146 @@
+//! `held_back` finds exactly the objects that have reached a limit, although it reads the history
+//! of few objects.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::{Duration, SystemTime};
+
+use common::{HOUR, Place, event};
+use ledger::{Ledger, held_back};
+use policy::{Limits, Policy, Quota, Rules, within_limits};
+use proptest::prelude::*;
+use rusqlite::{Connection, params};
+
+/// Unit of the times in these tests, ten minutes in milliseconds. A history of 400 of them reaches
+/// beyond the default window, which counts even if no repair of the policy has it.
+const UNIT: u64 = 600_000;
+/// The present, in milliseconds since 1970.
+const NOW: u64 = 1_700_000_000_000;
+
+/// Records of one object: times in units before now.
+#[derive(Debug, Clone)]
+struct Past {
+    /// Start and duration of each repair, and whether it healed the fault.
+    repairs: Vec<(u64, u64, bool)>,
+    refusals: Vec<u64>,
+}
+
+fn past() -> impl Strategy<Value = Past> {
+    let repairs = prop::collection::vec((0..400_u64, 1..20_u64, any::<bool>()), 0..5);
+    let refusals = prop::collection::vec(0..400_u64, 0..25);
+    (repairs, refusals).prop_map(|(repairs, refusals)| Past { repairs, refusals })
+}
+
+fn policy(window: u64, healthy_for: u64, [per_incident, breaker, count]: [u32; 3]) -> Policy {
+    let units = |n| Duration::from_millis(n * UNIT);
+    let mut rules = Rules::with_ladder(vec![]);
+    rules.limits = Limits {
+        per_incident,
+        breaker,
+        window: Quota { count, per: units(window) },
+        healthy_for: units(healthy_for),
+        ..rules.limits
+    };
+    Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), ..Policy::default() }
+}
+
+fn fill(store: &mut Connection, objects: &[Past]) {
+    let transaction = store.transaction().unwrap();
+    let before = |units: u64| i64::try_from(NOW - units * UNIT).unwrap();
+    for (n, past) in objects.iter().enumerate() {
+        let host = format!("web{n}").into_bytes();
+        for (at, (began, took, healed)) in past.repairs.iter().enumerate() {
+            let sql = "INSERT INTO repair VALUES (?1, '', '', ?2, x'48545450', 'httpd', '', '', \
+                       ?3, ?4, 1, NULL, NULL, ?4, ?5, '')";
+            let ended = before(began.saturating_sub(*took));
+            let outcome = if *healed { "healed" } else { "not-healed" };
+            let row = params![format!("job-{n}-{at}"), host, before(*began), ended, outcome];
+            transaction.execute(sql, row).unwrap();
+        }
+        for at in &past.refusals {
+            let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, \
+                       text) VALUES (?1, 'j', '', '', ?2, x'48545450', '', 'cooling-down', '')";
+            transaction.execute(sql, params![before(*at), host]).unwrap();
+        }
+    }
+    transaction.commit().unwrap();
+}
+
+/// Reads the history of every object, and returns those that have reached a limit.
+fn all_at_limits(
+    ledger: &mut dyn Ledger,
+    policy: &Policy,
+    now: SystemTime,
+    objects: &[Past],
+) -> Vec<(String, String)> {
+    let hosts = objects.iter().enumerate().filter(|(_, past)| !past.repairs.is_empty());
+    let mut held: Vec<(String, String)> = hosts
+        .filter_map(|(n, _)| {
+            let event = event(&format!("web{n}"), "1", 1);
+            let horizon = policy.horizon(&event);
+            let limits = Limits { cooldown: Duration::ZERO, ..horizon.limits };
+            let history = ledger.history(&event, &horizon, now).unwrap();
+            let reason = within_limits(&limits, &history).err()?;
+            Some((format!("web{n}/HTTP"), reason.to_string()))
+        })
+        .collect();
+    held.sort();
+    held
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn finds_every_object_at_a_limit(
+        objects in prop::collection::vec(past(), 8),
+        window in 30..300_u64,
+        healthy_for in 10..120_u64,
+        counts in [1..5_u32, 1..5_u32, 1..5_u32],
+    ) {
+        let place = Place::new();
+        let mut ledger = place.open();
+        fill(&mut Connection::open(place.path()).unwrap(), &objects);
+        let policy = policy(window, healthy_for, counts);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+        let found = held_back(ledger.as_mut(), &policy, now).unwrap();
+        let mut found: Vec<(String, String)> =
+            found.iter().map(|held| (held.object(), held.reason.to_string())).collect();
+        found.sort();
+        prop_assert_eq!(found, all_at_limits(ledger.as_mut(), &policy, now, &objects));
+    }
+}
+
+/// An incident that is kept open by refusals long after its last repair.
+#[test]
+fn finds_open_breaker_of_incident_older_than_the_window() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let past = Past {
+        repairs: vec![(300, 1, false), (320, 1, false), (340, 1, false)],
+        refusals: (0..30).map(|n| n * 10 + 5).collect(),
+    };
+    fill(&mut Connection::open(place.path()).unwrap(), &[past]);
+    let policy = policy(60, 20, [9, 3, 9]);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+    let held = |ledger: &mut dyn Ledger, now| held_back(ledger, &policy, now).unwrap().len();
+    assert_eq!(held(ledger.as_mut(), now), 1);
+    assert_eq!(held(ledger.as_mut(), now + 4 * HOUR), 0);
+}
+
+/// One recent repair of an incident whose other repairs are older than the window.
+#[test]
+fn finds_open_breaker_of_incident_that_refusals_connect() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    let past = Past {
+        repairs: vec![(15, 1, false), (161, 1, false), (176, 1, false)],
+        refusals: (0..9).map(|n| n * 15 + 25).collect(),
+    };
+    fill(&mut Connection::open(place.path()).unwrap(), &[past]);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+    let held = held_back(ledger.as_mut(), &policy(120, 20, [9, 3, 9]), now).unwrap();
+    assert_eq!(held.len(), 1);
+}

@@ -1,0 +1,186 @@
+//! Prints the list of repairs or refusals while it is read.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use ledger::{Record, Refusal, RefusalCount};
+use plugin_kit::Out;
+use serde_json::{Value, json};
+
+use super::args::HistoryArgs;
+use super::collect::{HistoryPart, RefusalSummary};
+use super::record::{outcome, repair_json};
+use crate::object::Object;
+use crate::ui::json::ListPrinter;
+use crate::ui::table::{Cell, Table, state_empty};
+use crate::ui::time;
+use crate::ui::tone::Tone;
+
+const NO_REPAIR: &str = "No matching repair is on record.";
+const NO_REFUSAL: &str = "No matching refusal is on record. Refusals are kept for 90 days.";
+
+/// The list, as far as it is printed.
+pub struct Listing<'a> {
+    args: &'a HistoryArgs,
+    /// The table of the text output.
+    table: Table,
+    /// The object of the JSON output, once it is begun.
+    json: Option<ListPrinter>,
+    /// Number of records that were listed.
+    listed: usize,
+    refused: RefusalSummary,
+}
+
+impl Listing<'_> {
+    /// Creates a list of which nothing is printed yet.
+    pub fn new(args: &HistoryArgs) -> Listing<'_> {
+        let table = match args.refused {
+            true => Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]),
+            false => Table::new([
+                "BEGAN", "OBJECT", "REPAIR", "EVENT", "RUNGS", "TOOK", "OUTCOME", "JOB",
+            ]),
+        };
+        Listing { args, table, json: None, listed: 0, refused: RefusalSummary::default() }
+    }
+
+    /// Prints the next records, or keeps the counts for the end.
+    pub fn show(&mut self, part: HistoryPart, out: &mut Out) {
+        match part {
+            HistoryPart::Repairs(all) => self.list(&all, repair_json, repair_row, out),
+            HistoryPart::Refusals(all) => self.list(&all, refusal_json, refusal_row, out),
+            HistoryPart::Counts(counts) => self.refused = counts,
+        }
+    }
+
+    fn list<T, const N: usize>(
+        &mut self,
+        records: &[T],
+        as_json: fn(&T) -> Value,
+        as_row: fn(&T) -> [Cell; N],
+        out: &mut Out,
+    ) {
+        self.listed += records.len();
+        if self.args.json {
+            let list = self.begun(out);
+            records.iter().for_each(|record| list.element(&as_json(record), out));
+        } else {
+            records.iter().for_each(|record| self.table.row(as_row(record)));
+            self.table.write(out);
+        }
+    }
+
+    /// Returns the JSON object. Prints its beginning only when there is something to print, because
+    /// an error leaves no output.
+    fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
+        let name = if self.args.refused { "refusals" } else { "repairs" };
+        self.json.get_or_insert_with(|| ListPrinter::begin(name, out))
+    }
+
+    /// Prints what comes after the list.
+    pub fn end(mut self, out: &mut Out) {
+        let nothing = if self.args.refused { NO_REFUSAL } else { NO_REPAIR };
+        if self.args.json {
+            self.begun(out);
+            if let Some(list) = self.json {
+                list.end(members(self.args, &self.refused), out);
+            }
+            if self.listed == 0 {
+                state_empty(nothing, false, out);
+            }
+            return;
+        }
+        self.table.write_or(nothing, out);
+        if out.is_terminal() {
+            self.footer(out);
+        }
+    }
+
+    /// Prints whether there may be more records than listed, and the number of refusals.
+    fn footer(&self, out: &mut Out) {
+        let RefusalSummary { counts, complete } = &self.refused;
+        let total: u32 = counts.iter().map(|count| count.count).sum();
+        let reasons = reasons(counts);
+        if !self.args.refused && self.args.limit > 0 && self.listed == self.args.limit as usize {
+            out.line(format!(
+                "These are the newest {total}; --limit 0 lists all.",
+                total = self.listed
+            ));
+        }
+        match (self.args.refused, complete) {
+            _ if counts.is_empty() => {}
+            (false, true) => out.line(format!("Refused: {reasons} (see --refused).")),
+            (true, true) => out.line(format!("{total} in total: {reasons}.")),
+            (false, false) => out.line(format!(
+                "Refused, of the newest {total} refusals: {reasons} (see --refused)."
+            )),
+            (true, false) => out.line(format!("The newest {total} refusals: {reasons}.")),
+        }
+    }
+}
+
+/// Returns the members of the JSON object besides the list.
+fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
+    if !args.refused {
+        return json!({});
+    }
+    let counts: Vec<Value> = refused.counts.iter().map(count_json).collect();
+    json!({ "counts": counts, "complete": refused.complete })
+}
+
+/// Returns the counts by reason, the most frequent first: `8 cooling-down, 4 same-event`.
+fn reasons(counts: &[RefusalCount]) -> String {
+    let mut sums = BTreeMap::<&str, u32>::new();
+    for count in counts {
+        *sums.entry(count.reason.as_str()).or_default() += count.count;
+    }
+    let mut sums: Vec<(&str, u32)> = sums.into_iter().collect();
+    sums.sort_by_key(|(_, count)| Reverse(*count));
+    let texts = sums.into_iter().map(|(reason, count)| format!("{count} {reason}"));
+    plugin_kit::clean(&texts.collect::<Vec<_>>().join(", "))
+}
+
+fn repair_row(record: &Record) -> [Cell; 8] {
+    [
+        time::shown(record.reserved).into(),
+        Object::from(record).to_string().into(),
+        record.repair.as_str().into(),
+        record.event.as_str().into(),
+        record.rungs.to_string().into(),
+        record.took().map(time::span).unwrap_or_default().into(),
+        outcome(record),
+        Cell::toned(&record.job, Tone::Faint),
+    ]
+}
+
+fn refusal_row(refusal: &Refusal) -> [Cell; 5] {
+    let object = Object { host: &refusal.host, service: refusal.service.as_deref() };
+    [
+        time::shown(refusal.at).into(),
+        object.to_string().into(),
+        refusal.event.as_str().into(),
+        refusal.reason.as_str().into(),
+        refusal.text.as_str().into(),
+    ]
+}
+
+fn refusal_json(refusal: &Refusal) -> Value {
+    json!({
+        "at": time::rfc3339(refusal.at),
+        "host": refusal.host,
+        "service": refusal.service,
+        "event": refusal.event,
+        "reason": refusal.reason,
+        "text": refusal.text,
+    })
+}
+
+fn count_json(count: &RefusalCount) -> Value {
+    json!({
+        "host": count.host,
+        "service": count.service,
+        "reason": count.reason,
+        "count": count.count,
+        "first": time::rfc3339(count.first),
+        "last": time::rfc3339(count.last),
+    })
+}
