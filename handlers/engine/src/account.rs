@@ -8,10 +8,11 @@ use privsep::{Account, Environment};
 
 use crate::configuration::{self, MainFile, MainFileError};
 
-/// Maximum number of bytes to read from a file in /proc. Nagios' environment takes a few hundred.
+/// Maximum number of bytes to read from a file in /proc. Nagios' environment is only a few hundred
+/// bytes.
 const LONGEST_OF_PROC: u64 = 128 << 10;
 
-/// What distributions call Nagios' user.
+/// Names that distributions give to Nagios' user.
 const USUAL_NAMES: [&str; 3] = ["nagios", "naemon", "icinga"];
 
 /// Why the account that Nagios runs as cannot be determined.
@@ -34,8 +35,8 @@ pub enum AccountError {
     NoUsualUser,
 }
 
-/// Returns the account that Nagios runs as. This is the user `named`, or else the user in the main
-/// file, or else the first user with one of the usual names.
+/// Returns the account that Nagios runs as: the user `named`, otherwise the user in the main file,
+/// otherwise the first user that exists among the usual names.
 ///
 /// # Errors
 /// Fails if there is no such account or if it cannot be looked up.
@@ -89,8 +90,8 @@ pub fn to_become(
     Ok((account.uid != 0).then_some(account))
 }
 
-/// Returns the same account as [`to_become`], but `None` if the machine has no user for Nagios. On
-/// such a machine, there is no account that root must protect itself from.
+/// Returns the same account as [`to_become`], or `None` if the machine has no Nagios user. On such
+/// a machine, there is no account that root must be protected from.
 ///
 /// # Errors
 /// Returns the same errors as [`trusted`].

@@ -17,8 +17,8 @@ use crate::notification::Notification;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum CommandFileError {
-    /// The path is not a pipe. Nagios reads its commands elsewhere, or it is not running. This
-    /// program never creates the file.
+    /// The path is not a pipe, so Nagios either reads its commands elsewhere or is not running.
+    /// This program never creates the file.
     #[error(
         "cannot send commands to Nagios: {path} is not a named pipe; see command_file and \
          check_external_commands in nagios.cfg"
@@ -83,18 +83,18 @@ pub fn open(file: &Path) -> Result<File, CommandFileError> {
     })
 }
 
-/// Removes control characters and replaces the special characters of HTML. Parts of the text come
-/// from the repaired host, and Nagios' own web pages do not escape comments.
+/// Removes control characters and replaces HTML special characters. Parts of the text come from the
+/// repaired host, and Nagios' own web pages do not escape comments.
 fn harmless(text: &str) -> String {
     clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
 }
 
-/// Maximum length in bytes of a write that a pipe takes as a whole (pipe(7)). If the pipe is full,
-/// a longer write can be cut short, and Nagios would then also lose the next command, no matter
-/// which program writes it.
+/// Maximum length in bytes of an atomic write to a pipe (pipe(7)). If the pipe is full, a longer
+/// write can be cut short. Nagios would then also lose the next command, no matter which program
+/// writes it.
 const PIPE_BUF: usize = 4096;
 
-/// Builds a command. Cuts the text so that the command fits into one write.
+/// Builds a command, and shortens its text so that the command fits into one write.
 fn whole(head: &[&[u8]], text: &str) -> Vec<u8> {
     let head = head.concat();
     let room = PIPE_BUF.saturating_sub(head.len() + 1);

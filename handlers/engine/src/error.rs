@@ -7,7 +7,7 @@ use crate::command_file::CommandFileError;
 use crate::configuration::MainFileError;
 use crate::status_file::StatusFileError;
 
-/// Why an engine gave no observation or did not take a report.
+/// Why an engine returned no observation or did not accept a report.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Nagios' status file cannot be used.

@@ -22,13 +22,14 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Reports with a comment that a repair has ended. After a success, also forces a check of the
-    /// object. Otherwise submits a CRITICAL result for the service that reports repairs. Returns
-    /// `false` if the policy names no destination, such as the command file.
+    /// Adds a comment to the object that reports how a repair ended. If the repair helped, also
+    /// forces a check of the object. Otherwise submits a CRITICAL result for the service that
+    /// reports repairs. Returns `false` if the policy names no destination, such as the command
+    /// file.
     ///
     /// # Errors
-    /// Fails if the engine does not take the report before `deadline`. The result of the repair is
-    /// not affected.
+    /// Fails if the engine does not accept the report before `deadline`. The result of the repair
+    /// is not affected.
     fn notify(&mut self, notification: &Notification<'_>, deadline: Instant)
     -> Result<bool, Error>;
 }

@@ -1,30 +1,30 @@
-//! Reads the lines of gigabytes of text without copying them.
+//! Reads gigabytes of text line by line, without copying the lines.
 
 use std::io::{self, ErrorKind, Read};
 use std::ops::Range;
 
 use memchr::memchr;
 
-/// A reader of lines with a buffer of fixed size. The lines are slices of the buffer.
+/// A line reader with a buffer of fixed size. The lines that it returns are slices of the buffer.
 pub struct LineBuffer<R> {
     file: R,
     buffer: Vec<u8>,
-    /// The part of the buffer that was read and not yet returned.
+    /// The part of the buffer that has been filled but not returned yet.
     rest: Range<usize>,
 }
 
 impl<R: Read> LineBuffer<R> {
     /// Creates a reader that skips lines of more than `longest` bytes.
     pub fn new(file: R, longest: usize) -> LineBuffer<R> {
-        // A line of `longest` bytes fits with its line end.
+        // A line of `longest` bytes must fit together with its line end.
         LineBuffer { file, buffer: vec![0; longest + 1], rest: 0..0 }
     }
 
-    /// Returns the next line without its line end, or `None` after the last line. A last line
-    /// without a line end is returned too.
+    /// Returns the next line without its line end, or `None` after the last line. Also returns a
+    /// last line that has no line end.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<&[u8]>> {
         let mut is_whole = true;
         loop {
@@ -42,7 +42,7 @@ impl<R: Read> LineBuffer<R> {
         }
     }
 
-    /// Removes a line from the rest of the buffer. Returns `None` if the rest has no line end.
+    /// Takes the next line from the rest of the buffer. Returns `None` if the rest has no line end.
     fn line_in_buffer(&mut self) -> Option<Range<usize>> {
         let length = memchr(b'\n', self.buffer.get(self.rest.clone())?)?;
         let line = self.rest.start..self.rest.start + length;
@@ -50,7 +50,7 @@ impl<R: Read> LineBuffer<R> {
         Some(line)
     }
 
-    /// Moves the rest to the start of the buffer, and reads more behind it. Returns false at the end
+    /// Moves the rest to the start of the buffer, and reads more after it. Returns false at the end
     /// of the file.
     fn refill(&mut self) -> io::Result<bool> {
         self.buffer.copy_within(self.rest.clone(), 0);

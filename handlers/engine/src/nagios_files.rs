@@ -80,7 +80,7 @@ fn observe(
 /// times are whole seconds, so a check in the same second as the event counts as older.
 ///
 /// If the object was good at any time after `since`, returns the good state even if the object is
-/// broken again, because that is a new fault, for which Nagios calls the handler separately.
+/// broken again. The new fault is a separate event, for which Nagios calls the handler again.
 fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
     let seconds = |at: SystemTime| {
         at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -115,7 +115,7 @@ mod tests {
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
 
-    /// Observes an object like the engine, with an index next to the status file.
+    /// Observes an object in the same way as the engine, with an index next to the status file.
     fn observe(
         path: &Path,
         event: &Event,
@@ -125,7 +125,7 @@ mod tests {
         super::observe(path, IndexFile { path: &index, is_written: true }, event, since)
     }
 
-    /// Returns what the engine shows for an event at the second `since`.
+    /// Returns what the engine observes for an event that happened at second `since`.
     fn observed(
         host: &str,
         service: Option<&str>,

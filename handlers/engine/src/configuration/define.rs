@@ -1,4 +1,4 @@
-//! Parses the definitions of an object file, `define host { ... }`, without applying templates.
+//! Parses the definitions in an object file (`define host { ... }`) without applying templates.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -7,7 +7,7 @@ use super::directive::{Directive, ObjectType};
 use super::lines::{stripped, without_comment};
 use super::value::{DirectiveValue, Location, SharedTexts};
 
-/// One definition of an object, with the directives that are used.
+/// An object definition with the directives that these programs use.
 #[derive(Debug)]
 pub struct Definition {
     pub kind: ObjectType,
@@ -16,11 +16,11 @@ pub struct Definition {
     lines: Vec<DirectiveLine>,
 }
 
-/// A line of a definition. A large site has a million of them, so this type is small.
+/// A line in a definition. A large site has a million such lines, so this type is small.
 #[derive(Debug)]
 struct DirectiveLine {
     directive: Directive,
-    /// Line number, from 1. The file is that of the definition.
+    /// Line number, counted from 1, in the file that contains the definition.
     number: u32,
     text: Rc<str>,
     /// The comment after the value, including its `;`.
@@ -28,9 +28,9 @@ struct DirectiveLine {
 }
 
 impl Definition {
-    /// Returns the value of a directive in the definition itself. If the directive occurs more than
-    /// once, this is the last value. For a custom variable of an object that is not a template,
-    /// however, it is the first one (observed in Nagios 4.4.6).
+    /// Returns the value that the definition itself gives a directive, without its templates. If
+    /// the directive occurs more than once, the last value counts. Only for a custom variable of an
+    /// object that is not a template does the first value count (observed in Nagios 4.4.6).
     pub fn get(&self, directive: Directive, is_template: bool) -> Option<DirectiveValue> {
         let mut all = self.lines.iter().filter(|line| line.directive == directive);
         let first = all.next()?;
@@ -47,18 +47,19 @@ impl Definition {
         })
     }
 
-    /// Returns the value of a directive in the definition itself.
+    /// Returns the same value as [`Definition::get`] for an object that is not a template.
     pub fn own(&self, directive: Directive) -> Option<DirectiveValue> {
         self.get(directive, false)
     }
 
-    /// Returns the directives of the definition. One that occurs more than once is repeated.
+    /// Returns the definition's directives. A directive that occurs more than once is returned each
+    /// time.
     pub fn directives(&self) -> impl Iterator<Item = Directive> {
         self.lines.iter().map(|line| line.directive)
     }
 }
 
-/// An item of an object file. The parser returns it after the last line of the item.
+/// An item in an object file. The parser returns an item when it has read the item's last line.
 pub enum Item {
     /// A definition, which ends with `}`.
     Definition(Definition),
@@ -67,7 +68,7 @@ pub enum Item {
 }
 
 /// A parser that takes the lines of an object file one at a time. It skips invalid lines, because
-/// Nagios itself refuses them.
+/// Nagios itself rejects them.
 pub struct DefinitionParser<'a> {
     file: Rc<Path>,
     has_comments: bool,
@@ -76,13 +77,13 @@ pub struct DefinitionParser<'a> {
 }
 
 impl<'a> DefinitionParser<'a> {
-    /// Creates a parser for a file. Nagios writes its object cache without escapes, so a `;` does
-    /// not begin a comment there, and `has_comments` is false.
+    /// Creates a parser for a file. `has_comments` is false for Nagios' object cache. Nagios writes
+    /// the cache without escapes, so a `;` does not begin a comment there.
     pub fn new(file: &Path, has_comments: bool, texts: &'a mut SharedTexts) -> Self {
         DefinitionParser { file: file.into(), has_comments, texts, open: None }
     }
 
-    /// Parses the next line. `number` is its number, from 1.
+    /// Parses the next line. `number` is the line number, counted from 1.
     pub fn line(&mut self, number: u32, line: &[u8]) -> Option<Item> {
         let (text, cut) =
             if self.has_comments { without_comment(line) } else { (stripped(line).into(), None) };
@@ -117,7 +118,8 @@ impl<'a> DefinitionParser<'a> {
     }
 }
 
-/// Splits a text at the first byte that `is_end` accepts. Without one, there is no second part.
+/// Splits a text at the first byte that `is_end` accepts. If there is no such byte, the second part
+/// is `None`.
 fn split(text: &[u8], is_end: impl Fn(u8) -> bool) -> (&[u8], Option<&[u8]>) {
     let mut parts = text.splitn(2, |byte| is_end(*byte));
     (parts.next().unwrap_or_default(), parts.next())

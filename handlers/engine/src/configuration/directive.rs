@@ -1,6 +1,6 @@
-//! The types of objects, and the directives that these programs use.
+//! The types of objects in a configuration, and the directives that these programs use.
 
-/// The types of objects.
+/// The type of an object in a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ObjectType {
     Command,
@@ -8,12 +8,12 @@ pub enum ObjectType {
     HostGroup,
     Service,
     TimePeriod,
-    /// Any other type. These definitions are not used.
+    /// Any other type. Definitions of such objects are not used.
     Other,
 }
 
 impl ObjectType {
-    /// Returns the type that follows the word `define`.
+    /// Parses the object type that follows the word `define`.
     pub fn parse(rest: &[u8]) -> ObjectType {
         let rest = rest.trim_ascii_start();
         match rest.split(|byte| matches!(byte, b' ' | b'\t' | b'{')).next() {
@@ -27,8 +27,8 @@ impl ObjectType {
     }
 }
 
-/// A directive that these programs use. All other directives are skipped. They are more than half
-/// of an object cache.
+/// A directive that these programs use. All other directives, which make up more than half of an
+/// object cache, are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the documentation of Nagios describes each directive")]
 pub enum Directive {
@@ -67,7 +67,7 @@ pub enum Directive {
 }
 
 impl Directive {
-    /// The days of a time period.
+    /// The directives for the days of the week in a time period.
     pub const DAYS: [Directive; 7] = [
         Directive::Monday,
         Directive::Tuesday,
@@ -78,8 +78,9 @@ impl Directive {
         Directive::Sunday,
     ];
 
-    /// Returns the directive with this name in an object of this type; `None` for an unused one.
-    /// Custom variables are case-insensitive, and some directives have older names.
+    /// Returns the directive with this name in an object of this type, or `None` if these programs
+    /// do not use it. Names of custom variables are case-insensitive, and some directives also have
+    /// an older name.
     pub fn parse(kind: ObjectType, name: &[u8]) -> Option<Directive> {
         use Directive::*;
         if name.first() == Some(&b'_') {

@@ -1,4 +1,4 @@
-//! Expands definitions into objects, and treats duplicate services in the same way as Nagios.
+//! Expands definitions into objects, and resolves duplicate services in the same way as Nagios.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -10,7 +10,7 @@ use super::inherit::{ResolvedObject, items, registered};
 use super::objects::{HostDefinition, Objects, ServiceDefinition};
 use super::value::SharedTexts;
 
-/// Expands definitions into objects. `texts` are the texts of the definitions.
+/// Expands definitions into objects. `texts` holds the strings that the definitions share.
 pub fn expand(mut all: Vec<Definition>, texts: &mut SharedTexts) -> Objects {
     let mut objects = Objects::default();
     for command in all.iter().filter(|definition| definition.kind == ObjectType::Command) {
@@ -38,7 +38,7 @@ pub fn expand(mut all: Vec<Definition>, texts: &mut SharedTexts) -> Objects {
     objects
 }
 
-/// Returns whether a time period covers the whole week.
+/// Whether a time period covers the whole week.
 fn has_no_gap(period: &ResolvedObject) -> bool {
     let is_whole = |day| {
         let ranges = period.text(day).unwrap_or_default();
@@ -47,9 +47,9 @@ fn has_no_gap(period: &ResolvedObject) -> bool {
     Directive::DAYS.into_iter().all(is_whole) && period.get(Directive::Exclude).is_none()
 }
 
-/// Assigns each service to its hosts. If two definitions give a host the same service, one that
-/// names the host takes precedence over one that names its group. Of two that name the host, the
-/// last one counts. Of two that name a group, the first one counts (observed in Nagios 4.4.6).
+/// Assigns each service to its hosts. If two definitions give a host the same service, a definition
+/// that names the host takes precedence over one that names its group. If both name the host, the
+/// last one counts. If both name a group, the first one counts (observed in Nagios 4.4.6).
 fn place(
     objects: Vec<ResolvedObject>,
     groups: &HostGroups,

@@ -1,4 +1,4 @@
-//! Resolves lists of hosts and host groups with `*` and `!`.
+//! Resolves lists of hosts and host groups that contain `*` and `!`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -15,7 +15,7 @@ pub struct HostGroups {
 }
 
 impl HostGroups {
-    /// Finds the members of these groups among the hosts.
+    /// Determines which of the hosts are members of these groups.
     pub fn new(
         groups: &[ResolvedObject],
         hosts: &[HostDefinition],
@@ -41,8 +41,8 @@ impl HostGroups {
         HostGroups { hosts: all, members }
     }
 
-    /// Returns the hosts of a service. The value is true if the service names the host itself, and
-    /// false if it names only a group of the host.
+    /// Returns the hosts of a service. The value for a host is true if the service names the host
+    /// itself, and false if the service names only a group that contains the host.
     pub fn hosts_of(
         &self,
         service: &ResolvedObject,
@@ -67,8 +67,8 @@ impl HostGroups {
     }
 }
 
-/// Adds the members of the groups `below` a group to that group. Each round moves members up one
-/// level. There are at most as many levels as groups.
+/// Adds the members of each group's subgroups, which `below` lists, to the group. Each round moves
+/// members up one level, and there are at most as many levels as groups.
 fn raise(
     members: &mut HashMap<Rc<str>, BTreeSet<Rc<str>>>,
     below: &HashMap<Rc<str>, Vec<Rc<str>>>,

@@ -1,6 +1,6 @@
 //! Applies templates: `use` with several parents, `+` and `null`, as described in "Object
-//! Inheritance" in the documentation of Nagios. Each template is resolved once, and the objects
-//! that use it share its values.
+//! Inheritance" in Nagios' documentation. Each template is resolved once, and the objects that use
+//! it share its values.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use super::value::{DirectiveValue, Location};
 /// The undefined templates, each with the location of its `use` line.
 pub type MissingTemplates = BTreeSet<(Location, String)>;
 
-/// An object with its templates. Each value keeps its location, which can be in a template.
+/// An object with its templates applied. Each value keeps its location, which can be in a template.
 #[derive(Debug)]
 pub struct ResolvedObject {
     definition: Definition,
@@ -20,7 +20,7 @@ pub struct ResolvedObject {
 }
 
 impl ResolvedObject {
-    /// Returns the location of the definition of the object itself.
+    /// Returns the location of the object's own definition.
     pub fn at(&self) -> &Location {
         &self.definition.at
     }
@@ -41,7 +41,7 @@ impl ResolvedObject {
         self.get(directive).map(|value| value.text)
     }
 
-    /// Returns the value of a switch if it is turned off.
+    /// Returns the value of an on/off directive, but only if it is off.
     pub fn off(&self, directive: Directive) -> Option<DirectiveValue> {
         self.get(directive).filter(|value| !value.is_on())
     }
@@ -53,8 +53,8 @@ pub fn items(list: &str) -> impl Iterator<Item = &str> {
     items.filter(|item| !item.is_empty())
 }
 
-/// Returns the value of an object that inherits `theirs`. The object's own value takes precedence.
-/// If it is a list that begins with `+`, the inherited list is appended to it.
+/// Combines an object's own value with the inherited value `theirs`. The object's own value takes
+/// precedence. If it is a list that begins with `+`, the inherited list is appended to it.
 fn inherited(
     directive: Directive,
     own: Option<DirectiveValue>,
@@ -75,7 +75,7 @@ fn inherited(
 /// The templates that a `use` line names, in order.
 type Parents = Rc<[Rc<Template>]>;
 
-/// A template with the values of its own templates.
+/// A template, including the values that it inherits from its own templates.
 #[derive(Debug, Default)]
 struct Template(Vec<(Directive, DirectiveValue)>);
 
@@ -108,19 +108,19 @@ impl Template {
 /// The templates of one type of object.
 struct Templates<'a> {
     definitions: HashMap<Rc<str>, &'a Definition>,
-    /// The templates that were resolved, by name.
+    /// The templates resolved so far, by name.
     resolved: HashMap<Rc<str>, Rc<Template>>,
-    /// The templates of each distinct `use` line, and the names that are undefined.
+    /// For each distinct `use` line, its templates and the names that are undefined.
     lines: HashMap<Rc<str>, (Parents, Vec<String>)>,
     missing: &'a mut MissingTemplates,
 }
 
-/// Number of templates above a template that are applied. A configuration that people write has
-/// fewer than ten, and a longer chain could exhaust the stack.
+/// Maximum length of a chain of templates. Templates further up are ignored, because a longer chain
+/// could exhaust the stack. Hand-written configurations have fewer than ten.
 const DEEPEST: usize = 500;
 
 impl Templates<'_> {
-    /// Returns the templates of a definition, and records the undefined ones.
+    /// Returns the templates that a definition uses, and records the undefined ones.
     fn parents(&mut self, of: &Definition, depth: usize) -> Parents {
         let Some(line) = of.own(Directive::Use) else { return Parents::default() };
         if !self.lines.contains_key(&line.text) {
@@ -140,8 +140,8 @@ impl Templates<'_> {
         Rc::clone(parents)
     }
 
-    /// Returns a template with the values of its own templates. Templates that form a cycle inherit
-    /// only the values of the definition where the cycle closes.
+    /// Returns a template, including the values that it inherits from its own templates. If
+    /// templates form a cycle, the definition where the cycle closes passes on only its own values.
     fn template(&mut self, name: &str, depth: usize) -> Option<Rc<Template>> {
         if let Some(known) = self.resolved.get(name) {
             return Some(Rc::clone(known));
@@ -162,8 +162,9 @@ impl Templates<'_> {
     }
 }
 
-/// Returns the objects among definitions of one type, with their templates. Definitions with
-/// `register 0` are only templates. Adds undefined templates to `missing`.
+/// Returns the objects that the definitions of one type register, with their templates applied.
+/// Definitions with `register 0` are only templates, so they are left out. Adds undefined templates
+/// to `missing`.
 pub fn registered(
     definitions: Vec<Definition>,
     missing: &mut MissingTemplates,

@@ -17,7 +17,7 @@ pub struct ConfigurationLines<R> {
     line: Vec<u8>,
     /// Number of the first physical line of `line`, from 1.
     number: u32,
-    /// Number of physical lines that were read.
+    /// Number of physical lines read so far.
     read: u32,
     is_unread: bool,
 }
@@ -34,7 +34,7 @@ impl<R: BufRead> ConfigurationLines<R> {
     /// backslashes at the end stand for one backslash.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub fn next_line(&mut self) -> io::Result<Option<(u32, &[u8])>> {
         if !std::mem::take(&mut self.is_unread) {
             self.line.clear();
@@ -52,8 +52,8 @@ impl<R: BufRead> ConfigurationLines<R> {
         self.is_unread = true;
     }
 
-    /// Appends the next physical line, without its leading blanks if it continues a line. Returns
-    /// false at the end of the file.
+    /// Appends the next physical line. If that line continues another one, leaves out its leading
+    /// blanks. Returns false at the end of the file.
     fn physical(&mut self) -> io::Result<bool> {
         let start = self.line.len();
         let is_first = self.read + 1 == self.number;
@@ -74,8 +74,8 @@ impl<R: BufRead> ConfigurationLines<R> {
         Ok(true)
     }
 
-    /// Removes a backslash from the end of the line. Returns whether it joins the line with the
-    /// next one.
+    /// Removes a trailing backslash from the line. Returns whether the backslash joins the line
+    /// with the next one.
     fn goes_on(&mut self) -> bool {
         let is_escaped = self.line.ends_with(br"\\");
         let is_marked = self.line.len() > 1 && self.line.ends_with(br"\");
@@ -86,7 +86,7 @@ impl<R: BufRead> ConfigurationLines<R> {
     }
 }
 
-/// Returns the lines of a text in the spelling of names, so no byte is lost.
+/// Returns the lines of a text. Encodes them with [`policy::spell`], so that no byte is lost.
 pub fn logical(text: &[u8]) -> impl Iterator<Item = (u32, String)> {
     let mut lines = ConfigurationLines::new(text);
     std::iter::from_fn(move || {
@@ -120,8 +120,8 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Removes the blanks around a text that Nagios removes. A no-break space is part of a name and
-/// stays.
+/// Removes leading and trailing blanks in the same way as Nagios. A no-break space is part of a
+/// name and stays.
 pub fn stripped(text: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let begin = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());

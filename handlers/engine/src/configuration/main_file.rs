@@ -12,8 +12,7 @@ use super::lines::ConfigurationLines;
 use super::object_cache::{AddressesOf, ObjectCache, ObjectCacheError, address_of};
 use super::value::{DirectiveValue, Location, file_name, number};
 
-/// The paths of the main file in distributions and after `make install`, for Nagios 4 and 3, Naemon
-/// and Icinga 1.
+/// Where distributions and `make install` put the main file of Nagios 4 and 3, Naemon and Icinga 1.
 const PLACES: [&str; 7] = [
     "/etc/nagios4/nagios.cfg",
     "/etc/nagios/nagios.cfg",
@@ -24,9 +23,9 @@ const PLACES: [&str; 7] = [
     "/usr/local/icinga/etc/icinga.cfg",
 ];
 
-/// Maximum size of a main file that root reads, in bytes. The file that Nagios ships has 45 KB.
+/// Maximum size of a main file that root reads, in bytes. The file that Nagios ships is 45 KB.
 const LONGEST: u64 = 16 << 20;
-/// Maximum size of a configuration file, in bytes. The object cache of 100,000 services has 200 MB.
+/// Maximum size of a configuration file, in bytes. An object cache with 100,000 services is 200 MB.
 pub(super) const LONGEST_OF_ANY: u64 = 1 << 30;
 
 /// The directives of the main file. If a directive occurs more than once, the last value counts, as
@@ -40,7 +39,7 @@ pub struct MainFile {
     pub(super) users: Vec<(String, String)>,
 }
 
-/// The reason why the main file cannot be used.
+/// Why the main file cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read {}: {why}", path.display())]
 pub struct MainFileError {
@@ -53,7 +52,7 @@ impl MainFile {
     /// that it includes. Returns `None` if there is no main file.
     ///
     /// # Errors
-    /// The file is not readable.
+    /// Fails if the file is not readable.
     pub fn find(named: Option<&Path>) -> Result<Option<MainFile>, MainFileError> {
         let Some(path) = named.map(Path::to_owned).or_else(find) else { return Ok(None) };
         match read(&path) {
@@ -99,7 +98,7 @@ impl MainFile {
         self.directives.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Returns the value of a switch if it is turned off.
+    /// Returns the value of an on/off directive, but only if it is off.
     pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
         self.get(name).filter(|value| !value.is_on())
     }
@@ -109,7 +108,7 @@ impl MainFile {
         self.get(name).map(|value| &*value.text)
     }
 
-    /// Returns the number of a directive, or `default` if there is none.
+    /// Returns the number in a directive, or `default` if the directive is missing or not a number.
     pub fn number(&self, name: &str, default: f64) -> f64 {
         self.text(name).and_then(number).unwrap_or(default)
     }
@@ -124,10 +123,10 @@ impl MainFile {
         self.text("nagios_group").or_else(|| self.text("naemon_group"))
     }
 
-    /// Reads the object cache that the main file names, with the addresses of these hosts.
+    /// Reads the object cache that the main file names, and keeps the addresses of these hosts.
     ///
     /// # Errors
-    /// The main file names no object cache, or the object cache is not readable.
+    /// Fails if the main file names no object cache, or if the object cache is not readable.
     pub fn objects(&self, addresses: AddressesOf<'_>) -> Result<ObjectCache, ObjectCacheError> {
         let path = self.object_cache()?;
         ObjectCache::read(&path, addresses)
@@ -138,7 +137,7 @@ impl MainFile {
     /// there is no such host.
     ///
     /// # Errors
-    /// The errors of [`MainFile::objects`].
+    /// Returns the same errors as [`MainFile::objects`].
     pub fn address_of(&self, host: &str) -> Result<Option<String>, ObjectCacheError> {
         let path = self.object_cache()?;
         address_of(&path, host).map_err(|why| ObjectCacheError::Unreadable { path, why })
@@ -156,16 +155,16 @@ impl MainFile {
     }
 }
 
-/// Parses the directives of a text, in order.
+/// Parses the directives in a text, and returns them in the order of the text.
 pub fn parse(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
-    // Reading from memory does not fail.
+    // Reading from memory cannot fail.
     directives(path, &mut ConfigurationLines::new(text)).unwrap_or_default()
 }
 
-/// Parses the remaining directives of a file, in order.
+/// Parses the remaining directives in a file, and returns them in the order of the file.
 ///
 /// # Errors
-/// The file cannot be read.
+/// Fails if the file cannot be read.
 pub fn directives(
     path: &Path,
     lines: &mut ConfigurationLines<impl BufRead>,
@@ -184,7 +183,7 @@ pub fn directives(
     Ok(all)
 }
 
-/// Returns the first of the usual paths of the main file that exists.
+/// Returns the first path that exists among the usual paths of the main file.
 pub fn find() -> Option<PathBuf> {
     PLACES.iter().map(PathBuf::from).find(|path| path.exists())
 }
@@ -197,7 +196,7 @@ pub fn places() -> String {
 /// Reads a configuration file. The path can also name a pipe that this process has inherited.
 ///
 /// # Errors
-/// The file is not readable, or it is too long.
+/// Fails if the file is not readable or is too long.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(safe_file::read(path, LONGEST_OF_ANY, None)?)
 }

@@ -34,7 +34,8 @@ pub struct Configuration {
     pub main: MainFile,
     /// The hosts, services and other objects.
     pub objects: Objects,
-    /// The files that could not be read. Each has the location that names the file, and the reason.
+    /// The files that could not be read. Each comes with the location of the line that names it,
+    /// and with the reason.
     pub unreadable: Vec<(Location, String)>,
 }
 

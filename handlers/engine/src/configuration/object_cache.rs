@@ -1,6 +1,6 @@
-//! Reads addresses of hosts and the objects that opted in from the object cache. The status file
-//! has no addresses. In the cache, Nagios has already applied all templates. The cache of a large
-//! site has 200 MB, so it is read block by block in constant memory.
+//! Reads host addresses and the opted-in objects from the object cache. The addresses are missing
+//! from the status file. In the cache, Nagios has already applied all templates. A large site's
+//! cache is 200 MB, so it is read block by block in constant memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -13,20 +13,20 @@ use policy::spell;
 use super::lines::stripped;
 use crate::line_buffer::LineBuffer;
 
-/// The hosts of an object cache, by the spelling of their names.
+/// The hosts in an object cache. Host names are encoded by [`policy::spell`].
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
-    /// The repairs of each host that opted in, itself or with one of its services.
+    /// The names of the repairs for each host that opted in, itself or through one of its services.
     pub opted: BTreeMap<String, Vec<String>>,
 }
 
-/// The hosts whose addresses are kept.
+/// Which hosts' addresses to keep.
 #[derive(Debug, Clone, Copy)]
 pub enum AddressesOf<'a> {
-    /// All hosts of the object cache.
+    /// All hosts in the object cache.
     AllHosts,
-    /// The hosts with these names, in their spelling.
+    /// Only the hosts with these names, which are encoded by [`policy::spell`].
     Hosts(&'a [String]),
 }
 
@@ -39,7 +39,7 @@ impl AddressesOf<'_> {
     }
 }
 
-/// The reason why the object cache cannot be read.
+/// Why the object cache cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectCacheError {
     /// The main file does not set `object_cache_file`.
@@ -55,7 +55,8 @@ pub enum ObjectCacheError {
     },
 }
 
-/// Explains when Nagios writes the file, if the file is missing.
+/// Returns a hint about when Nagios writes the file if the file is missing, or else an empty
+/// string.
 fn when_written(why: &io::Error) -> &'static str {
     match why.kind() {
         io::ErrorKind::NotFound => "; Nagios writes it when it starts",
@@ -67,7 +68,7 @@ impl ObjectCache {
     /// Reads an object cache.
     ///
     /// # Errors
-    /// The file is not readable.
+    /// Fails if the file is not readable.
     pub fn read(path: &Path, addresses: AddressesOf<'_>) -> io::Result<ObjectCache> {
         ObjectCache::scan(safe_file::open(path)?, addresses)
     }
@@ -108,10 +109,10 @@ impl ObjectCache {
 }
 
 /// Returns the address of one host in an object cache; `None` if there is no such host. Nagios
-/// writes each host once, so the file is read only up to this host.
+/// writes each host once, so reading stops after this host.
 ///
 /// # Errors
-/// The file is not readable.
+/// Fails if the file is not readable.
 pub fn address_of(path: &Path, host: &str) -> io::Result<Option<String>> {
     find_address(safe_file::open(path)?, host)
 }
@@ -124,18 +125,18 @@ fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
     Ok(found?.break_value())
 }
 
-/// The lines of a definition that are used.
+/// The lines that are used from a definition in the object cache.
 #[derive(Debug, Default)]
 struct CachedObject {
     host_name: Option<Vec<u8>>,
-    /// Address of a host. A contact can have an address too, but it has no host name.
+    /// Address of a host. A contact can also have an address, but a contact has no host name.
     address: Option<Vec<u8>>,
     repair: Option<Vec<u8>>,
 }
 
 impl CachedObject {
-    /// Takes a line of the definition. Of two lines with the same name, the last one counts. Of two
-    /// custom variables, the first one counts.
+    /// Stores a line of the definition. If a name occurs twice, the last line counts. For a custom
+    /// variable, however, the first line counts.
     fn take(&mut self, line: &[u8]) {
         let value = |name: &[u8]| {
             let (start, rest) = line.split_at_checked(name.len())?;
@@ -155,7 +156,7 @@ impl CachedObject {
 /// skipped.
 const LONGEST_LINE: usize = 64 * 1024;
 
-/// Passes each definition to `each`, until it breaks.
+/// Passes each definition to `each`, until `each` returns `Break`.
 fn definitions<T>(
     file: impl Read,
     mut each: impl FnMut(&CachedObject) -> ControlFlow<T>,
@@ -237,7 +238,7 @@ mod tests {
         assert!(objects.opted.contains_key("web2"));
     }
 
-    /// A file that must not be read.
+    /// A reader for bytes that must not be read. Each read fails.
     struct Unread;
 
     impl Read for Unread {

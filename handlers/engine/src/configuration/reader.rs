@@ -18,14 +18,15 @@ use super::value::{DirectiveValue, Location, SharedTexts};
 /// Reads configuration files and collects their definitions.
 #[derive(Debug, Default)]
 pub struct ConfigurationReader {
-    /// The definitions of the types of objects that are used.
+    /// The definitions of all object types that these programs use.
     pub definitions: Vec<Definition>,
-    /// The texts of the definitions.
+    /// The strings that the definitions share.
     pub texts: SharedTexts,
     /// Whether the files define any object.
     pub has_objects: bool,
     pub unreadable: Vec<(Location, String)>,
-    /// Directories and files that were read already, because symbolic links can form cycles.
+    /// Directories and files that were already read. They are not read twice, because symbolic
+    /// links can form cycles.
     seen: HashSet<PathBuf>,
 }
 
@@ -39,7 +40,7 @@ impl ConfigurationReader {
     /// object file.
     ///
     /// # Errors
-    /// The file is not readable.
+    /// Fails if the file is not readable.
     pub fn any_file(&mut self, path: &Path) -> io::Result<Option<MainFile>> {
         let mut file = OpenFile::open(path)?;
         while let Some((_, line)) = file.lines.next_line()? {
@@ -48,7 +49,7 @@ impl ConfigurationReader {
             if line.is_empty() || line.starts_with(['#', ';']) {
                 continue;
             }
-            // A line of a main file has a `=`.
+            // In a main file, every directive contains a `=`.
             let is_object_file = line.starts_with("define") && !line.contains('=');
             file.lines.unread();
             if is_object_file {
@@ -60,7 +61,7 @@ impl ConfigurationReader {
         Ok(Some(self.main_file(path, directives)))
     }
 
-    /// Reads all files that the main file with these directives names.
+    /// Reads all files that are named in the main file with these directives.
     fn main_file(&mut self, path: &Path, directives: Vec<(String, DirectiveValue)>) -> MainFile {
         let mut main = MainFile::at_path(path);
         self.directives(directives, &mut main);
@@ -69,7 +70,8 @@ impl ConfigurationReader {
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
-                // Often only Nagios can read the resource files. $USERn$ is unknown then.
+                // Often only Nagios can read the resource files. The values of $USERn$ are then
+                // unknown.
                 "resource_file" => {
                     main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
                 }
@@ -107,7 +109,7 @@ impl ConfigurationReader {
         self.noted(read, path, named);
     }
 
-    /// Returns the successful result of a read. Records a failed one and returns `None`.
+    /// Returns the value of a successful read. Records a failed read and returns `None`.
     fn noted<T>(&mut self, what: io::Result<T>, path: &Path, named: &Location) -> Option<T> {
         let note = |why: &io::Error| {
             self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
@@ -119,7 +121,7 @@ impl ConfigurationReader {
     fn definitions_of(&mut self, path: &Path, mut file: OpenFile) -> io::Result<()> {
         let known = self.definitions.len();
         let includes = self.definitions_in(path, &mut file);
-        // Of a file that cannot be read to its end, no definition counts.
+        // If the file cannot be read to its end, discard all of its definitions.
         for (name, value) in includes.inspect_err(|_| self.definitions.truncate(known))? {
             let place = value.path();
             match name.as_str() {
@@ -195,11 +197,11 @@ struct OpenFile {
     is_cache: bool,
 }
 
-/// A text in the header of the object cache.
+/// Text in the header by which an object cache is recognized.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
-/// Length of the part of a file that can contain [`CACHE_MARK`], in bytes.
+/// Number of bytes at the start of a file in which to look for [`CACHE_MARK`].
 const HEADER: u64 = 200;
-/// Size of the buffer, in bytes.
+/// Size of the read buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
 impl OpenFile {

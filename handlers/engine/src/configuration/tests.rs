@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// The directives that lint checks, for each host and service.
+/// The directives that `repairctl lint` checks, for each host and service.
 type Directives = BTreeMap<String, BTreeMap<String, String>>;
 
 const SWITCHES: [Directive; 2] = [Directive::EventHandlerEnabled, Directive::ActiveChecksEnabled];
@@ -35,8 +35,8 @@ fn all_directives(configuration: &Configuration) -> Directives {
     hosts.chain(services).map(|(name, object)| (name, directives(object))).collect()
 }
 
-/// Returns the directives that lint checks. Missing ones get their defaults, because Nagios writes
-/// all defaults into its cache.
+/// Returns the directives that `repairctl lint` checks. Missing directives get their defaults,
+/// because Nagios writes all defaults into its cache.
 fn directives(object: &ResolvedObject) -> BTreeMap<String, String> {
     let switches =
         SWITCHES.map(|name| (name, object.get(name).is_none_or(|value| value.is_on()).to_string()));

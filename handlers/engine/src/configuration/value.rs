@@ -14,7 +14,7 @@ use policy::{spell, unspell};
 pub struct Location {
     /// Path of the file.
     pub file: Rc<Path>,
-    /// Line, counted from 1; 0 stands for the whole file.
+    /// Line number, counted from 1; 0 stands for the whole file.
     pub line: u32,
 }
 
@@ -29,7 +29,7 @@ impl fmt::Display for Location {
 /// The value of a directive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectiveValue {
-    /// Text without its comment, with `\;` unescaped, in the spelling of [`policy::spell`].
+    /// Text without its comment, with `\;` unescaped, and encoded by [`policy::spell`].
     pub text: Rc<str>,
     /// The comment after the value, including its `;`.
     pub cut: Option<Rc<str>>,
@@ -46,20 +46,20 @@ impl DirectiveValue {
         number(&self.text).is_some_and(|number| number > 0.0)
     }
 
-    /// Returns the value as a path. A relative path starts at the directory of the configuration
-    /// file.
+    /// Returns the value as a path. A relative path is resolved against the directory of the
+    /// configuration file.
     pub fn path(&self) -> PathBuf {
         self.at.file.parent().unwrap_or(Path::new("")).join(file_name(&self.text))
     }
 }
 
-/// The texts of the values that were read, each kept once. The definitions of a large site repeat a
+/// The texts of all values, with only one copy of each. The definitions of a large site repeat a
 /// few texts and names thousands of times.
 #[derive(Debug, Default)]
 pub struct SharedTexts(HashSet<Rc<str>>);
 
 impl SharedTexts {
-    /// Returns the text in its spelling.
+    /// Encodes the text with [`policy::spell`], and returns the shared copy of the result.
     pub fn spelled(&mut self, text: &[u8]) -> Rc<str> {
         match str::from_utf8(text) {
             Ok(text) if !text.contains('\\') => self.shared(text),
@@ -67,7 +67,7 @@ impl SharedTexts {
         }
     }
 
-    /// Returns the one copy of the text.
+    /// Returns the shared copy of the text.
     pub fn shared(&mut self, text: &str) -> Rc<str> {
         if let Some(known) = self.0.get(text) {
             return Rc::clone(known);
@@ -78,12 +78,13 @@ impl SharedTexts {
     }
 }
 
-/// Converts a path from its spelling.
+/// Decodes a path that [`policy::spell`] has encoded.
 pub fn file_name(text: &str) -> PathBuf {
     OsString::from_vec(unspell(text)).into()
 }
 
-/// Parses the number at the start of a value, like atoi(3) and strtod(3); `None` if there is none.
+/// Parses the number at the start of a value, like atoi(3) and strtod(3); `None` if the value does
+/// not start with a number.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let end = text

@@ -92,8 +92,8 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             let (why, _) = field(rest)?;
             match state(service, why) {
                 Some(state) if !state.is_good() => LogEvent::Notified,
-                // For example `ACKNOWLEDGEMENT (CRITICAL)`. All other notifications are about
-                // recoveries, downtimes and flapping.
+                // This is for example `ACKNOWLEDGEMENT (CRITICAL)`. All other notifications are
+                // about recoveries, downtimes and flapping.
                 _ if why.starts_with(b"ACKNOWLEDGEMENT") => LogEvent::Acknowledged(true),
                 _ => return None,
             }
@@ -120,7 +120,8 @@ fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     Some(LogEntry { at, object, event: LogEvent::Acknowledged(on) })
 }
 
-/// Splits the text after the host, or for a service after the host and the service.
+/// Splits the text after the object's name, which is the host or, for a service, the host and the
+/// service.
 fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = memchr(b';', text)?;
     if service {

@@ -55,8 +55,8 @@ impl Read for CountingReader {
     }
 }
 
-/// Returns the logs, sorted by when their first lines were written, and an error for each
-/// unreadable log. Repeated paths and empty logs are skipped.
+/// Returns the logs, sorted by the time of their first line, and an error for each unreadable log.
+/// Repeated paths and empty logs are skipped.
 pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     let (mut logs, mut bad) = (Vec::new(), Vec::new());
     let mut seen = HashSet::new();
