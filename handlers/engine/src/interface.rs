@@ -22,10 +22,9 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Adds a comment to the object that reports how a repair ended. If the repair helped, also
-    /// forces a check of the object. Otherwise submits a CRITICAL result for the service that
-    /// reports repairs. Returns `false` if the policy names no destination, such as the command
-    /// file.
+    /// Reports how a repair ended, in a comment on the object. If the repair helped, also forces a
+    /// check of the object. Otherwise submits a CRITICAL result for the service that reports
+    /// repairs. Returns `false` if the policy names no destination, such as the command file.
     ///
     /// # Errors
     /// Fails if the engine does not accept the report before `deadline`. The result of the repair

@@ -14,9 +14,9 @@ pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 /// What the status file contained when it was read.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// What the file says about Nagios itself.
+    /// What the file reports about Nagios itself.
     pub program: ProgramStatus,
-    /// How many opted-in objects are in trouble, and how many there are in total.
+    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
     /// The opted-in objects with a HARD fault.
     pub faults: HashMap<ObjectKey, ObjectStatus>,
@@ -29,7 +29,7 @@ pub struct StatusSnapshot {
 pub struct HostStatus {
     /// State of the host at the last check.
     pub state: ObjectState,
-    /// How many downtimes are in effect for the host.
+    /// Number of active downtimes of the host.
     pub downtime: u32,
 }
 
@@ -39,7 +39,8 @@ impl StatusSnapshot {
     /// # Errors
     /// Fails if the file is not readable or not a status file.
     pub fn read(path: &Path) -> Result<StatusSnapshot, StatusFileError> {
-        // If Nagios replaces the file just now, a refresh reads the new file again.
+        // Get the identity first. If Nagios replaces the file before it is read, a refresh reads it
+        // again.
         let identity = status_file::identity(path)?;
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {
@@ -93,7 +94,7 @@ mod tests {
         fs::write(&path, text(0)).unwrap();
         let mut snapshot = StatusSnapshot::read(&path).unwrap();
         assert_eq!(snapshot.share, (0, 1));
-        // Only a read would notice this change.
+        // Change the content, but not the metadata, so that only a read can notice the change.
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
         fs::write(&path, text(1)).unwrap();
         File::open(&path).unwrap().set_modified(modified).unwrap();

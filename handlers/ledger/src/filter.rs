@@ -36,18 +36,19 @@ pub enum Which<'a> {
     Object(&'a str, Option<&'a str>),
 }
 
-/// Bounds for the limits of all repairs of a policy.
+/// Bounds that cover the limits of all repairs in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitBounds {
-    /// Longest time without a fault that ends an incident.
+    /// The longest `healthy_for` of any repair, which is the time without a fault after which an
+    /// incident ends.
     pub healthy_for: Duration,
-    /// Longest window of a quota.
+    /// The longest quota window of any repair.
     pub window: Duration,
-    /// Smallest number of repairs with which an object can reach a limit.
+    /// The smallest number of repairs after which an object can have reached a limit.
     pub fewest: u32,
 }
 
-/// The number of refusals of one object for one reason.
+/// How often repairs of an object were refused for one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
     /// Name of the host in Nagios.
@@ -64,13 +65,13 @@ pub struct RefusalCount {
     pub last: SystemTime,
 }
 
-/// The numbers of refusals that match a filter.
+/// How many refusals match a filter, by reason and by object.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RefusalTotals {
     /// The number of refusals for each reason, the highest first.
     pub reasons: Vec<(RecordedReason, u32)>,
     /// The objects with the most refusals for one reason. The highest count comes first.
     pub objects: Vec<RefusalCount>,
-    /// The number of all objects with a refusal for this reason.
+    /// Number of all objects that were refused a repair for this reason.
     pub all_objects: usize,
 }

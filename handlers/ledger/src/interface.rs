@@ -74,8 +74,8 @@ pub trait Ledger: Send {
     /// Returns [`Error::NoSuchJob`] if the job was not reserved through this `Ledger`.
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error>;
 
-    /// Kills overdue local rungs on a host. These have passed their deadline, and both their worker
-    /// and their supervisor are dead.
+    /// Kills the overdue local rungs of a host's repairs. A rung is overdue if its deadline has
+    /// passed and both its worker and its supervisor are dead.
     fn stop_overdue(&mut self, host: &str) -> Result<(), Error>;
 
     /// Extends the lease of a repair to `until`. Call this if the worker is dead but the gate
@@ -128,8 +128,8 @@ pub trait Ledger: Send {
         by_object: Option<ReasonCode>,
     ) -> Result<RefusalTotals, Error>;
 
-    /// Returns the repairs whose job ID starts with `prefix`, at most 20. Returns the last ones in
-    /// the order of the IDs, in reverse. Job IDs start with the time of the reservation.
+    /// Returns the repairs whose job ID starts with `prefix`, in descending order of their IDs, at
+    /// most 20. Job IDs start with the time of the reservation, so these are the newest repairs.
     fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error>;
 
     /// Returns the steps of one repair, in order.
@@ -149,7 +149,8 @@ pub trait Ledger: Send {
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
     /// Returns the host, service and newest repair's name of each object that may have reached a
-    /// limit within `bounds`. Returns all objects that have, and few others.
+    /// limit within `bounds`. The result includes every object that has reached one, and few
+    /// others.
     fn may_be_held_back(
         &mut self,
         bounds: &LimitBounds,
@@ -165,7 +166,7 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
-    /// Returns the repairs with an unknown outcome that ended after `since`, the newest first.
+    /// Returns the repairs that ended after `since` with an unknown outcome, the newest first.
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error>;
 
     /// Pauses repairs. Replaces an earlier pause of the same scope.
@@ -190,10 +191,10 @@ pub trait Ledger: Send {
     /// Returns the newest reset that covers an object. Ignores resets whose time is in the future.
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error>;
 
-    /// Deletes a batch of expired records, and gives a part of the unused space back to the file
-    /// system. Refusals expire after 90 days, and repairs with their steps when they ended longer
-    /// ago than `keep`; `None` keeps them forever. A batch is small, so that decisions do not wait
-    /// for it. Returns whether there may be more to do.
+    /// Deletes a batch of expired records, and returns part of the unused space to the file system.
+    /// Refusals expire after 90 days. Repairs expire, together with their steps, when they ended
+    /// longer ago than `keep`; `None` keeps them forever. A batch is small, so that decisions do
+    /// not wait for it. Returns whether there may be more to do.
     fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error>;
 
     /// Takes the sweep lock. Returns `None` while another sweep holds it.

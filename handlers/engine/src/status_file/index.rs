@@ -1,9 +1,9 @@
-//! The index of a status file: where the block of each object begins, and the counts of a whole
-//! scan. Workers share it in a file, so that only one of them scans a status file that Nagios has
-//! just written.
+//! The index of a status file. It holds the position of each object's block, and the counts that
+//! would otherwise need a scan of the whole file. Workers share the index in a file, so that only
+//! one of them scans a status file that Nagios has just written.
 //!
-//! The index file holds a [`Header`], then an [`Entry`] for each object, sorted. All values are
-//! little-endian numbers of 64 bits.
+//! The index file holds a [`Header`], followed by an [`Entry`] for each object, in ascending order.
+//! All values are 64-bit little-endian numbers.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -22,9 +22,9 @@ use super::object::ObjectStatus;
 use super::program::ProgramStatus;
 use super::scan::{Fields, scan_blocks};
 
-/// Time to wait while another process builds the index.
+/// How long to wait while another process builds the index.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Number of bytes to read at a time for one block. A block has about 2 KB.
+/// Number of bytes to read at a time for one block. A block is about 2 KB.
 const BLOCK: usize = 4096;
 
 /// The hash of an object's name, and the offset of its block in the status file.
@@ -32,12 +32,12 @@ type Entry = (u64, u64);
 /// Size of an entry in the index file, in bytes.
 const ENTRY: u64 = 16;
 
-/// The file in which workers share the index of a status file.
+/// The file in which workers share the index of a status file, and how to use it.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexFile<'a> {
-    /// Path of the index file. Its directory must be one that only root and our user can change.
+    /// Path of the index file. Only root and our user may be able to write to its directory.
     pub path: &'a Path,
-    /// Whether a missing or outdated index is written. Otherwise, the index is only read.
+    /// Whether to write the index if it is missing or outdated. If `false`, the index is only read.
     pub is_written: bool,
 }
 
@@ -52,16 +52,16 @@ pub(super) struct StatusIndex {
 
 enum Entries {
     Built(Vec<Entry>),
-    /// An index file, and its number of entries.
+    /// An open index file, and the number of its entries.
     Shared(File, u64),
 }
 
 impl StatusIndex {
     /// Returns the shared index if it belongs to this status file. Otherwise scans the status file,
-    /// and shares the new index if it can.
+    /// and shares the new index if possible.
     ///
     /// # Errors
-    /// The status file cannot be read, or is truncated.
+    /// Fails if the status file cannot be read or is truncated.
     pub(super) fn of(status: &File, shared: IndexFile<'_>) -> io::Result<StatusIndex> {
         let identity = FileIdentity::of(status)?;
         if let Some(index) = StatusIndex::open(shared.path, &identity) {
@@ -70,7 +70,7 @@ impl StatusIndex {
         let (Some(parent), Some(name)) = (shared.path.parent(), shared.path.file_name()) else {
             return StatusIndex::build(status);
         };
-        // Without the lock, this process scans the status file for itself.
+        // A process that does not get the lock scans the status file for itself.
         let locked = shared.is_written.then(|| {
             let directory = Directory::open(parent).ok()?;
             let lock =
@@ -84,16 +84,17 @@ impl StatusIndex {
         }
         let index = StatusIndex::build(status)?;
         if FileIdentity::of(status)? == identity {
-            // The index only saves time, so a full disk does not prevent a repair.
+            // The index only saves time, so a failed write, for example on a full disk, must not
+            // prevent a repair.
             let _ = replace(&directory, name, &index.encode(identity));
         }
         Ok(index)
     }
 
-    /// Scans a status file.
+    /// Builds the index by scanning a status file.
     ///
     /// # Errors
-    /// The file cannot be read, or is truncated.
+    /// Fails if the file cannot be read or is truncated.
     pub(super) fn build(status: &File) -> io::Result<StatusIndex> {
         let (mut entries, mut share) = (Vec::new(), (0, 0));
         let chunks = LineChunks::new(ReadAt { file: status, offset: 0 });
@@ -103,13 +104,13 @@ impl StatusIndex {
             ControlFlow::Continue(())
         })?;
         entries.sort_unstable();
-        // This scan does not count the lines.
+        // This scan does not count lines, so it knows no line number.
         let program = ProgramStatus { event_handlers_line: 0, ..program };
         Ok(StatusIndex { program, share, entries: Entries::Built(entries) })
     }
 
-    /// Opens the index file if no other account can have written it and it belongs to the status
-    /// file with this identity.
+    /// Opens the index file. Returns `None` if another account could have written it, or if it does
+    /// not belong to the status file with this identity.
     fn open(path: &Path, identity: &FileIdentity) -> Option<StatusIndex> {
         let file = safe_file::open(path).ok()?;
         let found = file.metadata().ok()?;
@@ -139,7 +140,7 @@ impl StatusIndex {
         bytes
     }
 
-    /// Whether the index comes from the index file.
+    /// Whether the entries are read from the index file.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self.entries, Entries::Shared(..))
     }
@@ -148,7 +149,7 @@ impl StatusIndex {
     /// times, returns the last one.
     ///
     /// # Errors
-    /// The status file or the index file cannot be read.
+    /// Fails if the status file or the index file cannot be read.
     pub(super) fn find(
         &self,
         status: &File,
@@ -206,7 +207,7 @@ impl StatusIndex {
 
 /// Reads the object whose block begins at `offset`. Returns `None` if no such block begins there.
 fn read_block(status: &File, offset: u64) -> io::Result<Option<ObjectStatus>> {
-    // A block begins with a line, so this also reads the line end before it.
+    // A block begins at the start of a line, so read the line end before it as well.
     let offset_before = offset.saturating_sub(1);
     let file = ReadAt { file: status, offset: offset_before };
     let mut found = None;
@@ -225,11 +226,12 @@ fn hash(host: &[u8], service: Option<&[u8]>) -> u64 {
     hasher.finish()
 }
 
-/// Replaces the index file. Does not wait for the disk: an index that a power failure has damaged
-/// is recognized and built again.
+/// Replaces the index file. Does not flush it to disk, because an index that a power failure has
+/// damaged is recognized and built again.
 fn replace(directory: &Directory, name: &OsStr, content: &[u8]) -> io::Result<()> {
     let draft = with_suffix(name, ".new");
-    // A process that was killed can have left a draft. The lock is ours, so nobody is writing it.
+    // A process that was killed may have left a draft. We hold the lock, so no other process is
+    // writing to the draft.
     let _ = directory.remove(&draft);
     let mut file = directory.create_new(&draft, 0o600)?;
     let written = file.write_all(content).and_then(|()| Ok(directory.rename(&draft, name)?));
@@ -242,7 +244,7 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// Reads a file from an offset, independently of its position.
+/// Reads a file from an offset on, without using the file's own position.
 struct ReadAt<'a> {
     file: &'a File,
     offset: u64,

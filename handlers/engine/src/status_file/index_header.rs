@@ -1,4 +1,5 @@
-//! The header of an index file: which status file it belongs to, and the counts of its scan.
+//! The header of an index file. It identifies the status file that the index belongs to, and holds
+//! the counts from the scan.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,18 +9,18 @@ use std::time::{Duration, SystemTime};
 
 use super::program::ProgramStatus;
 
-/// Changes with the layout of the index file.
+/// The first value of every index file. It must be changed whenever the layout changes.
 const MAGIC: u64 = u64::from_le_bytes(*b"status 1");
 /// Number of values in a header, without its checksum.
 const VALUES: usize = 12;
 
-/// The values that distinguish a status file from the one before and the one after it.
+/// Metadata of a status file. It changes whenever Nagios replaces the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
     device: u64,
     inode: u64,
     size: u64,
-    /// Time of the last modification: seconds since 1970, and nanoseconds.
+    /// Time of the last modification, as seconds since 1970 and nanoseconds.
     modified: [i64; 2],
 }
 
@@ -36,7 +37,7 @@ impl FileIdentity {
 pub(super) struct Header {
     /// The status file that the index belongs to.
     pub(super) identity: FileIdentity,
-    /// The status of Nagios itself. Line numbers are not kept.
+    /// The header of an index file.
     pub(super) program: ProgramStatus,
     /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub(super) share: (u32, u32),
@@ -63,7 +64,7 @@ impl Header {
         values.iter().chain([&checksum(&values)]).flat_map(|value| value.to_le_bytes()).collect()
     }
 
-    /// Reads a header; `None` if it is damaged or has another layout.
+    /// Parses a header. Returns `None` if it is damaged or has another layout.
     pub(super) fn decode(bytes: &[u8; Header::SIZE]) -> Option<Header> {
         let (values, _) = bytes.as_chunks::<8>();
         let values: [u64; VALUES + 1] =
@@ -99,7 +100,7 @@ fn checksum(values: &[u64; VALUES]) -> u64 {
     hasher.finish()
 }
 
-/// Returns a time of the status file, which has whole seconds.
+/// Returns a time as seconds since 1970. The status file has only whole seconds.
 fn epoch(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,4 +1,4 @@
-//! Tests of the index file: it must save reads, and never change what is found.
+//! Tests that the index file saves reads, and that it never changes what is found.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
@@ -24,8 +24,8 @@ struct Site {
 }
 
 impl Site {
-    /// Creates a status file with `hosts` hosts of three services each. Every third service is
-    /// CRITICAL, and two of the three opted in.
+    /// Creates a status file with `hosts` hosts, each with three services. One of the three is
+    /// CRITICAL, and two of them opted in.
     fn new(hosts: usize) -> Site {
         let dir = tempfile::tempdir().unwrap();
         let site = Site {
@@ -37,7 +37,7 @@ impl Site {
         site
     }
 
-    /// Replaces the status file as Nagios does.
+    /// Replaces the status file in the same way as Nagios.
     fn write(&self, hosts: usize, more: &str) {
         let mut blocks = "info created=1000\nprogramstatus program_start=900 \
                           enable_event_handlers=1\n"
@@ -68,7 +68,8 @@ impl Site {
         self.find_with(true, host, service)
     }
 
-    /// Checks that the index changes nothing about some objects, one of which does not exist.
+    /// Checks that some objects are found in the same way with and without an index. One of these
+    /// objects does not exist.
     fn assert_same(&self) {
         for (host, service) in
             [("web1", Some("HTTP")), ("web0", Some("SSH")), ("web2", None), ("web9", Some("SSH"))]
@@ -94,7 +95,7 @@ fn bytes_read(work: impl FnOnce()) -> u64 {
         let (_, count) = text.lines().next().unwrap().split_once("rchar: ").unwrap();
         count.parse().unwrap()
     };
-    // The file of the counts is a read itself.
+    // Reading the counts is itself counted, so subtract it.
     let before = count();
     let own = count() - before;
     work();
@@ -108,12 +109,12 @@ fn second_look_reads_as_little_of_a_large_file_as_of_a_small_one() {
         let size = fs::metadata(&site.status).unwrap().len();
         let first = bytes_read(|| assert!(site.find("web7", Some("HTTP")).object.is_some()));
         assert!(first >= size, "{first} of {size}");
-        // Another object, as for another worker.
+        // Look up another object, as another worker would.
         let second = bytes_read(|| assert!(site.find("web5", Some("SSH")).object.is_some()));
         assert!(second < 10_000, "{second} bytes");
         second
     });
-    // Only the search in the index takes a few more steps.
+    // In the larger index, only the search takes a few more steps.
     assert!(counts[1] - counts[0] < 16 * 16, "{counts:?}");
 }
 
@@ -134,7 +135,7 @@ fn looks_again_when_nagios_has_written_the_file() {
     assert_eq!(site.find("web1", None).share, (3, 6));
     site.write(4, "");
     assert_eq!(site.find("web1", None).share, (4, 8));
-    // The same size, but another inode and time.
+    // The new file has the same size, but another inode and modification time.
     let swap = |text: &str| text.replace("current_state=2", "current_state=0");
     let text = swap(&fs::read_to_string(&site.status).unwrap());
     let draft = site.dir.path().join("draft");
@@ -161,7 +162,8 @@ fn writes_only_a_private_index_in_a_private_directory() {
     assert!(!site.index.exists());
     site.find("web1", None);
     assert_eq!(fs::metadata(&site.index).unwrap().permissions().mode() & 0o777, 0o600);
-    // An index that other accounts can write is replaced. None is written where they can write.
+    // If other accounts can write to the index, it is replaced. If they can write to its directory,
+    // no index is written.
     fs::set_permissions(&site.index, Permissions::from_mode(0o666)).unwrap();
     site.assert_same();
     assert_eq!(fs::metadata(&site.index).unwrap().permissions().mode() & 0o777, 0o600);
@@ -209,7 +211,7 @@ fn refuses_damaged_headers_and_lengths() {
     site.assert_same();
 }
 
-/// The output of the plugin looks like the start of a block, and a part of the real block follows.
+/// The plugin output looks like the start of a block, and part of the real block follows it.
 #[test]
 fn never_takes_text_of_a_plugin_for_a_block() {
     let site = Site::new(0);
@@ -220,7 +222,7 @@ fn never_takes_text_of_a_plugin_for_a_block() {
     site.find("web1", None);
     let whole = fs::read(&site.index).unwrap();
     for offset in 0..text.len() as u64 {
-        // The other entry stays correct, or the status file would be scanned anyway.
+        // Forge one entry at a time. If both were wrong, the status file would be scanned anyway.
         for entry in [Header::SIZE, Header::SIZE + 16] {
             let mut forged = whole.clone();
             forged[entry + 8..entry + 16].copy_from_slice(&offset.to_le_bytes());
@@ -245,7 +247,7 @@ fn builds_one_index_for_many_workers() {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert!(read < 2 * size, "{read} of {size}");
-    // A process that keeps the lock does not stop the others.
+    // A process that keeps the lock does not block other processes.
     fs::remove_file(&site.index).unwrap();
     let lock = File::open(site.dir.path().join("ledger.sqlite.status.lock")).unwrap();
     lock.lock().unwrap();
@@ -254,7 +256,8 @@ fn builds_one_index_for_many_workers() {
 }
 
 proptest! {
-    /// Overwrites hashes and offsets with any numbers, or with offsets in the status file.
+    /// Overwrites hashes and offsets in the index with any numbers, or with offsets that lie within
+    /// the status file.
     #[test]
     fn hostile_entries_never_change_what_is_found(
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 1..40),

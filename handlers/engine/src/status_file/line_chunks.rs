@@ -1,17 +1,18 @@
-//! Reads a file in large pieces of whole lines, in constant memory.
+//! Reads a file in large chunks of whole lines, in constant memory.
 
 use std::io::{self, Read};
 
 use memchr::{memchr, memrchr};
 
-/// Size of the buffer, in bytes. A larger one leaves the cache of the processor between two passes
-/// over it.
+/// Size of the buffer, in bytes. A larger buffer would not stay in the processor's cache between
+/// two passes over it.
 const BUFFER: usize = 256 * 1024;
 
-/// Maximum length of a line, in bytes; the rest is skipped. The fields that are read are shorter.
+/// Maximum length of a line, in bytes. The rest of a longer line is skipped. The fields that are
+/// read are shorter.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
-/// The lines of a file, several at a time.
+/// A reader that returns the lines of a file, several at a time.
 pub(super) struct LineChunks<R> {
     file: R,
     /// Maximum number of bytes to read at a time.
@@ -21,31 +22,30 @@ pub(super) struct LineChunks<R> {
     filled: usize,
     /// Number of bytes in the buffer that were already returned or skipped.
     used: usize,
-    /// Offset of the buffer in the file.
+    /// Offset in the file at which the content of the buffer begins.
     offset: u64,
     is_in_long_line: bool,
 }
 
 impl<R: Read> LineChunks<R> {
-    /// Creates a reader of a whole file.
+    /// Creates a reader for a whole file.
     pub(super) fn new(file: R) -> LineChunks<R> {
         LineChunks::starting_at(0, BUFFER, file)
     }
 
-    /// Creates a reader of a file whose position is `offset`. It reads at most `step` bytes at a
-    /// time.
+    /// Creates a reader for a file whose position is already at `offset`. It reads at most `step`
+    /// bytes at a time.
     pub(super) fn starting_at(offset: u64, step: usize, file: R) -> LineChunks<R> {
         let buffer = vec![0; BUFFER];
         LineChunks { file, step, buffer, filled: 0, used: 0, offset, is_in_long_line: false }
     }
 
-    /// Returns the offset of the next lines in the file, and their text. Every line except the last
-    /// one of the file ends with `\n`. Of a line that does not fit into the buffer, only the first
-    /// [`LONGEST_LINE`] bytes are returned, without a line end. Returns `None` at the end of the
-    /// file.
+    /// Returns the next lines, together with their offset in the file. Every line except the last
+    /// one of the file ends with `\n`. If a line does not fit into the buffer, returns only its
+    /// first [`LONGEST_LINE`] bytes, without a line end. Returns `None` at the end of the file.
     ///
     /// # Errors
-    /// The file cannot be read.
+    /// Fails if the file cannot be read.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         let length = loop {
             let read = self.fill()?;
@@ -75,7 +75,7 @@ impl<R: Read> LineChunks<R> {
     }
 
     /// Moves the unused bytes to the front of the buffer and reads more. Returns the number of
-    /// bytes that were read: 0 at the end of the file.
+    /// bytes read, which is 0 at the end of the file.
     fn fill(&mut self) -> io::Result<usize> {
         self.buffer.copy_within(self.used..self.filled, 0);
         self.offset += self.used as u64;

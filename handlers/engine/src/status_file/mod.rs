@@ -1,8 +1,9 @@
 //! Reads Nagios' status file, which holds the status of every host and service.
 //!
-//! The file is read as bytes, because the output of plugins can have any encoding. It is read in
-//! constant memory, because the file of a large site has hundreds of megabytes. To find one object,
-//! an index tells where its block begins. Workers share the index until Nagios writes the next file.
+//! The file is read as bytes, because plugin output can have any encoding. It is read in constant
+//! memory, because a large site's file is hundreds of megabytes. An index shows where each object's
+//! block begins, so that one object can be found without a scan. Workers share the index until
+//! Nagios writes the next status file.
 
 mod field;
 mod index;
@@ -33,7 +34,7 @@ pub(crate) use index_header::FileIdentity;
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
-/// The reason why the status file cannot be used. Nothing is repaired then.
+/// Why the status file cannot be used. In that case, nothing is repaired.
 #[derive(Debug, thiserror::Error)]
 pub enum StatusFileError {
     /// The file is missing or not readable.
@@ -63,9 +64,9 @@ pub enum StatusFileError {
 /// The part of the status file that a decision about one object needs.
 #[derive(Debug)]
 pub struct ObjectReport {
-    /// The status of Nagios itself, without the number of the line.
+    /// The status of Nagios itself, without line numbers.
     pub program: ProgramStatus,
-    /// The object; `None` if the file does not contain it. Its lines are counted from its block.
+    /// The object; `None` if the file does not contain it. Its line numbers start at its block.
     pub object: Option<ObjectStatus>,
     /// The host of a service, or the host itself; `None` if the file does not contain it.
     pub host: Option<ObjectStatus>,
@@ -73,11 +74,11 @@ pub struct ObjectReport {
     pub share: (u32, u32),
 }
 
-/// Finds a host, or one of its services, in the status file. The names are given in their spelling.
-/// Scans the file only if there is no index of it yet.
+/// Finds a host, or one of its services, in the status file. The names must be encoded by
+/// [`policy::spell`]. Scans the file only if it has no index yet.
 ///
 /// # Errors
-/// The file is not readable or is truncated.
+/// Fails if the file is not readable or is truncated.
 pub fn find(
     path: &Path,
     index: IndexFile<'_>,
@@ -118,7 +119,7 @@ fn report(
 /// Returns the services of a host; `None` if the file does not contain the host.
 ///
 /// # Errors
-/// The file is not readable, or it is not a status file.
+/// Fails if the file is not readable or is not a status file.
 pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFileError> {
     let host = unspell(host);
     let (mut is_known, mut services) = (false, Vec::new());
@@ -135,7 +136,7 @@ pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFi
 /// status of Nagios itself.
 ///
 /// # Errors
-/// The file is not readable, or it is not a status file.
+/// Fails if the file is not readable or is not a status file.
 pub fn share(path: &Path) -> Result<((u32, u32), ProgramStatus), StatusFileError> {
     let mut share = (0, 0);
     let program = read_fields(path, Fields::Identity, |object| object.count_in(&mut share))?;
@@ -146,7 +147,7 @@ pub fn share(path: &Path) -> Result<((u32, u32), ProgramStatus), StatusFileError
 /// Opens the status file and passes its objects to `each`, like [`scan`].
 ///
 /// # Errors
-/// The file is not readable or is truncated.
+/// Fails if the file is not readable or is truncated.
 pub fn read(
     path: &Path,
     each: impl FnMut(&ObjectStatus),
@@ -158,7 +159,8 @@ pub fn read(
 /// before the services. Returns the status of Nagios itself.
 ///
 /// # Errors
-/// The file cannot be read, or it ends in the middle of a block. Any other content is accepted.
+/// Fails if the file cannot be read or ends in the middle of a block. Any other content is
+/// accepted.
 pub fn scan(file: impl Read, each: impl FnMut(&ObjectStatus)) -> io::Result<ProgramStatus> {
     scan_fields(file, Fields::All, each)
 }
@@ -183,7 +185,8 @@ fn scan_fields(
     })
 }
 
-/// Checks that a file has the time when it was written, as every status file has.
+/// Rejects a file that does not contain the time when it was written. Every status file contains
+/// it.
 pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
     match program.written == SystemTime::UNIX_EPOCH {
         true => Err(StatusFileError::Foreign(path.to_owned())),

@@ -15,7 +15,7 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. The first one of each counts, so that a scan need not look for another.
+    /// found. Only the first one of each counts, so that a scan need not look for more.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
@@ -29,7 +29,7 @@ pub struct ObjectStatus {
     pub last_check: SystemTime,
     /// Time of the next scheduled check; the epoch if none is scheduled.
     pub next_check: SystemTime,
-    /// Time of the last change of state, SOFT or HARD; the epoch if there was none.
+    /// Time of the last state change, SOFT or HARD; the epoch if there was none.
     pub last_change: SystemTime,
     /// Time of the last change from one HARD state to another; the epoch if there was none.
     pub last_hard_change: SystemTime,
@@ -41,11 +41,11 @@ pub struct ObjectStatus {
     pub acknowledged: bool,
     /// Whether Nagios considers the object flapping.
     pub flapping: bool,
-    /// Number of active downtimes of the object itself, without those of its host.
+    /// Number of active downtimes of the object itself, not counting those of its host.
     pub downtime: u32,
     /// Whether the event handler of the object is enabled.
     pub event_handler_enabled: bool,
-    /// Line of the field `event_handler_enabled`, from 1; 0 if the field is missing.
+    /// Line number of the field `event_handler_enabled`, from 1; 0 if the field is missing.
     pub event_handler_line: u32,
     /// Whether an external command has changed a setting of the object since Nagios read the
     /// configuration.
@@ -80,7 +80,7 @@ impl ObjectStatus {
         }
     }
 
-    /// Resets the object for the next block. The texts keep their capacity.
+    /// Resets the object for the next block. The strings keep their capacity.
     pub(super) fn clear(&mut self, is_service: bool) {
         let [host, service, repair] =
             [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
@@ -90,7 +90,7 @@ impl ObjectStatus {
         *self = ObjectStatus { is_service, host, service, repair, ..ObjectStatus::nothing() };
     }
 
-    /// Stores a field from the given line.
+    /// Stores a field that was read from the given line.
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
         let Some((name, value)) = split(field) else { return };
         let flag = value == b"1";
@@ -120,8 +120,8 @@ impl ObjectStatus {
                 (self.event_handler_enabled, self.event_handler_line) = (flag, line)
             }
             b"modified_attributes" => self.is_modified = value != b"0",
-            // A custom variable is written as "changed;value". If it occurs twice, the first one
-            // also counts in the macro.
+            // Nagios writes a custom variable as "changed;value". If the variable occurs twice, the
+            // first value counts, as in Nagios' macro.
             b"_REPAIR" if is_first(has_repair) => {
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
@@ -141,7 +141,7 @@ impl ObjectStatus {
         self.host == host && self.service() == service
     }
 
-    /// Returns the name of the repair in its spelling.
+    /// Returns the name of the repair, encoded by [`policy::spell`].
     pub fn repair_name(&self) -> String {
         spell(&self.repair)
     }
@@ -159,15 +159,15 @@ impl ObjectStatus {
         }
     }
 
-    /// Returns the previous result if it was the same as the last one; otherwise `None`. The file
-    /// does not contain a previous result that was different.
+    /// Returns the previous check result if it was the same as the last one. Otherwise returns
+    /// `None`, because the file does not contain a different previous result.
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
     }
 
-    /// Returns the condition of the object for a decision. `state` is its state if that is up to
-    /// date, and `host_downtime` is the number of downtimes of its host.
+    /// Returns the condition of the object for a decision. `state` is the object's state if that is
+    /// up to date, and `host_downtime` is the number of active downtimes of its host.
     pub fn object_now(&self, state: Option<ObjectState>, host_downtime: u32) -> ObjectNow {
         ObjectNow {
             state,
@@ -183,12 +183,12 @@ impl ObjectStatus {
         !self.repair.is_empty()
     }
 
-    /// Whether the object counts as in trouble: it is CRITICAL, DOWN or UNREACHABLE.
+    /// Whether the object is in trouble, which means CRITICAL, DOWN or UNREACHABLE.
     pub fn in_trouble(&self) -> bool {
         matches!(self.state(), ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable)
     }
 
-    /// Adds the object to the counts of objects in trouble and of all objects, if it opted in.
+    /// If the object opted in, adds it to the counts of objects in trouble and of all objects.
     pub(crate) fn count_in(&self, (troubled, all): &mut (u32, u32)) {
         *troubled += u32::from(self.has_repair() && self.in_trouble());
         *all += u32::from(self.has_repair());

@@ -1,4 +1,4 @@
-//! The blocks about Nagios itself in the status file.
+//! The part of the status file about Nagios itself.
 
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +13,7 @@ pub struct ProgramStatus {
     pub started: SystemTime,
     /// Whether event handlers are enabled globally.
     pub event_handlers: bool,
-    /// Line of the field `enable_event_handlers`, from 1; 0 if the field is missing.
+    /// Line number of the field `enable_event_handlers`, from 1; 0 if the field is missing.
     pub event_handlers_line: u32,
 }
 
@@ -33,7 +33,7 @@ impl ProgramStatus {
         now.duration_since(self.written).unwrap_or_default()
     }
 
-    /// Stores a field from the given line.
+    /// Stores a field that was read from the given line.
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
         match split(field) {
             Some((b"created", value)) => self.written = time(value),

@@ -17,16 +17,16 @@ use super::program::ProgramStatus;
 /// because it writes a new file and renames it over the old one.
 const TRUNCATED: &str = "it is truncated: it ends in the middle of an object";
 
-/// The fields that identify an object and count it: see [`ObjectStatus::is`] and
-/// [`ObjectStatus::count_in`].
+/// The fields that [`ObjectStatus::is`] and [`ObjectStatus::count_in`] need to identify and count
+/// an object.
 const IDENTITY: [&str; 4] = ["host_name=", "service_description=", "current_state=", "_REPAIR="];
 
-/// The fields of each object that a scan needs.
+/// Which fields of each object a scan reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fields {
     /// All fields, with the numbers of their lines.
     All,
-    /// Only names, state and repair. This is several times as fast.
+    /// Only the names, the state and the repair. This is several times as fast.
     Identity,
 }
 
@@ -39,10 +39,11 @@ enum Block {
 }
 
 /// Passes every host and service to `each`, together with the offset of its block, until `each`
-/// breaks. Returns the status of Nagios itself, as far as it was read.
+/// returns `Break`. Returns the status of Nagios itself, as far as it was read.
 ///
 /// # Errors
-/// The file cannot be read, or it ends in the middle of a block. Any other content is accepted.
+/// Fails if the file cannot be read or ends in the middle of a block. Any other content is
+/// accepted.
 pub(super) fn scan_blocks<R: Read>(
     mut chunks: LineChunks<R>,
     fields: Fields,
@@ -76,20 +77,21 @@ struct Scan<E> {
     finders: [Finder<'static>; IDENTITY.len()],
     each: E,
     within: Block,
-    /// Whether the last block of the lines so far has no end yet.
+    /// Whether the lines scanned so far end in the middle of a block.
     is_open: bool,
-    /// Offset of the present object's block in the file.
+    /// Offset in the file at which the current object's block begins.
     start: u64,
-    /// Number of the last line. [`Fields::Identity`] does not count the lines.
+    /// Number of the last line that was scanned. With [`Fields::Identity`], lines are not counted.
     line: u32,
     object: ObjectStatus,
     program: ProgramStatus,
 }
 
 impl<E: FnMut(u64, &ObjectStatus) -> ControlFlow<()>> Scan<E> {
-    /// Scans whole lines, which begin at `offset` in the file.
+    /// Scans whole lines. `offset` is their position in the file.
     fn chunk(&mut self, offset: u64, text: &[u8]) -> ControlFlow<()> {
-        // Start of the lines that no block has received yet, and start of the next line.
+        // `pending` is the start of the lines that were not passed to a block yet, and `next` is
+        // the start of the next line.
         let (mut pending, mut next) = (0, 0);
         while let Some((start, end)) = line_with_brace(text, next) {
             next = end;
@@ -120,12 +122,12 @@ impl<E: FnMut(u64, &ObjectStatus) -> ControlFlow<()>> Scan<E> {
         ControlFlow::Continue(())
     }
 
-    /// Stores the fields of the present block in `text`, which contains whole lines.
+    /// Stores the fields of the current block from `text`, which contains whole lines.
     fn take(&mut self, text: &[u8]) {
         if self.within == Block::Object && self.fields == Fields::Identity {
             for finder in &self.finders {
                 let mut found = finder.find_iter(text);
-                // Of each of these fields, the first one counts.
+                // If a field occurs more than once, the first one counts.
                 if let Some(field) = found.find_map(|at| field_at(text, at)) {
                     self.object.take(field, 0);
                 }
@@ -146,8 +148,8 @@ impl<E: FnMut(u64, &ObjectStatus) -> ControlFlow<()>> Scan<E> {
     }
 }
 
-/// Returns start and end of the first line with a brace, from the line that starts at `from`. The
-/// end includes the line end.
+/// Returns the start and end of the first line with a brace, searching from the line that starts at
+/// `from`. The end includes the line end.
 fn line_with_brace(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let rest = text.get(from..)?;
     let (before, after) = rest.split_at_checked(memchr2(b'{', b'}', rest)?)?;
@@ -156,10 +158,12 @@ fn line_with_brace(text: &[u8], from: usize) -> Option<(usize, usize)> {
     Some((from + start, from + before.len() + end))
 }
 
-/// Returns the field whose name begins at `at`, or `None` if something else precedes it in its line.
+/// Returns the field whose name begins at `at`, or `None` if something else precedes the name in
+/// its line.
 fn field_at(text: &[u8], at: usize) -> Option<&[u8]> {
     let (before, after) = text.split_at_checked(at)?;
-    // Looks back only as far as there are blanks, because a line can contain the name many times.
+    // Look back over blanks only. A line can contain the name many times, so searching for the
+    // start of the line each time would take too long.
     let other = before.trim_ascii_end().len();
     let start = match memrchr(b'\n', before.get(other..)?) {
         Some(end) => other + end + 1,
@@ -168,7 +172,7 @@ fn field_at(text: &[u8], at: usize) -> Option<&[u8]> {
     };
     let end = memchr(b'\n', after).map_or(text.len(), |end| at + end);
     let field = content(text.get(start..end)?);
-    // After very many blanks, the name is in the part of the line that is skipped.
+    // If very many blanks precede the name, it lies in the part of the line that is skipped.
     field.contains(&b'=').then_some(field)
 }
 
@@ -182,7 +186,7 @@ fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Returns a line without the blanks around it, and without what exceeds [`LONGEST_LINE`].
+/// Returns the first [`LONGEST_LINE`] bytes of a line, without leading and trailing blanks.
 fn content(line: &[u8]) -> &[u8] {
     line.get(..LONGEST_LINE).unwrap_or(line).trim_ascii()
 }

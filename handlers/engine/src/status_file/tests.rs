@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::line_chunks::LONGEST_LINE;
 use super::*;
 
-/// Builds a status file. Each line of `blocks` holds the kind of a block and its fields.
+/// Builds a status file. Each line in `blocks` holds the kind of a block and its fields.
 pub fn status_file(blocks: &str) -> String {
     let blocks = blocks.lines().filter_map(|line| line.split_once(' '));
     blocks
@@ -98,7 +98,7 @@ fn infers_the_previous_result_from_the_time_of_the_change() {
     };
     assert_eq!(before("989"), Some(ObjectState::Critical));
     // The previous result is unknown if the last check changed the state, as in the first case, or
-    // if the time of the change is unknown.
+    // if the time of the change is unknown, as in the others.
     assert_eq!((before("990"), before("0"), before("x")), (None, None, None));
 }
 
@@ -112,7 +112,7 @@ fn skips_the_rest_of_long_lines() {
     assert_eq!(all[0].state(), ObjectState::Critical);
 }
 
-/// Scans a status file line by line, and passes the offset of each object's block too.
+/// Scans a status file line by line, and also returns the offset of each object's block.
 fn scan_lines(text: &[u8]) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatus)> {
     let (mut all, mut program) = (Vec::new(), ProgramStatus::nothing());
     let mut object = None;
@@ -146,7 +146,8 @@ fn scan_lines(text: &[u8]) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatu
     if is_open { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((all, program)) }
 }
 
-/// Scans a text like [`scan_lines`], as pieces of `step` bytes.
+/// Scans a text with the program's own scan, in chunks of at most `step` bytes. Returns the same as
+/// [`scan_lines`].
 fn scan_quickly(
     text: &[u8],
     fields: Fields,
@@ -160,7 +161,7 @@ fn scan_quickly(
     Ok((all, program))
 }
 
-/// Checks that the scan finds what a scan of every line finds.
+/// Checks that the program's own scan finds the same as [`scan_lines`].
 fn assert_same(text: &[u8], step: usize) {
     let wanted = scan_lines(text).ok();
     let shown = text[..text.len().min(3000)].escape_ascii();
@@ -180,7 +181,7 @@ fn assert_same(text: &[u8], step: usize) {
 
 #[test]
 fn long_lines_change_nothing_else() {
-    // Around the length that is kept, and around the size of the buffer.
+    // Lengths close to [`LONGEST_LINE`] and to the size of the buffer, and a much longer one.
     for length in [65_500, 65_536, 65_540, 262_144, 262_200, 600_000] {
         for filler in ["x", " ", "{ ", "} ", "host_name=a "] {
             for end in ["", " {", "}", "\tcurrent_state=1"] {
