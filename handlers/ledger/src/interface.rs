@@ -120,8 +120,9 @@ pub trait Ledger: Send {
     /// Returns the number of refusals that match the filter.
     fn count_refused(&mut self, filter: &Filter<'_>) -> Result<u32, Error>;
 
-    /// Counts the refusals that match the filter by reason, and those with the reason `by_object` by
-    /// object. The limit of the filter restricts only the number of objects in the result.
+    /// Counts the refusals that match the filter by reason. Also counts those with the reason
+    /// `by_object` by object. The limit of the filter restricts only the number of objects in the
+    /// result.
     fn refusal_totals(
         &mut self,
         filter: &Filter<'_>,
@@ -157,8 +158,8 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error>;
 
-    /// Returns the part of [`Ledger::history`] that [`policy::within_limits`] reads: the repairs and
-    /// refusals of the object, and the last reset.
+    /// Returns the part of [`Ledger::history`] that [`policy::within_limits`] reads, which is the
+    /// repairs and refusals of the object, and the last reset.
     fn limits_history(
         &mut self,
         event: &Event,

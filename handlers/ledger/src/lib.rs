@@ -31,8 +31,8 @@ pub use record::{
 pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
 
-/// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger of an older
-/// version to the current schema and keeps a copy next to it.
+/// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger from an
+/// older version to the current schema and keeps a copy next to it.
 ///
 /// # Errors
 /// Fails if the ledger cannot be trusted or used, or if a worker of the older version is still
@@ -41,11 +41,11 @@ pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open(path)?))
 }
 
-/// Rewrites a ledger of an older version so that its file shrinks when records expire. Returns
-/// `false` if that is not needed. Decisions wait until it is done.
+/// Rewrites a ledger from an older version so that its file can shrink when records expire. Returns
+/// `false` if the ledger does not need this. Decisions wait until the rewrite is done.
 ///
 /// # Errors
-/// [`Error::InUse`] while a worker is repairing, and the errors of [`open`].
+/// Returns [`Error::InUse`] while a worker is repairing, or one of the errors of [`open`].
 pub fn compact(path: &Path) -> Result<bool, Error> {
     sqlite::SqliteLedger::compact(path)
 }
@@ -59,8 +59,8 @@ pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
 }
 
-/// Returns the file or directory that keeps this user from writing the ledger, if there is one. In
-/// that case nothing is repaired.
+/// Returns the file or directory that keeps this user from writing the ledger, or `None` if nothing
+/// does. If there is one, nothing is repaired.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }

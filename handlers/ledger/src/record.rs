@@ -22,7 +22,7 @@ pub struct Claim<'a> {
 }
 
 words! {
-    /// How a repair ended. The ledger stores the variant's word.
+    /// How a repair ended. The ledger stores each variant as a word.
     #[derive(Serialize, Deserialize)]
     pub enum RepairOutcome {
         /// A rung ran and its check is OK.
@@ -37,7 +37,7 @@ words! {
 }
 
 words! {
-    /// What happened in a step of a repair. The ledger stores the variant's word.
+    /// What happened in a step of a repair. The ledger stores each variant as a word.
     #[derive(Serialize, Deserialize)]
     pub enum StepKind {
         /// The gate collected evidence before anything was changed.
@@ -54,7 +54,7 @@ words! {
         Refused = "refused",
         /// The rung may have run.
         Unknown = "unknown",
-        /// The check reported its result after the rung.
+        /// The check ran after the rung and reported its result.
         Verified = "verified",
         /// The monitoring engine was notified.
         Notified = "notified",
@@ -111,7 +111,7 @@ impl RepairState {
         }
     }
 
-    /// All states, in the order in which a user should see them.
+    /// All states, in the order in which they are displayed to a user.
     pub const ALL: [RepairState; 5] = [
         RepairState::Ended(RepairOutcome::Healed),
         RepairState::Ended(RepairOutcome::NotHealed),
@@ -126,7 +126,7 @@ impl RepairState {
 pub struct Record {
     /// ID of the job that ran the repair.
     pub job: String,
-    /// Name of the host in Nagios. This and all other names in the records are spelled by
+    /// Name of the host in Nagios. This and all other names in the records are encoded by
     /// [`policy::spell`].
     pub host: String,
     /// Description of the service; `None` for a repair of the host itself.

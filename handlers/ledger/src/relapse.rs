@@ -1,21 +1,21 @@
-//! Finds repairs that healed a fault that then relapsed.
+//! Finds repairs whose fault was healed and then relapsed.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::{Record, RepairOutcome};
 
-/// Finds relapses in a list of repairs, which it must get from the newest to the oldest.
+/// Finds relapses in a list of repairs. The list must go from the newest repair to the oldest.
 #[derive(Debug, Default)]
 pub struct RelapseFinder {
-    /// For each object, when its next repair was reserved.
+    /// For each object, when the next newer repair was reserved.
     next: HashMap<(String, Option<String>), SystemTime>,
 }
 
 impl RelapseFinder {
-    /// Returns whether the fault of the next older repair relapsed: the repair healed it, but the
-    /// same object was repaired again less than `relapse` after the repair ended. Such a repair was
-    /// not effective, although its check was OK.
+    /// Takes the next older repair in the list, and returns whether its fault relapsed. This means
+    /// that the repair healed the fault, but the same object was repaired again less than `relapse`
+    /// after the repair ended. Such a repair was not effective, although its check was OK.
     pub fn has_relapsed(&mut self, record: &Record, relapse: Duration) -> bool {
         let object = (record.host.clone(), record.service.clone());
         let again = self.next.insert(object, record.reserved);

@@ -17,8 +17,8 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process
 /// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// This long after its deadline, a session counts as ended even if it still has processes, because
-/// we cannot kill processes of another user.
+/// A session counts as ended this long after its deadline, even if it still has processes, because
+/// we cannot kill another user's processes.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// A session on this machine. The kernel reuses the ID of an empty session, so the start time of

@@ -1,5 +1,5 @@
-//! `held_back` finds exactly the objects that have reached a limit, although it reads the history
-//! of few objects.
+//! Tests that `held_back` finds exactly the objects that have reached a limit, although it reads
+//! the history of only a few objects.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,13 +13,13 @@ use policy::{Limits, Policy, Quota, Rules, within_limits};
 use proptest::prelude::*;
 use rusqlite::{Connection, params};
 
-/// Unit of the times in these tests, ten minutes in milliseconds. A history of 400 of them reaches
-/// beyond the default window, which counts even if no repair of the policy has it.
+/// Unit of the times in these tests: ten minutes, in milliseconds. A history of 400 units reaches
+/// beyond the default window, which counts even if no repair in the policy uses it.
 const UNIT: u64 = 600_000;
-/// The present, in milliseconds since 1970.
+/// The current time, in milliseconds since 1970.
 const NOW: u64 = 1_700_000_000_000;
 
-/// Records of one object: times in units before now.
+/// Records of one object. Their times are in units before [`NOW`].
 #[derive(Debug, Clone)]
 struct Past {
     /// Start and duration of each repair, and whether it healed the fault.
@@ -113,7 +113,7 @@ proptest! {
     }
 }
 
-/// An incident that is kept open by refusals long after its last repair.
+/// Refusals keep the incident open long after its last repair.
 #[test]
 fn finds_open_breaker_of_incident_older_than_the_window() {
     let place = Place::new();
@@ -130,7 +130,7 @@ fn finds_open_breaker_of_incident_older_than_the_window() {
     assert_eq!(held(ledger.as_mut(), now + 4 * HOUR), 0);
 }
 
-/// One recent repair of an incident whose other repairs are older than the window.
+/// The incident has one recent repair. Its other repairs are older than the window.
 #[test]
 fn finds_open_breaker_of_incident_that_refusals_connect() {
     let place = Place::new();

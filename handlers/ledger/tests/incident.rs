@@ -202,7 +202,7 @@ fn minutes(n: u64) -> Duration {
     Duration::from_secs(n * MINUTE)
 }
 
-/// Writes repairs of web1/HTTP past the ledger, one every ten minutes up to `at(0)`.
+/// Inserts repairs of web1/HTTP directly into the database, one every ten minutes up to `at(0)`.
 fn fill(place: &Place, repairs: u32, outcome: RepairOutcome) {
     let store = rusqlite::Connection::open(place.path()).unwrap();
     let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
@@ -224,7 +224,8 @@ fn reads_no_more_repairs_than_an_open_breaker_needs() {
         fill(&place, 700, outcome);
         let event = event("web1", "9", 4);
         let history = ledger.history(&event, &policy().horizon(&event), at(60)).unwrap();
-        // Repairs that could not run never open the breaker, so all of the incident are read.
+        // Repairs that could not run never open the breaker, so all repairs in the incident are
+        // read.
         assert_eq!(history.repairs.len(), read, "{outcome:?}");
     }
 }

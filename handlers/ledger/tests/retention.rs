@@ -1,4 +1,4 @@
-//! Records expire in batches, and the file shrinks when they do.
+//! Tests that records expire in batches, and that the file then shrinks.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -14,7 +14,7 @@ use rusqlite::Connection;
 
 const DAY: u64 = 24 * 3600;
 
-/// Writes refusals past the ledger, one a second from `at(0)` on.
+/// Inserts refusals directly into the database, one per second, starting at `at(0)`.
 fn fill(place: &Place, refusals: u32) {
     let store = Connection::open(place.path()).unwrap();
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)
@@ -92,7 +92,7 @@ fn keeps_repairs_forever_unless_told_otherwise() {
     assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
 }
 
-/// A ledger of an older version, whose file cannot shrink.
+/// Creates a ledger like one from an older version, whose file cannot shrink.
 fn older() -> Place {
     let place = Place::new();
     drop(place.open());

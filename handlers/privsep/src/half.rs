@@ -19,7 +19,7 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Maximum size in bytes of an answer, or of one part of an answer in parts.
+/// Maximum size in bytes of an answer or, if an answer comes in parts, of each part.
 const LONGEST: usize = 64 << 20;
 /// How long to wait for the rest of the child's standard error.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ impl Half {
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
     /// error to ours. Then kills the child. Removes control characters from the answer unless
-    /// `exact` is set. Set it if a program reads the answer.
+    /// `exact` is set. Set `exact` if a program reads the answer.
     ///
     /// # Errors
     /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if
@@ -120,13 +120,14 @@ impl Half {
         self.parse(&read?, exact)
     }
 
-    /// Passes each part of an answer in parts to `each`, until `each` returns `Break` or the answer
-    /// ends. Each part is a line with a `Result<Option<T>, String>` in JSON, and `Ok(None)` ends the
-    /// answer. Treats each part as [`Half::answer`] treats an answer, and keeps only two parts in
-    /// memory.
+    /// Reads an answer that comes in parts. Passes each part to `each`, until `each` returns
+    /// `Break` or the answer ends. Each part is a line with a `Result<Option<T>, String>` in JSON,
+    /// and `Ok(None)` ends the answer. Treats each part as [`Half::answer`] treats an answer, and
+    /// keeps only two parts in memory.
     ///
     /// # Errors
-    /// The errors of [`Half::answer`]. `timeout` and the size limit apply to each part.
+    /// Returns the same errors as [`Half::answer`]. `timeout` and the size limit apply to each
+    /// part.
     pub fn parts<T: DeserializeOwned>(
         mut self,
         timeout: Duration,
@@ -166,8 +167,8 @@ impl Half {
         }
     }
 
-    /// Kills the child and waits for the rest of its standard error. The answer is complete or too
-    /// late, so the child has nothing more to do. Does not wait for it long, because it can be in a
+    /// Kills the child, which has nothing more to do because its answer is complete or too late.
+    /// Waits for the rest of its standard error, but not for long, because the child may be in a
     /// system call that another account can prolong.
     fn stop(&mut self, shown: Option<thread::JoinHandle<()>>) {
         let _ = self.child.kill();
@@ -320,7 +321,7 @@ mod tests {
         assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));
     }
 
-    /// Returns the parts that `script` answers, and how the answer ended.
+    /// Returns the parts of the answer that `script` prints, and how the answer ended.
     fn parts(script: &str) -> (Vec<String>, Result<(), Error>) {
         let child = Command::new("/bin/sh")
             .args(["-c", script])

@@ -116,7 +116,7 @@ pub struct CheckOptions {
     pub mode: CheckMode,
     /// Path of policy.json.
     pub policy: PathBuf,
-    /// Time limit of the whole check.
+    /// Time limit for the whole check.
     pub timeout: Duration,
     /// Level of detail. 0 prints one line, 1 adds all problems, and 2 or more also adds what is in
     /// order.

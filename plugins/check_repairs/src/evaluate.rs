@@ -24,9 +24,9 @@ struct CheckFinding {
     detail: Vec<String>,
 }
 
-/// How many findings the first line shows at most.
+/// Maximum number of findings in the first line.
 const FIRST_LINE: usize = 3;
-/// How many detail lines -v prints at most for one finding.
+/// Maximum number of detail lines that -v prints for one finding.
 const DETAIL: usize = 20;
 
 /// Evaluates the record of all repairs.
@@ -96,7 +96,7 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
 }
 
 /// Returns a finding for each repair that the gate would refuse now or whose records are nearly
-/// full. An obstacle that concerns the whole host is reported once.
+/// full. An obstacle that concerns the whole host is reported only once.
 fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
@@ -183,7 +183,7 @@ fn is_breaker(held: &&HeldBack) -> bool {
     matches!(held.reason, Reason::BreakerOpen { .. })
 }
 
-/// Reports open breakers as CRITICAL, because the fault then needs a person.
+/// Reports open breakers as CRITICAL, because a person must then fix the fault.
 fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
     let open: Vec<&HeldBack> = all.iter().filter(is_breaker).collect();
     held_back(State::Critical, &open, |objects| format!("breaker open for {objects}"))

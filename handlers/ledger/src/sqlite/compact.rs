@@ -1,4 +1,4 @@
-//! Rewrites a ledger of an older version so that its file can shrink.
+//! Rewrites a ledger from an older version so that its file can shrink.
 
 use std::path::Path;
 
@@ -9,22 +9,23 @@ use super::retention::{INCREMENTAL, auto_vacuum};
 use super::{SqliteLedger, store_error};
 use crate::Error;
 
-/// Number of instructions of SQLite's virtual machine between two signs of progress, which take a
-/// few milliseconds.
+/// How many instructions SQLite's virtual machine executes between two signs of progress. They take
+/// a few milliseconds.
 const PROGRESS_EVERY: i32 = 100_000;
 
 impl SqliteLedger {
-    /// Rewrites the file with `auto_vacuum = INCREMENTAL`, unless it has that setting already.
+    /// Rewrites the file with `auto_vacuum = INCREMENTAL`, unless it already has that setting.
     /// Returns whether it was rewritten. The schema and all records stay the same, so an older
-    /// version can still use the ledger and no copy is needed: SQLite undoes a rewrite that is
-    /// interrupted (<https://sqlite.org/lang_vacuum.html>).
+    /// version can still use the ledger. No copy is needed, because SQLite undoes an interrupted
+    /// rewrite (<https://sqlite.org/lang_vacuum.html>).
     ///
     /// # Errors
-    /// [`Error::InUse`] while a worker is repairing, because it could not record its steps.
+    /// Returns [`Error::InUse`] while a worker is repairing, because the worker could not record
+    /// its steps.
     pub fn compact(path: &Path) -> Result<bool, Error> {
         let mut store = SqliteLedger::open(path)?.store;
         let of_store = store_error(path);
-        // No repair is reserved while we hold this lock.
+        // No repair can be reserved while we hold this lock.
         let lock = DecisionLock::acquire(path)?;
         if auto_vacuum(&store).map_err(&of_store)? == INCREMENTAL {
             return Ok(false);

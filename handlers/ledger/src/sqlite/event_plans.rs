@@ -1,7 +1,7 @@
-//! Tests that nothing that runs per event costs more as the ledger grows.
+//! Tests that the work for an event does not grow with the ledger.
 //!
-//! SQLite reports each statement that it runs, so a new query needs no entry here. A new method of
-//! [`Ledger`] needs one, or an exemption.
+//! SQLite reports each statement that it runs, so a new query is tested without an entry here. A
+//! new method of [`Ledger`] must be added to one of the lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::SqliteLedger;
 use crate::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
 
-/// Methods of [`Ledger`] that no event calls.
+/// Methods of [`Ledger`] that are never called for an event.
 const FOR_ADMINS: &[&str] = &[
     "each_repair",
     "each_refusal",
@@ -32,10 +32,10 @@ const FOR_ADMINS: &[&str] = &[
     "records",
     "refusals",
 ];
-/// Methods of [`Ledger`] that run no statement.
+/// Methods of [`Ledger`] that run no SQL statement.
 const WITHOUT_STORE: &[&str] = &["share_lock", "lock_sweep"];
 
-/// A call of a method with the object of an event.
+/// A function that calls one method with the object of an event.
 type Call = fn(&mut SqliteLedger, &Event, SystemTime);
 
 /// The methods that a worker or the sweep calls for each event or object.
@@ -108,8 +108,9 @@ fn event(host: &str) -> Event {
     }
 }
 
-/// Fills the tables up to the time `?1`. The object busy/HTTP has `?2` repairs, one every 26
-/// minutes, and twice as many refusals. Other objects have ten times as many of both.
+/// Statements that fill the tables with records up to the time `?1`. The object busy/HTTP gets `?2`
+/// repairs, one every 26 minutes, and twice as many refusals. All other objects together get ten
+/// times as many repairs and refusals.
 const FILL: &[&str] = &[
     "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 11 * ?2)
      INSERT INTO repair SELECT 'job-' || i, 'main', '',
@@ -140,10 +141,11 @@ fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
     (directory, ledger)
 }
 
-/// The statements of each method, with the sum of their steps in SQLite's virtual machine.
+/// For each method, the statements that it ran, each with its number of steps in SQLite's virtual
+/// machine.
 type Seen = BTreeMap<&'static str, BTreeMap<String, i64>>;
 
-/// Calls every method for an object of `host`, and returns the statements that SQLite has run.
+/// Calls every method with an object of `host`, and returns the statements that SQLite ran.
 fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
     let seen = Arc::new(Mutex::new(BTreeMap::new()));
     let record = Arc::clone(&seen);
@@ -163,11 +165,11 @@ fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
     all
 }
 
-/// Parts of plans that read all of something that does not grow: the index of the repairs that are
-/// running, the pauses, which admins set, and the groups, which no program writes yet.
+/// Parts of query plans that read everything, but only of something that does not grow: the index
+/// of running repairs, the pauses, which admins set, and the groups, which no program writes yet.
 const BOUNDED: [&str; 3] = ["USING INDEX repair_running", "SCAN pause", "SCAN repair_group"];
 
-/// Returns the lines of a plan that read a whole table or sort rows.
+/// Returns the lines of a statement's query plan that read a whole table or sort rows.
 fn expensive(store: &Connection, sql: &str) -> Vec<String> {
     let mut plan = store.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let lines = plan.raw_query().mapped(|row| row.get::<_, String>(3));

@@ -1,4 +1,4 @@
-//! Reads the history for a decision from the ledger, and converts times to ages.
+//! Reads the history that a decision needs from the ledger, and converts times to ages.
 
 use std::time::{Duration, SystemTime};
 
@@ -43,14 +43,14 @@ pub(super) fn read_for_limits(
     trouble::read(store, event, horizon, last_reset(store, event, now)?, now)
 }
 
-/// Returns the pause that covers the object: the one that lasts longest.
+/// Returns the pause that covers the object. If several do, returns the one that lasts longest.
 pub(super) fn paused(
     store: &Connection,
     event: &Event,
     now: SystemTime,
 ) -> rusqlite::Result<Option<Pause>> {
     let (host, service) = object(event);
-    // At most four pauses cover an object, so they need no order in the query.
+    // At most four pauses cover an object, so the query need not sort them.
     let mut covering = store.prepare(
         "SELECT by_whom, reason, until FROM pause \
          WHERE host IN (x'', ?1) AND service IN (x'', ?2) AND (until IS NULL OR until > ?3)",
@@ -86,8 +86,9 @@ fn same_problem(
     answered(store, event, None, reset, now)
 }
 
-/// Returns the newest job after `since` for the problem of this event. If `at` is given, only jobs
-/// for that state, type and attempt count. A job that could not run has not answered anything.
+/// Returns the newest job after `since` for the problem of this event. If `at` is given, considers
+/// only jobs for that state, state type and attempt. Ignores jobs that could not run, because they
+/// have not answered anything.
 fn answered(
     store: &Connection,
     event: &Event,
@@ -129,9 +130,9 @@ fn last_reset(store: &Connection, event: &Event, now: SystemTime) -> rusqlite::R
     Ok(of(&[])?.max(of(&service)?))
 }
 
-/// Returns the job of this object whose start or end lies furthest in the future. A repair without
-/// a recorded end that started in the future counts as running, because its lease ends even later.
-/// So only records in the future are read, and normally there are none.
+/// Returns the job of this object whose start or end lies furthest in the future. Reads only
+/// records in the future, of which there are normally none. A repair that started in the future and
+/// has no recorded end is always among `unended`, because its lease ends even later.
 fn ahead(
     store: &Connection,
     unended: &[Unended],

@@ -9,8 +9,9 @@ use super::retention;
 use super::row::{millis, object};
 use crate::{Claim, StepKind};
 
-/// Number of expired refusals that each new refusal deletes. With more than one, the table does not
-/// grow for ever even if no sweep runs, and the decision lock is held no longer.
+/// How many expired refusals are deleted whenever a new one is added. Because this is more than
+/// one, the table does not grow forever even if no sweep runs. Deleting only a few hardly extends
+/// the time for which the decision lock is held.
 const EXPIRED_PER_REFUSAL: u32 = 4;
 
 /// Value of the column `site`. A ledger serves one server, so all rows have the same site.

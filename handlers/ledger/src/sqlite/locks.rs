@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use crate::{Error, RungSession};
 
-/// Time after which a reservation gives up if another process holds the lock without progress. A
+/// How long a reservation waits while another process holds the lock without progress. A
 /// reservation normally holds the lock for a few milliseconds.
 pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
@@ -105,7 +105,7 @@ impl WorkerLock {
 
 impl Drop for WorkerLock {
     /// Removes the lock file, unless the lock was shared with a supervisor that may still hold it.
-    /// [`forget`] removes the file later in that case.
+    /// In that case, [`forget`] removes the file later.
     fn drop(&mut self) {
         if !self.is_shared {
             let _ = fs::remove_file(&self.path);
@@ -223,7 +223,8 @@ fn flags(flags: OFlags) -> i32 {
     i32::try_from(flags.bits()).unwrap_or_default()
 }
 
-/// Replaces the error of open(2) for a symbolic link, which does not explain the problem.
+/// Replaces the error that open(2) returns for a symbolic link, because that error does not explain
+/// the problem.
 fn no_link(why: io::Error) -> io::Error {
     match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
         || why.kind() == ErrorKind::NotADirectory

@@ -1,4 +1,4 @@
-//! Migrates a ledger of an older version to the current schema, and keeps a copy next to it.
+//! Migrates a ledger from an older version to the current schema, and keeps a copy next to it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -29,10 +29,10 @@ const FROM_SCHEMA_1: &str = include_str!("from_schema_1.sql");
 /// program of the older version that has it open can no longer reserve repairs in it.
 ///
 /// # Errors
-/// [`Error::WorkerAtWork`] while a worker of the older version is repairing. The ledger is
+/// Returns [`Error::WorkerAtWork`] while a worker of the older version is repairing. The ledger is
 /// unchanged after any error.
 pub(super) fn from_schema_1(store: &mut Connection, path: &Path) -> Result<(), Error> {
-    // No program of any version reserves a repair while we hold this lock.
+    // No program of any version can reserve a repair while we hold this lock.
     let lock = DecisionLock::acquire(path)?;
     if schema::check(store, path)? == Schema::Current {
         return Ok(());
@@ -52,7 +52,7 @@ fn back_up(store: &Connection, path: &Path) -> Result<(), Error> {
     let copy = schema::backup(path, 1);
     let draft = copy.with_added_extension("new");
     let unusable = |why| Error::Directory { path: draft.clone(), why };
-    // An earlier attempt that was killed can have left a draft.
+    // An earlier attempt that was killed may have left a draft.
     let _ = fs::remove_file(&draft);
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);
     drop(new.map_err(unusable)?);
@@ -72,8 +72,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
     let name =
         draft.to_str().ok_or_else(|| unusable(io::Error::from(ErrorKind::InvalidFilename)))?;
     store.execute("VACUUM INTO ?1", [name]).map_err(store_error(draft))?;
-    // VACUUM INTO does not copy the journal mode. Without a write-ahead log, readers would block
-    // reservations.
+    // VACUUM INTO does not copy the journal mode, so set it again. Without a write-ahead log,
+    // readers would block reservations.
     let copied = Connection::open(draft).map_err(store_error(draft))?;
     copied.execute_batch(WAL).map_err(store_error(draft))?;
     copied.close().map_err(|(_, why)| store_error(draft)(why))
@@ -81,8 +81,8 @@ fn copy_into(store: &Connection, draft: &Path) -> Result<(), Error> {
 
 fn change(store: &mut Connection) -> rusqlite::Result<()> {
     store.execute_batch(WAL)?;
-    // Without foreign keys, SQLite does not look up references to every dropped row. This pragma
-    // has no effect within a transaction, so it comes first.
+    // Turn foreign keys off. Otherwise SQLite would look up references to every dropped row. This
+    // pragma has no effect within a transaction, so it comes first.
     store.pragma_update(None, "foreign_keys", false)?;
     let transaction = store.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SET_ASIDE)?;

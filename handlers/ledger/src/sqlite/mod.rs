@@ -30,14 +30,14 @@ use rusqlite::{Connection, Params, Row};
 use crate::Error;
 use locks::WorkerLock;
 
-/// With a write-ahead log, readers never block a reservation. SQLite stores this setting in the
-/// file.
+/// Turns on the write-ahead log, so that readers never block a reservation. SQLite stores this
+/// setting in the file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
 
-/// Time for which refusals are kept and count in decisions.
+/// How long refusals are kept and count in decisions.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// Tolerance for corrections of the system clock. A recorded time further in the future means that
+/// Tolerance for corrections to the system clock. A recorded time further in the future means that
 /// the clock was set back.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
@@ -51,13 +51,13 @@ pub struct SqliteLedger {
     held: HashMap<JobId, WorkerLock>,
 }
 
-/// Returns a function that adds `path` to an error of SQLite.
+/// Returns a function that adds `path` to a SQLite error.
 fn store_error(path: &Path) -> impl Fn(rusqlite::Error) -> Error + '_ {
     |why| Error::Store { path: path.to_owned(), why }
 }
 
-/// Writes without a flush to disk. A power failure may undo this, but only together with everything
-/// that was committed later: the next flush includes all earlier commits.
+/// Writes without flushing to disk. A power failure may undo the write, but only together with
+/// everything that was committed later. The next flush includes all earlier commits.
 fn unflushed<T>(
     store: &mut Connection,
     write: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
@@ -69,7 +69,7 @@ fn unflushed<T>(
 }
 
 impl SqliteLedger {
-    /// Adds the path of the ledger to an error of SQLite.
+    /// Adds the path of the ledger to a SQLite error.
     fn named<T>(&self, result: rusqlite::Result<T>) -> Result<T, Error> {
         result.map_err(store_error(&self.path))
     }

@@ -18,8 +18,8 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// Time limit for the queries of a ledger that was opened for reading only. A search renews it for
-/// each page, because its reader may wait for a terminal between two of them.
+/// Time limit for queries of a ledger that was opened for reading only. A search renews the limit
+/// for each page, because its caller may wait for a terminal between two pages.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {
@@ -33,11 +33,12 @@ impl SqliteLedger {
             _ => {}
         }
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        // Reservations, the beginnings of rungs, and outcomes must survive a power failure. Each of
-        // these commits costs one fsync(2); steps and refusals are written with `unflushed`. SQLite adds one for
-        // the directory of the log, one for the start of a new log, and two when the last process
-        // moves the log into the ledger. They keep the ledger complete in one file, so that a copy
-        // of it has all records and a restored one is not mixed with the log of another.
+        // Reservations, the starts of rungs, and outcomes must survive a power failure, so each of
+        // these commits costs one fsync(2). Steps and refusals are written with `unflushed`
+        // instead. SQLite calls fsync(2) once more for the directory of the log, once when it
+        // starts a new log, and twice when the last process moves the log into the ledger. These
+        // calls keep the ledger complete in one file, so that a copy of the file has all records
+        // and a restored file is not mixed with another ledger's log.
         ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
@@ -55,7 +56,8 @@ impl SqliteLedger {
         Ok(ledger)
     }
 
-    /// Gives the next queries [`READ_TIME_LIMIT`], if the ledger was opened for reading only.
+    /// Lets the next queries run for at most [`READ_TIME_LIMIT`], if the ledger was opened for
+    /// reading only.
     pub(super) fn limit_time(&mut self) -> Result<(), Error> {
         let until = Instant::now() + READ_TIME_LIMIT;
         let is_late = move || Instant::now() >= until;
@@ -119,15 +121,15 @@ fn with_system_error(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
     }
-    // SQLite needs three descriptors: the ledger, its log and its index.
+    // SQLite needs three descriptors, for the ledger, its log and its index. Try to open as many.
     match (0..3).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
         Err(why) => Error::Directory { path: file.to_owned(), why },
         Ok(_) => error,
     }
 }
 
-/// Time for which an inaccessible file is tried again. When root makes a backup with sqlite3(1),
-/// SQLite creates its files next to the ledger as root and only then gives them to the owner of the
+/// How long to retry when a file is inaccessible. When root makes a backup with sqlite3(1), SQLite
+/// creates its files next to the ledger as root and only then gives them to the owner of the
 /// ledger.
 const RETRY_TIME: Duration = Duration::from_secs(1);
 
@@ -197,8 +199,9 @@ fn check_owner(path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Checks that no other account can replace the ledger. An account that can delete the history can
-/// start an empty one. In a directory with the sticky bit, only the owner of a file can delete it.
+/// Checks that no other account can replace the ledger. An account that can delete the ledger can
+/// put one without history in its place. In a directory with the sticky bit, only the owner of a
+/// file can delete it.
 fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };

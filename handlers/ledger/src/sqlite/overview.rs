@@ -1,5 +1,5 @@
-//! Queries over all objects, for `check_repairs` and `repairctl status`. They run every few minutes
-//! on ledgers of any size, so each part of them names the index that it uses.
+//! Queries that cover all objects, for `check_repairs` and `repairctl status`. They run every few
+//! minutes on ledgers of any size, so each part of a query names the index that it uses.
 
 use std::time::SystemTime;
 
@@ -11,14 +11,16 @@ use super::row::{RECORD, given, lossy, millis, name, record, span_millis};
 use crate::{Error, LimitBounds, Record, RepairOutcome};
 
 /// Selects the objects that may have reached a limit, each with the name of its newest repair. ?1
-/// is the present, ?2 the start of the recent time, ?3 `healthy_for`, and ?4 `fewest`. The recent
-/// time is at least the window and twice `healthy_for`.
+/// is the current time, ?2 the start of the recent period, ?3 `healthy_for`, and ?4 `fewest`. The
+/// recent period is at least as long as the window and as twice `healthy_for`.
 ///
-/// - Repairs in the recent time: `fewest` of them may have reached a limit. With less, an older
-///   repair must belong to the incident. It then ended less than `healthy_for` before the first of
-///   them, or a refusal lies between, also less than `healthy_for` before it.
-/// - No repair in the recent time: an incident goes on only if refusals follow each other in less
-///   than `healthy_for`. So there is one in each of the last two periods of `healthy_for`.
+/// - If an object has at least `fewest` repairs in the recent period, these may have reached a
+///   limit. If it has fewer, an older repair must belong to the incident. That repair then ended
+///   less than `healthy_for` before the first recent repair, or a refusal lies between the two,
+///   also less than `healthy_for` before the first recent repair.
+/// - If an object has no repair in the recent period, its incident continues only if refusals
+///   follow each other in less than `healthy_for`. There is then a refusal in each of the last two
+///   periods of `healthy_for`.
 ///
 /// A repair whose worker died has no recorded end, so it counts as ended when its lease ends.
 pub(super) const MAY_BE_HELD_BACK: &str = "\
@@ -64,7 +66,7 @@ impl SqliteLedger {
         let recent = now - span_millis(bounds.window).max(healthy_for.saturating_mul(2)).min(now);
         let keys = params![now, recent, healthy_for, bounds.fewest];
         let objects = self.rows(MAY_BE_HELD_BACK, keys, |row| {
-            // An object that was only refused has no repair.
+            // An object whose repairs were all refused has no repair on record.
             Ok(match row.get_ref(2)? {
                 ValueRef::Null => None,
                 _ => Some((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?)),

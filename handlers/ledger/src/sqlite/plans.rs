@@ -1,5 +1,5 @@
-//! Tests the plans of the queries for `check_repairs`, `status`, `history` and `show`: SQLite must
-//! find the rows through an index, and read no more of them when the ledger has grown.
+//! Tests the plans of the queries for `check_repairs`, `status`, `history` and `show`. SQLite must
+//! find the rows through an index, and must not read more of them when the ledger has grown.
 
 use rusqlite::{Connection, StatementStatus, ToSql, params_from_iter};
 
@@ -10,7 +10,8 @@ use crate::{Filter, RepairOutcome, RepairState, Which};
 
 const HOUR: i64 = 3_600_000;
 
-/// Adds repairs and refusals, each an hour before the one before. The newest is `first` hours old.
+/// Adds repairs and refusals, each an hour older than the previous one. The newest is `first` hours
+/// old.
 fn fill(store: &Connection, first: i64, count: i64) {
     let sql = "WITH RECURSIVE n (n) AS (SELECT ?1 UNION ALL SELECT n + 1 FROM n LIMIT ?2) \
         INSERT INTO repair SELECT format('%08x-job', 1000000 - n), '', '', \
@@ -30,8 +31,8 @@ fn open(dir: &tempfile::TempDir) -> SqliteLedger {
     ledger
 }
 
-/// Returns the steps of the plan that read a whole table. Scanning the index of running repairs is
-/// fine, because it has only these.
+/// Returns the steps of a query plan that read a whole table. Scanning the index of running repairs
+/// is fine, because it contains no other repairs.
 fn scans(store: &Connection, sql: &str) -> Vec<String> {
     let mut plan = store.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
     let blank = vec![rusqlite::types::Null; plan.parameter_count()];

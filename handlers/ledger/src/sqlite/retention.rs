@@ -9,19 +9,19 @@ use super::row::{millis, span_millis};
 use super::{REFUSALS_KEPT, SqliteLedger, unflushed};
 use crate::Error;
 
-/// Number of refusals or repairs that one batch deletes, which takes a few milliseconds.
+/// How many refusals or repairs one batch deletes. This takes a few milliseconds.
 const BATCH: u32 = 500;
 
-/// Number of pages, of 4 KiB, that one batch returns to the file system.
+/// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// One page in this number may be unused. New records fill it again, so the file does not shrink
-/// and grow all the time.
+/// One in this many pages may stay unused. New records fill these pages again, so the file does not
+/// shrink and grow all the time.
 const SPARE: u32 = 10;
 
 impl SqliteLedger {
-    /// Deletes one batch. Holds the decision lock meanwhile, because decisions wait for that lock
-    /// in the order of their arrival, whereas SQLite would make them sleep and try again.
+    /// Deletes one batch while holding the decision lock. Decisions then wait for this lock in
+    /// order of arrival. Without it, SQLite would make them sleep and try again.
     pub(super) fn expire_batch(
         &mut self,
         keep: Option<Duration>,
@@ -38,7 +38,7 @@ impl SqliteLedger {
     }
 }
 
-/// Deletes the oldest expired refusals, at most `limit`. Returns their number.
+/// Deletes the oldest expired refusals, at most `limit`. Returns how many it deleted.
 pub(super) fn delete_refusals(
     store: &Connection,
     now: SystemTime,
@@ -50,8 +50,8 @@ pub(super) fn delete_refusals(
     store.execute(sql, params![expired, limit])
 }
 
-/// Deletes the repairs that ended first, with their steps, if they ended longer ago than `keep`.
-/// Returns the number of repairs.
+/// Deletes a batch of repairs that ended longer ago than `keep`, with their steps, starting with
+/// the repair that ended first. Returns how many repairs it deleted.
 fn delete_repairs(
     store: &mut Connection,
     keep: Duration,
@@ -69,8 +69,9 @@ fn delete_repairs(
     Ok(deleted)
 }
 
-/// Returns some unused pages to the file system, if there are many. Returns whether it did. A
-/// ledger of an older version keeps its pages until `repairctl ledger migrate` has rewritten it.
+/// Returns some unused pages to the file system if there are many, and returns whether it did. A
+/// ledger from an older version keeps its unused pages until `repairctl ledger migrate` has
+/// rewritten it.
 fn shrink(store: &Connection) -> rusqlite::Result<bool> {
     let pragma = |name| store.pragma_query_value(None, name, |row| row.get::<_, u32>(0));
     let unused = pragma("freelist_count")?.saturating_sub(pragma("page_count")? / SPARE);
@@ -78,7 +79,7 @@ fn shrink(store: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     let mut vacuum = store.prepare(&format!("PRAGMA incremental_vacuum({})", unused.min(PAGES)))?;
-    // SQLite returns a row for each page.
+    // SQLite returns one row for each page, so read all rows.
     let mut pages = vacuum.query(())?;
     while pages.next()?.is_some() {}
     Ok(true)
@@ -89,5 +90,5 @@ pub(super) fn auto_vacuum(store: &Connection) -> rusqlite::Result<u32> {
     store.pragma_query_value(None, "auto_vacuum", |row| row.get(0))
 }
 
-/// Value of SQLite's `PRAGMA auto_vacuum` with which a file can shrink step by step.
+/// Value of SQLite's `PRAGMA auto_vacuum` that lets a file shrink step by step.
 pub(super) const INCREMENTAL: u32 = 2;

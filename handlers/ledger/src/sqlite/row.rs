@@ -36,7 +36,8 @@ pub(super) fn lossy(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
 
-/// Reads the name of a host or service and spells it. A name can consist of any bytes.
+/// Reads the name of a host or service, and encodes it with [`policy::spell`], because a name can
+/// consist of any bytes.
 pub(super) fn name(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(spell(row.get_ref(column)?.as_bytes()?))
 }
@@ -100,7 +101,7 @@ pub(super) fn paused(row: &Row<'_>) -> Result<Paused> {
     })
 }
 
-/// Returns the bytes of a spelled name, or no bytes for `None`.
+/// Returns the bytes of an encoded name, or no bytes for `None`.
 pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
     unspell(name.unwrap_or_default())
 }

@@ -9,7 +9,8 @@ use crate::Error;
 
 /// Marks a SQLite file as a ledger ("SHL1"), see SQLite's `PRAGMA application_id`.
 const APPLICATION_ID: i64 = 0x5348_4c31;
-/// Number of the schema that this program reads and writes, in SQLite's `PRAGMA user_version`.
+/// Version of the schema that this program reads and writes, stored in SQLite's `PRAGMA
+/// user_version`.
 const CURRENT: i64 = 2;
 const CURRENT_SQL: &str = include_str!("schema.sql");
 const FIRST_SQL: &str = include_str!("schema_1.sql");
@@ -26,8 +27,8 @@ pub(super) enum Schema {
 /// Returns the schema of a file.
 ///
 /// # Errors
-/// If the file is not a ledger, or a newer version wrote it. An empty file is not a ledger, because
-/// emptying the file must not erase the history.
+/// Fails if the file is not a ledger, or if a newer version wrote it. An empty file is not a
+/// ledger, because emptying the file must not erase the history.
 pub(super) fn check(store: &Connection, path: &Path) -> Result<Schema, Error> {
     let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
         Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {

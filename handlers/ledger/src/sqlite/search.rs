@@ -1,5 +1,5 @@
-//! Queries of repairs and refusals for display, with a filter. Each query names its index, because
-//! SQLite's planner would read the whole table to save a sort.
+//! Queries that select repairs and refusals for display, with a filter. Each query names its index,
+//! because SQLite's planner would read the whole table to save a sort.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -14,11 +14,11 @@ use crate::{
     Error, Filter, Record, RecordedReason, Refusal, RefusalCount, RefusalTotals, RepairState, Which,
 };
 
-/// Number of records that a query reads at once. The caller gets them after the query has ended: a
-/// reader that waits for its terminal must not keep SQLite from clearing its write-ahead log.
+/// How many records one query reads. The caller gets them only after the query has ended. A program
+/// that waits for its terminal must not keep SQLite from clearing its write-ahead log.
 const PAGE: u32 = 1000;
-/// Number of records that a query of a whole host reads at once. The index has them in the order of
-/// the services, so each page sorts all records of the host.
+/// How many records one query for a whole host reads. The index orders them by service, so SQLite
+/// sorts all records of the host for each page.
 const PAGE_OF_HOST: u32 = 20_000;
 
 /// Returns the query for the last jobs whose ID is at least ?1 and below ?2.
@@ -43,7 +43,7 @@ impl SqliteLedger {
         self.search(&Search::refusals(filter), filter.limit, |row| refusal(row, lossy), each)
     }
 
-    /// Reads page by page. Each page continues after the last row of the page before.
+    /// Reads records page by page. Each page continues after the last row of the previous page.
     fn search<T>(
         &mut self,
         search: &Search,
@@ -90,7 +90,7 @@ impl SqliteLedger {
         Ok(counts.into_iter().next().unwrap_or(0))
     }
 
-    /// Counts here and not in SQL, because SQLite would sort all refusals to group them.
+    /// Counts refusals here and not in SQL, because SQLite would sort all refusals to group them.
     pub(super) fn totals_of_refusals(
         &self,
         filter: &Filter<'_>,
@@ -122,19 +122,19 @@ impl SqliteLedger {
     }
 }
 
-/// A number of refusals, and the times of the first and of the last of them.
+/// A number of refusals, and the times of the first and the last one.
 type CountAndTimes = (u32, i64, i64);
 
-/// The number of refusals of each service, by host, with the times of the first and the last.
+/// For each host and service, the number of refusals and the times of the first and the last one.
 #[derive(Default)]
 struct ObjectTally(HashMap<Vec<u8>, HashMap<Vec<u8>, CountAndTimes>>);
 
 impl ObjectTally {
-    /// Counts a row with host, service and time in its columns from 1 on.
+    /// Counts a row, which holds the host, the service and the time in its columns from 1 on.
     fn count(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let (host, service) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
         let at: i64 = row.get(3)?;
-        // Most objects are counted many times. Copy a name only for the first.
+        // Most objects are counted many times, so copy their name only the first time.
         if !self.0.contains_key(host) {
             self.0.insert(host.to_vec(), HashMap::new());
         }
@@ -171,12 +171,13 @@ impl ObjectTally {
     }
 }
 
-/// The index, and the terms of the WHERE clause, with which a query finds what a filter matches.
-/// `values` are for the placeholders of the terms, in the same order. Values never become part of
-/// the SQL text.
+/// The index and the WHERE terms with which a query finds the records that match a filter. `values`
+/// holds the values for the placeholders in the terms, in the same order. Values never become part
+/// of the SQL text.
 pub(super) struct Search {
     select: &'static str,
-    /// The column with the time of a record, and the one that orders records of the same time.
+    /// The column with the time of a record. Records of the same time are ordered by the column
+    /// `id`.
     time: &'static str,
     id: &'static str,
     index: &'static str,

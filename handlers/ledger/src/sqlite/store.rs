@@ -31,7 +31,8 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // Handlers queue for this lock in the kernel, in order. SQLite would sleep and try again.
+        // With this lock, handlers queue in the kernel, in order. Without it, SQLite would make
+        // them sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));
         // An immediate transaction takes the write lock before it reads the history. No other
@@ -46,7 +47,7 @@ impl Ledger for SqliteLedger {
             .map_err(&of_store)?;
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
-                // Nobody must see the reservation without its lock.
+                // Nobody must see the reservation without its lock, so take the lock first.
                 let lock = WorkerLock::acquire(path, claim.job)?;
                 insert::repair(&transaction, claim, &name, server, now)
                     .and_then(|()| transaction.commit())
@@ -56,8 +57,9 @@ impl Ledger for SqliteLedger {
             }
             Decision::NoAction(why) => {
                 transaction.commit().map_err(&of_store)?;
-                // The others that wait for the lock would wait for a flush as well. If a power
-                // failure undoes the refusal, nothing has been repaired.
+                // Do not flush, because the processes that wait for the lock would wait for the
+                // flush as well. A power failure may undo the refusal, which is harmless because
+                // nothing was repaired.
                 let write = |store: &mut _| insert::refusal(store, claim, &why, server, now);
                 unflushed(&mut self.store, write).map_err(&of_store)?;
                 Ok(Err(why))
@@ -112,8 +114,8 @@ impl Ledger for SqliteLedger {
         rung: Option<u32>,
         text: &str,
     ) -> Result<(), Error> {
-        // The next rung and the outcome are flushed, and this step with them. If the power fails
-        // before, the gate still reports how the rung ended.
+        // Do not flush this step. The next rung and the outcome are flushed, and this step with
+        // them. If the power fails before that, the gate still reports how the rung ended.
         let written =
             unflushed(&mut self.store, |store| insert::step(store, job, now, kind, rung, text));
         self.named(written)
@@ -167,7 +169,7 @@ impl Ledger for SqliteLedger {
         for record in self.rows(&sql, (), |row| record(row, strict))? {
             let alive = self.is_alive(&record.job);
             // A worker releases its lock after it has recorded the end. If the lock is free, the
-            // repair can have ended after we read the table.
+            // repair may have ended after we read the table.
             if alive || !self.has_ended(&record.job)? {
                 running.push(Running { record, alive });
             }

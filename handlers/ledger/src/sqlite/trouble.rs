@@ -9,8 +9,8 @@ use super::REFUSALS_KEPT;
 use super::row::{age, millis, object, span_millis};
 use crate::RepairOutcome;
 
-/// Number of repairs beyond the budget of an incident that are read in any case. The reason for a
-/// refusal counts them.
+/// How many repairs beyond an incident's budget are read in any case. The reason for a refusal
+/// counts these repairs.
 const READ_BEYOND_BUDGET: usize = 100;
 
 /// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
@@ -21,13 +21,15 @@ const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outco
 
 /// Reads the repairs of an object from the newest back in time, and the refusals that show whether
 /// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
-/// can change the decision:
+/// can change the decision, which is the case in two situations:
 ///
-/// - the incident has begun and no older repair counts for the cooldown or the window, or
-/// - the breaker is open. The first rule about the incident then refuses, whatever is older.
+/// - The start of the incident has been passed and no older repair counts for the cooldown or the
+///   window.
+/// - The breaker is open. The first rule about the incident then refuses, no matter what the older
+///   records are.
 ///
-/// So the limits of the policy bound the number of rows. Only repairs that could not run are read
-/// back to the start of the incident, because no limit counts them.
+/// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
+/// all the way back to the start of the incident, because no limit counts them.
 pub(super) fn read(
     store: &Connection,
     event: &Event,
@@ -59,7 +61,7 @@ struct Walk<'a> {
     since: i64,
     /// Whether the walk has passed the start of the incident.
     is_over: bool,
-    /// Number of repairs at which the walk looks whether the breaker is open.
+    /// Number of repairs at which the walk next checks whether the breaker is open.
     enough: usize,
 }
 
@@ -86,8 +88,8 @@ impl<'a> Walk<'a> {
         span_millis(self.horizon.limits.healthy_for)
     }
 
-    /// Goes back to a repair, whose times are also given in milliseconds since 1970. Returns
-    /// `false` if neither it nor an older one counts.
+    /// Goes back to a repair, whose start and end are also in milliseconds since 1970. Returns
+    /// `false` if neither this repair nor any older one counts.
     fn reach(&mut self, past: PastRepair, began: i64, ended: i64) -> rusqlite::Result<bool> {
         self.is_over |= self.history.reset.is_some_and(|reset| past.ended >= reset);
         if !self.is_over {
@@ -190,7 +192,8 @@ impl<'a> Refusals<'a> {
 
     /// Returns a chain of refusals that leads from `since` back towards `until` in steps shorter
     /// than `quiet`. Each step is as long as possible. Two steps together lead back at least
-    /// `quiet`, so their number depends on `quiet` and [`REFUSALS_KEPT`], not on that of refusals.
+    /// `quiet`, so the number of steps depends on `quiet` and [`REFUSALS_KEPT`], not on the number
+    /// of refusals.
     fn chain(&mut self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         let end = until.saturating_sub(1).max(self.kept_since);
