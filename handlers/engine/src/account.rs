@@ -133,7 +133,7 @@ fn process(main: &Path, uid: u32) -> Option<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_it).min()
 }
 
-/// Returns the real user ID of a process. The owner of /proc/PID does not show it, because the
+/// Returns the real user ID of a process. The owner of /proc/PID does not show this ID, because the
 /// directory belongs to root once the process has changed its user (proc(5)).
 fn runs_as(pid: u32) -> Option<u32> {
     let status = String::from_utf8(proc_file(pid, "status")?).ok()?;

@@ -25,7 +25,7 @@ impl<'a> NagiosFiles<'a> {
         NagiosFiles { config, writes_index: true }
     }
 
-    /// Creates an engine that writes no index of the status file while it observes an object.
+    /// Creates an engine that only reads the index of the status file, and never writes it.
     pub fn read_only(config: &'a Config) -> NagiosFiles<'a> {
         NagiosFiles { config, writes_index: false }
     }
@@ -125,7 +125,7 @@ mod tests {
         super::observe(path, IndexFile { path: &index, is_written: true }, event, since)
     }
 
-    /// Returns what the engine observes for an event that happened at second `since`.
+    /// Returns what the engine observes for an event at `since`, in seconds since 1970.
     fn observed(
         host: &str,
         service: Option<&str>,

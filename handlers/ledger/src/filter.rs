@@ -70,8 +70,9 @@ pub struct RefusalCount {
 pub struct RefusalTotals {
     /// The number of refusals for each reason, the highest first.
     pub reasons: Vec<(RecordedReason, u32)>,
-    /// The objects with the most refusals for one reason. The highest count comes first.
+    /// The objects with the most refusals for one reason, the highest count first.
     pub objects: Vec<RefusalCount>,
-    /// Number of all objects that were refused a repair for this reason.
+    /// Total number of objects with a refusal for that reason, including those left out of
+    /// `objects`.
     pub all_objects: usize,
 }

@@ -47,8 +47,8 @@ pub fn held_back(
     Ok(held)
 }
 
-/// Returns bounds for the limits of all repairs, including those that are on record but no longer
-/// in the policy, which have the default limits.
+/// Returns bounds for the limits of all repairs. Repairs that are on record but no longer in the
+/// policy have the default limits, so the bounds cover these as well.
 fn bounds(policy: &Policy) -> LimitBounds {
     let default = Limits::default();
     let all = || policy.repairs.values().map(|rules| &rules.limits).chain([&default]);

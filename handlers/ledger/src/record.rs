@@ -66,7 +66,7 @@ words! {
 }
 
 impl StepKind {
-    /// Whether such a step shows that a rung ran or may have run.
+    /// Whether a step of this kind shows that a rung ran or may have run.
     pub fn may_have_run(self) -> bool {
         match self {
             StepKind::Ran | StepKind::Failed | StepKind::Unknown => true,
@@ -103,7 +103,7 @@ pub enum RepairState {
 }
 
 impl RepairState {
-    /// Returns `running`, or the outcome's word.
+    /// Returns `running`, or the word for the outcome.
     pub fn as_str(self) -> &'static str {
         match self {
             RepairState::Running => "running",
@@ -172,7 +172,7 @@ impl Record {
     }
 }
 
-/// One step in the course of a repair.
+/// One recorded step of a repair.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Step {
     /// When the step was recorded.
@@ -250,7 +250,7 @@ pub struct Reset {
     pub reason: String,
 }
 
-/// A pause of repairs for everything, for one host or for one service.
+/// A pause of repairs of everything, of one host or of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// Name of the paused host; `None` if everything is paused.
@@ -276,7 +276,7 @@ impl Paused {
         }
     }
 
-    /// Returns the pause as the reason why nothing is repaired at the time `now`.
+    /// Returns the pause as a reason to refuse a repair at the time `now`.
     pub fn as_reason(&self, now: SystemTime) -> Reason {
         Reason::Paused {
             by: self.by.clone(),

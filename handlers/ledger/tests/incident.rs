@@ -132,7 +132,7 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 /// Records the signs of trouble in the ledger. Returns the complete history as seen `quiet` minutes
-/// after the last sign, and the time of that point.
+/// after the last sign, and that time.
 fn record(
     ledger: &mut Box<dyn Ledger>,
     signs: &[Sign],

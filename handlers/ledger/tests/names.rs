@@ -1,5 +1,5 @@
-//! Tests that the ledger stores the names of hosts and services as bytes and returns their
-//! spelling.
+//! Tests that the ledger stores the names of hosts and services as bytes, and returns them as
+//! encoded by `policy::spell`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -92,7 +92,7 @@ fn keeps_repairs_forever_unless_told_otherwise() {
     assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
 }
 
-/// Creates a ledger like one from an older version, whose file cannot shrink.
+/// Creates a ledger whose file cannot shrink, like one from an older version.
 fn older() -> Place {
     let place = Place::new();
     drop(place.open());

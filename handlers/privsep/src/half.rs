@@ -103,8 +103,8 @@ impl Half {
     }
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
-    /// error to ours. Then kills the child. Removes control characters from the answer unless
-    /// `exact` is set. Set `exact` if a program reads the answer.
+    /// error to ours. Then kills the child. Removes control characters from the answer, unless
+    /// `exact` is set because a program reads the answer.
     ///
     /// # Errors
     /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if

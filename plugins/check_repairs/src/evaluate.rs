@@ -134,8 +134,8 @@ fn answered(reply: &GateReply) -> String {
     }
 }
 
-/// Builds the output. The worst findings come first, and the first line has only a few of them.
-/// `-v` adds the details of all findings, and `-vv` adds `all`.
+/// Builds the output. The worst findings come first, and the first line contains only a few of
+/// them. `-v` adds the details of all findings, and `-vv` adds `all`.
 fn outcome(
     mut findings: Vec<CheckFinding>,
     fine: &str,

@@ -115,8 +115,8 @@ struct Templates<'a> {
     missing: &'a mut MissingTemplates,
 }
 
-/// Maximum length of a chain of templates. Templates further up are ignored, because a longer chain
-/// could exhaust the stack. Hand-written configurations have fewer than ten.
+/// Maximum length of a chain of templates. Templates beyond it are ignored, because a longer chain
+/// could exhaust the stack. Chains written by people have fewer than ten.
 const DEEPEST: usize = 500;
 
 impl Templates<'_> {

@@ -52,8 +52,8 @@ impl<R: BufRead> ConfigurationLines<R> {
         self.is_unread = true;
     }
 
-    /// Appends the next physical line. If that line continues another one, leaves out its leading
-    /// blanks. Returns false at the end of the file.
+    /// Appends the next physical line. If it continues a line, leaves out its leading blanks.
+    /// Returns false at the end of the file.
     fn physical(&mut self) -> io::Result<bool> {
         let start = self.line.len();
         let is_first = self.read + 1 == self.number;

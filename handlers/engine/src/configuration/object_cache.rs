@@ -1,6 +1,6 @@
-//! Reads host addresses and the opted-in objects from the object cache. The addresses are missing
-//! from the status file. In the cache, Nagios has already applied all templates. A large site's
-//! cache is 200 MB, so it is read block by block in constant memory.
+//! Reads host addresses, which the status file does not contain, and the opted-in objects from the
+//! object cache. In the cache, Nagios has already applied all templates. A large site's cache is
+//! 200 MB, so it is read block by block in constant memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -17,7 +17,8 @@ use crate::line_buffer::LineBuffer;
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
-    /// The names of the repairs for each host that opted in, itself or through one of its services.
+    /// For each host that opted in, itself or through one of its services, the names of its
+    /// repairs.
     pub opted: BTreeMap<String, Vec<String>>,
 }
 
@@ -50,7 +51,7 @@ pub enum ObjectCacheError {
     Unreadable {
         /// Path of the object cache.
         path: PathBuf,
-        /// Error of the operating system.
+        /// Error from the operating system.
         why: io::Error,
     },
 }

@@ -61,7 +61,7 @@ impl ConfigurationReader {
         Ok(Some(self.main_file(path, directives)))
     }
 
-    /// Reads all files that are named in the main file with these directives.
+    /// Reads all files that the directives of the main file name.
     fn main_file(&mut self, path: &Path, directives: Vec<(String, DirectiveValue)>) -> MainFile {
         let mut main = MainFile::at_path(path);
         self.directives(directives, &mut main);
@@ -121,7 +121,7 @@ impl ConfigurationReader {
     fn definitions_of(&mut self, path: &Path, mut file: OpenFile) -> io::Result<()> {
         let known = self.definitions.len();
         let includes = self.definitions_in(path, &mut file);
-        // If the file cannot be read to its end, discard all of its definitions.
+        // If the file cannot be read to its end, ignore all of its definitions.
         for (name, value) in includes.inspect_err(|_| self.definitions.truncate(known))? {
             let place = value.path();
             match name.as_str() {
@@ -199,7 +199,7 @@ struct OpenFile {
 
 /// Text in the header by which an object cache is recognized.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
-/// Number of bytes at the start of a file in which to look for [`CACHE_MARK`].
+/// How many bytes at the start of a file are searched for [`CACHE_MARK`].
 const HEADER: u64 = 200;
 /// Size of the read buffer, in bytes.
 const BUFFER: usize = 64 * 1024;

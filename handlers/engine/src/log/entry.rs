@@ -92,7 +92,7 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             let (why, _) = field(rest)?;
             match state(service, why) {
                 Some(state) if !state.is_good() => LogEvent::Notified,
-                // This is for example `ACKNOWLEDGEMENT (CRITICAL)`. All other notifications are
+                // Matches, for example, `ACKNOWLEDGEMENT (CRITICAL)`. All other notifications are
                 // about recoveries, downtimes and flapping.
                 _ if why.starts_with(b"ACKNOWLEDGEMENT") => LogEvent::Acknowledged(true),
                 _ => return None,

@@ -8,7 +8,7 @@ use crate::line_buffer::LineBuffer;
 /// much shorter.
 const LONGEST: usize = 256 * 1024;
 
-/// A reader that returns a log line by line.
+/// A reader that returns one line of a log at a time.
 pub struct LogLines<R>(LineBuffer<R>);
 
 impl<R: Read> LogLines<R> {

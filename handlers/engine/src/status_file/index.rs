@@ -32,10 +32,10 @@ type Entry = (u64, u64);
 /// Size of an entry in the index file, in bytes.
 const ENTRY: u64 = 16;
 
-/// The file in which workers share the index of a status file, and how to use it.
+/// Where workers share the index of a status file, and whether to write it.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexFile<'a> {
-    /// Path of the index file. Only root and our user may be able to write to its directory.
+    /// Path of the index file. Its directory must be writable only by root and our user.
     pub path: &'a Path,
     /// Whether to write the index if it is missing or outdated. If `false`, the index is only read.
     pub is_written: bool,
@@ -104,7 +104,7 @@ impl StatusIndex {
             ControlFlow::Continue(())
         })?;
         entries.sort_unstable();
-        // This scan does not count lines, so it knows no line number.
+        // This scan does not count lines, so the line number would be wrong.
         let program = ProgramStatus { event_handlers_line: 0, ..program };
         Ok(StatusIndex { program, share, entries: Entries::Built(entries) })
     }
@@ -207,7 +207,8 @@ impl StatusIndex {
 
 /// Reads the object whose block begins at `offset`. Returns `None` if no such block begins there.
 fn read_block(status: &File, offset: u64) -> io::Result<Option<ObjectStatus>> {
-    // A block begins at the start of a line, so read the line end before it as well.
+    // Also read the byte before the block, which must be a line end. A block can begin only at the
+    // start of a line.
     let offset_before = offset.saturating_sub(1);
     let file = ReadAt { file: status, offset: offset_before };
     let mut found = None;
@@ -244,7 +245,7 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// Reads a file from an offset on, without using the file's own position.
+/// Reads from an offset in a file, without using the file's own position.
 struct ReadAt<'a> {
     file: &'a File,
     offset: u64,

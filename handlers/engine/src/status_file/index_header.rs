@@ -37,7 +37,7 @@ impl FileIdentity {
 pub(super) struct Header {
     /// The status file that the index belongs to.
     pub(super) identity: FileIdentity,
-    /// The header of an index file.
+    /// The status of Nagios itself. Line numbers are not kept.
     pub(super) program: ProgramStatus,
     /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub(super) share: (u32, u32),
@@ -100,7 +100,7 @@ fn checksum(values: &[u64; VALUES]) -> u64 {
     hasher.finish()
 }
 
-/// Returns a time as seconds since 1970. The status file has only whole seconds.
+/// Returns the time in seconds since 1970. The status file has only whole seconds.
 fn epoch(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -95,7 +95,7 @@ fn bytes_read(work: impl FnOnce()) -> u64 {
         let (_, count) = text.lines().next().unwrap().split_once("rchar: ").unwrap();
         count.parse().unwrap()
     };
-    // Reading the counts is itself counted, so subtract it.
+    // Reading the counts is itself counted, so measure it first and subtract it.
     let before = count();
     let own = count() - before;
     work();

@@ -42,7 +42,7 @@ pub enum StatusFileError {
     Unreadable {
         /// Path of the status file.
         path: PathBuf,
-        /// Error of the operating system.
+        /// Error from the operating system.
         why: io::Error,
     },
     /// The file is empty, or it is not a status file.
@@ -66,7 +66,8 @@ pub enum StatusFileError {
 pub struct ObjectReport {
     /// The status of Nagios itself, without line numbers.
     pub program: ProgramStatus,
-    /// The object; `None` if the file does not contain it. Its line numbers start at its block.
+    /// The object; `None` if the file does not contain it. Its line numbers are counted from the
+    /// start of its block.
     pub object: Option<ObjectStatus>,
     /// The host of a service, or the host itself; `None` if the file does not contain it.
     pub host: Option<ObjectStatus>,

@@ -15,7 +15,7 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. Only the first one of each counts, so that a scan need not look for more.
+    /// found. Only the first one of each counts, so a scan need not look for more.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
@@ -39,7 +39,7 @@ pub struct ObjectStatus {
     pub problem_id: u64,
     /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
-    /// Whether Nagios considers the object flapping.
+    /// Whether Nagios considers the object to be flapping.
     pub flapping: bool,
     /// Number of active downtimes of the object itself, not counting those of its host.
     pub downtime: u32,
@@ -183,7 +183,7 @@ impl ObjectStatus {
         !self.repair.is_empty()
     }
 
-    /// Whether the object is in trouble, which means CRITICAL, DOWN or UNREACHABLE.
+    /// Whether the object counts as in trouble, which means CRITICAL, DOWN or UNREACHABLE.
     pub fn in_trouble(&self) -> bool {
         matches!(self.state(), ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable)
     }

@@ -24,7 +24,7 @@ const IDENTITY: [&str; 4] = ["host_name=", "service_description=", "current_stat
 /// Which fields of each object a scan reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fields {
-    /// All fields, with the numbers of their lines.
+    /// All fields, with their line numbers.
     All,
     /// Only the names, the state and the repair. This is several times as fast.
     Identity,
@@ -90,8 +90,8 @@ struct Scan<E> {
 impl<E: FnMut(u64, &ObjectStatus) -> ControlFlow<()>> Scan<E> {
     /// Scans whole lines. `offset` is their position in the file.
     fn chunk(&mut self, offset: u64, text: &[u8]) -> ControlFlow<()> {
-        // `pending` is the start of the lines that were not passed to a block yet, and `next` is
-        // the start of the next line.
+        // `pending` is the start of the lines that have not been passed to a block yet, and `next`
+        // is the start of the next line.
         let (mut pending, mut next) = (0, 0);
         while let Some((start, end)) = line_with_brace(text, next) {
             next = end;

@@ -75,8 +75,8 @@ impl DecisionLock {
 }
 
 /// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
-/// service manager can kill a worker together with Nagios. The next worker notices this because the
-/// lock is free.
+/// service manager can kill a worker together with Nagios. The next worker notices this, because it
+/// finds the lock free.
 #[derive(Debug)]
 pub(super) struct WorkerLock {
     path: PathBuf,

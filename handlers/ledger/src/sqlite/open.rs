@@ -121,7 +121,8 @@ fn with_system_error(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
     }
-    // SQLite needs three descriptors, for the ledger, its log and its index. Try to open as many.
+    // SQLite needs three descriptors, for the ledger, its log and its index. Open as many to get
+    // the error of the system call.
     match (0..3).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
         Err(why) => Error::Directory { path: file.to_owned(), why },
         Ok(_) => error,
@@ -133,8 +134,7 @@ fn with_system_error(error: Error, file: &Path) -> Error {
 /// ledger.
 const RETRY_TIME: Duration = Duration::from_secs(1);
 
-/// Calls `attempt` again until `is_closed` returns `false` for the result, for at most
-/// [`RETRY_TIME`].
+/// Repeats `attempt` until `is_closed` returns `false` for the result, for at most [`RETRY_TIME`].
 fn retry<T>(attempt: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
     let until = Instant::now() + RETRY_TIME;
     loop {
@@ -173,8 +173,8 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
         draft,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NOFOLLOW,
     )?;
-    // With this setting, the sweep can return unused space to the file system. SQLite accepts it only
-    // before anything is written.
+    // With this setting, the sweep can return unused space to the file system. SQLite accepts the
+    // setting only before anything is written.
     store.pragma_update(None, "auto_vacuum", INCREMENTAL)?;
     store.execute_batch(WAL)?;
     schema::write(&store)?;
@@ -200,7 +200,7 @@ fn check_owner(path: &Path) -> Result<(), Error> {
 }
 
 /// Checks that no other account can replace the ledger. An account that can delete the ledger can
-/// put one without history in its place. In a directory with the sticky bit, only the owner of a
+/// replace it with one that has no history. In a directory with the sticky bit, only the owner of a
 /// file can delete it.
 fn check_directory(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);

@@ -19,7 +19,7 @@ pub(super) const RESET: &str = "SELECT at, host, service, by_whom, reason FROM r
 
 pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
 
-/// A function that reads a text column, which is [`strict`] or [`lossy`].
+/// A function that reads a text column, either [`strict`] or [`lossy`].
 pub(super) type ReadText = fn(&Row<'_>, usize) -> Result<String>;
 
 /// Reads a text on which a decision depends. Fails if it is not UTF-8, because then the ledger is

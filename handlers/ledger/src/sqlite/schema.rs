@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::store_error;
 use crate::Error;
 
-/// Marks a SQLite file as a ledger ("SHL1"), see SQLite's `PRAGMA application_id`.
+/// Marks a SQLite file as a ledger ("SHL1"). See SQLite's `PRAGMA application_id`.
 const APPLICATION_ID: i64 = 0x5348_4c31;
 /// Version of the schema that this program reads and writes, stored in SQLite's `PRAGMA
 /// user_version`.
@@ -71,7 +71,7 @@ fn newer(path: &Path, found: i64) -> Error {
 }
 
 /// Whether the file has exactly the tables and indexes of `wanted`. A view in place of a table, or
-/// a trigger, would run code of its author in our queries. SQLite stores the text of each statement
+/// a trigger, would run its author's code in our queries. SQLite stores the text of each statement
 /// with its comments (<https://sqlite.org/schematab.html>), so a change to a comment inside a
 /// statement changes the schema.
 fn is_exactly(store: &Connection, wanted: &str) -> rusqlite::Result<bool> {

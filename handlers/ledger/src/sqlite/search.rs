@@ -130,7 +130,7 @@ type CountAndTimes = (u32, i64, i64);
 struct ObjectTally(HashMap<Vec<u8>, HashMap<Vec<u8>, CountAndTimes>>);
 
 impl ObjectTally {
-    /// Counts a row, which holds the host, the service and the time in its columns from 1 on.
+    /// Counts a row. Its columns from 1 on hold the host, the service and the time.
     fn count(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let (host, service) = (row.get_ref(1)?.as_bytes()?, row.get_ref(2)?.as_bytes()?);
         let at: i64 = row.get(3)?;
@@ -272,7 +272,7 @@ impl Search {
         format!("INDEXED BY {}{filter}{}", self.index, self.terms.join(" AND "))
     }
 
-    /// Returns the query of one page. Its last three values are the time and the ID of the row
+    /// Returns the query for one page. Its last three parameters are the time and the ID of the row
     /// before the page, and the size of the page.
     pub(super) fn page(&self) -> String {
         let Search { select, time, id, .. } = self;

@@ -19,14 +19,14 @@ const READ_BEYOND_BUDGET: usize = 100;
 const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
     WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
 
-/// Reads the repairs of an object from the newest back in time, and the refusals that show whether
+/// Reads the repairs of an object, from the newest back in time, and the refusals that show whether
 /// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
 /// can change the decision, which is the case in two situations:
 ///
-/// - The start of the incident has been passed and no older repair counts for the cooldown or the
-///   window.
-/// - The breaker is open. The first rule about the incident then refuses, no matter what the older
-///   records are.
+/// - The walk has passed the start of the incident, and no older repair counts for the cooldown or
+///   the window.
+/// - The breaker is open. The first rule about the incident then refuses, whatever the older
+///   records contain.
 ///
 /// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
 /// all the way back to the start of the incident, because no limit counts them.
@@ -108,7 +108,8 @@ impl<'a> Walk<'a> {
         Ok(true)
     }
 
-    /// Follows refusals back towards `ended`, unless the gap is too short to end the incident.
+    /// Follows refusals back towards `ended`, unless the gap after `ended` is too short to end the
+    /// incident.
     fn follow_refusals(&mut self, ended: i64) -> rusqlite::Result<()> {
         let quiet = self.quiet();
         if self.since.saturating_sub(ended) >= quiet {
@@ -127,7 +128,8 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether the repairs that were read have opened the breaker. Older repairs cannot close it.
-    /// Counting takes time, so this returns `false` until the number of repairs has doubled.
+    /// Counting takes time, so this returns `false` without counting until the number of repairs
+    /// has doubled.
     fn has_open_breaker(&mut self) -> bool {
         if self.history.repairs.len() < self.enough {
             return false;
