@@ -11,7 +11,8 @@ use crate::record::{RecordedReason, RepairState};
 pub struct Filter<'a> {
     /// Hosts and services to include.
     pub which: Which<'a>,
-    /// Start of the time range in which the repair was reserved or refused, inclusive.
+    /// Start of the time range, inclusive. The range applies to the time when a repair was reserved
+    /// or refused.
     pub since: Option<SystemTime>,
     /// End of the time range, exclusive.
     pub until: Option<SystemTime>,
@@ -59,9 +60,9 @@ pub struct RefusalCount {
     pub reason: RecordedReason,
     /// Number of refusals that match the filter.
     pub count: u32,
-    /// When the first refusal that matches the filter happened.
+    /// Time of the first refusal that matches the filter.
     pub first: SystemTime,
-    /// When the last refusal that matches the filter happened.
+    /// Time of the last refusal that matches the filter.
     pub last: SystemTime,
 }
 

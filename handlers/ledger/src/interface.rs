@@ -149,9 +149,9 @@ pub trait Ledger: Send {
     /// Returns the refusal of a job, if it was recorded at `since` or later.
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the host, service and newest repair's name of each object that may have reached a
-    /// limit within `bounds`. The result includes every object that has reached one, and few
-    /// others.
+    /// Returns each object that may have reached a limit within `bounds`, with its host, its
+    /// service and the name of its newest repair. The result includes every object that has reached
+    /// a limit, and few others.
     fn may_be_held_back(
         &mut self,
         bounds: &LimitBounds,
@@ -170,10 +170,10 @@ pub trait Ledger: Send {
     /// Returns the repairs that ended after `since` with an unknown outcome, the newest first.
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error>;
 
-    /// Pauses repairs. Replaces an earlier pause of the same scope.
+    /// Pauses repairs. Replaces an earlier pause with the same scope.
     fn pause(&mut self, pause: &Paused) -> Result<(), Error>;
 
-    /// Ends the pause of exactly this scope and returns it. Returns `None` if there is no such
+    /// Ends the pause with exactly this scope and returns it. Returns `None` if there is no such
     /// pause or if it is already over.
     fn resume(
         &mut self,
@@ -221,12 +221,12 @@ pub trait Ledger: Send {
         Ok(all)
     }
 
-    /// Returns the newest repairs, the newest first.
+    /// Returns the last `limit` repairs, the newest first.
     fn records(&mut self, limit: u32) -> Result<Vec<Record>, Error> {
         self.repairs(&Filter { limit: Some(limit), ..Filter::default() })
     }
 
-    /// Returns the newest refusals, the newest first.
+    /// Returns the last `limit` refusals, the newest first.
     fn refusals(&mut self, limit: u32) -> Result<Vec<Refusal>, Error> {
         self.refused(&Filter { limit: Some(limit), ..Filter::default() })
     }

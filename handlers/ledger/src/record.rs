@@ -12,8 +12,8 @@ pub struct Claim<'a> {
     pub job: &'a JobId,
     /// Event that the repair is requested for.
     pub event: &'a Event,
-    /// How long the whole repair can take at most. After this time, a repair whose worker is dead
-    /// counts as ended even if its gate does not answer.
+    /// Maximum duration of the whole repair. After this time, a repair whose worker is dead counts
+    /// as ended even if its gate does not answer.
     pub lease: Duration,
     /// How much of the history the decision needs.
     pub horizon: Horizon,
@@ -25,7 +25,7 @@ words! {
     /// How a repair ended. The ledger stores each variant as a word.
     #[derive(Serialize, Deserialize)]
     pub enum RepairOutcome {
-        /// A rung ran and its check is OK.
+        /// A rung ran, and the check after it is OK.
         Healed = "healed",
         /// Every rung was tried and the fault is still there.
         NotHealed = "not-healed",

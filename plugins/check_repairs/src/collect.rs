@@ -34,8 +34,8 @@ impl From<ledger::Error> for CollectError {
 pub struct LedgerSummary {
     /// Number of repairs within the window that healed the fault without a relapse.
     pub healed: u32,
-    /// Repairs within the window that were not effective, because they did not heal, could not run
-    /// or relapsed. The newest comes first.
+    /// Repairs within the window that were not effective, because they did not heal the fault,
+    /// could not run or relapsed. The newest comes first.
     pub failed: Vec<Record>,
     /// How many of the failed repairs healed a fault that then relapsed.
     pub relapsed: u32,

@@ -164,7 +164,7 @@ fn outcome(
     if options.verbose > 1 {
         lines.extend(all);
     }
-    // Names, and text from hosts, can contain line breaks.
+    // Names, and text from hosts, can contain line breaks, so clean each line.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }

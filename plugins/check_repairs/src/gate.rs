@@ -31,7 +31,7 @@ pub struct GateReply {
     pub version: Result<String, GateError>,
     /// Time from the start of the connection to the answer with the version.
     pub took: Duration,
-    /// How much of its limits each repair has used up. Empty if the gate did not answer or does not
+    /// How far each repair has used up its limits. Empty if the gate did not answer or does not
     /// support the request.
     pub usage: Result<Vec<Usage>, GateError>,
 }

@@ -9,8 +9,8 @@ use crate::guard::{Problem, catch_limit_signals, set_panic_hook};
 use crate::state::State;
 use crate::text::printable;
 
-/// How a command ended. The value of each variant is the exit code. A [`Problem`] exits 3, as in
-/// plugins.
+/// How a command ended. The value of each variant is the exit code. A [`Problem`] results in exit
+/// code 3, as in plugins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum ToolResult {

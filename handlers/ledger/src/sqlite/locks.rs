@@ -129,8 +129,8 @@ fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
     options.open(lock_path(ledger, job))
 }
 
-/// Returns the ID of a job that is still alive, if there is one. Older versions use the same lock
-/// files.
+/// Returns the ID of a job that is still alive, if there is one. This includes jobs of older
+/// versions, which use the same lock files.
 pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
     let directory = jobs_directory(ledger);
     let unusable = |why| Error::Directory { path: directory.clone(), why };
