@@ -42,7 +42,7 @@ pub trait Ledger: Send {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error>;
 
-    /// Returns the pause that covers an object, without reading anything else of its history.
+    /// Returns the pause that covers an object, without reading the rest of its history.
     fn pause_of(&mut self, event: &Event, now: SystemTime) -> Result<Option<Pause>, Error>;
 
     /// Records that a rung is about to run. Adds a step, and stores the rung's number, gate and
@@ -136,11 +136,10 @@ pub trait Ledger: Send {
     /// Returns the steps of one repair, in order.
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error>;
 
-    /// Returns the repairs of an object that were reserved after `since`, the newest first, at most
-    /// 100.
+    /// Returns an object's repairs that were reserved after `since`, the newest first, at most 100.
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error>;
 
-    /// Returns the newest refusal of an object that was recorded after `since`.
+    /// Returns an object's newest refusal that was recorded after `since`.
     fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
     /// Returns the record of the repair that a job was granted.

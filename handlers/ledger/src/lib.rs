@@ -2,7 +2,7 @@
 //!
 //! One transaction reads the history, lets the rules decide, and writes the reservation. If the
 //! transaction fails, nothing is written and nothing is repaired. A crash or a power failure after
-//! the transaction does not undo the reservation. It may undo only the last refusals, because they
+//! the transaction does not undo the reservation. Only the last refusals may be lost, because they
 //! are written after the transaction. A ledger that cannot be read is never treated as empty. It is
 //! an error, and nothing is repaired.
 

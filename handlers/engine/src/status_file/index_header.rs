@@ -100,7 +100,7 @@ fn checksum(values: &[u64; VALUES]) -> u64 {
     hasher.finish()
 }
 
-/// Returns the time in seconds since 1970. The status file has only whole seconds.
+/// Returns the time in seconds since 1970. Times in the status file are whole seconds.
 fn epoch(at: SystemTime) -> u64 {
     at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -186,8 +186,8 @@ fn scan_fields(
     })
 }
 
-/// Rejects a file that does not contain the time when it was written. Every status file contains
-/// it.
+/// Rejects a file that does not contain the time when it was written, because every status file
+/// contains this time.
 pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
     match program.written == SystemTime::UNIX_EPOCH {
         true => Err(StatusFileError::Foreign(path.to_owned())),

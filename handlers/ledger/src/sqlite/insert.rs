@@ -11,7 +11,7 @@ use crate::{Claim, StepKind};
 
 /// How many expired refusals are deleted whenever a new one is added. Because this is more than
 /// one, the table does not grow forever even if no sweep runs. Deleting only a few hardly prolongs
-/// the decision lock.
+/// the time for which the decision lock is held.
 const EXPIRED_PER_REFUSAL: u32 = 4;
 
 /// Value of the column `site`. A ledger serves one server, so all rows have the same site.

@@ -69,7 +69,7 @@ fn delete_repairs(
     Ok(deleted)
 }
 
-/// Returns some unused pages to the file system if there are many, and returns whether it did. A
+/// Gives some unused pages back to the file system if there are many. Returns whether it did. A
 /// ledger from an older version keeps its unused pages until `repairctl ledger migrate` has
 /// rewritten it.
 fn shrink(store: &Connection) -> rusqlite::Result<bool> {

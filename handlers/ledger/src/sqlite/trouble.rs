@@ -1,4 +1,5 @@
-//! Reads how long an object has been in trouble: its repairs, and the refusals between them.
+//! Reads the records that show how long an object has been in trouble: its repairs, and the
+//! refusals between them.
 
 use std::time::SystemTime;
 
