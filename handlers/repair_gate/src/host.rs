@@ -100,9 +100,9 @@ pub(crate) fn account(uid: u32) -> String {
         .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
-/// Refuses a file size limit that is too small for an index of records, the largest file that the
-/// gate writes. Otherwise SIGXFSZ could end the gate while it writes one, and std can neither catch
-/// nor ignore that signal (setrlimit(2)).
+/// Refuses to run if the file size limit is too small for an index of records, which is the largest
+/// file that the gate writes. Otherwise SIGXFSZ could kill the gate while it writes an index. std
+/// can neither catch nor ignore this signal (setrlimit(2)).
 fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

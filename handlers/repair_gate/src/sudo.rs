@@ -52,7 +52,8 @@ pub(crate) fn check_command(
 /// Checks the options that apply when sudo runs this account's commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // The option `listpw` can forbid `sudo -l` to an account that may still run the repair.
+    // The option `listpw` can keep an account from running `sudo -l`, even if the account may run
+    // the repair.
     if answered(&ran, "under which options sudo runs a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {

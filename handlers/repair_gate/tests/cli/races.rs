@@ -21,8 +21,8 @@ impl Drop for EndExchange<'_> {
     }
 }
 
-/// Calls `check` repeatedly while a thread keeps replacing `path`, alternately by the original file
-/// and by a symlink to `evil`.
+/// Calls `check` repeatedly while a thread keeps replacing `path`, alternately with the original
+/// file and with a symlink to `evil`.
 fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
@@ -36,7 +36,8 @@ fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
                 let copy = path.with_extension("copy");
                 fs::hard_link(&honest, &copy).unwrap();
                 fs::rename(&copy, path).unwrap();
-                // rename(2) onto another name of the same file does nothing.
+                // rename(2) does nothing if both names already refer to the same file. In that
+                // case, remove the copy.
                 let _ = fs::remove_file(&copy);
             }
         });
