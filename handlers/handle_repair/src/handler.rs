@@ -131,7 +131,7 @@ pub enum NotStarted {
     Failed {
         /// Path of the worker program.
         place: PathBuf,
-        /// Error of the system call.
+        /// Error that the system call returned.
         why: io::Error,
     },
     /// No worker exists at any of these paths.

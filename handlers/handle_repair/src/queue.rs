@@ -43,7 +43,7 @@ const DRAFT: &str = ".";
 /// Why a call could not be added to the queue or taken from it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The directory, a call or a slot is not usable.
+    /// The queue's directory or a file in it cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
     /// A call could not be written, or a slot could not be locked.
@@ -51,7 +51,7 @@ pub enum QueueError {
     Io {
         /// Path of the queue.
         path: PathBuf,
-        /// Error of the system call.
+        /// Error that the system call returned.
         why: io::Error,
     },
     /// Too many calls are already waiting.

@@ -1,5 +1,5 @@
-//! Checks the sudo(8) rules and options that apply to the gate's account, in the output of `sudo
-//! -l`. This changes nothing.
+//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. This
+//! changes nothing.
 
 use std::path::Path;
 

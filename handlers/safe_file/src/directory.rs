@@ -37,7 +37,7 @@ pub struct Directory {
 
 impl Directory {
     /// Opens a directory and checks every directory in its path, starting at the root. The path can
-    /// lead through a sticky directory such as /tmp if the directories below that belong to root or
+    /// lead through a sticky directory such as /tmp if the directories below it belong to root or
     /// to us.
     ///
     /// # Errors
