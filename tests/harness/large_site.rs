@@ -1,5 +1,5 @@
-//! The files of a large site, and the programs whose cost must stay low on such a site. `make
-//! scale` measures these programs, and the test `growth` checks what they print.
+//! The files of a large site, and the programs whose cost must stay low on such a site. These
+//! programs are measured by `make scale`, and the test `growth` checks what they print.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;

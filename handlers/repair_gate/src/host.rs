@@ -42,8 +42,8 @@ impl LocalHost {
         })
     }
 
-    /// Whether the umask makes files that a repair creates writable by everyone. std cannot set a
-    /// umask; sudo(8) adds 022 by itself.
+    /// Whether the umask lets everyone write to files that a repair creates. The gate cannot change
+    /// the umask, because std has no function for this; sudo(8) adds 022 by itself.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }

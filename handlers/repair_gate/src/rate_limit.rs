@@ -20,7 +20,7 @@ pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Returns the time for which a record is kept after the end of the repair. `retention` is the
+/// Returns how long a record is kept after the repair has ended. `retention` is the
 /// [`RepairDefinition::retention`] of the repair.
 pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
@@ -159,8 +159,8 @@ fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<Syst
     later
 }
 
-/// Returns the time until fewer than `most` of `moments` are in the future, or `None` if there are
-/// already fewer. `moments` must be in the order of [`later`].
+/// Returns how long it takes until fewer than `most` of `moments` are in the future, or `None` if
+/// there are already fewer. `moments` must be in the order of [`later`].
 fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
     moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
 }

@@ -95,7 +95,8 @@ fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
         .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
-    // Start the timer thread before the command.
+    // Start the timer thread before the command, so that the command never runs without a time
+    // limit.
     let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
         let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);

@@ -60,7 +60,7 @@ pub enum CalledOff {
     NotKnown(#[from] NotKnown),
 }
 
-/// The side effects of a climb, which tests replace.
+/// The side effects of climbing a ladder. Tests replace them with a mock.
 pub trait Executor {
     /// Records the output of the gate's `diagnose` commands before anything is changed, because a
     /// restart destroys evidence. Returns the first lines of the output. If the host cannot be

@@ -199,7 +199,7 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // For a pipe, this opens the other end, see proc_pid_fd(5).
+        // Opening this path for reading opens the other end of the pipe, see proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }

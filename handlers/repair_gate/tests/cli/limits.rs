@@ -250,7 +250,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock was set back, filed records count like records that are not filed yet.
+/// After the clock has been set back, filed records count in the same way as unfiled records.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));

@@ -86,8 +86,8 @@ fn never_reports_symlink_that_replaces_a_record() {
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The exchange puts temporary files next to the record, and the gate would refuse to work if it
-    // read them. It does not, because a request for a known job reads only that job's record.
+    // The thread puts temporary files next to the record, and the gate would refuse to work if it
+    // read them. A request for a known job reads only that job's record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(
