@@ -130,8 +130,8 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Writes or atomically replaces a file below `jobs`. The temporary file is in `jobs`, where
-    /// [`RecordStore::file_ended`] removes those that a crash has left behind.
+    /// Writes or atomically replaces a file below `jobs`. Writes a temporary file in `jobs` first.
+    /// If a crash leaves that file behind, [`RecordStore::file_ended`] removes it.
     fn replace(&self, path: &Path, text: &str) -> Result<(), UnusablePath> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = self.jobs.join(format!(".{name}.tmp"));
