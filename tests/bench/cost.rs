@@ -47,9 +47,9 @@ pub fn measure(argv: &[String]) -> Cost {
     Cost { cpu: *cpu, wall: *wall }
 }
 
-/// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts the memory
-/// of its parent as its own. Therefore time(1) starts the program, because time(1) is smaller than
-/// all measured programs.
+/// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts the parent's
+/// memory as the child's. Therefore time(1) starts the program, because time(1) is smaller than all
+/// measured programs.
 fn memory(argv: &[String]) -> f64 {
     let mut command = Command::new(system_program(&["time"]));
     let output = command

@@ -14,7 +14,8 @@ use crate::say;
 /// ended before the next measurement.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints how many milliseconds longer the call takes than `true`. The goal is less than ten.
+/// Prints how many milliseconds longer the call takes than running `true`. The goal is less than
+/// ten.
 pub fn compare(rounds: usize) {
     let lab = Lab::new();
     let monitor = &lab.monitor;

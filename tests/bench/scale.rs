@@ -1,5 +1,5 @@
-//! Measures how the cost of each program grows with the site and its history. The machine need not
-//! be idle, because only CPU time counts.
+//! Measures how the cost of each program grows with the size of the site and of its history. The
+//! machine need not be idle, because only CPU time counts.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -11,24 +11,25 @@ use nix::sys::time::TimeValLike;
 
 use crate::say;
 
-/// The sizes of the table. 1 is a site of 100,000 services.
+/// The site sizes to measure. Size 1 is a site with 100,000 services.
 const SIZES: [f64; 3] = [0.01, 0.1, 1.0];
-/// Number of runs of each row. The first one warms the caches and does not count.
+/// How often each row is run. The first run warms the caches and does not count.
 const RUNS: usize = 6;
-/// Time after which a row is not run again.
+/// Elapsed time after which a row is not run again.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
-/// The cost of a row at one size.
+/// What a row costs at one site size.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
-    /// User and system time of the program and its children; the median of all runs.
+    /// CPU time of the program and its children (user and system), as the median of all counted
+    /// runs.
     cpu_ms: f64,
-    /// Largest resident memory of one process.
+    /// Peak resident memory of the largest process.
     memory_mb: f64,
 }
 
-/// Measures all rows at each size up to `largest`, and prints a table. `generator` is the program
-/// `tests/scale/site`.
+/// Measures all rows at each size up to `largest`, and prints a table. `generator` is the path of
+/// the program built from `tests/scale/site`.
 pub fn print_table(generator: &Path, largest: f64) {
     let mut table: Vec<(&'static str, &'static str, Vec<Measured>)> = Vec::new();
     let mut speed = String::new();
@@ -82,7 +83,7 @@ fn children_ms() -> f64 {
 }
 
 /// Returns the peak memory of a run. time(1) starts the program, because the kernel counts the
-/// memory of the parent before exec as memory of the child.
+/// parent's memory as the child's until the child calls exec.
 fn memory_mb(site: &LargeSite, row: &CostRow) -> f64 {
     let time = system_program(&["time"]).display().to_string();
     let mut command = site.command(row, &[&time, "-f", "%M"]);

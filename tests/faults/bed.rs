@@ -13,7 +13,7 @@ pub const CALL: &str =
 
 /// A host whose only repair creates a file, and a monitor without Nagios.
 pub struct Bed {
-    /// The Nagios server, on which Nagios does not run.
+    /// The Nagios server. Nagios itself does not run on it.
     pub monitor: Monitor,
     /// The host to be repaired.
     pub web: WebSide,

@@ -42,11 +42,11 @@ fn signal_at_every_moment(signal: Signal) {
     assert!(background(&bed, &bed.monitor.policy).status().unwrap().success());
     let whole = begun.elapsed();
     no_worker(&bed);
-    // A handler that is killed before it starts a worker can leave its call in the queue, and the
-    // next call lets it run too.
+    // A handler that is killed before it starts a worker can leave its call in the queue. The next
+    // call's worker then runs that repair too.
     let (mut started, mut moment, mut waiting) = (0, 0, 0);
-    // On a busy machine, the handler may start its worker later than in the first run. Kill it
-    // later and later until it has started a worker.
+    // On a busy machine, the handler may start its worker later than in the first run. Kill later
+    // and later until a handler has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();

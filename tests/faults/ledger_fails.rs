@@ -1,5 +1,5 @@
-//! What happens if the ledger fails. If the handler cannot read or write the history, it must run
-//! nothing, reset nothing, and report the failure and what to do about it. After the cause is
+//! Tests what happens if the ledger fails. If the handler cannot read or write the history, it must
+//! run nothing, reset nothing, and report the failure and what to do about it. After the cause is
 //! fixed, all records must still be there.
 
 use std::fs;

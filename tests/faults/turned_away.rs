@@ -33,8 +33,8 @@ fn direct(bed: &Bed) -> u16 {
     bed.web.sshd.port
 }
 
-/// Listens in front of the host's sshd. The first `clients` clients get the reply with which sshd
-/// refuses connections. Later clients are connected to sshd.
+/// Starts a proxy in front of the host's sshd. The first `clients` clients get the reply with which
+/// sshd refuses connections. Later clients are connected to sshd.
 fn turning_away(clients: usize) -> impl Fn(&Bed) -> u16 {
     move |bed| {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();

@@ -1,5 +1,5 @@
-//! The files of a large site, and the programs whose cost must not grow with them. `make scale`
-//! measures these programs, and the test `growth` checks what they print.
+//! The files of a large site, and the programs whose cost must stay low on such a site. These
+//! programs are measured by `make scale`, and the test `growth` checks what they print.
 
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -20,11 +20,11 @@ pub struct LargeSite {
     place: Place,
     nagios: Account,
     numbers: Value,
-    /// The number of the next run whose command needs one.
+    /// Number of the next run for which `command` needs a unique number.
     next_run: AtomicU64,
 }
 
-/// A program that runs on a large site.
+/// A row of the cost table: a program that runs on a large site.
 #[derive(Debug)]
 pub struct CostRow {
     /// What the row measures.
@@ -35,27 +35,28 @@ pub struct CostRow {
     words: Vec<String>,
     /// The request to the gate; `None` if the program is not the gate.
     request: Option<&'static str>,
-    /// A file that gets a new time before each run, as if Nagios had written it again.
+    /// A file whose modification time is updated before each run, as if Nagios had written the file
+    /// again.
     touched: Option<PathBuf>,
     /// User and group that run the program.
     user: (u32, u32),
-    /// The exit code of each run.
+    /// The expected exit code of each run.
     pub code: i32,
-    /// What each run prints.
+    /// The expected output of each run.
     pub output: ExpectedOutput,
 }
 
 /// What the output of a program must contain.
 #[derive(Debug)]
 pub enum ExpectedOutput {
-    /// This text.
+    /// The output must contain this text.
     Text(String),
-    /// A JSON object with a list of this name and length.
+    /// The output must be a JSON object that contains a list with this name and length.
     List(&'static str, u64),
 }
 
 impl LargeSite {
-    /// Generates a site with the program `generator`, which is `tests/scale/site`.
+    /// Generates a site with the program `generator`, which is built from `tests/scale/site`.
     pub fn generate(generator: &Path, scale: &str) -> LargeSite {
         let (place, nagios) = (Place::new(), Account::nagios());
         let dir = place.at("site");
@@ -69,11 +70,12 @@ impl LargeSite {
         policy.as_object_mut().expect("an object").remove("status_file");
         place.file("no_status.json", &policy.to_string(), 0o644, None);
         place.file("one_line", "[1790000000] LOG VERSION: 2.0\n", 0o644, None);
-        // The gate refuses files below a directory that Nagios' user can change.
+        // Move the gate's files, because the gate refuses files below a directory that Nagios' user
+        // can change.
         for name in ["gate", "repairs.json"] {
             fs::rename(dir.join(name), place.at(name)).expect("the files of the gate");
         }
-        // A failed test prints all files that end in `.log`.
+        // Rename the log, because a failed test prints every file whose name ends in `.log`.
         fs::rename(dir.join("nagios.log"), dir.join("log")).expect("the log");
         for name in ["", "ledger.sqlite"] {
             give(&dir.join(name), nagios.ids());
@@ -103,7 +105,7 @@ impl LargeSite {
         rows
     }
 
-    /// Returns the commands that read the ledger.
+    /// Returns the rows for commands that read the ledger.
     fn ledger_rows(&self) -> Vec<CostRow> {
         let list = |row: CostRow, key, name| CostRow {
             output: ExpectedOutput::List(key, self.number(name)),
@@ -112,7 +114,7 @@ impl LargeSite {
         let breakers = format!("breakers={};", self.number("breakers"));
         let check = self.row("check_repairs", "50 ms", "check_repairs {options}", &breakers);
         let history = self.row("history", "200 ms", "repairctl {options} history", "not-healed");
-        // On a terminal, the command also prints the number of refusals.
+        // Also run the command on a terminal, where it prints the number of refusals as well.
         let line = history.words.join(" ");
         let on_terminal = ["script", "-qec", &line, "/dev/null"].map(str::to_owned).into();
         let terminal = self.row("history on a terminal", "200 ms", "repairctl", "Refused: ");
@@ -137,7 +139,7 @@ impl LargeSite {
         ]
     }
 
-    /// Returns the commands that read Nagios' files.
+    /// Returns the rows for commands that read Nagios' files.
     fn file_rows(&self) -> Vec<CostRow> {
         let replay = "replay --objects {site}/objects.cache {log}";
         let trust = "trust {busy} --port 1 --nagios-cfg {site}/nagios.cfg";
@@ -154,8 +156,8 @@ impl LargeSite {
         ]
     }
 
-    /// Returns the calls of the handler. They run in the foreground, so that the cost of the worker
-    /// is included. Each one runs a repair.
+    /// Returns the rows for handler calls. Each call runs a repair in the foreground, so that the
+    /// worker's cost is included.
     fn event_rows(&self) -> Vec<CostRow> {
         let call = |name, target, host: &str, policy: &str| {
             let words = format!(
@@ -175,7 +177,7 @@ impl LargeSite {
         ]
     }
 
-    /// Returns a repair at the gate.
+    /// Returns the row for a repair at the gate.
     fn gate_row(&self) -> CostRow {
         let (config, state) = (self.place.at("repairs.json"), self.place.at("gate"));
         let words =
@@ -184,7 +186,7 @@ impl LargeSite {
         CostRow { request: Some("repair restart00 scale-job-{run}"), user: (0, 0), ..row }
     }
 
-    /// Returns a row for a command of repairctl.
+    /// Returns a row for a repairctl command.
     fn ctl(&self, name: &'static str, target: &'static str, words: &str, text: &str) -> CostRow {
         self.row(name, target, &format!("repairctl {{options}} {words}"), text)
     }
@@ -202,8 +204,9 @@ impl LargeSite {
         CostRow { name, target, words, request: None, touched: None, user, code: 0, output }
     }
 
-    /// Returns the command for one run of a row, below the program and arguments of `wrapper` if
-    /// there are any. Every cold object and every job of the gate is used only once.
+    /// Returns the command for one run of a row. If `wrapper` is not empty, it holds a program and
+    /// arguments that start the command. Every cold object and every job ID at the gate is used
+    /// only once.
     pub fn command(&self, row: &CostRow, wrapper: &[&str]) -> Command {
         let is_numbered = row.request.is_some() || row.words.iter().any(|word| word == "{cold}");
         let run = self.next_run.fetch_add(u64::from(is_numbered), Ordering::Relaxed);
@@ -233,7 +236,7 @@ impl LargeSite {
     }
 }
 
-/// Returns a month that has ended, as an argument of `report --month`.
+/// Returns a past month in the format that `report --month` expects.
 fn past_month() -> String {
     run(Command::new("date").args(["-d", "-31 days", "+%Y-%m"])).trim().to_owned()
 }

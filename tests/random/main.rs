@@ -25,7 +25,7 @@ const KILLS: u32 = 300;
 /// Maximum number of events. The test fails if it has not reached `EVENTS`, `REPAIRS` and `KILLS`
 /// by then.
 const MOST_EVENTS: u32 = 100_000;
-/// Number of waiting calls at which the test waits. The fleet limit allows fewer repairs, so some
+/// Number of queued calls at which the test pauses. The fleet limit allows fewer repairs, so some
 /// calls are refused.
 const WAITING: usize = 20;
 
@@ -120,7 +120,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
         figures.shifts += 1;
     }
     until("room in the queue", Duration::from_secs(120), || {
-        // A call whose worker was killed waits for the next event.
+        // Stop waiting if no process is left. A call whose worker was killed stays queued until the
+        // next event.
         (site.waiting() < WAITING || site.processes().is_empty()).then_some(())
     });
 }

@@ -1,5 +1,5 @@
 //! Runs every program of the cost table on a generated site of the smallest size, and checks its
-//! exit code and its output. `make scale` measures what they cost.
+//! exit code and its output. `make scale` measures what the programs cost.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -13,7 +13,7 @@ use fleet::{Fleet, HOSTS, SERVICES};
 use ledger::{RecordedReason, RepairOutcome};
 use policy::ReasonCode;
 
-/// The fleet limit of parallel repairs in the policy.
+/// The fleet limit for parallel repairs in the policy.
 const CAP: u32 = 5;
 const ALL: usize = HOSTS * SERVICES;
 
@@ -55,7 +55,7 @@ fn answered(fleet: &Fleet) -> usize {
 }
 
 /// Checks that each service was either repaired or refused because of a shared limit. A worker that
-/// gives up waiting for the lock of the ledger would leave neither.
+/// gave up waiting for the ledger's lock would record neither a repair nor a refusal.
 fn assert_every_refusal_has_a_reason(fleet: &Fleet) {
     let mut reasons: HashMap<RecordedReason, usize> = HashMap::new();
     let mut objects = HashSet::new();

@@ -1,5 +1,6 @@
-//! Thousands of calls of the handler at the same time, while workers are killed. The number of
-//! workers and their memory are bounded, and every call ends as one repair or one refusal on record.
+//! Tests thousands of simultaneous handler calls while workers are killed. The number of workers
+//! and their memory must stay bounded, and every call must lead to exactly one recorded repair or
+//! refusal.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -15,13 +16,14 @@ use ledger::{Filter, Ledger};
 use serde_json::json;
 use workers::Watcher;
 
-/// Number of calls.
+/// Number of handler calls.
 const CALLS: usize = 3_000;
-/// Number of threads that start handlers, each without waiting for them.
+/// Number of threads that start handlers. A thread starts all its handlers before it waits for
+/// them.
 const CALLERS: usize = 4;
 /// Number of workers that are killed during the calls.
 const KILLS: usize = 40;
-/// The limits of the design: workers, and their memory in KiB.
+/// The design limits: the number of workers, and their total memory in KiB.
 const MOST_WORKERS: usize = 64;
 const MOST_MEMORY: u64 = 200 << 10;
 
@@ -36,7 +38,8 @@ fn answers_every_call_with_few_workers_although_some_are_killed() {
         let callers: Vec<_> =
             (0..CALLERS).map(|caller| scope.spawn(move || call_all(caller))).collect();
         callers.into_iter().for_each(|caller| caller.join().unwrap());
-        // A call whose worker was killed waits for the next event.
+        // Keep calling the handler, because a call whose worker was killed stays queued until the
+        // next call.
         let mut calls = CALLS;
         until("an answer to every call", Duration::from_secs(300), || {
             finish(call(&monitor, calls));
@@ -56,7 +59,8 @@ fn answers_every_call_with_few_workers_although_some_are_killed() {
     assert!(seen.workers > 1 && seen.kills == KILLS, "{seen:?}");
 }
 
-/// Five repairs can run at the same time, so most calls are refused.
+/// Writes a policy under which only five repairs can run at the same time, so most calls are
+/// refused.
 fn write_policy(monitor: &Monitor) {
     monitor.write_policy(&json!({
         "ledger": monitor.ledger,
@@ -68,7 +72,7 @@ fn write_policy(monitor: &Monitor) {
     }));
 }
 
-/// Starts the handlers of one caller, and waits for them only then.
+/// Starts all handlers of one caller before waiting for any of them.
 fn call_all(monitor: &Monitor, caller: usize) {
     let numbers = (0..CALLS).filter(|number| number % CALLERS == caller);
     let handlers: Vec<Child> = numbers.map(|number| call(monitor, number)).collect();
@@ -79,7 +83,7 @@ fn host(number: usize) -> String {
     format!("web{number}")
 }
 
-/// Starts the handler for the fault of one host.
+/// Starts the handler for a fault on host number `number`.
 fn call(monitor: &Monitor, number: usize) -> Child {
     let mut command = monitor.as_nagios(&monitor.handler);
     command.args(["CRITICAL", "HARD", "4", "--repair", "here", "--service", "HTTP"]);
@@ -94,7 +98,7 @@ fn finish(handler: Child) {
     assert!(output.status.success() && text.starts_with("DISPATCHED"), "{text}");
 }
 
-/// Returns the host of every repair and of every refusal.
+/// Returns the host of every recorded repair and refusal.
 fn on_record(monitor: &Monitor) -> Vec<String> {
     let read = |ledger: &mut dyn Ledger| {
         let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();

@@ -19,7 +19,7 @@ pub struct Highest {
     pub kills: usize,
 }
 
-/// Looks at the processes of a lab until it is stopped.
+/// Watches the processes of a lab until it is stopped.
 pub struct Watcher {
     place: PathBuf,
     is_over: AtomicBool,
@@ -35,8 +35,8 @@ impl Watcher {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
-    /// Looks at the workers about 50 times a second, and kills one of them at every fifth look, up
-    /// to `kills`.
+    /// Checks the workers about 50 times a second. At every fifth check, kills one of them, up to
+    /// `kills` in total.
     pub fn run(&self, kills: usize) -> Highest {
         let mut highest = Highest::default();
         for look in 1.. {

@@ -1,4 +1,5 @@
-//! Generates a month of log lines, as from an ordinary Nagios. The same size always gives the same log.
+//! Generates a month of log lines like those of an ordinary Nagios. The same size always gives the
+//! same log.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,7 +24,7 @@ pub fn has_repair(service: usize) -> bool {
     service.is_multiple_of(5)
 }
 
-/// Writes about `size` bytes of the log of `hosts` hosts, and at least one day's rotation.
+/// Writes about `size` bytes of log for `hosts` hosts, with at least one daily rotation.
 pub fn write(to: &mut impl Write, size: u64, hosts: u64) -> io::Result<()> {
     let mut month = Month {
         to,
@@ -49,7 +50,7 @@ pub fn write(to: &mut impl Write, size: u64, hosts: u64) -> io::Result<()> {
     month.flush(u64::MAX)
 }
 
-/// Returns the object cache of `hosts` hosts, with the fields that a replay needs.
+/// Returns the object cache for `hosts` hosts, with the fields that a replay needs.
 pub fn objects(hosts: u64) -> String {
     let mut text = String::new();
     for host in (0..hosts).map(host) {
@@ -128,7 +129,7 @@ impl<W: Write> Month<'_, W> {
         }
     }
 
-    /// A single failed check, followed by a recovery.
+    /// Writes a single failed check, followed by a recovery.
     fn blip(&mut self, host: &str, name: &str) -> io::Result<()> {
         self.line(
             0,
@@ -148,7 +149,7 @@ impl<W: Write> Month<'_, W> {
         self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
     }
 
-    /// A fault that lasts more than an hour. Nagios notifies three people three times.
+    /// Writes a fault that lasts more than an hour. Nagios notifies three people three times.
     fn fault(&mut self, host: &str, name: &str) -> io::Result<()> {
         let output = "connect to address 192.0.2.1 and port 80: Connection refused";
         for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {
@@ -233,7 +234,7 @@ impl<W: Write> Month<'_, W> {
         )
     }
 
-    /// Passive results for all services of a host.
+    /// Writes passive results for all services of a host.
     fn passive(&mut self, host: &str) -> io::Result<()> {
         for name in SERVICES {
             let value = self.random.below(1000);

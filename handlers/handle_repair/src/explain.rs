@@ -5,8 +5,8 @@ use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rul
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
 
-/// Returns a name and a sentence for each of these: the event, the policy, every rule and the rungs
-/// of the repair.
+/// Returns one row for the event, one for the policy, one for each rule and one for the repair's
+/// rungs. Each row is a name and a sentence.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,

@@ -45,8 +45,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     }
 }
 
-/// Leaves the call to the workers, or replaces this process with a worker if the caller waits for
-/// its output.
+/// Queues the call for the workers. If the caller waits for the output, replaces this process with
+/// a worker instead.
 fn dispatch(
     invocation: &Invocation,
     config: &Config,
@@ -68,7 +68,7 @@ fn dispatch(
 }
 
 /// Adds the call to the queue, and starts a worker if none is taking calls. The call is always
-/// queued first: if its worker is killed, another one finds it there.
+/// queued first, so that another worker finds it in the queue if the first one is killed.
 fn enqueue(
     job: &JobId,
     invocation: &Invocation,
@@ -81,8 +81,8 @@ fn enqueue(
     start_decider(&queue, policy).inspect_err(|_| queue.withdraw(job))
 }
 
-/// Starts a worker that answers the waiting calls, if there are any and no worker does. The worker
-/// reads the path of the queue from `policy`.
+/// Starts a worker to answer the waiting calls, if there are any and no worker is taking calls. The
+/// worker finds the queue through the policy file at `policy`.
 pub fn serve(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
     if queue.has_waiting()? { start_decider(queue, policy) } else { Ok(()) }
 }
@@ -91,7 +91,8 @@ fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
     if queue.has_decider()? {
         return Ok(());
     }
-    // Without a free slot, every worker looks at the queue after its repair.
+    // If no slot is free, start no worker. Each running worker checks the queue again after its
+    // repair.
     let Some(slot) = queue.free_slot()? else { return Ok(()) };
     start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }
@@ -113,24 +114,24 @@ pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     exit.with(format!("{} {} ({}): {why}", Verdict::NoAction, event.object(), event.change()))
 }
 
-/// The reason why the worker was not started.
+/// Why the worker was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
     /// No random bytes for a job ID could be read.
     #[error("/dev/urandom: {0}")]
     NoJob(io::Error),
-    /// No thread that waits for the worker could be started.
+    /// The thread that waits for the worker could not be started.
     #[error("cannot start a thread: {0}")]
     NoThread(io::Error),
     /// The call could not be added to the queue, or no slot could be opened.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The worker exists but could not be executed.
+    /// The worker program exists but could not be executed.
     #[error("cannot start {place}: {why}")]
     Failed {
         /// Path of the worker program.
         place: PathBuf,
-        /// Error of the system call.
+        /// Error that the system call returned.
         why: io::Error,
     },
     /// No worker exists at any of these paths.
@@ -144,9 +145,10 @@ pub(crate) fn listed(places: &[PathBuf]) -> String {
     places.join(", ")
 }
 
-/// Starts a worker in a process group of its own, with null output. Nagios kills the process group
-/// of the handler at `event_handler_timeout`, and a child that kept the handler's descriptors would
-/// stall the Nagios worker that waits on them. The worker inherits the slot.
+/// Starts a worker in a process group of its own, because Nagios kills the handler's process group
+/// at `event_handler_timeout`. Sends the worker's output to /dev/null, because a child that kept
+/// the handler's pipes open would stall the Nagios worker that reads them. The started worker
+/// inherits the slot.
 pub fn start_worker(slot: WorkerSlot, argv: &[OsString]) -> Result<Child, NotStarted> {
     worker_command(argv, |command| {
         command

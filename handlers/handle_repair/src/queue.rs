@@ -1,12 +1,14 @@
-//! The calls that wait for a worker, and the slots that bound the number of workers.
+//! The queue of handler calls that wait for a worker, and the slots that limit the number of
+//! workers.
 //!
-//! Both are files in one directory beside the ledger. One worker at a time holds the decision role:
-//! it takes the calls, the oldest first, and decides. Before it runs a repair, it gives the role
-//! away, so thousands of refused calls need one worker, and each running repair one more.
+//! Calls and slots are files in one directory next to the ledger. Only one worker at a time holds
+//! the decision role. It takes the calls, oldest first, and decides whether to repair. Before it
+//! runs a repair, it releases the role. Therefore a single worker can refuse thousands of calls,
+//! and each running repair needs one more worker.
 //!
-//! The handler adds its call and then looks whether a worker has the role. A worker that gives the
-//! role away looks at the queue after that. So one of the two always sees that the call needs a
-//! worker.
+//! The handler adds its call and then checks whether a worker holds the role. A worker that
+//! releases the role checks the queue afterwards. So at least one of the two always notices that
+//! the call needs a worker.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
@@ -26,21 +28,22 @@ pub const SLOTS: usize = 64;
 const ROLE: &str = "role";
 /// Name of the file that exists while the queue is full.
 const FULL: &str = "full";
-/// Maximum number of calls that wait. The queue fills up only if all workers hang.
+/// Maximum number of waiting calls. The queue fills up only if all workers hang.
 const MOST_WAITING: usize = 20_000;
-/// One of this number of handlers, chosen by the nanoseconds of the clock, counts the calls.
+/// On average, one in this number of handlers counts the waiting calls. The nanoseconds of the
+/// clock decide which one.
 const COUNT_EVERY: u64 = 64;
 /// Maximum size of a call in bytes. Linux limits one argument to 128 KiB.
 const LONGEST_CALL: u64 = 128 << 10;
-/// Time after which a call that is not completely written counts as left behind by a dead handler.
+/// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
-/// First letter of the names of calls that are not completely written.
+/// First character of the file names of incompletely written calls.
 const DRAFT: &str = ".";
 
-/// The reason why a call could not be added to the queue, or taken from it.
+/// Why a call could not be added to the queue or taken from it.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// The directory, a call or a slot is not usable.
+    /// The queue's directory or a file in it cannot be used.
     #[error(transparent)]
     File(#[from] FileError),
     /// A call could not be written, or a slot could not be locked.
@@ -48,10 +51,10 @@ pub enum QueueError {
     Io {
         /// Path of the queue.
         path: PathBuf,
-        /// Error of the system call.
+        /// Error that the system call returned.
         why: io::Error,
     },
-    /// Too many calls are waiting already.
+    /// Too many calls are already waiting.
     #[error(
         "too many calls are waiting in {}; find out why the repair_worker processes do not end",
         .0.display()
@@ -66,33 +69,34 @@ pub enum QueueError {
 #[derive(Debug)]
 pub struct CallQueue {
     directory: Directory,
-    /// Maximum number of calls and slots.
+    /// Maximum number of files for calls and slots.
     most: usize,
-    /// Names of calls that have been read from the directory and not been tried yet, the newest
-    /// first.
+    /// Names of calls that were read from the directory but have not been tried yet, newest first.
+    /// Calls are taken from the end.
     listed: Vec<CallName>,
 }
 
-/// A slot, which a worker holds while it runs. The slot is a locked file that the worker inherits
-/// as its standard input, so the kernel frees it when the worker ends or dies.
+/// A slot that a worker holds while it runs. The slot is a locked file, which the worker inherits
+/// as its standard input. Therefore the kernel frees the slot when the worker ends or dies.
 #[derive(Debug)]
 pub struct WorkerSlot(File);
 
 impl WorkerSlot {
-    /// Returns the slot as the standard input of a worker, which then holds it too.
+    /// Returns the slot as the standard input for a worker. That worker then holds the slot as
+    /// well.
     pub fn share(&self) -> io::Result<Stdio> {
         Ok(self.0.try_clone()?.into())
     }
 }
 
-/// The decision role. Dropping it gives the role away.
+/// The decision role. Dropping this value releases the role.
 #[derive(Debug)]
 pub struct DecisionRole {
     _lock: File,
 }
 
 /// The name of a waiting call's file: the time of the call in nanoseconds since 1970, the job ID,
-/// and how often a worker has tried to answer the call.
+/// and how often workers have tried to answer the call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct CallName {
     nanoseconds: u64,
@@ -116,25 +120,28 @@ impl CallName {
     }
 }
 
-/// A call that a worker has taken and must remove when it is on record. While this value lives, no
-/// other worker takes the call. If the worker dies, another one takes it.
+/// A call that a worker has taken. The worker must remove the call once its result is recorded.
+/// While this value lives, no other worker can take the call. If the worker dies, another one takes
+/// it.
 #[derive(Debug)]
 pub struct TakenCall {
     /// Job ID that the handler assigned.
     pub job: JobId,
     /// Time of the call.
     pub at: SystemTime,
-    /// The number of workers that have taken the call before. All of them have died.
+    /// Number of workers that took this call earlier and died.
     pub deaths: u32,
     name: OsString,
     _lock: File,
 }
 
 impl CallQueue {
-    /// Opens the queue of a ledger, and creates its directory if it does not exist.
+    /// Opens the queue that belongs to a ledger. Creates the queue's directory if it does not
+    /// exist.
     ///
     /// # Errors
-    /// Another account can change the directory or one above it, or a system call fails.
+    /// Fails if another account can change the directory or one above it, or if a system call
+    /// fails.
     pub fn open(ledger: &Path) -> Result<CallQueue, QueueError> {
         let path = ledger.with_added_extension("queue");
         let directory = match Directory::open(&path) {
@@ -147,12 +154,12 @@ impl CallQueue {
     /// Adds a call. A worker can take it as soon as this function returns.
     ///
     /// # Errors
-    /// The queue is full, the call is too long, or it cannot be written.
+    /// Fails if the queue is full, or if the call is too long or cannot be written.
     pub fn add(&self, job: &JobId, policy: &Path, argv: &[OsString]) -> Result<(), QueueError> {
         let words = argv.iter().map(|word| word.as_bytes());
         let words: Vec<&[u8]> =
             std::iter::once(policy.as_os_str().as_bytes()).chain(words).collect();
-        // No argument contains a NUL byte.
+        // Separate the path and the arguments with NUL bytes, which none of them can contain.
         let content = words.join(&0);
         if content.len() as u64 > LONGEST_CALL {
             return Err(QueueError::TooLong);
@@ -172,13 +179,14 @@ impl CallQueue {
     }
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
-    /// count, and leave the result for the others as the file [`FULL`].
+    /// do it. These create or remove the file [`FULL`], which shows the result to the other
+    /// handlers.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
         if count {
             let is_full = self.directory.names()?.nth(self.most).is_some();
             match is_full {
                 true => drop(self.directory.open_or_create(FULL, 0o600)?),
-                // Usually there is no such file.
+                // Ignore the error, because usually this file does not exist.
                 false => drop(self.directory.remove(FULL)),
             }
             return Ok(is_full);
@@ -186,7 +194,7 @@ impl CallQueue {
         Ok(self.directory.metadata(FULL).is_ok())
     }
 
-    /// Removes the call of a job that no worker has taken yet.
+    /// Removes the job's call, unless a worker has already taken it.
     pub fn withdraw(&mut self, job: &JobId) {
         while let Ok(Some(call)) = self.take_if(|name| name.job == *job) {
             self.remove(call);
@@ -196,7 +204,7 @@ impl CallQueue {
     /// Takes the decision role, or returns `None` if another worker has it.
     ///
     /// # Errors
-    /// The file of the role cannot be opened or locked.
+    /// Fails if the role's file cannot be opened or locked.
     pub fn role(&self) -> Result<Option<DecisionRole>, QueueError> {
         let file = self.directory.open_or_create(ROLE, 0o600)?;
         Ok(self.locked(file.try_lock())?.then_some(DecisionRole { _lock: file }))
@@ -205,7 +213,7 @@ impl CallQueue {
     /// Whether a worker has the decision role.
     ///
     /// # Errors
-    /// The file of the role cannot be opened or locked.
+    /// Fails if the role's file cannot be opened or locked.
     pub fn has_decider(&self) -> Result<bool, QueueError> {
         let file = self.directory.open_or_create(ROLE, 0o600)?;
         Ok(!self.locked(file.try_lock_shared())?)
@@ -214,7 +222,7 @@ impl CallQueue {
     /// Takes a free slot, or returns `None` if [`SLOTS`] workers are running.
     ///
     /// # Errors
-    /// A slot cannot be opened or locked.
+    /// Fails if a slot cannot be opened or locked.
     pub fn free_slot(&self) -> Result<Option<WorkerSlot>, QueueError> {
         for number in 0..SLOTS {
             let file = self.directory.open_or_create(format!("slot-{number:02}"), 0o600)?;
@@ -225,10 +233,10 @@ impl CallQueue {
         Ok(None)
     }
 
-    /// Takes the oldest call that no worker has taken, or returns `None` if there is none.
+    /// Takes the oldest call that no other worker has taken, or returns `None` if there is none.
     ///
     /// # Errors
-    /// The directory cannot be read or written.
+    /// Fails if the directory cannot be read or written.
     pub fn take(&mut self) -> Result<Option<TakenCall>, QueueError> {
         self.take_if(|_| true)
     }
@@ -252,10 +260,11 @@ impl CallQueue {
         Ok(None)
     }
 
-    /// Returns the absolute path of the policy and the arguments of `handle_repair`.
+    /// Returns the absolute path of the policy, and the arguments with which `handle_repair` was
+    /// called.
     ///
     /// # Errors
-    /// The file is too large, is not a regular file, or cannot be read.
+    /// Fails if the file is too large, is not a regular file, or cannot be read.
     pub fn read(&self, call: &TakenCall) -> Result<(PathBuf, Vec<OsString>), QueueError> {
         let content = self.directory.read(&call.name, LONGEST_CALL)?;
         let mut words =
@@ -266,14 +275,15 @@ impl CallQueue {
 
     /// Removes a call that has been answered.
     pub fn remove(&self, call: TakenCall) {
-        // If the file cannot be removed, a later worker finds the answer on record.
+        // Ignore errors. If the file stays, a later worker finds that the result is already
+        // recorded.
         let _ = self.directory.remove(&call.name);
     }
 
-    /// Whether a call waits that no worker has taken.
+    /// Whether the queue contains a call that no worker has taken.
     ///
     /// # Errors
-    /// The directory cannot be read.
+    /// Fails if the directory cannot be read.
     pub fn has_waiting(&self) -> Result<bool, QueueError> {
         for name in self.directory.names()? {
             let name = name?;
@@ -286,7 +296,8 @@ impl CallQueue {
         Ok(false)
     }
 
-    /// Lists the waiting calls. Removes drafts that a dead handler has left.
+    /// Lists the waiting calls. Removes incompletely written calls that dead handlers have left
+    /// behind.
     fn list(&mut self) -> Result<(), QueueError> {
         let names: Result<Vec<OsString>, FileError> =
             self.directory.names()?.take(self.most).collect();
@@ -303,8 +314,8 @@ impl CallQueue {
         Ok(())
     }
 
-    /// Locks a call and counts the try in its name. Returns `None` if another worker has taken or
-    /// answered it.
+    /// Locks a call and counts this try in its file name. Returns `None` if another worker has
+    /// taken or answered the call.
     fn lock(&self, old: &CallName) -> Result<Option<TakenCall>, QueueError> {
         let Ok(file) = self.directory.open_file(old.to_name()) else { return Ok(None) };
         if file.try_lock().is_err() || file.metadata().is_ok_and(|found| found.nlink() == 0) {
@@ -312,7 +323,7 @@ impl CallQueue {
         }
         let new = CallName { tries: old.tries.saturating_add(1), ..old.clone() }.to_name();
         match self.directory.rename(old.to_name(), &new) {
-            // A worker that has died since has counted its try first.
+            // Another worker renamed the file, and died, before this worker locked it.
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             renamed => renamed?,
         }
@@ -337,7 +348,7 @@ impl CallQueue {
 fn create(path: &Path) -> Result<Directory, FileError> {
     if let (Some(parent), Some(name)) = (path.parent(), path.file_name()) {
         match Directory::open(parent)?.create_dir(name, 0o700) {
-            // Another handler has created it first.
+            // Another handler has just created the directory.
             Err(why) if why.kind() == ErrorKind::AlreadyExists => {}
             created => return created,
         }

@@ -7,7 +7,8 @@ words! {
     /// The first words of every line that the programs print, log or write into a Nagios comment.
     /// Scripts match these words, so they must never change.
     pub enum Verdict {
-        /// The handler started the worker, which reserves the repair and runs it in the background.
+        /// The handler queued the call for a worker, which reserves the repair and runs it in the
+        /// background.
         Dispatched = "DISPATCHED",
         /// No repair was run. The reason follows.
         NoAction = "NO ACTION",

@@ -27,8 +27,9 @@ impl Site {
         self.0.path().join(name)
     }
 
-    /// Starts a worker for a host, with a rung on this server. Its output must start with `verdict`.
-    /// Returns the last component of each file that the worker has flushed to disk, in order.
+    /// Runs a worker that repairs a service on `host` with a `local` rung. Its output must start
+    /// with `verdict`. Returns the names of the files that the worker has flushed to disk, in
+    /// order.
     fn flushed(&self, host: &str, job: &str, verdict: &str) -> Vec<String> {
         let mut strace = Command::new("strace");
         strace.args(["-f", "-y", "-qq", "-e", "trace=fsync,fdatasync", "-o"]).arg(self.at("trace"));
@@ -50,11 +51,11 @@ fn flushes_reservation_rung_and_outcome_only() {
     drop(ledger::open(&site.at("ledger.sqlite")).unwrap());
     let directory = site.0.path().file_name().unwrap().to_str().unwrap();
     let log = "ledger.sqlite-wal";
-    // SQLite begins the write-ahead log and flushes its name, three commits follow, and the last
-    // process moves the log into the ledger.
+    // SQLite creates the write-ahead log and flushes its directory entry. Three commits follow.
+    // Finally, the last process to close the ledger writes the log back into it.
     let alone = [log, directory, log, log, log, log, "ledger.sqlite"];
     assert_eq!(site.flushed("web1", "test-job-0001", "REPAIRED"), alone);
-    // As long as any process has the ledger open, the log stays.
+    // While another process has the ledger open, SQLite keeps the log and does not write it back.
     let mut other = ledger::open(&site.at("ledger.sqlite")).unwrap();
     assert!(other.pauses(SystemTime::now()).unwrap().is_empty());
     site.flushed("web2", "test-job-0002", "REPAIRED");

@@ -1,5 +1,5 @@
-//! Tests that a forged disconnect message from a host does not end the climb: the next rung is
-//! tried.
+//! Tests that a forged disconnect message from a host does not end the climb, and that the next
+//! rung is tried.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Calls that wait in the queue, with the real handler and worker.
+//! Tests the queue of waiting calls with the real handler and worker.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -53,7 +53,7 @@ impl Site {
         rest.split(' ').next().map(str::to_owned)
     }
 
-    /// Returns the hosts of all repairs and refusals, the oldest first.
+    /// Returns the hosts of all recorded repairs and refusals, oldest first.
     fn on_record(&self) -> Vec<String> {
         let Ok(mut ledger) = ledger::open_read_only(&self.ledger()) else { return Vec::new() };
         let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();
@@ -98,7 +98,7 @@ fn answers_a_call_once_although_its_worker_died_after_recording_it() {
     let site = Site::new();
     let job = site.call(&fault("web1")).unwrap();
     site.wait_until_answered();
-    // The same call again, as the dead worker leaves it.
+    // Queue the same call again, and take it like a worker that dies before it removes the call.
     let argv: Vec<_> = fault("web1").split(' ').map(Into::into).collect();
     let id: JobId = job.parse().unwrap();
     site.queue().add(&id, &site.policy(), &argv).unwrap();

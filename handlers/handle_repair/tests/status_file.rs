@@ -1,5 +1,5 @@
-//! The worker reads a large status file once, and later workers read only the blocks of their
-//! object.
+//! Tests that the first worker reads a large status file only once, and that later workers read
+//! only the blocks of their own object.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -11,7 +11,8 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-/// A site with a status file of 3 MB. Its repair has two rungs, so a worker looks three times.
+/// A site with a status file of 3 MB. The repair has two rungs, so a worker needs the state of its
+/// object three times.
 struct Site {
     dir: TempDir,
 }
@@ -47,8 +48,8 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// Calls the handler, and returns its output and the number of bytes that it and its worker
-    /// have read from the status file.
+    /// Calls the handler. Returns its output, and the number of bytes that the handler and its
+    /// worker have read from the status file.
     fn call(&self, host: &str, option: &str) -> (String, u64) {
         let trace = self.at("trace");
         let output = Command::new("strace")

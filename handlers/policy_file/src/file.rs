@@ -22,13 +22,14 @@ pub struct Config {
     pub policy: Policy,
     /// Path of the ledger file, which records all repairs.
     pub ledger: PathBuf,
-    /// How long repairs and their steps are kept; `None` keeps them forever. It exceeds every limit
-    /// by 90 days, because refusals of that age can show that an incident goes on.
+    /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
+    /// days longer than every limit, because refusals are kept for 90 days and can show that an
+    /// incident is still going on.
     pub keep: Option<Duration>,
-    /// Path of Nagios' external command file. If there is none, repairs are not reported to Nagios.
+    /// Path of Nagios' external command file. Without it, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
-    /// Path of Nagios' status file. If there is none, acknowledgements, flapping and the share of
-    /// objects in trouble are ignored.
+    /// Path of Nagios' status file. Without it, acknowledgements, flapping and the share of objects
+    /// in trouble are ignored.
     pub status_file: Option<PathBuf>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
@@ -46,7 +47,7 @@ pub struct WatchService {
     /// Name of the host that the service belongs to, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub host: String,
-    /// Description of the service, encoded in the same way.
+    /// Description of the service, as encoded by [`policy::spell`].
     #[serde(deserialize_with = "name")]
     pub service: String,
 }
@@ -155,10 +156,10 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// Time for which the ledger keeps refusals.
+/// How long the ledger keeps refusals.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Shortest time for which repairs can be kept. `repairctl report` compares two months, and an
-/// incident can go on as long as there are refusals.
+/// Minimum time for which the ledger must keep repairs. `repairctl report` compares two months, and
+/// an incident can go on for as long as its refusals are kept.
 const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {

@@ -1,5 +1,5 @@
-//! The gate's arguments, which the administrator writes into authorized_keys. No part of a request
-//! is among them.
+//! The gate's arguments, which the administrator writes into authorized_keys. They contain no part
+//! of a request.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -16,8 +16,8 @@ use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, 
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
-        // The arguments are in authorized_keys, so an error in them also goes to the server, as a
-        // framed answer.
+        // The arguments come from authorized_keys, so send an error in them to the server as well,
+        // in a framed answer.
         Err(refusal) => {
             let stderr = format!("repair_gate: {}\n", refusal.text);
             return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
@@ -56,7 +56,7 @@ fn plain_output(text: Result<String, Rejection>) -> Output {
     Output { stdout, stderr, code, must_arrive: true }
 }
 
-/// Answers SSH_ORIGINAL_COMMAND, and logs the request with the address of the client.
+/// Answers the request in SSH_ORIGINAL_COMMAND, and logs it with the client's address.
 fn serve(args: &GateArgs) -> GateAnswer {
     let command = env::var_os("SSH_ORIGINAL_COMMAND");
     let peer = syslog::peer(env::var("SSH_CONNECTION").ok().as_deref());

@@ -1,6 +1,6 @@
 //! Finds duplicate keys in JSON objects. `serde_json::Value` silently keeps only the last value of
-//! such a key, so an administrator who reads the file could mistake which one counts. Works only on
-//! text that serde_json has already accepted.
+//! such a key, so an administrator who reads the file could be wrong about which one counts. Works
+//! only on text that serde_json has already accepted.
 
 use std::collections::HashSet;
 

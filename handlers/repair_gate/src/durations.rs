@@ -11,7 +11,7 @@ pub(crate) struct TimeLimit {
     pub(crate) grace: Duration,
 }
 
-/// How long `repair_gate within` and sudo may take to end after the command.
+/// How long `repair_gate within` and sudo may take to exit after the command has ended.
 const SLACK: Duration = Duration::from_secs(3);
 
 impl TimeLimit {
@@ -24,7 +24,7 @@ impl TimeLimit {
         TimeLimit { timeout, grace: Duration::from_secs(10) }
     }
 
-    /// Returns how long the gate waits for the command.
+    /// Returns the longest time for which the gate waits for the command.
     pub(crate) fn hard(self) -> Duration {
         self.timeout + self.grace + SLACK
     }

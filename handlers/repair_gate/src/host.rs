@@ -42,8 +42,8 @@ impl LocalHost {
         })
     }
 
-    /// Whether the umask makes files that a repair creates writable by everyone. std cannot set a
-    /// umask; sudo(8) adds 022 by itself.
+    /// Whether the umask lets everyone write to files that a repair creates. The gate cannot change
+    /// the umask, because std has no function for this; sudo(8) adds 022 by itself.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -100,9 +100,9 @@ pub(crate) fn account(uid: u32) -> String {
         .map_or(format!("uid {uid}"), |name| clean(name, 40))
 }
 
-/// Refuses a file size limit that is too small for an index of records, the largest file that the
-/// gate writes. Otherwise SIGXFSZ could end the gate while it writes one, and std can neither catch
-/// nor ignore that signal (setrlimit(2)).
+/// Refuses to run if the file size limit is too small for an index of records, which is the largest
+/// file that the gate writes. Otherwise SIGXFSZ could kill the gate while it writes an index. std
+/// can neither catch nor ignore this signal (setrlimit(2)).
 fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

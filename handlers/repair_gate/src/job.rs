@@ -1,5 +1,5 @@
 //! `repair NAME JOB` and `status JOB`: runs a repair once for each job ID, and reports its result.
-//! The record is written before the repair is started and again after its end.
+//! The record is written before the repair starts and again after it has ended.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -47,7 +47,7 @@ pub(crate) fn repair(
     let repairs = config_file::load(&args.config)?;
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
-    // Checks the limits without the lock first, so that a flood of requests over the limit does not
+    // Check the limits without the lock first, so that a flood of requests over the limit does not
     // keep other requests from the lock. "Busy" is left to `wait_for_lock`, because only the lock
     // shows whether the gate of a running repair is alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
@@ -55,8 +55,8 @@ pub(crate) fn repair(
         LockWait::Acquired(lock) => lock,
         LockWait::JobKnown(known) => return report_known(known, name, &host),
     };
-    // Checks again with the lock held, because two requests with the same job ID may have arrived
-    // at the same time.
+    // Check again with the lock held, because two requests with the same job ID may have arrived at
+    // the same time.
     if let Some(known) = store.record(job)? {
         return report_known(known, name, &host);
     }
@@ -68,8 +68,8 @@ pub(crate) fn repair(
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
 }
 
-/// Files the records of ended repairs, and removes expired records of their repairs, of `name` and
-/// of names that are no longer in repairs.json.
+/// Files the records of repairs that have ended. Then removes the expired records of these repairs,
+/// of `name`, and of repairs that are no longer in repairs.json.
 fn tidy(
     store: &RecordStore,
     repairs: &RepairDefinitions,
@@ -151,21 +151,21 @@ enum LockWait {
     JobKnown(JobRecord),
 }
 
-/// Waits for the lock of the host. Returns the record of `job` instead if another gate has started
-/// the same job.
+/// Waits for the host's lock. Returns the record of `job` instead if another gate has started the
+/// same job.
 ///
-/// Another gate may hold the lock before it has written a record, or only to refuse a request. This
-/// takes milliseconds, or longer on a slow disk. Waiting makes it possible to name the running job
-/// in the refusal.
+/// Another gate may hold the lock only to refuse a request, or may not have written its record yet.
+/// Both take milliseconds, or longer on a slow disk. After this wait, a refusal can name the
+/// running job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
-    // An ended repair does not run again, so each record is read only once.
+    // A repair that has ended does not run again, so read each record only once.
     let mut seen = BTreeSet::new();
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {
             return Ok(LockWait::Acquired(lock));
         }
         if let Err(busy) = rate_limit::check_idle(&store.unfiled_except(&mut seen)?, now(host)) {
-            // The running repair can be the one of this job.
+            // The running repair may belong to this job.
             let known = store.record(job)?;
             return known.map_or(Err(busy), |known| Ok(LockWait::JobKnown(known)));
         }

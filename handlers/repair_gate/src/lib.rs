@@ -7,11 +7,12 @@
 //! of it (SendEnv).
 //!
 //! Modules without side effects are [`request`] (parses requests), [`config`] (parses
-//! repairs.json), `rate_limit` (cooldown, budget and number of records), `run_times` (the times of
-//! runs), `durations`, `timestamps`, `record`, `rejection`, `answer` and `sudoers`. Modules that use the system are `ownership` (who
-//! can change a file), `store` (records and lock), `run`, `threads`, `output`, `stream`, `timeout`,
-//! `syslog`, `host`, `sudo`, `session`, `config_file` and `maintenance`. `dispatch` calls `job`,
-//! `diagnose`, `readiness` or `usage`, depending on the request.
+//! repairs.json), `rate_limit` (cooldown, budget and number of records), `run_times` (when repairs
+//! ran), `durations`, `timestamps`, `record`, `rejection`, `answer` and `sudoers`. Modules that use
+//! the system are `ownership` (who can change a file), `store` (records and lock), `run`,
+//! `threads`, `output`, `stream`, `timeout`, `syslog`, `host`, `sudo`, `session`, `config_file` and
+//! `maintenance`. `dispatch` calls `job`, `diagnose`, `readiness` or `usage`, depending on the
+//! request.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -55,8 +56,8 @@ pub use args::HELP;
 
 /// Runs the program. Writes the answer to stdout in one write, and exits with a code from 0 to 3.
 /// After a panic, the panic hook ends the program, so that the exit code is correct even with
-/// `panic = "abort"`. It prints nothing to stdout, because the server treats a missing answer as
-/// "unknown".
+/// `panic = "abort"`. The hook prints nothing to stdout, because the server treats a missing answer
+/// as "unknown".
 pub fn guarded() -> ExitCode {
     std::panic::set_hook(Box::new(panicked));
     let argv: Vec<OsString> = std::env::args_os().skip(1).collect();

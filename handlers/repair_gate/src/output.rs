@@ -20,8 +20,8 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
     /// Exit code. It is between 0 and 3, except that `within` can return any code.
     pub(crate) code: u8,
-    /// Whether it is an error if stdout cannot be written completely, for example a sudoers file to
-    /// a full disk.
+    /// Whether it is an error if stdout cannot be written completely. It is for a sudoers file,
+    /// which a full disk could truncate.
     pub(crate) must_arrive: bool,
 }
 
@@ -63,7 +63,7 @@ impl Default for Excerpt {
 }
 
 impl Excerpt {
-    /// Returns an empty excerpt, whose lines will be cut short for display.
+    /// Creates an empty excerpt that shortens long lines for display.
     pub(crate) fn streaming(stream: Option<LineStream>) -> Excerpt {
         Excerpt {
             stream,
@@ -76,7 +76,7 @@ impl Excerpt {
         }
     }
 
-    /// Returns an empty excerpt that keeps long lines, for output that this program parses.
+    /// Creates an empty excerpt that keeps long lines, for output that this program parses.
     pub(crate) fn to_read() -> Excerpt {
         Excerpt { longest_line: LINE_TO_READ, ..Excerpt::default() }
     }

@@ -76,8 +76,8 @@ pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     open_in_checked_directory(path, owners)
 }
 
-/// How often to try to open a file that is being replaced. All writers, including the gate, rename
-/// a new file over the old one.
+/// Maximum number of attempts to open a file that is being replaced. All writers, including the
+/// gate, rename a new file over the old one.
 const EXCHANGES: usize = 100;
 
 /// Opens a file like [`open`]. [`check_directory`] must already have accepted its directory.
@@ -132,7 +132,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
     Ok(())
 }
 
-/// Reads the whole file. It must be UTF-8 and have at most `most` bytes.
+/// Reads the whole file. The content must be UTF-8 and at most `most` bytes long.
 pub(crate) fn read_text(file: File, path: &Path, most: u64) -> Result<String, UnusablePath> {
     let mut bytes = Vec::new();
     file.take(most + 1).read_to_end(&mut bytes).map_err(|e| unusable(path, &e))?;

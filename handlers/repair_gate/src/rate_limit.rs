@@ -13,24 +13,24 @@ use crate::request::Name;
 use crate::run_times::{RunHistory, RunTimes};
 use crate::timestamps::until;
 
-/// Maximum number of records of one name. No budget is larger, so requests over the budget are
+/// Maximum number of records for one repair. No budget is larger, so requests over the budget are
 /// refused before this limit is reached.
 #[allow(clippy::cast_possible_truncation, reason = "1000 fits into usize")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
 /// Minimum time for which a job ID stays known. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
-/// Returns the time for which a record is kept after the end of the repair. `retention` is the
+/// Returns how long a record is kept after the repair has ended. `retention` is the
 /// [`RepairDefinition::retention`] of the repair.
 pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
 }
 
-/// Usage of the records of one name.
+/// How much of its record limit one repair has used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordUsage {
     pub(crate) records: usize,
-    /// Time until the oldest record expires; `None` without records.
+    /// Time until the oldest record expires; `None` if there are no records.
     pub(crate) room_in: Option<Duration>,
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn check_idle(unfiled: &[JobRecord], now: Now<'_>) -> Result<(), Reje
     running(unfiled, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Checks like [`check_idle`] and [`check`] together, for callers without the lock. They cannot
+/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. Such callers cannot
 /// know whether the gate of a running repair is still alive.
 pub(crate) fn check_unlocked(
     history: &RunHistory,
@@ -64,8 +64,8 @@ pub(crate) fn check_unlocked(
 /// Refuses if another repair may still be running, or if the cooldown, the budget or the number of
 /// records of this repair does not allow a run.
 ///
-/// If the clock was set back, the times of records are in the future. Such records count as recent,
-/// so the change of the clock never allows more runs.
+/// If the clock was set back, records can have times in the future. Such records count as recent,
+/// so setting the clock back never allows more runs.
 pub(crate) fn check(
     history: &RunHistory,
     name: &Name,
@@ -109,7 +109,7 @@ fn check_cooldown(
     cooldown: Duration,
     now: SystemTime,
 ) -> Result<(), Rejection> {
-    // With a cooldown of 0 s, `started` still shows that the clock was set back.
+    // Even with a cooldown of 0 s, `started` shows that the clock was set back.
     let left = until((last.last_moment + cooldown).max(last.started), now);
     if left.is_zero() {
         return Ok(());
@@ -159,8 +159,8 @@ fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<Syst
     later
 }
 
-/// Returns the time until fewer than `most` of `moments` are in the future, or `None` if there are
-/// already fewer. `moments` is sorted as by [`later`].
+/// Returns how long it takes until fewer than `most` of `moments` are in the future, or `None` if
+/// there are already fewer. `moments` must be in the order of [`later`].
 fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
     moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
 }

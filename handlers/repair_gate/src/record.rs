@@ -10,11 +10,11 @@ use crate::request::{Job, Name};
 use crate::timestamps::{from_millis, to_millis, until};
 
 /// Maximum size of a record in bytes. The output has at most 41 lines of 303 bytes, and JSON needs
-/// at most two bytes for each of them.
+/// at most two bytes for each byte.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// Time after the deadline for which a repair that was not stopped keeps the host busy. A process
-/// that is found later is a daemon, or belongs to a new session with the same number.
+/// How long after its deadline a repair that could not be stopped keeps the host busy. A process
+/// that is found later counts as a daemon or as part of a new session with the same number.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.

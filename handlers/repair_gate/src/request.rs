@@ -3,7 +3,7 @@
 
 use std::{error, fmt};
 
-/// Maximum length of a request in bytes. The longest valid request has 136 bytes.
+/// Maximum length of a request in bytes. The longest valid request is 136 bytes long.
 const LONGEST: usize = 256;
 
 /// An identifier of `SHORTEST` to 64 characters from `[A-Za-z0-9_-]`. The first character is a

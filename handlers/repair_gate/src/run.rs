@@ -15,7 +15,7 @@ use crate::stream::LineStream;
 use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
-/// How long to wait for the reader thread after the command has ended. The last output is then
+/// How long to wait for the reader thread after the command has ended. By then, the last output is
 /// already in the pipe.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 

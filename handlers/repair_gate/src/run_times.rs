@@ -1,4 +1,4 @@
-//! The times of runs, and the index file with the times of all filed records of one repair.
+//! When repairs ran, and the index file that holds these times for all filed records of one repair.
 //!
 //! The limits of a repair depend only on these times. With the index, a request reads one file
 //! instead of up to a thousand records.
@@ -9,8 +9,8 @@ use crate::record::JobRecord;
 use crate::request::{Job, Name};
 use crate::timestamps::{from_millis, to_millis};
 
-/// Maximum size of an index in bytes. An entry has at most 108 bytes. A gate keeps at most 1,000
-/// records of a repair, and those before the index at most 4,096.
+/// Maximum size of an index in bytes. An entry is at most 108 bytes long. The gate keeps at most
+/// 1,000 records of a repair, and older gates without an index kept at most 4,096.
 pub(crate) const LARGEST_INDEX: u64 = 512 * 1024;
 
 /// The times of one run.
@@ -33,7 +33,7 @@ impl From<&JobRecord> for RunTimes {
 pub(crate) struct RunHistory {
     /// The unfiled records of all repairs. The record of a running repair is always among them.
     pub(crate) unfiled: Vec<JobRecord>,
-    /// All runs of this repair. A run whose record is being filed can be in it twice.
+    /// All runs of this repair. A run whose record is being filed can appear twice.
     pub(crate) mine: Vec<RunTimes>,
 }
 
@@ -46,9 +46,9 @@ impl RunHistory {
     }
 }
 
-/// Formats an index: a line for each run, sorted by their jobs, then a line with their number, which
-/// shows that the file is complete. Times are milliseconds since 1970. A request reads a thousand lines in a fraction of
-/// the time that it would take as JSON.
+/// Formats an index. It has one line for each run, sorted by job ID. The last line contains the
+/// number of runs and shows that the file is complete. Times are in milliseconds since 1970. The
+/// index is not JSON, because a thousand of these lines are parsed in a fraction of the time.
 pub(crate) fn to_index(runs: &[RunTimes]) -> String {
     let line = |run: &RunTimes| {
         let (started, last_moment) = (to_millis(run.started), to_millis(run.last_moment));

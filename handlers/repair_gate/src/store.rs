@@ -3,10 +3,10 @@
 //!
 //! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
 //! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
-//! `jobs/NAME/index` has the times of the filed records, so that a request need not read them. The
-//! directory decides which records exist: a record that the index lacks is read, and an entry
-//! without a record does not count. Older versions of the gate write no index, or keep all records
-//! in `jobs`.
+//! `jobs/NAME/index` has the times of the filed records, so that a request need not read the
+//! records. The directory, not the index, decides which records exist. A record that is missing
+//! from the index is read, and an index entry without a record does not count. Older versions of
+//! the gate write no index, or keep all records in `jobs`.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -29,7 +29,7 @@ pub(crate) struct RecordStore {
     owners: [u32; 2],
 }
 
-/// A lock of this host. It is released when the value is dropped or the gate dies.
+/// A lock on this host. The lock is released when the value is dropped or the gate dies.
 pub(crate) struct HostLock {
     /// The repair does not inherit the lock, because std opens files with close-on-exec.
     _file: File,
@@ -43,7 +43,7 @@ impl RecordStore {
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Otherwise, root could create files in it that the gate cannot read.
+            // If root used the directory, it could create files that the gate cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, and only that account may use it");
             return Err(UnusablePath::new(dir, text));
@@ -130,8 +130,8 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Writes a file below `jobs`, or replaces it as a whole. The temporary file is in `jobs`, where
-    /// [`RecordStore::file_ended`] removes those that a crash has left behind.
+    /// Writes or atomically replaces a file below `jobs`. Writes a temporary file in `jobs` first.
+    /// If a crash leaves that file behind, [`RecordStore::file_ended`] removes it.
     fn replace(&self, path: &Path, text: &str) -> Result<(), UnusablePath> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = self.jobs.join(format!(".{name}.tmp"));
@@ -149,10 +149,10 @@ impl RecordStore {
     }
 
     /// Files the records of repairs that have certainly ended, and removes temporary files that a
-    /// crash has left behind. A record that is still "running" from this `boot` stays unfiled and
-    /// blocks all repairs if the clock is set back, because the repair may then still be running.
-    /// The caller must hold the lock, and no repair may be running. Returns the names of the filed
-    /// repairs.
+    /// crash has left behind. A record that is still "running" and has this boot ID stays unfiled.
+    /// If the clock is set back, such a record blocks all repairs, because its repair may still be
+    /// running. The caller must hold the lock, and no repair may be running. Returns the names of
+    /// the filed repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
@@ -218,8 +218,8 @@ impl RecordStore {
         self.jobs.join(name.as_str())
     }
 
-    /// Returns the times of the filed records of `name`. Callers read these after the unfiled
-    /// records, so that a record that is filed in between appears twice and is not missed.
+    /// Returns the times of the filed records of `name`. Callers must read these after the unfiled
+    /// records. A record that is filed in between then appears twice instead of being missed.
     pub(crate) fn filed(&self, name: &Name) -> Result<Vec<RunTimes>, UnusablePath> {
         self.filed_and_index(name).map(|(filed, _)| filed)
     }
@@ -293,7 +293,7 @@ fn is_record(path: &Path) -> bool {
     !is_temporary(path) && name_of(path).is_none()
 }
 
-/// Whether this is a temporary file for a record or an index. One that remains was left by a crash.
+/// Whether this is a temporary file for a record or an index. A crash can leave such a file behind.
 fn is_temporary(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         name.to_string_lossy().starts_with('.') && name.to_string_lossy().ends_with(".tmp")
@@ -357,7 +357,8 @@ mod tests {
             scope.spawn(|| {
                 for store in stores {
                     begin.wait();
-                    // In the order of `try_lock`, but without waiting for the disk.
+                    // Create both in the same order as `try_lock`, but without waiting for the
+                    // disk.
                     fs::create_dir(&store.jobs)
                         .and_then(|()| File::create(store.dir.join("lock")))
                         .unwrap();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::threads;
 
-/// Maximum number of lines. Together the lines have at most 60 KiB, so even with the answer they
-/// stay far below the 256 KiB that a server reads.
+/// Maximum number of lines. Together the lines are at most 60 KiB long, so even with the answer
+/// they stay far below the 256 KiB that a server reads.
 const MOST: usize = 200;
 /// How long the last lines may take to write after the repair has ended. A slow reader delays the
 /// answer by no more than this.

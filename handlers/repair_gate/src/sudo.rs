@@ -1,5 +1,5 @@
-//! Checks the sudo(8) rules and options that apply to the gate's account, in the output of `sudo
-//! -l`. This changes nothing.
+//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. This
+//! changes nothing.
 
 use std::path::Path;
 
@@ -52,7 +52,8 @@ pub(crate) fn check_command(
 /// Checks the options that apply when sudo runs this account's commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // The option `listpw` can forbid `sudo -l` to an account that may still run the repair.
+    // The option `listpw` can keep an account from running `sudo -l`, even if the account may run
+    // the repair.
     if answered(&ran, "under which options sudo runs a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {

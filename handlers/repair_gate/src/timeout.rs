@@ -47,7 +47,8 @@ impl From<ExitStatus> for ProcessEnd {
     }
 }
 
-/// Exit code of `within` when it stopped the command, the same as for timeout(1).
+/// Exit code with which `within` reports that it stopped the command. timeout(1) uses the same
+/// code.
 pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
 /// The number of SIGKILL, see signal(7).
@@ -89,12 +90,13 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
 /// the grace period SIGKILL to the remaining processes.
 fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-    // A command that could not be stopped must not be started.
+    // Check that kill(1) exists, because a command that cannot be stopped must not be started.
     fs::metadata(KILL)
         .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
-    // Start the timer thread before the command.
+    // Start the timer thread before the command, so that the command never runs without a time
+    // limit.
     let clock = threads::spawn(move || {
         let Ok(group) = group.recv() else { return false };
         let over = end.recv_timeout(limit.timeout) == Err(RecvTimeoutError::Timeout);
@@ -123,8 +125,8 @@ fn stop(group: u32, grace: Duration) {
 }
 
 /// Signals a process group with kill(1), because std can only signal its own child processes.
-/// Returns whether kill(1) could be started. If the command has used up all processes of the
-/// account, the caller must try again.
+/// Returns whether kill(1) could be started. If the command has exhausted the account's process
+/// limit, kill(1) does not start and the caller must try again.
 fn signal(name: &str, group: u32) -> bool {
     let words = [name, "--", &format!("-{group}")];
     Command::new(KILL)

@@ -235,7 +235,8 @@ fn turns_off_requiretty_only_if_it_is_set() {
         must(&host, fix(&text));
         assert_eq!(obstacle(&host), "");
         host.request(&format!("repair x {JOB}")).is("done");
-        // A generated file has `!requiretty` while the option is set, and drops it afterwards.
+        // A newly generated file contains `!requiretty` while the option is set, and omits it
+        // afterwards.
         let renewed = || must(&host, &format!("{GATE} sudoers")).contains("!requiretty");
         assert!(renewed());
         must(&host, "sed -i 1d /etc/sudoers; visudo -c");

@@ -37,7 +37,7 @@ pub struct Directory {
 
 impl Directory {
     /// Opens a directory and checks every directory in its path, starting at the root. The path can
-    /// lead through a sticky directory such as /tmp if the directories below that belong to root or
+    /// lead through a sticky directory such as /tmp if the directories below it belong to root or
     /// to us.
     ///
     /// # Errors
@@ -85,12 +85,13 @@ impl Directory {
         lock(opened.into(), &self.path, deadline)
     }
 
-    /// Locks a file of the directory, and waits for the lock until `deadline`. Creates the file with
-    /// mode 0600 if it does not exist. Dropping the returned file releases the lock. Unlike the lock
-    /// of the directory, only root and the owner of the file can take this lock.
+    /// Locks a file in the directory. Waits for the lock until `deadline`. Creates the file with
+    /// mode 0600 if it does not exist. Dropping the returned file releases the lock. Only root and
+    /// the owner of the file can take this lock, unlike the lock on the directory itself.
     ///
     /// # Errors
-    /// [`Error::Locked`] at the deadline, the name is not a regular file, or a system call fails.
+    /// Returns [`Error::Locked`] if the deadline passes. Also fails if the name is not a regular
+    /// file or a system call fails.
     pub fn lock_file(&self, name: impl AsRef<OsStr>, deadline: Instant) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let file = match self.create_new(name, 0o600) {
@@ -146,7 +147,8 @@ impl Directory {
     /// Returns the names of the entries, in no particular order, without `.` and `..`.
     ///
     /// # Errors
-    /// The directory cannot be read. The same error can follow any name.
+    /// Fails if the directory cannot be read. The iterator can return the same error after any
+    /// name.
     pub fn names(&self) -> Result<impl Iterator<Item = Result<OsString, Error>>, Error> {
         let unreadable = |why| Error::io(&self.path, why);
         let entries = Dir::read_from(&self.fd).map_err(unreadable)?;
@@ -161,7 +163,8 @@ impl Directory {
     /// it does not exist.
     ///
     /// # Errors
-    /// The name is a symbolic link or another kind of file, or a system call fails.
+    /// Fails if the name belongs to a symbolic link or another kind of file, or if a system call
+    /// fails.
     pub fn open_or_create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<File, Error> {
         let (name, path) = self.name(name.as_ref())?;
         let flags = OFlags::RDWR | OFlags::CREATE;

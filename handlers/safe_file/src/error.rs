@@ -62,8 +62,8 @@ impl Error {
     }
 }
 
-/// Converts an error to an I/O error. As in std, the error of a failed system call does not contain
-/// the path.
+/// Converts an error to an I/O error. As in std, an error from a failed system call does not
+/// contain the path.
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
         match error {

@@ -16,8 +16,8 @@ use crate::descriptor::{expect, stat};
 use crate::error::Error;
 use crate::kind::{FileKind, Writer};
 
-/// Flags for every open. They keep it from blocking and from giving us a controlling terminal, and
-/// close the descriptor in programs that we start.
+/// Flags for every open(2). They keep the call from blocking and from giving us a controlling
+/// terminal, and close the descriptor in programs that we start.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 /// Maximum number of symbolic links in a path. The kernel has the same limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;

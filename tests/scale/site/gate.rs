@@ -1,4 +1,4 @@
-//! The state directory of a gate, with the records of ended repairs.
+//! Generates the state directory of a gate, with records of repairs that have ended.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -10,7 +10,7 @@ use testkit::{Random, set_mode};
 
 use crate::size::Size;
 
-/// Number of records of each repair. The gate keeps at most 1,000.
+/// Number of records for each repair. The gate keeps at most 1,000.
 const OF_ONE_NAME: u64 = 900;
 const DAY: u64 = 24 * 3600 * 1000;
 

@@ -1,7 +1,7 @@
 //! Fills a ledger with a year of repairs and 90 days of refusals.
 //!
-//! The ledger crate creates the file. The rows are written past it, in one transaction, because one
-//! reservation after the other would take hours.
+//! The ledger crate creates the file. The rows are then inserted directly, in one transaction,
+//! because reserving one repair after the other would take hours.
 
 use std::path::Path;
 
@@ -23,7 +23,8 @@ pub fn write(path: &Path, size: &Size, now: u64, random: &mut Random) -> u64 {
     let settings =
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536";
     store.execute_batch(settings).unwrap();
-    // SQLite sorts the rows for an index that it creates afterwards, which is much faster.
+    // Drop the indexes, and create them again at the end. SQLite can then sort the rows once for
+    // each index, which is much faster.
     let indexes = take_indexes(&store);
     store.execute_batch("BEGIN").unwrap();
     let statement = |sql| store.prepare(sql).unwrap();
@@ -76,7 +77,8 @@ struct History<'a> {
 }
 
 impl History<'_> {
-    /// Returns a service with a repair on a host with a history, but not the busy object.
+    /// Returns a service that has a repair, on a host with a history. Never returns the busy
+    /// object.
     fn object(&mut self, size: &Size) -> (String, &'static str) {
         (host(1 + self.random.below(size.warm_hosts() - 1)), self.random.choose(&REPAIRED))
     }
@@ -85,8 +87,8 @@ impl History<'_> {
         format!("{:x}-{:016x}", at / 1000, self.random.below(u64::MAX))
     }
 
-    /// Writes the repairs in the order of time. Those of open breakers and those that are running
-    /// are the last ones.
+    /// Writes the repairs in chronological order. The last ones are the failed repairs behind open
+    /// breakers and the running repairs.
     fn repairs(&mut self, size: &Size, now: u64) {
         let broken = size.broken_hosts().flat_map(|host| [50, 40, 30].map(|ago| (host, ago)));
         let broken: Vec<(u64, u64)> = broken.collect();
@@ -95,7 +97,7 @@ impl History<'_> {
         let (begin, pace) = (now - 365 * DAY, 364 * DAY / ended);
         for n in 0..ended {
             let at = begin + n * pace + self.random.below(pace);
-            // Every 50th repair of a full site is of the busy object.
+            // On a full-size site, every 50th repair belongs to the busy object.
             let is_busy = n * size.busy_repairs / ended != (n + 1) * size.busy_repairs / ended;
             let (host, service) = if is_busy { (host(BUSY.0), BUSY.1) } else { self.object(size) };
             let healed = self.random.below(100) < 85;
@@ -124,7 +126,7 @@ impl History<'_> {
         };
         let (host, service) = (host.as_bytes(), service.as_bytes());
         let (word, until) = (outcome.map(RepairOutcome::as_str), sql(at + 4 * MINUTE));
-        // A running repair runs a program on the server, so that no event queries a gate about it.
+        // A running repair runs a program on the server, so that no worker queries a gate about it.
         let gate = ended.map(|_| host);
         let row = params![job, host, service, problem, sql(at), until, ended, word, text, gate];
         self.repair.execute(row).unwrap();
@@ -148,7 +150,8 @@ impl History<'_> {
     fn refusals(&mut self, size: &Size, now: u64) {
         let broken = size.broken_hosts();
         let random = size.refusals - broken.clone().count() as u64;
-        // The oldest refusals are not due for deletion within the first hour.
+        // Start an hour later than 90 days ago, so that the oldest refusals are not due for
+        // deletion within the first hour.
         let (begin, pace) = (now - 90 * DAY + 60 * MINUTE, 89 * DAY / random);
         for n in 0..random {
             let at = begin + n * pace + self.random.below(pace);
@@ -169,7 +172,7 @@ impl History<'_> {
     }
 }
 
-/// Writes a pause of one service, and the resets of ten breakers.
+/// Writes a pause for one service, and resets for ten breakers.
 fn write_pauses_and_resets(store: &Connection, size: &Size, now: u64) {
     let insert = |statement: &str, number: u64, at: u64| {
         let (host, service) = (host(number), REPAIRED[0]);

@@ -1,9 +1,10 @@
-//! Generates the files of a large site: `site DIR SCALE SEED`. SCALE 1 is a site of 100,000
-//! services with a year of history; 0.1 and 0.01 are smaller in every number that can grow.
+//! Generates the files of a large site: `site DIR SCALE SEED`. With SCALE 1, the site has 100,000
+//! services and a year of history. With 0.1 or 0.01, every number that can grow is smaller by this
+//! factor.
 //!
 //! Writes into DIR, which must not exist yet: `ledger.sqlite`, `nagios.cfg` with `objects.cfg`,
 //! `objects.cache`, `status.dat` and `nagios.log`, a matching `policy.json`, `gate/` (the state
-//! directory of a gate) with `repairs.json`, and `site.json`, which holds the numbers.
+//! directory of a gate) with `repairs.json`, and `site.json`, which holds the site's numbers.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool for measuring")]
 
@@ -44,7 +45,7 @@ fn generate(dir: &Path, size: &Size, seed: u64) -> io::Result<()> {
     policy_json::write(dir)?;
     gate::write(dir, size, now, &mut Random::new(seed))?;
     let steps = history::write(&dir.join("ledger.sqlite"), size, now, &mut Random::new(seed));
-    // The last file, because a status file that is too old is not used.
+    // Write this file last, because a status file that is too old is not used.
     status::write(&mut to("status.dat")?, size, &mut Random::new(seed))?;
     fs::write(dir.join("site.json"), format!("{:#}\n", size.summary(steps)))
 }

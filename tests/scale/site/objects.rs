@@ -1,4 +1,4 @@
-//! The object configuration of the site, and the object cache that Nagios makes of it.
+//! The object configuration of the site, and the object cache that Nagios generates from it.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,7 +7,7 @@ use testkit::nagios_log::{SERVICES, has_repair, host};
 
 use crate::size::Size;
 
-/// Returns `nagios.cfg`.
+/// Returns the content of `nagios.cfg`.
 pub fn main_file(dir: &Path) -> String {
     let dir = dir.display();
     format!(
@@ -19,7 +19,7 @@ pub fn main_file(dir: &Path) -> String {
     )
 }
 
-/// The command, templates, contact and period of all objects.
+/// The commands, templates, contact and time period that all objects share.
 const SHARED: &str = r#"define timeperiod {
     timeperiod_name  always
     alias            always
@@ -80,7 +80,7 @@ define service {
 }
 "#;
 
-/// Writes `objects.cfg`, as an admin writes it: with templates and one definition for each object.
+/// Writes `objects.cfg` as an admin would, with templates and one definition for each object.
 pub fn write_config(to: &mut impl Write, size: &Size) -> io::Result<()> {
     to.write_all(SHARED.as_bytes())?;
     for number in 0..size.hosts {
@@ -128,7 +128,8 @@ const SERVICE_FIELDS: &str = "\tcheck_period\talways\n\tcheck_command\tcheck_fin
 \tfirst_notification_delay\t0.000000\n\tstalking_options\tn
 \tprocess_perf_data\t1\n\tretain_status_information\t1\n\tretain_nonstatus_information\t1\n";
 
-/// Writes `objects.cache`. Nagios writes all hosts before the services, and resolves templates.
+/// Writes `objects.cache`. Like Nagios, writes all hosts before the services and resolves the
+/// templates.
 pub fn write_cache(to: &mut impl Write, size: &Size) -> io::Result<()> {
     let line = "########################################\n";
     write!(to, "{line}#       NAGIOS OBJECT CACHE FILE\n{line}\n")?;
@@ -159,7 +160,7 @@ pub fn write_cache(to: &mut impl Write, size: &Size) -> io::Result<()> {
     to.flush()
 }
 
-/// Converts a block of the configuration to the form of the object cache, with tabs.
+/// Converts a configuration block to the format of the object cache, which uses tabs.
 fn cached(block: &str) -> String {
     let lines = block.lines().map(|line| match line.trim().split_once(' ') {
         Some((name, value)) if line.starts_with(' ') => format!("\t{name}\t{}\n", value.trim()),
@@ -169,8 +170,8 @@ fn cached(block: &str) -> String {
     lines.collect()
 }
 
-/// Returns the address of a host. It is a loopback address, so that a program which connects to it
-/// gets an answer at once.
+/// Returns the address of a host. It is a loopback address, so that a program that connects to it
+/// gets an immediate answer.
 fn address(number: u64) -> String {
     let number = number + 1;
     format!("127.{}.{}.{}", number >> 16, number >> 8 & 255, number & 255)

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-/// Writes `policy.json`. Its limits are wide, so that the many repairs on record do not refuse the
-/// next one. Only a breaker does.
+/// Writes `policy.json`. Its limits are so high that the many repairs on record do not lead to
+/// refusals. Only an open breaker refuses a repair.
 pub fn write(dir: &Path) -> io::Result<()> {
     let policy = json!({
         "ledger": dir.join("ledger.sqlite"),

@@ -1,20 +1,20 @@
-//! The numbers of a site, and the names of its objects.
+//! The size of a site in numbers, and the names of its objects.
 
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use testkit::nagios_log::{SERVICES, host};
 
-/// How much a site has of everything.
+/// The numbers of objects and records on a site.
 pub struct Size {
     pub hosts: u64,
-    /// Repairs on record, over a year.
+    /// Number of repairs on record, spread over a year.
     pub repairs: u64,
-    /// Refusals on record, over 90 days.
+    /// Number of refusals on record, spread over 90 days.
     pub refusals: u64,
-    /// Repairs of the object with the longest history, [`BUSY`].
+    /// Number of repairs for the object with the longest history, [`BUSY`].
     pub busy_repairs: u64,
-    /// Records in the state directory of the gate.
+    /// Number of records in the gate's state directory.
     pub gate_records: u64,
     pub log_bytes: u64,
 }
@@ -40,19 +40,19 @@ impl Size {
         })
     }
 
-    /// Number of hosts with a history, the first ones. The others are cold: the ledger does not
-    /// contain them.
+    /// Number of hosts with a history, counted from the first host. The other hosts are cold, which
+    /// means that the ledger does not contain them.
     pub fn warm_hosts(&self) -> u64 {
         self.hosts.div_ceil(2)
     }
 
-    /// Hosts whose service HTTP has an open breaker.
+    /// Hosts whose HTTP service has an open breaker.
     pub fn broken_hosts(&self) -> std::ops::Range<u64> {
         let warm = self.warm_hosts();
         warm - (warm / 2).min(20)..warm
     }
 
-    /// Hosts whose service HTTP has a repair without an end on record.
+    /// Hosts whose HTTP service has a repair on record that has not ended.
     pub fn running_hosts(&self) -> std::ops::Range<u64> {
         1..self.broken_hosts().start.min(6)
     }

@@ -8,7 +8,7 @@ use testkit::nagios_log::{SERVICES, has_repair, host};
 
 use crate::size::{self, Size};
 
-/// Writes `status.dat`. One service in a hundred is CRITICAL, and so is the service HTTP of the
+/// Writes `status.dat`. One service in a hundred is CRITICAL, and so is the HTTP service of the
 /// busy host, of the last host and of every host with an open breaker.
 pub fn write(to: &mut impl Write, size: &Size, random: &mut Random) -> io::Result<()> {
     let now = size::now() / 1000;
@@ -80,7 +80,7 @@ fn write_host(to: &mut impl Write, host: &str, now: u64, random: &mut Random) ->
     )
 }
 
-/// A service as the status file shows it.
+/// A service to write to the status file.
 struct Service<'a> {
     host: &'a str,
     name: &'a str,

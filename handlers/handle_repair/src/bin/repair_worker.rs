@@ -1,5 +1,6 @@
-//! The worker, which `handle_repair` starts to answer calls (see `handle_repair::worker`). For a
-//! `local` rung, the worker starts this program again as the rung's supervisor.
+//! The worker, which `handle_repair` starts to answer queued handler calls (see
+//! `handle_repair::worker`). For a `local` rung, the worker starts this program again as the rung's
+//! supervisor.
 
 use std::env;
 use std::ffi::OsString;

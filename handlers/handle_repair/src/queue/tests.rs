@@ -60,7 +60,7 @@ fn gives_the_call_of_a_dead_worker_to_another_until_it_is_removed() {
     let taken = site.open().take().unwrap().unwrap();
     assert!(!site.open().has_waiting().unwrap());
     assert!(site.open().take().unwrap().is_none());
-    // The kernel closes the files of a dead process.
+    // Drop the call to close its file, as the kernel does when a worker dies.
     drop(taken);
     assert!(site.open().has_waiting().unwrap());
     let again = site.open().take().unwrap().unwrap();
@@ -107,7 +107,7 @@ fn gives_out_a_fixed_number_of_slots() {
     let take = || site.open().free_slot().unwrap();
     let mut taken: Vec<WorkerSlot> = (0..SLOTS).map(|_| take().unwrap()).collect();
     assert!(take().is_none());
-    // A slot is free when no process holds its file any more.
+    // A slot becomes free only when no process holds its file open any more.
     let shared = taken[3].share().unwrap();
     drop(taken.remove(3));
     assert!(take().is_none());
@@ -158,13 +158,14 @@ fn refuses_calls_that_are_too_long_or_too_many() {
     let long = "x".repeat(usize::try_from(LONGEST_CALL).unwrap());
     let add_long = site.open().add(&job(1), Path::new("/p"), &[long.clone().into()]);
     assert!(matches!(add_long, Err(QueueError::TooLong)), "{add_long:?}");
-    // Nagios' user can write a longer file itself.
+    // Nagios' user could also write a longer file without the handler.
     fs::write(site.at("1.job-00001.0"), long + "x").unwrap();
     let mut queue = site.open();
     let call = queue.take().unwrap().unwrap();
     assert!(queue.read(&call).unwrap_err().to_string().contains("is larger than"));
     queue.most = 200;
-    // Only some calls count the others, and leave the result for the rest.
+    // Only some handlers count the waiting calls, so a few calls above the limit can still be
+    // added.
     let add = |number| queue.add(&job(number), Path::new("/p"), &[]);
     let refused = (0..10_000).find_map(|number| add(number).err()).unwrap();
     assert!(refused.to_string().contains("too many calls are waiting in"), "{refused}");

@@ -19,8 +19,8 @@ use crate::cli::Mode;
 
 /// How long to pause between two queries for a job's state.
 pub const POLL: Duration = Duration::from_secs(1);
-/// How long a gate can run a repair at most. The limit in repairs.json is one hour, and stopping
-/// the repair takes a few seconds more.
+/// Longest time for which a gate can run a repair. The limit in repairs.json is one hour, and
+/// stopping the repair takes a few seconds more.
 pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// Maximum number of evidence lines in a Nagios comment. The ledger stores all lines.
 const EVIDENCE_LINES: usize = 5;
@@ -33,8 +33,8 @@ pub struct LiveExecutor<'a> {
     /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
     /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// The host that could not be reached to collect evidence. The first rung then fails with this
-    /// error, without another attempt to connect.
+    /// The host that could not be reached to collect evidence, and the error. The first rung then
+    /// fails with this error instead of trying to connect again.
     unreached: Option<(Option<String>, Error)>,
     /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,
@@ -165,15 +165,15 @@ fn judge(answer: Answer) -> Attempt {
             match report.state {
                 JobState::Done => Attempt::Ran(text),
                 JobState::Failed => Attempt::Failed(text),
-                // Work that the command started elsewhere goes on even if the command was stopped.
-                // For example, systemd may still be starting the unit.
+                // Work that the command started elsewhere can continue after the command was
+                // stopped. For example, systemd may still be starting the unit.
                 JobState::Timeout | JobState::Running | JobState::Unknown => Attempt::Unknown(text),
             }
         }
         Answer::Refused(refusal) => {
             let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
             match refusal.reason {
-                // The host does not offer this repair, but it may offer the next rung's.
+                // The host does not offer this repair, but it may offer the next rung's repair.
                 GateReason::UnknownRepair => Attempt::NotRun(text),
                 _ => Attempt::Refused(text),
             }

@@ -11,16 +11,16 @@ use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
 
-/// How long collecting evidence may take, counted from when the host is reached.
+/// How long collecting evidence may take once the host has been reached.
 pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 
-/// If a rung's answer is lost, how long after its timeout the worker keeps querying the gate.
+/// How long after a rung's timeout the worker keeps querying the gate if the answer was lost.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// How long to pause between two checks if the policy requires several good results in a row.
 pub const BETWEEN_CHECKS: Duration = Duration::from_secs(1);
 
-/// What running a rung led to, before the check. Each variant holds a message.
+/// The result of running a rung, before its check. Each variant holds a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attempt {
     /// The repair ran and reported success.
@@ -32,13 +32,13 @@ pub enum Attempt {
     /// The gate refused the repair, for example because the host is in maintenance, busy or cooling
     /// down. A stronger rung would be the wrong reaction to that.
     Refused(String),
-    /// The repair may have run.
+    /// The repair may have run, or may still be running.
     Unknown(String),
     /// The repair may have run, but no gate has confirmed that it did.
     NoAnswer(String),
 }
 
-/// Why the information for a decision is not available.
+/// Why information that a decision needs is not available.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKnown {
     /// The ledger cannot be read.
@@ -52,7 +52,7 @@ pub enum NotKnown {
 /// Why a climb ended before its first rung.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
-    /// The repair is not wanted any more.
+    /// The repair is no longer wanted.
     #[error("{0}")]
     NotWanted(Reason),
     /// Whether the repair is still wanted could not be determined.
@@ -60,14 +60,14 @@ pub enum CalledOff {
     NotKnown(#[from] NotKnown),
 }
 
-/// The side effects of a climb, which tests replace.
+/// The side effects of climbing a ladder. Tests replace them with a mock.
 pub trait Executor {
     /// Records the output of the gate's `diagnose` commands before anything is changed, because a
-    /// restart destroys evidence. Returns the first lines. If the host cannot be reached, the first
-    /// rung must not try to connect again.
+    /// restart destroys evidence. Returns the first lines of the output. If the host cannot be
+    /// reached, the first rung must not try to connect again.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
-    /// Checks that the repair is still wanted. Since the event, other repairs may have run, and
-    /// collecting evidence and the earlier rungs took time.
+    /// Checks that the repair is still wanted. Collecting evidence and running the earlier rungs
+    /// took time, and other repairs may have run since the event.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
     /// Records that a rung is about to run. If this fails, the rung must not run, because nothing
     /// would show later that it may have run.
@@ -138,8 +138,8 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
-/// Ends a climb because rung `number` is not wanted any more. If that is because the engine saw a
-/// recovery, the check of the previous rung, `before`, decides whether the repair has healed.
+/// Ends a climb because rung `number` is no longer wanted. If the engine has seen a recovery, the
+/// check of the previous rung, `before`, decides whether the repair has healed.
 fn stop(
     why: &CalledOff,
     number: u32,

@@ -33,7 +33,8 @@ use ladder::Ending;
 pub use recovery::close as close_abandoned;
 use repair_job::RepairJob;
 
-/// Runs one job: a call in the foreground, a dry run, or an object that the sweep offers.
+/// Runs one job that did not come from the queue: a call in the foreground, a dry run, or a repair
+/// that the sweep requests.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
@@ -50,19 +51,19 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     answer(&call, argv, &mut || ())
 }
 
-/// A call that a worker answers.
+/// A handler call that a worker answers.
 struct Call<'a> {
     invocation: &'a Invocation,
     id: &'a JobId,
     /// Time of the call.
     at: SystemTime,
-    /// The number of workers that died while they answered this call.
+    /// Number of workers that died while answering this call.
     deaths: u32,
 }
 
 /// Answers a call. The output also goes to syslog, because in the background nobody reads stdout.
-/// Calls `before_wait` before anything that can take long: a repair, the query of a gate, or a
-/// report to Nagios.
+/// Calls `before_wait` before anything that can take long: running a repair, querying a gate or
+/// reporting to Nagios.
 fn answer(
     call: &Call<'_>,
     argv: &[OsString],
@@ -149,9 +150,9 @@ fn repair(
     Ok(detail.into_iter().fold(verdict, Outcome::line))
 }
 
-/// Whether a worker that has died since has recorded the repair or the refusal of this job.
+/// Whether a worker recorded this job's repair or refusal before it died.
 fn is_on_record(ledger: &mut dyn Ledger, call: &Call<'_>) -> Result<bool, ledger::Error> {
-    // The clock may have been set back since the call.
+    // Search a day further back, because the clock may have been set back since the call.
     let since = call.at.checked_sub(Duration::from_secs(86_400)).unwrap_or(SystemTime::UNIX_EPOCH);
     Ok(ledger.repair_of(call.id)?.is_some() || ledger.refusal_of(call.id, since)?.is_some())
 }
@@ -166,9 +167,10 @@ fn verifiable(invocation: &Invocation, config: &Config, name: &RepairName) -> Re
     Ok(())
 }
 
-/// Climbs the ladder, records the outcome and notifies Nagios, in this order. Nagios reacts
-/// immediately, and its next call of the handler must find the record. Errors while recording or
-/// notifying become warnings and do not change the verdict, because the repair is over by then.
+/// Climbs the ladder, records the outcome and notifies Nagios, in this order. Nagios reacts to the
+/// notification immediately, and its next handler call must already find the outcome on record.
+/// Errors while recording or notifying become warnings and do not change the verdict, because the
+/// repair is over by then.
 fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &Rules) -> Outcome {
     let begun = Instant::now();
     let event = &job.invocation.event;

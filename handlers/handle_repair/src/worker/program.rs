@@ -59,7 +59,8 @@ pub struct CapturedOutput {
 }
 
 impl CapturedOutput {
-    /// Creates the pipe and starts the reader. Also returns the write end, for the program.
+    /// Creates the pipe and starts the reader. Also returns the pipe's write end, which becomes the
+    /// program's output.
     ///
     /// The output is read in a separate thread, so that a child that fills the pipe does not keep
     /// the caller from enforcing the time limit. After the program was stopped, the thread is not

@@ -21,9 +21,9 @@ use crate::cli::Invocation;
 /// How long to wait for an answer from a gate. This is short because another repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// For each repair on the event's host that has lost its worker, records the end unless the repair
-/// may still be running. In that case the host stays reserved. Calls `before_query` before it
-/// queries a gate, which can take ten seconds.
+/// Records the end of each repair on the event's host whose worker has died. If the repair may
+/// still be running, records nothing, so the host stays reserved. Calls `before_query` before
+/// querying a gate, because that can take ten seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -60,8 +60,8 @@ pub fn close(
 const ENDLESS: &str =
     "the gate reports it as running, although it has run for longer than a gate allows";
 
-/// Records the end of a repair. If the deadline of its last rung has passed, that deadline is
-/// recorded as the end, and the cooldown starts there, because the repair may have ended long ago.
+/// Records the end of a repair. If the last rung's deadline has passed, records that deadline as
+/// the end, because the repair may have ended long ago. The cooldown then starts at the deadline.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,

@@ -54,7 +54,8 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // Read the status file before the ledger is locked, because it can be large.
+        // Read the status file before locking the ledger. The file can be large, and the lock keeps
+        // other workers waiting.
         observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
     };
     let waited = job.at.elapsed().unwrap_or_default();
@@ -72,11 +73,12 @@ pub fn reserve<'a>(
     )
 }
 
-/// How long a call may wait before its repair needs a newer result from the engine.
+/// How long a call can wait in the queue before its repair requires a check result that is newer
+/// than the call.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
-/// Refuses a call that waited so long that the fault may be over, for example because the server
-/// was off. Does not refuse it if the engine shows a result since the call.
+/// Refuses a call that waited too long, for example because the server was off. The fault may be
+/// over by then. Does not refuse the call if the engine shows a newer check result.
 fn outdated(waited: Duration, observed: Option<&Observation>) -> Option<Reason> {
     let is_shown = observed.is_some_and(|observed| observed.object.state.is_some());
     (waited > LONGEST_WAIT && !is_shown).then_some(Reason::WaitedTooLong(waited))
@@ -101,8 +103,8 @@ fn observe(
     engine(config).observe(&invocation.event, called, deadline)
 }
 
-/// Returns how long a whole ladder can take at most. After that time, a repair whose worker died
-/// counts as ended.
+/// Returns the longest time that a whole ladder can take. After that time, a repair whose worker
+/// died counts as ended.
 fn lease(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (verify::limit(rung) + ladder::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules

@@ -70,11 +70,12 @@ impl RungEnd {
     }
 }
 
-/// Runs a program under a supervisor. Returns how it ended and the first line of its output. Waits
-/// until the program has ended by itself or its session is empty. `lock` is the job's lock file.
+/// Runs a program under a supervisor. Returns how the program ended and the first line of its
+/// output. Waits until the program has ended by itself or its session is empty. `lock` is the job's
+/// lock file.
 ///
 /// # Errors
-/// Fails if the supervisor cannot be started. Nothing has then been run.
+/// Fails if the supervisor cannot be started. In that case, nothing was run.
 pub fn run(
     lock: &File,
     argv: &[OsString],
@@ -198,7 +199,7 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // For a pipe, this opens the other end, see proc_pid_fd(5).
+        // Opening this path for reading opens the other end of the pipe, see proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }

@@ -42,7 +42,7 @@ pub enum NotFound {
         /// The plugin directories, in search order.
         places: Vec<PathBuf>,
     },
-    /// A path cannot be examined, although the program may be there.
+    /// A path cannot be examined, so the program may exist there.
     #[error("{place}: {why}")]
     Unreadable {
         /// The path that cannot be examined.

@@ -10,12 +10,12 @@ use crate::cli;
 use crate::handler;
 use crate::queue::{CallQueue, DecisionRole, TakenCall};
 
-/// Number of workers that may die while they answer the same call. The call is then dropped,
-/// because it would end every worker that takes it.
+/// Number of workers that may die while answering the same call. After that, the call is dropped,
+/// because it would probably kill every other worker too.
 const MOST_DEATHS: u32 = 10;
 
-/// Answers waiting calls until none is left, or until another worker has the decision role. `argv`
-/// is the path of the policy that names the ledger.
+/// Answers waiting calls until none is left, or until another worker holds the decision role.
+/// `argv` contains only the path of the policy, which names the ledger.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let [policy] = argv else {
         return Err(Problem::Usage("handle_repair starts this program".into()));
@@ -28,8 +28,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     let config = load(policy, argv)?;
     let mut queue = CallQueue::open(&config.ledger).map_err(Problem::failed)?;
-    // While this connection is open, SQLite keeps its log. Otherwise the last connection that is
-    // closed writes the log back after each call, which costs four fsync(2).
+    // Keep this connection open until all calls are answered. Otherwise closing the last connection
+    // after each call would write the SQLite log back, which costs four fsync(2) calls.
     let _open = ledger::open(&config.ledger);
     let mut answered = 0;
     while let Some(role) = queue.role().map_err(Problem::failed)? {
@@ -42,7 +42,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
             answered += 1;
         }
         drop(role);
-        // A handler that has seen this worker decide has added its call before.
+        // A handler that saw this worker in the decision role started no other worker. Its call was
+        // already queued, so check the queue again.
         if !queue.has_waiting().map_err(Problem::failed)? {
             break;
         }
@@ -50,8 +51,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(Outcome::new(State::Ok, format!("{answered} calls answered")))
 }
 
-/// Answers one call, and gives the role away before it waits for a repair or a gate. A call that
-/// cannot be answered is reported in syslog.
+/// Answers one call. Releases the role before waiting for a repair or a gate. Logs a call that
+/// cannot be answered to syslog.
 fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Option<DecisionRole>) {
     let TakenCall { job, at, deaths, .. } = call;
     if *deaths >= MOST_DEATHS {
@@ -59,7 +60,8 @@ fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Opt
     }
     let parsed = queue.read(call).map_err(Problem::failed).and_then(|(policy, argv)| {
         let mut invocation = cli::read(&argv)?;
-        // The path in the arguments can be relative to the directory of the handler.
+        // Use the absolute path, because the arguments can contain a path that is relative to the
+        // handler's working directory.
         invocation.options.policy = policy;
         Ok((invocation, argv))
     });
@@ -68,11 +70,12 @@ fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Opt
             let call = Call { invocation: &invocation, id: job, at: *at, deaths: *deaths };
             let mut before_wait = || {
                 if role.take().is_some() {
-                    // If no worker can be started, this one looks at the queue after the repair.
+                    // Ignore errors. If no other worker can be started, this one checks the queue
+                    // after the repair.
                     let _ = handler::serve(queue, policy);
                 }
             };
-            // `answer` has reported an error.
+            // Ignore the error, because `answer` has already reported it.
             let _ = answer(&call, &argv, &mut before_wait);
         }
         Err(problem) => syslog::log(&format!("job {job}: {problem}")),

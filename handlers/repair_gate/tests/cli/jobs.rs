@@ -1,5 +1,5 @@
-//! Tests that each job runs only once, one at a time and within its time limit, and that the report
-//! has a bounded excerpt of its output.
+//! Tests that each job runs only once and within its time limit, that no two jobs run at the same
+//! time, and that a report contains a bounded excerpt of the output.
 
 use std::collections::HashMap;
 use std::process::{Child, Command};
@@ -11,7 +11,7 @@ use serde_json::json;
 /// Script that counts its runs in the file `runs`.
 pub const NOTE: &str = "echo ran >> \"$1/runs\"";
 
-/// Returns the `n`th of the job IDs other than [`JOB`].
+/// Returns job ID number `n`. It differs from [`JOB`].
 pub fn other(n: usize) -> String {
     format!("20261123-other{n:04}")
 }
@@ -99,12 +99,13 @@ fn timeout_is_enforced_after_the_gate_has_died() {
 #[test]
 fn stops_repair_that_has_used_up_all_processes() {
     let lab = GateLab::new();
-    // A copy of the gate that the unprivileged account can execute. cp writes it, because a child
-    // that another test forks could inherit the open file, and executing it would fail (ETXTBSY).
+    // Make a copy of the gate that the unprivileged account can execute. cp writes it, because a
+    // child that another test forks could inherit the open file, and executing it would fail
+    // (ETXTBSY).
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
-    // `within`, its timer thread, a shell and a sleep use up the limit of four processes. The sleep
-    // ends only after SIGKILL is due.
+    // `within`, its timer thread, a shell and a sleep exhaust the limit of four processes. The
+    // sleep ends only after SIGKILL is due.
     let mut command = Command::new("setpriv");
     command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
@@ -176,7 +177,7 @@ fn runs_one_of_fifty_concurrent_requests() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        // On a busy machine, a request can arrive after the one repair has ended.
+        // On a busy machine, a request can arrive after the only repair has ended.
         if answer.json["reason"] != json!("cooldown") {
             answer.refused("busy");
             assert_eq!(&answer.json["running"], winner, "the refusals name the running job");

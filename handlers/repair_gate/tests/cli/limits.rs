@@ -11,11 +11,11 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// How many records the gate keeps for one name.
+/// How many records the gate keeps for one repair.
 const MOST: usize = 1000;
 
-/// Returns a host with the repairs `x` and `y`. `x` is the repair that the tests request too often;
-/// the argument has additional fields for it.
+/// Returns a host with the repairs `x` and `y`. The tests request `x` too often, and the argument
+/// contains additional fields for it.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
@@ -124,7 +124,7 @@ fn refuses_requests_over_budget_without_the_lock() {
 fn refusals_write_nothing() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
-    // A refusal does not remove an expired record either.
+    // Add an expired record, which a refusal must not remove either.
     old_records(&lab, "x", 1, 25 * HOUR);
     let before = lab.state_files();
     let modified =
@@ -198,13 +198,13 @@ fn older_servers_understand_answers_to_ready() {
 
 #[test]
 fn records_of_older_gates_still_count() {
-    // Records that are not filed under a name use up the budget of `x`.
+    // Records that are not filed yet count toward the budget of `x`, and exhaust it.
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
     lab.request("ready x").refused("budget");
     lab.request("status old-x-000000").is("done");
-    // The next repair files these records under their names, and they still count.
+    // The next repair files these records under the names of their repairs, and they still count.
     lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
@@ -212,7 +212,7 @@ fn records_of_older_gates_still_count() {
     assert_eq!((known.is("done").output().as_str(), known.code), ("hi", 0));
     lab.request("repair y old-x-000000").refused("bad-request");
 
-    // After a flood of `x`, other repairs still run, and expired records are removed.
+    // After a flood of requests for `x`, other repairs still run, and expired records are removed.
     let lab = two_names(&json!({}));
     old_records(&lab, "x", 4095, 23 * HOUR);
     old_records(&lab, "gone", 50, 25 * HOUR);
@@ -250,7 +250,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock was set back, filed records count like records that are not filed yet.
+/// After the clock has been set back, filed records count in the same way as unfiled records.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -295,7 +295,8 @@ fn request_opens_the_same_files_with_few_and_with_many_records() {
         old_records(&lab, "x", records, HOUR / 2);
         old_records(&lab, "z", records, HOUR / 2);
         lab.request("repair y 20261123-of-y-0001").is("done");
-        // The first repair of a name removes its expired records, and reads each of them once.
+        // Run `x` once beforehand, because the first run of a repair can read each of its records
+        // once.
         lab.repair(&other(1));
         let requests = ["ready x", "ready y", "usage", "status 20261123-never"];
         let mut counts: Vec<usize> =
@@ -321,6 +322,7 @@ fn reads_each_record_once_while_it_waits_for_the_lock() {
     assert!(gate.wait().unwrap().success());
     let records =
         opened_paths(&lab.path("strace")).iter().filter(|path| path.contains("/old-x-")).count();
-    // Before the lock, while waiting, with the lock, to file the record and to index it.
+    // Each record is read before the lock is requested, during the wait, with the lock held, when
+    // it is filed and when it is indexed.
     assert_eq!(records, 5 * 50);
 }

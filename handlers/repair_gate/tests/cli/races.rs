@@ -21,8 +21,8 @@ impl Drop for EndExchange<'_> {
     }
 }
 
-/// Calls `check` repeatedly while a thread keeps replacing `path`, alternately by the original file
-/// and by a symlink to `evil`.
+/// Calls `check` repeatedly while a thread keeps replacing `path`, alternately with the original
+/// file and with a symlink to `evil`.
 fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
     let honest = path.with_extension("honest");
     let link = path.with_extension("link");
@@ -36,7 +36,8 @@ fn while_exchanged(path: &Path, evil: &Path, check: impl Fn()) {
                 let copy = path.with_extension("copy");
                 fs::hard_link(&honest, &copy).unwrap();
                 fs::rename(&copy, path).unwrap();
-                // rename(2) onto another name of the same file does nothing.
+                // rename(2) does nothing if both names already refer to the same file. In that
+                // case, remove the copy.
                 let _ = fs::remove_file(&copy);
             }
         });
@@ -85,8 +86,8 @@ fn never_reports_symlink_that_replaces_a_record() {
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The exchange puts temporary files next to the record, and the gate would refuse to work if it
-    // read them. It does not, because a request for a known job reads only that job's record.
+    // The thread puts temporary files next to the record, and the gate would refuse to work if it
+    // read them. A request for a known job reads only that job's record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(

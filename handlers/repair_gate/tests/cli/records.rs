@@ -10,7 +10,7 @@ use crate::common::{GateLab, JOB, wait_until};
 use crate::jobs::{NOTE, other};
 use serde_json::json;
 
-/// How the state directory is damaged, in words, and a function that does it.
+/// A description of damage to the state directory, and a function that does the damage.
 type StateDamage<'a> = (&'a str, &'a dyn Fn(&GateLab));
 
 #[test]
@@ -203,7 +203,7 @@ fn counts_records_that_the_index_lacks() {
     assert_ne!(fs::read(&index).unwrap(), outdated);
     fs::write(&index, outdated).unwrap();
     lab.repair(&other(3)).refused("budget");
-    // An admin may remove a record, and its run does not count any more.
+    // An admin can remove a record, after which its run no longer counts.
     fs::remove_file(lab.record_path(JOB)).unwrap();
     lab.repair(&other(3)).is("done");
     lab.repair(&other(4)).refused("budget");
