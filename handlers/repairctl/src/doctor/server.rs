@@ -124,7 +124,8 @@ pub fn ledger(config: &Config) -> DoctorFinding {
         };
         return wrong("ledger", text, fix);
     }
-    // Root may have created files here before the directory was given to this user.
+    // If root created files in the directory before giving it to this user, this user cannot write
+    // to them.
     if let Some(file) = ledger::unwritable(path) {
         let text = format!("{} is not writable by this user", file.display());
         return wrong("ledger", text, ServerFix::OwnLedger);
@@ -214,7 +215,7 @@ fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix
     }
 }
 
-/// Checks the settings of nagios.cfg that control whether Nagios calls event handlers and accepts
+/// Checks the nagios.cfg settings that control whether Nagios calls event handlers and accepts
 /// external commands.
 pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
@@ -254,7 +255,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     findings
 }
 
-/// Reports that Nagios' objects cannot be read, so nobody knows which of them opted in.
+/// Reports that Nagios' objects cannot be read, so it is unknown which of them opted in.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {

@@ -43,7 +43,7 @@ pub enum InitError {
          init again"
     )]
     NoKeygen(io::Error),
-    /// ssh-keygen(1) failed with this text.
+    /// ssh-keygen(1) failed and printed this text.
     #[error("ssh-keygen created no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
     /// The public key next to the private key is missing or invalid.

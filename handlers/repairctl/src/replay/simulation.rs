@@ -43,7 +43,7 @@ pub struct ReplayCounts {
     pub span: Option<(u64, u64)>,
     /// Number of log lines that were read.
     pub lines: u64,
-    /// Repairs that would have healed.
+    /// Repairs that would have healed the fault.
     pub healed: u64,
     /// Repairs after which the log still shows the fault.
     pub failed: u64,
@@ -72,8 +72,8 @@ pub struct Simulation<'a> {
 /// Nagios logs an alert and a handler call for the same change. This is the maximum number of
 /// seconds between the two lines. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// How many seconds after the end of the longest possible repair a recovery still counts as its
-/// effect.
+/// Number of seconds after the latest possible end of a repair. A recovery within this time still
+/// counts as the effect of the repair.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
@@ -157,8 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's most recent repair. The next line about the object shows
-    /// it.
+    /// Sets the outcome of the object's most recent repair, as shown by the next line about the
+    /// object.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
