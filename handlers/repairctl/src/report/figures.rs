@@ -272,8 +272,8 @@ fn most_repaired(mut hosts: Vec<HostFigures>) -> Vec<HostFigures> {
     hosts
 }
 
-/// Returns the worst objects, by the number of escalated and relapsed repairs, then by the number of
-/// all repairs.
+/// Returns the worst objects, sorted by the number of escalated and relapsed repairs, then by the
+/// number of all repairs.
 fn worst(objects: HashMap<(String, Option<String>), RepairCounts>) -> Vec<ObjectFigures> {
     let figures = |((host, service), sum)| ObjectFigures { host, service, sum };
     let mut objects: Vec<ObjectFigures> = objects.into_iter().map(figures).collect();
