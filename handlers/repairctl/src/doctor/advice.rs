@@ -210,8 +210,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // A name that starts with `-` could be mistaken for an option. Leave it to the reader to
-        // fill in.
+        // Another program could mistake a name that starts with `-` for an option. Let the admin
+        // fill in such a name.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));

@@ -108,7 +108,7 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns an untrusted text on one line, without any "fix:" that a reader could mistake for a fix
+/// Returns untrusted text on one line, without any "fix:" that a reader could mistake for a fix
 /// from doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();

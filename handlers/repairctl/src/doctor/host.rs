@@ -227,7 +227,7 @@ fn ready(
     answered
 }
 
-/// Returns the gate's sentence in quotes, because a compromised host can send any text.
+/// Returns the gate's message in quotes, because a compromised host can send any text.
 fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }

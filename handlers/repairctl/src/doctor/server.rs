@@ -20,8 +20,8 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// Age of the status file above which Nagios is considered stopped. Nagios writes the file every
-/// few seconds.
+/// If the status file is older than this, Nagios is considered stopped. A running Nagios writes the
+/// file every few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// Reports a policy that root does not accept because a group can write to it, although Nagios'
@@ -174,7 +174,8 @@ fn pipe_fix(file: &Path) -> ServerFix {
         Ok(true) if access(file, Access::WRITE_OK).is_err() => {
             ServerFix::ReadNagiosFile(SiteFile::CommandFile)
         }
-        // Nagios creates the pipe when it starts, and reads it while it runs.
+        // Nagios creates the pipe when it starts, and reads it as long as it runs. So Nagios is
+        // probably not running.
         Ok(_) => ServerFix::StartNagios,
     }
 }

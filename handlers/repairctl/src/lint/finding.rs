@@ -44,7 +44,7 @@ pub struct LintFinding {
     pub level: LintLevel,
     /// Identifier of the kind of problem, for example `unquoted-macro`. Scripts can filter by it.
     pub code: &'static str,
-    /// What is wrong, and which effect it has.
+    /// What is wrong, and what effect it has.
     pub text: String,
     /// What to write instead, or what else to do.
     pub fix: String,

@@ -11,7 +11,7 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// Where the repair of each object comes from, because the log does not contain it.
+/// Where replay gets the repair of each object from. The log does not contain it.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
     /// From Nagios' configuration or object cache.

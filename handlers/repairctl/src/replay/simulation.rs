@@ -36,7 +36,7 @@ pub struct ReplayDecision<'a> {
     pub verdict: Result<&'a RepairName, &'a Reason>,
 }
 
-/// What a replay counts for all objects together.
+/// The counts for all objects together.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
     /// Times of the earliest and latest line, in seconds since 1970.
@@ -309,7 +309,7 @@ fn rules<'a>(event: &Event, policy: &'a Policy) -> Option<&'a Rules> {
     policy.repairs.get(event.repair.as_ref()?)
 }
 
-/// Returns how many seconds a ladder can take at most.
+/// Returns the maximum duration of a ladder in seconds.
 fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }

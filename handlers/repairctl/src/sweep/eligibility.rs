@@ -83,7 +83,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The scheduler has already queried the gates of dead workers and closed their records.
+    // The scheduler has already queried the gates of dead workers and closed their records. So a
+    // record that is still open means that a repair is running.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
