@@ -119,8 +119,8 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each repair of which the gate keeps almost as many records as it can. When the
-/// gate reaches that limit, it refuses the repair. Older gates do not answer this request.
+/// Adds a note for each repair that has nearly reached its maximum number of records at the gate.
+/// At the maximum, the gate refuses the repair. Older gates do not answer this request.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);

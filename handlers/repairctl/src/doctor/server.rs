@@ -204,7 +204,7 @@ fn status_fix(why: &StatusFileError) -> ServerFix {
     }
 }
 
-/// Returns the fix for a file that Nagios writes and that could not be read.
+/// Returns the fix for an unreadable file that Nagios writes.
 fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix) -> ServerFix {
     match why.kind() {
         ErrorKind::NotFound => ServerFix::StartNagios,

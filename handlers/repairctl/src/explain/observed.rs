@@ -96,7 +96,7 @@ impl ObservedObject<'_> {
         format!("{known}, or assume a state with --state CRITICAL --repair NAME")
     }
 
-    /// Returns the call that Nagios would make for a HARD fault of the object.
+    /// Returns the call that Nagios would make if the object had a HARD fault.
     pub fn call_if_broken(&self) -> Result<Invocation, Problem> {
         let state = match self.args.service {
             Some(_) => ObjectState::Critical,

@@ -55,7 +55,7 @@ pub struct LintFinding {
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// How many objects the text output names at most for each finding.
+/// Maximum number of objects that the text output names for each finding.
 const NAMED: usize = 2;
 
 impl Findings {

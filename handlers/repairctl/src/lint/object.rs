@@ -91,7 +91,7 @@ impl<'a> ObjectLinter<'a> {
         undefined
     }
 
-    /// Returns the call of handle_repair that an `event_handler` names, if it names one.
+    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not.
     fn attached(
         &mut self,
         kind: ObjectKind,

@@ -161,15 +161,15 @@ impl RepairCounts {
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns a percentile of the times to heal by the nearest-rank method. `part` is between 0
-    /// and 1.
+    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` is between
+    /// 0 and 1.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
 
-/// Returns a quantile by the nearest-rank method. `sorted` must be in ascending order, and `part`
-/// must be between 0 and 1.
+/// Returns a quantile, using the nearest-rank method. `sorted` must be in ascending order, and
+/// `part` must be between 0 and 1.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     #[allow(
         clippy::cast_possible_truncation,

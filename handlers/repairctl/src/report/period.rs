@@ -161,9 +161,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Divides a period into at most 600 parts. A part is an hour if the period is up to three days
-    /// long, a day up to 100 days, a week up to eleven years, a month up to 45 years, and a year
-    /// beyond that.
+    /// Divides a period into at most 600 parts. A part is an hour in periods of up to three days, a
+    /// day in periods of up to 100 days, a week in periods of up to eleven years, a month in
+    /// periods of up to 45 years, and otherwise a year.
     pub fn of(period: &Period) -> Result<Parts, BadPeriod> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {

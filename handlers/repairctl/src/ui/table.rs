@@ -17,7 +17,7 @@ pub struct Table {
     headings: Vec<&'static str>,
     /// The rows that have not been written yet.
     rows: Vec<Vec<Cell>>,
-    /// The width of each column, in characters. It only grows.
+    /// The width of each column, in characters. Widths never shrink.
     widths: Vec<usize>,
     /// Whether the headings have been written.
     is_begun: bool,
