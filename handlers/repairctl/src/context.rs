@@ -81,13 +81,14 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// If this process runs as root, returns the account that owns the ledger or Nagios' files,
-    /// unless that is root too. Before there is a ledger, returns the account that Nagios runs as.
+    /// Returns the account that root's process must switch to, or `None` if it need not switch. This
+    /// is the owner of the ledger or of Nagios' files or, before there is a ledger, the account that
+    /// Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // Several accounts can change a directory, so it does not have a single owner. Use the
-            // account that Nagios runs as.
+            // If several accounts can write to a directory, it has no single owner. Use the account
+            // that Nagios runs as instead.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
@@ -98,10 +99,10 @@ impl Context {
         }
     }
 
-    /// Like [`Context::other_owner`], for a command that needs no policy. Without a policy that
-    /// root trusts, returns the account that Nagios runs as.
+    /// Like [`Context::other_owner`], for a command that needs no policy. If there is no policy
+    /// that root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        // A policy that comes through a pipe can be read only once, so leave it to the process that
+        // A policy that comes through a pipe can be read only once. Leave it to the process that
         // uses it.
         if safe_file::own_descriptor(&self.policy).is_some() {
             return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);

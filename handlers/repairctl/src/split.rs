@@ -1,7 +1,7 @@
 //! Runs the commands, in two processes if root starts them (see `privsep`). A command that
-//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints them
-//! in the process that runs as root. [`stream`] does the same in parts, for data of any size. Every
-//! other command runs entirely as Nagios' user.
+//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints the
+//! data in the process that runs as root. [`stream`] does the same, but passes the data in parts,
+//! so it can have any size. Every other command runs entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -112,9 +112,10 @@ pub fn run<C: Split>(
     command.show(data, context, out)
 }
 
-/// Collects data in parts and shows them, for a command whose data can be larger than the memory.
-/// `collect` passes each part on and stops if that returns `Break`. `show` gets each part in the
-/// process that the admin started. `prints_json` is that of [`Split`].
+/// Collects data in parts and shows each of them, for a command whose data may not fit into memory.
+/// `collect` passes each part to the given function, and stops if the function returns `Break`.
+/// `show` receives the parts in the process that the admin started. For `prints_json`, see
+/// [`Split::prints_json`].
 pub fn stream<P: Serialize + DeserializeOwned>(
     prints_json: bool,
     context: &Context,
@@ -153,7 +154,7 @@ fn unless_closed(out: &Out) -> ControlFlow<()> {
     if out.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Adds a hint to a problem that the other process reports.
+/// Adds a hint to a problem that the other process reported.
 fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
     match why {
         why @ privsep::Error::Reported { .. } => {
@@ -191,7 +192,7 @@ pub fn run_as_nagios<C>(
 }
 
 /// Returns a hint for the end of an error message if an argument is a relative path and other users
-/// may not enter the current directory. Otherwise returns an empty string.
+/// cannot enter the current directory. Otherwise returns an empty string.
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());

@@ -1,5 +1,5 @@
-//! Tests what an admin reads from a large ledger: lists arrive in parts, counts and tables are cut,
-//! and each cut names the command that shows the rest.
+//! Tests the output for a large ledger. Lists arrive in parts. Counts and long tables are cut
+//! short, and each of them names the command that shows the rest.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -25,8 +25,8 @@ struct Site {
 }
 
 impl Site {
-    /// Creates a ledger of the user nobody with one repair and eight refusals every minute, on 130
-    /// hosts. Every tenth repair was escalated.
+    /// Creates a ledger that belongs to the user nobody. It has one repair and eight refusals per
+    /// minute, on 130 hosts. Every tenth repair was escalated.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };
         set_mode(site.dir.path(), 0o755);

@@ -91,7 +91,7 @@ impl Context {
 
     /// Records one repair and one refusal that contain hostile text.
     fn record(&self) {
-        // Only the ledger's owner can write to it, and the test runs as root.
+        // Only the ledger's owner can write to it. The test runs as root, so make root the owner.
         self.give_ledger_to(0);
         let mut ledger = ledger::open(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);

@@ -1,4 +1,4 @@
-//! The sweep deletes records that the policy no longer keeps.
+//! Tests that the sweep deletes records that the policy no longer keeps.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -17,7 +17,7 @@ const DAY: u64 = 24 * 3600;
 struct Site(TempDir);
 
 impl Site {
-    /// A site without faults. `more` has additional keys of its policy.
+    /// Creates a site without faults. `more` contains additional keys for its policy.
     fn new(more: &Value) -> Site {
         let site = Site(tempfile::tempdir().unwrap());
         let mut policy = json!({
@@ -41,7 +41,7 @@ impl Site {
         self.0.path().join(name)
     }
 
-    /// Writes 1,200 refusals and a repair of this age past the ledger.
+    /// Adds 1,200 refusals and one repair, all of them `days` old, directly to the database file.
     fn record(&self, days: u64) {
         let store = Connection::open(self.at("ledger.sqlite")).unwrap();
         let at = i64::try_from((seconds() - days * DAY) * 1000).unwrap();
@@ -54,7 +54,7 @@ impl Site {
         store.execute(repair, [at]).unwrap();
     }
 
-    /// Runs a sweep. Returns the number of repairs and refusals that are left.
+    /// Runs a sweep. Returns how many repairs and refusals are left.
     fn sweep(&self) -> (usize, usize) {
         let mut repairctl = Command::new(env!("CARGO_BIN_EXE_repairctl"));
         let done = repairctl.arg("--policy").arg(self.at("policy.json")).arg("sweep").output();

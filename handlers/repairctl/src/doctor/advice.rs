@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data from which fixes are written. Root's process has read all of it itself.
+/// The data that goes into the text of a fix. Root's process has read all of it itself.
 pub struct FixContext<'a> {
     /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
@@ -24,7 +24,8 @@ pub struct FixContext<'a> {
 }
 
 impl Fix {
-    /// Returns the text of the fix. `host` is the host of the finding, or `None` for this server.
+    /// Returns the text of the fix. `host` is the host that the finding is about, or `None` for
+    /// this server.
     pub fn text(&self, host: Option<&str>, context: &FixContext<'_>) -> String {
         match self {
             Fix::Server(fix) => context.on_server(fix).to_string(),
@@ -209,8 +210,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // A name that starts with `-` could be mistaken for an option. Leave it to the reader to
-        // fill in.
+        // Another program could mistake a name that starts with `-` for an option. Let the admin
+        // fill in such a name.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -311,7 +312,7 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file. The path comes only from files that root's process has read
+    /// Returns the path of a file, taken only from configuration that root's process has read
     /// itself.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
@@ -337,8 +338,9 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether root can safely run a command on `path`, because nobody can redirect it to another file.
-/// That is so if only root can change the directories above and `path` is not a link.
+/// Whether root can safely run a command on `path`. This is the case if only root can change the
+/// directories above it and `path` is not a link. Then no other account can redirect the command to
+/// another file.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))

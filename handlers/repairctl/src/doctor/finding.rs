@@ -67,9 +67,8 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns the text of an error, without two parts of it. "nothing was run" is left out because
-/// doctor requests no repair, and the command because the fix contains it on a line that is not
-/// wrapped.
+/// Returns an error's text without two of its parts: "nothing was run", because doctor requests no
+/// repair, and the command, because the fix contains it on a line that is not wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));
@@ -109,7 +108,7 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns an untrusted text on one line, without any "fix:" that a reader could mistake for a fix
+/// Returns untrusted text on one line, without any "fix:" that a reader could mistake for a fix
 /// from doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();

@@ -24,8 +24,8 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether one of `needs` is enough. That is so if no object and no ladder names a repair for
-    /// this host.
+    /// Whether one of `needs` is enough. This is the case if no object and no ladder names a repair
+    /// for this host.
     pub any: bool,
 }
 
@@ -119,8 +119,8 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each of the gate's records that is nearly full, because a full record prevents
-/// repairs. Older gates do not answer this request.
+/// Adds a note for each repair that has nearly reached its maximum number of records at the gate.
+/// At the maximum, the gate refuses the repair. Older gates do not answer this request.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -144,7 +144,7 @@ fn login_failure(why: &Error) -> DoctorFinding {
         | Error::Passphrase { .. } => {
             return wrong("login", "no login without a usable key", HostFix::KeyFirst);
         }
-        // An attacker in the network can show a different key or offer different algorithms.
+        // In both cases an attacker in the network could be answering instead of the host.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
             ("known host", HostFix::Replace)
         }
@@ -186,8 +186,8 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns whether the gate answered, because there is no point in further
-/// requests if it did not.
+/// Checks one repair. Returns whether the gate answered. If it did not, further requests are
+/// pointless.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,
@@ -227,7 +227,7 @@ fn ready(
     answered
 }
 
-/// Returns the gate's sentence in quotes, because a compromised host can send any text.
+/// Returns the gate's message in quotes, because a compromised host can send any text.
 fn refusal_text(no: &GateRefusal) -> String {
     format!("the gate says {}", in_quotes(&no.text))
 }

@@ -10,7 +10,7 @@ use super::finding::DoctorFinding;
 use super::host::{self, Target};
 
 /// Checks all hosts, up to `jobs` of them at a time, and calls `report` in the order of `targets`.
-/// Each host has a deadline, so this ends even if hosts do not answer.
+/// Each host has a deadline, so this function returns even if hosts do not answer.
 pub fn examine(
     targets: &[Target],
     jobs: usize,

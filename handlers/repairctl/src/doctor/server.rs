@@ -20,8 +20,8 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// Age of the status file above which Nagios is considered stopped. Nagios writes the file every
-/// few seconds.
+/// If the status file is older than this, Nagios is considered stopped. A running Nagios writes the
+/// file every few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// Reports a policy that root does not accept because a group can write to it, although Nagios'
@@ -124,7 +124,8 @@ pub fn ledger(config: &Config) -> DoctorFinding {
         };
         return wrong("ledger", text, fix);
     }
-    // Root may have created files here before the directory was given to this user.
+    // If root created files in the directory before giving it to this user, this user cannot write
+    // to them.
     if let Some(file) = ledger::unwritable(path) {
         let text = format!("{} is not writable by this user", file.display());
         return wrong("ledger", text, ServerFix::OwnLedger);
@@ -173,7 +174,8 @@ fn pipe_fix(file: &Path) -> ServerFix {
         Ok(true) if access(file, Access::WRITE_OK).is_err() => {
             ServerFix::ReadNagiosFile(SiteFile::CommandFile)
         }
-        // Nagios creates the pipe when it starts, and reads it while it runs.
+        // Nagios creates the pipe when it starts, and reads it as long as it runs. So Nagios is
+        // probably not running.
         Ok(_) => ServerFix::StartNagios,
     }
 }
@@ -202,7 +204,7 @@ fn status_fix(why: &StatusFileError) -> ServerFix {
     }
 }
 
-/// Returns the fix for a file that Nagios writes and that could not be read.
+/// Returns the fix for an unreadable file that Nagios writes.
 fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix) -> ServerFix {
     match why.kind() {
         ErrorKind::NotFound => ServerFix::StartNagios,
@@ -214,7 +216,7 @@ fn unreadable(path: &Path, why: &io::Error, file: SiteFile, otherwise: ServerFix
     }
 }
 
-/// Checks the settings of nagios.cfg that control whether Nagios calls event handlers and accepts
+/// Checks the nagios.cfg settings that control whether Nagios calls event handlers and accepts
 /// external commands.
 pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> {
     let mut findings = Vec::new();
@@ -254,7 +256,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     findings
 }
 
-/// Reports that Nagios' objects cannot be read, so nobody knows which of them opted in.
+/// Reports that Nagios' objects cannot be read, so it is unknown which of them opted in.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {

@@ -19,12 +19,13 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
     let off = |why: &str, fix| {
         Some(note("sweep", format!("{why}; objects that miss their repair stay broken"), fix))
     };
-    // sd_booted(3)
+    // This directory exists only if systemd is running; see sd_booted(3).
     if !Path::new("/run/systemd/system").exists() {
         return off("no job runs repairctl sweep", ServerFix::AddSweepJob);
     }
     match (systemctl("is-enabled").as_str(), systemctl("is-active").as_str()) {
         // On a minimal system without D-Bus, only root can query whether the timer is active.
+        // Accept an empty answer.
         ("enabled", "active" | "") => Some(ok("sweep", SWEEP_TIMER)),
         ("disabled", "active") => {
             off(&format!("{SWEEP_TIMER} will not start at boot"), ServerFix::EnableSweep)

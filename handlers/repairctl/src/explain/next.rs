@@ -33,7 +33,7 @@ pub enum Waiting<'a> {
 
 impl NextAttempt {
     /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
-    /// set if an attempt would do nothing now, and says why.
+    /// the reason why an attempt would do nothing now, if there is one.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,

@@ -14,9 +14,9 @@ use crate::object::Object;
 
 /// The object named on the command line, with its state from the status file.
 pub struct ObservedObject<'a> {
-    /// The command line, which can assume another state with `--state`.
+    /// The command's arguments. With `--state`, they replace the object's actual state.
     pub args: &'a ExplainArgs,
-    /// Path of the policy, which the call contains as `--policy`.
+    /// Path of the policy, which handle_repair gets as `--policy`.
     pub policy: &'a Path,
     /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,
@@ -96,7 +96,7 @@ impl ObservedObject<'_> {
         format!("{known}, or assume a state with --state CRITICAL --repair NAME")
     }
 
-    /// Returns the call that Nagios would make for a HARD fault of the object.
+    /// Returns the call that Nagios would make if the object had a HARD fault.
     pub fn call_if_broken(&self) -> Result<Invocation, Problem> {
         let state = match self.args.service {
             Some(_) => ObjectState::Critical,
@@ -133,7 +133,8 @@ impl ObservedObject<'_> {
         }
         if let Some(object) = object {
             number("--max-attempts", object.max_attempts.into());
-            // An assumed state belongs to a different problem than the current state.
+            // An assumed state is a different problem, so do not pass the current problem's ID for
+            // it.
             let is_real = args.state.is_none() && !object.state().is_good();
             let id = if is_real { object.problem_id } else { 0 };
             number("--problem-id", id);

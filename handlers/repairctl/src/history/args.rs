@@ -58,7 +58,7 @@ pub enum OutcomeArg {
 }
 
 impl OutcomeArg {
-    /// Returns the states that the ledger has for repairs with this outcome.
+    /// Returns the repair states in the ledger that correspond to this outcome.
     pub fn states(self) -> &'static [RepairState] {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         use RepairState::{Ended, Running};

@@ -9,38 +9,38 @@ use serde::{Deserialize, Serialize};
 
 use super::args::HistoryArgs;
 
-/// Number of records in a part.
+/// Number of records per part.
 const PART: usize = 500;
 
-/// Number of refusals that are counted, unless `--limit` lists more. Nobody waits until all
-/// refusals of 90 days are counted to read the newest ones.
+/// Number of refusals to count, unless `--limit` lists more. With this limit, nobody who wants to
+/// see the newest refusals must wait until all those of 90 days have been counted.
 const COUNTED: u32 = 10_000;
 
 /// A part of the records that match the arguments.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum HistoryPart {
-    /// The next repairs, the newest first.
+    /// The next repairs, newest first.
     Repairs(Vec<Record>),
-    /// The next refusals, the newest first.
+    /// The next refusals, newest first.
     Refusals(Vec<Refusal>),
-    /// The counts of refusals, which come last.
+    /// The refusal counts. This part comes last.
     Counts(RefusalSummary),
 }
 
 /// The number of refusals for each object and reason.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RefusalSummary {
-    /// The highest count first.
+    /// The counts, highest first.
     pub counts: Vec<RefusalCount>,
-    /// Whether all matching refusals are counted. Otherwise, there are older ones.
+    /// Whether the counts include all matching refusals. If not, older refusals were left out.
     pub complete: bool,
 }
 
-/// A function that gets each part, and returns `Break` to stop.
+/// A function that receives each part. It returns `Break` to stop.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes the matching repairs on, and the counts of the matching refusals if they are shown: the
-/// text output has them below the repairs.
+/// Passes on the matching repairs. If the output also shows counts of refusals, as text without
+/// `--outcome` does, then passes on the counts of the matching refusals.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,
@@ -63,7 +63,7 @@ pub fn repairs(
     }
 }
 
-/// Passes `listed` of the matching refusals on, or all for `None`, and then the counts.
+/// Passes on the first `listed` matching refusals, or all of them for `None`, and then the counts.
 pub fn refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
@@ -73,7 +73,7 @@ pub fn refusals(
     let (mut list, mut tally) = (Vec::new(), RefusalTally::default());
     let mut ended = ControlFlow::Continue(());
     let counted = listed.map(|listed| listed.max(COUNTED));
-    // One more shows whether there are older ones.
+    // Read one more refusal than is counted, to find out whether there are older ones.
     let read = Filter { limit: counted.map(|counted| counted.saturating_add(1)), ..*filter };
     ledger.each_refusal(&read, &mut |refusal| {
         if Some(tally.seen) == counted {
@@ -93,7 +93,7 @@ pub fn refusals(
     Ok(())
 }
 
-/// Sends the records as a part if there are at least `least` of them.
+/// Passes on the records as a part if there are at least `least` of them.
 fn part<T>(
     list: &mut Vec<T>,
     least: usize,
@@ -106,7 +106,7 @@ fn part<T>(
     send(part(std::mem::take(list)))
 }
 
-/// Counts refusals, which it gets from the newest to the oldest.
+/// Counts refusals. They must be added from the newest to the oldest.
 #[derive(Default)]
 struct RefusalTally {
     counts: HashMap<(String, Option<String>, RecordedReason), RefusalCount>,

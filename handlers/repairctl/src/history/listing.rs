@@ -1,4 +1,4 @@
-//! Prints the list of repairs or refusals while it is read.
+//! Prints the list of repairs or refusals while the records are still being read.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,20 +19,20 @@ use crate::ui::tone::Tone;
 const NO_REPAIR: &str = "No matching repair is on record.";
 const NO_REFUSAL: &str = "No matching refusal is on record. Refusals are kept for 90 days.";
 
-/// The list, as far as it is printed.
+/// A list that is being printed.
 pub struct Listing<'a> {
     args: &'a HistoryArgs,
-    /// The table of the text output.
+    /// The table for text output.
     table: Table,
-    /// The object of the JSON output, once it is begun.
+    /// The JSON object. `None` until its beginning has been printed.
     json: Option<ListPrinter>,
-    /// Number of records that were listed.
+    /// Number of records listed so far.
     listed: usize,
     refused: RefusalSummary,
 }
 
 impl Listing<'_> {
-    /// Creates a list of which nothing is printed yet.
+    /// Creates a list. Prints nothing yet.
     pub fn new(args: &HistoryArgs) -> Listing<'_> {
         let table = match args.refused {
             true => Table::new(["WHEN", "OBJECT", "EVENT", "REASON", "WHY"]),
@@ -43,7 +43,7 @@ impl Listing<'_> {
         Listing { args, table, json: None, listed: 0, refused: RefusalSummary::default() }
     }
 
-    /// Prints the next records, or keeps the counts for the end.
+    /// Prints the next records. Keeps the counts for the end of the list.
     pub fn show(&mut self, part: HistoryPart, out: &mut Out) {
         match part {
             HistoryPart::Repairs(all) => self.list(&all, repair_json, repair_row, out),
@@ -69,8 +69,8 @@ impl Listing<'_> {
         }
     }
 
-    /// Returns the JSON object. Prints its beginning only when there is something to print, because
-    /// an error leaves no output.
+    /// Returns the JSON object. Prints its beginning on the first call, which must therefore wait
+    /// until there is something to print, because an error must leave no output.
     fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
         let name = if self.args.refused { "refusals" } else { "repairs" };
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))
@@ -118,7 +118,7 @@ impl Listing<'_> {
     }
 }
 
-/// Returns the members of the JSON object besides the list.
+/// Returns the members of the JSON object other than the list.
 fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
     if !args.refused {
         return json!({});
@@ -127,7 +127,7 @@ fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
     json!({ "counts": counts, "complete": refused.complete })
 }
 
-/// Returns the counts by reason, the most frequent first: `8 cooling-down, 4 same-event`.
+/// Returns the counts by reason, most frequent first: `8 cooling-down, 4 same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
     let mut sums = BTreeMap::<&str, u32>::new();
     for count in counts {

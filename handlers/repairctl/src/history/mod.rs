@@ -21,7 +21,7 @@ use listing::Listing;
 
 pub use record::{outcome, repair_json};
 
-/// Lists the records that match the arguments, while they are read.
+/// Prints the records that match the arguments while it is still reading them.
 pub fn run(
     args: &HistoryArgs,
     context: &Context,

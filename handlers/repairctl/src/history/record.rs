@@ -1,4 +1,4 @@
-//! The forms in which commands show a repair.
+//! Formats a repair as a coloured cell or as JSON.
 
 use std::time::Duration;
 

@@ -43,16 +43,16 @@ pub enum InitError {
          init again"
     )]
     NoKeygen(io::Error),
-    /// ssh-keygen(1) failed with this text.
+    /// ssh-keygen(1) failed and printed this text.
     #[error("ssh-keygen created no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
     /// The public key next to the private key is missing or invalid.
     #[error("there is no public key at {0}.pub; {make}", make = public_half(.0))]
     NoPublicKey(PathBuf),
-    /// There is no gate on this server that could be copied to the host.
+    /// This server has no gate program that could be copied to the host.
     #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
     NoGate,
-    /// The gate on this server could not be read.
+    /// The gate program on this server could not be read.
     #[error("cannot read {path}: {why}")]
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.

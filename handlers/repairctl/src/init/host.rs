@@ -72,7 +72,8 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// The script prints this line before the file, because a login shell can print its own text first.
+/// Line that the script prints before the file. Init looks for it, because a login shell can print
+/// text of its own first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The repairs.json that is on the host before init changes it.

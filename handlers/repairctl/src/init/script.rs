@@ -38,7 +38,7 @@ pub enum RepairsFile {
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
 /// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
-/// admin runs it again after every change to repairs.json.
+/// admin must run it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.

@@ -78,7 +78,8 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // An earlier run of init created the directory and gave it to Nagios' user.
+            // The directory belongs to Nagios' user, because an earlier run of init gave it to this
+            // user. Keep it.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {

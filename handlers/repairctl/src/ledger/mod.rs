@@ -23,7 +23,7 @@ pub enum Migration {
     NoLedger,
     /// The ledger already has the current schema.
     Current,
-    /// The ledger was migrated. The path is that of the copy of the old ledger.
+    /// The ledger was migrated. The value is the path to the copy of the old ledger.
     Done(PathBuf),
     /// The ledger already had the current schema, and was rewritten so that it can shrink.
     Rewritten,
@@ -47,7 +47,7 @@ impl Split for LedgerArgs {
             Err(ledger::Error::Older { backup, .. }) => Some(backup),
             Err(why) => return Err(Problem::failed(why)),
         };
-        // Opening the ledger migrates it.
+        // `compact` opens the ledger, and opening the ledger migrates it.
         match (ledger::compact(path), backup) {
             (Ok(_), Some(backup)) => Ok(Migration::Done(backup)),
             (Ok(true), None) => Ok(Migration::Rewritten),

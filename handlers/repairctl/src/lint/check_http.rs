@@ -96,7 +96,7 @@ fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     option.value.is_none() && (is_tls || ["true", "yes", "on", "1"].contains(&word))
 }
 
-/// Whether the word seems to belong to the option's value, which a blank has split in two.
+/// Whether the word seems to be the second part of the option's value, split off by a blank.
 fn is_split(option: OptionBefore<'_>, word: &str) -> bool {
     let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     option.value.is_some()

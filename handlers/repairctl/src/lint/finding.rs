@@ -44,7 +44,7 @@ pub struct LintFinding {
     pub level: LintLevel,
     /// Identifier of the kind of problem, for example `unquoted-macro`. Scripts can filter by it.
     pub code: &'static str,
-    /// What is wrong, and which effect it has.
+    /// What is wrong, and what effect it has.
     pub text: String,
     /// What to write instead, or what else to do.
     pub fix: String,
@@ -55,7 +55,7 @@ pub struct LintFinding {
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 
-/// How many objects the text output names at most for each finding.
+/// Maximum number of objects that the text output names for each finding.
 const NAMED: usize = 2;
 
 impl Findings {

@@ -54,7 +54,8 @@ fn is_known(name: &str) -> bool {
         number.is_some_and(|number| (1..=most).contains(&number))
     };
     let is_custom = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty());
-    // The search through all names is slow, and most macros of a check are `$ARGn$`.
+    // Try `$ARGn$` first. Most macros in check commands have this form, and searching all names is
+    // slow.
     is_numbered("ARG", 32)
         || is_numbered("USER", 256)
         || is_numbered("CONTACTADDRESS", 6)

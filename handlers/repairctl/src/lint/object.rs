@@ -91,7 +91,7 @@ impl<'a> ObjectLinter<'a> {
         undefined
     }
 
-    /// Returns the call of handle_repair that an `event_handler` names, if it names one.
+    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not.
     fn attached(
         &mut self,
         kind: ObjectKind,
@@ -107,7 +107,7 @@ impl<'a> ObjectLinter<'a> {
         let line = handler.as_ref().and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
             // The command calls handle_repair inside another argument or after a `;`. The check of
-            // the command reports that.
+            // the command reports that, so do not report it again.
             return;
         }
         let (word, right) = (subject.kind.word(), subject.kind.command());

@@ -78,7 +78,7 @@ fn foreground(
     })
 }
 
-/// Returns how long a ladder can take at most, without its last check.
+/// Returns the maximum duration of a ladder, without its last check.
 fn longest(rules: &Rules) -> Duration {
     rules.ladder.iter().map(|rung| rung.timeout + rung.settle).sum()
 }

@@ -7,8 +7,8 @@ use policy_file::Config;
 use crate::context::Context;
 use crate::object::Object;
 
-/// Why a pause may have no effect: the object does not exist, or nobody could check whether it
-/// does.
+/// Why a pause may have no effect: the object does not exist, or its existence could not be
+/// checked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
     /// Nagios has no such object.

@@ -11,7 +11,7 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// Where the repair of each object comes from, because the log does not contain it.
+/// Where replay gets the repair of each object from. The log does not contain it.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
     /// From Nagios' configuration or object cache.
@@ -25,7 +25,7 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// `host` or `host;service`, as in the log.
     name: Rc<[u8]>,
-    /// Index of the object whose state was logged after the state of this object.
+    /// Index of the object whose state was logged right after this object's state.
     next: usize,
     /// The object's names and repair. Before each decision, the simulation fills in the state and
     /// the downtimes.
@@ -184,7 +184,7 @@ impl ReplayedObjects {
     }
 
     /// Returns the index of the object that a line names, or `None` for an object without a repair.
-    /// `object` is in bytes, because names in logs need not be UTF-8.
+    /// `object` is a byte string, because names in logs need not be UTF-8.
     pub fn find(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         if let Some(known) = self.index.get(object) {
             return Ok(Some(*known));
@@ -200,10 +200,10 @@ impl ReplayedObjects {
         Ok(Some(self.add(&host, service.as_deref(), repair, None)))
     }
 
-    /// Finds an object like [`ReplayedObjects::find`], for a line with its present state. Nagios
-    /// logs the states of all objects after each rotation of the log, always in the same order.
-    /// Most lines of a large site's log are such lines, so this looks first at the object that
-    /// followed the last time.
+    /// Like [`ReplayedObjects::find`], but faster for lines that log current states. After each log
+    /// rotation Nagios logs the states of all objects, always in the same order, and most lines of
+    /// a large site's log are of this kind. So this method first tries the object that came next
+    /// last time.
     pub fn find_next(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         let next = self.all.get(self.last).map_or(0, |last| last.next);
         let is_next = self.all.get(next).is_some_and(|next| *next.name == *object);

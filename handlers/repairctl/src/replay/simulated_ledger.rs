@@ -21,13 +21,13 @@ pub struct SimulatedRepair {
     pub ended: u64,
     /// The state change that would have started the repair.
     pub change: StateChange,
-    /// The object's problem that would have started the repair, counted from 1.
+    /// Number of the object's problem that would have started the repair, counted from 1.
     pub problem: u64,
     /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,
 }
 
-/// The repairs and refusals of one object, the newest first.
+/// The repairs and refusals of one object, newest first.
 #[derive(Debug, Default)]
 pub struct SimulatedLedger {
     pub repairs: VecDeque<SimulatedRepair>,
@@ -63,7 +63,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// Returns the repairs as the decision needs them, with ages in place of times.
+    /// Returns the repairs in the form that the decision needs, with ages in place of times.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),
@@ -74,13 +74,13 @@ impl SimulatedLedger {
         self.repairs.iter().map(past).collect()
     }
 
-    /// Returns the refusals as the decision needs them, as ages.
+    /// Returns the age of each refusal, which is what the decision needs.
     pub fn refused_at(&self, now: u64) -> Vec<Duration> {
         self.refused.iter().map(|at| age(*at, now)).collect()
     }
 
-    /// Returns a recent job that this problem started or, if `change` is given, that exactly this
-    /// change started.
+    /// Returns the ID of a recent job that this problem started or, if `change` is given, that
+    /// exactly this change started.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;
@@ -92,7 +92,7 @@ impl SimulatedLedger {
     }
 }
 
-/// Returns the time from `at` to `now`, which are in seconds since 1970.
+/// Returns the time from `at` to `now`, both in seconds since 1970.
 pub fn age(at: u64, now: u64) -> Duration {
     Duration::from_secs(now.saturating_sub(at))
 }

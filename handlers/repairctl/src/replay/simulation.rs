@@ -36,14 +36,14 @@ pub struct ReplayDecision<'a> {
     pub verdict: Result<&'a RepairName, &'a Reason>,
 }
 
-/// What a replay counts for all objects together.
+/// The counts for all objects together.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
     /// Times of the earliest and latest line, in seconds since 1970.
     pub span: Option<(u64, u64)>,
     /// Number of log lines that were read.
     pub lines: u64,
-    /// Repairs that would have healed.
+    /// Repairs that would have healed the fault.
     pub healed: u64,
     /// Repairs after which the log still shows the fault.
     pub failed: u64,
@@ -72,8 +72,8 @@ pub struct Simulation<'a> {
 /// Nagios logs an alert and a handler call for the same change. This is the maximum number of
 /// seconds between the two lines. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// How many seconds after the end of the longest possible repair a recovery still counts as its
-/// effect.
+/// Number of seconds after the latest possible end of a repair. A recovery within this time still
+/// counts as the effect of the repair.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
@@ -157,8 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's most recent repair. The next line about the object shows
-    /// it.
+    /// Sets the outcome of the object's most recent repair, as shown by the next line about the
+    /// object.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
@@ -309,7 +309,7 @@ fn rules<'a>(event: &Event, policy: &'a Policy) -> Option<&'a Rules> {
     policy.repairs.get(event.repair.as_ref()?)
 }
 
-/// Returns how many seconds a ladder can take at most.
+/// Returns the maximum duration of a ladder in seconds.
 fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }

@@ -25,7 +25,7 @@ pub struct Summary<'a> {
     pub known_from: String,
     /// Number of logs that replay read.
     pub logs: usize,
-    /// Errors in the logs that could not be read completely.
+    /// The errors for logs that could not be read completely.
     pub bad: &'a [LogError],
 }
 
@@ -170,8 +170,8 @@ impl Summary<'_> {
         }
     }
 
-    /// Prints the summary as JSON. `in_one_line` is set if it follows decisions, which are one JSON
-    /// line each.
+    /// Prints the summary as JSON. `in_one_line` must be set after decisions, because each of them
+    /// is JSON on a line of its own.
     pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {

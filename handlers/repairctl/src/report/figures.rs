@@ -1,5 +1,5 @@
-//! The figures of a report, and how they are computed from the records, without any I/O. The
-//! records pass by one at a time, because a month can have more of them than fit into memory.
+//! The figures of a report, computed from the records without any I/O. Records are added one at a
+//! time, because the records of a month may not fit into memory.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// The maximum number of hosts with figures, for the chart and the table of hosts.
+/// Maximum number of hosts in the figures. The chart and the table of hosts show them.
 pub const HOSTS: usize = 100;
-/// The maximum number of objects with figures, for the table of the worst offenders.
+/// Maximum number of objects in the figures. The table of the worst offenders shows them.
 pub const OFFENDERS: usize = 15;
-/// The maximum number of listed objects for which a breaker refused repairs.
+/// Maximum number of objects listed because an open breaker refused their repairs.
 pub const STOPPED: u32 = 10;
-/// The maximum number of listed escalated repairs.
+/// Maximum number of escalated repairs listed.
 pub const ESCALATED: usize = 25;
 
 /// All figures that a report shows.
@@ -29,11 +29,12 @@ pub struct Figures {
     pub parts: Parts,
     /// The figures of the period.
     pub now: PeriodFigures,
-    /// The figures of the period before, without its parts, hosts and objects.
+    /// The figures of the previous period. They lack the figures of parts, hosts and objects.
     pub before: PeriodFigures,
 }
 
-/// The figures of the records of one period. Their size does not depend on the number of records.
+/// The figures computed from the records of one period. Apart from the durations, their size does
+/// not depend on the number of records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodFigures {
     /// The counts of the whole period.
@@ -42,7 +43,7 @@ pub struct PeriodFigures {
     pub trend: Vec<RepairCounts>,
     /// The [`HOSTS`] hosts with the most repairs.
     pub hosts: Vec<HostFigures>,
-    /// The number of hosts with a repair.
+    /// The number of hosts that had a repair.
     pub all_hosts: usize,
     /// The [`OFFENDERS`] repaired objects with the most escalated and relapsed repairs.
     pub objects: Vec<ObjectFigures>,
@@ -50,9 +51,9 @@ pub struct PeriodFigures {
     pub reasons: Vec<(String, u32)>,
     /// The [`STOPPED`] objects with the most refusals because of an open breaker.
     pub stopped: Vec<RefusalCount>,
-    /// The number of all objects with such a refusal.
+    /// The total number of objects with a refusal because of an open breaker.
     pub all_stopped: usize,
-    /// The newest [`ESCALATED`] repairs that were escalated, newest first.
+    /// The [`ESCALATED`] most recent escalated repairs, newest first.
     pub escalated: Vec<Record>,
 }
 
@@ -102,8 +103,9 @@ pub struct ObjectFigures {
     pub sum: RepairCounts,
 }
 
-/// Durations as numbers of milliseconds, which is how the ledger records them. A month has so many
-/// that the objects of serde would take more memory than everything else.
+/// Serializes durations as milliseconds, which is how the ledger records them. By default serde
+/// makes an object of each duration, and those of a month would take more memory than everything
+/// else.
 mod milliseconds {
     use std::time::Duration;
 
@@ -146,7 +148,8 @@ impl RepairCounts {
         self.healed + self.escalated() + self.running
     }
 
-    /// Returns the number of escalated repairs: not healed, could not run, or of unknown outcome.
+    /// Returns the number of escalated repairs, which are those that did not heal, could not run or
+    /// have an unknown outcome.
     pub fn escalated(&self) -> u32 {
         self.not_healed + self.could_not_run + self.unknown
     }
@@ -158,15 +161,15 @@ impl RepairCounts {
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns a percentile of the times to heal by the nearest-rank method. `part` is between 0
-    /// and 1.
+    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` is between
+    /// 0 and 1.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
 }
 
-/// Returns a quantile by the nearest-rank method. `sorted` must be in ascending order, and `part`
-/// must be between 0 and 1.
+/// Returns a quantile, using the nearest-rank method. `sorted` must be in ascending order, and
+/// `part` must be between 0 and 1.
 fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
     #[allow(
         clippy::cast_possible_truncation,
@@ -184,8 +187,8 @@ impl Figures {
         self.now.sum.repairs() == 0 && self.now.sum.refused == 0
     }
 
-    /// Returns each reason for which a repair was refused in the period, with its numbers of
-    /// refusals in the period and in the period before. The most frequent reason comes first.
+    /// Returns each reason for refusals in the period, with the number of refusals in this period
+    /// and in the previous one. The most frequent reason comes first.
     pub fn reasons(&self) -> impl Iterator<Item = (&str, u32, u32)> {
         let before: HashMap<&str, u32> =
             self.before.reasons.iter().map(|(why, count)| (why.as_str(), *count)).collect();
@@ -196,7 +199,7 @@ impl Figures {
 }
 
 impl PeriodFigures {
-    /// Takes the numbers of refusals, those because of an open breaker by object.
+    /// Stores the refusal counts. Refusals because of an open breaker are counted for each object.
     pub fn take(&mut self, refused: RefusalTotals) {
         self.sum.refused = refused.reasons.iter().map(|(_, count)| count).sum();
         let reasons = refused.reasons.into_iter();
@@ -222,7 +225,7 @@ impl<'a> FigureCounter<'a> {
         FigureCounter { parts, figures, hosts: HashMap::new(), objects: HashMap::new() }
     }
 
-    /// Adds a repair. The newest one comes first.
+    /// Adds a repair. Repairs must be added from the newest to the oldest.
     pub fn add(&mut self, record: &Record, relapsed: bool) {
         let part = self.parts.index(record.reserved);
         self.figures.sum.add_timed(record, relapsed);
@@ -269,8 +272,8 @@ fn most_repaired(mut hosts: Vec<HostFigures>) -> Vec<HostFigures> {
     hosts
 }
 
-/// Returns the worst objects, by the number of escalated and relapsed repairs, then by the number of
-/// all repairs.
+/// Returns the worst objects, sorted by the number of escalated and relapsed repairs, then by the
+/// number of all repairs.
 fn worst(objects: HashMap<(String, Option<String>), RepairCounts>) -> Vec<ObjectFigures> {
     let figures = |((host, service), sum)| ObjectFigures { host, service, sum };
     let mut objects: Vec<ObjectFigures> = objects.into_iter().map(figures).collect();

@@ -62,8 +62,8 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let name = to.file_name().unwrap_or_default();
     let (opened, owner) =
         match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
-            // The directory can belong to the user who called sudo. That user gains nothing from a
-            // file that they could have written themselves.
+            // Accept a directory that belongs to the user who called sudo. This user gains nothing
+            // from a file that they could have written themselves.
             (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
             (opened, _) => (opened, None),
         };

@@ -75,7 +75,8 @@ pub fn cut(text: &str, length: usize, mark: char) -> String {
     }
 }
 
-/// Describes a reason code. If this version does not know the code, returns its words.
+/// Describes a reason code. If this version does not know the code, returns the code with blanks in
+/// place of hyphens.
 pub fn reason(code: &str) -> String {
     match ReasonCode::from_word(code) {
         Some(known) => known.about().trim_end_matches('.').to_owned(),

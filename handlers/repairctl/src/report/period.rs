@@ -161,9 +161,9 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Divides a period into at most 600 parts. The parts are hours if the period is up to three
-    /// days long, days up to 100 days, weeks up to eleven years, months up to 45 years, and years
-    /// beyond that.
+    /// Divides a period into at most 600 parts. A part is an hour in periods of up to three days, a
+    /// day in periods of up to 100 days, a week in periods of up to eleven years, a month in
+    /// periods of up to 45 years, and otherwise a year.
     pub fn of(period: &Period) -> Result<Parts, BadPeriod> {
         let hours = period.until.duration_since(period.from).unwrap_or_default().as_secs() / 3600;
         let (unit, span, every) = match hours {
@@ -205,7 +205,7 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
         "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
-    // Midnight and the first day of a month are labelled with the date.
+    // Label midnight, and the first day of a month, with the date.
     let tick = match unit {
         "hour" if at.hour() == 0 => "%b %-d",
         "day" if at.day() == 1 => "%b 1",

@@ -114,8 +114,8 @@ impl Assessor<'_> {
             with_value("--host-downtime", host.downtime.to_string()),
             with_value("--problem-id", problem),
             with_value("--policy", self.policy),
-            // Nagios can check the object again and rewrite the status file before the worker
-            // reads it.
+            // Tell the worker which check result the sweep saw, because Nagios can check the object
+            // again and rewrite the status file before the worker reads it.
             with_value("--seen", checked.map_or(0, |since| since.as_secs()).to_string()),
         ];
         if let Some(before) = object.result_before() {

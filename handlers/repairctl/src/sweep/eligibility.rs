@@ -17,7 +17,7 @@ pub struct EligibilityFacts<'a> {
     /// The object, which is in a HARD problem state.
     pub object: &'a ObjectStatus,
     pub program: &'a ProgramStatus,
-    /// The object's repairs since it was last OK, the newest first.
+    /// The object's repairs since it was last OK, newest first.
     pub repairs: &'a [Record],
     /// The [`policy::Reason::code`] of the last refusal since the object was last OK.
     pub refused: Option<&'a str>,
@@ -83,7 +83,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The scheduler has already queried the gates of dead workers and closed their records.
+    // The scheduler has already queried the gates of dead workers and closed their records. So a
+    // record that is still open means that a repair is running.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
@@ -194,8 +195,8 @@ mod tests {
         found.unwrap()
     }
 
-    /// Builds records from pairs of `(ended, outcome)`, the newest first. The job IDs contain the
-    /// value of `ended`.
+    /// Builds records from pairs of `(ended, outcome)`, newest first. The job IDs contain the value
+    /// of `ended`.
     fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
         let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),
@@ -335,8 +336,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. With each outcome there are only a
-    /// few.
+    /// Counts the tries in one day with a sweep every minute. There are only a few, regardless of
+    /// the outcome.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

@@ -37,7 +37,7 @@ pub enum SweepError {
     /// The ledger failed before anything was offered.
     #[error(transparent)]
     NotBegun(ledger::Error),
-    /// The queue beside the ledger cannot be used.
+    /// The queue of handler calls, next to the ledger, cannot be used.
     #[error("{0}; nothing was done")]
     Queue(#[from] QueueError),
     /// The ledger failed while the sweep was running.

@@ -46,7 +46,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let calls = CallQueue::open(&config.ledger).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
-    // The sweep has ended if it does not receive the event.
+    // If nobody receives the event, the sweep has already ended. Ignore the error.
     let interrupt = move || drop(interrupted.send(SweepEvent::Interrupted));
     ctrlc::set_handler(interrupt).map_err(|why| {
         Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))
@@ -60,13 +60,14 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(result)
 }
 
-/// Time after which a sweep stops deleting records. The next sweep continues. It is short because
-/// the sweep does not react to a signal meanwhile.
+/// Time limit for deleting records. The next sweep deletes the rest. The limit is short because the
+/// sweep does not react to signals while it deletes.
 const DELETION_TIME: Duration = Duration::from_secs(5);
-/// Pause between two batches, in which waiting decisions take their turn.
+/// Pause between two batches, so that waiting decisions get their turn.
 const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
-/// Deletes records that are no longer kept, after the repairs and not before a decision.
+/// Deletes records that the policy no longer keeps. The sweep does this after the repairs, so that
+/// no decision has to wait for it.
 fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
     let until = Instant::now() + DELETION_TIME;
     while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {
@@ -103,7 +104,8 @@ fn rehearse(
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
-/// Returns the absolute path of the policy. The worker needs it because it changes its directory.
+/// Returns the absolute path of the policy. The worker needs an absolute path because it changes
+/// its working directory.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
     std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

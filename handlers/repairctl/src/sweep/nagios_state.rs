@@ -68,7 +68,7 @@ impl NagiosState {
         self.objects.address(&spell(host))
     }
 
-    /// Returns the objects with a fault, the oldest fault first.
+    /// Returns the objects with a fault, oldest fault first.
     pub fn oldest_first(&self) -> Vec<ObjectKey> {
         let faults = self.snapshot.faults.iter();
         let mut keys: Vec<(SystemTime, &ObjectKey)> =

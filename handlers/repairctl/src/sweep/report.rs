@@ -190,8 +190,7 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // It is not a failure if an admin stops the systemd unit. The next sweep offers the
-            // rest.
+            // Stopping the systemd unit is not a failure, because the next sweep offers the rest.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }

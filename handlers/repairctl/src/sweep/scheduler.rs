@@ -1,7 +1,7 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 //!
-//! The ledger is read only when a worker of this sweep ends, and every [`RECHECK`], because other
-//! repairs can end too.
+//! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
+//! [`RECHECK`], because other repairs can end too.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -27,11 +27,12 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often the sweep looks for slots that repairs of other callers have freed.
+/// How often the sweep looks for slots that other callers' repairs have freed.
 const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// How often the sweep offers one object at most, in case other repairs keep taking its slot.
+/// Maximum number of times that the sweep offers one object, in case other repairs keep taking its
+/// slot.
 const MOST_TRIES: u32 = 5;
 
 /// An event for which the sweep waits.
@@ -52,10 +53,10 @@ pub struct Scheduler<'a> {
     report: SweepReport<'a>,
     queue: Vec<QueuedObject>,
     started: Vec<StartedWorker>,
-    /// Calls of the handler that wait for a worker, and the slots of all workers.
+    /// Handler calls that wait for a worker, and the slots of all workers.
     calls: CallQueue,
     events: Receiver<SweepEvent>,
-    /// The other end of `events`, for the threads that wait for workers.
+    /// The sending end of `events`, for the threads that wait for workers.
     sender: Sender<SweepEvent>,
     /// When the gates were last queried about jobs whose worker died.
     queried: Option<Instant>,
@@ -128,15 +129,16 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for calls whose worker was killed, or that were added while workers of this
-    /// sweep held all slots.
+    /// Starts a worker for calls that were left waiting, because their worker was killed or because
+    /// workers of this sweep held all slots.
     fn serve_calls(&self) {
-        // The same error occurs, and is reported, when this sweep starts a worker of its own.
+        // Ignore an error. It will occur again when this sweep starts a worker of its own, and will
+        // be reported then.
         let _ = handler::serve(&self.calls, self.policy);
     }
 
-    /// Offers objects, the oldest fault first, while there are free slots. If something prevents
-    /// all repairs, returns the reason.
+    /// Offers objects, oldest fault first, while there are free slots. If something prevents all
+    /// repairs, returns the reason.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
         if self.queue.is_empty() {
             return Ok(None);
@@ -269,16 +271,16 @@ impl<'a> Scheduler<'a> {
         let job = job::new().map_err(NotStarted::NoJob)?;
         let (child, started) = mpsc::channel::<Child>();
         let (ended, sender) = (job.clone(), self.sender.clone());
-        // The thread is started first, so that no worker runs if it cannot be started.
+        // Start the thread first, so that no worker runs if the thread cannot be started.
         let wait = move || {
             let Ok(mut worker) = started.recv() else { return };
             let how = worker.wait().map_or_else(|why| why.to_string(), |end| end.to_string());
-            // The sweep has ended if it does not receive the event.
+            // If nobody receives the event, the sweep has already ended. Ignore the error.
             let _ = sender.send(SweepEvent::Ended(ended, how));
         };
         thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;
         let worker = handler::start_worker(slot, &handler::with_job(&job, argv))?;
-        // The thread is waiting for this value.
+        // This cannot fail, because the thread is waiting for the worker.
         let _ = child.send(worker);
         Ok(Some(job))
     }
@@ -298,7 +300,7 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Reports the outcome of a worker that has ended, from the ledger.
+    /// Reports the outcome of a worker that has ended. The outcome comes from the ledger.
     fn reap(&mut self, job: &JobId, how: &str) -> Result<(), ledger::Error> {
         self.serve_calls();
         match self.started.iter().position(|started| started.job == *job) {

@@ -95,7 +95,7 @@ mod tests {
             (web1_old.clone(), both, [Keep, Others, Record, Record]),
             (format!("{web1_old}{web1_new}"), only, [Others, Others, Record, Record]),
             (format!("{web1_old}{web1_new}"), both, [Keep, Others, Record, Record]),
-            // The recorded line contains a pattern or the address.
+            // The recorded line contains a pattern, or the address instead of the name.
             (line("web*", OLD), both, [Keep, Others, Record, Record]),
             (line("192.0.2.1", NEW), both, [Keep, Keep, Keep, Keep]),
             (line("192.0.2.1", OLD), only, [Changed, Changed, Record, Record]),
@@ -113,7 +113,8 @@ mod tests {
                 both,
                 [Keep, revoked(), revoked(), revoked()],
             ),
-            // A key is recorded and also revoked. ssh(1) refuses a host that shows it.
+            // The old key is recorded and also revoked. ssh(1) refuses a host that shows a revoked
+            // key.
             (
                 format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)),
                 both,

@@ -41,10 +41,10 @@ pub enum KnownHostsFileError {
     Link { path: PathBuf, owner: u32 },
 }
 
-/// The steps of a change of known_hosts.
+/// The steps of a change to known_hosts.
 #[derive(Debug, Clone, Copy)]
 pub enum ChangeStep {
-    /// Opens the directory of the file.
+    /// Opening the file's directory.
     Open,
     Lock,
     Read,

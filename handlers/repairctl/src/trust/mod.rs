@@ -33,8 +33,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The host's address in Nagios' object cache; absent if the cache does not contain the host, or the command line
-    /// has an address.
+    /// The host's address in Nagios' object cache. Absent if the cache does not contain the host,
+    /// or if the command line names an address.
     address: Option<String>,
     /// The keys, as the host sent them, or the error message.
     keys: Result<Vec<Vec<u8>>, String>,

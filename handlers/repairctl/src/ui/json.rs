@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// An object with a list of any length, in the format of [`print()`]. The list is printed while it is
-/// read.
+/// An object with a list of any length, in the format of [`print()`]. It is printed piece by piece,
+/// while the list is still being read.
 pub struct ListPrinter {
     is_empty: bool,
 }

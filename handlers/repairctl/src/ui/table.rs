@@ -11,15 +11,15 @@ use super::tone::Tone;
 const WIDEST: usize = 60;
 
 /// A table with headings. Control characters are removed from the text of each cell. A long table
-/// is written in parts, each with the rows that were added since the part before.
+/// is written in parts, each with the rows that were added since the previous part.
 #[derive(Debug)]
 pub struct Table {
     headings: Vec<&'static str>,
-    /// The rows that are not written yet.
+    /// The rows that have not been written yet.
     rows: Vec<Vec<Cell>>,
-    /// The width of each column, in characters. It only grows.
+    /// The width of each column, in characters. Widths never shrink.
     widths: Vec<usize>,
-    /// Whether the headings are written.
+    /// Whether the headings have been written.
     is_begun: bool,
 }
 
@@ -79,8 +79,8 @@ impl Table {
         }
     }
 
-    /// Writes the headings, unless they are written, and the rows that were added since. The rows
-    /// are in columns on a terminal and have tabs between their cells otherwise.
+    /// Writes the rows that were added since the last call. The first call writes the headings
+    /// before them. Columns are aligned on a terminal and separated by tabs otherwise.
     pub fn write(&mut self, out: &mut Out) {
         let rows = std::mem::take(&mut self.rows);
         if !self.is_begun {

@@ -2,7 +2,7 @@
 
 use plugin_kit::Out;
 
-/// How important a piece of text is, which its colour shows.
+/// The importance of a piece of text, which determines its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// The default colour of the terminal.

@@ -19,13 +19,13 @@ pub struct Case {
     pub code: &'static str,
     /// Part of the fix that lint must print.
     pub fix: &'static str,
-    /// [`ACCEPTED`] or [`REFUSED`].
+    /// Whether Nagios accepts the configuration: [`ACCEPTED`] or [`REFUSED`].
     pub nagios: &'static str,
 }
 
-/// `nagios -v` accepts the configuration.
+/// Value of [`Case::nagios`] if `nagios -v` accepts the configuration.
 pub const ACCEPTED: &str = "Nagios accepts it";
-/// `nagios -v` refuses the configuration.
+/// Value of [`Case::nagios`] if `nagios -v` refuses the configuration.
 pub const REFUSED: &str = "Nagios refuses it";
 
 const fn case(
