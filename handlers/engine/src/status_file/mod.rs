@@ -145,7 +145,7 @@ pub fn share(path: &Path) -> Result<((u32, u32), ProgramStatus), StatusFileError
     Ok((share, program))
 }
 
-/// Opens the status file and passes its objects to `each`, like [`scan`].
+/// Opens the status file and passes its objects to `each`, like [`scan()`].
 ///
 /// # Errors
 /// Fails if the file is not readable or is truncated.
