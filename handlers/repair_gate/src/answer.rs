@@ -1,5 +1,6 @@
-//! The answer to a request: one line with `SHN1 ` and a compact JSON object, after the lines of
-//! `stream`. The transport on the Nagios server refuses an answer with any unknown field.
+//! The answer to a request: one line that consists of `SHN1 ` and a compact JSON object. It follows
+//! the lines that the module `stream` has sent. The transport on the Nagios server refuses an
+//! answer with any unknown field.
 
 use serde_json::{Value, json};
 
@@ -72,7 +73,7 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
-    /// Returns the exit code, 0 to 3. The server does not rely on it.
+    /// Returns the exit code, 0 to 3. The server does not rely on this code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {

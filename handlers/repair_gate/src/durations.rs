@@ -24,7 +24,7 @@ impl TimeLimit {
         TimeLimit { timeout, grace: Duration::from_secs(10) }
     }
 
-    /// Returns the longest time for which the gate waits for the command.
+    /// Returns how long the gate waits for the command at most.
     pub(crate) fn hard(self) -> Duration {
         self.timeout + self.grace + SLACK
     }

@@ -43,7 +43,7 @@ impl LocalHost {
     }
 
     /// Whether the umask lets everyone write to files that a repair creates. The gate cannot change
-    /// the umask, because std has no function for this; sudo(8) adds 022 by itself.
+    /// the umask, because std has no function for this. sudo(8) adds 022 to the umask by itself.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -91,7 +91,8 @@ pub(crate) fn has_account(account: &str) -> bool {
     lossy("/etc/passwd").is_ok_and(|passwd| uid_of(account, &passwd).is_some())
 }
 
-/// Returns the name of the account with this user ID, or `uid` and the number if there is none.
+/// Returns the name of the account with this user ID, or `uid` followed by the number if there is
+/// no such account.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = lossy("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();

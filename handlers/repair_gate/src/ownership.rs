@@ -94,7 +94,7 @@ pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<F
 /// opened.
 fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
-    // Check this first, because opening a FIFO would block.
+    // Check the kind of file before opening it, because opening a FIFO would block.
     if !named.is_file() {
         return refuse(path, format!("is not a regular file {NO_SYMLINK}"));
     }
@@ -119,7 +119,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root {name}"));
     }
     if found.mode() & 0o022 != 0 {
-        // A shared directory such as /tmp must stay writable for everyone.
+        // A shared directory such as /tmp must stay writable for everyone, so do not suggest chmod.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
             "keep the gate's files elsewhere".into()

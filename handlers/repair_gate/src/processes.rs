@@ -14,7 +14,8 @@ pub(crate) fn any_in_group(group: u32) -> bool {
 /// session. Returns true if this cannot be determined. Returns false for our own session, which is
 /// also the shell's if someone runs the gate by hand.
 pub(crate) fn any_in_session(session: u32) -> bool {
-    // Kernel threads have session 0, and a record without a session also contains 0.
+    // Kernel threads have session 0, and a record without a session also contains 0. Therefore 0
+    // never counts as alive.
     session != 0 && session != own_session() && any(|process| process.session == session)
 }
 

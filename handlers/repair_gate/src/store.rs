@@ -43,7 +43,7 @@ impl RecordStore {
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // If root used the directory, it could create files that the gate cannot read.
+            // Refuse even root. It could create files in this directory that the gate cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, and only that account may use it");
             return Err(UnusablePath::new(dir, text));
@@ -95,7 +95,8 @@ impl RecordStore {
         Ok(records)
     }
 
-    /// Returns what the records show about the repair `name`.
+    /// Returns what the records show about the runs of `name`, and about any repair that is
+    /// running.
     pub(crate) fn history(&self, name: &Name) -> Result<RunHistory, UnusablePath> {
         let unfiled = self.unfiled()?;
         Ok(RunHistory::new(name, unfiled, self.filed(name)?))
@@ -110,7 +111,7 @@ impl RecordStore {
             make_dir(&self.jobs)?;
             sync(&self.dir)?;
         }
-        // create_new does not follow a symlink.
+        // Use create_new, because it does not follow a symlink.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(unusable(&path, &e)),
             _ => {}
@@ -288,7 +289,7 @@ impl RecordStore {
 /// of records end in `.json`.
 const INDEX: &str = "index";
 
-/// Whether the path should be a record: it is neither temporary nor a directory of records.
+/// Whether the path should be a record. Temporary files and directories of records are not.
 fn is_record(path: &Path) -> bool {
     !is_temporary(path) && name_of(path).is_none()
 }
@@ -357,8 +358,8 @@ mod tests {
             scope.spawn(|| {
                 for store in stores {
                     begin.wait();
-                    // Create both in the same order as `try_lock`, but without waiting for the
-                    // disk.
+                    // Create `jobs` and `lock` in the same order as `try_lock`, but without waiting
+                    // for the disk.
                     fs::create_dir(&store.jobs)
                         .and_then(|()| File::create(store.dir.join("lock")))
                         .unwrap();
