@@ -25,7 +25,8 @@ pub const WORKER: &str = "repair_worker";
 /// First argument of a worker that answers the waiting calls. The path of the policy follows.
 pub const ANSWER: &str = "--answer";
 
-/// Decides about one event, and dispatches the repair to the worker if one may be needed.
+/// Decides what to do about one event, and dispatches the repair to the worker if one may be
+/// needed.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let invocation = cli::read(argv)?;
     let config = policy_file::read(&invocation.options.policy).map_err(nothing_run)?;
@@ -97,7 +98,8 @@ fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
     start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }
 
-/// Returns the problem for an error that occurred before anything was run.
+/// Returns the problem for an error that occurred before anything was run. Its message says that
+/// nothing was run.
 pub(crate) fn nothing_run(why: impl fmt::Display) -> Problem {
     Problem::failed(format!("{why}; nothing was run"))
 }

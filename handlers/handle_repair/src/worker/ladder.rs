@@ -49,7 +49,7 @@ pub enum NotKnown {
     Engine(#[from] engine::Error),
 }
 
-/// Why a climb ended before its first rung.
+/// Why a repair was called off before one of its rungs.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
     /// The repair is no longer wanted.
@@ -62,9 +62,9 @@ pub enum CalledOff {
 
 /// The side effects of climbing a ladder. Tests replace them with a mock.
 pub trait Executor {
-    /// Records the output of the gate's `diagnose` commands before anything is changed, because a
-    /// restart destroys evidence. Returns the first lines of the output. If the host cannot be
-    /// reached, the first rung must not try to connect again.
+    /// Runs the gate's `diagnose` commands and records their output. This happens before anything
+    /// is changed, because a restart destroys evidence. Returns the first lines of the output. If
+    /// the host cannot be reached, the first rung must not try to connect again.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
     /// Checks that the repair is still wanted. Collecting evidence and running the earlier rungs
     /// took time, and other repairs may have run since the event.
@@ -138,8 +138,9 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
-/// Ends a climb because rung `number` is no longer wanted. If the engine has seen a recovery, the
-/// check of the previous rung, `before`, decides whether the repair has healed.
+/// Ends a climb because rung `number` is no longer wanted. If a rung has run and the engine has
+/// seen a recovery, runs the check of the previous rung, `before`. The repair counts as healed only
+/// if this check is OK.
 fn stop(
     why: &CalledOff,
     number: u32,

@@ -1,5 +1,5 @@
-//! Progress output for `--foreground`: if stderr is a terminal, one row for each step as it
-//! happens.
+//! Progress output for `--foreground`: one row for each step as it happens, if stderr is a
+//! terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;

@@ -124,7 +124,7 @@ fn wait_for_session(lock: &File, deadline: Instant) {
 }
 
 /// Supervises one program. `argv` holds the arguments after [`SUPERVISE`]. Stdin is the job's lock
-/// file. The program's output goes to stdout and the report to stderr.
+/// file. The program's output goes to stdout, and the report on how it ended goes to stderr.
 pub fn main(argv: &[OsString]) -> ExitCode {
     let end = supervise(argv).unwrap_or_else(|why| RungEnd::NotStarted(why.to_string()));
     let _ = writeln!(io::stderr(), "{end}");
@@ -156,8 +156,8 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // The program gets its own process group, because a script may signal its whole group, which
-    // must not include the supervisor.
+    // The program gets its own process group, because a script may signal its whole group. The
+    // supervisor must not get such a signal.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);
@@ -199,7 +199,8 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // Opening this path for reading opens the other end of the pipe, see proc_pid_fd(5).
+        // Stdout is the write end of the pipe. Opening this path for reading opens the read end,
+        // see proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }

@@ -51,8 +51,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(Outcome::new(State::Ok, format!("{answered} calls answered")))
 }
 
-/// Answers one call. Releases the role before waiting for a repair or a gate. Logs a call that
-/// cannot be answered to syslog.
+/// Answers one call. Releases the role before waiting for a repair or a gate. If a call cannot be
+/// answered, logs the reason to syslog.
 fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Option<DecisionRole>) {
     let TakenCall { job, at, deaths, .. } = call;
     if *deaths >= MOST_DEATHS {

@@ -14,8 +14,8 @@ const HOUR: u64 = 3_600_000;
 /// How many records the gate keeps for one repair.
 const MOST: usize = 1000;
 
-/// Returns a host with the repairs `x` and `y`. The tests request `x` too often, and the argument
-/// contains additional fields for it.
+/// Returns a host with the repairs `x` and `y`. The tests request `x` too often. The argument
+/// contains additional fields for `x` in repairs.json.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
@@ -185,7 +185,7 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer with any other field.
+/// Older servers refuse an answer with any field that they do not know.
 #[test]
 fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));

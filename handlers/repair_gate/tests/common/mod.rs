@@ -24,7 +24,7 @@ pub struct GateLab {
     dir: TempDir,
 }
 
-/// The exit code and the answer of a gate.
+/// The exit code and the answer of a gate, and the output lines that came before the answer.
 #[derive(Debug)]
 pub struct GateResult {
     pub code: i32,
@@ -116,7 +116,8 @@ impl GateLab {
         lab
     }
 
-    /// Creates a host with the repair `x`, which runs `script` and has these additional fields.
+    /// Creates a host with the repair `x`, which runs `script` and has these additional fields in
+    /// repairs.json.
     pub fn with(script: &str, fields: &Value) -> GateLab {
         let lab = GateLab::new();
         let mut x = json!({"run": ["/bin/sh", "-c", script, "sh", lab.path("")], "cooldown": "0s"});
