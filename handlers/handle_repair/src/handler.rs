@@ -167,7 +167,7 @@ fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), NotStarted> {
     worker_command(&with_job(job, argv), |command| Err(command.exec()))
 }
 
-/// Returns the arguments of a worker that runs this job only.
+/// Returns the arguments for a worker that is to run only this job.
 pub fn with_job(job: &JobId, argv: &[OsString]) -> Vec<OsString> {
     std::iter::once(cli::with_value("--job", job.as_str())).chain(argv.iter().cloned()).collect()
 }

@@ -127,7 +127,7 @@ impl CallName {
 pub struct TakenCall {
     /// Job ID that the handler assigned.
     pub job: JobId,
-    /// Time of the call.
+    /// When the handler was called.
     pub at: SystemTime,
     /// Number of workers that took this call earlier and died.
     pub deaths: u32,

@@ -13,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// What one `diagnose` command printed. `exit` is `None` if there is no exit code.
+/// The result of one `diagnose` command. `exit` is `None` if the command has no exit code.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,

@@ -102,7 +102,7 @@ impl RepairDefinition {
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
-    /// Returns how long the repair can run before it has certainly been stopped. A server must wait
+    /// Returns the time after which the repair has certainly been stopped. A server must wait
     /// longer than this for the result.
     pub fn longest_run(&self) -> Duration {
         TimeLimit::of_repair(self.timeout).longest_run()

@@ -29,7 +29,7 @@ impl TimeLimit {
         self.timeout + self.grace + SLACK
     }
 
-    /// Returns how long the command can run before it has certainly been stopped.
+    /// Returns the time after which the command has certainly been stopped.
     pub(crate) fn longest_run(self) -> Duration {
         self.hard() + Duration::from_secs(2)
     }

@@ -60,7 +60,7 @@ pub(crate) struct JobRecord {
     pub(crate) repair: Name,
     pub(crate) state: RunState,
     pub(crate) started: SystemTime,
-    /// Time by which the repair has certainly been stopped.
+    /// Time by which the repair will certainly have been stopped.
     pub(crate) deadline: SystemTime,
     /// When the repair ended; `None` while it is running.
     pub(crate) ended: Option<SystemTime>,
@@ -78,7 +78,7 @@ pub(crate) struct JobRecord {
 }
 
 impl JobRecord {
-    /// Creates the record of a repair that starts now and has certainly been stopped after
+    /// Creates the record of a repair that starts now and will certainly have been stopped after
     /// `longest_run`.
     pub(crate) fn beginning(
         job: Job,

@@ -103,8 +103,8 @@ impl RecordStore {
     }
 
     /// Takes the lock with this file name, or returns `None` if another process holds it. The first
-    /// call creates the directory `jobs` and then the lock file. So a lock file without `jobs`
-    /// means that the records were lost.
+    /// call creates the directory `jobs` and then the lock file. Therefore a lock file without
+    /// `jobs` means that the records were lost.
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<HostLock>, UnusablePath> {
         let path = self.dir.join(name);
         if self.never_used()? {
@@ -150,9 +150,9 @@ impl RecordStore {
     }
 
     /// Files the records of repairs that have certainly ended, and removes temporary files that a
-    /// crash has left behind. A record that is still "running" and has this boot ID stays unfiled.
-    /// If the clock is set back, such a record blocks all repairs, because its repair may still be
-    /// running. The caller must hold the lock, and no repair may be running. Returns the names of
+    /// crash has left behind. A record that is still "running" and has this boot ID stays unfiled,
+    /// because its repair may still be running. If the clock is set back, such a record blocks all
+    /// repairs. The caller must hold the lock, and no repair may be running. Returns the names of
     /// the filed repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {

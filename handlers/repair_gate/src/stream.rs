@@ -52,7 +52,7 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits up to [`LAST_LINES`] until all lines are written.
+    /// Waits until all lines are written, but at most [`LAST_LINES`].
     pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }

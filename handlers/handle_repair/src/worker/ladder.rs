@@ -93,7 +93,7 @@ pub struct Ending {
     /// Why the repair had this outcome, as a message.
     pub text: String,
     /// The rungs that ran or may have run, in order, for example `rung 2 of 3 (ssh restart)`. After
-    /// a successful repair, the last one is the rung that healed.
+    /// a successful repair, the last one is the rung that healed the fault.
     pub tried: Vec<String>,
     /// First lines of the evidence that was collected before the first rung.
     pub evidence: Vec<String>,

@@ -74,7 +74,8 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn flood_of_one_name_does_not_block_another() {
     let lab = two_names(&json!({}));
-    // 900 of 1,000 records are used, and 300 more runs are requested.
+    // `old_records` creates the 900th of 1,000 records by running `x` once. Then request 300 more
+    // runs.
     old_records(&lab, "x", 899, HOUR);
     let answers: Vec<GateResult> = (0..300).map(|n| lab.repair(&other(n))).collect();
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();

@@ -237,8 +237,8 @@ impl GateLab {
         let _ = fs::remove_file(path.with_file_name("index"));
     }
 
-    /// Returns how often the script has run, which is the number of lines that it wrote (`echo >>
-    /// "$1/runs"`).
+    /// Returns how many times the script has run. This is the number of lines that the script wrote
+    /// (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
     }
