@@ -68,8 +68,9 @@ fn dispatch(
     }
 }
 
-/// Adds the call to the queue, and starts a worker if none is taking calls. The call is always
-/// queued first, so that another worker finds it in the queue if the first one is killed.
+/// Adds the call to the queue, and starts a worker if none is taking calls. The call is queued
+/// before the worker is started. If the worker is killed, another one then finds the call in the
+/// queue.
 fn enqueue(
     job: &JobId,
     invocation: &Invocation,
@@ -104,9 +105,9 @@ pub(crate) fn nothing_run(why: impl fmt::Display) -> Problem {
     Problem::failed(format!("{why}; nothing was run"))
 }
 
-/// Returns the outcome of a call that runs no repair. A repair name that is not in the policy is a
-/// configuration error and exits with 3, because Nagios logs a handler's output only if the exit
-/// code is not 0.
+/// Returns the outcome of a call that runs no repair. If the name of the repair is not in the
+/// policy, the handler exits with 3 for a configuration error, because Nagios logs a handler's
+/// output only if the exit code is not 0.
 pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     let exit = match why {
         Reason::UnknownRepair(_) => HandlerExit::Misconfigured,
@@ -148,7 +149,7 @@ pub(crate) fn listed(places: &[PathBuf]) -> String {
 }
 
 /// Starts a worker in a process group of its own, because Nagios kills the handler's process group
-/// at `event_handler_timeout`. Sends the worker's output to /dev/null, because a child that kept
+/// after `event_handler_timeout`. Sends the worker's output to /dev/null, because a child that kept
 /// the handler's pipes open would stall the Nagios worker that reads them. The started worker
 /// inherits the slot.
 pub fn start_worker(slot: WorkerSlot, argv: &[OsString]) -> Result<Child, NotStarted> {

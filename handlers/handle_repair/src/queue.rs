@@ -33,7 +33,7 @@ const MOST_WAITING: usize = 20_000;
 /// On average, one in `COUNT_EVERY` handlers counts the waiting calls. The nanoseconds of the clock
 /// decide which one.
 const COUNT_EVERY: u64 = 64;
-/// Maximum size of a call in bytes. Linux limits one argument to 128 KiB.
+/// Maximum size of a call in bytes. On Linux, a single argument cannot be longer either.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
@@ -121,8 +121,8 @@ impl CallName {
 }
 
 /// A call that a worker has taken. The worker must remove the call once its result is recorded.
-/// While this value lives, no other worker can take the call. If the worker dies, another one takes
-/// it.
+/// While this value exists, no other worker can take the call. If the worker dies, another one
+/// takes the call.
 #[derive(Debug)]
 pub struct TakenCall {
     /// Job ID that the handler assigned.

@@ -71,8 +71,9 @@ fn unreadable(path: &str, e: &io::Error) -> Rejection {
     wrong(&format!("{path} cannot be read: {e}"))
 }
 
-/// Returns the content of /etc/passwd. People's names in it can be in any encoding. If there is no
-/// such file, as on a minimal system, returns an empty string.
+/// Returns the content of /etc/passwd. Replaces invalid UTF-8, because people's names in this file
+/// can be in any encoding. If there is no such file, as on a minimal system, returns an empty
+/// string.
 fn passwd() -> Result<String, Rejection> {
     match lossy("/etc/passwd") {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
