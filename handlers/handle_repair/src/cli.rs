@@ -263,7 +263,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
         downtime: optional(words.downtime, |text| number("--downtime", text))?.unwrap_or(0),
         host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?
             .unwrap_or(0),
-        // Nagios passes 0 when the object has no problem, so 0 does not identify one.
+        // Nagios passes 0 when the object has no problem, so 0 is not the ID of a problem.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
         repair: name(words.repair)
             .as_deref()

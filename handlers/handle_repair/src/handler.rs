@@ -94,7 +94,7 @@ fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
         return Ok(());
     }
     // If no slot is free, start no worker. Each running worker checks the queue again after its
-    // repair.
+    // repair and then finds the call.
     let Some(slot) = queue.free_slot()? else { return Ok(()) };
     start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }

@@ -200,9 +200,10 @@ impl Half {
     /// Fails if this process cannot wait for the child.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // Ignore an error here. Without the handler, a signal ends this process, and the child then
-        // gets SIGTERM as its parent death signal. The handler sends SIGKILL on the second signal
-        // or after a grace period, because the account may have suspended the child with SIGSTOP.
+        // Ignore an error from `set_handler`. Without the handler, a signal ends this process, and
+        // the child then gets SIGTERM as its parent death signal. The handler sends SIGKILL on the
+        // second signal or after a grace period, because the account may have suspended the child
+        // with SIGSTOP.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };

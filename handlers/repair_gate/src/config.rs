@@ -64,8 +64,8 @@ pub struct Budget {
 /// An error in repairs.json, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// Where the error is, in the form that follows the file name: `:3:14` or `:
-    /// repairs.httpd.timeout`.
+    /// Where the error is, in the form in which it is printed after the file name. For example,
+    /// `:3:14` is a line and a column, and `: repairs.httpd.timeout` is a key.
     place: String,
     text: String,
 }
@@ -89,7 +89,7 @@ impl RepairDefinitions {
         self.by_name.iter()
     }
 
-    /// Returns the longest [`RepairDefinition::retention`].
+    /// Returns the longest [`RepairDefinition::retention`] of all repairs.
     pub fn longest_retention(&self) -> Duration {
         self.by_name.values().map(RepairDefinition::retention).max().unwrap_or_default()
     }

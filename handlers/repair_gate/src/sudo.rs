@@ -122,8 +122,8 @@ fn harm(printed: &[String], gate: &str, account: &str) -> Option<String> {
 struct SudoOptions {
     /// Options that apply to every command.
     general: Vec<String>,
-    /// Options that apply only to some accounts (`>`) or commands (`!`). Each entry has the kind,
-    /// the names of the accounts or commands, and the options.
+    /// Options that apply only to some accounts (`>`) or commands (`!`). Each entry consists of one
+    /// of these two characters, the names of the accounts or commands, and the options.
     bound: Vec<(char, Vec<String>, Vec<String>)>,
 }
 

@@ -30,7 +30,7 @@ pub enum Attempt {
     /// The repair certainly did not run.
     NotRun(String),
     /// The gate refused the repair, for example because the host is in maintenance, busy or cooling
-    /// down. A stronger rung would be the wrong reaction to that.
+    /// down. The climb then ends, because a stronger rung would be the wrong reaction.
     Refused(String),
     /// The repair may have run, or may still be running.
     Unknown(String),
@@ -69,8 +69,8 @@ pub trait Executor {
     /// Checks that the repair is still wanted. Collecting evidence and running the earlier rungs
     /// took time, and other repairs may have run since the event.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
-    /// Records that a rung is about to run. If this fails, the rung must not run, because nothing
-    /// would show later that it may have run.
+    /// Records that a rung is about to run. If it cannot be recorded, the rung must not run,
+    /// because nothing would show later that it may have run.
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
     /// Requests a repair from the gate of the host `at`, or of the event's host if `at` is `None`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)

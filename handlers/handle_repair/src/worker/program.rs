@@ -51,7 +51,7 @@ pub fn clean_room(command: &mut Command) -> &mut Command {
         .current_dir("/")
 }
 
-/// The output of a program, which a thread reads from a pipe.
+/// A program's output, which a thread reads from a pipe.
 pub struct CapturedOutput {
     reader: JoinHandle<Vec<u8>>,
     lines: Receiver<String>,

@@ -18,7 +18,7 @@ use super::executor::{self, LONGEST_AT_GATE, POLL};
 use super::ladder::rung_job;
 use crate::cli::Invocation;
 
-/// How long to wait for an answer from a gate. This is short because another repair is waiting.
+/// How long to wait for an answer from a gate. This time is short, because a new repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Closes the repairs on the event's host that have lost their worker. Records when they ended. If

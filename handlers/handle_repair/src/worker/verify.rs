@@ -51,8 +51,8 @@ pub enum NotFound {
     },
 }
 
-/// Returns the time limit for a rung's verify command. This is the rung's timeout but at least 15
-/// seconds, because plugins have their own timeout of ten seconds.
+/// Returns the time limit for a rung's verify command. The limit is the rung's timeout, but at
+/// least 15 seconds, because plugins have their own timeout of ten seconds.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }

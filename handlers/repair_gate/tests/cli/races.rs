@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::{GateLab, JOB};
 use serde_json::json;
 
-/// Stops the thread that replaces the file, even if the test fails.
+/// Stops the thread that replaces the file when this value is dropped, even if the test fails.
 struct EndExchange<'a>(&'a AtomicBool);
 
 impl Drop for EndExchange<'_> {
