@@ -16,7 +16,7 @@ const OPTION: &str = "--step-down=";
 /// Which of the program's two processes this one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The process that was started by the user or by Nagios.
+    /// The process that the user or Nagios started.
     Started,
     /// The child of the root process, after it has become Nagios' user.
     SteppedDown,

@@ -26,7 +26,7 @@ pub(crate) struct Output {
 }
 
 impl Output {
-    /// Prints the output and returns the exit code. Stdout is written in one write.
+    /// Prints the output, with a single write to stdout, and returns the exit code.
     pub(crate) fn print(self) -> ExitCode {
         let mut stdout = io::stdout().lock();
         // Ignore errors, because the client may have disconnected. The result is recorded, and the

@@ -50,8 +50,8 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
 /// above it.
 ///
 /// The check goes from the root down. Once a directory has passed, no other account can replace its
-/// entries, so nothing can change before the next one is checked. Symlinks and sticky directories
-/// such as /tmp are refused.
+/// entries, so the next directory cannot be exchanged before it is checked. Symlinks and sticky
+/// directories such as /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {

@@ -150,10 +150,10 @@ impl RecordStore {
     }
 
     /// Files the records of repairs that have certainly ended, and removes temporary files that a
-    /// crash has left behind. A record that is still "running" and has this boot ID stays unfiled,
-    /// because its repair may still be running. If the clock is set back, such a record blocks all
-    /// repairs. The caller must hold the lock, and no repair may be running. Returns the names of
-    /// the filed repairs.
+    /// crash has left behind. A record that is still "running" and has the boot ID `boot` stays
+    /// unfiled, because its repair may still be running. If the clock is set back, such a record
+    /// blocks all repairs. The caller must hold the lock, and no repair may be running. Returns the
+    /// names of the filed repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;

@@ -1,5 +1,5 @@
-//! Closes repairs whose worker died, for example because of a reboot or the OOM killer, or together
-//! with Nagios.
+//! Closes repairs whose worker died, for example together with Nagios, during a reboot, or because
+//! of the OOM killer.
 //!
 //! A repair without a worker is not repeated automatically. Its host and its fleet slots stay
 //! reserved until the repair has certainly ended. For a `local` rung, the ledger finds out from the

@@ -71,8 +71,8 @@ impl RungEnd {
 }
 
 /// Runs a program under a supervisor. Returns how the program ended and the first line of its
-/// output. Waits until the program has ended by itself or its session is empty. `lock` is the job's
-/// lock file.
+/// output. Waits until the program has exited by itself or the rung's session is empty. `lock` is
+/// the job's lock file.
 ///
 /// # Errors
 /// Fails if the supervisor cannot be started. In that case, nothing was run.
@@ -145,8 +145,8 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     end
 }
 
-/// Runs the program and returns when it has ended by itself or, if a signal ended it, when its
-/// session is empty. Kills the session at the deadline.
+/// Runs the program. Returns when the program has exited by itself or, if a signal ended the
+/// program, when its session is empty. Kills the session at the deadline.
 fn supervise_until(
     deadline: Instant,
     session: &RungSession,

@@ -70,8 +70,8 @@ fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Opt
             let call = Call { invocation: &invocation, id: job, at: *at, deaths: *deaths };
             let mut before_wait = || {
                 if role.take().is_some() {
-                    // Ignore errors. If no other worker can be started, this one checks the queue
-                    // after the repair.
+                    // Ignore errors. If no other worker can be started, this worker checks the
+                    // queue after the repair.
                     let _ = handler::serve(queue, policy);
                 }
             };
