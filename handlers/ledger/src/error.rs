@@ -164,8 +164,8 @@ fn is_shortage(why: &io::Error) -> bool {
 }
 
 impl Error {
-    /// Whether this process or machine has run out of descriptors or memory, so that the ledger
-    /// itself may be fine.
+    /// Whether this process or machine has run out of descriptors or memory, in which case the
+    /// ledger itself may be fine.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }

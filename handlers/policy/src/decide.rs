@@ -6,7 +6,7 @@ use crate::{
     Rules, StateType,
 };
 
-/// Whether an event leads to a repair, and why not.
+/// Whether an event leads to a repair and, if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
@@ -60,8 +60,8 @@ pub fn consider<'a>(
 }
 
 /// Checks that the fault is confirmed. A HARD state always is. A SOFT state is confirmed from
-/// attempt `soft_attempt` on. If `max_check_attempts` is too small for that attempt, the last SOFT
-/// attempt is enough.
+/// attempt `soft_attempt` on. If `max_check_attempts` leaves fewer SOFT attempts, the last one is
+/// enough.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -96,7 +96,7 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
 }
 
 /// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
-/// additional history never allows it.
+/// adding to the history never makes it allow the repair.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

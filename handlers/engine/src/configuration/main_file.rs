@@ -123,7 +123,8 @@ impl MainFile {
         self.text("nagios_group").or_else(|| self.text("naemon_group"))
     }
 
-    /// Reads the object cache that the main file names, and keeps the addresses of these hosts.
+    /// Reads the object cache that the main file names, and keeps the addresses that `addresses`
+    /// selects.
     ///
     /// # Errors
     /// Fails if the main file names no object cache, or if the object cache is not readable.

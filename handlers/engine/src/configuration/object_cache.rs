@@ -239,7 +239,7 @@ mod tests {
         assert!(objects.opted.contains_key("web2"));
     }
 
-    /// A reader for bytes that must not be read. Each read fails.
+    /// A reader whose every read fails. It stands for bytes that must not be read.
     struct Unread;
 
     impl Read for Unread {

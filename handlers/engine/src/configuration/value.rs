@@ -19,7 +19,7 @@ pub struct Location {
 }
 
 impl fmt::Display for Location {
-    /// Writes `file:line`, like compilers.
+    /// Writes `file:line`, as compilers do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = plugin_kit::clean(&self.file.display().to_string());
         if self.line == 0 { write!(f, "{file}") } else { write!(f, "{file}:{}", self.line) }
@@ -31,7 +31,7 @@ impl fmt::Display for Location {
 pub struct DirectiveValue {
     /// Text without its comment, with `\;` unescaped, and encoded by [`policy::spell`].
     pub text: Rc<str>,
-    /// The comment after the value, including its `;`.
+    /// The comment after the value, including the `;` at its start.
     pub cut: Option<Rc<str>>,
     /// Location of the value.
     pub at: Location,

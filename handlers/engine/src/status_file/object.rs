@@ -15,7 +15,7 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. Only the first one of each counts, so a scan need not look for more.
+    /// found. Only the first occurrence of each field counts, so a scan need not look for more.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Tests that the work for an event does not grow with the ledger.
 //!
 //! SQLite reports each statement that it runs, so a new query is tested without an entry here. A
-//! new method of [`Ledger`] must be added to one of the lists.
+//! new method of [`Ledger`] must be added to one of the lists below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -9,7 +9,7 @@ use super::row::{millis, span_millis};
 use super::{REFUSALS_KEPT, SqliteLedger, unflushed};
 use crate::Error;
 
-/// How many refusals or repairs one batch deletes. This takes a few milliseconds.
+/// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.
 const BATCH: u32 = 500;
 
 /// How many pages of 4 KiB one batch returns to the file system.
@@ -21,7 +21,7 @@ const SPARE: u32 = 10;
 
 impl SqliteLedger {
     /// Deletes one batch while holding the decision lock. Decisions then wait for this lock in
-    /// order of arrival. Without it, SQLite would make them sleep and try again.
+    /// order of arrival. Without the lock, SQLite would make them sleep and try again.
     pub(super) fn expire_batch(
         &mut self,
         keep: Option<Duration>,
