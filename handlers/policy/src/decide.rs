@@ -16,7 +16,7 @@ pub enum Decision {
     NoAction(Reason),
 }
 
-/// Decides whether an event leads to a repair.
+/// Applies all rules to an event. Grants the repair only if none of them refuses it.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
@@ -59,9 +59,9 @@ pub fn consider<'a>(
     Ok((name, rules))
 }
 
-/// Checks that the fault is confirmed. A HARD state always is. A SOFT state is confirmed from
-/// attempt `soft_attempt` on. If `max_check_attempts` leaves fewer SOFT attempts, the last one is
-/// enough.
+/// Checks that the fault is confirmed. A HARD state is always confirmed. A SOFT state is confirmed
+/// from attempt `soft_attempt` on. If `max_check_attempts` leaves fewer SOFT attempts, the last one
+/// is enough.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -77,8 +77,8 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
 
 /// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
 /// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
-/// SOFT 3. An event holds only one earlier result, the previous one. If it is missing, it counts as
-/// not matching.
+/// SOFT 3. An event holds only one earlier result, the previous one. If the previous result is
+/// missing, it counts as not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW

@@ -167,7 +167,8 @@ impl Act {
 }
 
 impl Rules {
-    /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
+    /// Maximum value of `in_a_row`. It is 2 because an event holds only its own result and the
+    /// previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
     /// Returns rules with this ladder and the default limits. They call for a repair if the object

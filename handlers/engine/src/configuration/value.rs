@@ -83,8 +83,8 @@ pub fn file_name(text: &str) -> PathBuf {
     OsString::from_vec(unspell(text)).into()
 }
 
-/// Parses the number at the start of a value, like atoi(3) and strtod(3); `None` if the value does
-/// not start with a number.
+/// Parses the number at the start of a value, in the same way as atoi(3) and strtod(3); `None` if
+/// the value does not start with a number.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let end = text

@@ -80,7 +80,8 @@ impl ObjectStatus {
         }
     }
 
-    /// Resets the object for the next block. The strings keep their capacity.
+    /// Resets the object for the next block. The strings keep their capacity, so that the next
+    /// block needs no new memory.
     pub(super) fn clear(&mut self, is_service: bool) {
         let [host, service, repair] =
             [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
@@ -160,7 +161,7 @@ impl ObjectStatus {
     }
 
     /// Returns the previous check result if it was the same as the last one. Otherwise returns
-    /// `None`, because the file does not contain a different previous result.
+    /// `None`, because the status file does not show what a different previous result was.
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())

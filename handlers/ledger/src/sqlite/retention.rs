@@ -79,7 +79,7 @@ fn shrink(store: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     let mut vacuum = store.prepare(&format!("PRAGMA incremental_vacuum({})", unused.min(PAGES)))?;
-    // SQLite returns one row for each page, so read all rows.
+    // SQLite returns one row for each page that it frees, so read all rows.
     let mut pages = vacuum.query(())?;
     while pages.next()?.is_some() {}
     Ok(true)
