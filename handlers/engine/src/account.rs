@@ -116,9 +116,10 @@ pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment 
     Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 
-/// Returns the oldest Nagios process that was started with this main file. Nagios' lock file does
-/// not help, because only a daemon writes one and some units start Nagios in the foreground. Any
-/// account can start a program under the same name, so only processes of `uid` and of root count.
+/// Returns the oldest Nagios process that was started with the main configuration file `main`.
+/// Nagios' lock file cannot be used for this, because only a daemon writes one and some units start
+/// Nagios in the foreground. Any account can start a program under the same name, so only processes
+/// of `uid` and of root count.
 fn process(main: &Path, uid: u32) -> Option<u32> {
     let is_it = |pid: &u32| {
         let name = proc_file(*pid, "comm").unwrap_or_default();

@@ -10,8 +10,8 @@ use crate::notification::Notification;
 /// What these programs need from a monitoring engine.
 pub trait Engine {
     /// Returns the current condition of the event's object. The state is included only if it comes
-    /// from a check after `since`. Returns `None` if the policy does not configure a source for it,
-    /// for example a status file.
+    /// from a check after `since`. Returns `None` if the policy does not configure a source for the
+    /// condition, for example a status file.
     ///
     /// # Errors
     /// Fails if the engine does not answer before `deadline` or does not know the object.

@@ -33,8 +33,8 @@ pub enum Error {
          in the policy, or move the file away"
     )]
     Foreign(PathBuf),
-    /// The path is a symbolic link, a directory, a FIFO or a device. Opening a FIFO can block, and
-    /// the target of a link can belong to another account.
+    /// The path is a symbolic link, a directory, a FIFO or a device. Such a path is refused,
+    /// because opening a FIFO can block, and the target of a link can belong to another account.
     #[error(
         "the ledger {0} is a symbolic link or not a regular file; name the file itself in the \
          policy, or move it away"

@@ -1,5 +1,5 @@
-//! Decides whether an event leads to a repair. The rules that need only the event come first, then
-//! those that need the history. The first rule that refuses provides the reason.
+//! Decides whether an event leads to a repair. The rules that need only the event are applied
+//! first, then those that need the history. The first rule that refuses provides the reason.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
@@ -95,8 +95,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
-/// adding to the history never makes it allow the repair.
+/// Applies the rules that need the history. These rules can only refuse. A rule that refuses a
+/// repair would also refuse it if the history contained more records.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

@@ -116,9 +116,8 @@ pub struct Observation {
 /// The current condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// The current state, or `None` if the object is not known to have been checked since the
-    /// event. A recent check is not visible yet if Nagios, which writes its status file only every
-    /// few seconds, has not written it since.
+    /// The current state, or `None` if no check since the event is known. A very recent check may
+    /// not be known yet, because Nagios writes its status file only every few seconds.
     pub state: Option<ObjectState>,
     /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
@@ -180,8 +179,8 @@ impl RecordedHistory {
         count(self.incident(limits).iter())
     }
 
-    /// Returns the repairs that count towards the window budget, newest first. A repair without a
-    /// rung that was run changed nothing on the host, so it does not count.
+    /// Returns the repairs that count towards the window budget, newest first. A repair that did
+    /// not run any rung changed nothing on the host, so it does not count.
     pub fn in_window<'a>(
         &'a self,
         limits: &Limits,

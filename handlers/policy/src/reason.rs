@@ -77,8 +77,8 @@ pub enum Reason {
         /// How far that time is ahead of the clock.
         ahead: Duration,
     },
-    /// The handler's call waited so long for a worker that the fault may be over, and the engine
-    /// shows no newer check result. Holds how long the call waited.
+    /// The call to the handler waited so long for a worker that the fault may be over, and the
+    /// engine shows no newer check result. Holds how long the call waited.
     WaitedTooLong(Duration),
     /// A repair is running on this host.
     AlreadyRunning {

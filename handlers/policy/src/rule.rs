@@ -1,5 +1,5 @@
-//! The rules that need the history. They can only refuse. If one of them refuses a repair, adding
-//! to the history never makes it allow the repair.
+//! The rules that need the history. These rules can only refuse. A rule that refuses a repair would
+//! also refuse it if the history contained more records.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};

@@ -62,7 +62,7 @@ impl MainFile {
     }
 
     /// Reads the main file like [`MainFile::find`], but only if no account except root can change
-    /// it. Otherwise another account could choose the user that a program runs as.
+    /// it. Otherwise another account could choose the user that a program started by root runs as.
     pub fn of_root(named: Option<&Path>) -> Option<MainFile> {
         let path = std::path::absolute(named.map(Path::to_owned).or_else(find)?).ok()?;
         let (directory, name) = (Directory::open(path.parent()?).ok()?, path.file_name()?);

@@ -70,8 +70,8 @@ impl ConfigurationReader {
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
-                // Often only Nagios can read the resource files. The values of $USERn$ are then
-                // unknown.
+                // Ignore a resource file that cannot be read. Often only Nagios can read it, and
+                // the values of $USERn$ are then unknown.
                 "resource_file" => {
                     main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
                 }

@@ -28,9 +28,9 @@ pub(super) struct DecisionLock {
 }
 
 impl DecisionLock {
-    /// Acquires the lock. A thousand handlers can be waiting for it, so this waits as long as the
-    /// lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it for more
-    /// than [`LOCK_WAIT`].
+    /// Acquires the lock. A thousand handlers can be waiting for it, so this function waits as long
+    /// as the lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it
+    /// for more than [`LOCK_WAIT`].
     pub(super) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };

@@ -24,8 +24,8 @@ const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outco
 /// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
 /// can change the decision, which is the case in two situations:
 ///
-/// - The walk has passed the start of the incident, and no older repair counts for the cooldown or
-///   the window.
+/// - The repairs read so far reach back beyond the start of the incident, and no older repair
+///   counts towards the cooldown or the window.
 /// - The breaker is open. The first rule about the incident then refuses, whatever the older
 ///   records contain.
 ///
