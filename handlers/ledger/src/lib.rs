@@ -3,8 +3,8 @@
 //! One transaction reads the history, lets the rules decide, and writes the reservation. If the
 //! transaction fails, nothing is written and nothing is repaired. A crash or a power failure after
 //! the transaction does not undo the reservation. Only the last refusals may be lost, because they
-//! are written after the transaction. If the ledger cannot be read, that is an error and nothing is
-//! repaired. It is never treated as empty.
+//! are written after the transaction. If the ledger cannot be read, the caller gets an error and
+//! nothing is repaired. An unreadable ledger is never treated as empty.
 
 mod error;
 mod filter;

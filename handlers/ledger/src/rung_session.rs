@@ -21,7 +21,7 @@ const LONGEST: u64 = 160;
 /// Otherwise, processes of another user, which we cannot kill, could keep the session open forever.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
-/// A session on this machine. The kernel reuses the ID of an empty session, so the start time of
+/// A session on this machine. The kernel can reuse the ID of an empty session, so the start time of
 /// the leader and the boot ID are also part of its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RungSession {

@@ -122,7 +122,7 @@ impl ObjectStatus {
             }
             b"modified_attributes" => self.is_modified = value != b"0",
             // Nagios writes a custom variable as "changed;value". If the variable occurs twice, the
-            // first value counts, as in Nagios' macro.
+            // first value counts, as in Nagios' own macro for the variable.
             b"_REPAIR" if is_first(has_repair) => {
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);

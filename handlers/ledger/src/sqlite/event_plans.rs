@@ -165,7 +165,7 @@ fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
     all
 }
 
-/// Parts of query plans that are allowed to read everything, because what they read does not grow:
+/// Parts of query plans that may read a whole table or index, because what they read does not grow:
 /// the index of running repairs, the pauses, which admins set, and the groups, which no program
 /// writes yet.
 const BOUNDED: [&str; 3] = ["USING INDEX repair_running", "SCAN pause", "SCAN repair_group"];

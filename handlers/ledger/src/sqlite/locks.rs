@@ -74,9 +74,9 @@ impl DecisionLock {
     }
 }
 
-/// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
-/// service manager can kill a worker together with Nagios. The next worker notices this, because it
-/// finds the lock free.
+/// The lock that a worker holds while it is alive. The supervisor of the worker's local rung holds
+/// the lock too. A service manager can kill a worker together with Nagios. The next worker then
+/// finds the lock free and knows that the worker is dead.
 #[derive(Debug)]
 pub(super) struct WorkerLock {
     path: PathBuf,
