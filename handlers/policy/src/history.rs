@@ -52,7 +52,7 @@ pub struct RecordedHistory {
     /// between two repairs are listed only if they show whether the incident went on.
     pub refused: Vec<Duration>,
     /// The age of the last manual reset of this object's breaker. Repairs that ended before the
-    /// reset do not count for the current incident.
+    /// reset do not count towards the current incident.
     pub reset: Option<Duration>,
     /// How much of the fleet limits is used.
     pub fleet: FleetUsage,

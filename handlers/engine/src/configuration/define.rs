@@ -119,7 +119,7 @@ impl<'a> DefinitionParser<'a> {
     }
 }
 
-/// Splits a text at the first byte that `is_end` accepts. If there is no such byte, the second part
+/// Splits `text` at the first byte that `is_end` accepts. If there is no such byte, the second part
 /// is `None`.
 fn split(text: &[u8], is_end: impl Fn(u8) -> bool) -> (&[u8], Option<&[u8]>) {
     let mut parts = text.splitn(2, |byte| is_end(*byte));

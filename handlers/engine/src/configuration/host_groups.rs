@@ -1,4 +1,4 @@
-//! Resolves lists of hosts and host groups, in which `*` selects all names and `!` excludes one.
+//! Resolves lists of hosts and host groups, in which `*` selects all names and `!` excludes a name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;

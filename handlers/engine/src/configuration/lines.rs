@@ -86,7 +86,7 @@ impl<R: BufRead> ConfigurationLines<R> {
     }
 }
 
-/// Returns the lines of a text. Encodes them with [`policy::spell`], so that no byte is lost.
+/// Returns the lines of `text`, each encoded with [`policy::spell`] so that no byte is lost.
 pub fn logical(text: &[u8]) -> impl Iterator<Item = (u32, String)> {
     let mut lines = ConfigurationLines::new(text);
     std::iter::from_fn(move || {

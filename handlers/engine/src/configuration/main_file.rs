@@ -156,7 +156,7 @@ impl MainFile {
     }
 }
 
-/// Parses the directives in a text, and returns them in the order of the text.
+/// Parses the directives in `text`, and returns them in order.
 pub fn parse(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
     // Reading from memory cannot fail.
     directives(path, &mut ConfigurationLines::new(text)).unwrap_or_default()

@@ -53,8 +53,8 @@ impl DirectiveValue {
     }
 }
 
-/// The texts of all values, with only one copy of each. The definitions of a large site repeat a
-/// few texts and names thousands of times.
+/// The strings in all values, each stored only once. The definitions of a large site repeat a few
+/// strings thousands of times.
 #[derive(Debug, Default)]
 pub struct SharedTexts(HashSet<Rc<str>>);
 

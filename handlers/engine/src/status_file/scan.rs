@@ -178,7 +178,7 @@ fn field_at(text: &[u8], at: usize) -> Option<&[u8]> {
     field.contains(&b'=').then_some(field)
 }
 
-/// Splits a text after each line end.
+/// Splits `text` after each line end.
 fn lines(mut text: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let end = memchr(b'\n', text).map_or(text.len(), |end| end + 1);

@@ -15,7 +15,7 @@ const BATCH: u32 = 500;
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// One in this many pages may stay unused. New records fill these pages again, so the file does not
+/// One page in `SPARE` may stay unused. New records fill these pages again, so the file does not
 /// shrink and grow all the time.
 const SPARE: u32 = 10;
 

@@ -106,7 +106,7 @@ pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
     unspell(name.unwrap_or_default())
 }
 
-/// Returns `None` for an empty text.
+/// Returns `None` for an empty string.
 pub(super) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }

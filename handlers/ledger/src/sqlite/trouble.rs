@@ -26,8 +26,8 @@ const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outco
 ///
 /// - The repairs read so far reach back beyond the start of the incident, and no older repair
 ///   counts towards the cooldown or the window.
-/// - The breaker is open. The first rule about the incident then refuses, whatever the older
-///   records contain.
+/// - The breaker is open. The first rule about the incident then refuses, no matter what the
+///   older records contain.
 ///
 /// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
 /// all the way back to the start of the incident, because no limit counts them.
