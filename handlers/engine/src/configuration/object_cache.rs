@@ -240,7 +240,7 @@ mod tests {
         assert!(objects.opted.contains_key("web2"));
     }
 
-    /// A reader whose every read fails. It stands for bytes that must not be read.
+    /// A reader for bytes that must not be read. It fails on every read.
     struct Unread;
 
     impl Read for Unread {
