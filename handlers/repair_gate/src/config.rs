@@ -200,9 +200,9 @@ pub(crate) fn is_account(name: &str) -> bool {
 
 /// Parses a command. `exact` is set for a command that goes into a sudoers file. There, a space in
 /// an argument could allow another command, because sudo joins arguments with spaces before it
-/// compares them. So could a special character. The original sudo treats `*`, `?` and `[` as
-/// wildcards unless they are escaped, but sudo-rs rejects a file with these escapes, so no spelling
-/// works for both.
+/// compares them. A special character could do the same. The original sudo treats `*`, `?` and `[`
+/// as wildcards unless they are escaped, but sudo-rs rejects a file with these escapes, so no
+/// spelling works for both.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());

@@ -1,6 +1,6 @@
 //! Decides whether a repair may run now: checks for a running repair, the cooldown, the budget and
 //! the number of records. The records, the time and the boot ID are arguments, so this module has
-//! no side effects. In doubt the repair is refused.
+//! no side effects. If in doubt, it refuses the repair.
 
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};

@@ -14,7 +14,8 @@ use crate::timestamps::{from_millis, to_millis, until};
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
 /// How long after its deadline a repair that could not be stopped keeps the host busy. A process
-/// that is found after that counts as a daemon or as part of a new session with the same number.
+/// that is found after that time counts as a daemon or as part of a new session with the same
+/// number.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.

@@ -1,9 +1,9 @@
 //! The state directory, with a lock and one file for each job. Unexpected content is an error and
 //! never counts as "no records", because a gate without its records would allow more repairs.
 //!
-//! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
-//! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
-//! `jobs/NAME/index` has the times of the filed records, so that a request need not read the
+//! A new record is written to `jobs/JOB.json`. Before the next repair runs, the record is moved
+//! ("filed") to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
+//! `jobs/NAME/index` contains the times of the filed records, so that a request need not read the
 //! records. The directory, not the index, decides which records exist. A record that is missing
 //! from the index is read, and an index entry without a record does not count. Older versions of
 //! the gate write no index, or keep all records in `jobs`.

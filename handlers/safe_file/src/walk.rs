@@ -133,8 +133,8 @@ impl OpenedPath {
         })
     }
 
-    /// Whether this directory is in a proc(5) file system. Links there can lead to an open file
-    /// whose name has been removed.
+    /// Whether this directory is in a proc(5) file system. A link in such a directory can lead to
+    /// an open file whose name has been removed.
     fn is_in_proc(&self) -> bool {
         fstatfs(&self.fd).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }

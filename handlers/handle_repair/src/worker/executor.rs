@@ -33,8 +33,8 @@ pub struct LiveExecutor<'a> {
     /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
     /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// The host that could not be reached when evidence was to be collected, and the error. The
-    /// first rung then fails with this error instead of trying to connect again.
+    /// If a host could not be reached for collecting evidence, that host and the error. The first
+    /// rung then fails with this error instead of trying to connect again.
     unreached: Option<(Option<String>, Error)>,
     /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,

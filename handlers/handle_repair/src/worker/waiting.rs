@@ -10,8 +10,8 @@ use crate::cli;
 use crate::handler;
 use crate::queue::{CallQueue, DecisionRole, TakenCall};
 
-/// Number of workers that may die while answering the same call. After that, the call is dropped,
-/// because it would probably kill every other worker too.
+/// Number of workers that may die while answering the same call. The call is then dropped, because
+/// it would probably kill every other worker too.
 const MOST_DEATHS: u32 = 10;
 
 /// Answers waiting calls until none is left, or until another worker holds the decision role.
@@ -42,8 +42,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
             answered += 1;
         }
         drop(role);
-        // A handler that saw this worker in the decision role started no other worker. Its call was
-        // already queued, so check the queue again.
+        // A handler that has just queued a call may have seen this worker in the decision role and
+        // started no other worker. Therefore check the queue again.
         if !queue.has_waiting().map_err(Problem::failed)? {
             break;
         }

@@ -134,7 +134,8 @@ fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
     let pid = read_pid(&lab.path("pid"));
-    // During this pause the daemon writes many lines. If the pipe were closed, that would kill it.
+    // During this pause the daemon writes many lines. If the pipe were closed, SIGPIPE would kill
+    // the daemon.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
     // The daemon does not hold the lock, so another repair can run.

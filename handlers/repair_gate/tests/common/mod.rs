@@ -228,7 +228,7 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Edits the record of a job on disk, and removes the index, which contains its times.
+    /// Edits the record of a job on disk, and removes the index, which contains the record's times.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
         let path = self.record_path(job);
         let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
