@@ -81,11 +81,12 @@ pub enum SiteFile {
     CommandFile,
     /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,
-    /// Nagios' `object_cache_file`, with all objects after templates are resolved.
+    /// Nagios' `object_cache_file`, which lists all objects with their templates resolved.
     ObjectCache,
 }
 
-/// The fixes for problems with a host. The cause is on the host or in this server's data about it.
+/// The fixes for problems with a host. The cause is on the host or in this server's data about the
+/// host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {

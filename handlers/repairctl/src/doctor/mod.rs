@@ -31,7 +31,8 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// The findings about this server (with `None`), followed by those about each host.
+/// The findings about this server, with `None`, followed by the findings about each host, with the
+/// host's name.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
 /// Time limit for checking all hosts. Each host also has its own, shorter deadline.
@@ -160,8 +161,9 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Returns the hosts to check: those on the command line or, if it names none, the hosts that opted
-/// in and all hosts in the policy and its ladders, except for pure jump hosts.
+/// Returns the hosts to check. These are the hosts named on the command line. If it names none,
+/// they are the hosts that opted in and all hosts in the policy and its ladders, except for hosts
+/// that serve only as jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);

@@ -119,8 +119,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// Returns what triggers the next attempt. If the decision allows a repair but the sweep would not
-/// offer the object, sets the prediction's `no_action`.
+/// Returns what triggers the next attempt. If the decision allows a repair but the sweep would
+/// leave the object alone, sets `prediction.no_action` to the sweep's reason.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -136,8 +136,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // A breaker closes, and an incident's budget is restored, after some time without a
-            // fault. As long as the fault persists, that time is unknown.
+            // A breaker closes, and an incident's budget is restored, only after some time without
+            // a fault. While the fault persists, nobody knows when that will be, so show no time.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)

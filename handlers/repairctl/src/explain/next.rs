@@ -21,7 +21,7 @@ pub struct NextAttempt {
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// This is unknown, because the object's state is unknown.
+    /// Unknown, because the object's state is unknown.
     NotKnown,
     /// A check result. The object is in a good state, in a state that its repair does not cover, or
     /// in a SOFT state.

@@ -12,8 +12,9 @@ use super::args::HistoryArgs;
 /// Number of records per part.
 const PART: usize = 500;
 
-/// Number of refusals to count, unless `--limit` lists more. With this limit, nobody who wants to
-/// see the newest refusals must wait until all those of 90 days have been counted.
+/// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, anyone who
+/// wants to see only the newest refusals would have to wait until those of 90 days have been
+/// counted.
 const COUNTED: u32 = 10_000;
 
 /// A part of the records that match the arguments.
@@ -39,8 +40,8 @@ pub struct RefusalSummary {
 /// A function that receives each part. It returns `Break` to stop.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. If the output also shows counts of refusals, as text without
-/// `--outcome` does, then passes on the counts of the matching refusals.
+/// Passes on the matching repairs. Then passes on the counts of the matching refusals if the output
+/// shows them. It does so for text output without `--outcome`.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,
@@ -73,7 +74,7 @@ pub fn refusals(
     let (mut list, mut tally) = (Vec::new(), RefusalTally::default());
     let mut ended = ControlFlow::Continue(());
     let counted = listed.map(|listed| listed.max(COUNTED));
-    // Read one more refusal than is counted, to find out whether there are older ones.
+    // Read one more refusal than will be counted, to find out whether there are older ones.
     let read = Filter { limit: counted.map(|counted| counted.saturating_add(1)), ..*filter };
     ledger.each_refusal(&read, &mut |refusal| {
         if Some(tally.seen) == counted {
@@ -106,7 +107,8 @@ fn part<T>(
     send(part(std::mem::take(list)))
 }
 
-/// Counts refusals. They must be added from the newest to the oldest.
+/// Counts refusals for each object and reason. Refusals must be added from the newest to the
+/// oldest.
 #[derive(Default)]
 struct RefusalTally {
     counts: HashMap<(String, Option<String>, RecordedReason), RefusalCount>,

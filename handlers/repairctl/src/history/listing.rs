@@ -69,8 +69,8 @@ impl Listing<'_> {
         }
     }
 
-    /// Returns the JSON object. Prints its beginning on the first call, which must therefore wait
-    /// until there is something to print, because an error must leave no output.
+    /// Returns the JSON object. The first call prints its beginning, so nothing may call this
+    /// before there is something to print. A command that fails must not have printed anything.
     fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
         let name = if self.args.refused { "refusals" } else { "repairs" };
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))

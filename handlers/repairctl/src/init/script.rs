@@ -51,7 +51,8 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // The JSON cannot end the here-document early, because none of its lines can match the marker.
+    // The JSON cannot end the here-document early, because none of its lines can equal the line
+    // that ends the here-document.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(
