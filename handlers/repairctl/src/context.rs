@@ -81,8 +81,8 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// Returns the account to which a process that runs as root must switch, or `None` if it need
-    /// not switch. The account is the owner of the ledger and of Nagios' files. If these do not
+    /// Returns the account to which a process that runs as root must switch, or `None` if it can
+    /// stay root. The account is the owner of the ledger and of Nagios' files. If these do not
     /// exist yet or have several owners, it is the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;

@@ -24,8 +24,8 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether the gate need offer only one of `needs`. This is the case if no object and no ladder
-    /// names a repair for this host.
+    /// Whether it is enough if the gate offers one of `needs`. This is the case if no object and no
+    /// ladder names a repair for this host.
     pub any: bool,
 }
 

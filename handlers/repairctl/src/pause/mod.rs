@@ -96,7 +96,8 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // Without a ledger there are no pauses. Do not create a ledger just to find that out.
+        // Without a ledger there are no pauses to end. Do not create a ledger just to find none in
+        // it.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }

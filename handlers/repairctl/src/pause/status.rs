@@ -21,7 +21,7 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// How long `status` shows a repair with an unknown outcome after it ended.
+/// How long after its end `status` still shows a repair with an unknown outcome.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of all repairs at one point in time.
@@ -58,7 +58,7 @@ struct OpenBreaker {
     host: String,
     service: Option<String>,
     ineffective: u32,
-    /// How long until the breaker closes if the fault does not return.
+    /// Time until the breaker closes if the fault does not return.
     left: Duration,
 }
 

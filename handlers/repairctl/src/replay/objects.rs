@@ -11,7 +11,7 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// Where replay gets the repair of each object from. The log does not contain it.
+/// Where replay gets the repair of each object from. The log does not name repairs.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
     /// From Nagios' configuration or object cache.
@@ -202,8 +202,8 @@ impl ReplayedObjects {
 
     /// Like [`ReplayedObjects::find`], but faster for lines that log current states. After each log
     /// rotation Nagios logs the states of all objects, always in the same order, and most lines of
-    /// a large site's log are of this kind. So this method first tries the object that came next
-    /// last time.
+    /// a large site's log are of this kind. This method first tries the object whose state followed
+    /// the last object's state in the previous rotation.
     pub fn find_next(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         let next = self.all.get(self.last).map_or(0, |last| last.next);
         let is_next = self.all.get(next).is_some_and(|next| *next.name == *object);

@@ -39,7 +39,7 @@ pub struct ReplayDecision<'a> {
 /// The counts for all objects together.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
-    /// Times of the earliest and latest line, in seconds since 1970.
+    /// Times of the earliest and latest lines, in seconds since 1970.
     pub span: Option<(u64, u64)>,
     /// Number of log lines that were read.
     pub lines: u64,
@@ -69,8 +69,8 @@ pub struct Simulation<'a> {
     jobs: u64,
 }
 
-/// Nagios logs an alert and a handler call for the same change. This is the maximum number of
-/// seconds between the two lines. The difference is usually 0 or 1.
+/// Maximum number of seconds between two log lines for the same change. Nagios can log a change
+/// both as an alert and as a handler call. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
 /// Number of seconds after the latest possible end of a repair. A recovery within this time still
 /// counts as the effect of the repair.
@@ -141,7 +141,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether this change has already been processed because of its other log line.
+    /// Whether this change has already been processed, because Nagios logged it twice.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -277,8 +277,8 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. For a SOFT event Nagios sends none, so a notification in the same
-            // second is for something later and counts as saved.
+            // can prevent it. Nagios sends none for a SOFT event, so a notification in the same
+            // second is for a later event and counts as saved.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -314,8 +314,9 @@ fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification, and counts it as saved if a repair has already ended the fault. If it was
-/// sent in the same second as a HARD event, it was already on its way when the repair started.
+/// Counts a notification. If a repair has already ended the fault, also counts the notification as
+/// saved. A notification in the same second as a HARD event was already on its way when the repair
+/// started, so it does not count as saved.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;

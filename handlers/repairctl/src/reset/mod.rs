@@ -42,7 +42,8 @@ impl Split for ResetArgs {
         }
         let config = context.config()?;
         let nothing = ResetResult { is_known: false, before: Vec::new(), after: Vec::new() };
-        // Without a ledger there are no breakers. Do not create a ledger just to find that out.
+        // Without a ledger there are no breakers to close. Do not create a ledger just to find none
+        // in it.
         if context.ledger(config)?.is_none() {
             return Ok(nothing);
         }
