@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use crate::context::Context;
 
 /// How long root's process waits for the data. The collecting process waits less than this for a
-/// gate or a locked ledger.
+/// gate or a locked ledger, so it can still report that it got no answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// How a command ended: the exit code's meaning, or the error to print.
@@ -29,13 +29,14 @@ pub type CommandResult = Result<ToolResult, Problem>;
 /// Why there is no result from the process that runs as Nagios' user.
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
-    /// The process reported a problem instead of its data.
+    /// The process that runs as Nagios' user reported a problem instead of its data.
     #[error("{why}{hint}")]
     Reported { why: privsep::Error, hint: &'static str },
-    /// The process printed a problem and exited.
+    /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file that the process should read as its standard input cannot be opened.
+    /// The file that the process that runs as Nagios' user needs as its standard input cannot be
+    /// opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -113,8 +114,8 @@ pub fn run<C: Split>(
 }
 
 /// Collects data in parts and shows each of them, for a command whose data may not fit into memory.
-/// `collect` passes each part to the given function, and stops if the function returns `Break`.
-/// `show` receives the parts in the process that the admin started. For `prints_json`, see
+/// `collect` passes each part to the function that it receives, and stops if this function returns
+/// `Break`. `show` receives the parts in the process that the admin started. For `prints_json`, see
 /// [`Split::prints_json`].
 pub fn stream<P: Serialize + DeserializeOwned>(
     prints_json: bool,
@@ -164,8 +165,8 @@ fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
     }
 }
 
-/// Runs a command that does not implement [`Split`]. If this process is root, runs the whole
-/// command as Nagios' user.
+/// Runs a command that does not implement [`Split`]. If root starts it, the whole command runs as
+/// Nagios' user.
 pub fn run_as_nagios<C>(
     run: fn(&C, &Context, &mut Out) -> CommandResult,
     command: &C,

@@ -174,7 +174,8 @@ fn reads_repairs_and_max_attempts_from_the_object_cache() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    // SOFT 1 is the last SOFT attempt before HARD, because max_check_attempts is 2.
+    // The repair runs at SOFT 1, which is the last attempt before HARD because max_check_attempts
+    // is 2.
     assert_eq!(
         (&lines[0]["host"], &lines[0]["event"], &lines[0]["decision"]),
         (&"web1".into(), &"CRITICAL;SOFT;1".into(), &"repair".into())

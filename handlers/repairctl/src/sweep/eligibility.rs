@@ -29,13 +29,14 @@ pub struct EligibilityFacts<'a> {
 /// Why an object missed its repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissedRepair {
-    /// The event handler left no record: the host, Nagios or the whole server was down.
+    /// The event handler left no record, because the host, Nagios or the whole server was down.
     NeverTried,
     /// A limit refused the repair. The string is the reason code.
     Refused(String),
     /// The job with this ID was reserved but could not run its repair.
     CouldNotRun(String),
-    /// The repair of the job with this ID may have run. Its worker died or its answer was lost.
+    /// The job with this ID may have run its repair. Its worker died, or the gate's answer was
+    /// lost.
     Unknown(String),
 }
 
@@ -45,7 +46,8 @@ pub enum Ineligible {
     /// An admin disabled the object's event handler.
     #[error("its event handler is disabled in Nagios")]
     HandlerDisabled,
-    /// The object's state dates from before Nagios was last started.
+    /// Nagios has not checked the object since Nagios was last started, so its state may be
+    /// outdated.
     #[error("Nagios has not checked it since Nagios was started")]
     NotCheckedYet,
     /// A repair is running.
@@ -83,8 +85,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The scheduler has already queried the gates of dead workers and closed their records. So a
-    // record that is still open means that a repair is running.
+    // The scheduler has already queried the gates of dead workers and closed the records of their
+    // jobs. So a record that is still open means that a repair is running.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
@@ -133,9 +135,9 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 impl MissedRepair {
     /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID. A
     /// handler call by Nagios and an offer by the sweep then count as the same event, in either
-    /// order. But if the outcome of the object's job is unknown, that job has already used up the
-    /// event. The sweep then appends the job's ID, so one new event is possible for that job, while
-    /// repeated calls by Nagios are still ignored.
+    /// order. But a job whose outcome is unknown has already used up that event. For such a job,
+    /// the sweep appends the job's ID to the problem ID. This allows one more event for the job,
+    /// while repeated calls by Nagios are still ignored.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {

@@ -63,11 +63,12 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
 /// Time limit for deleting records. The next sweep deletes the rest. The limit is short because the
 /// sweep does not react to signals while it deletes.
 const DELETION_TIME: Duration = Duration::from_secs(5);
-/// Pause between two batches, so that waiting decisions get their turn.
+/// Pause between two batches of deletions, so that decisions that wait for the ledger get their
+/// turn.
 const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
 /// Deletes records that the policy no longer keeps. The sweep does this after the repairs, so that
-/// no decision has to wait for it.
+/// no decision about a repair has to wait for the deletion.
 fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
     let until = Instant::now() + DELETION_TIME;
     while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {

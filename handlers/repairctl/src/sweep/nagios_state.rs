@@ -21,7 +21,7 @@ pub struct NagiosState {
     file: PathBuf,
     objects: ObjectCache,
     read: Instant,
-    /// The status file as last read.
+    /// The content of the status file when it was last read.
     pub snapshot: StatusSnapshot,
 }
 
@@ -36,7 +36,8 @@ impl NagiosState {
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }
 
-    /// Reads the status file again if it has changed, at most once in [`GOOD_FOR`].
+    /// Reads the status file again if it has changed. Does nothing if the last call that read it
+    /// was less than [`GOOD_FOR`] ago.
     pub fn refresh(&mut self) -> Result<(), StatusFileError> {
         if self.read.elapsed() >= GOOD_FOR {
             self.snapshot.refresh(&self.file)?;

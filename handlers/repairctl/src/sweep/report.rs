@@ -27,7 +27,7 @@ pub enum SweepOutcome {
     Unknown,
     /// The object would be offered without `--dry-run`.
     WouldOffer,
-    /// The decision was against a repair.
+    /// The decision was against a repair, for example because of a limit.
     Refused,
     /// The object did not miss its repair, or it is too early for another try.
     LeftAlone,
@@ -190,7 +190,8 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // Stopping the systemd unit is not a failure, because the next sweep offers the rest.
+            // Do not report a stopped systemd unit as a failure, because the next sweep offers the
+            // remaining objects.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }

@@ -1,7 +1,7 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 //!
 //! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
-//! [`RECHECK`], because other repairs can end too.
+//! [`RECHECK`], because repairs that it did not start can end too.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -27,12 +27,12 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often the sweep looks for slots that other callers' repairs have freed.
+/// How often the sweep looks for slots that became free because repairs by other callers ended.
 const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of times that the sweep offers one object, in case other repairs keep taking its
-/// slot.
+/// Maximum number of times that the sweep offers the same object. More than one may be needed,
+/// because other repairs can take the object's slot.
 const MOST_TRIES: u32 = 5;
 
 /// An event for which the sweep waits.
@@ -62,7 +62,7 @@ pub struct Scheduler<'a> {
     queried: Option<Instant>,
 }
 
-/// An object that has not been offered yet.
+/// An object that waits for a worker, and the number of workers that were already started for it.
 struct QueuedObject {
     key: ObjectKey,
     tries: u32,
@@ -129,8 +129,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for calls that were left waiting, because their worker was killed or because
-    /// workers of this sweep held all slots.
+    /// Starts a worker for handler calls that are still waiting. The worker for these calls was
+    /// killed, or workers of this sweep held all slots.
     fn serve_calls(&self) {
         // Ignore an error. It will occur again when this sweep starts a worker of its own, and will
         // be reported then.
@@ -189,7 +189,8 @@ impl<'a> Scheduler<'a> {
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
-        // A worker that this sweep started takes a slot even before it has reserved its repair.
+        // Count a slot for each worker that this sweep started, even if the worker has not reserved
+        // its repair yet.
         let [ours, ours_on_record] =
             [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
@@ -286,8 +287,8 @@ impl<'a> Scheduler<'a> {
     }
 
     /// If the incident's budget or breaker refused the repair, records that the fault persists. An
-    /// incident ends after some time without records, so without this record it would end although
-    /// the fault persists.
+    /// incident ends after some time without records, so without this record the incident would end
+    /// although the fault persists.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());

@@ -168,8 +168,8 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// Returns the key with the fingerprint that the admin passed, if the host shows it. Without a
-/// fingerprint, returns the first key, which is the best one.
+/// Returns the key with the fingerprint that the admin passed, if the host shows this key. Without
+/// a fingerprint, returns the first key, which is the preferred one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
@@ -281,8 +281,8 @@ fn record(
     let unwritable = || Problem::Internal("the key cannot be written".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Look the keys up again, as a repair does. Another file or an earlier line can still contain
-    // other keys.
+    // Look up the recorded keys again, as a repair does, because another file or an earlier line
+    // can still contain other keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {

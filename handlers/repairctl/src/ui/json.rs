@@ -64,7 +64,7 @@ pub fn print(members: Value, out: &mut Out) {
 }
 
 /// An object with a list of any length, in the format of [`print()`]. It is printed piece by piece,
-/// while the list is still being read.
+/// while the elements of the list are still being read.
 pub struct ListPrinter {
     is_empty: bool,
 }
@@ -109,8 +109,8 @@ fn versioned(members: Value) -> Value {
     merged(members, json!({ "version": VERSION }))
 }
 
-/// Returns an object with the members of both values. If both have a key, `more` wins. Returns
-/// `value` unchanged if either of them is not an object.
+/// Returns an object with the members of both values. If both contain the same key, the value in
+/// `more` wins. Returns `value` unchanged if either value is not an object.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);
