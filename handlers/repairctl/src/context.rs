@@ -46,7 +46,7 @@ impl From<UnusablePolicy> for Problem {
 /// The files that a command works on. The policy is not read until the command first needs it.
 #[derive(Debug)]
 pub struct Context {
-    /// Path of the policy, as given on the command line.
+    /// Path of the policy, as given on the command line, or [`DEFAULT_POLICY`].
     pub policy: PathBuf,
     /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,

@@ -36,8 +36,8 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// Returns the authorized_keys line for the gate's account. It contains the public key that belongs
-/// to `private`.
+/// Returns the authorized_keys line for the gate's account. The line contains the public key that
+/// belongs to the private key at `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",

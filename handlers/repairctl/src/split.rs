@@ -1,7 +1,7 @@
-//! Runs the commands, in two processes if root starts them (see `privsep`). A command that
-//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints the
-//! data in the process that runs as root. [`stream`] does the same, but passes the data in parts,
-//! so it can have any size. Every other command runs entirely as Nagios' user.
+//! Runs the commands. If root starts a command that implements [`Split`], a process that runs as
+//! Nagios' user collects the data, and a process that runs as root prints it (see `privsep`).
+//! [`stream`] does the same in parts, so that the data can have any size. Every other command runs
+//! entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// How long root's process waits for the data. The collecting process waits less than this for a
-/// gate or a locked ledger, so it can still report that it got no answer.
+/// How long the process that runs as root waits for the data. The collecting process waits less
+/// than this for a gate or a locked ledger, so it can still report that it got no answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// How a command ended: the exit code's meaning, or the error to print.
@@ -35,8 +35,7 @@ enum OtherHalfError {
     /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file that the process that runs as Nagios' user needs as its standard input cannot be
-    /// opened.
+    /// The file for the standard input of the process that runs as Nagios' user cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -49,7 +48,7 @@ impl From<OtherHalfError> for Problem {
 
 /// A command that works in two steps: it collects data, then shows the result.
 pub trait Split {
-    /// The data that `collect` returns. Root's process does not trust it.
+    /// The data that `collect` returns. The process that runs as root does not trust it.
     type Data: Serialize + DeserializeOwned;
 
     /// Returns the account that collects the data for root. Returns `None` if Nagios' files and the
@@ -58,7 +57,7 @@ pub trait Split {
         context.other_owner()
     }
 
-    /// Returns how long root's process waits for the data.
+    /// Returns how long the process that runs as root waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
@@ -70,7 +69,7 @@ pub trait Split {
     }
 
     /// Returns additional arguments for the collecting process. They carry information that only
-    /// root's process has.
+    /// the process that runs as root has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
@@ -143,7 +142,7 @@ pub fn stream<P: Serialize + DeserializeOwned>(
     }
 }
 
-/// Sends a part of the data, the end of the data or a problem to root's process.
+/// Sends a part of the data, the end of the data or a problem to the process that runs as root.
 fn send<P: Serialize>(part: &Result<Option<P>, String>, out: &mut Out) -> ControlFlow<()> {
     let line = serde_json::to_string(part)
         .or_else(|why| serde_json::to_string(&Err::<(), _>(why.to_string())));
@@ -155,7 +154,7 @@ fn unless_closed(out: &Out) -> ControlFlow<()> {
     if out.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Adds a hint to a problem that the other process reported.
+/// Adds a hint to a problem that the process running as Nagios' user reported.
 fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
     match why {
         why @ privsep::Error::Reported { .. } => {

@@ -12,7 +12,7 @@ use policy::{Decision, Event, ObjectState, Policy, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// 2026-07-01 12:00 UTC.
+/// 2026-07-01 12:00 UTC, in seconds since 1970.
 const NOON: u64 = 1_782_907_200;
 
 /// Creates a ledger with one repair at noon UTC, and a time zone file (RFC 9636, version 2) for a

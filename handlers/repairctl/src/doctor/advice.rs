@@ -20,7 +20,7 @@ pub struct FixContext<'a> {
     pub account: &'a Account,
     /// The paths that were given on the command line.
     pub site: &'a Context,
-    /// The policy; absent if it cannot be used.
+    /// The policy with its paths; absent if the policy cannot be used.
     pub config: Option<&'a Config>,
 }
 
@@ -172,7 +172,7 @@ impl FixContext<'_> {
         (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
     }
 
-    /// Returns the command that creates the private key at the path named in the policy.
+    /// Returns the command that creates the host's private key at the path named in the policy.
     fn make_key(&self, host: &str) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         match self.place(&SiteFile::Key(host.to_owned())) {
@@ -314,8 +314,8 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file, taken only from configuration that root's process has read
-    /// itself.
+    /// Returns the path of a file. Takes it only from configuration that the process running as
+    /// root has read itself.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -340,8 +340,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether root can safely run a command on `path`. This is the case if only root can change the
-/// directories above it and `path` is not a link. Then no other account can redirect the command to
+/// Whether root can safely run a command on `path`. It can if only root can change the directories
+/// above `path`, and `path` is not a link. No other account can then redirect the command to
 /// another file.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();

@@ -73,11 +73,11 @@ pub enum ServerFix {
 pub enum SiteFile {
     /// The policy, policy.json.
     Policy,
-    /// The private key for the host with this name.
+    /// The private key for logging in to the host with this name.
     Key(String),
     /// The ledger, which is an SQLite database.
     Ledger,
-    /// Nagios' `command_file`, a pipe from which it reads commands.
+    /// Nagios' `command_file`, which is the pipe from which Nagios reads commands.
     CommandFile,
     /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,

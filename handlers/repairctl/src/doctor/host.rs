@@ -186,7 +186,7 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns whether the gate answered. If it did not, it will not answer further
+/// Checks one repair. Returns `false` if the gate did not answer. It will then not answer further
 /// requests either.
 fn ready(
     gate: &mut dyn Gate,

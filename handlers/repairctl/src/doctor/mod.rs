@@ -31,8 +31,7 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// The findings about this server, with `None`, followed by the findings about each host, with the
-/// host's name.
+/// Each group of findings, with the host that they are about, or with `None` for this server.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
 /// Time limit for checking all hosts. Each host also has its own, shorter deadline.

@@ -20,7 +20,7 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// If the status file is older than this, Nagios is considered stopped. A running Nagios writes the
+/// Age above which a status file means that Nagios is probably stopped. A running Nagios writes the
 /// file every few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 

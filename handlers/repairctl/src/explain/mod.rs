@@ -160,8 +160,8 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// Collects the object's history from the ledger and the status file. Leaves out the actual state
-/// if `--state` assumes another one.
+/// Collects the object's history from the ledger and the status file. Leaves out the object's
+/// actual state if `--state` assumes another one.
 fn history(
     ledger: Option<&mut dyn Ledger>,
     call: &Invocation,

@@ -16,7 +16,7 @@ use crate::object::Object;
 pub struct ObservedObject<'a> {
     /// The command's arguments. With `--state`, they replace the object's actual state.
     pub args: &'a ExplainArgs,
-    /// Path of the policy, which handle_repair gets as `--policy`.
+    /// Path of the policy. Nagios would pass it to handle_repair as `--policy`.
     pub policy: &'a Path,
     /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::HistoryArgs;
 
-/// Number of records per part.
+/// Number of records in each part. The last part can have fewer.
 const PART: usize = 500;
 
 /// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, anyone who
@@ -37,7 +37,7 @@ pub struct RefusalSummary {
     pub complete: bool,
 }
 
-/// A function that receives each part. It returns `Break` to stop.
+/// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
 /// Passes on the matching repairs. Then passes on the counts of the matching refusals if the output
@@ -64,7 +64,8 @@ pub fn repairs(
     }
 }
 
-/// Passes on the first `listed` matching refusals, or all of them for `None`, and then the counts.
+/// Passes on the first `listed` matching refusals, or all of them if it is `None`, and then the
+/// counts.
 pub fn refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,

@@ -127,7 +127,8 @@ fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
     json!({ "counts": counts, "complete": refused.complete })
 }
 
-/// Returns the counts by reason, most frequent first: `8 cooling-down, 4 same-event`.
+/// Returns the number of refusals for each reason, most frequent first: `8 cooling-down, 4
+/// same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
     let mut sums = BTreeMap::<&str, u32>::new();
     for count in counts {

@@ -20,7 +20,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns `host` or `service`. In upper case, this word is also the prefix of the macros for
+    /// Returns `host` or `service`. In upper case, the same word starts the names of the macros for
     /// this kind of object.
     pub fn word(self) -> &'static str {
         match self {
@@ -29,7 +29,8 @@ impl ObjectKind {
         }
     }
 
-    /// Returns the name of the command for this kind in nagios-config/commands.cfg.
+    /// Returns the name of the command that nagios-config/commands.cfg defines for this kind of
+    /// object.
     pub fn command(self) -> &'static str {
         match self {
             ObjectKind::Host => "handle_host_repair",

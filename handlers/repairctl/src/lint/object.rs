@@ -223,7 +223,7 @@ impl<'a> ObjectLinter<'a> {
     }
 
     /// Reports names of hosts and services that break the command line. A `'` ends the quotes
-    /// around the name, and handle_repair refuses names that start with `-`.
+    /// around a name, and handle_repair refuses names that start with `-`.
     fn names(&mut self, subject: &LintedObject<'_>) {
         let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
         for label in subject.labels.iter().filter(is_odd) {

@@ -75,7 +75,7 @@ impl FleetTrouble {
 }
 
 impl RepairStatus {
-    /// Reads the ledger and Nagios' status file.
+    /// Reads the state of all repairs from the ledger and from Nagios' status file.
     pub fn read(context: &Context) -> Result<RepairStatus, Problem> {
         let (now, config) = (SystemTime::now(), context.config()?);
         let mut status = RepairStatus {

@@ -16,7 +16,7 @@ use super::simulated_ledger::SimulatedLedger;
 pub enum RepairSource<'a> {
     /// From Nagios' configuration or object cache.
     Configuration(&'a Configuration),
-    /// From the command line: every service in the log is assumed to have this repair.
+    /// From the command line. Every service in the log is assumed to have this repair.
     All(RepairName),
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 
-/// Maximum number of repairs or refusals that are kept per object, as in the real ledger. No limit
-/// in a policy can be higher.
+/// Maximum number of repairs, and of refusals, that are kept for one object. The real ledger has
+/// the same limit, and no limit in a policy can be higher.
 const ENOUGH: usize = 1000;
 
 /// A repair that would have run.
@@ -63,7 +63,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// Returns the repairs in the form that the decision needs, with ages in place of times.
+    /// Returns the repairs in the form that the decision needs, which has ages instead of times.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),

@@ -47,15 +47,15 @@ pub struct ReplayCounts {
     pub healed: u64,
     /// Repairs after which the log still shows the fault.
     pub failed: u64,
-    /// Events that called for a repair and were refused, by reason.
+    /// Events that called for a repair and were refused, counted by reason.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Events that did not call for a repair, by reason.
+    /// Events that did not call for a repair, counted by reason.
     pub not_called_for: BTreeMap<&'static str, u64>,
     /// Events that are ignored, because an earlier repair is assumed to have ended the fault.
     pub spared: u64,
 }
 
-/// A callback that is called with each decision.
+/// A function that receives each decision.
 pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
 
 /// A replay in progress: the objects with their simulated records, and the counts so far.

@@ -126,8 +126,8 @@ impl Summary<'_> {
         self.list(out);
     }
 
-    /// If the policy names no status file, returns a note that acknowledgements and flapping do not
-    /// count, although the logs show them.
+    /// If the policy names no status file, returns a note that acknowledgements and flapping are
+    /// ignored, although the logs show them.
     fn status(&self) -> &'static str {
         if self.options.knows_status {
             ""

@@ -163,8 +163,8 @@ impl RepairCounts {
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` is between
-    /// 0 and 1.
+    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` must be
+    /// between 0 and 1, for example 0.9 for the 90th percentile.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
@@ -251,7 +251,7 @@ impl<'a> FigureCounter<'a> {
         }
     }
 
-    /// Returns the figures.
+    /// Returns the figures for all repairs that were added.
     pub fn figures(self) -> PeriodFigures {
         let mut figures = self.figures;
         figures.sum.times.sort_unstable();

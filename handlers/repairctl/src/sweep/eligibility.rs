@@ -185,7 +185,8 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// Returns a service that was last OK at second 1000 and last checked at `last_check`.
+    /// Returns a service that was last OK at the time 1000 and last checked at `last_check`, both
+    /// in seconds since 1970.
     fn object(last_check: u64, handler: bool) -> ObjectStatus {
         let text = format!(
             "servicestatus {{\n\tcurrent_state=2\n\tstate_type=1\n\tlast_check={last_check}\n\

@@ -46,8 +46,8 @@ impl NagiosState {
         Ok(())
     }
 
-    /// Returns why nothing may be repaired on the basis of this status file, or `None` if it is fit
-    /// for use.
+    /// Returns why the sweep must not repair anything on the basis of this status file, or `None`
+    /// if the file is fit for use.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         let (program, file) = (&self.snapshot.program, self.file.display());
         let age = program.age(now);

@@ -113,7 +113,8 @@ impl SweepRow {
 pub enum SweepEnd {
     /// Every candidate was offered once.
     Done,
-    /// A limit that applies to every object was reached, or Nagios' files became unusable.
+    /// A limit that applies to every object was reached, or Nagios' files became unusable. The
+    /// string says which.
     Held(String),
     /// A signal ended the sweep.
     Interrupted,

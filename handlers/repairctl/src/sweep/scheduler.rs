@@ -301,7 +301,7 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Reports the outcome of a worker that has ended. The outcome comes from the ledger.
+    /// Reports the outcome of a worker that has ended, as recorded in the ledger.
     fn reap(&mut self, job: &JobId, how: &str) -> Result<(), ledger::Error> {
         self.serve_calls();
         match self.started.iter().position(|started| started.job == *job) {
@@ -344,7 +344,7 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// The result of offering one object.
+/// What happened when the sweep offered an object.
 enum OfferResult {
     /// The object was removed from the queue without starting a worker.
     Done,

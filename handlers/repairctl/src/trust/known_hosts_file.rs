@@ -27,7 +27,7 @@ pub enum KnownHostsFileError {
     /// A step of the change failed.
     #[error("cannot {step} {path}: {why}{}; nothing was recorded", next_step(.why))]
     Failed { step: ChangeStep, path: PathBuf, why: io::Error },
-    /// A line matches not only this host but also other hosts.
+    /// A line for this host contains a pattern that also matches other hosts.
     #[error(
         "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
          line by hand; nothing was recorded"

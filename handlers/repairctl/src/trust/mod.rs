@@ -1,5 +1,6 @@
 //! `repairctl trust`: shows a host's key, asks for confirmation, and records the key. Repairs
-//! accept the recorded keys, so trust records a key only after a person has compared it.
+//! accept every recorded key, so trust records a key only after a person has compared its
+//! fingerprint.
 
 pub mod args;
 mod decision;

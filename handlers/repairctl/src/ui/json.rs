@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// An object with a list of any length, in the format of [`print()`]. It is printed piece by piece,
-/// while the elements of the list are still being read.
+/// Prints an object with a list of any length, in the format of [`print()`]. Prints each element of
+/// the list before the next one has been read.
 pub struct ListPrinter {
     is_empty: bool,
 }

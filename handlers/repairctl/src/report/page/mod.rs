@@ -1,5 +1,5 @@
 //! The report as a single HTML page without scripts, network access or other files. The charts are
-//! inline SVG. Tables contain the same numbers as the charts.
+//! inline SVG. The tables contain the same numbers as the charts.
 
 mod hosts;
 mod html;

@@ -1,4 +1,4 @@
-//! The tables on the page.
+//! Builds the tables of the HTML page.
 
 use std::fmt::Write;
 
