@@ -50,7 +50,7 @@ pub struct Context {
     pub policy: PathBuf,
     /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,
-    /// Whether this is the process that the admin started, or the second process, which runs as
+    /// Whether this is the process that the admin started or the second process, which runs as
     /// Nagios' user; see `privsep`.
     pub role: Role,
     config: OnceCell<Config>,

@@ -62,8 +62,9 @@ pub trait Split {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON. If so, control characters stay in the data on its way to root's
-    /// process, because JSON escapes them and must contain exactly what is on record.
+    /// Whether `show` prints JSON. If so, control characters stay in the data that the process
+    /// running as root receives, because JSON escapes them and must contain exactly what is on
+    /// record.
     fn prints_json(&self) -> bool {
         false
     }
@@ -220,8 +221,8 @@ fn start(
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens it as the
-/// standard input of the other process and replaces the path in `argv`.
+/// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens the descriptor
+/// as the standard input of the other process, and replaces its path in `argv`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

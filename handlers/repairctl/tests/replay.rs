@@ -263,7 +263,7 @@ fn cleans_hostile_names_in_the_output() {
 }
 
 /// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
-/// larger and contains ten thousand services, each with a repair.
+/// larger than that, and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

@@ -1,9 +1,9 @@
 //! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
-//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
-//! process builds the text from a template and from data that it read itself. Nagios' user can
-//! forge findings, but the only part of a finding that reaches a command is the host's name, in
-//! quotes.
+//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. The
+//! process that runs as root builds the text from a template and from data that it has read itself.
+//! Nagios' user can forge findings, but the only part of a finding that reaches a command is the
+//! host's name, in quotes.
 
 use std::fmt;
 
@@ -75,7 +75,7 @@ pub enum SiteFile {
     Policy,
     /// The private key for logging in to the host with this name.
     Key(String),
-    /// The ledger, which is an SQLite database.
+    /// The ledger, which is a SQLite database.
     Ledger,
     /// Nagios' `command_file`, which is the pipe from which Nagios reads commands.
     CommandFile,

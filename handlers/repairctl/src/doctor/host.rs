@@ -13,8 +13,8 @@ use super::fix::HostFix;
 
 /// Time limit for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Clock skew, in seconds, above which doctor adds a note, because the logs of two machines are
-/// then hard to compare.
+/// Clock skew in seconds above which doctor adds a note. A larger skew makes it hard to compare the
+/// logs of the two machines.
 const SKEW: u64 = 60;
 
 /// A host to be checked, and what its gate must offer.
@@ -144,7 +144,8 @@ fn login_failure(why: &Error) -> DoctorFinding {
         | Error::Passphrase { .. } => {
             return wrong("login", "no login without a usable key", HostFix::KeyFirst);
         }
-        // In both cases an attacker on the network could be answering instead of the host.
+        // In both cases an attacker on the network could be answering instead of the host. The fix
+        // tells the admin to find out before replacing the key.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
             ("known host", HostFix::Replace)
         }

@@ -148,7 +148,7 @@ fn nagios_config(
     findings
 }
 
-/// Reports each host from the command line that neither Nagios' objects nor the policy contain.
+/// Reports each host on the command line that is neither in Nagios' objects nor in the policy.
 fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)

@@ -33,7 +33,7 @@ use observed::ObservedObject;
 /// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// Description of the object's state; `None` without a status file.
+    /// Description of the object's state; `None` if the policy names no status file.
     state: Option<String>,
     prediction: Prediction,
     /// The prediction for a broken state, if the object is in a good state now.

@@ -95,7 +95,7 @@ pub fn refusals(
     Ok(())
 }
 
-/// Passes on the records as a part if there are at least `least` of them.
+/// If `list` contains at least `least` records, passes them on as one part and empties the list.
 fn part<T>(
     list: &mut Vec<T>,
     least: usize,

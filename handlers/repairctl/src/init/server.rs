@@ -129,7 +129,7 @@ impl ServerSetup<'_> {
 }
 
 /// Opens the parent directory of `path`. Fails if another account could replace a directory in the
-/// path and thus mislead root.
+/// path, because root would then change files in the wrong place.
 fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| unreadable(path, why))
 }

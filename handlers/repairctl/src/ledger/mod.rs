@@ -81,7 +81,7 @@ impl Split for LedgerArgs {
     }
 }
 
-/// Whether a worker keeps the ledger from being migrated.
+/// Whether the migration failed because the ledger is in use.
 fn is_in_use(why: &ledger::Error) -> bool {
     matches!(why, ledger::Error::WorkerAtWork { .. } | ledger::Error::InUse { .. })
 }

@@ -91,7 +91,7 @@ impl<'a> ObjectLinter<'a> {
         undefined
     }
 
-    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not.
+    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not call it.
     fn attached(
         &mut self,
         kind: ObjectKind,
@@ -150,8 +150,8 @@ impl<'a> ObjectLinter<'a> {
         }
         let is_service = subject.kind == ObjectKind::Service;
         if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
-            // The handler is for the other kind of object. Any other findings would only be
-            // consequences of this mistake.
+            // This handler is for the other kind of object. Stop here, because any other findings
+            // would only be consequences of this mistake.
             return true;
         }
         if let Some(value) = subject.object.off(Directive::EventHandlerEnabled) {

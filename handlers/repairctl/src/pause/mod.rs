@@ -142,7 +142,8 @@ impl Split for StatusArgs {
     }
 }
 
-/// Returns the end of a pause that starts at `now` and lasts for `span`, the value of `--for`.
+/// Returns when a pause ends that starts at `now` and lasts for `span`, which is the value of
+/// `--for`.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;

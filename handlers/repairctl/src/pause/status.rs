@@ -34,7 +34,7 @@ pub struct RepairStatus {
     /// The number of running repairs that count towards the fleet limit.
     busy: u32,
     /// The number of repairs that were started within the last `fleet.started.per`, and how long
-    /// ago the first of them was started.
+    /// ago the first of these repairs was started.
     started: (u32, Duration),
     breakers: Vec<OpenBreaker>,
     unknown: Vec<Record>,

@@ -10,7 +10,7 @@ use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 /// the same limit, and no limit in a policy can be higher.
 const ENOUGH: usize = 1000;
 
-/// A repair that would have run.
+/// A repair that would have run in a replay.
 #[derive(Debug, Clone)]
 pub struct SimulatedRepair {
     /// Number of the repair, counted from 1 over all objects.
@@ -79,8 +79,8 @@ impl SimulatedLedger {
         self.refused.iter().map(|at| age(*at, now)).collect()
     }
 
-    /// Returns the ID of a recent job that this problem started or, if `change` is given, that
-    /// exactly this change started.
+    /// Returns the ID of a recent job that this problem started. If `change` is given, the job must
+    /// have been started by exactly this change.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;

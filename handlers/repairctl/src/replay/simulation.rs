@@ -65,7 +65,7 @@ pub struct Simulation<'a> {
     pub counts: ReplayCounts,
     /// Start and end of each repair that counts towards the fleet limits, in seconds since 1970.
     fleet: VecDeque<(u64, u64)>,
-    /// Number of repairs so far. The same number is the ID of the most recent job.
+    /// Number of repairs so far, which is also the ID of the most recent job.
     jobs: u64,
 }
 
@@ -157,8 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's most recent repair, as shown by the next line about the
-    /// object.
+    /// Sets the outcome of the object's most recent repair, which follows from the next log line
+    /// about the object.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };

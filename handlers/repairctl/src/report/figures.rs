@@ -211,7 +211,7 @@ impl PeriodFigures {
     }
 }
 
-/// Computes the figures of one period from its repairs.
+/// Computes the figures for one period from its repairs.
 pub struct FigureCounter<'a> {
     parts: &'a Parts,
     figures: PeriodFigures,

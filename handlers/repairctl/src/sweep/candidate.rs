@@ -22,7 +22,7 @@ pub enum Candidate {
     Ineligible(Ineligible),
     /// The sweep cannot start a worker for the object, for example because its host has no address.
     Unfit(String),
-    /// The object missed its repair, but the current decision is against a repair.
+    /// The object missed its repair, but a repair may not run now.
     Refused(MissedRepair, Reason, Box<Invocation>),
     /// The object missed its repair, and a worker can be started for it.
     Offered(MissedRepair, WorkerCall),

@@ -19,7 +19,7 @@ pub struct EligibilityFacts<'a> {
     pub program: &'a ProgramStatus,
     /// The object's repairs since it was last OK, newest first.
     pub repairs: &'a [Record],
-    /// The [`policy::Reason::code`] of the last refusal since the object was last OK.
+    /// The [`policy::Reason::code`] of the most recent refusal since the object was last OK.
     pub refused: Option<&'a str>,
     /// The cooldown of the object's repair.
     pub cooldown: Duration,
@@ -62,7 +62,7 @@ pub enum Ineligible {
     /// The check after the repair was OK, but Nagios has reported the fault ever since.
     #[error("needs an admin: job {0} passed its own check, but Nagios still reports the fault")]
     StillBroken(String),
-    /// The outcome of two repairs is unknown, so a third one would be guesswork.
+    /// The outcomes of two repairs are unknown, so a third repair would be guesswork.
     #[error("needs an admin: the outcome of job {0} is unknown, and so is that of an earlier one")]
     UnknownTwice(String),
     /// The repair could not be run. The waiting time before the next try doubles after each
@@ -112,7 +112,7 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
     }
 }
 
-/// Minimum time between two tries. It is needed because the cooldown can be zero.
+/// Minimum time between two tries. The cooldown alone is not enough, because it can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Doubles the waiting time after each repair that could not be run. Every try adds a comment in
@@ -256,7 +256,8 @@ mod tests {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
-            // Nothing has run, because the host, Nagios or the server was down.
+            // No repair has run, because the host, Nagios or the server was down, or because a
+            // limit refused it.
             (&[][..], None, "never tried"),
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
@@ -339,8 +340,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. There are only a few, regardless of
-    /// the outcome.
+    /// Counts the tries in one day with a sweep every minute. There are only a few, whatever the
+    /// outcome of the repairs is.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

@@ -60,8 +60,8 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(result)
 }
 
-/// Time limit for deleting records. The next sweep deletes the rest. The limit is short because the
-/// sweep does not react to signals while it deletes.
+/// Time limit for deleting records. It is short because the sweep does not react to signals while
+/// it deletes. The next sweep deletes the remaining records.
 const DELETION_TIME: Duration = Duration::from_secs(5);
 /// Pause between two batches of deletions, so that decisions that wait for the ledger get their
 /// turn.

@@ -13,7 +13,7 @@ use super::error::SweepError;
 /// Maximum age of a status file that the sweep trusts. Nagios writes the file every
 /// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default.
 const OLDEST: Duration = Duration::from_secs(120);
-/// How old the content of the status file may get before the sweep reads it again.
+/// Maximum age of the content in memory before the sweep reads the status file again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The content of the status file and the object cache.
@@ -26,8 +26,8 @@ pub struct NagiosState {
 }
 
 impl NagiosState {
-    /// Reads the status file and the object cache. By default the object cache is expected next to
-    /// the status file, as in Nagios itself and all distributions.
+    /// Reads the status file and the object cache. By default it expects the object cache next to
+    /// the status file, which is where Nagios itself and all distributions put it.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
         let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
         let objects = ObjectCache::read(&path, AddressesOf::AllHosts)

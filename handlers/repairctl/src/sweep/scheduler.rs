@@ -35,7 +35,7 @@ const QUERY_EVERY: Duration = Duration::from_secs(5);
 /// because other repairs can take the object's slot.
 const MOST_TRIES: u32 = 5;
 
-/// An event for which the sweep waits.
+/// An event that the sweep waits for.
 pub enum SweepEvent {
     /// A signal asks the sweep to end. No further worker is started, and running repairs finish.
     Interrupted,
@@ -281,7 +281,7 @@ impl<'a> Scheduler<'a> {
         };
         thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;
         let worker = handler::start_worker(slot, &handler::with_job(&job, argv))?;
-        // This cannot fail, because the thread is waiting for the worker.
+        // Sending cannot fail, because the thread is waiting for the worker.
         let _ = child.send(worker);
         Ok(Some(job))
     }

@@ -74,7 +74,7 @@ impl Split for TrustArgs {
         context: &Context,
         out: &mut Out,
     ) -> CommandResult {
-        // The address from Nagios' files is used to connect, but never recorded as a name.
+        // Use the address from Nagios' files to connect, but never record it as a name.
         let place = probe_target(self, &target(self, context, address.as_deref())?);
         let blobs = match keys {
             Ok(blobs) => blobs,

@@ -1,4 +1,4 @@
-//! The output of `--json`.
+//! Prints the output of `--json`.
 
 use std::fmt::{Display, Write};
 

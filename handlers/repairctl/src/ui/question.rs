@@ -25,7 +25,7 @@ pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Probl
     })
 }
 
-/// Asks a yes/no question with [`ask`]. Returns whether the answer is `yes`.
+/// Asks a yes/no question with [`ask`]. Returns whether the user answered `yes`.
 pub fn agrees(question: &str, instead: &str, out: &mut Out) -> Result<bool, Problem> {
     Ok(ask(&format!("{question} (yes/no)"), instead, out)?.eq_ignore_ascii_case("yes"))
 }

@@ -35,7 +35,7 @@ impl Scale {
     }
 
     /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
-    /// Bars that do not fit are cut off and labelled with the number that they stand for.
+    /// Bars that do not fit are cut off and labelled with their count.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();
