@@ -40,8 +40,8 @@ pub struct RefusalSummary {
 /// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. Then passes on the counts of the matching refusals if the output
-/// shows them. It does so for text output without `--outcome`.
+/// Passes on the matching repairs. If the output is text and `--outcome` is not given, also passes
+/// on the counts of the matching refusals, which this output shows at the end.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,

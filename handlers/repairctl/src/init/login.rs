@@ -25,7 +25,7 @@ const SSH_FAILED: i32 = 255;
 /// Maximum length of a line in bytes. A longer line is split.
 const LONGEST: u64 = 1 << 20;
 
-/// The host to log in to, and the name of the user there.
+/// The host to log in to, and the account to log in as.
 #[derive(Debug)]
 pub struct Login {
     name: String,

@@ -16,7 +16,7 @@ use super::nagios_state::NagiosState;
 
 /// What the sweep does with one object.
 pub enum Candidate {
-    /// The rules of the object's repair do not cover its current state.
+    /// The rules of the object's repair do not cover the object's current state.
     NotCovered,
     /// The object did not miss its repair, or it is too early for another try.
     Ineligible(Ineligible),

@@ -46,7 +46,8 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let calls = CallQueue::open(&config.ledger).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
-    // If nobody receives the event, the sweep has already ended. Ignore the error.
+    // Ignore an error. It means that nobody receives the event, because the sweep has already
+    // ended.
     let interrupt = move || drop(interrupted.send(SweepEvent::Interrupted));
     ctrlc::set_handler(interrupt).map_err(|why| {
         Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))

@@ -276,7 +276,8 @@ impl<'a> Scheduler<'a> {
         let wait = move || {
             let Ok(mut worker) = started.recv() else { return };
             let how = worker.wait().map_or_else(|why| why.to_string(), |end| end.to_string());
-            // If nobody receives the event, the sweep has already ended. Ignore the error.
+            // Ignore an error. It means that nobody receives the event, because the sweep has
+            // already ended.
             let _ = sender.send(SweepEvent::Ended(ended, how));
         };
         thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;
