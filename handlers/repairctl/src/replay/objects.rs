@@ -55,9 +55,9 @@ pub struct ReplayedObject {
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedChange {
     pub change: StateChange,
-    /// Time of the first of the change's lines, in seconds since 1970.
+    /// Time of the first log line for this change, in seconds since 1970.
     pub at: u64,
-    /// Whether the first of the change's lines was an event handler call.
+    /// Whether the first log line for this change was an event handler call.
     pub as_call: bool,
     /// Whether the log contained both lines for this change.
     pub twice: bool,
