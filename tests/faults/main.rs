@@ -386,7 +386,7 @@ fn dry_run_explains_decision_and_does_nothing() {
         ("CRITICAL SOFT 3", "WOULD REPAIR web1/HTTP", "rung 1"),
         ("CRITICAL HARD 4", "WOULD REPAIR web1/HTTP", "verifies with"),
         ("OK HARD 4", "NO ACTION", "nothing to repair"),
-        ("WARNING HARD 4", "NO ACTION", "repairs only CRITICAL"),
+        ("WARNING HARD 4", "NO ACTION", "repairs only for CRITICAL"),
         ("CRITICAL SOFT 1", "NO ACTION", "too early"),
         ("CRITICAL SOFT 3 --host-state DOWN", "NO ACTION", "host is DOWN"),
         ("CRITICAL SOFT 3 --downtime 1", "NO ACTION", "service is in downtime"),

@@ -6,7 +6,7 @@
 use e2e::texts::{self, Text};
 
 /// Each retired word, and what to write instead.
-const RETIRED: [(&str, &str); 15] = [
+const RETIRED: [(&str, &str); 13] = [
     ("whoever", "anyone who; the account, person or program that"),
     ("whatever", "any; every; even if"),
     ("mend", "fix"),
@@ -18,8 +18,6 @@ const RETIRED: [(&str, &str); 15] = [
     ("soon back", "relapsed"),
     ("held against", "compared with"),
     ("breaks off", "is truncated"),
-    ("so many", "the name of the number"),
-    ("so long", "the name of the time"),
     ("cannot tell", "inconclusive"),
     ("sure enough", "confirmed"),
 ];

@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. There are only a few, whatever the
+    /// Counts the tries in one day with a sweep every minute. There are only a few, for every the
     /// outcome of the repairs is.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
