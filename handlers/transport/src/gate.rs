@@ -1,4 +1,4 @@
-//! The interface that both backends implement, for sending requests to the gate of one host.
+//! The interface for sending requests to the gate of one host. Both backends implement it.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! The requests that a gate supports. A request is sent literally. None of its words needs quoting,
-//! and no shell interprets it.
+//! The requests that a gate supports. They are sent as they are, because no shell interprets them
+//! and none of their words needs quoting.
 
 use std::fmt;
 

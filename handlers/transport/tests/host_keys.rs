@@ -73,7 +73,7 @@ fn reports_missing_empty_and_unreadable_files() {
     );
     route.known_hosts = vec![sshd.path("nowhere")];
     assert!(refused(&sshd, &route, "known-hosts-empty").contains("does not exist"));
-    // Reading a directory as a file fails even for root.
+    // Use a directory as the unreadable file, because even root cannot read a directory as a file.
     route.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
     refused(&sshd, &route, "known-hosts");
 }
