@@ -1,5 +1,5 @@
 //! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on
-//! this machine and say nothing about the server. Every other fault counts as a result of the
+//! this machine and say nothing about the server. All other faults are treated as results of the
 //! check.
 
 use rustix::io::Errno;
@@ -15,8 +15,8 @@ pub enum Fault {
     Name(&'static str),
     /// No address of the name accepted a connection. Holds the reason for the last failure.
     Connect(String),
-    /// This process or machine has run out of file descriptors or memory, so the server was not
-    /// contacted.
+    /// This process or machine has run out of file descriptors or memory, so the server could not
+    /// be contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
@@ -54,9 +54,9 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process. It returns only if
-    /// that fails. Its result is the reason, which is added to the message about a failed
-    /// handshake.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process and returns only if
+    /// that fails. It then returns the reason. If the handshake failed, this reason is added to the
+    /// message.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {

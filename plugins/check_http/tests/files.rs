@@ -352,8 +352,8 @@ fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
     };
     let address = SocketAddrUnix::new(path).unwrap();
-    // The server of another test must not inherit thousands of descriptors: select(2) in
-    // `openssl s_server` fails with descriptors above 1023.
+    // Set CLOEXEC, so that the server of another test does not inherit thousands of descriptors.
+    // Such a server runs `openssl s_server`, in which select(2) fails with descriptors above 1023.
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let one = || {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();

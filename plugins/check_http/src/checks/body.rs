@@ -8,7 +8,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// How many bytes of a missing string the message shows.
+/// How many bytes of a missing string to show in the message.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 

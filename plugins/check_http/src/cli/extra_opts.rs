@@ -141,7 +141,8 @@ fn section_of(
                     found.get_or_insert_default();
                 }
             }
-            // Do not validate the sections of other programs.
+            // Skip lines in other sections, which may belong to other programs, without validating
+            // them.
             _ if any_section && !inside => {}
             line => {
                 let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);

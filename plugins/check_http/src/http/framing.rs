@@ -38,8 +38,8 @@ const MAX_CHUNK_LINE: usize = 64 << 10;
 impl Framing {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
-    /// Keeps bytes beyond the announced length. Some servers announce a wrong length, and users
-    /// expect check_http to find any text that they can see.
+    /// Keeps bytes beyond the announced length. Some servers announce a length that is too small,
+    /// and users expect check_http to find any text that they can see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -63,8 +63,8 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Whether the body is complete if the connection ends at this point. The trailer and the blank
-    /// line after the last chunk may be missing.
+    /// Whether the body is complete if the connection ends now. The trailer and the blank line
+    /// after the last chunk may be missing.
     pub fn may_end(&self) -> bool {
         match self {
             Framing::Length(left) => *left == 0,

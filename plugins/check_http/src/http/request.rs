@@ -4,7 +4,7 @@
 use super::decompression;
 use super::target::HttpTarget;
 
-/// What to send in each request, from the command line.
+/// What to send in each request, as specified on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct RequestSpec {
     /// Method (-j), or `None` for the default.
@@ -58,7 +58,8 @@ pub enum RequestRoute {
     Direct,
     /// Through a tunnel that a proxy opens.
     Tunnel,
-    /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
+    /// Through a proxy that forwards the request. The request line then contains the whole URL (RFC
+    /// 9112, section 3.2.2).
     Proxy,
 }
 

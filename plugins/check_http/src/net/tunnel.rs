@@ -38,8 +38,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// Returns the fault for a refused tunnel. The fault is a failed TLS handshake, as in
-/// monitoring-plugins, but its message contains the proxy's reason.
+/// Returns the fault for a refused tunnel. As in monitoring-plugins, this is a failed TLS
+/// handshake, but its message also contains the proxy's reason.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

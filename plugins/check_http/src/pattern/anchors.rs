@@ -1,8 +1,8 @@
-//! Gives `^` and `$` their meaning in a pattern that spans lines (-l).
+//! Changes the meaning of `^` and `$` in a pattern that spans lines (-l).
 //!
-//! Users of -l rely on the meaning in glibc, which monitoring-plugins' check_http uses. `^` and `$`
-//! normally match only at the start and the end of the whole text. Elsewhere they match at a line
-//! break only if the match includes the newline.
+//! Users of -l rely on glibc's meaning, because monitoring-plugins' check_http uses glibc. `^` and
+//! `$` normally match only at the start and the end of the whole text. Elsewhere they match at a
+//! line break only if the match includes the newline.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 

@@ -63,7 +63,7 @@ pub struct CheckSpec {
 /// What to require of the response.
 #[derive(Debug)]
 pub struct ResponseSpec {
-    /// Comma-separated strings (-e). The status line must contain one of them.
+    /// Comma-separated strings (-e), one of which the status line must contain.
     pub expect: Option<Vec<u8>>,
     /// Whether `expect` applies only to the response after the last redirect.
     pub expect_after_redirects: bool,

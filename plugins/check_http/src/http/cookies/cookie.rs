@@ -1,8 +1,8 @@
 //! Decides which cookies a server may set, where they are sent and when they expire (RFC 6265 with
 //! the rules of its successor draft).
 //!
-//! We keep no list of public suffixes. A cookie for a single-label domain is rejected, but one for
-//! `co.uk` is not.
+//! We have no list of public suffixes. A cookie for a single-label domain such as `com` is
+//! rejected, but a cookie for `co.uk` is accepted.
 
 use std::net::IpAddr;
 
@@ -24,7 +24,8 @@ pub struct Cookie {
     /// Whether the cookie is hidden from scripts. We keep this flag for other programs that read
     /// the file.
     pub http_only: bool,
-    /// Expiry in seconds since 1970. `None` means that the cookie ends with the session.
+    /// Expiry time in seconds since 1970. `None` means that the cookie expires when the session
+    /// ends.
     pub expires: Option<i64>,
     /// Name of the cookie, never empty.
     pub name: String,
