@@ -48,7 +48,8 @@ fn as_sent(request: &GateRequest) -> Request {
     }
 }
 
-/// Returns the request that a server would send as exactly `bytes`.
+/// Returns the request that a server sends as exactly `bytes`, or `None` if a server never sends
+/// them.
 pub(crate) fn server_request(bytes: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();
