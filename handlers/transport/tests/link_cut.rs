@@ -131,7 +131,7 @@ fn reports_that_nothing_ran_if_the_link_is_cut_between_requests() {
     let sshd = cable.plan().gate(GOOD_GATE).start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     assert!(gate.request(&Request::Version, soon()).is_ok());
-    // The kernel accepts connections for a suspended sshd, but sshd cannot answer them.
+    // Suspend sshd. The kernel still accepts connections for it, but sshd cannot answer them.
     signal(sshd.pid(), Signal::STOP);
     thread::scope(|scope| {
         let begun = Instant::now();

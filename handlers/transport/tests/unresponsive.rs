@@ -313,8 +313,8 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// The host sends these packets before the key exchange. libssh2 would store them all, because it
-/// does not recognize them.
+/// The host floods the client with packets before the key exchange. libssh2 does not recognize
+/// these packets and would store all of them.
 #[test]
 fn cuts_the_connection_of_a_host_that_floods_packets() {
     let (sshd, listener) = (Plan::new().start(), listen());

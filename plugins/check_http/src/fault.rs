@@ -64,8 +64,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore the failure if OpenSSL does not start. The result from rustls is complete
-                // without it.
+                // Ignore the reason if OpenSSL does not start. The result from rustls is complete
+                // without this reason.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

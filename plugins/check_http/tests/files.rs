@@ -204,7 +204,8 @@ fn reads_standard_input_and_process_substitutions() {
     }
 }
 
-/// Certbot keeps certificates in numbered files and links to the current ones.
+/// check_http has to follow links, because Certbot keeps certificates in numbered files and
+/// links to the current ones.
 #[test]
 fn follows_links_to_certificates() {
     let lab = Lab::new();
@@ -285,8 +286,8 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // Also run the check in a terminal, where OpenSSL could prompt. There, lines end in CR
-            // LF.
+            // Also run the check in a terminal, where OpenSSL could prompt. In a terminal, lines
+            // end in CR LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port

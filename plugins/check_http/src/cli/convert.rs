@@ -66,7 +66,7 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
     })
 }
 
-/// Parses the value of an option if it is given.
+/// Parses the value of an option if the option is given.
 fn given<T>(
     value: &Option<OsString>,
     parse: impl FnOnce(&OsStr) -> Result<T, Problem>,

@@ -124,7 +124,7 @@ fn read(path: &str, deadline: &Deadline) -> Option<String> {
 
 /// Returns the lookup order for the content of an nsswitch.conf(5) file. Our own lookup uses only
 /// /etc/hosts and then DNS. This order is also used if there is no `hosts:` line, because then
-/// either the system does not use glibc or glibc uses the same order by default.
+/// either the system does not use glibc or glibc uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()

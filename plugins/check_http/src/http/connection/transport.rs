@@ -18,7 +18,7 @@ use crate::text;
 /// Size of the first read, in bytes. It is small because most responses are small, and touching a
 /// new page of memory costs as much as another read.
 pub(super) const PIECE: usize = 4 << 10;
-/// Size of all further reads, in bytes, once a read has filled [`PIECE`].
+/// Size of every further read, in bytes, after a read has filled [`PIECE`].
 pub(super) const LARGE_PIECE: usize = 32 << 10;
 /// Largest response head, in bytes. Servers need far less.
 const MAX_HEAD: usize = 1 << 20;

@@ -17,7 +17,7 @@ pub struct Cookie {
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path to which the cookie is sent. It is also sent to everything below this path.
+    /// Path to which the cookie is sent, and everything below that path.
     pub path: String,
     /// Whether the cookie is sent over TLS only.
     pub secure: bool,
