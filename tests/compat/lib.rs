@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Path of the original in Debian's package monitoring-plugins-basic.
+/// Path at which Debian's package monitoring-plugins-basic installs the original.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
 /// Returns the path of our check_http. If the environment variable `CHECK_HTTP` is set, this is its

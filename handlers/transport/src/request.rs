@@ -1,5 +1,5 @@
-//! The requests that a gate supports. They are sent as they are, because no shell interprets them
-//! and none of their words needs quoting.
+//! The requests that a gate supports. Each request is sent unchanged, because no shell interprets
+//! it and none of its words needs quoting.
 
 use std::fmt;
 

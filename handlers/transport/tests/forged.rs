@@ -1,5 +1,5 @@
-//! Tests with output that anyone on the network can forge. It must not influence the result. The
-//! peers in these tests do not have the host's private key.
+//! Tests with output that anyone on the network can forge. Such output must not influence the
+//! result. The peers in these tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -37,11 +37,11 @@ fn ip(words: &str) {
 }
 
 impl Cable {
-    /// Creates a namespace and connects it.
+    /// Creates a namespace and the veth pair that connects it.
     ///
     /// Names and addresses are derived from the process ID and from `number`, which is below 4 and
-    /// unique in this file. This keeps them different in each test and each run. The addresses are
-    /// from the range reserved for benchmarks (RFC 2544).
+    /// unique in this file. They are therefore different in each test and each run. The addresses
+    /// are from the range reserved for benchmarks (RFC 2544).
     fn lay(number: u32) -> Cable {
         let name = format!("shn{}-{number}", std::process::id() % 100_000);
         let block = (std::process::id() * 4 + number) % 0x8000;

@@ -91,8 +91,8 @@ fn quotes_a_web_server_in_place_of_sshd() {
     assert!(error.nothing_was_run());
 }
 
-/// The host sends lines before its banner without end. libssh2 reads all of them in a single call,
-/// so that call would never return.
+/// Before its banner, the host sends an endless series of lines. libssh2 reads all of them in a
+/// single call, which would never return.
 #[test]
 fn ends_at_the_deadline_during_an_endless_banner() {
     let (sshd, listener) = (Plan::new().start(), listen());

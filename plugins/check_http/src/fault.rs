@@ -20,7 +20,7 @@ pub enum Fault {
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
-    /// The server's certificate failed verification, which the user requested.
+    /// The server's certificate failed the verification that the user requested.
     Untrusted(TlsFault),
     /// The client certificate or its key is unusable. Holds the message that monitoring-plugins
     /// prints.

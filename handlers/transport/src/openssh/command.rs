@@ -64,10 +64,10 @@ impl SshCommand {
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
-            // ssh writes its log to a pipe. It closes every inherited descriptor except the
-            // standard streams, so the pipe has to be its stdin. ssh does not read its stdin (-n),
-            // but it can open it as /proc/self/fd/0. The path /proc/PID/fd of this process cannot
-            // be used, because ssh may have no access to it (PR_SET_DUMPABLE).
+            // ssh writes its log to a pipe. Because ssh closes every inherited descriptor except
+            // the standard streams, this pipe has to be its stdin. ssh does not read its stdin
+            // (-n), but it can open the pipe as /proc/self/fd/0. The path /proc/PID/fd of this
+            // process cannot be used, because ssh may have no access to it (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])

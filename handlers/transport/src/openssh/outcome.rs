@@ -64,8 +64,8 @@ pub(super) fn answer(
 /// failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // ssh logs the first of these lines if it connects through a socket, and the second if it uses
-    // a ProxyCommand.
+    // ssh logs "Connection established." if it connects through a socket, and "Local version
+    // string" if it uses a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -76,8 +76,8 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
     was_reset || (is_connected && !logged("debug1: Remote protocol version ") && !is_on_the_way)
 }
 
-/// Returns what the host sent instead of its version, on one line and in quotes. ssh logs each line
-/// that the host sent at debug level. Since version 8.0, ssh adds line numbers.
+/// Returns what the host sent instead of its version, on one line and in quotes. At debug level,
+/// ssh logs each line that the host sent. Since version 8.0, ssh adds line numbers.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
     let text: Vec<&str> = lines.filter_map(greeting_line).collect();

@@ -1,5 +1,5 @@
 //! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1).
-//! The first bytes from the host contain them, still unencrypted.
+//! These lists are among the first bytes from the host and are not yet encrypted.
 //!
 //! libssh2 never reports the offered lists. Its error does not show whether the connection ended or
 //! the two sides had no algorithm in common.

@@ -12,7 +12,7 @@ use crate::text;
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
-/// Returns the problems of a response, in the order in which monitoring-plugins lists them.
+/// Returns the problems with a response, in the order in which monitoring-plugins lists them.
 pub fn findings(
     spec: &CheckSpec,
     target: &HttpTarget,

@@ -46,7 +46,7 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
             })
             .line(NO_SOCKET)
         }
-        // Return UNKNOWN, because this machine and not the server has a problem. CRITICAL could
+        // Return UNKNOWN, because the problem is on this machine, not on the server. CRITICAL could
         // start a repair of a healthy server.
         Fault::OutOfResources(why) => {
             let advice = "the server was not checked; raise this plugin's limits";

@@ -68,8 +68,8 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work` in a thread, because it can block beyond the deadline. When the deadline passes, the
-/// thread is abandoned.
+/// Runs `work` in a thread, because `work` can block beyond the deadline. When the deadline passes,
+/// the thread is abandoned.
 fn within<T: Send + 'static>(
     deadline: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,

@@ -12,8 +12,8 @@ pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }
 
-/// Narrows the anchors in a part of the pattern, for [`spanning`]. `before` and `after` are set if
-/// the pattern can match a newline before or after this part.
+/// Does the work of [`spanning`] for a part of the pattern. `before` and `after` are set if the
+/// pattern can match a newline before or after this part.
 fn narrowed(hir: Hir, before: bool, after: bool) -> Hir {
     match hir.into_kind() {
         HirKind::Look(Look::StartLF) if !before => Hir::look(Look::Start),

@@ -39,8 +39,8 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
 }
 
 /// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. The caller may fall
-/// back to check_http_openssl only after all checks have finished, because that replaces the whole
-/// process.
+/// back to check_http_openssl only after all checks have finished, because the fallback replaces
+/// the whole process.
 fn run_each<'a>(
     context: CheckContext<'a>,
     name: &'a str,
@@ -64,8 +64,8 @@ fn run_each<'a>(
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(runs)) => runs,
-                // If the thread could not be started, check its share of the addresses in this
-                // thread.
+                // If the thread could not be started, check its share of the addresses in the
+                // current thread.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });

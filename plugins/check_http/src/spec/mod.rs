@@ -38,9 +38,11 @@ pub struct CheckSpec {
     pub max_redirects: u32,
     /// Checks of the certificate (-C), if requested.
     pub certificate: Option<CertificateSpec>,
-    /// Range for the run time in seconds. Outside it, the result is WARNING.
+    /// Range for the run time in seconds. If the run time is outside this range, the result is
+    /// WARNING.
     pub warning: Option<Range>,
-    /// Range for the run time in seconds. Outside it, the result is CRITICAL.
+    /// Range for the run time in seconds. If the run time is outside this range, the result is
+    /// CRITICAL.
     pub critical: Option<Range>,
     /// Longest allowed run time, or `None` for no limit.
     pub timeout: Option<Duration>,

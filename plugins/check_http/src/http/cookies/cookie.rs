@@ -17,7 +17,7 @@ pub struct Cookie {
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path to which the cookie is sent, and everything below that path.
+    /// The cookie is sent to this path and to everything below it.
     pub path: String,
     /// Whether the cookie is sent over TLS only.
     pub secure: bool,
@@ -119,7 +119,7 @@ impl Cookie {
             && !self.is_expired(now)
     }
 
-    /// Whether the cookie has expired.
+    /// Whether the cookie has expired at the time `now`, in seconds since 1970.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }

@@ -105,7 +105,8 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Ignore the result. Writing fails if OpenSSL rejects the content before its end.
+        // Ignore a write error, which occurs if OpenSSL rejects the content before it has read all
+        // of it.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)

@@ -169,8 +169,9 @@ fn interrupted(error: std::io::Error) -> Fault {
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL may accept the certificate, because it is less strict. It accepts a certificate
-        // without subjectAltName, and a server certificate that is listed as its own CA.
+        // OpenSSL may accept the certificate, because OpenSSL is less strict than rustls. It
+        // accepts a certificate without subjectAltName, and a server certificate that is listed as
+        // its own CA.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
     // OpenSSL cannot help either if the peer does not use TLS at all.
