@@ -5,7 +5,7 @@
 
 fn main() {
     let switch = "LIBSSH2_SYS_USE_PKG_CONFIG";
-    // A build script passes instructions to cargo on stdout.
+    // Tell cargo when to run this script again. Cargo reads such instructions from stdout.
     let _ = std::io::Write::write_all(
         &mut std::io::stdout(),
         format!("cargo:rerun-if-env-changed={switch}\ncargo:rerun-if-changed=build.rs\n")

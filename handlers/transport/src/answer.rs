@@ -14,7 +14,7 @@ pub enum Answer {
     Diagnosed(Diagnosis),
     /// The gate was ready to run the repair when it answered.
     Ready {
-        /// The host's clock, in seconds since 1970.
+        /// The time on the host's clock, in seconds since 1970.
         time: i64,
     },
     /// For each of the gate's repairs, how much of its limits is used up.
@@ -115,7 +115,7 @@ impl Usage {
 pub struct Obstacle {
     /// Reason code of the refusal.
     pub reason: GateReason,
-    /// Explanation in one sentence.
+    /// Why the gate would refuse the repair, in one sentence.
     pub text: String,
     /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
     /// used-up budget or too many records.
@@ -139,7 +139,7 @@ pub struct Report {
 pub struct GateRefusal {
     /// Reason code of the refusal.
     pub reason: GateReason,
-    /// Explanation in one sentence.
+    /// Why the gate refused the request, in one sentence.
     pub text: String,
     /// ID of the requested job, if the gate could parse it.
     pub job: Option<JobId>,

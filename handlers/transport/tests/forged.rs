@@ -128,7 +128,8 @@ impl Slow {
     fn request(&mut self, route: &HostRoute, limit: Duration) {
         let before = self.sshd.requests().len();
         let (answer, _) = common::send(&by_openssh(route.clone()), &repair(), limit);
-        // sshd may start the gate with a delay.
+        // Wait before checking whether the gate has started, because sshd may start it with a
+        // delay.
         std::thread::sleep(Duration::from_millis(200));
         let begun = self.sshd.requests().len() > before;
         if let Err(error) = answer {

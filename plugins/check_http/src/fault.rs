@@ -11,7 +11,7 @@ use crate::deadline::TimedOut;
 pub enum Fault {
     /// The time limit passed before the response was complete.
     Timeout,
-    /// The name has no address.
+    /// The name lookup failed or found no usable address. Holds the message.
     Name(&'static str),
     /// No address of the name accepted a connection. Holds the reason for the last failure.
     Connect(String),
@@ -25,11 +25,11 @@ pub enum Fault {
     /// The client certificate or its key is unusable. Holds the message that monitoring-plugins
     /// prints.
     ClientCertificate(&'static str),
-    /// A file named on the command line is unusable.
+    /// A file named on the command line is unusable. Holds the message.
     File(String),
     /// The connection ended before the first byte of a response.
     NoData,
-    /// Reading failed before the first byte of a response.
+    /// Reading failed before the first byte of a response. Holds the reason.
     Receive(String),
     /// The response exceeds a limit. Holds the message, which names the limit.
     LimitExceeded(&'static str),

@@ -59,7 +59,7 @@ pub struct LedgerSummary {
 pub struct PausedScope {
     /// What is paused: `everything`, a host or a service.
     pub scope: String,
-    /// Who paused it, for how long and why.
+    /// Who paused the scope, for how long and why.
     pub reason: Reason,
 }
 

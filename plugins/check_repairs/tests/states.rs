@@ -68,7 +68,7 @@ impl Site {
         job
     }
 
-    /// Records a repair that started `minutes_ago` and took one minute.
+    /// Records a repair that started `minutes_ago` minutes ago and took one minute.
     fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
         self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "the check is CRITICAL").unwrap();
@@ -346,7 +346,7 @@ fn reports_a_read_only_ledger_as_critical() {
         });
         assert_eq!(code, Some(0), "{text}");
     }
-    // A copy that an admin has made next to the ledger does no harm.
+    // The plugin must ignore a copy that an admin has made next to the ledger.
     fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before"))
         .unwrap();
     assert_eq!(check().0, Some(0), "{}", check().1);

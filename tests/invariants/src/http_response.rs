@@ -142,7 +142,7 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // The client may have closed the connection. In that case, stop without SIGPIPE.
+            // Stop without SIGPIPE if the client has closed the connection.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

@@ -18,7 +18,7 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The parsed options, and facts that depend on the order of the command line.
+/// The parsed options, and facts that depend on the order of the options.
 #[derive(Debug)]
 pub struct ParsedOptions {
     /// Options as clap parsed them.

@@ -156,7 +156,7 @@ fn section_of(
     Ok(found)
 }
 
-/// Converts `key=value` from an ini file to a command line word. Flags have an empty value.
+/// Converts `key=value` from an ini file to a command line word. The value is empty for a flag.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),

@@ -14,16 +14,16 @@ pub enum Framing {
 /// The progress of reading a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
-    /// In the line that gives a chunk's size. Holds the part of the line that has arrived.
+    /// Reading the line that contains a chunk's size. Holds the part of the line that has arrived.
     Size(Vec<u8>),
-    /// In the data of a chunk. Holds the number of bytes that have not arrived yet.
+    /// Reading the data of a chunk. Holds the number of bytes that have not arrived yet.
     Data(u64),
-    /// In the line break after the data.
+    /// Reading the line break after the data of a chunk.
     DataEnd,
-    /// In the trailer after the last chunk. Holds how many bytes of the current line and of the
-    /// whole trailer have arrived.
+    /// Reading the trailer after the last chunk. Holds how many bytes of the current line and of
+    /// the whole trailer have arrived.
     Trailer(usize, usize),
-    /// After the trailer.
+    /// The whole trailer has been read.
     Done,
 }
 

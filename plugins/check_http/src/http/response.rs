@@ -48,7 +48,7 @@ pub struct ResponseMeta {
     pub first_byte: Duration,
     /// Time from the end of sending to the last byte of the response.
     pub last_byte: Duration,
-    /// Why the response could not be read, if that failed.
+    /// Why the response could not be read, or `None` if reading it succeeded.
     pub fault: Option<Fault>,
 }
 

@@ -77,7 +77,8 @@ fn within<T: Send + 'static>(
     let left = deadline.left()?.unwrap_or(Duration::MAX);
     let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-        // Sending fails after the deadline, because the receiver no longer exists.
+        // Ignore the error. After the deadline, sending fails because the receiver no longer
+        // exists.
         let _ = sender.send(work());
     });
     thread.map_err(|why| Fault::OutOfResources(text::io_error(&why)))?;

@@ -16,7 +16,8 @@ const MAX_HEADER: usize = 64 << 10;
 pub fn open(socket: &mut Socket, request: &RequestSpec, target: &HttpTarget) -> Result<(), Fault> {
     socket.write_all(&build_connect(request, target)).map_err(|why| interrupted(&why))?;
     let mut response = Vec::new();
-    // Read byte by byte, because the bytes after the blank line come from the target.
+    // Read byte by byte and stop at the blank line, because the bytes after it come from the
+    // target.
     let mut byte = [0];
     while head_end(&response, response.len().saturating_sub(4)).is_none() {
         match socket.read(&mut byte) {

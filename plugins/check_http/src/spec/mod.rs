@@ -81,7 +81,7 @@ pub struct ResponseSpec {
     pub patterns: Vec<Pattern>,
     /// State to return if the body does not satisfy a pattern.
     pub pattern_state: State,
-    /// Whether the patterns must not match.
+    /// Whether the patterns are required not to match (--invert-regex).
     pub invert_pattern: bool,
     /// Conditions on a JSON body (--json).
     pub json: Vec<JsonAssertion>,

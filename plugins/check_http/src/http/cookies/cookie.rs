@@ -124,7 +124,7 @@ impl Cookie {
         self.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether the cookie replaces `other`.
+    /// Whether the cookie replaces `other`, that is, has the same name, domain and path.
     pub fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name
             && self.domain == other.domain

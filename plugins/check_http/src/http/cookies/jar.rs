@@ -34,7 +34,7 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Largest file to read, in bytes.
+/// Largest cookie file to read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
