@@ -72,7 +72,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        // sshd sessions keep the namespace alive, so delete the link explicitly.
+        // Delete the link explicitly, because sshd sessions keep its namespace alive.
         let _ = Command::new("ip").args(["link", "del", &self.name]).output();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }

@@ -60,8 +60,8 @@ impl PeerCertificate {
         })
     }
 
-    /// Returns the days until the certificate expires. The number is negative if it has already
-    /// expired.
+    /// Returns the number of days until the certificate expires. It is negative if the certificate
+    /// has already expired.
     pub fn days_left(&self, now: i64) -> i64 {
         self.not_after.saturating_sub(now) / 86400
     }
