@@ -124,7 +124,8 @@ impl Cookie {
         self.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether the cookie replaces `other`, that is, has the same name, domain and path.
+    /// Whether the cookie replaces `other`, that is, whether both have the same name, domain, path
+    /// and `subdomains`.
     pub fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name
             && self.domain == other.domain
