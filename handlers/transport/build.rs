@@ -1,10 +1,11 @@
-//! Fails the build if it would link the distribution's libssh2. libssh2-sys does so if
-//! LIBSSH2_SYS_USE_PKG_CONFIG is set to any value. Debian 12 ships libssh2 1.10.0, which lacks RSA
-//! with SHA-2 and has known vulnerabilities.
+//! Fails the build if libssh2-sys would link the distribution's libssh2, which it does if
+//! LIBSSH2_SYS_USE_PKG_CONFIG is set to any value. The distribution's version may be too old.
+//! Debian 12, for example, ships libssh2 1.10.0, which lacks RSA with SHA-2 and has known
+//! vulnerabilities.
 
 fn main() {
     let switch = "LIBSSH2_SYS_USE_PKG_CONFIG";
-    // A build script passes instructions to cargo on stdout.
+    // Tell cargo when to run this script again. Cargo reads such instructions from stdout.
     let _ = std::io::Write::write_all(
         &mut std::io::stdout(),
         format!("cargo:rerun-if-env-changed={switch}\ncargo:rerun-if-changed=build.rs\n")

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-/// Path of the original in Debian's package monitoring-plugins-basic.
+/// Path at which Debian's package monitoring-plugins-basic installs the original.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Returns the path of our check_http. The environment variable `CHECK_HTTP` can name it. Otherwise
-/// it is the release build from `make build`, in the directory named by `SELFHEAL_PROGRAMS` or in
-/// `target/release`.
+/// Returns the path of our check_http. If the environment variable `CHECK_HTTP` is set, this is its
+/// value. Otherwise it is the release build from `make build`, in the directory that the
+/// environment variable `SELFHEAL_PROGRAMS` names or in `target/release`.
 pub fn ours() -> PathBuf {
     let built = || {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");

@@ -1,5 +1,5 @@
-//! Generates a month of log lines like those of an ordinary Nagios. The same size always gives the
-//! same log.
+//! Generates a month of log lines like those of an ordinary Nagios. The same arguments always give
+//! the same log.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -10,11 +10,11 @@ use crate::Random;
 /// Time of the first line, in seconds since 1970.
 pub const BEGIN: u64 = 1_790_000_000;
 
-/// The services of each host. Every fifth has the repair `httpd`, see [`has_repair`].
+/// The services of each host. Every fifth service has the repair `httpd`, see [`has_repair`].
 pub const SERVICES: [&str; 10] =
     ["HTTP", "HTTPS", "SSH", "Disk /", "Disk /var", "Load", "Memory", "NTP", "SMTP", "Certificate"];
 
-/// Returns the name of a host, counted from 0.
+/// Returns the name of the host with this number. Hosts are numbered from 0.
 pub fn host(number: u64) -> String {
     format!("server{number:04}")
 }

@@ -16,7 +16,7 @@ impl Random {
         given.unwrap_or(now.as_secs())
     }
 
-    /// Starts the sequence for a seed.
+    /// Starts the sequence that belongs to `seed`.
     pub fn new(seed: u64) -> Random {
         Random(seed)
     }
@@ -30,7 +30,7 @@ impl Random {
         (mixed ^ (mixed >> 31)) % limit
     }
 
-    /// Returns true in one of `n` calls on average.
+    /// Returns true once in `n` calls on average.
     pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
@@ -45,7 +45,8 @@ impl Random {
         all[self.index(all.len())]
     }
 
-    /// Returns `count` elements of a list in random order, or all of them if the list has fewer.
+    /// Returns `count` elements of a list in random order. If the list has fewer elements, returns
+    /// all of them.
     pub fn draw<T>(&mut self, count: usize, mut all: Vec<T>) -> Vec<T> {
         (0..count.min(all.len())).map(|_| all.swap_remove(self.index(all.len()))).collect()
     }

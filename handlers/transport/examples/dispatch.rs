@@ -1,12 +1,12 @@
-//! Measures the time from the start of a client until the framed answer arrives, for a repair that
-//! does nothing. Run it with `cargo run --release -p transport --example dispatch [ROUNDS]`.
+//! Measures how long a client takes from its start until the framed answer arrives. The requested
+//! repair does nothing. Run it with `cargo run --release -p transport --example dispatch [ROUNDS]`.
 //!
 //! Compares this crate with `ssh` and check_by_ssh. The clients run in turn, each in a new process,
 //! and connect to the same sshd on loopback.
 //!
-//! Prints the median wall time and the mean CPU time of the client alone. Exits with 1 if this
-//! crate needs more than 25 % of the wall time or 12 % of the CPU time of `ssh` with its default
-//! options, or more than 50 % of the wall time of `ssh` with curve25519.
+//! Prints each client's median wall time and mean CPU time. The CPU time of sshd is not included.
+//! Exits with 1 if this crate needs more than 25 % of the wall time or 12 % of the CPU time of
+//! `ssh` with its default options, or more than 50 % of the wall time of `ssh` with curve25519.
 
 #![allow(
     clippy::unwrap_used,
@@ -179,7 +179,7 @@ fn measure(argv: &[String]) -> (Duration, Duration) {
     (wall, children_cpu() - cpu)
 }
 
-/// Returns the total CPU time of all children that have ended, from fields 16 and 17 of
+/// Returns the total CPU time of all child processes that have exited, from fields 16 and 17 of
 /// proc_pid_stat(5). The fields count ticks of 10 ms. Fractions of a tick carry over to the next
 /// run, so the mean of many runs is accurate.
 fn children_cpu() -> Duration {

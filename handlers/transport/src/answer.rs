@@ -12,12 +12,12 @@ pub enum Answer {
     Job(JobReport),
     /// The output of the commands that `diagnose` ran.
     Diagnosed(Diagnosis),
-    /// When the gate answered, it was ready to run the repair.
+    /// The gate was ready to run the repair when it answered.
     Ready {
-        /// The host's clock, in seconds since 1970.
+        /// The time on the host's clock, in seconds since 1970.
         time: i64,
     },
-    /// How much of its limits each of the gate's repairs has used up.
+    /// For each of the gate's repairs, how much of its limits is used up.
     Usage(Vec<Usage>),
     /// The names of the gate's repairs. Each one is a valid [`RepairName`].
     Repairs(Vec<String>),
@@ -83,9 +83,9 @@ pub struct Diagnosis {
 pub struct Usage {
     /// Name of the repair in the gate's repairs.json.
     pub repair: RepairName,
-    /// Number of records of this repair that the gate must keep.
+    /// How many records of this repair the gate must keep.
     pub records: u64,
-    /// Maximum number of records. The gate refuses the repair when `records` reaches it.
+    /// Maximum number of records. The gate refuses the repair when `records` reaches this number.
     pub most: u64,
     /// Seconds until the gate can delete the oldest record, or `None` if there are no records.
     pub room_in: Option<f64>,
@@ -94,8 +94,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns a warning if at least 90 % of the records are used. Returns `None` if all are used,
-    /// because the gate then reports an [`Obstacle`].
+    /// Returns a warning if `records` is at least 90 % of `most`. Returns `None` if `records` has
+    /// reached `most`, because the gate then reports an [`Obstacle`].
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;
@@ -115,7 +115,7 @@ impl Usage {
 pub struct Obstacle {
     /// Reason code of the refusal.
     pub reason: GateReason,
-    /// Explanation in one sentence.
+    /// Why the gate would refuse the repair, in one sentence.
     pub text: String,
     /// Seconds until the repair may be requested again. Present if the reason is a cooldown, a
     /// used-up budget or too many records.
@@ -139,7 +139,7 @@ pub struct Report {
 pub struct GateRefusal {
     /// Reason code of the refusal.
     pub reason: GateReason,
-    /// Explanation in one sentence.
+    /// Why the gate refused the request, in one sentence.
     pub text: String,
     /// ID of the requested job, if the gate could parse it.
     pub job: Option<JobId>,
@@ -153,7 +153,7 @@ pub struct GateRefusal {
 }
 
 impl GateRefusal {
-    /// Whether the gate may accept the same request later.
+    /// Whether the gate may accept the request if it is sent again later.
     pub fn is_passing(&self) -> bool {
         self.reason == GateReason::Busy || self.retry_after.is_some()
     }

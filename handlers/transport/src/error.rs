@@ -1,5 +1,5 @@
-//! Why a gate gave no valid answer. Each message names the problem, the place and the next step.
-//! Each error also records whether a repair may have been started.
+//! Why a gate gave no valid answer. Each message says what failed, on which host or file, and what
+//! to do next. Each error also records whether a repair may have been started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -85,7 +85,7 @@ pub enum Error {
         recorded: String,
         files: String,
     },
-    /// The host sent a key that a `@revoked` line names, or only revoked keys are recorded.
+    /// The host sent a key that a `@revoked` line contains, or only revoked keys are recorded.
     #[error(
         "the host key of {host} is revoked by {place}: give the host a new key, then, as root \
          here: `repairctl trust {}`; nothing was run",
@@ -146,7 +146,7 @@ pub enum Error {
     )]
     NoLogin { host: String, address: String, detail: String },
     /// The host closed the connection before the key exchange was complete. In most cases its sshd
-    /// has too many clients or is penalising our address (sshd_config(5), MaxStartups,
+    /// has too many clients or is penalizing our address (sshd_config(5), MaxStartups,
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
@@ -165,7 +165,7 @@ pub enum Error {
     /// The deadline passed before the answer arrived.
     #[error("no answer from {host} within {within:.1?} while {phase}; {}", .phase.consequence())]
     Timeout { host: String, phase: Phase, within: Duration },
-    /// The connection ended before the answer.
+    /// The connection ended before the answer arrived.
     #[error("connection to {host} ended while {phase} ({detail}); {}", .phase.consequence())]
     Cut { host: String, phase: Phase, detail: String },
     /// The host violated the SSH protocol.
@@ -196,7 +196,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether it is certain that the failed request started no repair. `false` means unknown.
+    /// Whether it is certain that the failed request started no repair. If `false`, a repair may
+    /// have been started.
     pub fn nothing_was_run(&self) -> bool {
         match self {
             Error::Timeout { phase, .. }

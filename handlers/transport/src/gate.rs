@@ -1,4 +1,4 @@
-//! The interface that both backends implement, for sending requests to the gate of one host.
+//! The interface for sending requests to the gate of one host. Both backends implement it.
 
 use std::time::Instant;
 
@@ -14,8 +14,8 @@ pub trait Gate {
     /// The deadline is absolute and applies to the whole request, even if the host keeps sending.
     ///
     /// # Errors
-    /// After an error, a connection must not be used again. Implementations refuse every further
-    /// request over it with an error for which [`Error::nothing_was_run`] is true.
+    /// After an error, the connection must not be used again. Implementations refuse every further
+    /// request over that connection with an error for which [`Error::nothing_was_run`] is true.
     fn request(&mut self, request: &Request, deadline: Instant) -> Result<Answer, Error> {
         self.request_with_progress(request, deadline, &mut |_| ())
     }

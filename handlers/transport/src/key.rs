@@ -10,7 +10,7 @@ use ssh_key::{Algorithm, HashAlg, PrivateKey};
 
 use crate::error::Error;
 
-/// Maximum size of a key file in bytes. No private key is that long.
+/// Maximum size of a key file in bytes. Real private keys are much smaller.
 pub(crate) const LONGEST: u64 = 64 * 1024;
 
 /// A private key in the form that libssh2 expects.

@@ -1,5 +1,5 @@
-//! Connects to a host's gate over the route in the policy, sends requests, and accepts only framed
-//! answers that match the request.
+//! Connects to a host's gate over the route defined in the policy, sends requests, and accepts only
+//! framed answers that match the request.
 //!
 //! This crate does not decide when a repair is due. It knows neither the results of earlier repairs
 //! nor what the caller does with an answer.
@@ -46,8 +46,8 @@ pub use text::in_quotes;
 /// route and its files, because the `ssh` program logs in for each request.
 ///
 /// # Errors
-/// Fails if the route cannot be used or the login fails. Nothing has then been run on the host. If
-/// the host's key is not recorded, no login is attempted.
+/// Fails if the route cannot be used or the login fails. In both cases, nothing has been run on the
+/// host. If the host's key is not recorded, no login is attempted.
 pub fn connect(route: &HostRoute, deadline: Instant) -> Result<Box<dyn Gate>, Error> {
     Ok(match route.backend {
         Backend::Ssh2 => Box::new(SshGate::connect(route, deadline)?),

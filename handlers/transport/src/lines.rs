@@ -1,7 +1,7 @@
 //! Live output of a repair, line by line, for a person who is watching.
 //!
-//! The lines are cleaned and their number is limited. They do not influence the result, because
-//! only the answer reports the outcome of a repair.
+//! Unsafe characters in the lines are replaced, and the number of lines is limited. The lines do
+//! not influence the result, because only the answer reports the outcome of a repair.
 
 use crate::text::excerpt;
 

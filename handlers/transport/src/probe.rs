@@ -43,7 +43,7 @@ impl ShownKey {
         self.key.algorithm().to_string()
     }
 
-    /// Returns the default path of the public key file on a host with OpenSSH.
+    /// Returns the path at which a host with OpenSSH normally stores the public part of this key.
     pub fn file_on_host(&self) -> String {
         let kind = self.kind();
         let short =
@@ -116,8 +116,8 @@ pub fn recorded(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     }
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
-/// connection to the host can succeed, the error explains why.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. Fails
+/// if no connection to the host could succeed, with an error that explains why.
 pub fn negotiated(route: &HostRoute) -> Result<String, Error> {
     route::check(route)?;
     known_hosts::algorithms(route, &known_hosts::read(route)?)

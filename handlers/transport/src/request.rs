@@ -1,5 +1,5 @@
-//! The requests that a gate supports. A request is sent literally. None of its words needs quoting,
-//! and no shell interprets it.
+//! The requests that a gate supports. Each request is sent unchanged, because no shell interprets
+//! it and none of its words needs quoting.
 
 use std::fmt;
 

@@ -48,8 +48,8 @@ fn prepared(socket: TcpStream) -> Result<TcpStream, Error> {
         |e: std::io::Error| Error::Local { why: format!("cannot set socket options: {e}") };
     socket.set_nodelay(true).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    // Ignore errors, because an old kernel may not support these options. The SSH session has its
-    // own keepalive and deadline.
+    // Ignore errors, because an old kernel may not support these options. A dead link is detected
+    // in any case, because the SSH session has its own keepalive and deadline.
     let _ = sockopt::set_socket_keepalive(&socket, true);
     let _ = sockopt::set_tcp_keepidle(&socket, Duration::from_secs(15));
     let _ = sockopt::set_tcp_keepintvl(&socket, Duration::from_secs(10));

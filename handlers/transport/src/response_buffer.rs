@@ -10,13 +10,13 @@ use crate::lines::{OutputLines, PROGRESS};
 use crate::request::Request;
 use crate::text::quoted;
 
-/// How many bytes of stdout to accept. The gate limits its own output to less than 256 KiB. Another
-/// 64 KiB are for the output of an rc file before it.
+/// How many bytes of stdout to accept. The gate itself sends less than 256 KiB. The other 64 KiB
+/// are for anything that an rc file prints before the gate's output.
 const MAX_STDOUT: usize = (256 + 64) * 1024;
 /// How many bytes of stderr to keep for messages.
 const MAX_STDERR: usize = 4 * 1024;
-/// How long to wait for the end of the output after the answer. A daemon that the repair has
-/// started may keep the output open forever.
+/// How long to wait for stdout and stderr to close after the answer. A daemon that the repair has
+/// started may keep them open forever.
 pub(crate) const GRACE: Duration = Duration::from_millis(500);
 
 /// The output of the command on the host, and how the command ended.
@@ -62,8 +62,8 @@ impl ResponseBuffer {
         self.answered
     }
 
-    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout contained
-    /// anything before.
+    /// Removes the first line of stdout if it ends with `mark`. Returns whether stdout had any
+    /// content before the removal.
     pub(crate) fn remove_mark(&mut self, mark: &str) -> bool {
         let had_output = !self.stdout.is_empty();
         let end = self.stdout.iter().position(|byte| *byte == b'\n').unwrap_or_default();

@@ -10,8 +10,9 @@ use crate::error::Error;
 /// PerSourcePenalties).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Repeats `attempt` while its error [is passing](Error::is_passing), but only during the first
-/// half of the time until `deadline`. The second half is left for the request itself.
+/// Repeats `attempt` as long as it fails with an error that [is passing](Error::is_passing), but
+/// only during the first half of the time until `deadline`. The second half is left for the request
+/// itself.
 ///
 /// # Errors
 /// Returns the error of the last attempt.

@@ -70,7 +70,7 @@ fn logs_in_with_the_named_key_of_an_agent() {
         let mut gate = transport::connect(&by_agent(&sshd, &agent.socket), soon()).unwrap();
         assert!(gate.request(&repair(), soon()).is_ok(), "{kind}");
         assert!(gate.request(&Request::List, soon()).is_ok(), "{kind}");
-        // The client offered only the named key.
+        // The client must offer only the named key, so the host refused no key.
         assert_eq!(sshd.log().matches("Failed publickey").count(), 0);
     }
 }
@@ -208,8 +208,8 @@ fn ends_at_the_deadline_behind_a_suspended_jump_host() {
     assert_eq!(sshd.requests(), ["version"]);
 }
 
-/// Returns the process IDs of all descendants of a process. For an ordinary user's session, sshd
-/// starts two processes.
+/// Returns the process IDs of all descendants of a process. The children alone are not enough,
+/// because sshd starts a second process for the session of an ordinary user.
 fn children(pid: u32) -> Vec<u32> {
     let text =
         std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Tests with output that anyone on the network can forge. It must not influence the result. The
-//! peers in these tests do not have the host's private key.
+//! Tests with output that anyone on the network can forge. Such output must not influence the
+//! result. The peers in these tests do not have the host's private key.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -128,7 +128,8 @@ impl Slow {
     fn request(&mut self, route: &HostRoute, limit: Duration) {
         let before = self.sshd.requests().len();
         let (answer, _) = common::send(&by_openssh(route.clone()), &repair(), limit);
-        // sshd may start the gate with a delay.
+        // Wait before checking whether the gate has started, because sshd may start it with a
+        // delay.
         std::thread::sleep(Duration::from_millis(200));
         let begun = self.sshd.requests().len() > before;
         if let Err(error) = answer {
@@ -153,8 +154,8 @@ fn never_denies_a_started_repair_after_a_cut_at_any_byte() {
 fn never_denies_a_started_repair_after_a_deadline_at_any_time() {
     let mut slow = Slow::new();
     let route = slow.sshd.route();
-    // On a busy machine, the repair may start later than 405 ms. In that case, try longer
-    // deadlines.
+    // On a busy machine, the gate may start only after more than 405 ms. In that case, try longer
+    // deadlines until a request fails after the gate has started.
     let mut milliseconds = 5;
     while milliseconds < 405 || slow.begun == 0 && milliseconds < 30_000 {
         slow.request(&route, Duration::from_millis(milliseconds));

@@ -73,7 +73,7 @@ fn reports_missing_empty_and_unreadable_files() {
     );
     route.known_hosts = vec![sshd.path("nowhere")];
     assert!(refused(&sshd, &route, "known-hosts-empty").contains("does not exist"));
-    // Reading a directory as a file fails even for root.
+    // Use a directory as the unreadable file, because even root cannot read a directory as a file.
     route.known_hosts = vec![sshd.path("known_hosts"), sshd.path("")];
     refused(&sshd, &route, "known-hosts");
 }
@@ -196,8 +196,8 @@ fn negotiates_the_recorded_key_type() {
 #[test]
 fn trusts_a_host_with_only_an_rsa_key() {
     trusted(&Plan::new().host_keys(&["rsa"]).start().route());
-    // A host that supports only rsa-sha2-256, the second of the two SHA-2 algorithms, is trusted
-    // too.
+    // A host is also trusted if it supports only rsa-sha2-256, the second of the two SHA-2
+    // algorithms.
     trusted(
         &Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms rsa-sha2-256").start().route(),
     );
@@ -210,7 +210,7 @@ fn refuses_a_downgrade_to_another_key_type() {
     let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
     let message = refused(&sshd, &sshd.route_with(&line), "no-common-algorithm");
     assert!(message.contains("offers host keys, unverified: \"rsa-sha2-512\""), "{message}");
-    // SHA-1 signatures are refused as well.
+    // A host that supports only signatures with SHA-1 is refused.
     let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
     refused(&old, &old.route(), "no-common-algorithm");
 }

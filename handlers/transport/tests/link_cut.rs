@@ -37,11 +37,11 @@ fn ip(words: &str) {
 }
 
 impl Cable {
-    /// Creates a namespace and connects it.
+    /// Creates a namespace and the veth pair that connects it.
     ///
     /// Names and addresses are derived from the process ID and from `number`, which is below 4 and
-    /// unique in this file. This keeps them different in each test and each run. The addresses are
-    /// from the range reserved for benchmarks (RFC 2544).
+    /// unique in this file. They are therefore different in each test and each run. The addresses
+    /// are from the range reserved for benchmarks (RFC 2544).
     fn lay(number: u32) -> Cable {
         let name = format!("shn{}-{number}", std::process::id() % 100_000);
         let block = (std::process::id() * 4 + number) % 0x8000;
@@ -72,7 +72,7 @@ impl Cable {
 
 impl Drop for Cable {
     fn drop(&mut self) {
-        // sshd sessions keep the namespace alive, so delete the link explicitly.
+        // Delete the link explicitly, because sshd sessions keep its namespace alive.
         let _ = Command::new("ip").args(["link", "del", &self.name]).output();
         let _ = Command::new("ip").args(["netns", "del", &self.name]).output();
     }
@@ -131,7 +131,7 @@ fn reports_that_nothing_ran_if_the_link_is_cut_between_requests() {
     let sshd = cable.plan().gate(GOOD_GATE).start();
     let mut gate = transport::connect(&sshd.route(), soon()).unwrap();
     assert!(gate.request(&Request::Version, soon()).is_ok());
-    // The kernel accepts connections for a suspended sshd, but sshd cannot answer them.
+    // Suspend sshd. The kernel still accepts connections for it, but sshd cannot answer them.
     signal(sshd.pid(), Signal::STOP);
     thread::scope(|scope| {
         let begun = Instant::now();

@@ -79,7 +79,7 @@ fn refuses_wrong_unknown_and_revoked_host_keys() {
         &sshd.route_with(&format!("[web1]:{port} {other}\n@revoked [web1]:{port} {key}\n")),
         "no-login",
     );
-    // ssh looks up only one name. Without our own check, it would accept a key that is revoked
+    // ssh looks up only one name. Without our own check, ssh would accept a key that is revoked
     // under the other name.
     let lines = format!("[web1]:{port} {key}\n[web1]:{port} {other}\n@revoked 127.0.0.1 {key}\n");
     refused(&sshd.route_with(&lines), "host-key-revoked");

@@ -20,7 +20,7 @@ use rustix::process::Signal;
 use transport::{Error, Phase, Request};
 
 const LIMIT: Duration = Duration::from_secs(8);
-/// Extra time for a slow machine. A request without a deadline would take far longer.
+/// Extra time for a slow machine. Without a deadline, a request would take far longer than this.
 const SLACK: Duration = Duration::from_secs(25);
 
 /// Requests a repair, checks that the request fails in time, and returns the error.
@@ -91,7 +91,8 @@ fn quotes_a_web_server_in_place_of_sshd() {
     assert!(error.nothing_was_run());
 }
 
-/// A single libssh2 call keeps reading lines before the banner for as long as the host sends them.
+/// Before its banner, the host sends an endless series of lines. libssh2 reads all of them in a
+/// single call, which would never return.
 #[test]
 fn ends_at_the_deadline_during_an_endless_banner() {
     let (sshd, listener) = (Plan::new().start(), listen());
@@ -215,8 +216,8 @@ fn gives_up_on_an_unresponsive_host_before_the_deadline() {
     signal(session, Signal::KILL);
 }
 
-/// A proxy relays a number of bytes from the host and then sends nothing more. The number varies,
-/// so that the link dies in every phase.
+/// A proxy relays a number of bytes from the host and then sends nothing more. The test varies this
+/// number, so that the link dies in every phase.
 #[test]
 fn ends_at_the_deadline_if_the_link_dies_at_any_byte() {
     let sshd = Plan::new().start();
@@ -312,8 +313,8 @@ fn link(port: u16, most: usize, silence: Duration) -> (u16, Arc<AtomicUsize>) {
     (here, passed)
 }
 
-/// The host sends these packets before the key exchange. libssh2 would store them all, because it
-/// does not recognize them.
+/// The host floods the client with packets before the key exchange. libssh2 does not recognize
+/// these packets and would store all of them.
 #[test]
 fn cuts_the_connection_of_a_host_that_floods_packets() {
     let (sshd, listener) = (Plan::new().start(), listen());

@@ -1,5 +1,5 @@
 //! Parses dates in HTTP headers and certificates, and formats dates as monitoring-plugins'
-//! check_http does. All dates are seconds since 1970 in UTC.
+//! check_http does. Dates are represented as seconds since 1970 in UTC.
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

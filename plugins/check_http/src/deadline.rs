@@ -19,8 +19,8 @@ pub struct TimedOut;
 
 impl Deadline {
     /// Starts the clock for the check. `run_start` is when the run started. If check_http executed
-    /// this program, `spent` is how long check_http had worked on the check before. Without a
-    /// limit, the run never times out.
+    /// this program, `spent` is how long check_http had already worked on the check. If `limit` is
+    /// `None`, the run never times out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }

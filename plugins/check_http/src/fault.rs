@@ -1,5 +1,5 @@
 //! Reasons why there is no response. [`Fault::OutOfResources`] and [`Fault::File`] are problems on
-//! this machine and say nothing about the server. Every other fault counts as a result of the
+//! this machine and say nothing about the server. All other faults are treated as results of the
 //! check.
 
 use rustix::io::Errno;
@@ -11,25 +11,25 @@ use crate::deadline::TimedOut;
 pub enum Fault {
     /// The time limit passed before the response was complete.
     Timeout,
-    /// The name has no address.
+    /// The name lookup failed or found no usable address. Holds the message.
     Name(&'static str),
     /// No address of the name accepted a connection. Holds the reason for the last failure.
     Connect(String),
-    /// This process or machine has run out of file descriptors or memory, so the server was not
-    /// contacted.
+    /// This process or machine has run out of file descriptors or memory, so the server could not
+    /// be contacted.
     OutOfResources(String),
     /// The TLS handshake failed.
     Tls(TlsFault),
-    /// The server's certificate failed verification, which the user requested.
+    /// The server's certificate failed the verification that the user requested.
     Untrusted(TlsFault),
     /// The client certificate or its key is unusable. Holds the message that monitoring-plugins
     /// prints.
     ClientCertificate(&'static str),
-    /// A file named on the command line is unusable.
+    /// A file named on the command line is unusable. Holds the message.
     File(String),
     /// The connection ended before the first byte of a response.
     NoData,
-    /// Reading failed before the first byte of a response.
+    /// Reading failed before the first byte of a response. Holds the reason.
     Receive(String),
     /// The response exceeds a limit. Holds the message, which names the limit.
     LimitExceeded(&'static str),
@@ -54,9 +54,9 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process. It returns only if
-    /// that fails. Its result is the reason, which is added to the message about a failed
-    /// handshake.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process and returns only if
+    /// that fails. It then returns the reason. If the handshake failed, this reason is added to the
+    /// message.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {
@@ -64,8 +64,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore the failure if OpenSSL does not start. The result from rustls is complete
-                // without it.
+                // Ignore the reason if OpenSSL does not start. The result from rustls is complete
+                // without this reason.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

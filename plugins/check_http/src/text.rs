@@ -1,5 +1,5 @@
-//! Converts bytes and system errors to text. The text may contain unsafe characters. They are
-//! replaced when the text is printed.
+//! Converts bytes and system errors to text. The text may contain unsafe characters, which are
+//! replaced when it is printed.
 
 /// Decodes `bytes` as UTF-8 or, if they are not valid UTF-8, as Latin-1, which loses no byte.
 pub fn decode(bytes: &[u8]) -> String {
@@ -23,8 +23,8 @@ pub fn io_error(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// Returns the message for an unusable file. For an I/O error this is the system's message.
-/// Otherwise it is the message from safe_file, which names the file.
+/// Returns the message for an unusable file. For an I/O error, this is the system's message, which
+/// does not name the file. For other errors, it is the message from safe_file, which does.
 pub fn file_error(error: &safe_file::Error) -> String {
     match error {
         safe_file::Error::Io { why, .. } => io_error(why),

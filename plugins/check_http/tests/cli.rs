@@ -145,8 +145,8 @@ fn follows_redirects_as_requested() {
 
 #[test]
 fn closed_port_is_critical() {
-    // Use port 1, which is closed. If the test picked a free port, another test could take it
-    // before the check runs.
+    // Use port 1, on which nothing listens. A free port would be unsafe, because another test could
+    // start to listen on it before the check runs.
     let run = support::run(PROGRAM, &["-H", "localhost", "-p", "1"]);
     let expected = "connect to address localhost and port 1: Connection refused\nHTTP CRITICAL - \
     Unable to open TCP socket\n";

@@ -204,7 +204,8 @@ fn reads_standard_input_and_process_substitutions() {
     }
 }
 
-/// Certbot keeps certificates in numbered files and links to the current ones.
+/// check_http has to follow links, because Certbot keeps certificates in numbered files and
+/// links to the current ones.
 #[test]
 fn follows_links_to_certificates() {
     let lab = Lab::new();
@@ -285,8 +286,8 @@ fn refuses_encrypted_files_without_prompting() {
             (format!("--ca-cert {locked}"), format!("{locked}: the certificate is encrypted")),
         ] {
             assert_unknown(&lab.check(program, &options), &what, 5, &options);
-            // Also run the check in a terminal, where OpenSSL could prompt. There, lines end in CR
-            // LF.
+            // Also run the check in a terminal, where OpenSSL could prompt. In a terminal, lines
+            // end in CR LF.
             let check = format!(
                 "{program} -H h.example -I 127.0.0.1 -p {} -t 3 {options}",
                 lab.server.port
@@ -352,8 +353,8 @@ fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,
     };
     let address = SocketAddrUnix::new(path).unwrap();
-    // The server of another test must not inherit thousands of descriptors: select(2) in
-    // `openssl s_server` fails with descriptors above 1023.
+    // Set CLOEXEC, so that the server of another test does not inherit thousands of descriptors.
+    // Such a server runs `openssl s_server`, in which select(2) fails with descriptors above 1023.
     let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
     let one = || {
         let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap();

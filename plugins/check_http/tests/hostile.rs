@@ -38,8 +38,8 @@ fn watched(server: &Server, limit: u64, options: &[&str]) -> (Option<i32>, Strin
             break status;
         }
         let status = std::fs::read_to_string(&status_file).unwrap_or_default();
-        // Ignore the child process before exec, because it still has the memory of this test
-        // program.
+        // Before exec, the child process still has the memory of this test program, so ignore its
+        // peak until its name is check_http.
         let line = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
@@ -114,7 +114,8 @@ fn limits_endless_responses() {
 
 #[test]
 fn limits_endless_redirects() {
-    // Every redirect leads to a path other than the current one.
+    // Redirect from /a to /b and back. A redirect to the current path would be recognized as a
+    // loop.
     let to =
         |path: &str| format!("HTTP/1.1 302 Moved\r\nLocation: {path}?{}\r\n\r\n", "x".repeat(1000));
     let answers: Vec<String> =

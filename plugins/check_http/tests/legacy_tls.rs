@@ -67,7 +67,8 @@ fn accepts_small_keys() {
 
 #[test]
 fn accepts_legacy_client_certificates() {
-    // Some appliances create X.509 version 1 certificates, which rustls does not send.
+    // Some appliances create X.509 version 1 certificates. rustls cannot send them, but OpenSSL
+    // can.
     let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
     let ours = Certificate::bare("monitor");
     let shown = server.run(PROGRAM, &["-J", &ours.certificate(), "-K", &ours.key()]);

@@ -36,7 +36,7 @@ fn connects_with_tls_1_2_and_1_3() {
 #[test]
 fn judges_certificate_by_days_until_expiry() {
     let server = TlsServer::new(&Certificate::new("h.example", 19), &[]);
-    // One second after its creation, the certificate has only 18 full days left.
+    // The certificate was created for 19 days, but one second later only 18 full days are left.
     for (days, code, start) in [
         ("10", 0, "OK - Certificate 'h.example' will expire on "),
         ("30", 1, "WARNING - Certificate 'h.example' expires in 1"),
@@ -104,7 +104,7 @@ fn prints_certificate_days_as_perfdata_on_request() {
         ),
     ] {
         let run = server.run(PROGRAM, options);
-        // One second after its creation, the certificate has only 4 full days left.
+        // The certificate was created for 5 days, but one second later only 4 full days are left.
         let text = run.text.replace("certificate_days=5", "certificate_days=4");
         assert!(run.code == Some(1) && text.ends_with(end), "{}", run.text);
     }

@@ -126,13 +126,13 @@ pub struct CheckOptions {
 /// What to check.
 #[derive(Debug, Clone)]
 pub enum CheckMode {
-    /// Check the record of all repairs.
+    /// Check the ledger, which records all repairs.
     Ledger(LedgerCheck),
     /// Check whether gates answer and would run repairs.
     Gates(GatesCheck),
 }
 
-/// A check of the record of all repairs, with its thresholds.
+/// What to check in the ledger, with the thresholds.
 #[derive(Debug, Clone)]
 pub struct LedgerCheck {
     /// How far back repairs are counted.
@@ -143,7 +143,7 @@ pub struct LedgerCheck {
     pub budget: Thresholds,
 }
 
-/// A check of gates, with its thresholds.
+/// Which gates to check, with the thresholds.
 #[derive(Debug, Clone)]
 pub struct GatesCheck {
     /// Hosts whose gates are checked.

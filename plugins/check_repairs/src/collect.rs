@@ -40,13 +40,13 @@ pub struct LedgerSummary {
     /// How many of the failed repairs healed a fault that then relapsed.
     pub relapsed: u32,
     /// Repairs within the window whose outcome is unknown, and repairs from any time that never
-    /// ended because their worker died.
+    /// finished because their worker died.
     pub unknown: Vec<Record>,
-    /// Number of running repairs with a live worker.
+    /// Number of repairs that are running, that is, whose worker is still alive.
     pub running: u32,
-    /// Number of refusals within the window.
+    /// How many times a repair was refused within the window.
     pub refused: u32,
-    /// Number of running and recently started repairs in the fleet.
+    /// How many repairs are running or have recently started in the fleet.
     pub fleet: FleetUsage,
     /// Objects that are not repaired because their breaker is open or their budget is used up.
     pub held_back: Vec<HeldBack>,
@@ -59,12 +59,12 @@ pub struct LedgerSummary {
 pub struct PausedScope {
     /// What is paused: `everything`, a host or a service.
     pub scope: String,
-    /// Who paused it, for how long and why.
+    /// Who paused the scope, for how long and why.
     pub reason: Reason,
 }
 
-/// Reads the ledger. Before the first repair there is no ledger, which is fine if its directory
-/// exists.
+/// Reads the ledger. A missing ledger is not an error if its directory exists, because the first
+/// repair creates the ledger.
 ///
 /// # Errors
 /// Fails if the ledger cannot be read or this user cannot write it.

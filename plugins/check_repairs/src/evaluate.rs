@@ -29,7 +29,7 @@ const FIRST_LINE: usize = 3;
 /// Maximum number of detail lines that -v prints for one finding.
 const DETAIL: usize = 20;
 
-/// Evaluates the record of all repairs.
+/// Evaluates what the ledger contains.
 pub fn ledger(
     summary: &LedgerSummary,
     policy: &Policy,
@@ -95,8 +95,8 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
     })
 }
 
-/// Returns a finding for each repair that the gate would refuse now or whose records are nearly
-/// full. An obstacle that concerns the whole host is reported only once.
+/// Returns a finding for each repair that the gate would refuse now, or whose limit for records is
+/// nearly reached. An obstacle that concerns the whole host is reported only once.
 fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
@@ -113,8 +113,9 @@ fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     texts.into_iter().map(finding).collect()
 }
 
-/// Returns the state and the reason if the gate would refuse the repair now. A running repair and a
-/// cooldown are normal, so their state is OK.
+/// Returns the state and the reason if the gate would refuse the repair now, or if the repair's
+/// limit for records is nearly reached. A running repair and a cooldown are normal, so their state
+/// is OK.
 fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
@@ -164,7 +165,7 @@ fn outcome(
     if options.verbose > 1 {
         lines.extend(all);
     }
-    // Names, and text from hosts, can contain line breaks, so clean each line.
+    // Clean each line, because names and text from hosts can contain line breaks.
     let lines: Vec<String> = lines.iter().map(|line| plugin_kit::clean(line)).collect();
     if lines.is_empty() { outcome } else { outcome.long(lines.join("\n")) }
 }

@@ -31,8 +31,8 @@ pub struct GateReply {
     pub version: Result<String, GateError>,
     /// Time from the start of the connection to the answer with the version.
     pub took: Duration,
-    /// How far each repair has used up its limits. Empty if the gate did not answer or does not
-    /// support the request.
+    /// How much of its limits each repair has used up. Empty if the gate did not answer or does not
+    /// support this request.
     pub usage: Result<Vec<Usage>, GateError>,
 }
 

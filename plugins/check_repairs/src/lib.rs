@@ -41,8 +41,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     })
 }
 
-/// Evaluates the ledger within the timeout. Even reading a local file can block, for example on a
-/// dead disk or a lock that is never released.
+/// Evaluates the ledger. Gives up after the timeout, because even reading a local file can block,
+/// for example on a dead disk or a lock that is never released.
 fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> Outcome {
     let (path, policy, window) = (config.ledger.clone(), config.policy.clone(), check.window);
     let work = move || collect::collect(&config, window, SystemTime::now());

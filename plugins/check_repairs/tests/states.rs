@@ -68,7 +68,7 @@ impl Site {
         job
     }
 
-    /// Records a repair that started `minutes_ago` and took one minute.
+    /// Records a repair that started `minutes_ago` minutes ago and took one minute.
     fn repair(&mut self, host: &str, minutes_ago: u64, outcome: RepairOutcome) {
         let job = self.begin(host, minutes_ago, &granted());
         self.ledger.finish(&job, ago(minutes_ago - 1), outcome, "the check is CRITICAL").unwrap();
@@ -203,7 +203,7 @@ fn warns_about_unknown_outcome() {
     site.repair("web1", 100, RepairOutcome::Unknown);
     assert_eq!(parts(&site.check("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
 
-    // Dropping the ledger releases the lock of the worker, as if the worker had died.
+    // Drop the ledger to release the worker's lock, as if the worker had died.
     let mut site = Site::new();
     site.begin("web2", 1, &granted());
     assert_eq!(site.check("").0, 0);
@@ -275,7 +275,7 @@ fn reports_an_unreadable_ledger_as_critical() {
     fs::write(&path, vec![7; 8192]).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(site.check("").0, 2);
-    // A missing ledger is fine before the first repair. A missing directory is not.
+    // Before the first repair, a missing ledger is fine, but a missing directory is not.
     fs::remove_file(&path).unwrap();
     assert_eq!(site.check("").0, 0);
     let elsewhere = fs::read_to_string(site.policy())
@@ -332,7 +332,8 @@ fn reports_a_read_only_ledger_as_critical() {
         );
         of_nobody(&file);
     }
-    // During a backup by root, SQLite creates these files and changes their owner a moment later.
+    // While root makes a backup, SQLite creates these files and changes their owner a moment later.
+    // The plugin must not report them in between.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();
@@ -345,7 +346,7 @@ fn reports_a_read_only_ledger_as_critical() {
         });
         assert_eq!(code, Some(0), "{text}");
     }
-    // A copy that an admin has made next to the ledger does no harm.
+    // The plugin must ignore a copy that an admin has made next to the ledger.
     fs::copy(site.dir.path().join("ledger.sqlite"), site.dir.path().join("ledger.sqlite.before"))
         .unwrap();
     assert_eq!(check().0, Some(0), "{}", check().1);
@@ -369,7 +370,8 @@ fn reports_unknown_unless_a_fault_was_measured() {
 #[test]
 fn reports_a_silent_gate_as_critical_in_time() {
     let site = Site::new();
-    // The peer accepts the connection but never answers, so only the deadline ends the check.
+    // Let the peer accept the connection but never answer, so that only the deadline ends the
+    // check.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let policy = json!({
         "ledger": site.dir.path().join("ledger.sqlite"),

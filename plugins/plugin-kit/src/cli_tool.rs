@@ -88,7 +88,7 @@ impl Out {
 }
 
 /// Passes the arguments after the program's name to `run` and returns the exit code. Prints a
-/// problem to standard error as `name: text` and exits 3. Help and version exit 0.
+/// problem to standard error as `name: text` and then exits 3. After help and version, exits 0.
 pub fn cli_tool(
     name: &'static str,
     run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,

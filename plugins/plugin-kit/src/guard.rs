@@ -24,7 +24,7 @@ pub enum Problem {
     /// The command line is wrong. The text is one line and says what to do.
     #[error("{0}")]
     Usage(String),
-    /// A file, the ledger or a host that the program needs cannot be used.
+    /// A file, a host or the ledger is needed but cannot be used.
     #[error("{0}")]
     Failed(Box<dyn Error + Send + Sync>),
     /// A failure that should not happen on a working machine.
@@ -113,8 +113,8 @@ pub(crate) fn set_panic_hook(name: &'static str) {
 pub(crate) fn catch_limit_signals() {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);
-    // If a signal cannot be caught, go on without it. With SIGXFSZ caught, a write beyond the size
-    // limit fails with an error that names the file.
+    // If a signal cannot be caught, go on without catching it. If SIGXFSZ is caught, a write beyond
+    // the size limit fails with an error that names the file.
     let _ = flag::register(SIGXFSZ, &CAUGHT);
     let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }

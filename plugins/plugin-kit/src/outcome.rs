@@ -27,7 +27,7 @@ impl Outcome {
         self
     }
 
-    /// Adds a line of text above the existing lines.
+    /// Adds a line of text above the existing lines, so that it becomes the first line.
     pub fn above(mut self, line: impl Into<String>) -> Outcome {
         self.lines.insert(0, line.into());
         self
@@ -49,8 +49,8 @@ impl Outcome {
         self
     }
 
-    /// Adds an item of perfdata. The perfdata follows the last line after a `|` without blanks. To
-    /// get `text |perfdata`, end that line with a blank.
+    /// Adds an item of perfdata. All perfdata is appended to the last line after a `|`, without a
+    /// blank before it. To get `text |perfdata`, end that line with a blank.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self

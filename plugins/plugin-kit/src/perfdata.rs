@@ -9,7 +9,7 @@ use crate::range::Range;
 pub enum Number {
     /// A decimal number, printed with six decimals. Infinite numbers and NaN are printed as `U`.
     Decimal(f64),
-    /// A number of things or bytes. It is never negative.
+    /// A number of objects or bytes, which is never negative.
     Count(u64),
     /// An integer that can be negative.
     Integer(i64),
@@ -37,8 +37,9 @@ impl fmt::Display for Number {
 /// an empty field.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Perfdata {
-    /// Name of the value. Printing drops `=`, `|` and control characters and adds quotes where the
-    /// plugin guidelines require them. An item with an empty label is not printed.
+    /// Name of the value. When it is printed, `=`, `|` and control characters are dropped, and
+    /// quotes are added where the plugin guidelines require them. An item with an empty label is
+    /// not printed.
     pub label: String,
     /// Measured value, in `unit`.
     pub value: Number,

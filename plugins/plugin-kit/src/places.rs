@@ -9,8 +9,8 @@ pub const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
 };
 
 /// Returns the paths where our program `name` may be installed. It may be in the directory of the
-/// calling program `us`, in the libexec directory of the same prefix, or in [`LIBEXEC`]. Searching
-/// the first two is safe, because anyone who can write to them can also replace the calling
+/// calling program `us`, in the libexec directory of the same prefix, or in [`LIBEXEC`]. It is safe
+/// to search the first two, because anyone who can write to them can also replace the calling
 /// program.
 #[must_use]
 pub fn program_places(us: Option<&Path>, name: &str) -> Vec<PathBuf> {

@@ -19,7 +19,7 @@ pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
     for c in text.chars() {
-        // A character outside ASCII is at most two columns wide.
+        // Count two columns for a character outside ASCII, because it is at most two columns wide.
         let width = if c.is_ascii() { 1 } else { 2 };
         if used + width > room {
             rows.push('\n');

@@ -1,5 +1,5 @@
-//! Runs `guard` in a separate process. Regardless of how that process ends, it prints one message
-//! to stdout and exits with a code from 0 to 3.
+//! Runs `guard` in a separate process that ends in different ways. In every case, `guard` prints
+//! one message to stdout and exits with a code from 0 to 3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -64,7 +64,8 @@ fn keeps_exit_code_when_stdout_is_unwritable() {
     }
 }
 
-/// Builds the example again with `panic = "abort"`, as in releases. Cargo builds tests without it.
+/// Builds the example with `panic = "abort"`, which releases use. Cargo's normal test build does
+/// not use it.
 #[test]
 fn panic_with_abort_exits_unknown() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));

@@ -1,7 +1,7 @@
-//! Runs over 2,000 command lines with check_http and with monitoring-plugins' check_http 2.3.3 (the
-//! original). The requests, the exit code and the output must be the same unless `tests/quirks.md`
-//! names the difference. The tests fail if the original (Debian package monitoring-plugins-basic)
-//! is not installed.
+//! Runs over 2,000 command lines with our check_http and with monitoring-plugins' check_http 2.3.3
+//! (the original). The requests, the exit code and the output of both programs must be the same
+//! unless `tests/quirks.md` names the difference. The tests fail if the original (Debian package
+//! monitoring-plugins-basic) is not installed.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,7 +23,7 @@ use support::{Run, Server};
 
 const QUIRKS: &str = include_str!("../../quirks.md");
 
-/// The exit code and output of a program, and the requests that it sent.
+/// A program's exit code, its output and the requests that it sent.
 #[derive(Debug, PartialEq, Eq)]
 struct Behaviour {
     code: Option<i32>,
@@ -42,15 +42,16 @@ fn behaviour_of(program: &Path, case: &Case) -> Behaviour {
     Behaviour { code: run.code, text: unnamed(&comparable(&run)), requests }
 }
 
-/// Removes the program's name and version from a text.
+/// Replaces a program's name and version in `text` with `VERSION`, because the two programs differ
+/// in them.
 fn unnamed(text: &str) -> String {
     let ours = format!("v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"));
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Returns the part of the output to compare. For command line errors, this is one line, because
-/// the original prints getopt's errors to stderr, and its own errors before the help. Messages
-/// about invalid patterns and the help itself are not compared.
+/// Returns the part of the output to compare. Of a command line error, only one line is compared,
+/// because the original prints getopt's errors to stderr, and its own errors before the help.
+/// Messages about invalid patterns and the help itself are not compared.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
@@ -66,8 +67,8 @@ fn comparable(run: &Run) -> String {
     if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
 }
 
-/// Describes how the two programs differ in a case. Returns `None` if they differ as expected. An
-/// expected difference that does not occur is also reported.
+/// Runs a case with both programs and describes how they differ. Returns `None` if they differ only
+/// as expected. An expected difference that does not occur is also reported.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (behaviour_of(Path::new(ORIGINAL), case), behaviour_of(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();
@@ -114,7 +115,7 @@ fn quirks_are_listed_and_tested() {
     let used: BTreeSet<&str> = cases::all().iter().filter_map(|case| case.quirk).collect();
     let missing: Vec<_> = used.difference(&listed).collect();
     assert!(missing.is_empty(), "not in quirks.md: {missing:?}");
-    // A quirk without a case must name a test instead.
+    // A quirk for which there is no case must name a test instead.
     for name in listed.difference(&used) {
         let section = QUIRKS.split("### ").find(|section| section.starts_with(name)).unwrap();
         assert!(section.contains("Test: `"), "{name} names no test");

@@ -1,6 +1,6 @@
 //! Tests that check_http resolves host names like the rest of the system. The programs run in a
-//! mount namespace with its own nsswitch.conf, hosts and resolv.conf, and with a module that only
-//! glibc can load.
+//! mount namespace that has its own nsswitch.conf, hosts and resolv.conf, and with a module that
+//! only glibc can load.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -23,8 +23,9 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
 by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
-/// Shell script that mounts files over others. Its arguments are pairs of files up to `--`. It
-/// mounts the first file of each pair over the second, and then executes the arguments after `--`.
+/// Shell script that mounts files over other files and then runs a program. Its arguments are pairs
+/// of files, `--` and a command line. For each pair, it mounts the first file over the second. It
+/// then executes the command line.
 const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
     done; shift; exec \"$@\"";
 
@@ -70,7 +71,7 @@ fn both() -> [PathBuf; 2] {
     [ours(), PathBuf::from(ORIGINAL)]
 }
 
-/// Content of resolv.conf that names a DNS server that does not exist.
+/// Content of a resolv.conf whose only DNS server does not exist.
 const NOBODY: &str = "127.0.0.78\noptions timeout:1 attempts:1";
 
 #[test]

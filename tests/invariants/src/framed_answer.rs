@@ -6,14 +6,16 @@ use transport::{Answer, JobState, Request, read_answer};
 use crate::gate_words::server_request;
 use crate::text::{first_line, is_harmless};
 
-/// Maximum length of an error message in bytes. The message is written to a log.
+/// Maximum length of an error message in bytes. The length matters because the message is written
+/// to a log.
 const LONGEST_WHY: usize = 1000;
 
-/// Checks the parser with a request and a gate's output. The first line of `bytes` is the request.
-/// If it is not valid, the request is `list`. The rest of `bytes` is the output.
+/// Checks what the parser returns for a request and a gate's output. The first line of `bytes` is
+/// the request. If that line is not a valid request, the request is `list`. The rest of `bytes` is
+/// the output.
 ///
 /// An accepted answer comes from the only frame, matches the request and does not contradict
-/// itself. All strings in it are safe to print.
+/// itself. All strings in the answer are safe to print.
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
     let request = server_request(first).unwrap_or(Request::List);

@@ -48,7 +48,7 @@ fn as_sent(request: &GateRequest) -> Request {
     }
 }
 
-/// Returns the request that a server would send as exactly `bytes`.
+/// Parses `bytes` as a request. Returns `None` if a server would never send exactly these bytes.
 pub(crate) fn server_request(bytes: &[u8]) -> Option<Request> {
     let text = std::str::from_utf8(bytes).ok()?;
     let words: Vec<&str> = text.split(' ').collect();

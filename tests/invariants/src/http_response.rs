@@ -1,5 +1,6 @@
-//! Invariants of check_http for any response, whether from a web server or from an attacker in its
-//! place. A whole check runs against a server in this process, which listens on a Unix socket.
+//! Invariants of check_http for any response, whether it comes from a web server or from an
+//! attacker in its place. Each test runs a whole check against a server in this process, which
+//! listens on a Unix socket.
 
 use std::ffi::OsString;
 use std::io::Read;
@@ -14,9 +15,9 @@ use rustix::net::{SendFlags, send};
 
 use crate::text::{holds, is_harmless};
 
-/// Options for check_http. The first character of an input selects one of these sets. Redirects
-/// stay on the Unix socket. Inputs with a redirect to https are skipped, because check_http would
-/// start TLS.
+/// Options for check_http. The first byte of an input selects one of these sets. Redirects stay on
+/// the Unix socket. Inputs with a redirect to https are skipped, because check_http would start
+/// TLS.
 const COMMAND_LINES: &[(u8, &[&str])] = &[
     (b'a', &[]),
     (b'b', &["-s", "needle"]),
@@ -39,8 +40,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// is the response.
 ///
 /// Each check ends in time. Its output is a single line, except with `-v`, and its only `|` is the
-/// separator of the perfdata. A missing response, or one that does not satisfy the options, is
-/// never OK. The result does not depend on how the response is split into packets.
+/// one before the perfdata. If the response is missing or does not satisfy the options, the result
+/// is never OK. The result does not depend on how the response is split into packets.
 pub fn http_response(bytes: &[u8]) {
     let Some((first, answer)) = bytes.split_first() else { return };
     let (letter, options) =
@@ -71,11 +72,10 @@ fn one_verdict(letter: u8, output: &str) {
     }
 }
 
-/// Checks that a check whose result was OK got a response that satisfies the options.
+/// Checks that the result OK was justified, that is, that the response satisfies the options.
 fn justified(letter: u8, answer: &[u8], output: &str) {
     assert!(!answer.is_empty(), "OK without a response: {output:?}");
-    // A chunked response may contain the string in several pieces, so it cannot be searched.
-    // check_http also treats NUL as a blank.
+    // Do not search a chunked response, because it may contain the string in several pieces.
     let whole = !holds(&answer.to_ascii_lowercase(), b"chunked");
     let has = |text: &str| holds(answer, text.as_bytes());
     match letter {
@@ -100,11 +100,11 @@ fn check(options: &[&str], pieces: Vec<Vec<u8>>) -> (State, String) {
 }
 
 struct Server {
-    /// A descriptor of the socket file. The file's name has been removed, so that the file
-    /// disappears when this process ends, even if it crashes.
+    /// A descriptor of the socket file. The file has already been unlinked, so that it disappears
+    /// when this process ends, even after a crash.
     file: OwnedFd,
-    /// The pieces in which the response is sent. Every request gets this response until it is
-    /// replaced.
+    /// The response, in the pieces in which it is sent. The server sends it to every client until a
+    /// check replaces it.
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -142,7 +142,7 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // The client may have closed the connection. In that case, stop without SIGPIPE.
+            // Stop without SIGPIPE if the client has closed the connection.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

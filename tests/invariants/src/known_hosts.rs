@@ -47,7 +47,7 @@ pub fn known_hosts(bytes: &[u8]) {
             );
         }
 
-        // Splitting a file into two files does not change the result.
+        // Read the same content from two files instead of one. The result must not change.
         let middle = bytes
             .iter()
             .skip(bytes.len() / 2)
@@ -73,8 +73,8 @@ fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
     if verdict == HostKeyCheck::Trusted {
         assert_eq!(status, HostKeyStatus::Known);
         assert!(found.algorithms().contains(&"ssh-ed25519"), "trusted, but not negotiated");
-        // The last characters of base64 can contain unused bits, so the same key can be written in
-        // several ways. Compare only the characters before them.
+        // Compare only the beginning of the base64 text. Its last characters can contain unused
+        // bits, so the same key can be written in several ways.
         let base64 = KEY
             .split(' ')
             .nth(1)
@@ -104,7 +104,7 @@ fn consistent(found: &RecordedHostKeys, bytes: &[u8]) {
     }
 }
 
-/// Returns the variant of a verdict without its line number, which depends on how the lines are
+/// Returns a name for the verdict without a line number. Line numbers depend on how the lines are
 /// split into files.
 fn kind(verdict: &HostKeyCheck) -> &'static str {
     match verdict {

@@ -62,7 +62,7 @@ fn sound(repair: &RepairDefinition) {
     assert!(repair.diagnose.len() <= 8, "{repair:?}");
     if let Some(user) = &repair.user {
         // In sudoers(5), a word in capitals is an alias, `%` begins a group and `#` a user ID. The
-        // user must be none of these.
+        // user's name must not be readable as one of these.
         assert!(
             user.bytes()
                 .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b)),

@@ -10,11 +10,11 @@ use policy::Act;
 use repair_gate::config::{self, RepairDefinitions};
 use repair_gate::request::Name;
 
-/// How long the connection and the transfer of the answer may take.
+/// How long it may take to connect to the gate and to receive its answer.
 const WAY: Duration = Duration::from_secs(5);
 
-/// Checks each rung that uses a gate. Its timeout must be longer than the gate's own timeout.
-/// Returns how many rungs were checked.
+/// Checks each rung that uses a gate. The rung's timeout must exceed the longest time that the gate
+/// lets the repair run, by at least [`WAY`]. Returns how many rungs were checked.
 fn compare(policy: &str, repairs: &RepairDefinitions) -> usize {
     let config = policy_file::parse(policy.as_bytes(), Path::new("policy.json")).unwrap();
     let rungs = config.policy.repairs.values().flat_map(|rules| rules.ladder.iter());

@@ -4,8 +4,8 @@ use ssh_key::known_hosts::HostPatterns;
 
 use super::patterns::covers;
 
-/// The name is matched by a pattern that also covers other hosts. Holds the number of the pattern's
-/// line, counted from 1.
+/// The host cannot be removed, because its name is matched by a pattern that also covers other
+/// hosts. Holds the number of the pattern's line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the pattern in line {0} matches the name, but also other hosts")]
 pub struct SharedLine(pub usize);
@@ -31,7 +31,7 @@ pub fn remove_host(text: &[u8], names: &[&str]) -> Result<Vec<u8>, SharedLine> {
 }
 
 /// Removes a name from a line and returns the rest, which is empty if no other name is left.
-/// Returns `None` if a pattern for other names still matches this one.
+/// Returns `None` if a pattern for several hosts still matches the name.
 fn without(line: Vec<u8>, name: &str) -> Option<Vec<u8>> {
     let text = String::from_utf8_lossy(&line);
     let first = text.split_ascii_whitespace().next().filter(|first| !first.starts_with(['#', '@']));

@@ -1,8 +1,8 @@
 //! Host keys in known_hosts files, following sshd(8), section "SSH_KNOWN_HOSTS FILE FORMAT".
 //!
 //! This module replaces libssh2's own parser, which does not support wildcards, ignores `@revoked`
-//! and `@cert-authority`, and rejects a whole file because of a single malformed line. It uses only
-//! the types from the ssh-key crate.
+//! and `@cert-authority`, and rejects a whole file because of a single malformed line. From the
+//! ssh-key crate, this module uses only the types.
 
 mod edit;
 mod files;

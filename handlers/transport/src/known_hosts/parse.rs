@@ -14,8 +14,8 @@ pub struct KnownHostsText<'a> {
     pub text: &'a [u8],
 }
 
-/// Collects the keys that the files record under `names`. Skips malformed lines, as ssh does, but
-/// lists in the result those that name the host.
+/// Collects the keys that the files record under `names`. Skips malformed lines, as ssh does. The
+/// result lists the malformed lines that name the host.
 pub fn look_up(files: &[KnownHostsText<'_>], names: &HostKeyNames) -> RecordedHostKeys {
     let mut recorded = RecordedHostKeys::default();
     let mut ranked: Vec<(usize, RecordedKey)> = Vec::new();
@@ -50,13 +50,14 @@ fn read_line(
     recorded.lines += 1;
     let patterns: HostPatterns = field.parse().ok()?;
     let is_revoked = marker == Some(Marker::Revoked);
-    // If a line excludes one name of the host, it does not apply to the host's other names either.
+    // If a line excludes one of the host's names, the line does not apply to the other names
+    // either.
     if !is_revoked && names.any_excluded(&patterns) {
         return None;
     }
     let rank = names.rank(&patterns)?;
-    // In a @revoked line, read even a key with wrong inner lengths. If the line were skipped, the
-    // key would not count as revoked.
+    // In a @revoked line, accept even a key that contains wrong length fields. If the line were
+    // skipped, the key would not count as revoked.
     let Some((key, blob)) = read_key(fields.next(), fields.next(), is_revoked) else {
         recorded.malformed.push(place());
         return None;
@@ -70,8 +71,9 @@ fn read_line(
     Some(())
 }
 
-/// Parses a key and also returns it in the SSH wire format. Unless `lenient` is set, the key must
-/// be in its canonical form, because ssh-key itself accepts some wrong inner lengths.
+/// Parses a key and also returns it in the SSH wire format. Unless `lenient` is set, rejects a key
+/// that is not in its canonical form. This is necessary because ssh-key accepts some keys that
+/// contain wrong length fields.
 fn read_key(
     kind: Option<&str>,
     base64: Option<&str>,

@@ -110,8 +110,8 @@ impl RecordedHostKeys {
         shown.join(", ")
     }
 
-    /// Returns the name under which the keys are recorded. The name includes the port if that is
-    /// not 22.
+    /// Returns the name under which the keys are recorded. The name includes the port if the port
+    /// is not 22.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

@@ -56,17 +56,18 @@ impl SshCommand {
         &self.route
     }
 
-    /// Returns the command for one request. ssh gets a pipe as its standard input and writes its
-    /// log to this pipe. Once ssh has logged in, it prints `mark` to stdout.
+    /// Returns the command for one request. The caller must pass the writing end of a pipe as
+    /// standard input, because ssh writes its log there. Once ssh has logged in, it prints `mark`
+    /// to stdout.
     pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let passed = |name| Some((name, env::var_os(name)?));
         command
             .args(&self.options)
-            // ssh closes every inherited descriptor except the standard streams. Therefore its
-            // stdin is the log pipe, which ssh does not read (-n) but can open as /proc/self/fd/0.
-            // The path /proc/PID/fd of this process cannot be used, because ssh may have no access
-            // to it (PR_SET_DUMPABLE).
+            // ssh writes its log to a pipe. Because ssh closes every inherited descriptor except
+            // the standard streams, this pipe has to be its stdin. ssh does not read its stdin
+            // (-n), but it can open the pipe as /proc/self/fd/0. The path /proc/PID/fd of this
+            // process cannot be used, because ssh may have no access to it (PR_SET_DUMPABLE).
             .args(["-n", "-E", "/proc/self/fd/0", "-o", "LogLevel=DEBUG1"])
             .args(["-o", "PermitLocalCommand=yes", "-o", &format!("LocalCommand=echo {mark}")])
             .args(["--", &self.route.address, &request.to_string()])
@@ -76,17 +77,20 @@ impl SshCommand {
         command
     }
 
-    /// Returns the program that ssh runs as its shell, with `-c` and a local command as arguments.
-    /// The ProxyCommand of a jump host and the commands in a configuration file need a real shell.
-    /// Otherwise this is `/bin/echo`, which prints the local command including the mark.
+    /// Returns the value of `SHELL`. ssh runs this program with the arguments `-c` and a local
+    /// command.
+    ///
+    /// If the route has a jump host or a configuration file, the program must be a real shell,
+    /// because it may also have to run a ProxyCommand. If not, `/bin/echo` is enough. It prints its
+    /// arguments, and these contain the mark, which shows that ssh has logged in.
     fn shell(&self) -> &'static str {
         let is_needed = self.route.config.is_some() || self.route.via.is_some();
         if is_needed { "/bin/sh" } else { "/bin/echo" }
     }
 }
 
-/// Checks the names, the key and the host keys of a route and returns the options for it. The
-/// configuration file of the first route also applies to its jump hosts.
+/// Checks the names, the key and the host keys of a route and returns the ssh options for the
+/// route. The configuration file of the first route also applies to its jump hosts.
 fn checked_options(
     program: &Path,
     route: &HostRoute,
@@ -108,13 +112,13 @@ fn checked_options(
 /// the libssh2 backend.
 fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>, Error> {
     let recorded = match known_hosts::read(route) {
-        // Ignore this error. The configuration file may name other sources of host keys, such as
-        // KnownHostsCommand or VerifyHostKeyDNS.
+        // Accept a route without any recorded key. The configuration file may name other sources of
+        // host keys, such as KnownHostsCommand or VerifyHostKeyDNS.
         Err(Error::KnownHostsEmpty { .. }) if has_config => return Ok(None),
         recorded => recorded?,
     };
-    // Refuse a revoked key here. ssh looks up only one name and would not notice that the key is
-    // revoked under another name.
+    // Refuse a revoked key before ssh runs. ssh looks up only one name and would not notice that
+    // the key is revoked under another name.
     if let Some(place) = recorded.any_revoked() {
         return Err(Error::HostKeyRevoked { host: route.host.clone(), place: place.into() });
     }
@@ -129,8 +133,8 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
     }
 }
 
-/// Returns the options for every request over a route. `jump_host` is the route to the jump host,
-/// with the options for it.
+/// Returns the ssh options for every request over a route. `jump_host` holds the route to the jump
+/// host and the ssh options for that route.
 fn options(
     program: &Path,
     route: &HostRoute,
@@ -202,8 +206,8 @@ fn proxy_command(
     Ok(quoted.join(" "))
 }
 
-/// Returns a path as a string if ssh uses it unchanged. In many options ssh expands '%', '~' and
-/// '${', and it splits some options at blanks and quotes.
+/// Returns a path as a string, or an error if ssh would change the path. In many options ssh
+/// expands '%', '~' and '${', and it splits some options at blanks and quotes.
 fn plain(path: &Path) -> Result<&str, Error> {
     let bad =
         |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };

@@ -27,8 +27,8 @@ pub struct OpenSshGate {
 impl OpenSshGate {
     /// Checks the route and its files. No connection is made before the first request.
     ///
-    /// If the route has no configuration file, ssh reads none at all. It then trusts only the host
-    /// keys and certificate authorities in the known_hosts files of the route.
+    /// If the route has no configuration file, ssh reads no configuration file at all. It then
+    /// trusts only the host keys and certificate authorities in the known_hosts files of the route.
     ///
     /// # Errors
     /// Fails if the route or one of its files cannot be used, or if no key of the host is recorded.
@@ -36,8 +36,8 @@ impl OpenSshGate {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// Checks the route and its files like [`OpenSshGate::new`]. Requests run `program`, an
-    /// absolute path, instead of `/usr/bin/ssh`.
+    /// Checks the route and its files in the same way as [`OpenSshGate::new`]. Each request then
+    /// runs `program` instead of `/usr/bin/ssh`. `program` must be an absolute path.
     ///
     /// # Errors
     /// Returns the same errors as [`OpenSshGate::new`].

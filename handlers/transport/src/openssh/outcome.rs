@@ -1,8 +1,9 @@
 //! Determines the result of a request from a finished run of `ssh`.
 //!
 //! Only three facts decide the result: whether ssh had logged in, the framed answer and the exit
-//! code. ssh's own messages do not, because an unauthenticated peer can put whole lines into them
-//! (RFC 4253, 11.1). Errors quote them. If ssh did not log in, they also decide whether to retry.
+//! code. ssh's own messages do not decide it, because an unauthenticated peer can put whole lines
+//! into them (RFC 4253, 11.1). Errors only quote these messages. If ssh did not log in, however,
+//! the messages decide whether to retry.
 
 use policy_file::HostRoute;
 
@@ -63,7 +64,8 @@ pub(super) fn answer(
 /// failures are recognized by their message on stderr and excluded.
 fn ended_before_version(outcome: &SshOutcome) -> bool {
     let logged = |text| outcome.log.lines().any(|line| line.starts_with(text));
-    // ssh logs the first of these lines if it uses a socket, the second if it uses a ProxyCommand.
+    // ssh logs "Connection established." if it connects through a socket, and "Local version
+    // string" if it uses a ProxyCommand.
     let is_connected =
         logged("debug1: Connection established.") || logged("debug1: Local version string ");
     let was_reset = messages(&outcome.log).any(|line| {
@@ -74,16 +76,16 @@ fn ended_before_version(outcome: &SshOutcome) -> bool {
     was_reset || (is_connected && !logged("debug1: Remote protocol version ") && !is_on_the_way)
 }
 
-/// Returns what the host sent instead of its version, on one line and in quotes. ssh logs each line
-/// of this text at debug level. Since version 8.0, it adds line numbers.
+/// Returns what the host sent instead of its version, on one line and in quotes. At debug level,
+/// ssh logs each line that the host sent. Since version 8.0, ssh adds line numbers.
 fn greeting(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| line.strip_prefix(DEBUG));
     let text: Vec<&str> = lines.filter_map(greeting_line).collect();
     (!text.is_empty()).then(|| quoted(text.join(" / ").as_bytes()))
 }
 
-/// Returns the line that the host sent before its version, or `None` if this debug line quotes
-/// none.
+/// Extracts what the host sent from a line of ssh's log. Returns `None` if the log line does not
+/// quote the host.
 fn greeting_line(line: &str) -> Option<&str> {
     let numbered = line.strip_prefix("kex_exchange_identification: banner line ");
     let numbered = numbered.and_then(|rest| Some(rest.split_once(": ")?.1));

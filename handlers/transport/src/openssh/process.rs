@@ -55,8 +55,8 @@ pub(super) fn run(
     let (process, mut streams) = start(command, request, &mark)?;
     let timed_out = streams.read(deadline, progress);
     let status = process.end(if timed_out { Duration::ZERO } else { GRACE });
-    // Read the remaining output of ssh. It may contain the mark, which shows that ssh had logged
-    // in.
+    // Read the remaining output of ssh. It may contain the mark, which shows that ssh had logged in
+    // before it exited.
     streams.drain(progress);
     let SshStreams { mut response, logged, .. } = streams;
     let log = String::from_utf8_lossy(&logged).into_owned();
@@ -99,10 +99,10 @@ fn local(why: String) -> Error {
     Error::Local { why }
 }
 
-/// Returns a random word that nobody on the network can guess.
+/// Returns the mark, a random word that nobody on the network can guess.
 ///
-/// ssh runs a LocalCommand that prints this mark once it has logged in, and sends the request only
-/// after the LocalCommand has ended (ssh_config(5)). Until then, ssh's stdout is empty. If ssh
+/// ssh runs a LocalCommand that prints the mark once ssh has logged in. It sends the request only
+/// after the LocalCommand has exited (ssh_config(5)). Until then, ssh's stdout is empty. If ssh
 /// cannot run the LocalCommand, it logs the command line, which includes the mark.
 fn mark() -> io::Result<String> {
     let mut random = [0; 8];

@@ -69,7 +69,8 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
     let file = PathBuf::from(file);
     let text = match safe_file::read(&file, key::LONGEST, None).map_err(io::Error::from) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-        // Do not offer all the agent's keys to the host just because the public half is unreadable.
+        // Fail if the public half exists but is unreadable. Without the public half, all of the
+        // agent's keys would be offered to the host.
         read => {
             read.map_err(|e| Error::KeyFileUnreadable { file: file.clone(), why: e.to_string() })?
         }
@@ -81,10 +82,10 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
 
 /// Connects to the agent.
 ///
-/// If libssh2 fails to connect, it closes its socket immediately, and again when the agent is
-/// freed. By then another thread may have opened a file with the same descriptor number. This
-/// function therefore tries to connect to the socket itself first. It never frees an agent that
-/// libssh2 could not connect to.
+/// If libssh2 fails to connect, it closes its socket immediately, and closes it again when the
+/// agent is freed. By then another thread may have opened a file with the same descriptor number,
+/// and that file would be closed. This function therefore tries to connect to the socket itself
+/// first. It never frees an agent that libssh2 could not connect to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;

@@ -38,8 +38,9 @@ impl Tunnel {
             }
             _ => jump_host.error(Phase::Connect, &e),
         })?;
-        // From this point, the watchdog of the connection to the target host enforces the deadline.
-        // The watchdog ends the tunnel by shutting down that connection's socket.
+        // Remove the deadline of the connection to the jump host. From now on, the watchdog of the
+        // connection to the target host enforces the deadline. It ends the tunnel by shutting down
+        // the socket of that connection.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);
         Ok(Tunnel { channel, jump_host })

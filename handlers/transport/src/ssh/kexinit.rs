@@ -1,5 +1,5 @@
 //! Parses the algorithm lists that a host offers at the start of a key exchange (RFC 4253, 7.1).
-//! The first bytes from the host contain them, still unencrypted.
+//! These lists are among the first bytes from the host and are not yet encrypted.
 //!
 //! libssh2 never reports the offered lists. Its error does not show whether the connection ended or
 //! the two sides had no algorithm in common.
@@ -11,7 +11,7 @@ pub(super) const HEAD: usize = 16 * 1024;
 
 /// Message number of SSH_MSG_KEXINIT.
 const KEXINIT: u8 = 20;
-/// Bytes before the lists: the message number and the cookie.
+/// How many bytes precede the lists: one for the message number and 16 for the cookie.
 const PREFIX: usize = 1 + 16;
 
 /// The lists that we offer. Each entry has a name for messages, the algorithms separated by commas,

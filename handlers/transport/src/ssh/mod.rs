@@ -35,8 +35,8 @@ impl SshGate {
     /// Connects and logs in. Every step, from the name lookup to the login, ends by `deadline`.
     ///
     /// # Errors
-    /// Fails if any of the steps fails. Nothing has then been run on the host. If the host's key is
-    /// not recorded byte for byte, no login is attempted.
+    /// Fails if any of the steps fails. In this case, nothing has been run on the host. If the
+    /// host's key is not recorded byte for byte, no login is attempted.
     pub(crate) fn connect(route: &HostRoute, deadline: Instant) -> Result<SshGate, Error> {
         let connection = session::log_in(route, RequestDeadline::new(&route.host, deadline))?;
         connection.rest();

@@ -15,7 +15,7 @@ use crate::known_hosts::{self, HostKeyCheck, RecordedHostKeys};
 use crate::resolve;
 use crate::route::{self, address_and_port, known_hosts_files};
 
-/// Key exchange algorithms, the fastest first. curve25519 takes a third of the time of the others.
+/// Key exchange algorithms, the fastest first. curve25519 takes a third as long as the others.
 ///
 /// None of the lists in this module contains SHA-1 or CBC. libssh2 itself adds the names that
 /// announce strict key exchange and RFC 8308.

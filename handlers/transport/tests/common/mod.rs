@@ -188,8 +188,8 @@ impl Plan {
         // sshd uses the first value of an option, so the test's own lines come before the defaults.
         // MaxStartups is an exception: its last value counts. With UsePAM off, sshd treats an
         // account whose password field begins with '!' as locked, so root's field must be '*'
-        // instead. SHLVL keeps bash from reading the user's .bashrc, which it would read because
-        // sshd starts it.
+        // instead. SHLVL is set because a bash that sshd starts would otherwise read the user's
+        // .bashrc.
         format!(
             "MaxStartups 100\n{}\nListenAddress {}\nPort {port}\n{keys}PidFile none\nUsePAM no\n\
              StrictModes no\n\
@@ -239,7 +239,7 @@ impl Sshd {
         self.dir.path().join(name)
     }
 
-    /// Returns the type and base64 of the host key of this kind.
+    /// Returns this sshd's host key of the given kind, as its type and base64 text.
     pub fn host_key(&self, kind: &str) -> String {
         public_key(&self.path(&format!("host_{kind}.pub")))
     }

@@ -15,7 +15,7 @@ pub fn peer(bytes: Vec<u8>) -> u16 {
             let _ = BufReader::new(&socket).read_line(&mut line);
             let _ = socket.write_all(&bytes);
             let _ = socket.shutdown(Shutdown::Write);
-            // Wait for the client to read everything and close the connection.
+            // Keep the socket open until the client has closed its end.
             let _ = socket.read_to_end(&mut Vec::new());
         }
     });

@@ -1,5 +1,5 @@
-//! Judges the age of a document (-M): the time since it was last modified, measured with the
-//! server's own clock.
+//! Judges the age of a document (-M). The age is the time from the document's last modification to
+//! the current time, both according to the server's clock.
 
 use plugin_kit::State;
 
@@ -7,12 +7,13 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Ages up to this many seconds are printed in hours, greater ones in days.
+/// Ages of up to this many seconds are printed in hours, and longer ones in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
 /// How far ahead of the server's clock a modification date may be, in seconds.
 const MAX_AHEAD: i64 = 30;
 
-/// Returns the problem with a document's age, if there is one. `max_age` is in seconds.
+/// Returns what is wrong with a document's age, or `None` if the age is fine. `max_age` is in
+/// seconds.
 pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     // As in monitoring-plugins, the last of several headers with the same name counts.
     let last = |name: &str| {
@@ -24,7 +25,8 @@ pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // monitoring-plugins pads the date to this width. Existing filters may rely on the padding.
+    // Pad the date to 100 characters, as monitoring-plugins does. Existing filters may rely on the
+    // padding.
     let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };

@@ -8,11 +8,11 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// How many bytes of a missing string the message shows.
+/// How many bytes of a missing string to show in the message.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
-/// Returns the problems of a response, in the order in which monitoring-plugins lists them.
+/// Returns the problems with a response, in the order in which monitoring-plugins lists them.
 pub fn findings(
     spec: &CheckSpec,
     target: &HttpTarget,

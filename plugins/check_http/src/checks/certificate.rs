@@ -50,7 +50,7 @@ impl PeerCertificate {
     }
 
     /// Parses the peer's own certificate, which is the first one in `chain`. If `whole` is set,
-    /// returns the certificate that expires first in the whole chain.
+    /// parses the whole chain and returns the certificate that expires first.
     pub fn parse_chain(chain: &[Vec<u8>], whole: bool) -> Result<PeerCertificate, BadCertificate> {
         let first = PeerCertificate::parse(chain.first().ok_or(BadCertificate::Missing)?)?;
         let others = chain.iter().skip(1).filter(|_| whole).map(|der| PeerCertificate::parse(der));
@@ -60,8 +60,8 @@ impl PeerCertificate {
         })
     }
 
-    /// Returns the days until the certificate expires. The number is negative if it has already
-    /// expired.
+    /// Returns the number of days until the certificate expires. It is negative if the certificate
+    /// has already expired.
     pub fn days_left(&self, now: i64) -> i64 {
         self.not_after.saturating_sub(now) / 86400
     }
@@ -167,7 +167,8 @@ mod tests {
         assert!(PeerCertificate::parse(&made("700101000000Z", "70010100Z", 0x0c, b"h")).is_err());
     }
 
-    /// Encodes fewer than 128 bytes of content in DER, after its tag and length.
+    /// Encodes `content` in DER with a tag and a length. The content must be shorter than 128
+    /// bytes.
     fn der(tag: u8, content: &[&[u8]]) -> Vec<u8> {
         let content = content.concat();
         [&[tag, u8::try_from(content.len()).unwrap()], content.as_slice()].concat()

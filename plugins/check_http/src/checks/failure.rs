@@ -46,7 +46,8 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
             })
             .line(NO_SOCKET)
         }
-        // Return UNKNOWN. CRITICAL could start a repair of a healthy server.
+        // Return UNKNOWN, because the problem is on this machine, not on the server. CRITICAL could
+        // start a repair of a healthy server.
         Fault::OutOfResources(why) => {
             let advice = "the server was not checked; raise this plugin's limits";
             Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))

@@ -1,4 +1,4 @@
-//! Compares the response with the spec and builds the result. These modules use no clock, no
+//! Compares the response with the spec and builds the result. The modules below use no clock, no
 //! network and no files.
 
 pub mod age;

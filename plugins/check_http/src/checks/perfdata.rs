@@ -13,9 +13,9 @@ use crate::spec::{CertificateDays, CheckSpec};
 pub struct PhaseTimes {
     /// Time from the start of the check to its result.
     pub total: Duration,
-    /// Time for the name lookup and the connection.
+    /// Time that the name lookup and the connection took together.
     pub connect: Duration,
-    /// Time for the TLS handshake, or `None` without TLS.
+    /// Time that the TLS handshake took, or `None` without TLS.
     pub tls: Option<Duration>,
 }
 
@@ -46,7 +46,7 @@ pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
     [time(spec, times), size(spec, &Response::default())]
 }
 
-/// Returns a performance data item with the days until a certificate expires.
+/// Returns the performance data item for the days until a certificate expires.
 pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
     let mut item = Perfdata::new("certificate_days", Number::Integer(left), "");
     item.warn = Some(Number::AtLeast(thresholds.warning));

@@ -7,7 +7,7 @@ use crate::http::response::ResponseHead;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// Default value for -e.
+/// The string that the status line must contain unless -e is given.
 const ANY_HTTP_1: &[u8] = b"HTTP/1.";
 
 /// What a status line means for the check.

@@ -1,5 +1,5 @@
-//! Parses the command line as getopt_long does, and normalises it for clap. The result is a list of
-//! `--long=value` words followed by the operands.
+//! Parses the command line as getopt_long does, and converts it to a form that clap can parse: a
+//! list of `--long=value` words followed by the operands.
 //!
 //! Existing command lines rely on getopt's rules. Flags can be bundled. A unique prefix of a long
 //! name is enough. A value can be the next word, even if it starts with a dash. An optional value
@@ -30,19 +30,20 @@ pub struct OptionSyntax {
     pub takes: ValueSyntax,
 }
 
-/// Error in a command line, worded as getopt would.
+/// An error in a command line, worded as in getopt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadArgument {
     /// The long option is unknown. Holds its name and a suggestion, which may be empty.
     #[error("unrecognized option '--{0}'{1}")]
     Unrecognized(String, String),
-    /// The letter of a short option is unknown.
+    /// The short option is unknown. Holds its letter.
     #[error("invalid option -- '{0}'")]
     Invalid(char),
-    /// The name is a prefix of several long options. Holds the name and those options.
+    /// The name is a prefix of several long options. Holds this prefix and the names of the
+    /// options.
     #[error("option '--{0}' is ambiguous; possibilities:{1}")]
     Ambiguous(String, String),
-    /// The flag was given a value.
+    /// A value was given to an option that takes none. Holds the name of the option.
     #[error("option '--{0}' doesn't allow an argument")]
     NoValueAllowed(String),
     /// The long option is the last word and lacks its value.

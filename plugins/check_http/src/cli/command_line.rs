@@ -18,16 +18,16 @@ pub fn command() -> clap::Command {
     Cli::command()
 }
 
-/// The parsed options, and facts that depend on the order of the command line.
+/// The parsed options, and facts that depend on the order of the options.
 #[derive(Debug)]
 pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
-    /// The options as normalised words, including those from the --extra-opts files.
+    /// The options as `--long=value` words, including those from the --extra-opts files.
     #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
     pub words: Vec<OsString>,
-    /// For each -H, whether an option that implies TLS follows it. Such an option resets the port
-    /// to 443.
+    /// For each -H, whether an option that implies TLS comes after it. If so, check_http ignores
+    /// the port in that -H when it connects.
     pub tls_after_hostname: Vec<bool>,
     /// Whether -6 is given and no -4 follows it. The last of the two options counts.
     pub ipv6_last: bool,
@@ -46,7 +46,7 @@ pub struct PatternOption {
     pub linespan: bool,
 }
 
-/// Parses the arguments after the program's name. `run_start` is when the run started.
+/// Parses the arguments after the program's name. `run_start` is when the program started.
 pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Problem> {
     if argv.is_empty() {
         return Err(Problem::Usage(
@@ -87,8 +87,8 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
     let patterns = patterns(&cli, &matches);
-    // Leak clap's tables. The process ends soon, and dropping them would take an eighth of the
-    // whole run time.
+    // Leak clap's tables. The process exits soon, and freeing the tables would take an eighth of
+    // the whole run time.
     std::mem::forget((command, matches, known));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
@@ -106,8 +106,8 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
-        // --extra-opts has already been resolved. Leave it out here, so that a prefix of its name
-        // is rejected.
+        // Leave out --extra-opts, which has already been replaced with the options from its file. A
+        // prefix of its name is then rejected as an unknown option.
         .filter(|arg| arg.get_id() != "extra_opts")
         .filter_map(|arg| {
             let takes = match arg.get_num_args() {

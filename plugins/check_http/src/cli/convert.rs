@@ -31,7 +31,7 @@ const USERAGENT: &str = concat!(
     ")"
 );
 
-/// Converts the options. `run_start` is when the run started.
+/// Converts the options. `run_start` is when the program started.
 pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Problem> {
     let target = target(&options)?;
     let critical = given(&options.cli.critical, |text| parse::range("-c", text))?;
@@ -66,7 +66,7 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
     })
 }
 
-/// Parses the value of an option if it is given.
+/// Parses the value of an option if the option is given.
 fn given<T>(
     value: &Option<OsString>,
     parse: impl FnOnce(&OsStr) -> Result<T, Problem>,
@@ -200,7 +200,7 @@ struct HostOption {
     name: Option<String>,
     /// Port given with the last -H that has one.
     port: Option<u16>,
-    /// Whether a TLS option follows the -H with that port.
+    /// Whether an option that implies TLS comes after the -H that has this port.
     tls_after_port: bool,
 }
 
@@ -255,7 +255,7 @@ fn patterns(options: &ParsedOptions) -> Result<Vec<Pattern>, Problem> {
     for option in &options.patterns {
         patterns.push(pattern(&option.text, option.ignore_case, option.linespan)?);
     }
-    // As in monitoring-plugins, an empty last pattern means no pattern at all.
+    // As in monitoring-plugins, if the last pattern is empty, all patterns are ignored.
     if options.patterns.last().is_some_and(|option| option.text.is_empty()) {
         patterns.clear();
     }

@@ -141,7 +141,8 @@ fn section_of(
                     found.get_or_insert_default();
                 }
             }
-            // Do not validate the sections of other programs.
+            // Skip lines in other sections, which may belong to other programs, without validating
+            // them.
             _ if any_section && !inside => {}
             line => {
                 let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);
@@ -155,7 +156,7 @@ fn section_of(
     Ok(found)
 }
 
-/// Converts `key=value` from an ini file to a command line word. Flags have an empty value.
+/// Converts `key=value` from an ini file to a command line word. The value is empty for a flag.
 fn option(key: &[u8], value: &[u8], takes_value: &impl Fn(&str) -> bool) -> OsString {
     let word = match key {
         [letter] => [b"-", &[*letter][..], value].concat(),

@@ -14,16 +14,16 @@ pub enum Framing {
 /// The progress of reading a chunked body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChunkState {
-    /// In the line that gives a chunk's size. Holds the part of the line that has arrived.
+    /// Reading the line that contains a chunk's size. Holds the part of the line that has arrived.
     Size(Vec<u8>),
-    /// In the data of a chunk. Holds the number of bytes that have not arrived yet.
+    /// Reading the data of a chunk. Holds the number of bytes that have not arrived yet.
     Data(u64),
-    /// In the line break after the data.
+    /// Reading the line break after the data of a chunk.
     DataEnd,
-    /// In the trailer after the last chunk. Holds how many bytes of the current line and of the
-    /// whole trailer have arrived.
+    /// Reading the trailer after the last chunk. Holds how many bytes of the current line and of
+    /// the whole trailer have arrived.
     Trailer(usize, usize),
-    /// After the trailer.
+    /// The whole trailer has been read.
     Done,
 }
 
@@ -38,8 +38,8 @@ const MAX_CHUNK_LINE: usize = 64 << 10;
 impl Framing {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
-    /// Keeps bytes beyond the announced length. Some servers announce a wrong length, and users
-    /// expect check_http to find any text that they can see.
+    /// Keeps bytes beyond the announced length. Some servers announce a length that is too small,
+    /// and users expect check_http to find any text that they can see.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         match self {
             Framing::Chunked(chunk) => chunk.take(bytes, body),
@@ -63,8 +63,8 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Whether the body is complete if the connection ends at this point. The trailer and the blank
-    /// line after the last chunk may be missing.
+    /// Whether the body is complete if the connection ends now. The trailer and the blank line
+    /// after the last chunk may be missing.
     pub fn may_end(&self) -> bool {
         match self {
             Framing::Length(left) => *left == 0,

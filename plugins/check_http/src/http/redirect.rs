@@ -65,8 +65,8 @@ impl BadRedirect {
 ///
 /// A redirect to its own target is normally a loop. It is still followed in two cases. First, the
 /// response may have set a new cookie. The next request sends this cookie, and its response may be
-/// different. Second, the current address may be other than the host name, for example with -I.
-/// Users of -I follow such redirects to get past a load balancer's first response.
+/// different. Second, the current address may differ from the host name, for example with -I. Users
+/// of -I follow such redirects to get past a load balancer's first response.
 pub fn next(
     target: &HttpTarget,
     head: &ResponseHead,
@@ -106,8 +106,8 @@ fn resolve(
         if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // Look up the host's address again, because it can differ from the one given with -I. Only
-        // sticky keeps the address given with -I.
+        // Connect to the host by its name, which can resolve to another address than the one given
+        // with -I. Only sticky keeps the address given with -I.
         let address =
             if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
         let host = Some(target.name().to_owned());
@@ -169,8 +169,8 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
 }
 
-/// Splits an authority into host and port. The error is a function that takes the URL for the
-/// message.
+/// Splits an authority into host and port. The error is a function that takes the URL and returns
+/// the error to report.
 fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String) -> BadRedirect> {
     let default = if tls { 443 } else { 80 };
     // In a URL, an IPv6 address is in brackets, so only the part after them can contain a port.

@@ -4,7 +4,7 @@
 use super::decompression;
 use super::target::HttpTarget;
 
-/// What to send in each request, from the command line.
+/// What to send in each request, as specified on the command line.
 #[derive(Debug, Clone, Default)]
 pub struct RequestSpec {
     /// Method (-j), or `None` for the default.
@@ -41,7 +41,7 @@ pub enum HttpVersion {
 pub struct HttpRequest {
     /// The whole request, as it is sent.
     pub bytes: Vec<u8>,
-    /// Method of the request. The response to HEAD has no body.
+    /// Method of the request, which is needed to read the response. A response to HEAD has no body.
     pub method: Vec<u8>,
     /// Whether to stop reading after the header of the response.
     pub head_only: bool,
@@ -58,7 +58,8 @@ pub enum RequestRoute {
     Direct,
     /// Through a tunnel that a proxy opens.
     Tunnel,
-    /// Through a proxy, which needs the whole URL (RFC 9112, section 3.2.2).
+    /// Through a proxy that forwards the request. The request line then contains the whole URL (RFC
+    /// 9112, section 3.2.2).
     Proxy,
 }
 
@@ -84,8 +85,8 @@ impl RequestSpec {
 }
 
 /// Builds the request for `target`. Unless `with_credentials` is set, leaves out credentials for
-/// the site, including -k header lines that contain any. `cookies` is the value of the Cookie
-/// header. If it is empty, there is no Cookie header.
+/// the site, including -k header lines that contain credentials. `cookies` is the value of the
+/// Cookie header, which is left out if the value is empty.
 pub fn build(
     request: &RequestSpec,
     target: &HttpTarget,

@@ -8,8 +8,8 @@ use crate::fault::Fault;
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
-/// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than
-/// the limit of 1 MiB, so that a longer body can be recognized.
+/// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than 1
+/// MiB, the limit for such bodies, so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
 /// Maximum number of bytes to keep of a compressed body. The same limit applies to its decompressed
 /// content.
@@ -48,7 +48,7 @@ pub struct ResponseMeta {
     pub first_byte: Duration,
     /// Time from the end of sending to the last byte of the response.
     pub last_byte: Duration,
-    /// Why the response could not be read, if that failed.
+    /// Why the response could not be read, or `None` if reading it succeeded.
     pub fault: Option<Fault>,
 }
 
@@ -170,7 +170,7 @@ impl ResponseHead {
 }
 
 /// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
-/// contain NUL, but it can contain a blank in its place.
+/// contain NUL, so users search for a blank in its place.
 pub fn blank_nuls(bytes: &mut [u8]) {
     // Most data contains no NUL, and `contains` is many times faster than the loop.
     if bytes.contains(&0) {

@@ -1,6 +1,6 @@
 //! Resolves host names as the rest of the system does, within the deadline.
 //!
-//! A program that is linked statically with musl only knows /etc/hosts and DNS. If nsswitch.conf
+//! A program that is linked statically with musl uses only /etc/hosts and DNS. If nsswitch.conf
 //! lists other sources, we run `getent`, which loads glibc's modules (sss, mdns, myhostname, …).
 
 use std::io::Read;
@@ -68,8 +68,8 @@ fn is_of(family: Option<Family>, address: &IpAddr) -> bool {
     }
 }
 
-/// Runs `work` in a thread, because it can block beyond the deadline. When the deadline passes, the
-/// thread is abandoned.
+/// Runs `work` in a thread, because `work` can block beyond the deadline. When the deadline passes,
+/// the thread is abandoned.
 fn within<T: Send + 'static>(
     deadline: &Deadline,
     work: impl FnOnce() -> T + Send + 'static,
@@ -77,7 +77,8 @@ fn within<T: Send + 'static>(
     let left = deadline.left()?.unwrap_or(Duration::MAX);
     let (sender, receiver) = channel();
     let thread = std::thread::Builder::new().stack_size(256 << 10).spawn(move || {
-        // Sending fails after the deadline, because the receiver no longer exists.
+        // Ignore the error. After the deadline, sending fails because the receiver no longer
+        // exists.
         let _ = sender.send(work());
     });
     thread.map_err(|why| Fault::OutOfResources(text::io_error(&why)))?;
@@ -122,9 +123,9 @@ fn read(path: &str, deadline: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// Returns the lookup order that an nsswitch.conf(5) specifies. Our own lookup only knows
-/// /etc/hosts and then DNS. If there is no `hosts:` line, either the system does not use glibc or
-/// glibc uses its default.
+/// Returns the lookup order for the content of an nsswitch.conf(5) file. Our own lookup uses only
+/// /etc/hosts and then DNS. This order is also used if there is no `hosts:` line, because then
+/// either the system does not use glibc or glibc uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
         .lines()
@@ -133,8 +134,8 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["files", "dns"] => LookupOrder::Libc,
-        // No rule in brackets separates `files` and `dns`. If our own lookup finds a name, it
-        // therefore finds the same addresses as the system would.
+        // `dns` follows `files` directly, without a rule in brackets. If our own lookup finds a
+        // name, the system would therefore find the same addresses.
         ["files", "dns", ..] => LookupOrder::LibcThenGetent,
         ["files"] => LookupOrder::FilesThenGetent,
         ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,

@@ -16,7 +16,8 @@ const MAX_HEADER: usize = 64 << 10;
 pub fn open(socket: &mut Socket, request: &RequestSpec, target: &HttpTarget) -> Result<(), Fault> {
     socket.write_all(&build_connect(request, target)).map_err(|why| interrupted(&why))?;
     let mut response = Vec::new();
-    // Read byte by byte, because the bytes after the blank line come from the target.
+    // Read byte by byte and stop at the blank line, because the bytes after it come from the
+    // target.
     let mut byte = [0];
     while head_end(&response, response.len().saturating_sub(4)).is_none() {
         match socket.read(&mut byte) {
@@ -38,8 +39,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// Returns the fault for a refused tunnel. The fault is a failed TLS handshake, as in
-/// monitoring-plugins, but its message contains the proxy's reason.
+/// Returns the fault for a refused tunnel. As in monitoring-plugins, this is a failed TLS
+/// handshake, but its message also contains the proxy's reason.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

@@ -19,7 +19,7 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// No text that follows can make the pattern match.
+    /// Nothing in the rest of the text can make the pattern match.
     Impossible,
 }
 
@@ -27,8 +27,8 @@ impl<'p> PatternMatcher<'p> {
     /// Starts a search for `pattern`.
     pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // The start state always exists. No byte makes this automaton give up, and its cache may be
-        // cleared any number of times.
+        // This lookup cannot fail. The start state always exists, no byte makes this automaton give
+        // up, and its cache may be cleared any number of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);
         PatternMatcher { pattern, cache, progress }

@@ -17,8 +17,8 @@ pub(super) enum Prefilter {
 }
 
 impl Prefilter {
-    /// Returns the prefilter for a pattern, or `None` if matches can start with too many different
-    /// strings or the pattern has look-around.
+    /// Returns the prefilter for a pattern. Returns `None` if matches can start with too many
+    /// different strings, or if the pattern contains look-around such as `^` or `\b`.
     pub(super) fn of(hir: &Hir) -> Option<Box<Prefilter>> {
         if !hir.properties().look_set().is_empty() {
             return None;

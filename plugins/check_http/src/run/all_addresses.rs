@@ -38,8 +38,9 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
     Some(combine(results.collect()))
 }
 
-/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. Only after that may
-/// the caller fall back to check_http_openssl, because this replaces the whole process.
+/// Runs the checks in up to [`MAX_PARALLEL`] threads and waits for all of them. The caller may fall
+/// back to check_http_openssl only after all checks have finished, because the fallback replaces
+/// the whole process.
 fn run_each<'a>(
     context: CheckContext<'a>,
     name: &'a str,
@@ -63,8 +64,8 @@ fn run_each<'a>(
         let done = threads.into_iter().map(|(share, thread)| {
             match thread.map(std::thread::ScopedJoinHandle::join) {
                 Ok(Ok(runs)) => runs,
-                // If the thread could not be started, check its share of the addresses in this
-                // thread.
+                // If the thread could not be started, check its share of the addresses in the
+                // current thread.
                 _ => share.iter().map(|address| one(*address)).collect(),
             }
         });
@@ -72,9 +73,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results. The worst result counts. Of several equally bad results, the slowest
-/// counts. Its line lists all addresses that are not OK. Below it, there is a line for each of the
-/// other failed addresses.
+/// Combines the results into one. The worst result is reported. If several are equally bad, the
+/// slowest of them is reported. Its line lists all addresses that are not OK. Each of the other
+/// failed addresses gets a line of its own below.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

@@ -63,7 +63,7 @@ impl FinishedRun<'_> {
     }
 }
 
-/// The outcome of one request.
+/// What happens after one request.
 enum Visit {
     Done(Outcome),
     /// The response is a redirect. Holds its head, and whether it set a new cookie.
@@ -167,7 +167,7 @@ impl<'a> CheckRun<'a> {
     fn http_request(&self, target: &HttpTarget, cookies: &str) -> HttpRequest {
         let spec = self.context.spec;
         let (want, output) = (&spec.response, &spec.output);
-        // Parallel checks share the memory limit of a single check.
+        // Divide the memory limit of a single check among the parallel checks.
         let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
         let keep_body = json || output.body || output.verbose;
@@ -182,7 +182,8 @@ impl<'a> CheckRun<'a> {
     }
 
     /// Whether credentials may be sent to `target`. They are sent only to the host for which the
-    /// user gave them. If the first request uses TLS, they are never sent over plain HTTP.
+    /// user gave them. If the first request uses TLS, the credentials are never sent over plain
+    /// HTTP.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
         let spec = self.context.spec;
         let origin = &spec.target;
@@ -207,8 +208,8 @@ impl<'a> CheckRun<'a> {
         results.fold(outcome, |outcome, (state, line)| outcome.line(line).at_least(state))
     }
 
-    /// Adds the certificate results above the outcome and the -v log below it, and saves the cookie
-    /// jar.
+    /// Adds the certificate results above the outcome and the -v log below the outcome, and saves
+    /// the cookie jar.
     fn complete(self, outcome: Outcome) -> Outcome {
         let worst = self.worst_certificate();
         let certificate = self.context.spec.certificate.filter(|spec| spec.perfdata);

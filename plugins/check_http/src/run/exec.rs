@@ -1,11 +1,12 @@
-//! Replaces check_http with check_http_openssl. If rustls refuses a peer, that program repeats the
-//! check with OpenSSL.
+//! Replaces check_http with check_http_openssl if rustls refuses a peer. check_http_openssl then
+//! repeats the check with OpenSSL.
 
 use std::time::Duration;
 #[cfg(feature = "rustls")]
 use std::{ffi::OsString, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
-/// Environment variable with which check_http passes on how many microseconds it has spent.
+/// Environment variable through which check_http passes the time already spent, in microseconds, to
+/// check_http_openssl.
 const SPENT: &str = "CHECK_HTTP_SPENT_US";
 #[cfg(feature = "rustls")]
 const PROGRAM: &str = "check_http_openssl";

@@ -16,8 +16,8 @@ pub struct JsonAssertion {
     condition: Option<(Comparison, Value)>,
 }
 
-/// Function that returns whether a comparison holds for two values in the given order. The order is
-/// `None` if the values cannot be compared.
+/// Function that returns whether a comparison such as `<=` holds, given the `Ordering` of its two
+/// values. The `Ordering` is `None` if the values cannot be compared.
 type Comparison = fn(Option<Ordering>) -> bool;
 
 /// The operators. Longer ones come first, because `<=` would otherwise be parsed as `<`.
@@ -76,8 +76,8 @@ impl JsonAssertion {
     }
 }
 
-/// Returns the order of two values. Numbers and strings are ordered. Other values are either equal
-/// or cannot be compared.
+/// Returns the `Ordering` of two values. Numbers are compared with numbers and strings with
+/// strings. Other values are either equal or cannot be compared.
 fn order(found: &Value, wanted: &Value) -> Option<Ordering> {
     match (found, wanted) {
         (Value::Number(found), Value::Number(wanted)) => {

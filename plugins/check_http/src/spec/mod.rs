@@ -38,9 +38,11 @@ pub struct CheckSpec {
     pub max_redirects: u32,
     /// Checks of the certificate (-C), if requested.
     pub certificate: Option<CertificateSpec>,
-    /// Range for the run time in seconds. Outside it, the result is WARNING.
+    /// Range for the run time in seconds. If the run time is outside this range, the result is
+    /// WARNING.
     pub warning: Option<Range>,
-    /// Range for the run time in seconds. Outside it, the result is CRITICAL.
+    /// Range for the run time in seconds. If the run time is outside this range, the result is
+    /// CRITICAL.
     pub critical: Option<Range>,
     /// Longest allowed run time, or `None` for no limit.
     pub timeout: Option<Duration>,
@@ -63,7 +65,7 @@ pub struct CheckSpec {
 /// What to require of the response.
 #[derive(Debug)]
 pub struct ResponseSpec {
-    /// Comma-separated strings (-e). The status line must contain one of them.
+    /// Comma-separated strings (-e), one of which the status line must contain.
     pub expect: Option<Vec<u8>>,
     /// Whether `expect` applies only to the response after the last redirect.
     pub expect_after_redirects: bool,
@@ -79,7 +81,7 @@ pub struct ResponseSpec {
     pub patterns: Vec<Pattern>,
     /// State to return if the body does not satisfy a pattern.
     pub pattern_state: State,
-    /// Whether the patterns must not match.
+    /// Whether the patterns are required not to match (--invert-regex).
     pub invert_pattern: bool,
     /// Conditions on a JSON body (--json).
     pub json: Vec<JsonAssertion>,

@@ -25,8 +25,8 @@ pub fn usage(what: &str, value: &OsStr) -> Problem {
     Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
 }
 
-/// Reports an unusable file. monitoring-plugins has a message only for a file that is missing or
-/// cannot be read.
+/// Reports an unusable file. monitoring-plugins has a message only for a missing or unreadable
+/// file.
 pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
     match why.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
@@ -55,8 +55,8 @@ fn integer(text: &OsStr) -> Option<u64> {
 }
 
 /// Parses the time limit. The default is 10 seconds, and 0 means no limit. If the end of the
-/// critical range is greater, it becomes the limit instead. Otherwise every run would time out
-/// before it could exceed the range.
+/// critical range is greater than the time limit, the end of the range becomes the limit. Otherwise
+/// every run would time out before it could exceed the range.
 pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
     let seconds = match text {
         None => 10,
@@ -210,8 +210,8 @@ pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
 
 /// Parses a threshold range.
 pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
-    // Trim blanks, because Nagios does not trim the arguments of a check command. In `!5 !10`, a
-    // blank follows the 5.
+    // Trim blanks, because Nagios does not. With the arguments `!5 !10` of a check command, for
+    // example, a blank follows the 5.
     text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 

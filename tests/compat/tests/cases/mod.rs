@@ -1,5 +1,6 @@
-//! The cases to run with both programs. Each consists of a command line and the server's responses.
-//! If the programs are meant to differ, the case names the quirk from `tests/quirks.md`.
+//! The cases to run with both programs. Each case consists of a command line and the server's
+//! responses. If the programs are meant to differ in a case, the case names the quirk from
+//! `tests/quirks.md`.
 
 mod checks;
 mod command_lines;
@@ -15,7 +16,7 @@ pub struct Case {
     /// Responses, one for each connection. The server sends the last one on all further
     /// connections.
     pub answers: Vec<Vec<u8>>,
-    /// Name of the quirk, if the programs are meant to differ.
+    /// Name of the quirk in `tests/quirks.md`, or `None` if both programs must behave the same.
     pub quirk: Option<&'static str>,
 }
 

@@ -125,7 +125,8 @@ pub fn redirects() -> Vec<Case> {
         cases.push(case(&["-f", "sticky", "-H", "localhost", "-e", "302"], &answers));
         cases.push(case(&["-f", "warning"], &answers));
     }
-    // Each of these locations is relative to the current folder and redirects to itself endlessly.
+    // Each of these locations is relative to the current folder, so following it leads to the same
+    // redirect forever.
     for location in ["a", "x?y=z", "a/b:c", "*", "-"] {
         cases.extend(with(
             to(location).as_bytes(),

@@ -213,7 +213,7 @@ pub fn chunks() -> Vec<Case> {
         let answer = format!("{status}\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
         cases.extend(with(answer.as_bytes(), &["", "-e 200", "-e 500"]));
     }
-    // A truncated head announces chunks, but they never arrive.
+    // The head is truncated. It announces a chunked body, but no chunk arrives.
     for cut in ["", "\r\n", "\r\nA: b", "\r\nA: b\r\n", "\r\n\r"] {
         let answer = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked{cut}");
         cases.extend(with(answer.as_bytes(), &["", "-N", "-e 200"]));

@@ -1,10 +1,10 @@
-//! The buffers that ureq works on. Bytes from the peer are read directly into them, which avoids a
-//! copy.
+//! The buffers that ureq works on. Bytes from the peer are read directly into the input buffer,
+//! which avoids a copy.
 
 use ureq::unversioned::transport::Buffers;
 
-/// Size of the output buffer, in bytes. ureq writes its own request to it, which consists of a
-/// request line and three headers. That request is never sent.
+/// Size of the output buffer, in bytes. ureq writes its own request to this buffer: a request line
+/// and three headers. That request is never sent.
 const OUTPUT: usize = 1 << 10;
 
 /// The input buffer for ureq, and an output buffer whose content is discarded.

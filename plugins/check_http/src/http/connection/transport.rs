@@ -15,10 +15,10 @@ use crate::http::request::HttpRequest;
 use crate::http::response::{BodyEnd, ResponseHead, ResponseMeta, head_end};
 use crate::text;
 
-/// Size of the first read, in bytes. Most responses are small, and touching a new page of memory
-/// costs as much as a read.
+/// Size of the first read, in bytes. It is small because most responses are small, and touching a
+/// new page of memory costs as much as another read.
 pub(super) const PIECE: usize = 4 << 10;
-/// Size of all further reads, in bytes, once a read has filled [`PIECE`].
+/// Size of every further read, in bytes, after a read has filled [`PIECE`].
 pub(super) const LARGE_PIECE: usize = 32 << 10;
 /// Largest response head, in bytes. Servers need far less.
 const MAX_HEAD: usize = 1 << 20;
@@ -129,10 +129,12 @@ impl RawTransport {
                 Ok(count)
             }
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
-            // A broken connection ends the response. The framing shows whether it is complete.
+            // A broken connection ends the response. Its framing shows whether the response is
+            // complete.
             Err(_) if meta.received > 0 => Ok(0),
-            // The peer closed the connection without a response, or rejected us after the
-            // handshake. With TLS 1.3, a missing client certificate is rejected only then.
+            // The peer either closed the connection without a response or rejected us after the
+            // handshake. In TLS 1.3, a missing client certificate is rejected only after the
+            // handshake.
             Err(why)
                 if matches!(
                     why.kind(),
@@ -153,8 +155,8 @@ impl RawTransport {
         self.head.extend_from_slice(bytes);
         self.ended = bytes.is_empty();
         if self.interim > 0 && !may_be_head(&self.head) {
-            // The bytes after the interim response are not another response, so the interim
-            // response was the final one. These bytes can arrive after the head, with a later read.
+            // The bytes after the interim response are not another response. The interim response
+            // was therefore the final one, and these bytes are its body.
             let rest = std::mem::take(&mut self.head);
             let head = self.meta().head.clone();
             self.begin_body(head, &rest);

@@ -1,8 +1,8 @@
 //! Decides which cookies a server may set, where they are sent and when they expire (RFC 6265 with
 //! the rules of its successor draft).
 //!
-//! We keep no list of public suffixes. A cookie for a single-label domain is rejected, but one for
-//! `co.uk` is not.
+//! We have no list of public suffixes. A cookie for a single-label domain such as `com` is
+//! rejected, but a cookie for `co.uk` is accepted.
 
 use std::net::IpAddr;
 
@@ -17,14 +17,15 @@ pub struct Cookie {
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
-    /// Path to which the cookie is sent. It is also sent to everything below this path.
+    /// The cookie is sent to this path and to everything below it.
     pub path: String,
     /// Whether the cookie is sent over TLS only.
     pub secure: bool,
     /// Whether the cookie is hidden from scripts. We keep this flag for other programs that read
     /// the file.
     pub http_only: bool,
-    /// Expiry in seconds since 1970. `None` means that the cookie ends with the session.
+    /// Expiry time in seconds since 1970. `None` means that the cookie expires when the session
+    /// ends.
     pub expires: Option<i64>,
     /// Name of the cookie, never empty.
     pub name: String,
@@ -118,12 +119,13 @@ impl Cookie {
             && !self.is_expired(now)
     }
 
-    /// Whether the cookie has expired.
+    /// Whether the cookie has expired at the time `now`, in seconds since 1970.
     pub fn is_expired(&self, now: i64) -> bool {
         self.expires.is_some_and(|end| end <= now)
     }
 
-    /// Whether the cookie replaces `other`.
+    /// Whether the cookie replaces `other`, that is, whether both have the same name, domain, path
+    /// and `subdomains`.
     pub fn replaces(&self, other: &Cookie) -> bool {
         self.name == other.name
             && self.domain == other.domain

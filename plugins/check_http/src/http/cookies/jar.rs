@@ -13,7 +13,7 @@ use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// The cookies of a run and, if they are saved, their file.
+/// The cookies of a run, and the file that they are saved to, if any.
 #[derive(Debug, Clone, Default)]
 pub struct CookieJar {
     cookies: Vec<Cookie>,
@@ -34,7 +34,7 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Largest file to read, in bytes.
+/// Largest cookie file to read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
@@ -158,8 +158,8 @@ fn parse(text: &str) -> Vec<Cookie> {
     text.lines().filter_map(parse_line).take(MAX_COOKIES).collect()
 }
 
-/// Parses the columns `domain subdomains path secure expires name value`, separated by tabs. An
-/// expiry of 0 means that the cookie ends with the session.
+/// Parses the columns `domain subdomains path secure expires name value`, separated by tabs. If
+/// `expires` is 0, the cookie expires when the session ends.
 fn parse_line(line: &str) -> Option<Cookie> {
     let (line, http_only) = line.strip_prefix(HTTP_ONLY).map_or((line, false), |rest| (rest, true));
     let mut columns = line.trim_end_matches('\r').split('\t');

@@ -27,8 +27,8 @@ pub enum CaBundleError {
     Missing,
 }
 
-/// Opens the system's bundle. The environment variable SSL_CERT_FILE, which OpenSSL also uses,
-/// names it. If the variable is not set, opens the first known bundle that can be opened.
+/// Opens the bundle that the environment variable SSL_CERT_FILE names. OpenSSL uses the same
+/// variable. If the variable is not set, opens the first known bundle that can be opened.
 pub fn open(deadline: Option<Instant>) -> Result<PemFile, CaBundleError> {
     if let Some(named) = std::env::var_os("SSL_CERT_FILE") {
         return PemFile::open(Path::new(&named), deadline)

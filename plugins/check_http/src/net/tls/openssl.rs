@@ -57,12 +57,12 @@ pub fn handshake(
 }
 
 fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
-    // Do not use SslConnector. It would load the system's CA bundle, which takes longer than
-    // everything else.
+    // Do not use SslConnector. It would load the system's CA bundle, which takes longer than all
+    // the rest of the check.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
     if spec.ca_bundle.is_some() {
-        // Require at least 80 bits of security, level 1 in SSL_CTX_set_security_level(3). A weaker
-        // certificate could be forged, so verifying it would prove nothing.
+        // Require at least 80 bits of security (level 1 in SSL_CTX_set_security_level(3)).
+        // Verifying a weaker certificate would prove nothing, because it could be forged.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
     } else {
@@ -96,15 +96,17 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
 }
 
 /// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
-/// can read certificate chains, and the trust settings in TRUSTED CERTIFICATE blocks, only from
-/// files. It must not open the original file, because another user's file might never end.
+/// can read certificate chains and the trust settings in TRUSTED CERTIFICATE blocks only from
+/// files. It must not open the original file, because a file that belongs to another user might
+/// never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed = |why: std::io::Error| {
         Fault::File(format!("cannot pass a file to OpenSSL: {}", text::io_error(&why)))
     };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Ignore the result. Writing fails if OpenSSL rejects the content before its end.
+        // Ignore a write error, which occurs if OpenSSL rejects the content before it has read all
+        // of it.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)

@@ -1,8 +1,8 @@
 //! Certificate and key files named on the command line.
 //!
-//! A file is opened when the command line is parsed, but read only before the first handshake. The
-//! file may be a pipe, which can be read only once, and check_http_openssl may be the program that
-//! needs its content.
+//! A file is opened when the command line is parsed, but it is read only before the first
+//! handshake. The reason is that a file may be a pipe, which can be read only once. If check_http
+//! read it early and then executed check_http_openssl, that program could no longer read it.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -37,8 +37,8 @@ impl PemFile {
     /// OpenSSL would prompt for its passphrase.
     pub fn certificates(&self) -> Result<&[u8], Fault> {
         let content = self.bytes()?;
-        // Proc-Type follows the first line of an encrypted block (RFC 1421, section 4.6.1.1).
-        // Encrypted keys in the same file are not a problem.
+        // Look for Proc-Type, which follows the first line of an encrypted block (RFC 1421, section
+        // 4.6.1.1). Ignore it in keys, because encrypted keys in the same file are not a problem.
         let outside_a_key = |at| {
             content.get(..at).is_some_and(|before| !before.trim_ascii_end().ends_with(b" KEY-----"))
         };

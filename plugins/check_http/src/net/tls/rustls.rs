@@ -81,7 +81,8 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
             };
             builder.with_client_auth_cert(chain, key).map_err(|why| match why {
                 Error::InconsistentKeys(_) => Fault::KEY_MISMATCH,
-                // This happens with X.509 version 1 certificates, for example.
+                // rustls cannot use the certificate. This happens, for example, if its X.509
+                // version is 1.
                 why => {
                     try_openssl(format!("the client certificate or its key cannot be used: {why}"))
                 }
@@ -93,8 +94,8 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// Returns the CA certificates in a bundle. Skips certificates that rustls cannot read, because
-/// every system's bundle contains some of them.
+/// Returns the CA certificates in a bundle. Skips certificates that rustls cannot read. Every
+/// system's bundle contains some of them.
 fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
@@ -160,19 +161,20 @@ fn interrupted(error: std::io::Error) -> Fault {
     }
     match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
         Some(why) => refused(why.clone()),
-        // Try OpenSSL, because legacy servers close the connection if they do not understand the
-        // handshake.
+        // Try OpenSSL. The peer may be a legacy server that closed the connection because it did
+        // not understand the handshake.
         None => try_openssl(text::io_error(&error)),
     }
 }
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL may accept the certificate, because it is less strict. It accepts a certificate
-        // without subjectAltName, and a server certificate that is listed as its own CA.
+        // OpenSSL may accept the certificate, because OpenSSL is less strict than rustls. It
+        // accepts a certificate without subjectAltName, and a server certificate that is listed as
+        // its own CA.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
-    // If the peer does not use TLS at all, OpenSSL cannot help.
+    // OpenSSL cannot help either if the peer does not use TLS at all.
     let not_tls = matches!(error, Error::InvalidMessage(InvalidMessage::InvalidContentType));
     Fault::Tls(TlsFault { why: error.to_string(), openssl_may_help: !not_tls })
 }
