@@ -340,7 +340,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. There are only a few after each outcome.
+    /// Counts the tries in one day with a sweep every minute. Only a few follow each outcome.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [
