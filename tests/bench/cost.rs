@@ -79,7 +79,7 @@ fn words(program: &Path, arguments: &str) -> Vec<String> {
         .collect()
 }
 
-/// Prints a table with the ratios for the programs that Nagios runs thousands of times a minute.
+/// Prints a table of these ratios for the programs that Nagios runs thousands of times a minute.
 pub fn compare(rounds: usize) {
     let Lab { place, web, monitor } = Lab::new();
     place.file(

@@ -70,7 +70,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Returns the user ID and the group ID, to pass to `Place` as the owner of a file.
+    /// Returns the user ID and the group ID in the form in which `Place` takes the owner of a file.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

@@ -153,7 +153,7 @@ impl Nagios {
         spelled(&self.log).lines().map(str::to_owned).collect()
     }
 
-    /// Returns how often Nagios has called the service's handler with this event, for example
+    /// Returns how many times Nagios has called the service's handler with this event, for example
     /// `CRITICAL;HARD;4`.
     pub fn calls(&self, event: &str) -> usize {
         let call = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");

@@ -86,7 +86,7 @@ impl Host {
         answer["text"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Lets the repair end, which also ends the session. Checks that the daemon that the repair
+    /// Lets the repair finish, which also ends the session. Checks that the daemon that the repair
     /// started survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
         self.0.must(&format!(
@@ -194,7 +194,8 @@ fn packaged_logind_file_extends_admins_list() {
     assert_eq!(list, "as 3 \"ann\" \"root\" \"repair\"\n");
     host.assert_daemon_after_repair("20261123-packaged", true);
     host.assert_repair_after_cut("20261123-packaged-cut", true);
-    // With KillOnlyUsers, logind kills this user's processes regardless of KillExcludeUsers.
+    // With KillOnlyUsers, logind kills the processes of the account `repair` regardless of
+    // KillExcludeUsers.
     host.logind("/etc/systemd/logind.conf.d/z.conf", "KillExcludeUsers=\\nKillOnlyUsers=repair\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     host.0.must(fix(&text));

@@ -117,8 +117,7 @@ fn gate_without_kill_answers_but_runs_nothing() {
     );
 }
 
-/// The only other program that the gate needs is kill(1), with which it stops a repair at its
-/// timeout.
+/// The gate needs only one other program: kill(1), with which it stops a repair at its timeout.
 #[test]
 fn gate_needs_only_kill() {
     let host = EmptyRoot::new();

@@ -39,8 +39,8 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// Nagios' user exchanges the command file for a link to a file of root's. A program that first
-/// checks the path and then opens it could be made to follow the link.
+/// Nagios' user exchanges the command file for a link to a file that root owns. A program that
+/// first checks the path and then opens it could be made to follow the link.
 #[test]
 fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
@@ -146,7 +146,8 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// This ledger contains a view with an infinite number of rows, so a query would never return.
+/// This ledger contains a view with an infinite number of rows, so a query of this view would never
+/// return.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();
@@ -257,7 +258,7 @@ fn host_name_never_becomes_command_of_root() {
     let json: serde_json::Value =
         serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
-    // Other tests paste the fixes that do not contain the host's name.
+    // Other tests paste the fixes that do not contain the host's name, so skip those fixes here.
     for fix in fixes.into_iter().chain(more).filter(|fix| fix.contains("touch")) {
         let line = fix.rsplit_once("as root: ").map_or(fix, |(_, line)| line);
         let line = line.replacen(&site.ctl.display().to_string(), ":", 1);

@@ -189,7 +189,8 @@ fn doctor_as_root_logs_in_by_either_transport() {
     }
 }
 
-/// Nagios' user cannot enter the directory in which root runs lint.
+/// As Nagios' user, lint cannot enter the directory in which root runs it. The error must say that
+/// only absolute paths work there.
 #[test]
 fn explains_relative_path_in_closed_directory() {
     let site = Site::new();

@@ -25,8 +25,8 @@ const KILLS: u32 = 300;
 /// Maximum number of events. The test fails if it has not reached `EVENTS`, `REPAIRS` and `KILLS`
 /// by then.
 const MOST_EVENTS: u32 = 100_000;
-/// Number of queued calls at which the test pauses. The fleet limit allows fewer repairs, so some
-/// calls are refused.
+/// Number of queued calls at which the test stops sending events for a while. The fleet limit
+/// allows fewer repairs, so some calls are refused.
 const WAITING: usize = 20;
 
 #[derive(Default)]

@@ -87,8 +87,8 @@ impl History<'_> {
         format!("{:x}-{:016x}", at / 1000, self.random.below(u64::MAX))
     }
 
-    /// Writes the repairs in chronological order. The last ones are the failed repairs behind open
-    /// breakers and the running repairs.
+    /// Writes the repairs in chronological order. The last ones are the failed repairs that have
+    /// opened breakers, and the repairs that are still running.
     fn repairs(&mut self, size: &Size, now: u64) {
         let broken = size.broken_hosts().flat_map(|host| [50, 40, 30].map(|ago| (host, ago)));
         let broken: Vec<(u64, u64)> = broken.collect();
