@@ -224,7 +224,8 @@ fn never_hangs_on_pipes_devices_and_endless_files() {
     }
 }
 
-/// Nagios' user chooses the names of hosts, and root pastes doctor's fixes into a shell.
+/// Nagios' user chooses the names of hosts, and root pastes doctor's fixes into a shell. No part of
+/// a host name may run as a command there.
 #[test]
 fn host_name_never_becomes_command_of_root() {
     let site = Site::new();
@@ -353,7 +354,8 @@ fn root_ignores_files_that_others_can_change() {
     );
 }
 
-/// A process keeps its session keyring when it becomes another user (session-keyring(7)).
+/// A process keeps its session keyring when it becomes another user (session-keyring(7)), so the
+/// unprivileged process must join a new one.
 #[test]
 fn processes_of_nagios_see_no_session_key_of_root() {
     let site = Site::new();
