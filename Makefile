@@ -30,7 +30,7 @@ all: build
 
 include packaging/install.mk
 
-# The programs look for each other in their own directory first, then in this one.
+# The programs look for each other in their own directory first, and then in LIBEXECDIR.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
 # Programs are linked statically if they run often, or if they must run on repaired hosts of any

@@ -123,7 +123,7 @@ impl Nagios {
         });
     }
 
-    /// Sends SIGTERM to Nagios, as a service manager does, and waits until it has ended.
+    /// Sends SIGTERM to Nagios, as a service manager does, and waits until Nagios has exited.
     pub fn terminate(&self) {
         self.ended_by(|_| {
             let program =
@@ -140,7 +140,7 @@ impl Nagios {
         until("the end of Nagios", Duration::from_secs(20), || running().is_empty().then_some(()));
     }
 
-    /// Starts Nagios again after it has ended.
+    /// Starts Nagios again after it has exited.
     pub fn start_again(&self) {
         self.run();
         until("Nagios' status after its start", Duration::from_secs(20), || {

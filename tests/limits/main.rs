@@ -89,7 +89,7 @@ impl Site {
     }
 
     /// Returns a command for every program. The repair comes last, because its result would change
-    /// the output of the others.
+    /// the output of the other commands.
     fn all(&self, wrapper: &str, port: u16) -> Vec<Command> {
         vec![
             self.with_policy(wrapper, "check_repairs", ""),

@@ -1,6 +1,6 @@
 //! Tests of names in ISO-8859-1, which Nagios accepts. A name must get from argv to the ledger, the
 //! command file and the output unchanged. The service in these tests also has two _REPAIR lines.
-//! Nagios passes the value in the first one to the handler.
+//! Nagios passes the value in the first of these lines to the handler.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -154,7 +154,7 @@ fn collect(tokens: TokenStream, path: &Path, found: &mut Vec<(PathBuf, String)>)
     }
 }
 
-/// If `init` cannot log in to the host, an admin pastes the printed script there.
+/// If `init` cannot log in to the host, an admin pastes the printed script on the host.
 #[test]
 fn printed_script_sets_a_host_up() {
     let site = boot();

@@ -162,7 +162,7 @@ fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures)
     }
 }
 
-/// Waits until all processes have ended, and calls the handler until all open records are closed.
+/// Waits until all processes have exited, and calls the handler until all open records are closed.
 fn settle(site: &Site) {
     until("the end of all workers", Duration::from_secs(300), || {
         site.processes().is_empty().then_some(())

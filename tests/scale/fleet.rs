@@ -10,9 +10,9 @@ use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system
 use ledger::Record;
 use serde_json::{Value, json};
 
-/// Each of these hosts has its own gate.
+/// Number of hosts, each of which has its own gate.
 pub const HOSTS: usize = 50;
-/// Each host has this many services, and the gate has a repair for each of them.
+/// Number of services on each host. The host's gate has a repair for each of them.
 pub const SERVICES: usize = 20;
 
 /// The hosts, their Nagios, and the web side with the sshd that all hosts share.
