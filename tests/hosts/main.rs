@@ -124,7 +124,6 @@ impl Host {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
             // The daemon's unit is either a scope that logind has abandoned, or a service whose
-            // The daemon's unit is either a scope that logind has abandoned, or a service whose
             // main process has exited.
             self.0.must(&format!(
                 "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
