@@ -134,7 +134,7 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
             &|path| {
                 Connection::open(path).unwrap().pragma_update(None, "user_version", 99).unwrap()
             },
-            &["schema 99, newer than", "upgrade the package"],
+            &["has schema 99, but this program knows only schema", "upgrade the package"],
         ),
         (
             "symbolic link",

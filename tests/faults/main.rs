@@ -391,7 +391,7 @@ fn dry_run_explains_decision_and_does_nothing() {
         ("CRITICAL SOFT 3 --host-state DOWN", "NO ACTION", "host is DOWN"),
         ("CRITICAL SOFT 3 --downtime 1", "NO ACTION", "service is in downtime"),
         ("CRITICAL SOFT 3 --host-downtime 1", "NO ACTION", "host is in downtime"),
-        ("CRITICAL SOFT 2 --max-attempts 3", "WOULD REPAIR", "the last before HARD"),
+        ("CRITICAL SOFT 2 --max-attempts 3", "WOULD REPAIR", "the last SOFT attempt"),
     ] {
         let text = dry(event);
         assert!(text.starts_with(first) && text.contains(why), "{event}: {text}");

@@ -1,4 +1,4 @@
-//! The account that Nagios runs as, and its environment.
+//! Finds the account that Nagios runs as, and the environment of the Nagios process.
 
 use std::fs::{self, File};
 use std::io::Read;
@@ -21,7 +21,7 @@ pub enum AccountError {
     /// The system could not look up an account.
     #[error(transparent)]
     Lookup(#[from] privsep::Error),
-    /// The main file cannot be read.
+    /// Nagios' main configuration file cannot be read.
     #[error(transparent)]
     MainFile(#[from] MainFileError),
     /// The user from the command line or the main file does not exist.
@@ -35,8 +35,8 @@ pub enum AccountError {
     NoUsualUser,
 }
 
-/// Returns the account that Nagios runs as: the user `named`, otherwise the user in the main file,
-/// otherwise the first user that exists among the usual names.
+/// Returns the account that Nagios runs as: the user `named`, otherwise the user in Nagios' main
+/// configuration file, otherwise the first user that exists among the usual names.
 ///
 /// # Errors
 /// Fails if there is no such account or if it cannot be looked up.
@@ -107,8 +107,8 @@ pub fn to_become_if_any(nagios_cfg: Option<&Path>) -> Result<Option<Account>, Ac
 }
 
 /// Returns the environment of the running Nagios process. If Nagios is not running, returns the
-/// environment that an init system gives to a service. In that case HOME is root's, because init
-/// scripts do not change it.
+/// environment that an init system gives to a service. In that case, HOME is root's home directory,
+/// because init scripts do not change it.
 pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment {
     let main: Option<PathBuf> = nagios_cfg.map(Path::to_owned).or_else(configuration::find);
     let process = main.and_then(|main| process(&main, account.uid));
@@ -116,9 +116,10 @@ pub fn environment(account: &Account, nagios_cfg: Option<&Path>) -> Environment 
     Environment::of(account).with_process(&environment.unwrap_or_else(|| b"HOME=/root".to_vec()))
 }
 
-/// Returns the oldest Nagios process that was started with this main file. Nagios' lock file does
-/// not help, because only a daemon writes one and some units start Nagios in the foreground. Any
-/// account can start a program under the same name, so only processes of `uid` and of root count.
+/// Returns the oldest Nagios process that was started with the main configuration file `main`.
+/// Nagios' lock file cannot be used for this, because only a daemon writes one and some units start
+/// Nagios in the foreground. Any account can start a program under the same name, so only processes
+/// of `uid` and of root count.
 fn process(main: &Path, uid: u32) -> Option<u32> {
     let is_it = |pid: &u32| {
         let name = proc_file(*pid, "comm").unwrap_or_default();

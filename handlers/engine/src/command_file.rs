@@ -1,5 +1,5 @@
-//! Writes to Nagios' external command file. Every repair adds a comment. After a success, a forced
-//! check lets Nagios see the recovery immediately.
+//! Writes to Nagios' external command file. Every repair adds a comment to its object. After a
+//! successful repair, a forced check shows Nagios the recovery immediately.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -29,8 +29,8 @@ pub enum CommandFileError {
     Unwritable { path: PathBuf, why: io::Error },
 }
 
-/// Maximum length of a comment, in characters. Nagios keeps comments in memory and in its status
-/// file.
+/// Maximum length of a comment, in characters. Comments are kept short because Nagios holds them in
+/// memory and in its status file.
 const LONGEST: usize = 800;
 
 /// Writes the commands for a notification. If the repair did not help, sets the service `watch` to

@@ -10,8 +10,8 @@ use crate::notification::Notification;
 /// What these programs need from a monitoring engine.
 pub trait Engine {
     /// Returns the current condition of the event's object. The state is included only if it comes
-    /// from a check after `since`. Returns `None` if the policy names no source, such as the status
-    /// file.
+    /// from a check after `since`. Returns `None` if the policy does not configure a source for the
+    /// condition, for example a status file.
     ///
     /// # Errors
     /// Fails if the engine does not answer before `deadline` or does not know the object.
@@ -24,7 +24,8 @@ pub trait Engine {
 
     /// Reports how a repair ended, in a comment on the object. If the repair helped, also forces a
     /// check of the object. Otherwise submits a CRITICAL result for the service that reports
-    /// repairs. Returns `false` if the policy names no destination, such as the command file.
+    /// repairs. Returns `false` if the policy does not configure a destination for the report, for
+    /// example a command file.
     ///
     /// # Errors
     /// Fails if the engine does not accept the report before `deadline`. The result of the repair

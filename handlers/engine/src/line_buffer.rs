@@ -42,7 +42,7 @@ impl<R: Read> LineBuffer<R> {
         }
     }
 
-    /// Takes the next line from the rest of the buffer. Returns `None` if the rest has no line end.
+    /// Takes the next line from `rest`. Returns `None` if `rest` contains no line end.
     fn line_in_buffer(&mut self) -> Option<Range<usize>> {
         let length = memchr(b'\n', self.buffer.get(self.rest.clone())?)?;
         let line = self.rest.start..self.rest.start + length;
@@ -50,8 +50,8 @@ impl<R: Read> LineBuffer<R> {
         Some(line)
     }
 
-    /// Moves the rest to the start of the buffer, and reads more after it. Returns false at the end
-    /// of the file.
+    /// Moves `rest` to the start of the buffer, and reads more of the file after it. Returns false
+    /// at the end of the file.
     fn refill(&mut self) -> io::Result<bool> {
         self.buffer.copy_within(self.rest.clone(), 0);
         self.rest = 0..self.rest.len();

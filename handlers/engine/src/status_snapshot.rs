@@ -39,8 +39,8 @@ impl StatusSnapshot {
     /// # Errors
     /// Fails if the file is not readable or not a status file.
     pub fn read(path: &Path) -> Result<StatusSnapshot, StatusFileError> {
-        // Get the identity first. If Nagios replaces the file before it is read, a refresh reads it
-        // again.
+        // Get the identity first. If Nagios replaces the file before it is read, the next refresh
+        // sees another identity and reads the file again.
         let identity = status_file::identity(path)?;
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {

@@ -33,8 +33,8 @@ pub enum Error {
          in the policy, or move the file away"
     )]
     Foreign(PathBuf),
-    /// The path is a symbolic link, a directory, a FIFO or a device. Opening a FIFO can block, and
-    /// the target of a link can belong to another account.
+    /// The path is a symbolic link, a directory, a FIFO or a device. Such a path is refused,
+    /// because opening a FIFO can block, and the target of a link can belong to another account.
     #[error(
         "the ledger {0} is a symbolic link or not a regular file; name the file itself in the \
          policy, or move it away"
@@ -164,8 +164,8 @@ fn is_shortage(why: &io::Error) -> bool {
 }
 
 impl Error {
-    /// Whether this process or machine has run out of descriptors or memory, so that the ledger
-    /// itself may be fine.
+    /// Whether this process or machine has run out of descriptors or memory, in which case the
+    /// ledger itself may be fine.
     pub fn is_our_shortage(&self) -> bool {
         matches!(self, Error::Directory { why, .. } if is_shortage(why))
     }

@@ -49,7 +49,7 @@ pub struct LimitBounds {
     pub fewest: u32,
 }
 
-/// How often repairs of an object were refused for one reason.
+/// How many times repairs of an object were refused for one reason.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RefusalCount {
     /// Name of the host in Nagios.
@@ -69,11 +69,12 @@ pub struct RefusalCount {
 /// How many refusals match a filter, by reason and by object.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RefusalTotals {
-    /// The number of refusals for each reason, the highest first.
+    /// The number of refusals for each reason, the highest number first.
     pub reasons: Vec<(RecordedReason, u32)>,
-    /// The objects with the most refusals for one reason, the highest count first.
+    /// The objects with the most refusals for the one reason that the caller selected, the highest
+    /// count first.
     pub objects: Vec<RefusalCount>,
-    /// Total number of objects with a refusal for that reason, including those left out of
+    /// Total number of objects with a refusal for the selected reason, including those left out of
     /// `objects`.
     pub all_objects: usize,
 }

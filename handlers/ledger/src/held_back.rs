@@ -24,8 +24,8 @@ impl HeldBack {
     }
 }
 
-/// Returns the objects that are not repaired because of an open breaker or a used-up budget.
-/// The limits are those of the object's newest repair. Objects in a cooldown are not included,
+/// Returns the objects that are not repaired because of an open breaker or a used-up budget. Each
+/// object is compared with the limits of its newest repair. Objects in a cooldown are not included,
 /// because a cooldown ends by itself after a short time.
 pub fn held_back(
     ledger: &mut dyn Ledger,

@@ -23,10 +23,10 @@ pub struct SweepLock(
 
 /// A store of reservations, repairs and refusals.
 pub trait Ledger: Send {
-    /// Reads the history, calls `decide` with it and reserves the repair, all in one transaction. A
-    /// refusal is recorded before another process decides. Returns the name of the repair that
-    /// `decide` grants, or why it refuses. Reads `clock` only after the decision lock is acquired,
-    /// because waiting for other processes can take a while.
+    /// Reads the history, calls `decide` with it and reserves the repair that `decide` grants, all
+    /// in one transaction. A refusal is recorded before another process can decide. Returns the
+    /// name of that repair, or why `decide` refuses. Reads `clock` only after it has acquired the
+    /// decision lock, because waiting for that lock can take a while.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -120,9 +120,8 @@ pub trait Ledger: Send {
     /// Returns the number of refusals that match the filter.
     fn count_refused(&mut self, filter: &Filter<'_>) -> Result<u32, Error>;
 
-    /// Counts the refusals that match the filter by reason. Also counts those with the reason
-    /// `by_object` by object. The limit of the filter restricts only the number of objects in the
-    /// result.
+    /// Counts the refusals that match the filter by reason. For the reason `by_object`, also counts
+    /// them by object. The filter's `limit` restricts only the number of objects in the result.
     fn refusal_totals(
         &mut self,
         filter: &Filter<'_>,
@@ -192,9 +191,9 @@ pub trait Ledger: Send {
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error>;
 
     /// Deletes a batch of expired records, and returns part of the unused space to the file system.
-    /// Refusals expire after 90 days. Repairs expire, together with their steps, when they ended
-    /// longer ago than `keep`; `None` keeps them forever. A batch is small, so that decisions do
-    /// not wait for it. Returns whether there may be more to do.
+    /// Refusals expire after 90 days. A repair expires, together with its steps, when more than
+    /// `keep` has passed since it ended; with `None`, repairs are kept forever. The batch is small,
+    /// so that decisions do not have to wait long. Returns whether there may be more to do.
     fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error>;
 
     /// Takes the sweep lock. Returns `None` while another sweep holds it.

@@ -3,8 +3,8 @@
 //! One transaction reads the history, lets the rules decide, and writes the reservation. If the
 //! transaction fails, nothing is written and nothing is repaired. A crash or a power failure after
 //! the transaction does not undo the reservation. Only the last refusals may be lost, because they
-//! are written after the transaction. A ledger that cannot be read is never treated as empty. It is
-//! an error, and nothing is repaired.
+//! are written after the transaction. If the ledger cannot be read, the caller gets an error and
+//! nothing is repaired. An unreadable ledger is never treated as empty.
 
 mod error;
 mod filter;
@@ -32,7 +32,7 @@ pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
 
 /// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger from an
-/// older version to the current schema and keeps a copy next to it.
+/// older version to the current schema and keeps a copy of the older ledger next to the new one.
 ///
 /// # Errors
 /// Fails if the ledger cannot be trusted or used, or if a worker of the older version is still
@@ -60,7 +60,7 @@ pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
 }
 
 /// Returns the file or directory that keeps this user from writing the ledger, or `None` if nothing
-/// does. If there is one, nothing is repaired.
+/// does. As long as the ledger is not writable, nothing is repaired.
 pub fn unwritable(path: &Path) -> Option<PathBuf> {
     sqlite::SqliteLedger::unwritable(path)
 }

@@ -17,7 +17,8 @@ pub struct Claim<'a> {
     pub lease: Duration,
     /// How much of the history the decision needs.
     pub horizon: Horizon,
-    /// State of the object in the monitoring engine; `None` if the policy names no source for it.
+    /// State of the object in the monitoring engine; `None` if the policy does not configure where
+    /// to read it.
     pub observed: Option<Observation>,
 }
 
@@ -250,7 +251,7 @@ pub struct Reset {
     pub reason: String,
 }
 
-/// A pause of repairs of everything, of one host or of one service.
+/// A pause that stops repairs of everything, of one host or of one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// Name of the paused host; `None` if everything is paused.

@@ -8,7 +8,7 @@ use crate::{Record, RepairOutcome};
 /// Finds relapses in a list of repairs. The list must go from the newest repair to the oldest.
 #[derive(Debug, Default)]
 pub struct RelapseFinder {
-    /// For each object, when the next newer repair was reserved.
+    /// For each object, when the oldest of its repairs seen so far was reserved.
     next: HashMap<(String, Option<String>), SystemTime>,
 }
 

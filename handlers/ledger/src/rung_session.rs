@@ -17,11 +17,11 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process
 /// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// A session counts as ended this long after its deadline, even if it still has processes, because
-/// we cannot kill another user's processes.
+/// A session counts as ended this long after its deadline, even if it still has processes.
+/// Otherwise, processes of another user, which we cannot kill, could keep the session open forever.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
-/// A session on this machine. The kernel reuses the ID of an empty session, so the start time of
+/// A session on this machine. The kernel can reuse the ID of an empty session, so the start time of
 /// the leader and the boot ID are also part of its identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RungSession {
@@ -108,8 +108,8 @@ impl RungSession {
         }
     }
 
-    /// Returns the process groups of the live processes in the session that `/proc` shows, except
-    /// our own group.
+    /// Returns the process groups of the session's live processes, as far as `/proc` shows them,
+    /// without our own group.
     fn groups(&self) -> Vec<Pid> {
         let ours = Member::read("self".as_ref()).ok().and_then(|us| us.group);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -123,7 +123,8 @@ impl RungSession {
     }
 }
 
-/// What we need from `/proc/PID/stat`, see proc_pid_stat(5).
+/// The fields of `/proc/PID/stat` that show which session a process belongs to, see
+/// proc_pid_stat(5).
 struct Member {
     /// Process group ID; `None` if the group's leader is outside our PID namespace, as it is for a
     /// process started by `docker exec`, see pid_namespaces(7).

@@ -276,7 +276,8 @@ fn replaces_draft_of_killed_attempt() {
     assert!(!draft.exists() && backup(&place).exists());
 }
 
-/// An account that can write to the directory can create something under the draft's name.
+/// An account that can write to the directory can create something under the draft's name, which
+/// makes the copy fail.
 #[test]
 fn leaves_ledger_unchanged_if_copy_fails() {
     let place = old();

@@ -110,7 +110,8 @@ fn notices_dead_worker_immediately() {
     assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
     let mut next = place.open();
     assert!(next.abandoned("web1").unwrap().is_empty());
-    // The kernel releases a process's locks when it ends. Dropping the ledger has the same effect.
+    // The kernel releases the locks of a process when that process ends. Dropping the ledger has
+    // the same effect.
     drop(worker);
     let abandoned = next.abandoned("web1").unwrap();
     assert_eq!(

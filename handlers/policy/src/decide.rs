@@ -1,12 +1,12 @@
-//! Decides whether an event leads to a repair. The rules that need only the event come first, then
-//! those that need the history. The first rule that refuses provides the reason.
+//! Decides whether an event leads to a repair. The rules that need only the event are applied
+//! first, then those that need the history. The first rule that refuses provides the reason.
 
 use crate::{
     Event, Fleet, History, Limits, ObjectState, Policy, Reason, RecordedHistory, RepairName, Rule,
     Rules, StateType,
 };
 
-/// Whether an event leads to a repair, and why not.
+/// Whether an event leads to a repair and, if not, why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Decision {
@@ -16,7 +16,7 @@ pub enum Decision {
     NoAction(Reason),
 }
 
-/// Decides whether an event leads to a repair.
+/// Applies all rules to an event. Grants the repair only if none of them refuses it.
 pub fn decide(event: &Event, policy: &Policy, history: &History) -> Decision {
     let granted = consider(event, policy)
         .and_then(|(name, rules)| admit(&rules.limits, &policy.fleet, history).map(|()| name));
@@ -59,9 +59,9 @@ pub fn consider<'a>(
     Ok((name, rules))
 }
 
-/// Checks that the fault is confirmed. A HARD state always is. A SOFT state is confirmed from
-/// attempt `soft_attempt` on. If `max_check_attempts` is too small for that attempt, the last SOFT
-/// attempt is enough.
+/// Checks that the fault is confirmed. A HARD state is always confirmed. A SOFT state is confirmed
+/// from attempt `soft_attempt` on. If `max_check_attempts` leaves fewer SOFT attempts, the last one
+/// is enough.
 fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let needed = match event.max_attempts {
         Some(0 | 1) => None,
@@ -77,8 +77,8 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
 
 /// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
 /// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
-/// SOFT 3. An event holds only one earlier result, the previous one. If it is missing, it counts as
-/// not matching.
+/// SOFT 3. An event holds only one earlier result, the previous one. If the previous result is
+/// missing, it counts as not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -95,8 +95,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. They can only refuse. If one of them refuses a repair,
-/// additional history never allows it.
+/// Applies the rules that need the history. These rules can only refuse. A rule that refuses a
+/// repair would also refuse it if the history contained more records.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

@@ -162,7 +162,8 @@ pub struct Event {
     /// The problem ID that Nagios assigned, which stays the same from the first bad result to the
     /// recovery.
     pub problem_id: Option<String>,
-    /// The repair that the object opts in to with `_REPAIR`.
+    /// The repair named in the object's custom variable `_REPAIR`, or `None` if the object did not
+    /// opt in to a repair.
     pub repair: Option<crate::RepairName>,
 }
 
@@ -191,7 +192,8 @@ impl Event {
         }
     }
 
-    /// Returns state, type and attempt in the Nagios log format, for example `CRITICAL;SOFT;3`.
+    /// Returns the state, the state type and the attempt in the Nagios log format, for example
+    /// `CRITICAL;SOFT;3`.
     pub fn change(&self) -> String {
         format!("{};{};{}", self.state, self.state_type, self.attempt)
     }

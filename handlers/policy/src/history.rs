@@ -8,9 +8,9 @@ use core::time::Duration;
 
 use crate::{Limits, ObjectState};
 
-/// How long an answered event or problem is remembered. If Nagios repeats a call, it does so within
-/// seconds. Much later, the same problem ID may belong to a different problem, because Nagios
-/// reuses its IDs when it is restarted without its retention file.
+/// How long an event or problem that a job has answered is remembered. If Nagios repeats a call, it
+/// does so within seconds. Much later, the same problem ID may belong to a different problem,
+/// because Nagios reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// All facts for one decision: what the ledger recorded and what the engine shows.
@@ -37,22 +37,22 @@ pub struct RecordedHistory {
     /// The job that answered an event with the same problem ID, state type and attempt within
     /// [`SAME_EVENT_WITHIN`].
     pub same_event: Option<String>,
-    /// The job that repaired the same problem within [`SAME_EVENT_WITHIN`], after this event or an
-    /// earlier one. That job has run its whole ladder, yet Nagios still reports the problem.
+    /// The job that was started for the same problem within [`SAME_EVENT_WITHIN`], by this event or
+    /// an earlier one. That job has finished its ladder, yet Nagios still reports the problem.
     pub same_problem: Option<String>,
     /// A job of this object that, according to its record, started or ended in the future, and how
-    /// far in the future. Either the clock was set back after that, or the clock was ahead when the
-    /// job was recorded.
+    /// far in the future. Either the clock has been set back since the job was recorded, or it was
+    /// ahead at that time.
     pub ahead: Option<(String, Duration)>,
     /// The job that is repairing the host or one of its services, and how long it has been running.
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), newest first.
     pub repairs: Vec<PastRepair>,
-    /// The ages of refusals during a fault of this object, newest first. Of the refusals between
-    /// two repairs, the list contains only those that show whether the incident went on.
+    /// How long ago repairs of this object were refused during a fault, newest first. Refusals
+    /// between two repairs are listed only if they show whether the incident went on.
     pub refused: Vec<Duration>,
     /// The age of the last manual reset of this object's breaker. Repairs that ended before the
-    /// reset do not count for the current incident.
+    /// reset do not count towards the current incident.
     pub reset: Option<Duration>,
     /// How much of the fleet limits is used.
     pub fleet: FleetUsage,
@@ -116,8 +116,8 @@ pub struct Observation {
 /// The current condition of the object, as the engine shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ObjectNow {
-    /// The current state, or `None` if the object has not been checked since the event. Nagios
-    /// writes its status file only every few seconds.
+    /// The current state, or `None` if no check since the event is known. A very recent check may
+    /// not be known yet, because Nagios writes its status file only every few seconds.
     pub state: Option<ObjectState>,
     /// Whether somebody has acknowledged the problem.
     pub acknowledged: bool,
@@ -179,8 +179,8 @@ impl RecordedHistory {
         count(self.incident(limits).iter())
     }
 
-    /// Returns the repairs that count for the window, newest first. Repairs that never ran changed
-    /// nothing on the host, so they do not count.
+    /// Returns the repairs that count towards the window budget, newest first. A repair that did
+    /// not run any rung changed nothing on the host, so it does not count.
     pub fn in_window<'a>(
         &'a self,
         limits: &Limits,

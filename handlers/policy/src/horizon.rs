@@ -7,16 +7,16 @@ use crate::{Event, Limits, Policy};
 /// How far back a decision looks. Older records cannot change the decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
-    /// The limits of the object. An incident has no maximum age. It reaches back to the most recent
-    /// gap of `healthy_for`.
+    /// The limits of the object. One of them, `healthy_for`, decides how far back the incident
+    /// reaches: to the most recent gap of that length, however long ago it was.
     pub limits: Limits,
-    /// How old a repair may be to count for the fleet limit on started repairs.
+    /// How old a repair may be to count towards the fleet limit on started repairs.
     pub fleet: Duration,
 }
 
 impl Horizon {
-    /// Returns how old a repair of the object may be to count for the cooldown or the window, even
-    /// if it belongs to an earlier incident.
+    /// Returns how old a repair of the object may be to count towards the cooldown or the window,
+    /// even if it belongs to an earlier incident.
     pub fn repairs(&self) -> Duration {
         self.limits.cooldown.max(self.limits.window.per)
     }

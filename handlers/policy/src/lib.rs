@@ -1,5 +1,6 @@
 //! Decides whether to repair. [`decide()`] takes an [`Event`] from Nagios, the [`Policy`] and the
-//! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, it refuses.
+//! [`History`] of earlier repairs, and returns a [`Decision`]. When in doubt, the decision is to do
+//! nothing.
 //!
 //! This crate uses no clock, no files and no sockets. It is `no_std`, and its manifest lists no
 //! dependencies. The caller passes times as part of the history.
@@ -13,9 +14,9 @@ extern crate std;
 #[macro_use]
 mod words;
 
-/// Error messages suggest this if the fix is a command for root. A process that runs as Nagios'
-/// user must not print such a command itself, but doctor prints it from a process that runs as
-/// root.
+/// Expands to the advice to run doctor, for error messages whose fix is a command that root must
+/// run. A process that runs as Nagios' user must not print such a command itself. Doctor can,
+/// because it prints the command from a process that runs as root.
 #[macro_export]
 macro_rules! see_doctor {
     () => {

@@ -20,7 +20,7 @@ pub struct RepairName(String);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(String);
 
-/// A name with a wrong length or a forbidden character.
+/// The error for a name that has the wrong length or contains a forbidden character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadName {
     what: &'static str,

@@ -25,8 +25,8 @@ pub enum Reason {
     TooEarly {
         /// The SOFT attempt of the event.
         attempt: u32,
-        /// The first SOFT attempt at which a repair is allowed, or `None` if it is allowed only at
-        /// HARD, because `max_check_attempts` is 1.
+        /// The first SOFT attempt at which a repair is allowed, or `None` if it is allowed only in
+        /// a HARD state, because `max_check_attempts` is 1.
         needed: Option<u32>,
     },
     /// The policy requires two results in a row, but the previous result did not call for the
@@ -77,8 +77,8 @@ pub enum Reason {
         /// How far that time is ahead of the clock.
         ahead: Duration,
     },
-    /// The call waited for a worker so long that the fault may be over, and the engine shows no
-    /// result since then. Holds the time of the wait.
+    /// The call to the handler waited so long for a worker that the fault may be over, and the
+    /// engine shows no newer check result. Holds how long the call waited.
     WaitedTooLong(Duration),
     /// A repair is running on this host.
     AlreadyRunning {
@@ -168,8 +168,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns how long until the reason ends by itself, or `None` if it does not. For the breaker
-    /// and the incident budget, this holds only if no fault occurs before then.
+    /// Returns how long until the reason no longer applies, or `None` if it does not end by itself.
+    /// For the breaker and the incident budget, this holds only if no fault occurs before then.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,

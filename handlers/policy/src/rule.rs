@@ -1,5 +1,5 @@
-//! The rules that need the history. They can only refuse. If one of them refuses a repair,
-//! additional history never allows it.
+//! The rules that need the history. These rules can only refuse. A rule that refuses a repair would
+//! also refuse it if the history contained more records.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
@@ -44,7 +44,7 @@ words! {
 }
 
 impl Rule {
-    /// The rules whose verdict can change between the event and the repair.
+    /// The rules whose result can change between the event and the repair.
     pub(crate) const CHANGING: [Rule; 5] =
         [Rule::Recovery, Rule::Downtime, Rule::Acknowledgement, Rule::Flapping, Rule::Pause];
     /// The rules that limit the repairs of one object.
@@ -155,7 +155,8 @@ impl Rule {
                     left: fleet.started.per.saturating_sub(now.oldest_start),
                 })
             }
-            // A single object in trouble is never a wider outage, even if it is the only object.
+            // A single object in trouble never counts as a wider outage, even if no other object
+            // has opted in.
             (Rule::FleetShare, Some((troubled, of)))
                 if troubled > 1
                     && u64::from(troubled) * 100 > u64::from(of) * u64::from(fleet.share) =>

@@ -52,9 +52,10 @@ pub struct Limits {
     pub cooldown: Duration,
     /// The maximum number of repairs in one incident.
     pub per_incident: u32,
-    /// The maximum number of repairs within a longer period, over all incidents.
+    /// The maximum number of repairs within a longer period, across all incidents.
     pub window: Quota,
-    /// If the fault returns within this time after a success, the repair counts as ineffective.
+    /// If the fault returns within this time after a successful repair, that repair counts as
+    /// ineffective.
     pub relapse: Duration,
     /// How many ineffective repairs in one incident open the breaker.
     pub breaker: u32,
@@ -75,8 +76,8 @@ impl Default for Limits {
     }
 }
 
-/// The limits on all repairs together. When many objects fail at the same time, restarting
-/// individual services does not remove the cause.
+/// The limits on all repairs together. When many objects fail at the same time, the cause probably
+/// lies elsewhere, and restarting individual services does not remove it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fleet {
     /// The maximum number of repairs that run at the same time.
@@ -166,7 +167,8 @@ impl Act {
 }
 
 impl Rules {
-    /// Maximum value of `in_a_row`. An event holds only its own result and the previous one.
+    /// Maximum value of `in_a_row`. It is 2 because an event holds only its own result and the
+    /// previous one.
     pub const MOST_IN_A_ROW: u32 = 2;
 
     /// Returns rules with this ladder and the default limits. They call for a repair if the object

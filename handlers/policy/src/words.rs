@@ -2,7 +2,7 @@
 //! scripts match.
 
 /// Defines an enum with a fixed word for each variant. The macro also requires documentation for
-/// each variant, because the manual pages list it next to the word.
+/// each variant, because the manual pages list that documentation next to the word.
 #[macro_export]
 macro_rules! words {
     ($(#[$attribute:meta])* $visible:vis enum $name:ident {

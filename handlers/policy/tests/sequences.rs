@@ -17,7 +17,7 @@ use policy::{
 
 const TABLE: &str = include_str!("sequences.txt");
 
-/// Returns the default rules with this value of `in_a_row`.
+/// Returns a policy with one repair, which has the default rules and this value of `in_a_row`.
 fn policy(in_a_row: u32) -> Policy {
     let act = Act::Ssh { repair: "fix".parse().unwrap(), at: None };
     let rung = Rung {

@@ -76,7 +76,7 @@ impl fmt::Display for HostName {
 
 impl Config {
     /// Returns the directories that contain the ledger, the status file and the command file. Their
-    /// owner is the account that runs Nagios on this site.
+    /// owner is the account that Nagios runs as on this site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
         files.into_iter().flatten().filter_map(|file| file.parent())
@@ -158,8 +158,9 @@ impl<'de> Deserialize<'de> for Config {
 
 /// How long the ledger keeps refusals.
 const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-/// Minimum time for which the ledger must keep repairs. `repairctl report` compares two months, and
-/// an incident can go on for as long as its refusals are kept.
+/// The shortest time for which a policy may let the ledger keep repairs. `repairctl report`
+/// compares two months, and refusals can keep an incident going for the 90 days for which they are
+/// kept.
 const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {
@@ -175,7 +176,7 @@ fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error
     Ok(Some(repairs))
 }
 
-/// Returns the longest time after which a repair still counts for a limit.
+/// Returns the longest time after which a repair still counts towards a limit.
 fn longest_limit(policy: &Policy) -> Duration {
     let of_object = policy.repairs.values().map(|rules| {
         let limits = rules.limits;

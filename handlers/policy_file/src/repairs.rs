@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// The keys of a repair as written. Keys that a rung also has are the defaults for the repair's
-/// rungs.
+/// The keys of a repair as written. A key that a rung can have as well sets the default for all
+/// rungs of the repair.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {
@@ -55,7 +55,7 @@ impl From<QuotaKeys> for Quota {
 }
 
 /// Default time limit for a rung, including the connection and the answer. It is longer than the
-/// gate's own default of 200 s plus the 15 s that the gate takes to stop a repair.
+/// gate's own default of 200 s plus the 15 s that the gate may take to stop a repair.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(240);
 /// Default time for a repaired service to come up before it is checked.
 const DEFAULT_SETTLE: Duration = Duration::from_secs(2);

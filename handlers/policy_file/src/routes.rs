@@ -1,5 +1,5 @@
-//! The routes to hosts. They result from the settings under `ssh` in policy.json, which apply to
-//! all hosts, and from the settings of each host.
+//! The routes to hosts. A route combines the settings under `ssh` in policy.json, which apply to
+//! all hosts, with the host's own settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use policy::respell;
 use serde::Deserialize;
 
-/// The settings under `ssh` in policy.json. Each host in `hosts` can have the same settings.
+/// The settings under `ssh` in policy.json. Each host in `hosts` can override them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SshKeys {
@@ -69,10 +69,10 @@ pub struct HostRoute {
     pub agent_socket: Option<PathBuf>,
     /// Path of the ssh_config for [`Backend::OpenSsh`].
     pub config: Option<PathBuf>,
-    /// How often to send a keepalive request during a silent repair, in whole seconds, at least
-    /// two. After four unanswered requests, the connection counts as lost.
+    /// Interval between keepalive requests during a silent repair. It is a whole number of seconds,
+    /// at least two. After four unanswered requests, the connection counts as lost.
     pub keepalive: Duration,
-    /// Route to the jump host, which has its own host key and account.
+    /// Route to the jump host, which has its own host key and account; `None` to connect directly.
     pub via: Option<Box<HostRoute>>,
 }
 

@@ -35,7 +35,7 @@ impl FromStr for Span {
     }
 }
 
-/// Ten years. A longer duration must be a typing error, and the limit keeps sums from overflowing.
+/// Ten years. A longer duration must be a typo, and the limit keeps sums from overflowing.
 const LONGEST: Duration = Duration::from_secs(10 * 366 * 24 * 3600);
 
 fn split(text: &str, part: impl Fn(char) -> bool) -> (&str, &str) {

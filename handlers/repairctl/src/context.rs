@@ -46,11 +46,11 @@ impl From<UnusablePolicy> for Problem {
 /// The files that a command works on. The policy is not read until the command first needs it.
 #[derive(Debug)]
 pub struct Context {
-    /// Path of the policy, as given on the command line.
+    /// Path of the policy, as given on the command line, or [`DEFAULT_POLICY`].
     pub policy: PathBuf,
     /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,
-    /// Whether this is the process that the admin started, or the second process, which runs as
+    /// Whether this is the process that the admin started or the second process, which runs as
     /// Nagios' user; see `privsep`.
     pub role: Role,
     config: OnceCell<Config>,
@@ -62,7 +62,7 @@ impl Context {
         Context { policy, nagios_cfg, role, config: OnceCell::new() }
     }
 
-    /// Returns the policy and the paths in it. Reads the file only on the first call.
+    /// Returns the policy and the paths in it. Only the first call reads the file.
     pub fn config(&self) -> Result<&Config, UnusablePolicy> {
         if let Some(read) = self.config.get() {
             return Ok(read);
@@ -81,14 +81,14 @@ impl Context {
         Ok(policy_file::parse(&text, &self.policy)?)
     }
 
-    /// Returns the account that root's process must switch to, or `None` if it need not switch. This
-    /// is the owner of the ledger or of Nagios' files or, before there is a ledger, the account that
-    /// Nagios runs as.
+    /// Returns the account to which a process that runs as root must switch, or `None` if it can
+    /// stay root. The account is the owner of the ledger and of Nagios' files. If these do not
+    /// exist yet or have several owners, it is the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
         match privsep::other_owner(config.directories()) {
-            // If several accounts can write to a directory, it has no single owner. Use the account
-            // that Nagios runs as instead.
+            // If several accounts can write to a directory, the directory has no single owner. Use
+            // the account that Nagios runs as instead.
             Err(privsep::Error::Owner { .. }) => {
                 Ok(account::to_become(None, self.nagios_cfg.as_deref())?)
             }
@@ -102,8 +102,8 @@ impl Context {
     /// Like [`Context::other_owner`], for a command that needs no policy. If there is no policy
     /// that root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        // A policy that comes through a pipe can be read only once. Leave it to the process that
-        // uses it.
+        // A policy that comes through a pipe can be read only once. Do not read it in this process,
+        // because the process that uses the policy must read it.
         if safe_file::own_descriptor(&self.policy).is_some() {
             return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);
         }

@@ -12,7 +12,7 @@ const LONGEST: u64 = 16 << 10;
 /// Path of the gate on the host, as installed by the package.
 pub const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-/// Directory of the gate's records on the host. It belongs to the gate's account and has mode 700.
+/// Directory for the gate's records on the host. It belongs to the gate's account and has mode 700.
 pub const GATE_STATE: &str = "/var/lib/nagios-selfheal/gate";
 
 /// Path of the file that lists the repairs a host allows.
@@ -21,8 +21,8 @@ pub const REPAIRS: &str = "/etc/nagios-selfheal/repairs.json";
 /// Path of the hold file. While this file exists, the gate runs no repairs on the host.
 pub const HOLD: &str = "/etc/nagios-selfheal/hold";
 
-/// A command that gives a host new host keys. It tries two unit names, because Debian calls the
-/// service `ssh` and other distributions call it `sshd`.
+/// A command that generates new host keys on a host. It tries two unit names, because Debian calls
+/// the SSH service `ssh` and other distributions call it `sshd`.
 pub const NEW_HOST_KEYS: &str = "rm -f /etc/ssh/ssh_host_*_key* && ssh-keygen -A && \
                                  { systemctl restart sshd || systemctl restart ssh; }";
 
@@ -36,8 +36,8 @@ pub fn renew_sudoers() -> String {
     )
 }
 
-/// Returns the authorized_keys line for the gate's account. It contains the public key that belongs
-/// to `private`.
+/// Returns the authorized_keys line for the gate's account. The line contains the public key that
+/// belongs to the private key at `private`.
 pub fn key_line(private: &Path) -> String {
     format!(
         "restrict,command=\"{GATE}\" {}",

@@ -7,8 +7,8 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use ledger::Record;
 use policy::{object_name, respell, spell};
 
-/// Returns a parser for names of hosts and services on the command line. It accepts the raw bytes
-/// that Nagios uses, and the escaped form that repairctl prints.
+/// Returns a parser for the names of hosts and services on the command line. The parser accepts the
+/// raw bytes that Nagios uses, and the escaped form that repairctl prints.
 pub fn name_parser() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(|word| match word.to_str() {
         Some(spelled) => respell(spelled),

@@ -34,7 +34,8 @@ impl Paste {
 }
 
 impl fmt::Display for Paste {
-    /// Writes `on web1, as root: COMMAND`. The command comes last.
+    /// Writes `on web1, as root: COMMAND`. The command comes last, so an admin can select it up to
+    /// the end of the line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = &self.host {
             write!(f, "on {host}, ")?;
@@ -81,7 +82,7 @@ mod tests {
         assert_eq!(Paste::on("web1", "id").to_string(), "on web1, as root: id");
         assert_eq!(Paste::here("id").to_string(), "as root: id");
         assert_eq!(Paste::as_yourself("sudo id").to_string(), "as yourself: sudo id");
-        // The test program is in a directory that is not in PATH.
+        // The test program's directory is not in PATH, so `program` must return an absolute path.
         assert!(program("repairctl").starts_with('/'));
         assert_eq!(absolute(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }

@@ -1,7 +1,7 @@
-//! Runs the commands, in two processes if root starts them (see `privsep`). A command that
-//! implements [`Split`] collects its data in a process that runs as Nagios' user, and prints the
-//! data in the process that runs as root. [`stream`] does the same, but passes the data in parts,
-//! so it can have any size. Every other command runs entirely as Nagios' user.
+//! Runs the commands. If root starts a command that implements [`Split`], a process that runs as
+//! Nagios' user collects the data, and a process that runs as root prints it (see `privsep`).
+//! [`stream`] does the same in parts, so that the data can have any size. Every other command runs
+//! entirely as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// How long root's process waits for the data. The collecting process waits less than this for a
-/// gate or a locked ledger.
+/// How long the process that runs as root waits for the data. The collecting process waits less
+/// than this for a gate or a locked ledger, so it can still report that it got no answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// How a command ended: the exit code's meaning, or the error to print.
@@ -29,13 +29,13 @@ pub type CommandResult = Result<ToolResult, Problem>;
 /// Why there is no result from the process that runs as Nagios' user.
 #[derive(Debug, thiserror::Error)]
 enum OtherHalfError {
-    /// The process reported a problem instead of its data.
+    /// The process that runs as Nagios' user reported a problem instead of its data.
     #[error("{why}{hint}")]
     Reported { why: privsep::Error, hint: &'static str },
-    /// The process printed a problem and exited.
+    /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("failed while running as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file that the process should read as its standard input cannot be opened.
+    /// The file for the standard input of the process that runs as Nagios' user cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -48,7 +48,7 @@ impl From<OtherHalfError> for Problem {
 
 /// A command that works in two steps: it collects data, then shows the result.
 pub trait Split {
-    /// The data that `collect` returns. Root's process does not trust it.
+    /// The data that `collect` returns. The process that runs as root does not trust it.
     type Data: Serialize + DeserializeOwned;
 
     /// Returns the account that collects the data for root. Returns `None` if Nagios' files and the
@@ -57,19 +57,20 @@ pub trait Split {
         context.other_owner()
     }
 
-    /// Returns how long root's process waits for the data.
+    /// Returns how long the process that runs as root waits for the data.
     fn timeout(&self) -> Duration {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON. If so, control characters stay in the data on its way to root's
-    /// process, because JSON escapes them and must contain exactly what is on record.
+    /// Whether `show` prints JSON. If so, control characters stay in the data that the process
+    /// running as root receives, because JSON escapes them and must contain exactly what is on
+    /// record.
     fn prints_json(&self) -> bool {
         false
     }
 
     /// Returns additional arguments for the collecting process. They carry information that only
-    /// root's process has.
+    /// the process that runs as root has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
@@ -113,8 +114,8 @@ pub fn run<C: Split>(
 }
 
 /// Collects data in parts and shows each of them, for a command whose data may not fit into memory.
-/// `collect` passes each part to the given function, and stops if the function returns `Break`.
-/// `show` receives the parts in the process that the admin started. For `prints_json`, see
+/// `collect` passes each part to the function that it receives, and stops if this function returns
+/// `Break`. `show` receives the parts in the process that the admin started. For `prints_json`, see
 /// [`Split::prints_json`].
 pub fn stream<P: Serialize + DeserializeOwned>(
     prints_json: bool,
@@ -142,7 +143,7 @@ pub fn stream<P: Serialize + DeserializeOwned>(
     }
 }
 
-/// Sends a part of the data, the end of the data or a problem to root's process.
+/// Sends a part of the data, the end of the data or a problem to the process that runs as root.
 fn send<P: Serialize>(part: &Result<Option<P>, String>, out: &mut Out) -> ControlFlow<()> {
     let line = serde_json::to_string(part)
         .or_else(|why| serde_json::to_string(&Err::<(), _>(why.to_string())));
@@ -154,7 +155,7 @@ fn unless_closed(out: &Out) -> ControlFlow<()> {
     if out.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 }
 
-/// Adds a hint to a problem that the other process reported.
+/// Adds a hint to a problem that the process running as Nagios' user reported.
 fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
     match why {
         why @ privsep::Error::Reported { .. } => {
@@ -164,8 +165,8 @@ fn reported(why: privsep::Error, argv: &[OsString]) -> Problem {
     }
 }
 
-/// Runs a command that does not implement [`Split`]. If this process is root, runs the whole
-/// command as Nagios' user.
+/// Runs a command that does not implement [`Split`]. If root starts it, the whole command runs as
+/// Nagios' user.
 pub fn run_as_nagios<C>(
     run: fn(&C, &Context, &mut Out) -> CommandResult,
     command: &C,
@@ -220,8 +221,8 @@ fn start(
     Ok(Half::start(account, environment, argv, stdin)?)
 }
 
-/// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens it as the
-/// standard input of the other process and replaces the path in `argv`.
+/// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens the descriptor
+/// as the standard input of the other process, and replaces its path in `argv`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

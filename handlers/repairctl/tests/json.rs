@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 /// A service description in ISO-8859-1.
 const SERVICE: &[u8] = b"Gr\xf6\xdfe C:\\xfade";
-/// The same name as repairctl prints it.
+/// The same service description as repairctl prints it.
 const SPELLED: &str = r"Gr\xF6\xDFe C:\x5Cxfade";
 
 struct Site {

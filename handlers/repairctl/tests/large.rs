@@ -25,7 +25,7 @@ struct Site {
 }
 
 impl Site {
-    /// Creates a ledger that belongs to the user nobody. It has one repair and eight refusals per
+    /// Creates a ledger that belongs to the user `nobody`. It has one repair and eight refusals per
     /// minute, on 130 hosts. Every tenth repair was escalated.
     fn new() -> Site {
         let site = Site { dir: tempfile::tempdir().unwrap() };

@@ -1,4 +1,4 @@
-//! Tests `repairctl ledger migrate` with a ledger that version 7740e3e wrote.
+//! Tests `repairctl ledger migrate` with a ledger that commit 7740e3e of this project wrote.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -111,7 +111,8 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
     let site = Site::new();
     site.open_breaker(50);
     site.shows(2, 1, 4, "");
-    // With these limits the decision alone would permit a repair.
+    // With these limits the decision itself would permit a repair, so only the sweep's rule
+    // prevents it.
     let policy = site.dir.path().join("policy.json");
     let patient = fs::read_to_string(&policy)
         .unwrap()
@@ -131,7 +132,7 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
 #[test]
 fn reset_closes_the_breaker_and_permits_another_sweep() {
     let site = Site::new();
-    // The last repair on record is for the same event as the one that the sweep would offer.
+    // The last repair on record was for the same event as the one that the sweep would offer.
     site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();

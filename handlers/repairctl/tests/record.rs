@@ -153,7 +153,7 @@ fn cleans_recorded_texts_for_terminals_and_pages() {
         let Said { code, out, .. } = site.said_to(0, &[words, &["--json"]].concat());
         assert!(code == 0 && harmless(&out), "{words:?}: {code} {out}");
         let json: Value = serde_json::from_str(&out).unwrap();
-        // JSON contains the recorded text unchanged, with escapes.
+        // JSON contains the recorded text unchanged, with escapes for its control characters.
         assert!(out.contains("\\u009b31m"), "{out}");
         assert!(json.to_string().contains('\u{9b}'), "{json}");
     }

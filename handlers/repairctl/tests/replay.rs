@@ -174,7 +174,8 @@ fn reads_repairs_and_max_attempts_from_the_object_cache() {
     let text = String::from_utf8(output.stdout).unwrap();
     let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.len(), 2, "{text}");
-    // SOFT 1 is the last SOFT attempt before HARD, because max_check_attempts is 2.
+    // The repair runs at SOFT 1, which is the last attempt before HARD because max_check_attempts
+    // is 2.
     assert_eq!(
         (&lines[0]["host"], &lines[0]["event"], &lines[0]["decision"]),
         (&"web1".into(), &"CRITICAL;SOFT;1".into(), &"repair".into())
@@ -262,7 +263,7 @@ fn cleans_hostile_names_in_the_output() {
 }
 
 /// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
-/// larger and contains ten thousand services, each with a repair.
+/// larger than that, and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

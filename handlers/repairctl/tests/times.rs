@@ -12,7 +12,7 @@ use policy::{Decision, Event, ObjectState, Policy, StateType};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// 2026-07-01 12:00 UTC.
+/// 2026-07-01 12:00 UTC, in seconds since 1970.
 const NOON: u64 = 1_782_907_200;
 
 /// Creates a ledger with one repair at noon UTC, and a time zone file (RFC 9636, version 2) for a
@@ -40,8 +40,9 @@ fn site() -> TempDir {
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
-    // The file contains this block twice and then the rule. A block consists of a header, the
-    // counts (one local time type, four bytes for its name), the type and the name.
+    // The file contains this block twice, followed by the rule for the time zone. A block consists
+    // of a header, the counts (one local time type, four bytes for its name), the type and the
+    // name.
     let block = [
         b"TZif2".as_slice(),
         &[0; 15 + 16],

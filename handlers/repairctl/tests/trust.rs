@@ -111,7 +111,7 @@ fn refuses_without_replace_if_other_keys_are_recorded() {
         assert!(code == 2 && text.contains(said), "before:\n{before}{code} {text}");
         assert_eq!(host.read(), before);
     }
-    // Without a fingerprint, every key that the host shows is accepted, and no other.
+    // Without a fingerprint, trust succeeds if the host shows all recorded keys.
     for (before, code) in
         [(old.clone(), 0), (format!("{old}{new}"), 0), (format!("{old}{other}"), 2)]
     {

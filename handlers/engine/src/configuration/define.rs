@@ -16,21 +16,22 @@ pub struct Definition {
     lines: Vec<DirectiveLine>,
 }
 
-/// A line in a definition. A large site has a million such lines, so this type is small.
+/// A line in a definition. A large site has a million such lines, so this type is kept small.
 #[derive(Debug)]
 struct DirectiveLine {
     directive: Directive,
     /// Line number, counted from 1, in the file that contains the definition.
     number: u32,
     text: Rc<str>,
-    /// The comment after the value, including its `;`.
+    /// The comment after the value, including the `;` at its start.
     cut: Option<Rc<str>>,
 }
 
 impl Definition {
-    /// Returns the value that the definition itself gives a directive, without its templates. If
-    /// the directive occurs more than once, the last value counts. Only for a custom variable of an
-    /// object that is not a template does the first value count (observed in Nagios 4.4.6).
+    /// Returns the value of a directive in the definition itself, ignoring templates. If the
+    /// directive occurs more than once, the last value counts. There is one exception: if an object
+    /// that is not a template repeats a custom variable, the first value counts (observed in Nagios
+    /// 4.4.6).
     pub fn get(&self, directive: Directive, is_template: bool) -> Option<DirectiveValue> {
         let mut all = self.lines.iter().filter(|line| line.directive == directive);
         let first = all.next()?;
@@ -52,8 +53,8 @@ impl Definition {
         self.get(directive, false)
     }
 
-    /// Returns the definition's directives. A directive that occurs more than once is returned each
-    /// time.
+    /// Returns the definition's directives. A directive that occurs more than once is returned once
+    /// for each occurrence.
     pub fn directives(&self) -> impl Iterator<Item = Directive> {
         self.lines.iter().map(|line| line.directive)
     }
@@ -118,7 +119,7 @@ impl<'a> DefinitionParser<'a> {
     }
 }
 
-/// Splits a text at the first byte that `is_end` accepts. If there is no such byte, the second part
+/// Splits `text` at the first byte that `is_end` accepts. If there is no such byte, the second part
 /// is `None`.
 fn split(text: &[u8], is_end: impl Fn(u8) -> bool) -> (&[u8], Option<&[u8]>) {
     let mut parts = text.splitn(2, |byte| is_end(*byte));

@@ -27,8 +27,8 @@ impl ObjectType {
     }
 }
 
-/// A directive that these programs use. All other directives are skipped. They make up more than
-/// half of an object cache.
+/// A directive that these programs use. All other directives, which make up more than half of an
+/// object cache, are skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the documentation of Nagios describes each directive")]
 pub enum Directive {

@@ -1,4 +1,4 @@
-//! Resolves lists of hosts and host groups that contain `*` and `!`.
+//! Resolves lists of hosts and host groups, in which `*` selects all names and `!` excludes a name.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use super::inherit::{ResolvedObject, items};
 use super::objects::HostDefinition;
 use super::value::SharedTexts;
 
-/// The members of host groups.
+/// All hosts, and the members of each host group.
 pub struct HostGroups {
     hosts: BTreeSet<Rc<str>>,
     members: HashMap<Rc<str>, BTreeSet<Rc<str>>>,
@@ -68,7 +68,8 @@ impl HostGroups {
 }
 
 /// Adds the members of each group's subgroups, which `below` lists, to the group. Each round moves
-/// members up one level, and there are at most as many levels as groups.
+/// members up one level. There are at most as many levels as groups, so one round per group is
+/// enough.
 fn raise(
     members: &mut HashMap<Rc<str>, BTreeSet<Rc<str>>>,
     below: &HashMap<Rc<str>, Vec<Rc<str>>>,

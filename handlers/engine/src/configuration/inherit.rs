@@ -116,7 +116,7 @@ struct Templates<'a> {
 }
 
 /// Maximum length of a chain of templates. Templates beyond it are ignored, because a longer chain
-/// could exhaust the stack. Chains written by people have fewer than ten.
+/// could exhaust the stack. Chains written by people have fewer than ten templates.
 const DEEPEST: usize = 500;
 
 impl Templates<'_> {
@@ -141,7 +141,8 @@ impl Templates<'_> {
     }
 
     /// Returns a template, including the values that it inherits from its own templates. If
-    /// templates form a cycle, the definition where the cycle closes passes on only its own values.
+    /// templates form a cycle, a template that is requested again while it is being resolved passes
+    /// on only its own values.
     fn template(&mut self, name: &str, depth: usize) -> Option<Rc<Template>> {
         if let Some(known) = self.resolved.get(name) {
             return Some(Rc::clone(known));

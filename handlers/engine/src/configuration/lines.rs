@@ -15,7 +15,7 @@ pub struct ConfigurationLines<R> {
     /// Whether a backslash at the end of a line joins it with the next line.
     pub joins: bool,
     line: Vec<u8>,
-    /// Number of the first physical line of `line`, from 1.
+    /// Line number, counted from 1, of the first physical line in `line`.
     number: u32,
     /// Number of physical lines read so far.
     read: u32,
@@ -23,15 +23,15 @@ pub struct ConfigurationLines<R> {
 }
 
 impl<R: BufRead> ConfigurationLines<R> {
-    /// Creates a reader that joins lines.
+    /// Creates a reader for `file`, with `joins` set.
     pub fn new(file: R) -> ConfigurationLines<R> {
         let line = Vec::new();
         ConfigurationLines { file, joins: true, line, number: 0, read: 0, is_unread: false }
     }
 
-    /// Returns the next line with the number of its first physical line, from 1. A backslash at the
-    /// end of a line joins it with the next line, without the leading blanks of that line. Two
-    /// backslashes at the end stand for one backslash.
+    /// Returns the next line with the number of its first physical line, counted from 1. A
+    /// backslash at the end of a line joins it with the next line, without the leading blanks of
+    /// that line. Two backslashes at the end stand for one backslash.
     ///
     /// # Errors
     /// Fails if the file cannot be read.
@@ -47,13 +47,13 @@ impl<R: BufRead> ConfigurationLines<R> {
         Ok(Some((self.number, &self.line)))
     }
 
-    /// Makes the next call of [`ConfigurationLines::next_line`] return the same line again.
+    /// Makes the next call to [`ConfigurationLines::next_line`] return the same line again.
     pub fn unread(&mut self) {
         self.is_unread = true;
     }
 
-    /// Appends the next physical line. If it continues a line, leaves out its leading blanks.
-    /// Returns false at the end of the file.
+    /// Appends the next physical line to `line`. Leaves out leading blanks if the physical line
+    /// continues the previous one. Returns false at the end of the file.
     fn physical(&mut self) -> io::Result<bool> {
         let start = self.line.len();
         let is_first = self.read + 1 == self.number;
@@ -86,7 +86,7 @@ impl<R: BufRead> ConfigurationLines<R> {
     }
 }
 
-/// Returns the lines of a text. Encodes them with [`policy::spell`], so that no byte is lost.
+/// Returns the lines of `text`, each encoded with [`policy::spell`] so that no byte is lost.
 pub fn logical(text: &[u8]) -> impl Iterator<Item = (u32, String)> {
     let mut lines = ConfigurationLines::new(text);
     std::iter::from_fn(move || {
@@ -120,8 +120,8 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Removes leading and trailing blanks in the same way as Nagios. A no-break space is part of a
-/// name and stays.
+/// Removes leading and trailing blanks in the same way as Nagios. A no-break space is kept, because
+/// to Nagios it is part of the name.
 pub fn stripped(text: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let begin = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());

@@ -62,7 +62,7 @@ impl MainFile {
     }
 
     /// Reads the main file like [`MainFile::find`], but only if no account except root can change
-    /// it. Otherwise another account could choose the user that a program runs as.
+    /// it. Otherwise another account could choose the user that a program started by root runs as.
     pub fn of_root(named: Option<&Path>) -> Option<MainFile> {
         let path = std::path::absolute(named.map(Path::to_owned).or_else(find)?).ok()?;
         let (directory, name) = (Directory::open(path.parent()?).ok()?, path.file_name()?);
@@ -123,7 +123,8 @@ impl MainFile {
         self.text("nagios_group").or_else(|| self.text("naemon_group"))
     }
 
-    /// Reads the object cache that the main file names, and keeps the addresses of these hosts.
+    /// Reads the object cache that the main file names, and keeps the addresses that `addresses`
+    /// selects.
     ///
     /// # Errors
     /// Fails if the main file names no object cache, or if the object cache is not readable.
@@ -155,7 +156,7 @@ impl MainFile {
     }
 }
 
-/// Parses the directives in a text, and returns them in the order of the text.
+/// Parses the directives in `text`, and returns them in order.
 pub fn parse(path: &Path, text: &[u8]) -> Vec<(String, DirectiveValue)> {
     // Reading from memory cannot fail.
     directives(path, &mut ConfigurationLines::new(text)).unwrap_or_default()

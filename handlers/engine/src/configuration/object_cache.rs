@@ -1,6 +1,6 @@
-//! Reads host addresses, which the status file does not contain, and the opted-in objects from the
-//! object cache. In the cache, Nagios has already applied all templates. A large site's cache is
-//! 200 MB, so it is read block by block in constant memory.
+//! Reads two things from the object cache: host addresses, which the status file does not contain,
+//! and the opted-in objects. In the cache, Nagios has already applied all templates. A large site's
+//! cache is 200 MB, so it is read block by block in constant memory.
 
 use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
@@ -56,7 +56,7 @@ pub enum ObjectCacheError {
     },
 }
 
-/// Returns a hint about when Nagios writes the file if the file is missing, or else an empty
+/// If the file is missing, returns a hint about when Nagios writes it. Otherwise returns an empty
 /// string.
 fn when_written(why: &io::Error) -> &'static str {
     match why.kind() {
@@ -126,11 +126,12 @@ fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
     Ok(found?.break_value())
 }
 
-/// The lines that are used from a definition in the object cache.
+/// The directives that are used from one definition in the object cache.
 #[derive(Debug, Default)]
 struct CachedObject {
     host_name: Option<Vec<u8>>,
-    /// Address of a host. A contact can also have an address, but a contact has no host name.
+    /// Address of a host. A contact can also have an address, but it has no host name, so its
+    /// address is not used.
     address: Option<Vec<u8>>,
     repair: Option<Vec<u8>>,
 }
@@ -239,7 +240,7 @@ mod tests {
         assert!(objects.opted.contains_key("web2"));
     }
 
-    /// A reader for bytes that must not be read. Each read fails.
+    /// A reader for bytes that must not be read. It fails on every read.
     struct Unread;
 
     impl Read for Unread {

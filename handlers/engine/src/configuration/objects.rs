@@ -32,19 +32,19 @@ impl Objects {
 /// A host of the configuration.
 #[derive(Debug)]
 pub struct HostDefinition {
-    /// Name of the host.
+    /// The host's `host_name`.
     pub name: Rc<str>,
-    /// All directives of the host.
+    /// The directives of the host, with its templates applied.
     pub object: ResolvedObject,
 }
 
 /// A service of the configuration, on one or more hosts.
 #[derive(Debug)]
 pub struct ServiceDefinition {
-    /// Description of the service.
+    /// The service's `service_description`.
     pub description: Rc<str>,
     /// Names of the hosts that have this service.
     pub hosts: Vec<Rc<str>>,
-    /// All directives of the service.
+    /// The directives of the service, with its templates applied.
     pub object: ResolvedObject,
 }

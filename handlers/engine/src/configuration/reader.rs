@@ -31,7 +31,7 @@ pub struct ConfigurationReader {
 }
 
 impl ConfigurationReader {
-    /// Records a file that could not be read, with the location that names it.
+    /// Records a file that could not be read, with the location of the line that names the file.
     pub fn fail(&mut self, file: &Path, line: u32, why: &str) {
         self.unreadable.push((Location { file: file.into(), line }, why.to_owned()));
     }
@@ -70,8 +70,8 @@ impl ConfigurationReader {
             match name.as_str() {
                 "cfg_file" => self.object_file(&place, &value.at),
                 "cfg_dir" => self.object_directory(&place, &value.at),
-                // Often only Nagios can read the resource files. The values of $USERn$ are then
-                // unknown.
+                // Ignore a resource file that cannot be read. Often only Nagios can read it, and
+                // the values of $USERn$ are then unknown.
                 "resource_file" => {
                     main.users.extend(read(&place).map(|text| users(&text)).unwrap_or_default())
                 }
@@ -197,7 +197,7 @@ struct OpenFile {
     is_cache: bool,
 }
 
-/// Text in the header by which an object cache is recognized.
+/// Text that marks a file as an object cache. It is part of the cache's header.
 const CACHE_MARK: &[u8] = b"OBJECT CACHE FILE";
 /// How many bytes at the start of a file are searched for [`CACHE_MARK`].
 const HEADER: u64 = 200;

@@ -19,7 +19,7 @@ pub struct Location {
 }
 
 impl fmt::Display for Location {
-    /// Writes `file:line`, like compilers.
+    /// Writes `file:line`, as compilers do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = plugin_kit::clean(&self.file.display().to_string());
         if self.line == 0 { write!(f, "{file}") } else { write!(f, "{file}:{}", self.line) }
@@ -31,7 +31,7 @@ impl fmt::Display for Location {
 pub struct DirectiveValue {
     /// Text without its comment, with `\;` unescaped, and encoded by [`policy::spell`].
     pub text: Rc<str>,
-    /// The comment after the value, including its `;`.
+    /// The comment after the value, including the `;` at its start.
     pub cut: Option<Rc<str>>,
     /// Location of the value.
     pub at: Location,
@@ -53,8 +53,8 @@ impl DirectiveValue {
     }
 }
 
-/// The texts of all values, with only one copy of each. The definitions of a large site repeat a
-/// few texts and names thousands of times.
+/// The strings in all values, each stored only once. The definitions of a large site repeat a few
+/// strings thousands of times.
 #[derive(Debug, Default)]
 pub struct SharedTexts(HashSet<Rc<str>>);
 
@@ -83,8 +83,8 @@ pub fn file_name(text: &str) -> PathBuf {
     OsString::from_vec(unspell(text)).into()
 }
 
-/// Parses the number at the start of a value, like atoi(3) and strtod(3); `None` if the value does
-/// not start with a number.
+/// Parses the number at the start of a value, in the same way as atoi(3) and strtod(3); `None` if
+/// the value does not start with a number.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let end = text

@@ -18,8 +18,8 @@ impl<R: Read> LogLines<R> {
     }
 
     /// Returns the next line without its line break, or `None` after the last line. Also returns a
-    /// last line that has no line break. Nagios may still be writing such a line, but a rotated log
-    /// can also end like this.
+    /// last line that has no line break, because a rotated log can end like this. It may also be a
+    /// line that Nagios is still writing.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

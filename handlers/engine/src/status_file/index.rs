@@ -24,7 +24,7 @@ use super::scan::{Fields, scan_blocks};
 
 /// How long to wait while another process builds the index.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Number of bytes to read at a time for one block. A block is about 2 KB.
+/// How many bytes to read at a time when reading the block of one object. A block is about 2 KB.
 const BLOCK: usize = 4096;
 
 /// The hash of an object's name, and the offset of its block in the status file.
@@ -35,7 +35,8 @@ const ENTRY: u64 = 16;
 /// Where workers share the index of a status file, and whether to write it.
 #[derive(Debug, Clone, Copy)]
 pub struct IndexFile<'a> {
-    /// Path of the index file. Its directory must be writable only by root and our user.
+    /// Path of the index file. Its directory must be writable only by root and the user that this
+    /// process runs as.
     pub path: &'a Path,
     /// Whether to write the index if it is missing or outdated. If `false`, the index is only read.
     pub is_written: bool,
@@ -245,7 +246,7 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// Reads from an offset in a file, without using the file's own position.
+/// A reader that starts at an offset in a file and does not use the file's own position.
 struct ReadAt<'a> {
     file: &'a File,
     offset: u64,

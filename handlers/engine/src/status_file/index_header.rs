@@ -14,7 +14,8 @@ const MAGIC: u64 = u64::from_le_bytes(*b"status 1");
 /// Number of values in a header, without its checksum.
 const VALUES: usize = 12;
 
-/// Metadata of a status file. It changes whenever Nagios replaces the file.
+/// Metadata of a status file. At least one of these values changes whenever Nagios replaces the
+/// file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct FileIdentity {
     device: u64,

@@ -95,7 +95,8 @@ fn bytes_read(work: impl FnOnce()) -> u64 {
         let (_, count) = text.lines().next().unwrap().split_once("rchar: ").unwrap();
         count.parse().unwrap()
     };
-    // Reading the counts is itself counted, so measure it first and subtract it.
+    // Reading the counter is counted as well, so measure how many bytes that takes and subtract
+    // them.
     let before = count();
     let own = count() - before;
     work();
@@ -114,7 +115,7 @@ fn second_look_reads_as_little_of_a_large_file_as_of_a_small_one() {
         assert!(second < 10_000, "{second} bytes");
         second
     });
-    // In the larger index, only the search takes a few more steps.
+    // The only difference is that the search takes a few more steps in the larger index.
     assert!(counts[1] - counts[0] < 16 * 16, "{counts:?}");
 }
 
@@ -222,7 +223,8 @@ fn never_takes_text_of_a_plugin_for_a_block() {
     site.find("web1", None);
     let whole = fs::read(&site.index).unwrap();
     for offset in 0..text.len() as u64 {
-        // Forge one entry at a time. If both were wrong, the status file would be scanned anyway.
+        // Forge one entry at a time. If both entries were wrong, the status file would be scanned
+        // anyway.
         for entry in [Header::SIZE, Header::SIZE + 16] {
             let mut forged = whole.clone();
             forged[entry + 8..entry + 16].copy_from_slice(&offset.to_le_bytes());

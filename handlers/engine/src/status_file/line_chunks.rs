@@ -8,8 +8,8 @@ use memchr::{memchr, memrchr};
 /// two passes over it.
 const BUFFER: usize = 256 * 1024;
 
-/// Maximum length of a line, in bytes. The rest of a longer line is skipped. The fields that are
-/// read are shorter.
+/// Maximum length of a line, in bytes. The rest of a longer line is skipped. All fields that these
+/// programs read are shorter.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
 /// A reader that returns the lines of a file, several at a time.
@@ -33,8 +33,8 @@ impl<R: Read> LineChunks<R> {
         LineChunks::starting_at(0, BUFFER, file)
     }
 
-    /// Creates a reader for a file whose position is already at `offset`. It reads at most `step`
-    /// bytes at a time.
+    /// Creates a reader for a file whose position is already at `offset`. The reader reads at most
+    /// `step` bytes at a time.
     pub(super) fn starting_at(offset: u64, step: usize, file: R) -> LineChunks<R> {
         let buffer = vec![0; BUFFER];
         LineChunks { file, step, buffer, filled: 0, used: 0, offset, is_in_long_line: false }

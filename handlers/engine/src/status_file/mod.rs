@@ -195,7 +195,7 @@ pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(),
     }
 }
 
-/// Returns the identity of the status file. It changes whenever Nagios writes the file.
+/// Returns the identity of the status file. The identity changes whenever Nagios writes the file.
 pub(crate) fn identity(path: &Path) -> Result<FileIdentity, StatusFileError> {
     let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
     FileIdentity::of(&open(path)?).map_err(unreadable)

@@ -15,7 +15,7 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. Only the first one of each counts, so a scan need not look for more.
+    /// found. Only the first occurrence of each field counts, so a scan need not look for more.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
@@ -80,7 +80,8 @@ impl ObjectStatus {
         }
     }
 
-    /// Resets the object for the next block. The strings keep their capacity.
+    /// Resets the object for the next block. The strings keep their capacity, so that the next
+    /// block needs no new memory.
     pub(super) fn clear(&mut self, is_service: bool) {
         let [host, service, repair] =
             [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
@@ -121,7 +122,7 @@ impl ObjectStatus {
             }
             b"modified_attributes" => self.is_modified = value != b"0",
             // Nagios writes a custom variable as "changed;value". If the variable occurs twice, the
-            // first value counts, as in Nagios' macro.
+            // first value counts, as in Nagios' own macro for the variable.
             b"_REPAIR" if is_first(has_repair) => {
                 let after =
                     value.iter().position(|byte| *byte == b';').map_or(value.len(), |at| at + 1);
@@ -160,7 +161,7 @@ impl ObjectStatus {
     }
 
     /// Returns the previous check result if it was the same as the last one. Otherwise returns
-    /// `None`, because the file does not contain a different previous result.
+    /// `None`, because the status file does not show what a different previous result was.
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())

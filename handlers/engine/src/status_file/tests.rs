@@ -146,8 +146,8 @@ fn scan_lines(text: &[u8]) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatu
     if is_open { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((all, program)) }
 }
 
-/// Scans a text with the program's own scan, in chunks of at most `step` bytes. Returns the same as
-/// [`scan_lines`].
+/// Scans `text` with the program's own scan, in chunks of at most `step` bytes. Returns its results
+/// in the form of [`scan_lines`].
 fn scan_quickly(
     text: &[u8],
     fields: Fields,

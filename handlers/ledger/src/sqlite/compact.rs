@@ -9,8 +9,8 @@ use super::retention::{INCREMENTAL, auto_vacuum};
 use super::{SqliteLedger, store_error};
 use crate::Error;
 
-/// How many instructions SQLite's virtual machine executes between two signs of progress. Executing
-/// them takes a few milliseconds.
+/// How many instructions SQLite's virtual machine executes before the rewrite shows waiting
+/// processes again that it is making progress. Executing this many takes a few milliseconds.
 const PROGRESS_EVERY: i32 = 100_000;
 
 impl SqliteLedger {

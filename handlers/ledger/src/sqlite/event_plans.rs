@@ -1,7 +1,7 @@
 //! Tests that the work for an event does not grow with the ledger.
 //!
 //! SQLite reports each statement that it runs, so a new query is tested without an entry here. A
-//! new method of [`Ledger`] must be added to one of the lists.
+//! new method of [`Ledger`] must be added to one of the lists below.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -165,7 +165,7 @@ fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
     all
 }
 
-/// Parts of query plans that are allowed to read everything, because what they read does not grow:
+/// Parts of query plans that may read a whole table or index, because what they read does not grow:
 /// the index of running repairs, the pauses, which admins set, and the groups, which no program
 /// writes yet.
 const BOUNDED: [&str; 3] = ["USING INDEX repair_running", "SCAN pause", "SCAN repair_group"];

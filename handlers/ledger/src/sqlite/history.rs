@@ -12,8 +12,8 @@ use crate::RepairOutcome;
 /// A function that returns whether any process of a job is alive.
 pub(super) type Alive<'a> = &'a dyn Fn(&str) -> bool;
 
-/// Reads the history of the event's object and of the fleet, as far back as `horizon`. Ages are
-/// relative to `now`.
+/// Reads the history of the event's object and of the fleet, as far back as `horizon` requires.
+/// Ages are relative to `now`.
 pub(super) fn read(
     store: &Connection,
     alive: Alive<'_>,

@@ -28,9 +28,9 @@ pub(super) struct DecisionLock {
 }
 
 impl DecisionLock {
-    /// Acquires the lock. A thousand handlers can be waiting for it, so this waits as long as the
-    /// lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it for more
-    /// than [`LOCK_WAIT`].
+    /// Acquires the lock. A thousand handlers can be waiting for it, so this function waits as long
+    /// as the lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it
+    /// for more than [`LOCK_WAIT`].
     pub(super) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -74,9 +74,9 @@ impl DecisionLock {
     }
 }
 
-/// The lock that a worker holds while it is alive. The supervisor of its local rung holds it too. A
-/// service manager can kill a worker together with Nagios. The next worker notices this, because it
-/// finds the lock free.
+/// The lock that a worker holds while it is alive. The supervisor of the worker's local rung holds
+/// the lock too. A service manager can kill a worker together with Nagios. The next worker then
+/// finds the lock free and knows that the worker is dead.
 #[derive(Debug)]
 pub(super) struct WorkerLock {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! The ledger of one monitoring server in a SQLite file. Each reservation is one immediate
+//! Stores the ledger of one monitoring server in a SQLite file. Each reservation is one immediate
 //! transaction.
 
 mod compact;

@@ -70,8 +70,8 @@ impl SqliteLedger {
     }
 
     /// Returns the file or directory that keeps this user from writing the ledger, if there is one.
-    /// This is its directory, the ledger itself, or a file next to it that another account has
-    /// created. Nothing is repaired in that case.
+    /// This can be the ledger's directory, the ledger itself, or a file next to the ledger that
+    /// another account has created. Nothing is repaired in that case.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
@@ -121,8 +121,8 @@ fn with_system_error(error: Error, file: &Path) -> Error {
     if !is_closed(&error) {
         return error;
     }
-    // SQLite needs three descriptors, for the ledger, its log and its index. Open as many to get
-    // the error of the system call.
+    // SQLite needs three descriptors, for the ledger, its log and its index. Open the ledger three
+    // times to get the error of the system call.
     match (0..3).map(|_| File::open(file)).collect::<io::Result<Vec<_>>>() {
         Err(why) => Error::Directory { path: file.to_owned(), why },
         Ok(_) => error,
@@ -147,7 +147,8 @@ fn retry<T>(attempt: impl Fn() -> T, is_closed: impl Fn(&T) -> bool) -> T {
 }
 
 /// Creates a complete ledger under a temporary name and links it to `path`. No process ever sees an
-/// incomplete ledger, and if two processes create one at the same time, one of them wins.
+/// incomplete ledger, and if two processes create a ledger at the same time, both use the one that
+/// was linked first.
 fn create(path: &Path) -> Result<(), Error> {
     let directory = directory_of(path);
     let unusable = |why| Error::Directory { path: directory.to_owned(), why };
@@ -181,8 +182,8 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
     store.close().map_err(|(_, why)| why)
 }
 
-/// Checks that only root and we can write the ledger. A forged history could allow repairs that the
-/// policy forbids.
+/// Checks that only root and our user can write to the ledger. A forged history could allow repairs
+/// that the policy forbids.
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;

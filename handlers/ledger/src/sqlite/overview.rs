@@ -15,12 +15,13 @@ use crate::{Error, LimitBounds, Record, RepairOutcome};
 /// recent period is at least as long as the window and as twice `healthy_for`.
 ///
 /// - If an object has at least `fewest` repairs in the recent period, these may have reached a
-///   limit. If it has fewer, an older repair must belong to the incident. That repair then ended
-///   less than `healthy_for` before the first recent repair, or a refusal lies between the two,
-///   also less than `healthy_for` before the first recent repair.
+///   limit. If it has fewer, it can have reached a limit only if its incident also contains an
+///   older repair. That older repair then ended less than `healthy_for` before the first recent
+///   repair, or a refusal between the two came less than `healthy_for` before the first recent
+///   repair.
 /// - If an object has no repair in the recent period, its incident continues only if refusals
-///   follow each other in less than `healthy_for`. There is then a refusal in each of the last two
-///   periods of `healthy_for`.
+///   follow each other at intervals shorter than `healthy_for`. There must then be a refusal in
+///   each of the last two periods of `healthy_for`.
 ///
 /// A repair whose worker died has no recorded end, so it counts as ended when its lease ends.
 pub(super) const MAY_BE_HELD_BACK: &str = "\
@@ -61,7 +62,7 @@ impl SqliteLedger {
         bounds: &LimitBounds,
         now: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error> {
-        // A time beyond the range of the clock must not overflow the sums in the query.
+        // Cap the durations at the current time, so that the sums in the query cannot overflow.
         let [now, healthy_for] = [millis(now), span_millis(bounds.healthy_for).min(millis(now))];
         let recent = now - span_millis(bounds.window).max(healthy_for.saturating_mul(2)).min(now);
         let keys = params![now, recent, healthy_for, bounds.fewest];

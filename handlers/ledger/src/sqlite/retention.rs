@@ -9,19 +9,19 @@ use super::row::{millis, span_millis};
 use super::{REFUSALS_KEPT, SqliteLedger, unflushed};
 use crate::Error;
 
-/// How many refusals or repairs one batch deletes. This takes a few milliseconds.
+/// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.
 const BATCH: u32 = 500;
 
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// One in this many pages may stay unused. New records fill these pages again, so the file does not
+/// One page in `SPARE` may stay unused. New records fill these pages again, so the file does not
 /// shrink and grow all the time.
 const SPARE: u32 = 10;
 
 impl SqliteLedger {
     /// Deletes one batch while holding the decision lock. Decisions then wait for this lock in
-    /// order of arrival. Without it, SQLite would make them sleep and try again.
+    /// order of arrival. Without the lock, SQLite would make them sleep and try again.
     pub(super) fn expire_batch(
         &mut self,
         keep: Option<Duration>,
@@ -79,7 +79,7 @@ fn shrink(store: &Connection) -> rusqlite::Result<bool> {
         return Ok(false);
     }
     let mut vacuum = store.prepare(&format!("PRAGMA incremental_vacuum({})", unused.min(PAGES)))?;
-    // SQLite returns one row for each page, so read all rows.
+    // SQLite returns one row for each page that it frees, so read all rows.
     let mut pages = vacuum.query(())?;
     while pages.next()?.is_some() {}
     Ok(true)

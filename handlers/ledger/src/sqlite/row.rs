@@ -1,4 +1,4 @@
-//! Converts rows of the tables to records: times, names and words.
+//! Converts table rows to records, including their times, names and enum words.
 
 use std::time::{Duration, SystemTime};
 
@@ -22,7 +22,7 @@ pub(super) const STEP: &str = "SELECT at, kind, rung, text FROM step";
 /// A function that reads a text column, either [`strict`] or [`lossy`].
 pub(super) type ReadText = fn(&Row<'_>, usize) -> Result<String>;
 
-/// Reads a text on which a decision depends. Fails if it is not UTF-8, because then the ledger is
+/// Reads a string on which a decision depends. Fails if it is not UTF-8, because then the ledger is
 /// damaged.
 pub(super) fn strict(row: &Row<'_>, column: usize) -> Result<String> {
     let bytes = row.get_ref(column)?.as_bytes()?.to_vec();
@@ -30,8 +30,8 @@ pub(super) fn strict(row: &Row<'_>, column: usize) -> Result<String> {
     String::from_utf8(bytes).map_err(damaged)
 }
 
-/// Reads a text that is only displayed. Replaces bytes that are not UTF-8, so that one damaged text
-/// does not hide all other records.
+/// Reads a string that is only displayed. Replaces bytes that are not UTF-8, so that one damaged
+/// string does not hide all other records.
 pub(super) fn lossy(row: &Row<'_>, column: usize) -> Result<String> {
     Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
 }
@@ -106,7 +106,7 @@ pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
     unspell(name.unwrap_or_default())
 }
 
-/// Returns `None` for an empty text.
+/// Returns `None` for an empty string.
 pub(super) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }

@@ -14,11 +14,12 @@ use crate::{
     Error, Filter, Record, RecordedReason, Refusal, RefusalCount, RefusalTotals, RepairState, Which,
 };
 
-/// How many records one query reads. The caller gets them only after the query has ended. A program
-/// that waits for its terminal must not keep SQLite from clearing its write-ahead log.
+/// How many records one query reads. The caller gets them only after the query has ended.
+/// Otherwise, a program that waits for its terminal would keep SQLite from clearing the write-ahead
+/// log.
 const PAGE: u32 = 1000;
 /// How many records one query for a whole host reads. The index orders them by service, so SQLite
-/// sorts all records of the host for each page.
+/// sorts all records of the host for each page. A larger page means fewer sorts.
 const PAGE_OF_HOST: u32 = 20_000;
 
 /// Returns the query for the last jobs whose ID is at least ?1 and below ?2.
@@ -76,7 +77,8 @@ impl SqliteLedger {
     }
 
     pub(super) fn search_jobs(&self, prefix: &str) -> Result<Vec<Record>, Error> {
-        // Job IDs contain only these characters. All of them sort before '{'.
+        // Job IDs contain only these characters, so no ID starts with any other prefix. All of them
+        // sort before '{', so `prefix` followed by '{' is the upper bound.
         if !prefix.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Ok(Vec::new());
         }
@@ -90,7 +92,8 @@ impl SqliteLedger {
         Ok(counts.into_iter().next().unwrap_or(0))
     }
 
-    /// Counts refusals here and not in SQL, because SQLite would sort all refusals to group them.
+    /// Counts refusals in Rust and not in SQL, because SQLite would sort all refusals in order to
+    /// group them.
     pub(super) fn totals_of_refusals(
         &self,
         filter: &Filter<'_>,
@@ -176,7 +179,7 @@ impl ObjectTally {
 /// of the SQL text.
 pub(super) struct Search {
     select: &'static str,
-    /// The column with the time of a record. Records of the same time are ordered by the column
+    /// The column with the time of a record. Records with the same time are ordered by the column
     /// `id`.
     time: &'static str,
     id: &'static str,

@@ -31,8 +31,8 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // With this lock, handlers queue in the kernel, in order. Without it, SQLite would make
-        // them sleep and try again.
+        // With this lock, handlers queue in the kernel, in order. Without the lock, SQLite would
+        // make them sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));
         // An immediate transaction takes the write lock before it reads the history. No other
@@ -169,7 +169,7 @@ impl Ledger for SqliteLedger {
         for record in self.rows(&sql, (), |row| record(row, strict))? {
             let alive = self.is_alive(&record.job);
             // A worker releases its lock after it has recorded the end. If the lock is free, the
-            // repair may have ended after we read the table.
+            // repair may have ended after we read the table, so check again.
             if alive || !self.has_ended(&record.job)? {
                 running.push(Running { record, alive });
             }

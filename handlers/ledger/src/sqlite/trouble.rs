@@ -10,8 +10,8 @@ use super::REFUSALS_KEPT;
 use super::row::{age, millis, object, span_millis};
 use crate::RepairOutcome;
 
-/// How many repairs beyond an incident's budget are read in any case. The reason for a refusal
-/// counts these repairs.
+/// How many repairs beyond an incident's budget are always read, even if fewer would be enough to
+/// refuse. The reason for a refusal states how many repairs there were.
 const READ_BEYOND_BUDGET: usize = 100;
 
 /// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
@@ -24,10 +24,10 @@ const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outco
 /// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
 /// can change the decision, which is the case in two situations:
 ///
-/// - The walk has passed the start of the incident, and no older repair counts for the cooldown or
-///   the window.
-/// - The breaker is open. The first rule about the incident then refuses, whatever the older
-///   records contain.
+/// - The repairs read so far reach back beyond the start of the incident, and no older repair
+///   counts towards the cooldown or the window.
+/// - The breaker is open. The first rule about the incident then refuses, no matter what the
+///   older records contain.
 ///
 /// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
 /// all the way back to the start of the incident, because no limit counts them.
@@ -89,8 +89,8 @@ impl<'a> Walk<'a> {
         span_millis(self.horizon.limits.healthy_for)
     }
 
-    /// Goes back to a repair, whose start and end are also in milliseconds since 1970. Returns
-    /// `false` if neither this repair nor any older one counts.
+    /// Goes back to the repair `past`. `began` and `ended` are its start and end, in milliseconds
+    /// since 1970. Returns `false` if neither this repair nor any older one counts.
     fn reach(&mut self, past: PastRepair, began: i64, ended: i64) -> rusqlite::Result<bool> {
         self.is_over |= self.history.reset.is_some_and(|reset| past.ended >= reset);
         if !self.is_over {

@@ -13,13 +13,14 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data that goes into the text of a fix. Root's process has read all of it itself.
+/// The data that goes into the text of a fix. The process that runs as root has read all of it
+/// itself, so the text can contain commands for root.
 pub struct FixContext<'a> {
     /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
-    /// The paths that the command line names.
+    /// The paths that were given on the command line.
     pub site: &'a Context,
-    /// The policy; absent if it cannot be used.
+    /// The policy with its paths; absent if the policy cannot be used.
     pub config: Option<&'a Config>,
 }
 
@@ -61,8 +62,9 @@ impl FixContext<'_> {
             CorrectPolicy => "correct this mistake in the policy".into(),
             NameNagiosCfg => "pass its path with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // Nagios creates a new file when it restarts. Root must not change files in Nagios'
-            // directories, so the command deletes the old one as Nagios' user.
+            // Delete the file, because Nagios creates it again when it restarts. The command
+            // deletes it as Nagios' user, because root must not change files in Nagios'
+            // directories.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -127,8 +129,8 @@ impl FixContext<'_> {
             ServerFix::MakeLedgerDirectory => {
                 Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
             }
-            // Nagios' user can put links into this directory. So chown, which runs as root, must
-            // not follow links (-h), and chmod runs as Nagios' user.
+            // Nagios' user can put links into this directory. For this reason chown, which runs as
+            // root, does not follow links (-h), and chmod runs as Nagios' user.
             ServerFix::OwnLedger => Paste::here(format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"
@@ -170,7 +172,7 @@ impl FixContext<'_> {
         (found.mode() & bit == 0).then(|| format!("chmod {who}+x {}", path(directory)))
     }
 
-    /// Returns the command that creates the private key at the path named in the policy.
+    /// Returns the command that creates the host's private key at the path named in the policy.
     fn make_key(&self, host: &str) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         match self.place(&SiteFile::Key(host.to_owned())) {
@@ -210,8 +212,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // Another program could mistake a name that starts with `-` for an option. Let the admin
-        // fill in such a name.
+        // Another program could mistake a name that starts with `-` for an option. Print HOST in
+        // place of such a name, and let the admin fill it in.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -312,8 +314,8 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file, taken only from configuration that root's process has read
-    /// itself.
+    /// Returns the path of a file. Takes it only from configuration that the process running as
+    /// root has read itself.
     fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -338,8 +340,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether root can safely run a command on `path`. This is the case if only root can change the
-/// directories above it and `path` is not a link. Then no other account can redirect the command to
+/// Whether root can safely run a command on `path`. It can if only root can change the directories
+/// above `path`, and `path` is not a link. No other account can then redirect the command to
 /// another file.
 fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();

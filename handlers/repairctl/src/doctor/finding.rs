@@ -36,7 +36,8 @@ pub struct DoctorFinding {
     pub fix: Option<Fix>,
 }
 
-/// A hint at the end of some error messages. doctor removes it, because it prints the fix itself.
+/// A hint to run doctor, at the end of some error messages. A finding must not contain it, because
+/// the reader is already running doctor.
 const SEE_DOCTOR: &str = concat!("; ", policy::see_doctor!());
 
 /// Returns the result of a check that found no problem.
@@ -57,7 +58,7 @@ pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }
 
-/// Returns [`ok`] with `text` if there are no `reasons`, and [`wrong`] with the reasons otherwise.
+/// Returns [`wrong`] with the `reasons`, or [`ok`] with `text` if there are no reasons.
 pub fn ok_unless(
     check: &'static str,
     text: String,
@@ -67,8 +68,9 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns an error's text without two of its parts: "nothing was run", because doctor requests no
-/// repair, and the command, because the fix contains it on a line that is not wrapped.
+/// Returns an error's text without two of its parts. The words "nothing was run" are left out
+/// because doctor never requests a repair. The command is left out because the fix contains it, on
+/// a line that is not wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));

@@ -1,9 +1,9 @@
 //! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
-//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. Root's
-//! process builds the text from a template and from data that it read itself. Nagios' user can
-//! forge findings, but the only part of a finding that reaches a command is the host's name, in
-//! quotes.
+//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. The
+//! process that runs as root builds the text from a template and from data that it has read itself.
+//! Nagios' user can forge findings, but the only part of a finding that reaches a command is the
+//! host's name, in quotes.
 
 use std::fmt;
 
@@ -73,19 +73,20 @@ pub enum ServerFix {
 pub enum SiteFile {
     /// The policy, policy.json.
     Policy,
-    /// The private key for the host with this name.
+    /// The private key for logging in to the host with this name.
     Key(String),
-    /// The ledger, which is an SQLite database.
+    /// The ledger, which is a SQLite database.
     Ledger,
-    /// Nagios' `command_file`, a pipe from which it reads commands.
+    /// Nagios' `command_file`, which is the pipe from which Nagios reads commands.
     CommandFile,
     /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,
-    /// Nagios' `object_cache_file`, with all objects after templates are resolved.
+    /// Nagios' `object_cache_file`, which lists all objects with their templates resolved.
     ObjectCache,
 }
 
-/// The fixes for problems with a host. The cause is on the host or in this server's data about it.
+/// The fixes for problems with a host. The cause is on the host or in this server's data about the
+/// host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {

@@ -11,10 +11,10 @@ use transport::{
 use super::finding::{DoctorFinding, DoctorVerdict, cause, note, ok, wrong};
 use super::fix::HostFix;
 
-/// Time for all requests to one host.
+/// Time limit for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Clock skew, in seconds, above which doctor adds a note, because the logs of two machines are
-/// then hard to compare.
+/// Clock skew in seconds above which doctor adds a note. A larger skew makes it hard to compare the
+/// logs of the two machines.
 const SKEW: u64 = 60;
 
 /// A host to be checked, and what its gate must offer.
@@ -24,13 +24,12 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether one of `needs` is enough. This is the case if no object and no ladder names a repair
-    /// for this host.
+    /// Whether it is enough if the gate offers one of `needs`. This is the case if no object and no
+    /// ladder names a repair for this host.
     pub any: bool,
 }
 
-/// Runs the checks in order. Stops at the first failure after which all other checks would fail
-/// too.
+/// Runs the checks in order. Stops after a failure that would make all remaining checks fail too.
 pub fn examine(target: &Target) -> Vec<DoctorFinding> {
     let deadline = Instant::now() + LIMIT;
     let mut findings = Vec::new();
@@ -119,8 +118,9 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each repair that has nearly reached its maximum number of records at the gate.
-/// At the maximum, the gate refuses the repair. Older gates do not answer this request.
+/// Adds a note for each repair whose records at the gate have nearly reached the maximum number.
+/// Once they reach the maximum, the gate refuses the repair. Older gates do not answer this
+/// request, so their hosts get no note.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -144,7 +144,8 @@ fn login_failure(why: &Error) -> DoctorFinding {
         | Error::Passphrase { .. } => {
             return wrong("login", "no login without a usable key", HostFix::KeyFirst);
         }
-        // In both cases an attacker in the network could be answering instead of the host.
+        // In both cases an attacker on the network could be answering instead of the host. The fix
+        // tells the admin to find out before replacing the key.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
             ("known host", HostFix::Replace)
         }
@@ -186,8 +187,8 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns whether the gate answered. If it did not, further requests are
-/// pointless.
+/// Checks one repair. Returns `false` if the gate did not answer. It will then not answer further
+/// requests either.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,

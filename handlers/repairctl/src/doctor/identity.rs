@@ -1,5 +1,5 @@
 //! Checks the account that doctor runs as. Repairs run as Nagios' user, so a check that succeeds
-//! with root's HOME, groups and agent proves nothing about repairs.
+//! with root's HOME, groups and SSH agent proves nothing about repairs.
 
 use std::fs;
 

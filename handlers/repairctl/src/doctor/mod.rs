@@ -31,7 +31,7 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// The findings about this server (with `None`), followed by those about each host.
+/// Each group of findings, with the host that they are about, or with `None` for this server.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
 /// Time limit for checking all hosts. Each host also has its own, shorter deadline.
@@ -148,7 +148,7 @@ fn nagios_config(
     findings
 }
 
-/// Reports each host from the command line that neither Nagios' objects nor the policy contain.
+/// Reports each host on the command line that is neither in Nagios' objects nor in the policy.
 fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> Vec<DoctorFinding> {
     let known = |host: &&String| {
         objects.address(host).is_some() || config.routes.hosts().any(|name| name == *host)
@@ -160,8 +160,9 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Returns the hosts to check: those on the command line or, if it names none, the hosts that opted
-/// in and all hosts in the policy and its ladders, except for pure jump hosts.
+/// Returns the hosts to check. These are the hosts named on the command line. If it names none,
+/// they are the hosts that opted in and all hosts in the policy and its ladders, except for hosts
+/// that serve only as jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);

@@ -9,8 +9,9 @@ use std::thread;
 use super::finding::DoctorFinding;
 use super::host::{self, Target};
 
-/// Checks all hosts, up to `jobs` of them at a time, and calls `report` in the order of `targets`.
-/// Each host has a deadline, so this function returns even if hosts do not answer.
+/// Checks all `targets`, up to `jobs` of them at a time, and calls `report` for each of them in the
+/// order of `targets`. Each host has a deadline, so this function returns even if hosts do not
+/// answer.
 pub fn examine(
     targets: &[Target],
     jobs: usize,

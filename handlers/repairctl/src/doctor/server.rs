@@ -20,12 +20,11 @@ use crate::context::{Context, UnusablePolicy};
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
-/// If the status file is older than this, Nagios is considered stopped. A running Nagios writes the
+/// Age above which a status file means that Nagios is probably stopped. A running Nagios writes the
 /// file every few seconds.
 const STATUS_AGE: Duration = Duration::from_secs(300);
 
-/// Reports a policy that root does not accept because a group can write to it, although Nagios'
-/// user does accept it.
+/// Reports a policy that Nagios' user accepts but root does not, because a group can write to it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     match context.config() {
         Err(UnusablePolicy::Bad(why @ BadPolicy::WritableByGroup(_))) => {
@@ -124,8 +123,8 @@ pub fn ledger(config: &Config) -> DoctorFinding {
         };
         return wrong("ledger", text, fix);
     }
-    // If root created files in the directory before giving it to this user, this user cannot write
-    // to them.
+    // If root created files in the directory before giving the directory to this user, this user
+    // cannot write to those files.
     if let Some(file) = ledger::unwritable(path) {
         let text = format!("{} is not writable by this user", file.display());
         return wrong("ledger", text, ServerFix::OwnLedger);
@@ -174,8 +173,8 @@ fn pipe_fix(file: &Path) -> ServerFix {
         Ok(true) if access(file, Access::WRITE_OK).is_err() => {
             ServerFix::ReadNagiosFile(SiteFile::CommandFile)
         }
-        // Nagios creates the pipe when it starts, and reads it as long as it runs. So Nagios is
-        // probably not running.
+        // The pipe is missing, or nobody reads it. A running Nagios always reads the pipe, which it
+        // creates when it starts. So Nagios is probably not running.
         Ok(_) => ServerFix::StartNagios,
     }
 }

@@ -10,7 +10,7 @@ use super::finding::{DoctorFinding, note, ok};
 use super::fix::{CRON_FILE, SWEEP_TIMER, ServerFix};
 
 /// Checks the systemd timer or the cron job. Returns `None` if the policy names no status file,
-/// because sweeps then cannot run.
+/// because no sweep can run without one.
 pub fn check(config: &Config) -> Option<DoctorFinding> {
     config.status_file.as_ref()?;
     if Path::new(CRON_FILE).exists() {
@@ -25,7 +25,7 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
     }
     match (systemctl("is-enabled").as_str(), systemctl("is-active").as_str()) {
         // On a minimal system without D-Bus, only root can query whether the timer is active.
-        // Accept an empty answer.
+        // Accept an empty answer as well, so that doctor reports no problem there.
         ("enabled", "active" | "") => Some(ok("sweep", SWEEP_TIMER)),
         ("disabled", "active") => {
             off(&format!("{SWEEP_TIMER} will not start at boot"), ServerFix::EnableSweep)

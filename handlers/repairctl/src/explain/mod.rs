@@ -33,7 +33,7 @@ use observed::ObservedObject;
 /// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// Description of the object's state; `None` without a status file.
+    /// Description of the object's state; `None` if the policy names no status file.
     state: Option<String>,
     prediction: Prediction,
     /// The prediction for a broken state, if the object is in a good state now.
@@ -119,8 +119,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
     }
 }
 
-/// Returns what triggers the next attempt. If the decision allows a repair but the sweep would not
-/// offer the object, sets the prediction's `no_action`.
+/// Returns what triggers the next attempt. If the decision allows a repair but the sweep would
+/// leave the object alone, sets `prediction.no_action` to the sweep's reason.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -136,8 +136,8 @@ fn next(
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
             let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
                 .map_err(Problem::failed)?;
-            // A breaker closes, and an incident's budget is restored, after some time without a
-            // fault. As long as the fault persists, that time is unknown.
+            // A breaker closes, and an incident's budget is restored, only after some time without
+            // a fault. While the fault persists, nobody knows when that will be, so show no time.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)
@@ -160,8 +160,8 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// Collects the object's history from the ledger and the status file. Leaves out the actual state
-/// if `--state` assumes another one.
+/// Collects the object's history from the ledger and the status file. Leaves out the object's
+/// actual state if `--state` assumes another one.
 fn history(
     ledger: Option<&mut dyn Ledger>,
     call: &Invocation,

@@ -21,7 +21,7 @@ pub struct NextAttempt {
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// This is unknown, because the object's state is unknown.
+    /// Unknown, because the object's state is unknown.
     NotKnown,
     /// A check result. The object is in a good state, in a state that its repair does not cover, or
     /// in a SOFT state.
@@ -32,8 +32,9 @@ pub enum Waiting<'a> {
 }
 
 impl NextAttempt {
-    /// Returns the next attempt for an object. `rules` are the rules of its repair. `refused` is
-    /// the reason why an attempt would do nothing now, if there is one.
+    /// Returns the next attempt for an object. `rules` are the rules of the object's repair.
+    /// `refused` is the reason why an attempt would do nothing now, or `None` if a repair could
+    /// run.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,

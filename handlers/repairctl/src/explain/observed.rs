@@ -16,7 +16,7 @@ use crate::object::Object;
 pub struct ObservedObject<'a> {
     /// The command's arguments. With `--state`, they replace the object's actual state.
     pub args: &'a ExplainArgs,
-    /// Path of the policy, which handle_repair gets as `--policy`.
+    /// Path of the policy. Nagios would pass it to handle_repair as `--policy`.
     pub policy: &'a Path,
     /// Path of Nagios' status file, if the policy names one.
     pub status_file: Option<&'a Path>,
@@ -116,7 +116,7 @@ impl ObservedObject<'_> {
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
         // The status file does not contain the previous state. But if the state has been HARD for
-        // more than one check, the previous state was the same.
+        // more than one check, the previous state is the same as the current one.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());
         let last = if state_type == "HARD" && settled { state.clone() } else { String::new() };
@@ -133,8 +133,8 @@ impl ObservedObject<'_> {
         }
         if let Some(object) = object {
             number("--max-attempts", object.max_attempts.into());
-            // An assumed state is a different problem, so do not pass the current problem's ID for
-            // it.
+            // An assumed state is a different problem from the current one, so do not pass the
+            // current problem's ID.
             let is_real = args.state.is_none() && !object.state().is_good();
             let id = if is_real { object.problem_id } else { 0 };
             number("--problem-id", id);
@@ -150,7 +150,7 @@ impl ObservedObject<'_> {
     }
 }
 
-/// Parses `CRITICAL` or `CRITICAL;SOFT;2` into state, state type and attempt.
+/// Parses `CRITICAL` or `CRITICAL;SOFT;2` into the state, the state type and the attempt number.
 fn event_words(text: &str) -> Result<[String; 3], Problem> {
     let words: Vec<String> = text.split(';').map(|word| word.trim().to_uppercase()).collect();
     match <[String; 3]>::try_from(words) {

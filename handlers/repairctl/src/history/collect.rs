@@ -9,11 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::args::HistoryArgs;
 
-/// Number of records per part.
+/// Number of records in each part. The last part can have fewer.
 const PART: usize = 500;
 
-/// Number of refusals to count, unless `--limit` lists more. With this limit, nobody who wants to
-/// see the newest refusals must wait until all those of 90 days have been counted.
+/// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, anyone who
+/// wants to see only the newest refusals would have to wait until those of 90 days have been
+/// counted.
 const COUNTED: u32 = 10_000;
 
 /// A part of the records that match the arguments.
@@ -36,11 +37,11 @@ pub struct RefusalSummary {
     pub complete: bool,
 }
 
-/// A function that receives each part. It returns `Break` to stop.
+/// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. If the output also shows counts of refusals, as text without
-/// `--outcome` does, then passes on the counts of the matching refusals.
+/// Passes on the matching repairs. If the output is text and `--outcome` is not given, also passes
+/// on the counts of the matching refusals, which this output shows at the end.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,
@@ -63,7 +64,8 @@ pub fn repairs(
     }
 }
 
-/// Passes on the first `listed` matching refusals, or all of them for `None`, and then the counts.
+/// Passes on the first `listed` matching refusals, or all of them if it is `None`, and then the
+/// counts.
 pub fn refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
@@ -73,7 +75,7 @@ pub fn refusals(
     let (mut list, mut tally) = (Vec::new(), RefusalTally::default());
     let mut ended = ControlFlow::Continue(());
     let counted = listed.map(|listed| listed.max(COUNTED));
-    // Read one more refusal than is counted, to find out whether there are older ones.
+    // Read one more refusal than will be counted, to find out whether there are older ones.
     let read = Filter { limit: counted.map(|counted| counted.saturating_add(1)), ..*filter };
     ledger.each_refusal(&read, &mut |refusal| {
         if Some(tally.seen) == counted {
@@ -93,7 +95,7 @@ pub fn refusals(
     Ok(())
 }
 
-/// Passes on the records as a part if there are at least `least` of them.
+/// If `list` contains at least `least` records, passes them on as one part and empties the list.
 fn part<T>(
     list: &mut Vec<T>,
     least: usize,
@@ -106,7 +108,8 @@ fn part<T>(
     send(part(std::mem::take(list)))
 }
 
-/// Counts refusals. They must be added from the newest to the oldest.
+/// Counts refusals for each object and reason. Refusals must be added from the newest to the
+/// oldest.
 #[derive(Default)]
 struct RefusalTally {
     counts: HashMap<(String, Option<String>, RecordedReason), RefusalCount>,

@@ -69,8 +69,8 @@ impl Listing<'_> {
         }
     }
 
-    /// Returns the JSON object. Prints its beginning on the first call, which must therefore wait
-    /// until there is something to print, because an error must leave no output.
+    /// Returns the JSON object. The first call prints its beginning, so nothing may call this
+    /// before there is something to print. A command that fails must not have printed anything.
     fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
         let name = if self.args.refused { "refusals" } else { "repairs" };
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))
@@ -127,7 +127,8 @@ fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
     json!({ "counts": counts, "complete": refused.complete })
 }
 
-/// Returns the counts by reason, most frequent first: `8 cooling-down, 4 same-event`.
+/// Returns the number of refusals for each reason, most frequent first: `8 cooling-down, 4
+/// same-event`.
 fn reasons(counts: &[RefusalCount]) -> String {
     let mut sums = BTreeMap::<&str, u32>::new();
     for count in counts {

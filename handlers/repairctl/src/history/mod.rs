@@ -21,7 +21,7 @@ use listing::Listing;
 
 pub use record::{outcome, repair_json};
 
-/// Prints the records that match the arguments while it is still reading them.
+/// Prints each record that matches the arguments while it still reads further records.
 pub fn run(
     args: &HistoryArgs,
     context: &Context,

@@ -9,7 +9,7 @@ use super::merge::MergeError;
 use crate::gate_setup::GATE;
 use crate::paste::{Paste, path, with_sudo};
 
-/// Why `init` stops. Files that it has already created stay.
+/// Why `init` stops. The files that it has already created are kept.
 #[derive(Debug, thiserror::Error)]
 pub enum InitError {
     /// The effective user is not root.

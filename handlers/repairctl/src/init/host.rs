@@ -72,15 +72,15 @@ pub fn set_up(
     Ok(ToolResult::Fine)
 }
 
-/// Line that the script prints before the file. Init looks for it, because a login shell can print
-/// text of its own first.
+/// Line that the script prints before the content of repairs.json. Init ignores all output before
+/// this line, because a login shell can print text of its own first.
 const MARK: &str = "nagios-selfheal: repairs.json";
 
 /// The repairs.json that is on the host before init changes it.
 #[derive(Default)]
 struct HostRepairs {
-    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it to
-    /// notice whether the file has changed.
+    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it
+    /// with the current output, to notice whether the file has changed.
     sum: String,
     /// Content of the file; empty if it does not exist.
     text: String,
@@ -106,7 +106,7 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
 
 /// Maximum number of bytes that are read from the host's repairs.json. Longer files are cut off.
 const LARGEST: usize = 1 << 20;
-/// The repairs.json in the package repair-gate, which contains no repairs.
+/// The repairs.json from the package `repair-gate`. It contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
 
 /// Decides what the script does with the host's repairs.json.

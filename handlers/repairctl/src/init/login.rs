@@ -25,7 +25,7 @@ const SSH_FAILED: i32 = 255;
 /// Maximum length of a line in bytes. A longer line is split.
 const LONGEST: u64 = 1 << 20;
 
-/// The host to log in to, and the name of the user there.
+/// The host to log in to, and the account to log in as.
 #[derive(Debug)]
 pub struct Login {
     name: String,
@@ -158,8 +158,8 @@ fn relay_errors(from: impl Iterator<Item = impl Read>) -> String {
     said
 }
 
-/// Recognizes messages from OpenSSH's ssh(1), which are never translated. A host can forge them,
-/// but the result only determines which hint the host's own admin sees.
+/// Guesses why a script failed from the messages of OpenSSH's ssh(1), which are never translated. A
+/// host can forge them, but the result only determines which hint the host's own admin sees.
 fn failure(said: &str) -> LoginFailure {
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     if has(&["Could not resolve hostname"]) {

@@ -23,8 +23,8 @@ pub struct MergedFile {
     pub added: String,
 }
 
-/// Adds those entries of `repairs` that the object `repairs` in `text` lacks. Returns `None` if it
-/// already has all of them.
+/// Adds those of the new `repairs` that the object `repairs` in `text` lacks. Returns `None` if it
+/// already contains all of them.
 pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFile>, MergeError> {
     let mut wanted: Value = serde_json::from_str(text)?;
     let known = wanted.get_mut("repairs").and_then(Value::as_object_mut);

@@ -124,9 +124,9 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
     out.line(format!("(\n{script})"));
 }
 
-/// The templates from the package nagios-selfheal-config, in directories that Nagios already reads.
-/// If one of them exists, init must not suggest another copy, because Nagios refuses a template
-/// that is defined twice.
+/// The templates from the package `nagios-selfheal-config`, in directories that Nagios already
+/// reads. If one of these files exists, init must not suggest another copy, because Nagios refuses
+/// a template that is defined twice.
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 

@@ -1,5 +1,5 @@
-//! Simple repairs for a first setup. Each consists of a unit that the host restarts and a check
-//! that verifies the restart. All functions are pure.
+//! Simple repairs for a first setup. Each repair consists of a unit that the host restarts and a
+//! check that shows whether the restart helped. All functions are pure.
 
 use std::collections::BTreeSet;
 

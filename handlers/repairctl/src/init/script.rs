@@ -1,6 +1,7 @@
-//! The script that sets up a repaired host. An admin reads it and pastes it, or init passes it to
-//! `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted values are
-//! safe: checked names, a public key, JSON that init writes, and base64. All functions are pure.
+//! The script that sets up a repaired host. Either an admin reads it and pastes it, or init passes
+//! it to `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted
+//! values are safe: checked names, a public key, JSON that init writes, and base64. All functions
+//! are pure.
 
 use base64ct::{Base64, Encoding};
 
@@ -12,8 +13,8 @@ pub enum GateSource<'a> {
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
-    /// Like `Inside`, but for an admin who reads the script: it shows the program's size in place
-    /// of the program.
+    /// Like `Inside`, but the script contains only the program's size, because an admin is going to
+    /// read it.
     Elided(&'a [u8]),
 }
 
@@ -51,7 +52,8 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // The JSON cannot end the here-document early, because none of its lines can match the marker.
+    // The JSON cannot end the here-document early, because none of its lines can equal the line
+    // that ends the here-document.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(

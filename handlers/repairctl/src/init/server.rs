@@ -1,5 +1,5 @@
-//! Sets up the Nagios server: creates the directories, the key and the policy, and gives each its
-//! proper owner. Keeps files that already exist.
+//! Sets up the Nagios server: creates the directories, the key and the policy, and sets their
+//! owners. Keeps files that already exist.
 
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
@@ -78,8 +78,7 @@ impl ServerSetup<'_> {
     ) -> Result<(), InitError> {
         let is_there = match Directory::open(path) {
             Ok(_) => true,
-            // The directory belongs to Nagios' user, because an earlier run of init gave it to this
-            // user. Keep it.
+            // An earlier run of init created this directory and gave it to Nagios' user. Keep it.
             Err(safe_file::Error::Exposed { path: exposed, owner: theirs, .. })
                 if exposed == path && theirs == owner =>
             {
@@ -130,7 +129,7 @@ impl ServerSetup<'_> {
 }
 
 /// Opens the parent directory of `path`. Fails if another account could replace a directory in the
-/// path and thus mislead root.
+/// path, because root would then change files in the wrong place.
 fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| unreadable(path, why))
 }
@@ -155,7 +154,7 @@ fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     });
 }
 
-/// The policy.json in the package. Init replaces it, because it contains no repairs.
+/// The policy.json from the package. Init replaces this file, because it contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/policy.json");
 
 /// Creates the policy atomically unless there already is one. Returns whether it was created.

@@ -47,7 +47,7 @@ impl Split for LedgerArgs {
             Err(ledger::Error::Older { backup, .. }) => Some(backup),
             Err(why) => return Err(Problem::failed(why)),
         };
-        // `compact` opens the ledger, and opening the ledger migrates it.
+        // `compact` also migrates an old ledger, because opening a ledger migrates it.
         match (ledger::compact(path), backup) {
             (Ok(_), Some(backup)) => Ok(Migration::Done(backup)),
             (Ok(true), None) => Ok(Migration::Rewritten),
@@ -81,7 +81,7 @@ impl Split for LedgerArgs {
     }
 }
 
-/// Whether a worker keeps the ledger from being migrated.
+/// Whether the migration failed because the ledger is in use.
 fn is_in_use(why: &ledger::Error) -> bool {
     matches!(why, ledger::Error::WorkerAtWork { .. } | ledger::Error::InUse { .. })
 }

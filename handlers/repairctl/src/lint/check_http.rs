@@ -16,9 +16,9 @@ const LONG: &str = "hostname IP-address port source-address proxy noproxy url ur
 /// A word that the next version of check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
-    /// What happens to the word, as the finding's text.
+    /// What happens to the word. It becomes the finding's text.
     pub text: String,
-    /// What to write instead, as the finding's fix.
+    /// What to write instead. It becomes the finding's fix.
     pub fix: String,
 }
 

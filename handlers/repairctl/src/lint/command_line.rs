@@ -19,8 +19,8 @@ pub enum Quote {
 /// One word of a command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CommandWord {
-    /// The word without its quotes and with unexpanded macros. [`spell`] has encoded bytes that are
-    /// not UTF-8.
+    /// The word without its quotes and with unexpanded macros. Bytes that are not UTF-8 are encoded
+    /// by [`spell`].
     pub text: String,
     /// Whether the word contains an unquoted shell operator: `|`, `&`, `;`, `<` or `>`.
     pub is_operator: bool,
@@ -30,7 +30,7 @@ pub struct CommandWord {
 #[derive(Debug, Default)]
 pub struct CommandLine {
     pub words: Vec<CommandWord>,
-    /// Each `$` that opens a pair, and its byte offset.
+    /// The byte offset of each `$` that opens a pair, and how Nagios interprets the pair.
     pub dollars: Vec<(usize, Dollar)>,
     /// The name of each macro, without `$`, and the quotes around the macro.
     pub macros: Vec<(String, Quote)>,
@@ -96,8 +96,8 @@ impl RawWord {
     }
 }
 
-/// Expands macros and returns the bytes that Nagios passes. A macro stays unexpanded if `value`
-/// returns `None` for its name. `text` and the values must be encoded by [`spell`].
+/// Expands macros and returns the bytes that Nagios passes to the program. A macro stays unexpanded
+/// if `value` returns `None` for its name. `text` and the values must be encoded by [`spell`].
 pub fn fill(text: &str, value: impl Fn(&str) -> Option<String>) -> Vec<u8> {
     let text = unspell(text);
     let (mut filled, mut done) = (Vec::new(), 0);

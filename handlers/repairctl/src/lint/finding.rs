@@ -50,8 +50,8 @@ pub struct LintFinding {
     pub fix: String,
 }
 
-/// All findings, sorted by location. If several objects share a finding at one location, it is
-/// stored once, with the names of the objects.
+/// All findings, sorted by location. A finding that several objects share at one location is stored
+/// once, with the names of these objects.
 #[derive(Debug, Default)]
 pub struct Findings(BTreeMap<(Location, &'static str, String), (LintFinding, Vec<String>)>);
 

@@ -44,8 +44,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     }
 }
 
-/// A setting in nagios.cfg, and the finding to report if its value prevents repairs or impairs
-/// them.
+/// A setting in nagios.cfg, and the finding to report if the setting's value prevents or impairs
+/// repairs.
 struct Switch {
     name: &'static str,
     is_wrong: fn(&MainFile) -> bool,

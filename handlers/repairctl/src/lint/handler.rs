@@ -20,7 +20,7 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns `host` or `service`. In upper case, this word is also the prefix of the macros for
+    /// Returns `host` or `service`. In upper case, the same word starts the names of the macros for
     /// this kind of object.
     pub fn word(self) -> &'static str {
         match self {
@@ -29,7 +29,8 @@ impl ObjectKind {
         }
     }
 
-    /// Returns the name of the command for this kind in nagios-config/commands.cfg.
+    /// Returns the name of the command that nagios-config/commands.cfg defines for this kind of
+    /// object.
     pub fn command(self) -> &'static str {
         match self {
             ObjectKind::Host => "handle_host_repair",
@@ -46,8 +47,9 @@ const REPAIR: &str = "lint-repair";
 /// Sample value of `$_HOSTREPAIR$` in a service's handler.
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// Returns the sample value of a macro. All sample values differ. Service macros have no value in a
-/// host's handler, because Nagios does not expand them there.
+/// Returns the sample value of a macro. The macros for names and repairs have different values, so
+/// the parsed arguments show which of them the command line contains. Service macros have no value
+/// in a host's handler, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -85,8 +87,8 @@ pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
 
 /// How a command line calls handle_repair.
 pub enum HandlerCall {
-    /// handle_repair is a separate word. The strings are its arguments up to a shell operator, with
-    /// unexpanded macros.
+    /// handle_repair is a separate word. The strings are the arguments after it, which end at the
+    /// first shell operator. Their macros are not expanded.
     Direct(Vec<String>),
     /// handle_repair is part of an argument of another program, as in `sh -c '...'`.
     Nested,
@@ -100,8 +102,9 @@ pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
 }
 
-/// Returns the arguments of a program in a command line, up to a shell operator and with unexpanded
-/// macros. Returns `None` if the command line does not call the program.
+/// Returns the arguments that a command line passes to a program. They end at the first shell
+/// operator, and their macros are not expanded. Returns `None` if the command line does not call
+/// the program.
 pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Option<Vec<String>> {
     let is_it = |text: &str| text.rsplit('/').next() == Some(program);
     let at = line.words.iter().position(|word| is_it(&main.with_users(&word.text)))?;
@@ -109,13 +112,12 @@ pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Optio
     Some(after.map(|word| word.text.clone()).collect())
 }
 
-/// Whether handle_repair is named anywhere in `text`.
+/// Whether `text` contains the name handle_repair.
 pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
 
-/// Whether handle_repair is named in the part of a command line that Nagios ignores because it
-/// follows a `;`.
+/// Whether a command line names handle_repair after a `;`. Nagios ignores this part of the line.
 pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
@@ -168,7 +170,8 @@ pub fn policy(arguments: &[String], main: &MainFile) -> Option<PathBuf> {
 
 /// Checks a command line by itself, regardless of the objects that use it.
 pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> Vec<LintFinding> {
-    // Report only this error. Findings about missing arguments would only be its consequences.
+    // Report only this error, because it would also cause misleading findings about missing
+    // arguments.
     if let Some(broken) = cut(line, words).or_else(|| text_for_macros(words)) {
         return vec![broken];
     }
@@ -207,8 +210,8 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     })
 }
 
-/// Reports text between two `$` that is not a macro. Nagios passes it on unchanged and gives no
-/// warning.
+/// Reports text between two `$` that is not a macro. Nagios passes such text on unchanged and gives
+/// no warning.
 pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
     let (at, wrong) = words.dollars.iter().find_map(|(at, dollar)| match dollar {
         Dollar::Macro(_) | Dollar::Escaped => None,
@@ -229,8 +232,8 @@ pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
 }
 
 fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
-    // The values of these macros come from Nagios itself. They are states and numbers, and thus
-    // always one word.
+    // The values of these macros come from Nagios itself. They are states and numbers, which are
+    // always a single word and need no quotes.
     let own_words = ["STATE", "STATETYPE", "ATTEMPT", "DOWNTIME"];
     let own = name.strip_prefix("SERVICE").or_else(|| name.strip_prefix("HOST"));
     let is_output = ["OUTPUT", "PERFDATA", "COMMENT", "AUTHOR", "AUTHORNAME", "AUTHORALIAS"]

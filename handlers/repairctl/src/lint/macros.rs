@@ -15,8 +15,9 @@ pub enum Dollar {
     Last,
 }
 
-/// Finds each `$` that opens a pair, and its byte offset. Nagios pairs them from the left
-/// (`process_macros_r` in its core), so after a stray `$` all pairs are wrong.
+/// Returns the byte offset of each `$` that opens a pair, and how Nagios interprets the pair.
+/// Nagios pairs them from the left (`process_macros_r` in its core), so after a stray `$` all pairs
+/// are wrong.
 pub fn find(line: &[u8]) -> Vec<(usize, Dollar)> {
     let mut found = Vec::new();
     let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| at);
@@ -54,8 +55,8 @@ fn is_known(name: &str) -> bool {
         number.is_some_and(|number| (1..=most).contains(&number))
     };
     let is_custom = |kind: &str| name.strip_prefix(kind).is_some_and(|rest| !rest.is_empty());
-    // Try `$ARGn$` first. Most macros in check commands have this form, and searching all names is
-    // slow.
+    // Try `$ARGn$` first, because most macros in check commands have this form and a search through
+    // all names is slow.
     is_numbered("ARG", 32)
         || is_numbered("USER", 256)
         || is_numbered("CONTACTADDRESS", 6)

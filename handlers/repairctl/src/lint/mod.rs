@@ -58,7 +58,7 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
 
 #[derive(Debug, Default)]
 struct LintCounts {
-    /// Number of services with a `_REPAIR`, on all their hosts.
+    /// Number of services with a `_REPAIR`. A service on several hosts counts once for each host.
     services: usize,
     /// Number of hosts with a `_REPAIR`.
     hosts: usize,

@@ -1,5 +1,5 @@
-//! Checks whether a fault can lead to a repair, for every host and service that has a `_REPAIR` or
-//! calls handle_repair.
+//! Checks every host and service that has a `_REPAIR` or calls handle_repair, to find out whether a
+//! fault can lead to a repair.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -23,8 +23,8 @@ pub struct ObjectLinter<'a> {
     pub findings: &'a mut Findings,
     /// Whether Nagios would call handle_repair for at least one object.
     pub used: bool,
-    /// The event handlers that were parsed, by the kind of object and the text of `event_handler`.
-    /// Most objects share a few handlers.
+    /// The event handlers that were parsed so far, by the kind of object and the text of
+    /// `event_handler`. They are stored because most objects share a few handlers.
     handlers: HashMap<(ObjectKind, Rc<str>), Option<Rc<AttachedHandler<'a>>>>,
 }
 
@@ -91,7 +91,7 @@ impl<'a> ObjectLinter<'a> {
         undefined
     }
 
-    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not.
+    /// Returns how an `event_handler` calls handle_repair, or `None` if it does not call it.
     fn attached(
         &mut self,
         kind: ObjectKind,
@@ -107,7 +107,7 @@ impl<'a> ObjectLinter<'a> {
         let line = handler.as_ref().and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
             // The command calls handle_repair inside another argument or after a `;`. The check of
-            // the command reports that, so do not report it again.
+            // the command itself reports this mistake, so do not report it again.
             return;
         }
         let (word, right) = (subject.kind.word(), subject.kind.command());
@@ -150,8 +150,8 @@ impl<'a> ObjectLinter<'a> {
         }
         let is_service = subject.kind == ObjectKind::Service;
         if attached.call.as_ref().is_ok_and(|call| call.event.service.is_some() != is_service) {
-            // The handler is for the other kind of object. Any other findings would only be
-            // consequences of this mistake.
+            // This handler is for the other kind of object. Stop here, because any other findings
+            // would only be consequences of this mistake.
             return true;
         }
         if let Some(value) = subject.object.off(Directive::EventHandlerEnabled) {
@@ -206,7 +206,7 @@ impl<'a> ObjectLinter<'a> {
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
     }
 
-    /// Checks `event_handler_period`, a directive that exists since Nagios 4.5.
+    /// Checks `event_handler_period`, a directive that Nagios 4.5 introduced.
     fn period(&mut self, subject: &LintedObject<'_>) {
         let Some(value) = subject.object.get(Directive::EventHandlerPeriod) else { return };
         if self.configuration.objects.always.contains(&value.text) {
@@ -223,7 +223,7 @@ impl<'a> ObjectLinter<'a> {
     }
 
     /// Reports names of hosts and services that break the command line. A `'` ends the quotes
-    /// around the name, and handle_repair refuses names that start with `-`.
+    /// around a name, and handle_repair refuses names that start with `-`.
     fn names(&mut self, subject: &LintedObject<'_>) {
         let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
         for label in subject.labels.iter().filter(is_odd) {

@@ -18,10 +18,10 @@ pub struct AttachedHandler<'a> {
     pub line: &'a DirectiveValue,
     /// The arguments of handle_repair, with unexpanded macros.
     pub arguments: Vec<String>,
-    /// The result of handle_repair's own parser for these arguments, with sample values for the
-    /// macros.
+    /// The result of parsing these arguments with handle_repair's own parser, after replacing the
+    /// macros with sample values.
     pub call: Result<Invocation, RefusedArguments>,
-    /// The findings about the arguments, which are the same for all these objects.
+    /// The findings about the arguments. They apply to every object with this event handler.
     pub findings: Vec<LintFinding>,
 }
 
@@ -78,7 +78,7 @@ fn foreground(
     })
 }
 
-/// Returns the maximum duration of a ladder, without its last check.
+/// Returns the maximum duration of a ladder, without the check after the last rung.
 fn longest(rules: &Rules) -> Duration {
     rules.ladder.iter().map(|rung| rung.timeout + rung.settle).sum()
 }
@@ -137,8 +137,8 @@ fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
     Some((value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
 }
 
-/// Checks objects with `max_check_attempts 1`. Their first bad result is HARD, so the notification
-/// and the repair start together, and the previous result was always good.
+/// Checks objects with `max_check_attempts 1`. Their first bad result is already HARD, so Nagios
+/// notifies people when the repair has only just started. The previous result was always good.
 fn attempts(subject: &LintedObject<'_>, rules: &Rules) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::MaxCheckAttempts);
     let value = value.filter(|value| number(&value.text) == Some(1.0))?;

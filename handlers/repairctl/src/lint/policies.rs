@@ -24,8 +24,8 @@ impl Policies {
         Policies { default: context.policy.to_owned(), read: BTreeMap::new() }
     }
 
-    /// Returns the policy at the path `named`, or the default policy. Returns `None` if the policy
-    /// is unusable, which [`Policies::check`] reports.
+    /// Returns the policy at the path `named`, or the default policy if `named` is `None`. Returns
+    /// `None` for an unusable policy, which [`Policies::check`] reports.
     pub fn get(&mut self, named: Option<&Path>) -> Option<(PathBuf, &Config)> {
         let path = named.unwrap_or(&self.default).to_owned();
         let read = self.read.entry(path.clone()).or_insert_with(|| policy_file::read(&path));

@@ -1,5 +1,5 @@
 //! Finds event handlers that were switched off while Nagios was running. The configuration files do
-//! not contain this setting, but the retention file keeps it across restarts.
+//! not show this, but Nagios keeps the setting across restarts in its retention file.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -11,7 +11,8 @@ use policy::spell;
 
 use super::finding::{Findings, error};
 
-/// Checks the status file. An unreadable status file is ignored.
+/// Reports the handlers that are switched off according to Nagios' status file. Does nothing if the
+/// status file is unreadable.
 pub fn check(configuration: &Configuration, findings: &mut Findings) {
     let main = &configuration.main;
     let Some(named) = main.get("status_file") else { return };

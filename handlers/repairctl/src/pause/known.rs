@@ -1,4 +1,4 @@
-//! Checks that Nagios knows an object, because a pause has no effect if its name is mistyped.
+//! Checks that Nagios knows an object, because a pause for a mistyped name would have no effect.
 
 use engine::configuration::{self, MainFile};
 use engine::status_file;

@@ -96,7 +96,8 @@ impl Split for ResumeArgs {
         scope(host, service)?;
         let now = SystemTime::now();
         let config = context.config()?;
-        // Without a ledger there are no pauses. Do not create a ledger just to find that out.
+        // Without a ledger there are no pauses to end. Do not create a ledger just to find none in
+        // it.
         if context.ledger(config)?.is_none() {
             return Ok((None, Vec::new()));
         }
@@ -141,7 +142,8 @@ impl Split for StatusArgs {
     }
 }
 
-/// Returns the end of a pause that starts at `now` and lasts for `span`, the value of `--for`.
+/// Returns when a pause ends that starts at `now` and lasts for `span`, which is the value of
+/// `--for`.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;

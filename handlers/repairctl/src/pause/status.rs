@@ -21,7 +21,7 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// How long `status` shows a repair with an unknown outcome after it ended.
+/// How long after its end `status` still shows a repair with an unknown outcome.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of all repairs at one point in time.
@@ -34,7 +34,7 @@ pub struct RepairStatus {
     /// The number of running repairs that count towards the fleet limit.
     busy: u32,
     /// The number of repairs that were started within the last `fleet.started.per`, and how long
-    /// ago the first of them was started.
+    /// ago the first of these repairs was started.
     started: (u32, Duration),
     breakers: Vec<OpenBreaker>,
     unknown: Vec<Record>,
@@ -58,7 +58,7 @@ struct OpenBreaker {
     host: String,
     service: Option<String>,
     ineffective: u32,
-    /// How long until the breaker closes if the fault does not return.
+    /// Time until the breaker closes if the fault does not return.
     left: Duration,
 }
 
@@ -75,7 +75,7 @@ impl FleetTrouble {
 }
 
 impl RepairStatus {
-    /// Reads the ledger and Nagios' status file.
+    /// Reads the state of all repairs from the ledger and from Nagios' status file.
     pub fn read(context: &Context) -> Result<RepairStatus, Problem> {
         let (now, config) = (SystemTime::now(), context.config()?);
         let mut status = RepairStatus {

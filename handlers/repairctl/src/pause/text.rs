@@ -10,7 +10,8 @@ use crate::object::Object;
 /// Returns the scope of a pause or resume command: `everything`, `web1` or `web1/HTTP`.
 ///
 /// # Errors
-/// A name is empty. A script with an empty variable must not pause everything.
+/// Returns an error if a name is empty, so that a script with an empty variable does not pause
+/// everything.
 pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
     if host == Some("") || service == Some("") {
         return Err(Problem::Usage(

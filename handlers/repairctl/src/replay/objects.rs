@@ -11,12 +11,12 @@ use policy::{Event, ObjectState, RepairName, StateType, spell, unspell};
 
 use super::simulated_ledger::SimulatedLedger;
 
-/// Where replay gets the repair of each object from. The log does not contain it.
+/// Where replay gets the repair of each object from. The log does not name repairs.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
     /// From Nagios' configuration or object cache.
     Configuration(&'a Configuration),
-    /// From the command line: every service in the log is assumed to have this repair.
+    /// From the command line. Every service in the log is assumed to have this repair.
     All(RepairName),
 }
 
@@ -42,8 +42,8 @@ pub struct ReplayedObject {
     pub problem: u64,
     pub last_change: Option<LoggedChange>,
     pub ledger: SimulatedLedger,
-    /// Start and end of the repair that is assumed to have ended the current fault, in seconds
-    /// since 1970. `None` after the log has shown a recovery.
+    /// Start and end, in seconds since 1970, of the repair that is assumed to have ended the
+    /// current fault. `None` after the log has shown a recovery.
     pub healed: Option<(u64, u64)>,
     /// Start, end and job of the most recent repair of this host or of a service on it.
     pub busy: Option<(u64, u64, u64)>,
@@ -55,11 +55,11 @@ pub struct ReplayedObject {
 #[derive(Debug, Clone, Copy)]
 pub struct LoggedChange {
     pub change: StateChange,
-    /// Time of the first line in seconds since 1970.
+    /// Time of the first log line for this change, in seconds since 1970.
     pub at: u64,
-    /// Whether the first line was an event handler call.
+    /// Whether the first log line for this change was an event handler call.
     pub as_call: bool,
-    /// Whether the log contained both lines.
+    /// Whether the log contained both lines for this change.
     pub twice: bool,
 }
 
@@ -102,7 +102,7 @@ pub struct ReplayedObjects {
     all: Vec<ReplayedObject>,
     /// Index into `all` for each `host` and `host;service`.
     index: HashMap<Rc<[u8]>, usize, RandomState>,
-    /// Index of the last object whose state was logged.
+    /// Index of the object whose state was logged last.
     last: usize,
     /// The repair that every service in the log is assumed to have.
     repair: Option<RepairName>,
@@ -112,7 +112,7 @@ pub struct ReplayedObjects {
     pub troubled: u32,
 }
 
-/// Maximum number of objects. Only a log that somebody forged to exhaust the memory contains more.
+/// Maximum number of objects. A log that contains more was probably forged to exhaust the memory.
 const MOST: usize = 200_000;
 
 impl ReplayedObjects {
@@ -202,8 +202,8 @@ impl ReplayedObjects {
 
     /// Like [`ReplayedObjects::find`], but faster for lines that log current states. After each log
     /// rotation Nagios logs the states of all objects, always in the same order, and most lines of
-    /// a large site's log are of this kind. So this method first tries the object that came next
-    /// last time.
+    /// a large site's log are of this kind. This method first tries the object whose state followed
+    /// the last object's state in the previous rotation.
     pub fn find_next(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         let next = self.all.get(self.last).map_or(0, |last| last.next);
         let is_next = self.all.get(next).is_some_and(|next| *next.name == *object);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
 
-/// Maximum number of repairs or refusals that are kept per object, as in the real ledger. No limit
-/// in a policy can be higher.
+/// Maximum number of repairs, and of refusals, that are kept for one object. The real ledger has
+/// the same limit, and no limit in a policy can be higher.
 const ENOUGH: usize = 1000;
 
-/// A repair that would have run.
+/// A repair that would have run in a replay.
 #[derive(Debug, Clone)]
 pub struct SimulatedRepair {
     /// Number of the repair, counted from 1 over all objects.
@@ -63,7 +63,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// Returns the repairs in the form that the decision needs, with ages in place of times.
+    /// Returns the repairs in the form that the decision needs, which has ages instead of times.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),
@@ -79,8 +79,8 @@ impl SimulatedLedger {
         self.refused.iter().map(|at| age(*at, now)).collect()
     }
 
-    /// Returns the ID of a recent job that this problem started or, if `change` is given, that
-    /// exactly this change started.
+    /// Returns the ID of a recent job that this problem started. If `change` is given, the job must
+    /// have been started by exactly this change.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;

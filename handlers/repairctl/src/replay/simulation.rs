@@ -39,7 +39,7 @@ pub struct ReplayDecision<'a> {
 /// The counts for all objects together.
 #[derive(Debug, Default)]
 pub struct ReplayCounts {
-    /// Times of the earliest and latest line, in seconds since 1970.
+    /// Times of the earliest and latest lines, in seconds since 1970.
     pub span: Option<(u64, u64)>,
     /// Number of log lines that were read.
     pub lines: u64,
@@ -47,15 +47,15 @@ pub struct ReplayCounts {
     pub healed: u64,
     /// Repairs after which the log still shows the fault.
     pub failed: u64,
-    /// Events that called for a repair and were refused, by reason.
+    /// Events that called for a repair and were refused, counted by reason.
     pub refused: BTreeMap<&'static str, u64>,
-    /// Events that did not call for a repair, by reason.
+    /// Events that did not call for a repair, counted by reason.
     pub not_called_for: BTreeMap<&'static str, u64>,
     /// Events that are ignored, because an earlier repair is assumed to have ended the fault.
     pub spared: u64,
 }
 
-/// A callback that is called with each decision.
+/// A function that receives each decision.
 pub type OnDecision<'a> = &'a mut dyn FnMut(&ReplayDecision<'_>);
 
 /// A replay in progress: the objects with their simulated records, and the counts so far.
@@ -65,12 +65,12 @@ pub struct Simulation<'a> {
     pub counts: ReplayCounts,
     /// Start and end of each repair that counts towards the fleet limits, in seconds since 1970.
     fleet: VecDeque<(u64, u64)>,
-    /// Number of repairs so far. The same number is the ID of the most recent job.
+    /// Number of repairs so far, which is also the ID of the most recent job.
     jobs: u64,
 }
 
-/// Nagios logs an alert and a handler call for the same change. This is the maximum number of
-/// seconds between the two lines. The difference is usually 0 or 1.
+/// Maximum number of seconds between two log lines for the same change. Nagios can log a change
+/// both as an alert and as a handler call. The difference is usually 0 or 1.
 const LOGGED_TWICE_WITHIN: u64 = 60;
 /// Number of seconds after the latest possible end of a repair. A recovery within this time still
 /// counts as the effect of the repair.
@@ -141,7 +141,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether this change has already been processed because of its other log line.
+    /// Whether this change has already been processed, because Nagios logged it twice.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -157,8 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's most recent repair, as shown by the next line about the
-    /// object.
+    /// Sets the outcome of the object's most recent repair, which follows from the next log line
+    /// about the object.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
@@ -277,8 +277,8 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. For a SOFT event Nagios sends none, so a notification in the same
-            // second is for something later and counts as saved.
+            // can prevent it. Nagios sends none for a SOFT event, so a notification in the same
+            // second is for a later event and counts as saved.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -314,8 +314,9 @@ fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification, and counts it as saved if a repair has already ended the fault. If it was
-/// sent in the same second as a HARD event, it was already on its way when the repair started.
+/// Counts a notification. If a repair has already ended the fault, also counts the notification as
+/// saved. A notification in the same second as a HARD event was already on its way when the repair
+/// started, so it does not count as saved.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;

@@ -126,8 +126,8 @@ impl Summary<'_> {
         self.list(out);
     }
 
-    /// If the policy names no status file, returns a note that acknowledgements and flapping do not
-    /// count, although the logs show them.
+    /// If the policy names no status file, returns a note that acknowledgements and flapping are
+    /// ignored, although the logs show them.
     fn status(&self) -> &'static str {
         if self.options.knows_status {
             ""
@@ -170,8 +170,8 @@ impl Summary<'_> {
         }
     }
 
-    /// Prints the summary as JSON. `in_one_line` must be set after decisions, because each of them
-    /// is JSON on a line of its own.
+    /// Prints the summary as JSON. Set `in_one_line` if decisions were printed before, because each
+    /// decision is JSON on a line of its own.
     pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// Maximum number of hosts in the figures. The chart and the table of hosts show them.
+/// Maximum number of hosts with figures of their own, which the chart and the table of hosts show.
 pub const HOSTS: usize = 100;
-/// Maximum number of objects in the figures. The table of the worst offenders shows them.
+/// Maximum number of objects with figures of their own, which the table of the worst offenders
+/// shows.
 pub const OFFENDERS: usize = 15;
 /// Maximum number of objects listed because an open breaker refused their repairs.
 pub const STOPPED: u32 = 10;
@@ -27,19 +28,20 @@ pub struct Figures {
     pub made: SystemTime,
     /// The parts of the period, for example its days.
     pub parts: Parts,
-    /// The figures of the period.
+    /// The figures for the period.
     pub now: PeriodFigures,
-    /// The figures of the previous period. They lack the figures of parts, hosts and objects.
+    /// The figures for the previous period. They do not include figures for parts, hosts or
+    /// objects.
     pub before: PeriodFigures,
 }
 
-/// The figures computed from the records of one period. Apart from the durations, their size does
+/// The figures for one period, computed from its records. Apart from the durations, their size does
 /// not depend on the number of records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodFigures {
-    /// The counts of the whole period.
+    /// The counts for the whole period.
     pub sum: RepairCounts,
-    /// The counts of each part of the period.
+    /// The counts for each part of the period.
     pub trend: Vec<RepairCounts>,
     /// The [`HOSTS`] hosts with the most repairs.
     pub hosts: Vec<HostFigures>,
@@ -68,7 +70,7 @@ pub struct RepairCounts {
     pub could_not_run: u32,
     /// Repairs with an unknown outcome.
     pub unknown: u32,
-    /// Repairs that have not ended yet.
+    /// Repairs that have not finished yet.
     pub running: u32,
     /// Healed repairs whose fault relapsed. They also count as `healed`.
     pub relapsed: u32,
@@ -81,31 +83,31 @@ pub struct RepairCounts {
     pub times: Vec<Duration>,
 }
 
-/// The figures of one host.
+/// The figures for one host.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HostFigures {
     /// The host's name in Nagios.
     pub host: String,
     /// The numbers of healed and escalated repairs in each part of the period.
     pub parts: Vec<(u32, u32)>,
-    /// The counts of the whole period.
+    /// The counts for the whole period.
     pub sum: RepairCounts,
 }
 
-/// The figures of one service, or of a host itself.
+/// The figures for one service, or for a host itself.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ObjectFigures {
     /// The host's name in Nagios.
     pub host: String,
     /// The service's description; absent for the host itself.
     pub service: Option<String>,
-    /// The repairs and refusals of the whole period.
+    /// The counts of repairs and refusals for the whole period.
     pub sum: RepairCounts,
 }
 
 /// Serializes durations as milliseconds, which is how the ledger records them. By default serde
-/// makes an object of each duration, and those of a month would take more memory than everything
-/// else.
+/// turns each duration into an object, and the durations of a month would then take more memory
+/// than all other data.
 mod milliseconds {
     use std::time::Duration;
 
@@ -154,15 +156,15 @@ impl RepairCounts {
         self.not_healed + self.could_not_run + self.unknown
     }
 
-    /// Returns the percentage of ended repairs that healed the fault. Returns `None` if no repair
-    /// has ended.
+    /// Returns the percentage of finished repairs that healed the fault. Returns `None` if no
+    /// repair has finished.
     pub fn healed_share(&self) -> Option<f64> {
         let ended = self.healed + self.escalated();
         (ended > 0).then(|| 100.0 * f64::from(self.healed) / f64::from(ended))
     }
 
-    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` is between
-    /// 0 and 1.
+    /// Returns a percentile of the times to heal, using the nearest-rank method. `part` must be
+    /// between 0 and 1, for example 0.9 for the 90th percentile.
     pub fn percentile(&self, part: f64) -> Option<Duration> {
         quantile(&self.times, part)
     }
@@ -209,7 +211,7 @@ impl PeriodFigures {
     }
 }
 
-/// Computes the figures of one period from its repairs.
+/// Computes the figures for one period from its repairs.
 pub struct FigureCounter<'a> {
     parts: &'a Parts,
     figures: PeriodFigures,
@@ -249,7 +251,7 @@ impl<'a> FigureCounter<'a> {
         }
     }
 
-    /// Returns the figures.
+    /// Returns the figures for all repairs that were added.
     pub fn figures(self) -> PeriodFigures {
         let mut figures = self.figures;
         figures.sum.times.sort_unstable();
@@ -261,7 +263,7 @@ impl<'a> FigureCounter<'a> {
     }
 }
 
-/// Whether the repair ended without healing the fault. Every such repair is escalated.
+/// Whether the repair finished without healing the fault. Every such repair is escalated.
 fn is_escalated(record: &Record) -> bool {
     record.outcome.is_some_and(|how| how != RepairOutcome::Healed)
 }

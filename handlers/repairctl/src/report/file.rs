@@ -25,9 +25,9 @@ pub enum ReplaceError {
     Io(#[from] io::Error),
 }
 
-/// Returns a command to append to an error message. With this command root creates the page, and
-/// the owner of the directory writes it to the file. Returns an empty string if the owner is root
-/// or has no account.
+/// Returns a command to append to an error message. The command creates the page as root, and
+/// writes it to the file as the owner of the directory. Returns an empty string if the owner is
+/// root or has no account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
@@ -52,7 +52,7 @@ fn by_owner(why: &safe_file::Error, to: &Path) -> String {
 /// Replaces a regular file, or creates it.
 ///
 /// # Errors
-/// The path is not a regular file, or its directory is not safe to write to.
+/// Returns an error if the path is not a regular file, or if its directory is not safe to write to.
 pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let to = std::path::absolute(to)?;
     if !rustix::process::geteuid().is_root() {

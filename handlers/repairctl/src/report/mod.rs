@@ -34,7 +34,7 @@ struct PageError {
 }
 
 impl Split for ReportArgs {
-    /// The figures of the period, and those of the previous period.
+    /// The figures for the period, and those for the previous period.
     type Data = (PeriodFigures, PeriodFigures);
 
     fn collect(&self, context: &Context) -> Result<Self::Data, Problem> {

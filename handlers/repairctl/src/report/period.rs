@@ -71,8 +71,8 @@ impl Period {
 }
 
 impl Periods {
-    /// Returns a month, written as `2026-11`, and the previous month. If the month is not over yet,
-    /// it is compared with the same part of the previous month.
+    /// Returns the periods for a month, written as `2026-11`, and for the previous month. If the
+    /// month is not over yet, it is compared with the same part of the previous month.
     pub fn of_month(text: Option<&str>, now: SystemTime) -> Result<Periods, BadPeriod> {
         let today = zoned(now)?;
         let first = match text {

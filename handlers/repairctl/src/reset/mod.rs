@@ -21,9 +21,9 @@ use args::ResetArgs;
 pub struct ResetResult {
     /// Whether the ledger has anything on record for the object. If not, nothing was reset.
     is_known: bool,
-    /// The objects whose repairs were held back before the reset, each with the reason.
+    /// The objects whose repairs were held back before the reset, each with the reason why.
     before: Vec<(String, String)>,
-    /// The objects whose repairs are still held back after the reset, each with the reason.
+    /// The objects whose repairs are still held back after the reset, each with the reason why.
     after: Vec<(String, String)>,
 }
 
@@ -42,7 +42,8 @@ impl Split for ResetArgs {
         }
         let config = context.config()?;
         let nothing = ResetResult { is_known: false, before: Vec::new(), after: Vec::new() };
-        // Without a ledger there are no breakers. Do not create a ledger just to find that out.
+        // Without a ledger there are no breakers to close. Do not create a ledger just to find none
+        // in it.
         if context.ledger(config)?.is_none() {
             return Ok(nothing);
         }
@@ -94,7 +95,7 @@ impl ResetArgs {
     }
 
     /// Returns the objects in the scope of this reset whose repairs are held back, each with the
-    /// reason.
+    /// reason why.
     fn held_back(
         &self,
         ledger: &mut dyn Ledger,

@@ -21,10 +21,10 @@ use args::ShowArgs;
 /// Why the argument does not identify one job.
 #[derive(Debug, thiserror::Error)]
 enum JobMatchError {
-    /// No job ID on record starts with the argument.
+    /// No recorded job ID starts with the argument.
     #[error("no job ID starts with '{}' (see 'repairctl history')", .0.escape_debug())]
     Unknown(String),
-    /// The IDs of several jobs start with the argument.
+    /// Several recorded job IDs start with the argument.
     #[error("several job IDs start with '{prefix}': {jobs}; give more of the ID")]
     Ambiguous { prefix: String, jobs: String },
 }
@@ -64,8 +64,8 @@ impl Split for ShowArgs {
     }
 }
 
-/// Returns the job whose ID is `prefix` or, if there is none, the only job whose ID starts with
-/// `prefix`.
+/// Returns the job whose ID is exactly `prefix`. If there is none, returns the job whose ID starts
+/// with `prefix`, which must be the only one.
 fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
     if let Some(exact) = found.iter().position(|record| record.job == prefix) {
         return Ok(found.swap_remove(exact));

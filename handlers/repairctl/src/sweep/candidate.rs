@@ -1,4 +1,4 @@
-//! Assesses one object: whether it missed its repair, and what the decision about a repair is now.
+//! Assesses one object: whether it missed its repair, and whether a repair may run now.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -16,13 +16,13 @@ use super::nagios_state::NagiosState;
 
 /// What the sweep does with one object.
 pub enum Candidate {
-    /// The rules of the object's repair do not cover its current state.
+    /// The rules of the object's repair do not cover the object's current state.
     NotCovered,
     /// The object did not miss its repair, or it is too early for another try.
     Ineligible(Ineligible),
-    /// The object cannot be offered, for example because its host has no address.
+    /// The sweep cannot start a worker for the object, for example because its host has no address.
     Unfit(String),
-    /// The object missed its repair, but the current decision is against a repair.
+    /// The object missed its repair, but a repair may not run now.
     Refused(MissedRepair, Reason, Box<Invocation>),
     /// The object missed its repair, and a worker can be started for it.
     Offered(MissedRepair, WorkerCall),
@@ -44,8 +44,8 @@ pub struct Assessor<'a> {
 }
 
 impl Assessor<'_> {
-    /// Checks whether an object missed its repair. If so, makes the decision from the current
-    /// ledger and the object's current state.
+    /// Checks whether an object missed its repair. If it did, decides from the current ledger and
+    /// the object's current state whether the repair may run now.
     pub fn assess(
         &self,
         object: &ObjectStatus,
@@ -57,8 +57,9 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The event's problem ID depends on why the repair was missed. To find that out from the
-        // ledger, only the host and the service matter, so any event for this object will do.
+        // The event's problem ID depends on why the repair was missed, and the ledger shows why. To
+        // search the ledger, only the host and the service matter, so any event for this object
+        // will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
@@ -90,8 +91,8 @@ impl Assessor<'_> {
         self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
-    /// Returns the call that Nagios would make with this project's commands.cfg, plus `--seen` with
-    /// the time of the last check.
+    /// Returns the call that Nagios would make with this project's commands.cfg, with the
+    /// additional option `--seen` for the time of the last check.
     fn worker_call(
         &self,
         object: &ObjectStatus,
@@ -114,8 +115,8 @@ impl Assessor<'_> {
             with_value("--host-downtime", host.downtime.to_string()),
             with_value("--problem-id", problem),
             with_value("--policy", self.policy),
-            // Tell the worker which check result the sweep saw, because Nagios can check the object
-            // again and rewrite the status file before the worker reads it.
+            // Tell the worker which check result the sweep saw. Nagios can check the object again
+            // and rewrite the status file before the worker reads it.
             with_value("--seen", checked.map_or(0, |since| since.as_secs()).to_string()),
         ];
         if let Some(before) = object.result_before() {
@@ -131,7 +132,8 @@ impl Assessor<'_> {
     }
 }
 
-/// Returns why an object missed its repair since it was last OK, or why it is ineligible.
+/// Returns why an object missed its repair since it was last OK, or why the sweep leaves the object
+/// alone.
 pub fn missed_repair(
     object: &ObjectStatus,
     program: &ProgramStatus,
@@ -142,8 +144,8 @@ pub fn missed_repair(
 ) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
-        // Repairs from before a reset do not count, because an admin who resets the breaker wants
-        // the repair to be tried again.
+        // Ignore repairs from before a reset, because an admin who resets the breaker wants the
+        // repair to be tried again.
         let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
         repairs = ledger.repairs_since(event, since)?;

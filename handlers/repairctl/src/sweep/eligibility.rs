@@ -19,7 +19,7 @@ pub struct EligibilityFacts<'a> {
     pub program: &'a ProgramStatus,
     /// The object's repairs since it was last OK, newest first.
     pub repairs: &'a [Record],
-    /// The [`policy::Reason::code`] of the last refusal since the object was last OK.
+    /// The [`policy::Reason::code`] of the most recent refusal since the object was last OK.
     pub refused: Option<&'a str>,
     /// The cooldown of the object's repair.
     pub cooldown: Duration,
@@ -29,13 +29,14 @@ pub struct EligibilityFacts<'a> {
 /// Why an object missed its repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MissedRepair {
-    /// The event handler left no record: the host, Nagios or the whole server was down.
+    /// The event handler left no record, because the host, Nagios or the whole server was down.
     NeverTried,
     /// A limit refused the repair. The string is the reason code.
     Refused(String),
     /// The job with this ID was reserved but could not run its repair.
     CouldNotRun(String),
-    /// The repair of the job with this ID may have run. Its worker died or its answer was lost.
+    /// The job with this ID may have run its repair. Its worker died, or the gate's answer was
+    /// lost.
     Unknown(String),
 }
 
@@ -45,7 +46,8 @@ pub enum Ineligible {
     /// An admin disabled the object's event handler.
     #[error("its event handler is disabled in Nagios")]
     HandlerDisabled,
-    /// The object's state dates from before Nagios was last started.
+    /// Nagios has not checked the object since Nagios was last started, so its state may be
+    /// outdated.
     #[error("Nagios has not checked it since Nagios was started")]
     NotCheckedYet,
     /// A repair is running.
@@ -60,7 +62,7 @@ pub enum Ineligible {
     /// The check after the repair was OK, but Nagios has reported the fault ever since.
     #[error("needs an admin: job {0} passed its own check, but Nagios still reports the fault")]
     StillBroken(String),
-    /// The outcome of two repairs is unknown, so a third one would be guesswork.
+    /// The outcomes of two repairs are unknown, so a third repair would be guesswork.
     #[error("needs an admin: the outcome of job {0} is unknown, and so is that of an earlier one")]
     UnknownTwice(String),
     /// The repair could not be run. The waiting time before the next try doubles after each
@@ -83,8 +85,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The scheduler has already queried the gates of dead workers and closed their records. So a
-    // record that is still open means that a repair is running.
+    // The scheduler has already queried the gates of dead workers and closed the records of their
+    // jobs. So a record that is still open means that a repair is running.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
@@ -110,7 +112,7 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
     }
 }
 
-/// Minimum time between two tries. It is needed because the cooldown can be zero.
+/// Minimum time between two tries. The cooldown alone is not enough, because it can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Doubles the waiting time after each repair that could not be run. Every try adds a comment in
@@ -133,9 +135,9 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 impl MissedRepair {
     /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID. A
     /// handler call by Nagios and an offer by the sweep then count as the same event, in either
-    /// order. But if the outcome of the object's job is unknown, that job has already used up the
-    /// event. The sweep then appends the job's ID, so one new event is possible for that job, while
-    /// repeated calls by Nagios are still ignored.
+    /// order. But a job whose outcome is unknown has already used up that event. For such a job,
+    /// the sweep appends the job's ID to the problem ID. This allows one more event for the job,
+    /// while repeated calls by Nagios are still ignored.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -183,7 +185,8 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
     }
 
-    /// Returns a service that was last OK at second 1000 and last checked at `last_check`.
+    /// Returns a service that was last OK at the time 1000 and last checked at `last_check`, both
+    /// in seconds since 1970.
     fn object(last_check: u64, handler: bool) -> ObjectStatus {
         let text = format!(
             "servicestatus {{\n\tcurrent_state=2\n\tstate_type=1\n\tlast_check={last_check}\n\
@@ -253,7 +256,8 @@ mod tests {
         use RepairOutcome::{CouldNotRun, Healed, NotHealed, Unknown};
         let checked = 9_000;
         for (repairs, refused, wanted) in [
-            // Nothing has run, because the host, Nagios or the server was down.
+            // No repair has run, because the host, Nagios or the server was down, or because a
+            // limit refused it.
             (&[][..], None, "never tried"),
             (&[], Some("fleet-running"), "was refused (fleet-running)"),
             (&[], Some("host-not-up"), "was refused (host-not-up)"),
@@ -336,8 +340,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. There are only a few, regardless of
-    /// the outcome.
+    /// Counts the tries in one day with a sweep every minute. There are only a few, whatever the
+    /// outcome of the repairs is.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

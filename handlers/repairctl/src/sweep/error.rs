@@ -10,7 +10,7 @@ use plugin_kit::Problem;
 /// Why a sweep does not start, or stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The policy does not name a status file, so there is nothing that the sweep could look at.
+    /// The policy names no status file, so the sweep cannot find out which objects have a fault.
     #[error(
         "{}: there is no \"status_file\", which a sweep needs; copy the value of status_file from \
          nagios.cfg; nothing was done",
@@ -34,7 +34,7 @@ pub enum SweepError {
         path: PathBuf,
         why: io::Error,
     },
-    /// The ledger failed before anything was offered.
+    /// The ledger failed before the sweep started any worker.
     #[error(transparent)]
     NotBegun(ledger::Error),
     /// The queue of handler calls, next to the ledger, cannot be used.

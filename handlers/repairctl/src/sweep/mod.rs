@@ -46,7 +46,8 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let calls = CallQueue::open(&config.ledger).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
-    // If nobody receives the event, the sweep has already ended. Ignore the error.
+    // Ignore an error. It means that nobody receives the event, because the sweep has already
+    // ended.
     let interrupt = move || drop(interrupted.send(SweepEvent::Interrupted));
     ctrlc::set_handler(interrupt).map_err(|why| {
         Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))
@@ -60,14 +61,15 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(result)
 }
 
-/// Time limit for deleting records. The next sweep deletes the rest. The limit is short because the
-/// sweep does not react to signals while it deletes.
+/// Time limit for deleting records. It is short because the sweep does not react to signals while
+/// it deletes. The next sweep deletes the remaining records.
 const DELETION_TIME: Duration = Duration::from_secs(5);
-/// Pause between two batches, so that waiting decisions get their turn.
+/// Pause between two batches of deletions, so that decisions that wait for the ledger get their
+/// turn.
 const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
 /// Deletes records that the policy no longer keeps. The sweep does this after the repairs, so that
-/// no decision has to wait for it.
+/// no decision about a repair has to wait for the deletion.
 fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
     let until = Instant::now() + DELETION_TIME;
     while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {

@@ -13,7 +13,7 @@ use super::error::SweepError;
 /// Maximum age of a status file that the sweep trusts. Nagios writes the file every
 /// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default.
 const OLDEST: Duration = Duration::from_secs(120);
-/// How old the content of the status file may get before the sweep reads it again.
+/// Maximum age of the content in memory before the sweep reads the status file again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The content of the status file and the object cache.
@@ -21,13 +21,13 @@ pub struct NagiosState {
     file: PathBuf,
     objects: ObjectCache,
     read: Instant,
-    /// The status file as last read.
+    /// The content of the status file when it was last read.
     pub snapshot: StatusSnapshot,
 }
 
 impl NagiosState {
-    /// Reads the status file and the object cache. By default the object cache is expected next to
-    /// the status file, as in Nagios itself and all distributions.
+    /// Reads the status file and the object cache. By default it expects the object cache next to
+    /// the status file, which is where Nagios itself and all distributions put it.
     pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
         let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
         let objects = ObjectCache::read(&path, AddressesOf::AllHosts)
@@ -36,7 +36,8 @@ impl NagiosState {
         Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
     }
 
-    /// Reads the status file again if it has changed, at most once in [`GOOD_FOR`].
+    /// Reads the status file again if it has changed. Does nothing if the last call that read it
+    /// was less than [`GOOD_FOR`] ago.
     pub fn refresh(&mut self) -> Result<(), StatusFileError> {
         if self.read.elapsed() >= GOOD_FOR {
             self.snapshot.refresh(&self.file)?;
@@ -45,8 +46,8 @@ impl NagiosState {
         Ok(())
     }
 
-    /// Returns why nothing may be repaired on the basis of this status file, or `None` if it is fit
-    /// for use.
+    /// Returns why the sweep must not repair anything on the basis of this status file, or `None`
+    /// if the file is fit for use.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         let (program, file) = (&self.snapshot.program, self.file.display());
         let age = program.age(now);

@@ -27,7 +27,7 @@ pub enum SweepOutcome {
     Unknown,
     /// The object would be offered without `--dry-run`.
     WouldOffer,
-    /// The decision was against a repair.
+    /// The decision was against a repair, for example because of a limit.
     Refused,
     /// The object did not miss its repair, or it is too early for another try.
     LeftAlone,
@@ -113,7 +113,8 @@ impl SweepRow {
 pub enum SweepEnd {
     /// Every candidate was offered once.
     Done,
-    /// A limit that applies to every object was reached, or Nagios' files became unusable.
+    /// A limit that applies to every object was reached, or Nagios' files became unusable. The
+    /// string says which.
     Held(String),
     /// A signal ended the sweep.
     Interrupted,
@@ -190,7 +191,8 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // Stopping the systemd unit is not a failure, because the next sweep offers the rest.
+            // Do not report a stopped systemd unit as a failure, because the next sweep offers the
+            // remaining objects.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }

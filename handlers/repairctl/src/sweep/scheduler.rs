@@ -1,7 +1,7 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 //!
 //! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
-//! [`RECHECK`], because other repairs can end too.
+//! [`RECHECK`], because repairs that it did not start can end too.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -27,15 +27,15 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often the sweep looks for slots that other callers' repairs have freed.
+/// How often the sweep looks for slots that became free because repairs by other callers ended.
 const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of times that the sweep offers one object, in case other repairs keep taking its
-/// slot.
+/// Maximum number of times that the sweep offers the same object. More than one may be needed,
+/// because other repairs can take the object's slot.
 const MOST_TRIES: u32 = 5;
 
-/// An event for which the sweep waits.
+/// An event that the sweep waits for.
 pub enum SweepEvent {
     /// A signal asks the sweep to end. No further worker is started, and running repairs finish.
     Interrupted,
@@ -62,7 +62,7 @@ pub struct Scheduler<'a> {
     queried: Option<Instant>,
 }
 
-/// An object that has not been offered yet.
+/// An object that waits for a worker, and the number of workers that were already started for it.
 struct QueuedObject {
     key: ObjectKey,
     tries: u32,
@@ -129,8 +129,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for calls that were left waiting, because their worker was killed or because
-    /// workers of this sweep held all slots.
+    /// Starts a worker for handler calls that are still waiting. The worker for these calls was
+    /// killed, or workers of this sweep held all slots.
     fn serve_calls(&self) {
         // Ignore an error. It will occur again when this sweep starts a worker of its own, and will
         // be reported then.
@@ -189,7 +189,8 @@ impl<'a> Scheduler<'a> {
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
-        // A worker that this sweep started takes a slot even before it has reserved its repair.
+        // Count a slot for each worker that this sweep started, even if the worker has not reserved
+        // its repair yet.
         let [ours, ours_on_record] =
             [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
@@ -275,19 +276,20 @@ impl<'a> Scheduler<'a> {
         let wait = move || {
             let Ok(mut worker) = started.recv() else { return };
             let how = worker.wait().map_or_else(|why| why.to_string(), |end| end.to_string());
-            // If nobody receives the event, the sweep has already ended. Ignore the error.
+            // Ignore an error. It means that nobody receives the event, because the sweep has
+            // already ended.
             let _ = sender.send(SweepEvent::Ended(ended, how));
         };
         thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;
         let worker = handler::start_worker(slot, &handler::with_job(&job, argv))?;
-        // This cannot fail, because the thread is waiting for the worker.
+        // Sending cannot fail, because the thread is waiting for the worker.
         let _ = child.send(worker);
         Ok(Some(job))
     }
 
     /// If the incident's budget or breaker refused the repair, records that the fault persists. An
-    /// incident ends after some time without records, so without this record it would end although
-    /// the fault persists.
+    /// incident ends after some time without records, so without this record the incident would end
+    /// although the fault persists.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());
@@ -300,7 +302,7 @@ impl<'a> Scheduler<'a> {
         self.ledger.reserve(&claim, &SystemTime::now, &refuse).map(drop)
     }
 
-    /// Reports the outcome of a worker that has ended. The outcome comes from the ledger.
+    /// Reports the outcome of a worker that has ended, as recorded in the ledger.
     fn reap(&mut self, job: &JobId, how: &str) -> Result<(), ledger::Error> {
         self.serve_calls();
         match self.started.iter().position(|started| started.job == *job) {
@@ -343,7 +345,7 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// The result of offering one object.
+/// What happened when the sweep offered an object.
 enum OfferResult {
     /// The object was removed from the queue without starting a worker.
     Done,

@@ -20,11 +20,11 @@ pub struct TrustOptions {
 pub enum TrustAction {
     /// Change nothing, because repairs already accept the requested keys and no others.
     Keep,
-    /// Record the key as the only one.
+    /// Record the key, and remove all other keys that are recorded for the host.
     Record,
     /// Refuse, because the host shows none of the recorded keys.
     Changed,
-    /// Refuse, because other keys are recorded besides one that the host shows.
+    /// Refuse, because the host shows a recorded key, but other keys are recorded as well.
     Others,
     /// Refuse, because a line in known_hosts revokes the key. The string is the file and line
     /// number.
@@ -99,7 +99,8 @@ mod tests {
             (line("web*", OLD), both, [Keep, Others, Record, Record]),
             (line("192.0.2.1", NEW), both, [Keep, Keep, Keep, Keep]),
             (line("192.0.2.1", OLD), only, [Changed, Changed, Record, Record]),
-            // A key is recorded for the name, so repairs ignore the key for the address.
+            // A key is recorded for the name, so repairs ignore the key that is recorded for the
+            // address.
             (format!("{web1_new}{}", line("192.0.2.1", OLD)), both, [Keep, Keep, Keep, Keep]),
             (line("@cert-authority *", OLD), both, [Record, Record, Record, Record]),
             (line("@revoked *", NEW), both, [revoked(), revoked(), revoked(), revoked()]),

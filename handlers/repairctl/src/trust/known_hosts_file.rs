@@ -27,7 +27,7 @@ pub enum KnownHostsFileError {
     /// A step of the change failed.
     #[error("cannot {step} {path}: {why}{}; nothing was recorded", next_step(.why))]
     Failed { step: ChangeStep, path: PathBuf, why: io::Error },
-    /// A line matches not only this host but also other hosts.
+    /// A line for this host contains a pattern that also matches other hosts.
     #[error(
         "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
          line by hand; nothing was recorded"
@@ -92,7 +92,7 @@ pub fn check(files: &[PathBuf]) -> Result<(), KnownHostsFileError> {
 }
 
 /// Records `key` (type and base64) as the only key under `name`. Also removes the keys under
-/// `former`, the name under which the replaced keys were recorded.
+/// `former`, which is the name under which the replaced keys were recorded.
 pub fn pin(
     path: &Path,
     name: &str,
@@ -158,8 +158,8 @@ impl KnownHostsFile {
         }
     }
 
-    /// Replaces the content and keeps the file's mode and owner. If the file is new, everybody can
-    /// read it, because host keys are not secret.
+    /// Replaces the content, and keeps the file's mode and owner. A new file is readable by
+    /// everybody, because host keys are not secret.
     fn replace(&self, text: &[u8]) -> io::Result<()> {
         let was = self.directory.metadata(self.name()).ok();
         let mode = was.as_ref().map_or(0o644, |was| was.mode() & 0o7777);

@@ -1,5 +1,6 @@
 //! `repairctl trust`: shows a host's key, asks for confirmation, and records the key. Repairs
-//! accept the recorded keys, so trust records a key only after a person has compared it.
+//! accept every recorded key, so trust records a key only after a person has compared its
+//! fingerprint.
 
 pub mod args;
 mod decision;
@@ -73,7 +74,7 @@ impl Split for TrustArgs {
         context: &Context,
         out: &mut Out,
     ) -> CommandResult {
-        // The address from Nagios' files is used to connect, but never recorded as a name.
+        // Use the address from Nagios' files to connect, but never record it as a name.
         let place = probe_target(self, &target(self, context, address.as_deref())?);
         let blobs = match keys {
             Ok(blobs) => blobs,
@@ -168,8 +169,8 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// Returns the key with the fingerprint that the admin passed, if the host shows it. Without a
-/// fingerprint, returns the first key, which is the best one.
+/// Returns the key with the fingerprint that the admin passed, if the host shows this key. Without
+/// a fingerprint, returns the first key, which is the preferred one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
@@ -281,8 +282,8 @@ fn record(
     let unwritable = || Problem::Internal("the key cannot be written".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Look the keys up again, as a repair does. Another file or an earlier line can still contain
-    // other keys.
+    // Look up the recorded keys again, as a repair does, because another file or an earlier line
+    // can still contain other keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {

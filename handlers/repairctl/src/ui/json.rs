@@ -1,4 +1,4 @@
-//! The output of `--json`.
+//! Prints the output of `--json`.
 
 use std::fmt::{Display, Write};
 
@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// An object with a list of any length, in the format of [`print()`]. It is printed piece by piece,
-/// while the list is still being read.
+/// Prints an object with a list of any length, in the format of [`print()`]. Prints each element of
+/// the list before the next one has been read.
 pub struct ListPrinter {
     is_empty: bool,
 }
@@ -109,8 +109,8 @@ fn versioned(members: Value) -> Value {
     merged(members, json!({ "version": VERSION }))
 }
 
-/// Returns an object with the members of both values. If both have a key, `more` wins. Returns
-/// `value` unchanged if either of them is not an object.
+/// Returns an object with the members of both values. If both contain the same key, the value in
+/// `more` wins. Returns `value` unchanged if either value is not an object.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
         all.extend(more);

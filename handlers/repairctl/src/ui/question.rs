@@ -8,8 +8,8 @@ use plugin_kit::{Out, Problem};
 /// ends, for example after Ctrl-D.
 ///
 /// # Errors
-/// Standard input is not a terminal. The error ends with `instead`, which says what to do without a
-/// question.
+/// Returns an error if standard input is not a terminal. The error ends with `instead`, which names
+/// a way to continue without a question.
 pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Problem> {
     if !io::stdin().is_terminal() {
         out.flush();
@@ -25,7 +25,7 @@ pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Probl
     })
 }
 
-/// Asks a yes/no question with [`ask`]. Returns whether the answer is `yes`.
+/// Asks a yes/no question with [`ask`]. Returns whether the user answered `yes`.
 pub fn agrees(question: &str, instead: &str, out: &mut Out) -> Result<bool, Problem> {
     Ok(ask(&format!("{question} (yes/no)"), instead, out)?.eq_ignore_ascii_case("yes"))
 }

@@ -1,4 +1,4 @@
-//! Tables. Columns are aligned on a terminal. In a pipe, tabs separate the cells.
+//! Prints tables. Columns are aligned on a terminal. In a pipe, tabs separate the cells.
 
 use std::io::{Write, stderr};
 

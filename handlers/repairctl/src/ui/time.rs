@@ -38,8 +38,8 @@ pub fn rfc3339(at: SystemTime) -> String {
         .unwrap_or_default()
 }
 
-/// Parses a time in the past. Accepts `7d` (seven days before `now`), local times such as
-/// `2026-11-01` and `2026-11-01 14:30`, and the output of [`rfc3339`].
+/// Parses a time in the past. Accepts `7d`, which means seven days before `now`, local times such
+/// as `2026-11-01` and `2026-11-01 14:30`, and the output of [`rfc3339`].
 pub fn read(text: &str, now: SystemTime) -> Result<SystemTime, BadTime> {
     if let Ok(Span(ago)) = text.parse::<Span>() {
         return Ok(now.checked_sub(ago).unwrap_or(SystemTime::UNIX_EPOCH));

@@ -12,8 +12,8 @@ pub struct Case {
     /// Replacements, each with a file, the old text and the new text. If the old text is empty, the
     /// new text is appended. `DIR` in the new text stands for the directory of the configuration.
     pub edits: &'static [(&'static str, &'static str, &'static str)],
-    /// Location of the finding: a file, and a part of its text whose last line has the finding. If
-    /// that part is empty, the finding is about the whole file.
+    /// Location of the finding: a file, and a part of the file's text. The finding is on the last
+    /// line of that part. If the part is empty, the finding is about the whole file.
     pub at: (&'static str, &'static str),
     pub level: &'static str,
     pub code: &'static str,
@@ -53,7 +53,7 @@ const LINE: &str = "'$SERVICESTATE$'";
 const ENABLED: &str = "event_handler           handle_repair\n    event_handler_enabled   1";
 const OPTED: &str = "    _REPAIR             httpd";
 
-/// Returns all cases.
+/// Returns the cases of all three modules.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     [calls::CASES, objects::CASES, main_config::CASES].into_iter().flatten()
 }

@@ -7,7 +7,7 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// The maximum number of hosts in the chart. A table below it lists more of them.
+/// The maximum number of hosts in the chart. The table below the chart can list more hosts.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
@@ -20,7 +20,7 @@ const AXIS: f64 = 34.0;
 const ROW: f64 = 28.0;
 
 /// A common scale for bars above and below a baseline. `up` and `down` are the highest counts on
-/// each side, and `unit` is how many pixels one repair takes.
+/// each side, and `unit` is the number of pixels for one repair.
 struct Scale {
     up: u32,
     down: u32,
@@ -35,7 +35,7 @@ impl Scale {
     }
 
     /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
-    /// Bars that do not fit are cut off and labelled with the number that they stand for.
+    /// Bars that do not fit are cut off and labelled with their count.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();

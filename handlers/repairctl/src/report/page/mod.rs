@@ -1,5 +1,5 @@
 //! The report as a single HTML page without scripts, network access or other files. The charts are
-//! inline SVG. Tables contain the same numbers as the charts.
+//! inline SVG. The tables contain the same numbers as the charts.
 
 mod hosts;
 mod html;
@@ -23,7 +23,7 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // Should a hostile name ever get into the page as markup, this policy keeps the browser from
+    // If a hostile name ever gets into the page as markup, this policy keeps the browser from
     // loading or running anything.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(

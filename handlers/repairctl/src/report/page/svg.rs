@@ -11,14 +11,14 @@ pub struct Chart {
     shapes: String,
 }
 
-/// Which point of a text is placed at its coordinates (SVG's `text-anchor`).
+/// Which point of a string is placed at its coordinates (SVG's `text-anchor`).
 #[derive(Clone, Copy)]
 pub enum Anchor {
-    /// The text starts at the coordinates.
+    /// The string starts at the coordinates.
     Start,
-    /// The text is centred on the coordinates.
+    /// The string is centred on the coordinates.
     Middle,
-    /// The text ends at the coordinates.
+    /// The string ends at the coordinates.
     End,
 }
 

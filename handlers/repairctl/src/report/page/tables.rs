@@ -1,4 +1,4 @@
-//! The tables on the page.
+//! Builds the tables of the HTML page.
 
 use std::fmt::Write;
 
@@ -74,7 +74,8 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns the table with a row for each host, or for the hosts with the most repairs.
+/// Returns the table with one row for each host. If there are too many hosts, it contains only
+/// those with the most repairs.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.now.hosts.iter().map(|host| {
         let numbers =
