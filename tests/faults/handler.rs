@@ -89,7 +89,8 @@ fn runs_at_most_one_repair_when_handler_is_terminated() {
     signal_at_every_moment(Signal::TERM);
 }
 
-/// The handler waits while it reads its policy from a pipe, so it has not started a worker yet.
+/// Kills the handler while it is still reading its policy from a pipe, so it has not started a
+/// worker yet.
 #[test]
 fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();

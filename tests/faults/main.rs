@@ -218,7 +218,7 @@ fn reaches_gate_through_ssh_program() {
     bed.could_not_run("nothing was run");
 }
 
-/// This is how a virtual machine can be repaired at the gate of its hypervisor.
+/// A rung can use another host's gate, for example the gate of a virtual machine's hypervisor.
 #[test]
 fn repairs_host_at_gate_of_another_host() {
     let bed = Bed::new();

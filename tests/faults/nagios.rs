@@ -180,8 +180,8 @@ impl HeldLab {
         }
     }
 
-    /// Makes Nagios save the states of objects immediately. Otherwise it would reuse problem IDs
-    /// after a restart.
+    /// Makes Nagios save the states of objects immediately. Without this, Nagios would reuse
+    /// problem IDs after a restart.
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();

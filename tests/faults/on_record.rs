@@ -98,7 +98,7 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
 }
 
 /// sshd needs a second to start the gate. Within this second, the worker is killed together with
-/// Nagios, and Nagios is started again.
+/// Nagios, and Nagios is started again. The next worker must wait for the gate's answer.
 #[test]
 fn waits_for_gate_that_starts_slowly() {
     let bed = Bed::new();
@@ -148,7 +148,8 @@ fn call_during_diagnosis(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     })
 }
 
-/// Simulates a disk that becomes full after the repair has been reserved.
+/// Simulates a disk that becomes full after the repair has been reserved. A rung that the worker
+/// cannot record must not run.
 #[test]
 fn skips_rung_that_cannot_be_recorded() {
     let bed = Bed::new();

@@ -19,9 +19,9 @@ const REPAIR: &str = "selfheal-lab";
 pub struct Account {
     /// Login name, for example `nagios`.
     pub name: &'static str,
-    /// User ID.
+    /// Numeric user ID.
     pub uid: u32,
-    /// Group ID of the primary group.
+    /// Numeric ID of the primary group.
     pub gid: u32,
     ours: bool,
 }

@@ -27,7 +27,7 @@ pub struct LargeSite {
 /// A row of the cost table: a program that runs on a large site.
 #[derive(Debug)]
 pub struct CostRow {
-    /// What the row measures.
+    /// What this row of the cost table measures.
     pub name: &'static str,
     /// The highest acceptable cost at full size.
     pub target: &'static str,
@@ -96,7 +96,7 @@ impl LargeSite {
         file.len() as f64 / 1e6
     }
 
-    /// Returns all rows. Those that write to the ledger come last.
+    /// Returns all rows of the cost table. Those that write to the ledger come last.
     pub fn rows(&self) -> Vec<CostRow> {
         let mut rows = self.ledger_rows();
         rows.extend(self.file_rows());

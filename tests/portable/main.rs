@@ -174,8 +174,8 @@ fn handler_and_check_run_in_empty_root() {
     assert!(said(&done).starts_with("HTTP OK: HTTP/1.1 200 OK"), "{}", said(&done));
 }
 
-/// Checks that these tests can fail at all: a dynamically linked program must not run in the empty
-/// root directory.
+/// If a dynamically linked program could run in the empty root directory, the other tests in this
+/// file would prove nothing.
 #[test]
 fn dynamic_program_fails_in_empty_root() {
     let host = EmptyRoot::new();

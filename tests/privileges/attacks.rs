@@ -146,8 +146,8 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// This ledger contains a view with an infinite number of rows, so a query of this view would never
-/// return.
+/// The programs must refuse a ledger that contains a view. A query of the view in this test would
+/// never return, because the view has an infinite number of rows.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();

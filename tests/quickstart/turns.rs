@@ -76,7 +76,7 @@ fn doctor_finds_every_mistake_and_its_fix_works() {
     );
 }
 
-/// Mistakes on the command line of doctor.
+/// Makes mistakes on the command line of doctor. doctor must name the missing option.
 #[test]
 fn doctor_names_missing_options() {
     let site = boot();

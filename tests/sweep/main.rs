@@ -247,7 +247,7 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
 }
 
 /// The service recovers after the sweep has read the status file, but before the worker reads it. A
-/// script delays the worker.
+/// script delays the worker. The worker must not repair the service.
 #[test]
 fn skips_service_that_recovered_after_sweep_read_status() {
     let place = Place::new();
