@@ -29,8 +29,8 @@ struct Measured {
     memory_mb: f64,
 }
 
-/// Measures all rows at each size up to `largest`, and prints a table. `generator` is the path of
-/// the program built from `tests/scale/site`.
+/// Measures all rows of the cost table at each size up to `largest`, and prints the table.
+/// `generator` is the path of the program built from `tests/scale/site`.
 pub fn print_table(generator: &Path, largest: f64) {
     let mut table: Vec<(&'static str, &'static str, Vec<Measured>)> = Vec::new();
     let mut speed = String::new();

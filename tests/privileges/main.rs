@@ -1,5 +1,5 @@
-//! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
-//! not gain root when root runs this project's programs.
+//! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. This
+//! account must not gain root privileges when root runs this project's programs.
 //!
 //! A program that root starts splits into two processes. One of them stays root. The other one, the
 //! unprivileged process, runs as Nagios' user.

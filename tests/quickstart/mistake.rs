@@ -1,4 +1,4 @@
-//! Mistakes, doctor's findings about them, and their fixes.
+//! Mistakes that an admin can make, doctor's findings about them, and their fixes.
 
 use e2e::{Machine, Site};
 

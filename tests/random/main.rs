@@ -109,8 +109,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
             None => figures.no_action += 1,
         }
     }
-    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs run to
-    // their end, so that not all hosts are locked.
+    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs finish,
+    // so that not all hosts are locked.
     let is_spared = usize::try_from(figures.kills()).unwrap() > site.rungs() / 3;
     if is_running && !is_spared && random.one_in(4) {
         kill_one(processes, random, figures);
