@@ -1,5 +1,5 @@
-//! The command line that `handle_repair` and `repair_worker` share. Only this file uses clap. The
-//! values that it returns are validated.
+//! The command line that `handle_repair` and `repair_worker` share. Only this module uses clap. It
+//! validates all values before it returns them.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -155,13 +155,13 @@ impl Options {
 
 impl Invocation {
     /// Replaces `{host}`, `{address}` and `{service}` in a command with the bytes that Nagios
-    /// passed. A value never splits a word.
+    /// passed. A value stays within its word even if it contains spaces.
     pub fn fill(&self, argv: &[String]) -> Vec<OsString> {
         let values = self.values().map(|(holder, value)| (holder, unspell(value)));
         argv.iter().map(|word| OsString::from_vec(fill(word, &values))).collect()
     }
 
-    /// Returns the command as filled in by [`Invocation::fill`], as one printable line.
+    /// Fills in the command like [`Invocation::fill`], and returns it as one printable line.
     pub fn filled_text(&self, argv: &[String]) -> String {
         let values = self.values().map(|(holder, value)| (holder, value.as_bytes().to_vec()));
         let words = argv.iter().map(|word| fill(word, &values));
@@ -263,7 +263,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
         downtime: optional(words.downtime, |text| number("--downtime", text))?.unwrap_or(0),
         host_downtime: optional(words.host_downtime, |text| number("--host-downtime", text))?
             .unwrap_or(0),
-        // Nagios passes 0 when the object has no problem, so 0 does not identify one.
+        // Nagios passes 0 when the object has no problem, so 0 is not the ID of a problem.
         problem_id: given(words.problem_id).filter(|id| id != "0"),
         repair: name(words.repair)
             .as_deref()

@@ -25,7 +25,8 @@ pub const WORKER: &str = "repair_worker";
 /// First argument of a worker that answers the waiting calls. The path of the policy follows.
 pub const ANSWER: &str = "--answer";
 
-/// Decides about one event, and dispatches the repair to the worker if one may be needed.
+/// Decides what to do about one event, and dispatches the repair to the worker if one may be
+/// needed.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let invocation = cli::read(argv)?;
     let config = policy_file::read(&invocation.options.policy).map_err(nothing_run)?;
@@ -67,8 +68,9 @@ fn dispatch(
     }
 }
 
-/// Adds the call to the queue, and starts a worker if none is taking calls. The call is always
-/// queued first, so that another worker finds it in the queue if the first one is killed.
+/// Adds the call to the queue, and starts a worker if none is taking calls. The call is queued
+/// before the worker is started. If the worker is killed, another one then finds the call in the
+/// queue.
 fn enqueue(
     job: &JobId,
     invocation: &Invocation,
@@ -92,19 +94,20 @@ fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
         return Ok(());
     }
     // If no slot is free, start no worker. Each running worker checks the queue again after its
-    // repair.
+    // repair and then finds the call.
     let Some(slot) = queue.free_slot()? else { return Ok(()) };
     start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }
 
-/// Returns the problem for an error that occurred before anything was run.
+/// Returns the problem for an error that occurred before anything was run. Its message says that
+/// nothing was run.
 pub(crate) fn nothing_run(why: impl fmt::Display) -> Problem {
     Problem::failed(format!("{why}; nothing was run"))
 }
 
-/// Returns the outcome of a call that runs no repair. A repair name that is not in the policy is a
-/// configuration error and exits with 3, because Nagios logs a handler's output only if the exit
-/// code is not 0.
+/// Returns the outcome of a call that runs no repair. If the name of the repair is not in the
+/// policy, the handler exits with 3 for a configuration error, because Nagios logs a handler's
+/// output only if the exit code is not 0.
 pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
     let exit = match why {
         Reason::UnknownRepair(_) => HandlerExit::Misconfigured,
@@ -146,7 +149,7 @@ pub(crate) fn listed(places: &[PathBuf]) -> String {
 }
 
 /// Starts a worker in a process group of its own, because Nagios kills the handler's process group
-/// at `event_handler_timeout`. Sends the worker's output to /dev/null, because a child that kept
+/// after `event_handler_timeout`. Sends the worker's output to /dev/null, because a child that kept
 /// the handler's pipes open would stall the Nagios worker that reads them. The started worker
 /// inherits the slot.
 pub fn start_worker(slot: WorkerSlot, argv: &[OsString]) -> Result<Child, NotStarted> {
@@ -165,7 +168,7 @@ fn become_worker(job: &JobId, argv: &[OsString]) -> Result<(), NotStarted> {
     worker_command(&with_job(job, argv), |command| Err(command.exec()))
 }
 
-/// Returns the arguments of a worker that runs this job only.
+/// Returns the arguments for a worker that is to run only this job.
 pub fn with_job(job: &JobId, argv: &[OsString]) -> Vec<OsString> {
     std::iter::once(cli::with_value("--job", job.as_str())).chain(argv.iter().cloned()).collect()
 }

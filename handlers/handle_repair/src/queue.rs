@@ -30,10 +30,10 @@ const ROLE: &str = "role";
 const FULL: &str = "full";
 /// Maximum number of waiting calls. The queue fills up only if all workers hang.
 const MOST_WAITING: usize = 20_000;
-/// On average, one in this number of handlers counts the waiting calls. The nanoseconds of the
-/// clock decide which one.
+/// On average, one in `COUNT_EVERY` handlers counts the waiting calls. The nanoseconds of the clock
+/// decide which one.
 const COUNT_EVERY: u64 = 64;
-/// Maximum size of a call in bytes. Linux limits one argument to 128 KiB.
+/// Maximum size of a call in bytes. On Linux, a single argument cannot be longer either.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
@@ -72,7 +72,7 @@ pub struct CallQueue {
     /// Maximum number of files for calls and slots.
     most: usize,
     /// Names of calls that were read from the directory but have not been tried yet, newest first.
-    /// Calls are taken from the end.
+    /// Calls are taken from the end, so the oldest one is taken first.
     listed: Vec<CallName>,
 }
 
@@ -96,7 +96,7 @@ pub struct DecisionRole {
 }
 
 /// The name of a waiting call's file: the time of the call in nanoseconds since 1970, the job ID,
-/// and how often workers have tried to answer the call.
+/// and how many times workers have tried to answer the call.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct CallName {
     nanoseconds: u64,
@@ -121,13 +121,13 @@ impl CallName {
 }
 
 /// A call that a worker has taken. The worker must remove the call once its result is recorded.
-/// While this value lives, no other worker can take the call. If the worker dies, another one takes
-/// it.
+/// While this value exists, no other worker can take the call. If the worker dies, another one
+/// takes the call.
 #[derive(Debug)]
 pub struct TakenCall {
     /// Job ID that the handler assigned.
     pub job: JobId,
-    /// Time of the call.
+    /// When the handler was called.
     pub at: SystemTime,
     /// Number of workers that took this call earlier and died.
     pub deaths: u32,
@@ -179,8 +179,8 @@ impl CallQueue {
     }
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
-    /// do it. These create or remove the file [`FULL`], which shows the result to the other
-    /// handlers.
+    /// count. A handler that counts creates or removes the file [`FULL`]. The other handlers only
+    /// check whether this file exists.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
         if count {
             let is_full = self.directory.names()?.nth(self.most).is_some();
@@ -314,8 +314,8 @@ impl CallQueue {
         Ok(())
     }
 
-    /// Locks a call and counts this try in its file name. Returns `None` if another worker has
-    /// taken or answered the call.
+    /// Locks a call and counts this attempt in the call's file name. Returns `None` if another
+    /// worker has taken or answered the call.
     fn lock(&self, old: &CallName) -> Result<Option<TakenCall>, QueueError> {
         let Ok(file) = self.directory.open_file(old.to_name()) else { return Ok(None) };
         if file.try_lock().is_err() || file.metadata().is_ok_and(|found| found.nlink() == 0) {
@@ -323,7 +323,7 @@ impl CallQueue {
         }
         let new = CallName { tries: old.tries.saturating_add(1), ..old.clone() }.to_name();
         match self.directory.rename(old.to_name(), &new) {
-            // Another worker renamed the file, and died, before this worker locked it.
+            // Before this worker locked the file, another worker renamed it and died.
             Err(why) if why.kind() == ErrorKind::NotFound => return Ok(None),
             renamed => renamed?,
         }
@@ -331,7 +331,8 @@ impl CallQueue {
         Ok(Some(TakenCall { job: old.job.clone(), at, deaths: old.tries, name: new, _lock: file }))
     }
 
-    /// Returns whether a lock was acquired.
+    /// Whether the attempt to lock a file succeeded. Returns false if another process holds the
+    /// lock.
     fn locked(&self, tried: Result<(), TryLockError>) -> Result<bool, QueueError> {
         match tried {
             Ok(()) => Ok(true),

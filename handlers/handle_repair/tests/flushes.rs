@@ -1,4 +1,4 @@
-//! Counts with strace(1) how often a repair waits for the disk.
+//! Counts with strace(1) how many times a repair waits for the disk.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -27,8 +27,8 @@ impl Site {
         self.0.path().join(name)
     }
 
-    /// Runs a worker that repairs a service on `host` with a `local` rung. Its output must start
-    /// with `verdict`. Returns the names of the files that the worker has flushed to disk, in
+    /// Runs a worker that repairs a service on `host` with a `local` rung. The worker's output must
+    /// start with `verdict`. Returns the names of the files that the worker has flushed to disk, in
     /// order.
     fn flushed(&self, host: &str, job: &str, verdict: &str) -> Vec<String> {
         let mut strace = Command::new("strace");
@@ -51,8 +51,8 @@ fn flushes_reservation_rung_and_outcome_only() {
     drop(ledger::open(&site.at("ledger.sqlite")).unwrap());
     let directory = site.0.path().file_name().unwrap().to_str().unwrap();
     let log = "ledger.sqlite-wal";
-    // SQLite creates the write-ahead log and flushes its directory entry. Three commits follow.
-    // Finally, the last process to close the ledger writes the log back into it.
+    // SQLite creates the write-ahead log and flushes the log's directory entry. Three commits
+    // follow. Finally, the last process to close the ledger writes the log back into the ledger.
     let alone = [log, directory, log, log, log, log, "ledger.sqlite"];
     assert_eq!(site.flushed("web1", "test-job-0001", "REPAIRED"), alone);
     // While another process has the ledger open, SQLite keeps the log and does not write it back.

@@ -98,7 +98,8 @@ fn answers_a_call_once_although_its_worker_died_after_recording_it() {
     let site = Site::new();
     let job = site.call(&fault("web1")).unwrap();
     site.wait_until_answered();
-    // Queue the same call again, and take it like a worker that dies before it removes the call.
+    // Queue the same call again. Then take the call and drop it, as if a worker died before it
+    // removed the call.
     let argv: Vec<_> = fault("web1").split(' ').map(Into::into).collect();
     let id: JobId = job.parse().unwrap();
     site.queue().add(&id, &site.policy(), &argv).unwrap();

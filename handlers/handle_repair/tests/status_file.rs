@@ -12,7 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 /// A site with a status file of 3 MB. The repair has two rungs, so a worker needs the state of its
-/// object three times.
+/// object three times: for the decision and before each rung.
 struct Site {
     dir: TempDir,
 }

@@ -7,10 +7,10 @@ use nix::unistd::{Gid, Group, Uid, User};
 
 use crate::error::Error;
 
-/// An account, and the group for files that it owns.
+/// An account, and the group that owns its files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
-    /// Name of the account.
+    /// Login name, as in passwd(5).
     pub name: String,
     /// User ID of the account.
     pub uid: u32,
@@ -23,7 +23,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Looks up an account and its primary group by account name. Returns `None` if the account
+    /// Looks up the account with this name, and its primary group. Returns `None` if the account
     /// does not exist.
     ///
     /// # Errors
@@ -32,8 +32,8 @@ impl Account {
         Account::of(User::from_name(name).map_err(|why| unknown(name, why))?)
     }
 
-    /// Looks up an account and its primary group by user ID. Returns `None` if the account does not
-    /// exist.
+    /// Looks up the account with this user ID, and its primary group. Returns `None` if the account
+    /// does not exist.
     ///
     /// # Errors
     /// Fails if the lookup fails.

@@ -4,12 +4,13 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Why the program could not be split. After such an error, it does nothing as root.
+/// Why a program could not be split into two processes. After any of these errors, the program does
+/// nothing as root.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the fields are in the messages")]
 pub enum Error {
-    /// The account lookup failed. The system has run out of a resource, or a directory service does
-    /// not answer.
+    /// The account could not be looked up, because the system has run out of a resource or a
+    /// directory service does not answer.
     #[error("cannot look up account {account}: {why}; try again, or check the directory service")]
     Lookup { account: String, why: io::Error },
     /// The account does not exist. A statically linked program sees only the accounts in
@@ -19,7 +20,7 @@ pub enum Error {
     /// Root must not run repairs that belong to another account.
     #[error("root does not run {account}'s repairs, so nothing was run; instead, as root: {line}")]
     AsRoot { account: String, line: String },
-    /// An account other than root used the internal option.
+    /// An account other than root passed the internal option `--step-down`.
     #[error("--step-down is internal; leave it out")]
     NotRoot,
     /// A system call failed while the process switched to the other account.

@@ -1,5 +1,5 @@
-//! The part of the program that keeps running as root. It starts the unprivileged child process and
-//! reads its answer.
+//! The half of the program that keeps running as root. It starts the unprivileged child process and
+//! reads the child's answer.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -19,13 +19,13 @@ use crate::account::Account;
 use crate::error::Error;
 use crate::step_down::option;
 
-/// Maximum size in bytes of an answer or, if an answer comes in parts, of each part.
+/// Maximum size in bytes of an answer, or of each part if the answer comes in parts.
 const LONGEST: usize = 64 << 20;
-/// How long to wait for the rest of the child's standard error.
+/// How long to wait for the rest of the child's standard error after killing the child.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
-/// How long to wait between SIGTERM and SIGKILL.
+/// How long the child may take to exit after SIGTERM before it gets SIGKILL.
 const GRACE: Duration = Duration::from_secs(10);
-/// Maximum length of a displayed line in bytes. Longer lines are split.
+/// Maximum length in bytes of a displayed line of the child's output. Longer lines are split.
 const LONGEST_LINE: u64 = 64 << 10;
 
 /// The environment of the child process. It contains only the variables in `NAMES`. Other
@@ -103,8 +103,8 @@ impl Half {
     }
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
-    /// error to ours. Then kills the child. Removes control characters from the answer, unless
-    /// `exact` is set because a program reads the answer.
+    /// error to ours. Then kills the child. Removes control characters from the answer unless
+    /// `exact` is set, which is for answers that another program will read.
     ///
     /// # Errors
     /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if
@@ -122,8 +122,8 @@ impl Half {
 
     /// Reads an answer that comes in parts. Passes each part to `each`, until `each` returns
     /// `Break` or the answer ends. Each part is a line with a `Result<Option<T>, String>` in JSON,
-    /// and `Ok(None)` ends the answer. Treats each part as [`Half::answer`] treats an answer, and
-    /// keeps only two parts in memory.
+    /// and `Ok(None)` ends the answer. Otherwise works like [`Half::answer`]. Keeps at most two
+    /// parts in memory.
     ///
     /// # Errors
     /// Returns the same errors as [`Half::answer`]. `timeout` and the size limit apply to each
@@ -168,8 +168,8 @@ impl Half {
     }
 
     /// Kills the child, which has nothing more to do because its answer is complete or too late.
-    /// Waits for the rest of its standard error, but not for long, because the child may be in a
-    /// system call that another account can prolong.
+    /// Then waits for the rest of the child's standard error, but at most for `STDERR_GRACE`,
+    /// because the child may be in a system call that another account can prolong.
     fn stop(&mut self, shown: Option<thread::JoinHandle<()>>) {
         let _ = self.child.kill();
         let until = Instant::now() + STDERR_GRACE;
@@ -194,15 +194,16 @@ impl Half {
     }
 
     /// Passes each line of the child's output to `each`, without control characters, until the
-    /// child ends. Passes SIGINT and SIGTERM on to the child as SIGTERM.
+    /// child exits. Passes SIGINT and SIGTERM on to the child as SIGTERM.
     ///
     /// # Errors
     /// Fails if this process cannot wait for the child.
     pub fn relay(mut self, mut each: impl FnMut(&str)) -> Result<ExitStatus, Error> {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        // If the signal handler cannot be installed, a signal ends this process. The child then
-        // gets SIGTERM, its parent death signal. The account may have suspended the child with
-        // SIGSTOP, so send SIGKILL on the second signal or after a grace period.
+        // Ignore an error from `set_handler`. Without the handler, a signal ends this process, and
+        // the child then gets SIGTERM as its parent death signal. The handler sends SIGKILL on the
+        // second signal or after a grace period, because the account may have suspended the child
+        // with SIGSTOP.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };
@@ -268,7 +269,8 @@ impl Half {
     }
 }
 
-/// Passes each line to `each` without control characters. Splits lines that are too long.
+/// Passes each line of `from` to `each` without control characters. Splits lines that are longer
+/// than `LONGEST_LINE`.
 fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     let mut from = BufReader::new(from);
     let mut line = Vec::new();

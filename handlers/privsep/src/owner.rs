@@ -1,4 +1,4 @@
-//! Finds out whether a site belongs to root or to an account that root must not trust.
+//! Finds out whether directories belong to root or to an account that root must not trust.
 
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
@@ -11,8 +11,8 @@ use crate::account::Account;
 use crate::error::Error;
 
 /// Returns the account other than root that owns one of `directories` or a directory above it.
-/// Ignores directories that do not exist. Returns `None` if there is no such account, or if we are
-/// not root.
+/// Ignores directories that do not exist. Returns `None` if there is no such account, or if this
+/// process does not run as root.
 ///
 /// # Errors
 /// Fails if more than one account can change a directory, or if the owner's user ID belongs to no
@@ -71,7 +71,7 @@ fn quoted_bytes(word: &OsStr) -> String {
     }
 }
 
-/// Quotes a word for the shell if it contains anything but safe characters.
+/// Quotes a word for the shell if it contains a character that may be special to the shell.
 pub fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

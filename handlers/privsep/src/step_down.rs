@@ -13,10 +13,10 @@ use crate::error::Error;
 /// Prefix of the internal option with which the root process starts the child.
 const OPTION: &str = "--step-down=";
 
-/// Which of the two processes this is.
+/// Which of the program's two processes this one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// The process that was started by the user or by Nagios.
+    /// The process that the user or Nagios started.
     Started,
     /// The child of the root process, after it has become Nagios' user.
     SteppedDown,
@@ -31,7 +31,8 @@ pub(crate) fn option(account: &Account) -> OsString {
 /// this process and the remaining arguments. Programs must call this before they do anything else.
 ///
 /// # Errors
-/// Fails if this process does not run as root or a step fails. The program must then exit.
+/// Fails if the option is given but this process does not run as root or cannot become the account.
+/// The program must then exit.
 pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     let Some((option, rest)) = argv.split_first() else { return Ok((Role::Started, argv)) };
     let Some(account) = option.to_str().and_then(|option| option.strip_prefix(OPTION)) else {

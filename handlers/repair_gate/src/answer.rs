@@ -1,5 +1,6 @@
-//! The answer to a request: one line with `SHN1 ` and a compact JSON object, after the lines of
-//! `stream`. The transport on the Nagios server refuses an answer with any unknown field.
+//! The answer to a request: one line that consists of `SHN1 ` and a compact JSON object. It follows
+//! the lines that the module `stream` has sent. The transport on the Nagios server refuses an
+//! answer with any unknown field.
 
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// What one `diagnose` command printed. `exit` is `None` if there is no exit code.
+/// The result of one `diagnose` command. `exit` is `None` if the command has no exit code.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
@@ -72,7 +73,7 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
-    /// Returns the exit code, 0 to 3. The server does not rely on it.
+    /// Returns the exit code, 0 to 3. The server does not rely on this code.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {

@@ -47,7 +47,8 @@ pub struct RepairDefinition {
     pub cooldown: Duration,
     /// Limit on the number of runs; `None` means no limit.
     pub budget: Option<Budget>,
-    /// Commands that change nothing and show what is wrong. They run under the same account.
+    /// Commands that show what is wrong and change nothing. They run under the same account as
+    /// `run`.
     pub diagnose: Vec<Vec<String>>,
 }
 
@@ -63,8 +64,8 @@ pub struct Budget {
 /// An error in repairs.json, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadConfig {
-    /// Where the error is, in the form that follows the file name: `:3:14` or `:
-    /// repairs.httpd.timeout`.
+    /// Where the error is, in the form in which it is printed after the file name. For example,
+    /// `:3:14` is a line and a column, and `: repairs.httpd.timeout` is a key.
     place: String,
     text: String,
 }
@@ -88,7 +89,7 @@ impl RepairDefinitions {
         self.by_name.iter()
     }
 
-    /// Returns the longest [`RepairDefinition::retention`].
+    /// Returns the longest [`RepairDefinition::retention`] of all repairs.
     pub fn longest_retention(&self) -> Duration {
         self.by_name.values().map(RepairDefinition::retention).max().unwrap_or_default()
     }
@@ -101,7 +102,7 @@ impl RepairDefinition {
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
-    /// Returns how long the repair can run before it has certainly been stopped. A server must wait
+    /// Returns the time after which the repair has certainly been stopped. A server must wait
     /// longer than this for the result.
     pub fn longest_run(&self) -> Duration {
         TimeLimit::of_repair(self.timeout).longest_run()
@@ -197,10 +198,11 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Parses a command. If `exact` is set, the command goes into a sudoers file, where a space in an
-/// argument or a special character could allow another command, because sudo joins arguments with
-/// spaces before it compares them. The original sudo treats `*`, `?` and `[` as wildcards unless
-/// they are escaped, but sudo-rs rejects a file with these escapes, so no spelling works for both.
+/// Parses a command. `exact` is set for a command that goes into a sudoers file. There, a space in
+/// an argument could allow another command, because sudo joins arguments with spaces before it
+/// compares them. A special character could do the same. The original sudo treats `*`, `?` and `[`
+/// as wildcards unless they are escaped, but sudo-rs rejects a file with these escapes, so no
+/// spelling works for both.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
@@ -243,8 +245,8 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Parses a number with the unit s, m, h or d. The result must be between `least` seconds and
-/// `most`.
+/// Parses a duration, which is a number followed by s, m, h or d. It must be between `least`
+/// seconds and `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?)
         .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
@@ -265,7 +267,7 @@ fn seconds(text: &str) -> Option<u64> {
         "d" => 86_400,
         _ => return None,
     };
-    // `parse` would accept a leading '+'.
+    // Accept only digits, because `parse` would also accept a leading '+'.
     let plain =
         !digits.is_empty() && digits.len() <= 9 && digits.bytes().all(|b| b.is_ascii_digit());
     plain.then(|| digits.parse::<u64>().ok())??.checked_mul(unit)

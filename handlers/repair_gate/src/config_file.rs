@@ -9,7 +9,7 @@ use crate::config::{self, RepairDefinitions};
 use crate::rejection::{Rejection, RejectionReason};
 use crate::{host, maintenance, ownership, run, session, sudo};
 
-/// The gate's account, which the package and `repairctl init` create.
+/// The name of the gate's account, which the package and `repairctl init` create.
 pub(crate) const GATE_ACCOUNT: &str = "repair";
 
 /// Loads the repairs from repairs.json.
@@ -50,7 +50,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
             }
         }
     }
-    // sudo runs the gate itself as another account, so only root may be able to change the gate.
+    // sudo runs the gate itself as another account, so nobody but root may be able to change the
+    // gate.
     if repairs.iter().any(|(_, repair)| repair.user.is_some())
         && let Err(e) = run::gate_path()
             .map_err(|e| e.to_string())

@@ -16,8 +16,8 @@ pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Opt
 /// Returns the repair with this name.
 ///
 /// # Errors
-/// Fails if repairs.json has no such repair, or if the umask would make the repair's files writable
-/// by everyone.
+/// Fails if repairs.json has no such repair, or if the umask would let everyone write to files that
+/// the repair creates.
 pub(crate) fn find<'a>(
     repairs: &'a RepairDefinitions,
     name: &Name,
@@ -39,7 +39,7 @@ pub(crate) fn now(host: &LocalHost) -> Now<'_> {
     Now { time: timestamps::now(), boot: &host.boot, lives: processes::any_in_session }
 }
 
-/// Returns the path of this program, for sudo.
+/// Returns the path of this program, for sudo commands and the sudoers file.
 pub(crate) fn gate_path() -> Result<String, Rejection> {
     run::gate_path().map_err(|e| {
         RejectionReason::Config.because(format!("cannot find the path of this program: {e}"))

@@ -1,4 +1,4 @@
-//! Parses the arguments and the request, runs what they ask for, and returns the output.
+//! Parses the arguments and the request, runs what they ask for, and returns the program's output.
 
 use std::env;
 use std::ffi::OsString;

@@ -24,12 +24,12 @@ impl TimeLimit {
         TimeLimit { timeout, grace: Duration::from_secs(10) }
     }
 
-    /// Returns the longest time for which the gate waits for the command.
+    /// Returns how long the gate waits for the command at most.
     pub(crate) fn hard(self) -> Duration {
         self.timeout + self.grace + SLACK
     }
 
-    /// Returns how long the command can run before it has certainly been stopped.
+    /// Returns the time after which the command has certainly been stopped.
     pub(crate) fn longest_run(self) -> Duration {
         self.hard() + Duration::from_secs(2)
     }

@@ -43,7 +43,7 @@ impl LocalHost {
     }
 
     /// Whether the umask lets everyone write to files that a repair creates. The gate cannot change
-    /// the umask, because std has no function for this; sudo(8) adds 022 by itself.
+    /// the umask, because std has no function for this. sudo(8) adds 022 to the umask by itself.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -71,8 +71,9 @@ fn unreadable(path: &str, e: &io::Error) -> Rejection {
     wrong(&format!("{path} cannot be read: {e}"))
 }
 
-/// Returns the content of /etc/passwd. People's names in it can be in any encoding. If there is no
-/// such file, as on a minimal system, returns an empty string.
+/// Returns the content of /etc/passwd. Replaces invalid UTF-8, because people's names in this file
+/// can be in any encoding. If there is no such file, as on a minimal system, returns an empty
+/// string.
 fn passwd() -> Result<String, Rejection> {
     match lossy("/etc/passwd") {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(String::new()),
@@ -91,7 +92,8 @@ pub(crate) fn has_account(account: &str) -> bool {
     lossy("/etc/passwd").is_ok_and(|passwd| uid_of(account, &passwd).is_some())
 }
 
-/// Returns the name of the account with this user ID, or `uid` and the number if there is none.
+/// Returns the name of the account with this user ID, or `uid` followed by the number if there is
+/// no such account.
 pub(crate) fn account(uid: u32) -> String {
     let passwd = lossy("/etc/passwd").unwrap_or_default();
     let number = uid.to_string();

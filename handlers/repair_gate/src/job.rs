@@ -48,8 +48,8 @@ pub(crate) fn repair(
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
     // Check the limits without the lock first, so that a flood of requests over the limit does not
-    // keep other requests from the lock. "Busy" is left to `wait_for_lock`, because only the lock
-    // shows whether the gate of a running repair is alive.
+    // keep other requests from the lock. Ignore a running repair at this point. `wait_for_lock`
+    // deals with it, because only the lock shows whether the gate of that repair is alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_lock(&store, job, &host)? {
         LockWait::Acquired(lock) => lock,
@@ -113,8 +113,8 @@ fn run_recorded(
     record
 }
 
-/// Adds the result of the command to its record. If the result is not known, the command may still
-/// be running, so the record stays "running".
+/// Adds the result of the command to its record. If the result is not known, the record stays
+/// "running", because the command may still be running.
 fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
     (record.elapsed, record.output) = (ran.elapsed, ran.output);
     record.state = match ran.end {
@@ -151,14 +151,14 @@ enum LockWait {
     JobKnown(JobRecord),
 }
 
-/// Waits for the host's lock. Returns the record of `job` instead if another gate has started the
-/// same job.
+/// Waits for the host's lock. If another gate has started the same job, returns the record of that
+/// job instead.
 ///
-/// Another gate may hold the lock only to refuse a request, or may not have written its record yet.
-/// Both take milliseconds, or longer on a slow disk. After this wait, a refusal can name the
-/// running job.
+/// A gate that holds the lock may only be refusing a request, or may not have written its record
+/// yet. Both take milliseconds, or longer on a slow disk. Therefore this function waits before it
+/// refuses, so that the refusal can name the running job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
-    // A repair that has ended does not run again, so read each record only once.
+    // A record whose repair has ended does not change any more, so read each record only once.
     let mut seen = BTreeSet::new();
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {

@@ -13,7 +13,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::timestamps::utc;
 
 /// Refuses if the maintenance file exists, and reports its owner and modification time. Any kind of
-/// file counts. If the gate cannot check whether the file exists, it counts as existing.
+/// file counts. If the gate cannot check whether the file exists, the file counts as existing.
 pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use crate::stream::LineStream;
 
 const LINES_EACH_END: usize = 20;
-/// Maximum length of a line in bytes. With this limit, eight reports fit into the 256 KiB that a
-/// server reads, even if JSON has to escape every byte.
+/// Maximum length of a line in bytes. With this limit, the reports of eight `diagnose` commands fit
+/// into the 256 KiB that a server reads, even if JSON has to escape every byte.
 const LINE: usize = 300;
 
 /// What this program prints, and its exit code.
@@ -20,13 +20,13 @@ pub(crate) struct Output {
     pub(crate) stderr: String,
     /// Exit code. It is between 0 and 3, except that `within` can return any code.
     pub(crate) code: u8,
-    /// Whether it is an error if stdout cannot be written completely. It is for a sudoers file,
-    /// which a full disk could truncate.
+    /// Whether to report an error if stdout cannot be written completely. This is set for a sudoers
+    /// file, which a full disk could truncate.
     pub(crate) must_arrive: bool,
 }
 
 impl Output {
-    /// Prints the output and returns the exit code. Stdout is written in one write.
+    /// Prints the output, with a single write to stdout, and returns the exit code.
     pub(crate) fn print(self) -> ExitCode {
         let mut stdout = io::stdout().lock();
         // Ignore errors, because the client may have disconnected. The result is recorded, and the
@@ -41,7 +41,7 @@ impl Output {
     }
 }
 
-/// Maximum length in bytes of a line that this program parses. `sudo -l` prints all options in one
+/// Maximum length in bytes of a line that this program parses. `sudo -l` prints all options on one
 /// line.
 const LINE_TO_READ: usize = 64 * 1024;
 

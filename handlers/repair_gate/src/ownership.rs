@@ -50,8 +50,8 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
 /// above it.
 ///
 /// The check goes from the root down. Once a directory has passed, no other account can replace its
-/// entries, so nothing can change before the next one is checked. Symlinks and sticky directories
-/// such as /tmp are refused.
+/// entries, so the next directory cannot be exchanged before it is checked. Symlinks and sticky
+/// directories such as /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -94,7 +94,7 @@ pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<F
 /// opened.
 fn open_once(path: &Path, owners: &[u32]) -> Result<Option<File>, UnusablePath> {
     let named = fs::symlink_metadata(path).map_err(|e| unusable(path, &e))?;
-    // Check this first, because opening a FIFO would block.
+    // Check the kind of file before opening it, because opening a FIFO would block.
     if !named.is_file() {
         return refuse(path, format!("is not a regular file {NO_SYMLINK}"));
     }
@@ -119,7 +119,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         return refuse(path, format!("belongs to uid {uid}, not to {whose}: chown root {name}"));
     }
     if found.mode() & 0o022 != 0 {
-        // A shared directory such as /tmp must stay writable for everyone.
+        // A shared directory such as /tmp must stay writable for everyone, so do not suggest chmod.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
             "keep the gate's files elsewhere".into()

@@ -12,9 +12,10 @@ pub(crate) fn any_in_group(group: u32) -> bool {
 
 /// Whether any process in the session is alive. All processes of one SSH request are in one
 /// session. Returns true if this cannot be determined. Returns false for our own session, which is
-/// also the shell's if someone runs the gate by hand.
+/// also the session of the shell if someone runs the gate by hand.
 pub(crate) fn any_in_session(session: u32) -> bool {
-    // Kernel threads have session 0, and a record without a session also contains 0.
+    // Kernel threads have session 0, and a record without a session also contains 0. Therefore 0
+    // never counts as alive.
     session != 0 && session != own_session() && any(|process| process.session == session)
 }
 
@@ -49,7 +50,7 @@ fn any(is_wanted: impl Fn(&Process) -> bool) -> bool {
     entries.flatten().any(|entry| match fs::read(entry.path().join("stat")) {
         Ok(stat) => Process::read(&stat).is_some_and(|one| !one.dead && is_wanted(&one)),
         // Usually the process has just ended. If memory or descriptors ran out, the process cannot
-        // be examined, so it counts as found.
+        // be examined, so it counts as alive.
         Err(e) => e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
     })
 }

@@ -1,6 +1,6 @@
 //! Decides whether a repair may run now: checks for a running repair, the cooldown, the budget and
 //! the number of records. The records, the time and the boot ID are arguments, so this module has
-//! no side effects. In doubt the repair is refused.
+//! no side effects. If in doubt, it refuses the repair.
 
 use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
@@ -17,7 +17,8 @@ use crate::timestamps::until;
 /// refused before this limit is reached.
 #[allow(clippy::cast_possible_truncation, reason = "1000 fits into usize")]
 pub(crate) const MOST_RECORDS: usize = MOST_RUNS as usize;
-/// Minimum time for which a job ID stays known. A server repeats a request within minutes.
+/// Minimum time for which a job ID stays known, so that a repeated request does not run the repair
+/// again. A server repeats a request within minutes.
 const SHORTEST_RETENTION: Duration = Duration::from_hours(24);
 
 /// Returns how long a record is kept after the repair has ended. `retention` is the
@@ -49,8 +50,8 @@ pub(crate) fn check_idle(unfiled: &[JobRecord], now: Now<'_>) -> Result<(), Reje
     running(unfiled, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. Such callers cannot
-/// know whether the gate of a running repair is still alive.
+/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. They cannot know
+/// whether the gate of a running repair is still alive, so they assume that it is.
 pub(crate) fn check_unlocked(
     history: &RunHistory,
     name: &Name,
@@ -109,7 +110,8 @@ fn check_cooldown(
     cooldown: Duration,
     now: SystemTime,
 ) -> Result<(), Rejection> {
-    // Even with a cooldown of 0 s, `started` shows that the clock was set back.
+    // A run that started in the future shows that the clock was set back. Wait for that time even
+    // if the cooldown is 0 s.
     let left = until((last.last_moment + cooldown).max(last.started), now);
     if left.is_zero() {
         return Ok(());
@@ -152,7 +154,7 @@ fn ends(mine: &[RunTimes], repair: &RepairDefinition, now: SystemTime) -> Vec<Sy
     later(mine.iter().map(|run| run.last_moment + kept), now)
 }
 
-/// Returns the times that are in the future, latest first.
+/// Returns those of `moments` that are in the future, latest first.
 fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<SystemTime> {
     let mut later: Vec<SystemTime> = moments.filter(|&at| at > now).collect();
     later.sort_unstable_by_key(|&at| Reverse(at));

@@ -14,7 +14,8 @@ use crate::timestamps::{from_millis, to_millis, until};
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
 /// How long after its deadline a repair that could not be stopped keeps the host busy. A process
-/// that is found later counts as a daemon or as part of a new session with the same number.
+/// that is found after that time counts as a daemon or as part of a new session with the same
+/// number.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.
@@ -60,15 +61,15 @@ pub(crate) struct JobRecord {
     pub(crate) repair: Name,
     pub(crate) state: RunState,
     pub(crate) started: SystemTime,
-    /// Time by which the repair has certainly been stopped.
+    /// Time by which the repair will certainly have been stopped.
     pub(crate) deadline: SystemTime,
-    /// Time of the end; `None` while the repair is running.
+    /// When the repair ended; `None` while it is running.
     pub(crate) ended: Option<SystemTime>,
     /// Boot ID at the start of the repair.
     pub(crate) boot: String,
     /// Process ID of the gate that ran the repair.
     pub(crate) pid: u32,
-    /// Session of the gate and of the repair; 0 if it is not known.
+    /// Session ID of the gate and of the repair; 0 if it is not known.
     pub(crate) session: u32,
     pub(crate) exit: Option<i32>,
     pub(crate) signal: Option<i32>,
@@ -78,7 +79,8 @@ pub(crate) struct JobRecord {
 }
 
 impl JobRecord {
-    /// Creates the record of a repair that starts now and is stopped after `longest_run`.
+    /// Creates the record of a repair that starts now and will certainly have been stopped after
+    /// `longest_run`.
     pub(crate) fn beginning(
         job: Job,
         repair: Name,
@@ -102,10 +104,11 @@ impl JobRecord {
         }
     }
 
-    /// Returns the state at `now`. A recorded "running" becomes "unknown" after the deadline or
-    /// after a reboot, because the gate must have died. It stays "running" if the clock was set
-    /// back, to be safe, or if a process of the session is alive, because the process that enforces
-    /// the timeout may have been killed with the gate.
+    /// Returns the state at `now`. After a reboot or after the deadline, a recorded "running"
+    /// becomes "unknown", because the gate must have died. To be safe, the state stays "running" if
+    /// the clock was set back. After the deadline, it also stays "running" while a process of the
+    /// session is alive, because the process that enforces the timeout may have been killed
+    /// together with the gate.
     pub(crate) fn state_at(&self, now: Now<'_>) -> RunState {
         let is_over = now.time > self.deadline;
         let lives = || now.time <= self.deadline + GIVEN_UP_AFTER && (now.lives)(self.session);
@@ -114,8 +117,9 @@ impl JobRecord {
         if lost { RunState::Unknown } else { self.state }
     }
 
-    /// Returns the record for an answer, with the state at `now` and the run time of a running
-    /// repair. A run time of more than 49 days would be meaningless and is left out.
+    /// Returns the record as the gate sends it in an answer: with the state at `now` and, if the
+    /// repair is recorded as running, with its run time so far. No repair runs for 49 days
+    /// (`u32::MAX` milliseconds), so after that time the gate sends 0 instead.
     pub(crate) fn reported_at(self, now: Now<'_>) -> JobRecord {
         let running = until(now.time, self.started);
         let runs = self.state == RunState::Running && u32::try_from(running.as_millis()).is_ok();
@@ -156,7 +160,7 @@ impl JobRecord {
             ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
-            // Older versions of the gate do not write this field.
+            // Records of older gates lack this field. It then counts as 0.
             session: u32::try_from(map.get("session").and_then(Value::as_u64).unwrap_or(0)).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,

@@ -12,7 +12,7 @@ const LONGEST: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identifier<const SHORTEST: usize>(String);
 
-/// The name of a repair, a key in repairs.json.
+/// The name of a repair, which is its key in repairs.json.
 pub type Name = Identifier<1>;
 
 /// The ID of one run. A repeated request with the same ID does not run the repair again. The ID is

@@ -16,11 +16,12 @@ use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
 /// How long to wait for the reader thread after the command has ended. By then, the last output is
-/// already in the pipe.
+/// already in the pipe, so the thread needs little time.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
-/// Returns the path of this program, for sudoers and sudo. Removes the suffix " (deleted)", which
-/// the link in /proc gets if the program file is replaced while it runs, see proc(5).
+/// Returns the path of this program, for the sudoers file and sudo commands. Removes " (deleted)"
+/// from its end. The link in /proc gets this suffix if the program file is replaced while it runs,
+/// see proc(5).
 ///
 /// # Errors
 /// Fails if the path cannot be determined or is not UTF-8.

@@ -29,7 +29,7 @@ impl From<&JobRecord> for RunTimes {
     }
 }
 
-/// What the records show about one repair.
+/// What the records show about the runs of one repair, and about any repair that is running.
 pub(crate) struct RunHistory {
     /// The unfiled records of all repairs. The record of a running repair is always among them.
     pub(crate) unfiled: Vec<JobRecord>,
@@ -48,7 +48,7 @@ impl RunHistory {
 
 /// Formats an index. It has one line for each run, sorted by job ID. The last line contains the
 /// number of runs and shows that the file is complete. Times are in milliseconds since 1970. The
-/// index is not JSON, because a thousand of these lines are parsed in a fraction of the time.
+/// index is not JSON, because parsing a thousand of these lines takes only a fraction of the time.
 pub(crate) fn to_index(runs: &[RunTimes]) -> String {
     let line = |run: &RunTimes| {
         let (started, last_moment) = (to_millis(run.started), to_millis(run.last_moment));

@@ -1,5 +1,6 @@
 //! Checks whether systemd kills a repair and its daemons when the SSH connection ends. This depends
-//! on logind's settings for sessions, or on those of the service that serves this connection.
+//! on logind's settings for sessions or, if systemd starts a service for each connection, on the
+//! settings of that service.
 
 use crate::rejection::{Rejection, RejectionReason};
 use crate::run;
@@ -77,7 +78,7 @@ fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     ))
 }
 
-/// What logind.conf(5) says about processes that are left when a session ends.
+/// The settings in logind.conf(5) for processes that are left when a session ends.
 #[derive(Debug, PartialEq, Eq)]
 struct LogindSettings {
     kill: bool,
@@ -116,8 +117,8 @@ impl LogindSettings {
         if !chosen || has(&self.exclude, user) {
             return None;
         }
-        // Without a list, logind spares root. With a list, it spares only the accounts in the list,
-        // see logind.conf(5).
+        // Without a list of excluded accounts, logind spares root's processes. With a list, it
+        // spares only those of the accounts in the list, see logind.conf(5).
         let root = if self.exclude.is_empty() || has(&self.exclude, "root") { "root " } else { "" };
         let directory = "/etc/systemd/logind.conf.d";
         Some(format!(

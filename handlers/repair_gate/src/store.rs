@@ -1,9 +1,9 @@
 //! The state directory, with a lock and one file for each job. Unexpected content is an error and
 //! never counts as "no records", because a gate without its records would allow more repairs.
 //!
-//! A new record is written to `jobs/JOB.json`. Before the next repair runs, it is moved ("filed")
-//! to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
-//! `jobs/NAME/index` has the times of the filed records, so that a request need not read the
+//! A new record is written to `jobs/JOB.json`. Before the next repair runs, the record is moved
+//! ("filed") to `jobs/NAME/JOB.json`. This way, each repair has its own limit on records. The file
+//! `jobs/NAME/index` contains the times of the filed records, so that a request need not read the
 //! records. The directory, not the index, decides which records exist. A record that is missing
 //! from the index is read, and an index entry without a record does not count. Older versions of
 //! the gate write no index, or keep all records in `jobs`.
@@ -43,7 +43,7 @@ impl RecordStore {
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // If root used the directory, it could create files that the gate cannot read.
+            // Refuse even root. It could create files in this directory that the gate cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, and only that account may use it");
             return Err(UnusablePath::new(dir, text));
@@ -95,22 +95,23 @@ impl RecordStore {
         Ok(records)
     }
 
-    /// Returns what the records show about the repair `name`.
+    /// Returns what the records show about the runs of `name`, and about any repair that is
+    /// running.
     pub(crate) fn history(&self, name: &Name) -> Result<RunHistory, UnusablePath> {
         let unfiled = self.unfiled()?;
         Ok(RunHistory::new(name, unfiled, self.filed(name)?))
     }
 
     /// Takes the lock with this file name, or returns `None` if another process holds it. The first
-    /// call creates the directory `jobs` and then the lock file. So a lock file without `jobs`
-    /// means that the records were lost.
+    /// call creates the directory `jobs` and then the lock file. Therefore a lock file without
+    /// `jobs` means that the records were lost.
     pub(crate) fn try_lock(&self, name: &str) -> Result<Option<HostLock>, UnusablePath> {
         let path = self.dir.join(name);
         if self.never_used()? {
             make_dir(&self.jobs)?;
             sync(&self.dir)?;
         }
-        // create_new does not follow a symlink.
+        // Use create_new, because it does not follow a symlink.
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(unusable(&path, &e)),
             _ => {}
@@ -149,10 +150,10 @@ impl RecordStore {
     }
 
     /// Files the records of repairs that have certainly ended, and removes temporary files that a
-    /// crash has left behind. A record that is still "running" and has this boot ID stays unfiled.
-    /// If the clock is set back, such a record blocks all repairs, because its repair may still be
-    /// running. The caller must hold the lock, and no repair may be running. Returns the names of
-    /// the filed repairs.
+    /// crash has left behind. A record that is still "running" and has the boot ID `boot` stays
+    /// unfiled, because its repair may still be running. If the clock is set back, such a record
+    /// blocks all repairs. The caller must hold the lock, and no repair may be running. Returns the
+    /// names of the filed repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
@@ -288,7 +289,7 @@ impl RecordStore {
 /// of records end in `.json`.
 const INDEX: &str = "index";
 
-/// Whether the path should be a record: it is neither temporary nor a directory of records.
+/// Whether the path should be a record. Temporary files and directories of records are not.
 fn is_record(path: &Path) -> bool {
     !is_temporary(path) && name_of(path).is_none()
 }
@@ -357,8 +358,8 @@ mod tests {
             scope.spawn(|| {
                 for store in stores {
                     begin.wait();
-                    // Create both in the same order as `try_lock`, but without waiting for the
-                    // disk.
+                    // Create `jobs` and `lock` in the same order as `try_lock`, but without waiting
+                    // for the disk.
                     fs::create_dir(&store.jobs)
                         .and_then(|()| File::create(store.dir.join("lock")))
                         .unwrap();

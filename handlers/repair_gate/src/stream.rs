@@ -12,10 +12,10 @@ use crate::threads;
 /// they stay far below the 256 KiB that a server reads.
 const MOST: usize = 200;
 /// How long the last lines may take to write after the repair has ended. A slow reader delays the
-/// answer by no more than this.
+/// answer by no more than this time.
 const LAST_LINES: Duration = Duration::from_millis(200);
 
-/// Queues lines for the writer thread. Dropping it ends the stream.
+/// Queues lines for the writer thread. Dropping this value ends the stream.
 pub(crate) struct LineStream {
     lines: Sender<String>,
     left: usize,
@@ -52,7 +52,7 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits up to [`LAST_LINES`] until all lines are written.
+    /// Waits until all lines are written, but at most [`LAST_LINES`].
     pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }

@@ -49,11 +49,11 @@ pub(crate) fn check_command(
     )))
 }
 
-/// Checks the options that apply when sudo runs this account's commands as `account`.
+/// Checks the sudo options that apply when the current account runs commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // The option `listpw` can keep an account from running `sudo -l`, even if the account may run
-    // the repair.
+    // If this account may not run `sudo -l`, ignore that. The option `listpw` can forbid it even if
+    // the account may run the repair.
     if answered(&ran, "under which options sudo runs a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {
@@ -62,7 +62,7 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about options that apply when sudo runs commands from `user` as
+/// Returns a warning for root about the options that apply when sudo runs commands from `user` as
 /// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
@@ -88,7 +88,8 @@ fn list(user: Option<&str>) -> ExecutedCommand {
     run::query(&words)
 }
 
-/// Returns whether sudo exited with 0. The error message contains `question`.
+/// Returns whether sudo exited with 0. `question` is what the caller wants to find out, for the
+/// error message.
 ///
 /// # Errors
 /// Fails if sudo did not start or did not exit by itself, which does not count as a refusal.
@@ -121,8 +122,8 @@ fn harm(printed: &[String], gate: &str, account: &str) -> Option<String> {
 struct SudoOptions {
     /// Options that apply to every command.
     general: Vec<String>,
-    /// Options that apply only to some accounts (`>`) or commands (`!`). Each entry has the kind,
-    /// the names of the accounts or commands, and the options.
+    /// Options that apply only to some accounts (`>`) or commands (`!`). Each entry consists of one
+    /// of these two characters, the names of the accounts or commands, and the options.
     bound: Vec<(char, Vec<String>, Vec<String>)>,
 }
 

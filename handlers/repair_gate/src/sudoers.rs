@@ -10,8 +10,8 @@ use crate::rejection::{Rejection, RejectionReason};
 
 const FILE: &str = "/etc/sudoers.d/nagios-selfheal";
 
-/// Maximum length of the gate's path in bytes. sudo-rs allows 1,024 bytes for a whole command; the
-/// module `config` limits the rest of it.
+/// Maximum length of the gate's path in bytes. sudo-rs allows 1,024 bytes for a whole command. The
+/// module `config` limits the rest of the command.
 const LONGEST_GATE: usize = 100;
 
 /// Returns the content of the sudoers file for the account `user`. `gate` is the path of the gate,

@@ -60,11 +60,12 @@ const SURVIVED: [i32; 3] = [7, 11, 13];
 const KILL: &str = "/bin/kill";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Runs the command and ends the way that the command ended. Any exit code is possible here,
+/// Runs the command, and then ends in the same way as the command. Any exit code is possible here,
 /// because only the gate sees it.
 pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
-    // sudo joins arguments with spaces before it compares them, so the account could pass several
-    // arguments of a permitted command as a single one.
+    // Refuse an argument with a space if sudo has started this process. sudo joins arguments with
+    // spaces before it compares them, so the account could pass several arguments of a permitted
+    // command as a single one.
     let joined = env::var_os("SUDO_COMMAND").is_some() && argv.iter().any(|w| w.contains(' '));
     let ran = if joined {
         Err(io::Error::other("an argument contains a space"))

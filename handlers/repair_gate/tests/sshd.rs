@@ -156,7 +156,8 @@ fn refuses_all_forwarding() {
         "a tunnel device",
     );
 
-    // The client accepts -L in any case, so check that no connection reaches the target.
+    // The client accepts -L even if the server forbids forwarding, so check that no connection
+    // reaches the target.
     let local = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let forward = format!("{local}:127.0.0.1:{port}");
     let client = Client(

@@ -1,6 +1,6 @@
 //! Tests the original sudo and sudo-rs behind a real sshd. Both accept the same sudoers file and
-//! let the gate's account run exactly the configured commands. The tests run, as root, the fixes
-//! that `ready` and `check` print for harmful options. These tests need root.
+//! let the gate's account run exactly the configured commands. As root, the tests also run the
+//! fixes that `ready` and `check` print for harmful options. These tests need root.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -38,7 +38,7 @@ pub struct Directory {
 impl Directory {
     /// Opens a directory and checks every directory in its path, starting at the root. The path can
     /// lead through a sticky directory such as /tmp if the directories below it belong to root or
-    /// to us.
+    /// to our effective user.
     ///
     /// # Errors
     /// Returns [`Error::Exposed`] with the first directory that another account can change, or
@@ -79,8 +79,8 @@ impl Directory {
     /// # Errors
     /// Returns [`Error::Locked`] if the deadline passes. Also fails if a system call fails.
     pub fn lock(&self, deadline: Instant) -> Result<File, Error> {
-        // Open a new descriptor for the lock. A duplicate of our own descriptor would share its
-        // lock, so two calls could hold it at the same time.
+        // Open a new descriptor for the lock. A duplicate of our own descriptor would share the
+        // lock with it, so two calls could hold the lock at the same time.
         let opened = self.open_at(OsStr::new("."), DIRECTORY, Mode::empty())?;
         lock(opened.into(), &self.path, deadline)
     }
@@ -147,8 +147,8 @@ impl Directory {
     /// Returns the names of the entries, in no particular order, without `.` and `..`.
     ///
     /// # Errors
-    /// Fails if the directory cannot be read. The iterator can return the same error after any
-    /// name.
+    /// Fails if the directory cannot be read. The iterator can also return this error later, after
+    /// some of the names.
     pub fn names(&self) -> Result<impl Iterator<Item = Result<OsString, Error>>, Error> {
         let unreadable = |why| Error::io(&self.path, why);
         let entries = Dir::read_from(&self.fd).map_err(unreadable)?;
@@ -159,8 +159,8 @@ impl Directory {
         Ok(names.filter(|name| !name.as_ref().is_ok_and(|name| name == "." || name == "..")))
     }
 
-    /// Opens a regular file for reading and writing. Creates it with this mode, less the umask, if
-    /// it does not exist.
+    /// Opens a regular file for reading and writing. If the file does not exist, creates it with
+    /// this mode, minus the umask.
     ///
     /// # Errors
     /// Fails if the name belongs to a symbolic link or another kind of file, or if a system call
@@ -233,7 +233,8 @@ impl Directory {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
-        // Remove a draft that may have been left by a killed process with the same process ID.
+        // A process that had the same process ID and was killed may have left this draft. Remove
+        // it.
         let _ = self.remove(&draft);
         self.write_new(&draft, content, mode, owner)?;
         self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))

@@ -45,8 +45,8 @@ impl Error {
         Error::Io { path: path.to_owned(), why: why.into() }
     }
 
-    /// Returns the closest I/O error kind. `NotFound` and `PermissionDenied` always come from the
-    /// system.
+    /// Returns the closest I/O error kind. Returns `NotFound` and `PermissionDenied` only if a
+    /// system call failed with that error.
     #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         match self {

@@ -150,7 +150,8 @@ impl Read for Input {
     /// Reads like read(2). An error from this crate is wrapped in an [`io::Error`] of the same
     /// kind.
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // Try to read one byte more than the limit allows. If it exists, the content is too large.
+        // Try to read one byte more than the limit allows. If that byte exists, the content is too
+        // large.
         let most =
             usize::try_from(self.left.saturating_add(1)).unwrap_or(usize::MAX).min(buffer.len());
         let buffer = buffer.get_mut(..most).unwrap_or_default();

@@ -16,7 +16,7 @@ pub enum FileKind {
     Pipe,
     /// A symbolic link.
     Link,
-    /// A socket.
+    /// A Unix domain or network socket.
     Socket,
     /// A terminal, a disk, or another device.
     Device,

@@ -1,5 +1,5 @@
-//! Safely opens files that are named on a command line or in a configuration file. No such file can
-//! block or mislead a program.
+//! Safely opens files that are named on a command line or in a configuration file. A file that is
+//! opened this way can neither block nor mislead the program.
 //!
 //! Checking a path proves little, because another account can put a FIFO, a device or a link in its
 //! place before the path is used. This crate therefore opens the path first and checks the

@@ -59,8 +59,8 @@ pub(crate) fn walk(
     let mut here = OpenedPath::start(path)?;
     let mut names = names(path);
     let mut links = 0;
-    // All directories above the one to open must be checked. A link in /proc to an open directory
-    // would skip them, so follow the path of the link's target instead.
+    // When a directory is opened, all directories above it must be checked. A link in /proc to an
+    // open directory would skip them, so follow the path of the link's target instead.
     let by_name = flags.contains(OFlags::DIRECTORY);
     while let Some(name) = names.pop() {
         let directory = stat(&here.path, &here.fd)?;
@@ -133,8 +133,8 @@ impl OpenedPath {
         })
     }
 
-    /// Whether this directory is in a proc(5) file system. Links there can lead to an open file
-    /// whose name has been removed.
+    /// Whether this directory is in a proc(5) file system. A link in such a directory can lead to
+    /// an open file whose name has been removed.
     fn is_in_proc(&self) -> bool {
         fstatfs(&self.fd).is_ok_and(|system| system.f_type == PROC_SUPER_MAGIC)
     }

@@ -108,8 +108,8 @@ fn follows_links_in_proc_to_open_files() {
     assert_eq!(read(path(file.as_raw_fd()), 100, None).unwrap(), b"content");
     let refused = open(path(reader.as_raw_fd())).unwrap_err();
     assert!(matches!(refused, Error::Kind { found: FileKind::Pipe, .. }), "{refused:?}");
-    // A link to an open directory is followed by the directory's path. This fails if the directory
-    // was removed.
+    // To follow a link in /proc to an open directory, `safe_file` uses the directory's path. This
+    // fails if the directory was removed.
     let directory = fs::File::open("/").unwrap();
     assert!(Directory::open(path(directory.as_raw_fd())).is_ok());
     let gone = tempdir().unwrap();

@@ -33,15 +33,15 @@ pub struct LiveExecutor<'a> {
     /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
     /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// The host that could not be reached to collect evidence, and the error. The first rung then
-    /// fails with this error instead of trying to connect again.
+    /// If a host could not be reached for collecting evidence, that host and the error. The first
+    /// rung then fails with this error instead of trying to connect again.
     unreached: Option<(Option<String>, Error)>,
     /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,
 }
 
 impl<'a> LiveExecutor<'a> {
-    /// Creates the executor for a job. Displayed times are counted from this call.
+    /// Creates the executor for a job. Displayed times count from this call.
     pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
@@ -115,7 +115,8 @@ impl<'a> LiveExecutor<'a> {
                     )),
                     deadline,
                 ),
-                // Both requests found no gate on the host, so further queries are pointless.
+                // Neither the first request nor this query found a gate on the host, so further
+                // queries are pointless.
                 Err(why) if reason.is_without_gate() && why.is_without_gate() => {
                     return Attempt::NotRun(why.to_string());
                 }
@@ -173,7 +174,8 @@ fn judge(answer: Answer) -> Attempt {
         Answer::Refused(refusal) => {
             let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
             match refusal.reason {
-                // The host does not offer this repair, but it may offer the next rung's repair.
+                // The host does not offer this repair but may offer the next rung's repair, so try
+                // that rung.
                 GateReason::UnknownRepair => Attempt::NotRun(text),
                 _ => Attempt::Refused(text),
             }
@@ -290,7 +292,7 @@ impl Executor for LiveExecutor<'_> {
         match end {
             RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),
-            // Work that the program started elsewhere may continue.
+            // Work that the program started elsewhere may continue, so the outcome is unknown.
             RungEnd::TimedOut => {
                 Attempt::Unknown(format!("{program} was stopped after {} s", limit.as_secs()))
             }

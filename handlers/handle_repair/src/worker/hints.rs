@@ -1,6 +1,6 @@
 //! Fixes for known error messages from programs that are often used as a `local` rung.
 
-/// Each entry has a program, one of its error messages, and the fix.
+/// Each entry consists of a program, one of its error messages, and the fix.
 const KNOWN: [(&str, &str, &str); 2] = [
     // The user that runs cf-runagent has not accepted the host's key.
     (

@@ -30,7 +30,7 @@ pub enum Attempt {
     /// The repair certainly did not run.
     NotRun(String),
     /// The gate refused the repair, for example because the host is in maintenance, busy or cooling
-    /// down. A stronger rung would be the wrong reaction to that.
+    /// down. The climb then ends, because a stronger rung would be the wrong reaction.
     Refused(String),
     /// The repair may have run, or may still be running.
     Unknown(String),
@@ -49,7 +49,7 @@ pub enum NotKnown {
     Engine(#[from] engine::Error),
 }
 
-/// Why a climb ended before its first rung.
+/// Why a repair was called off before one of its rungs.
 #[derive(Debug, thiserror::Error)]
 pub enum CalledOff {
     /// The repair is no longer wanted.
@@ -62,15 +62,15 @@ pub enum CalledOff {
 
 /// The side effects of climbing a ladder. Tests replace them with a mock.
 pub trait Executor {
-    /// Records the output of the gate's `diagnose` commands before anything is changed, because a
-    /// restart destroys evidence. Returns the first lines of the output. If the host cannot be
-    /// reached, the first rung must not try to connect again.
+    /// Runs the gate's `diagnose` commands and records their output. This happens before anything
+    /// is changed, because a restart destroys evidence. Returns the first lines of the output. If
+    /// the host cannot be reached, the first rung must not try to connect again.
     fn diagnose(&mut self, name: &RepairName, at: Option<&str>, limit: Duration) -> Vec<String>;
     /// Checks that the repair is still wanted. Collecting evidence and running the earlier rungs
     /// took time, and other repairs may have run since the event.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
-    /// Records that a rung is about to run. If this fails, the rung must not run, because nothing
-    /// would show later that it may have run.
+    /// Records that a rung is about to run. If it cannot be recorded, the rung must not run,
+    /// because nothing would show later that it may have run.
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
     /// Requests a repair from the gate of the host `at`, or of the event's host if `at` is `None`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
@@ -93,7 +93,7 @@ pub struct Ending {
     /// Why the repair had this outcome, as a message.
     pub text: String,
     /// The rungs that ran or may have run, in order, for example `rung 2 of 3 (ssh restart)`. After
-    /// a successful repair, the last one is the rung that healed.
+    /// a successful repair, the last one is the rung that healed the fault.
     pub tried: Vec<String>,
     /// First lines of the evidence that was collected before the first rung.
     pub evidence: Vec<String>,
@@ -138,8 +138,9 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
     Ok(Ending { outcome: unhealed(ran), text: last, tried, evidence })
 }
 
-/// Ends a climb because rung `number` is no longer wanted. If the engine has seen a recovery, the
-/// check of the previous rung, `before`, decides whether the repair has healed.
+/// Ends a climb because rung `number` is no longer wanted. If a rung has run and the engine has
+/// seen a recovery, runs the check of the previous rung, `before`. The repair counts as healed only
+/// if this check is OK.
 fn stop(
     why: &CalledOff,
     number: u32,

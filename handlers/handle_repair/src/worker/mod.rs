@@ -55,7 +55,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 struct Call<'a> {
     invocation: &'a Invocation,
     id: &'a JobId,
-    /// Time of the call.
+    /// When the handler was called.
     at: SystemTime,
     /// Number of workers that died while answering this call.
     deaths: u32,

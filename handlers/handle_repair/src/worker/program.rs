@@ -51,7 +51,7 @@ pub fn clean_room(command: &mut Command) -> &mut Command {
         .current_dir("/")
 }
 
-/// The output of a program, which a thread reads from a pipe.
+/// A program's output, which a thread reads from a pipe.
 pub struct CapturedOutput {
     reader: JoinHandle<Vec<u8>>,
     lines: Receiver<String>,
@@ -64,8 +64,8 @@ impl CapturedOutput {
     ///
     /// The output is read in a separate thread, so that a child that fills the pipe does not keep
     /// the caller from enforcing the time limit. After the program was stopped, the thread is not
-    /// joined, because a grandchild may keep the pipe open indefinitely. It is started before the
-    /// program, so that nothing has run if no thread can be created.
+    /// joined, because a grandchild may keep the pipe open indefinitely. The thread is started
+    /// before the program, so that nothing has run if no thread can be created.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
         let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());

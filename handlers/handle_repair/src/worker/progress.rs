@@ -1,5 +1,5 @@
-//! Progress output for `--foreground`: if stderr is a terminal, one row for each step as it
-//! happens.
+//! Progress output for `--foreground`: one row for each step as it happens, if stderr is a
+//! terminal.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -11,7 +11,7 @@ use rustix::termios::tcgetwinsize;
 const USUAL_COLUMNS: usize = 80;
 /// How many columns come before the text, for the elapsed time and the kind of step.
 const MARGIN: usize = 26;
-/// How many characters of a step's text are displayed. The ledger stores all of it.
+/// How many characters of a step's text are displayed. The ledger stores the whole text.
 const LONGEST: usize = 1000;
 
 /// Displays progress on the terminal. Displays nothing in the background or without a terminal.

@@ -1,10 +1,10 @@
-//! Closes repairs whose worker died, for example because of a reboot or the OOM killer, or together
-//! with Nagios.
+//! Closes repairs whose worker died, for example together with Nagios, during a reboot, or because
+//! of the OOM killer.
 //!
-//! Such a repair is not repeated automatically. Its host and its fleet slots stay reserved until it
-//! has certainly ended. For a `local` rung, the ledger finds that out from the supervisor's lock
-//! and the rung's processes. For an `ssh` rung, the worker queries the gate. The outcome is then
-//! recorded and counts in later decisions.
+//! A repair without a worker is not repeated automatically. Its host and its fleet slots stay
+//! reserved until the repair has certainly ended. For a `local` rung, the ledger finds out from the
+//! supervisor's lock and the rung's processes whether the rung has ended. For an `ssh` rung, the
+//! worker queries the gate. The outcome is then recorded and counts in later decisions.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,12 +18,12 @@ use super::executor::{self, LONGEST_AT_GATE, POLL};
 use super::ladder::rung_job;
 use crate::cli::Invocation;
 
-/// How long to wait for an answer from a gate. This is short because another repair is waiting.
+/// How long to wait for an answer from a gate. This time is short, because a new repair is waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records the end of each repair on the event's host whose worker has died. If the repair may
-/// still be running, records nothing, so the host stays reserved. Calls `before_query` before
-/// querying a gate, because that can take ten seconds.
+/// Closes the repairs on the event's host that have lost their worker. Records when they ended. If
+/// a repair may still be running, records nothing, so the host stays reserved. Calls `before_query`
+/// before querying a gate, because that can take ten seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
@@ -104,8 +104,8 @@ fn remains_of(
         return ended;
     }
     let Some(host) = &record.gate else {
-        // The ledger reports the job as abandoned only when neither a supervisor nor a process of
-        // the rung is alive.
+        // The ledger reports a local rung's job as abandoned only when neither the supervisor nor a
+        // process of the rung is alive.
         return Remains::Ended(
             "the rung ran on this server, and none of its processes is left".into(),
         );

@@ -88,8 +88,8 @@ fn outdated(waited: Duration, observed: Option<&Observation>) -> Option<Reason> 
 /// its command file while it starts, and may be slow if there are many writers.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Returns the state that the engine reports, or `None` if the policy names no status file. If this
-/// fails, the repair must not run, because the fault may have been acknowledged.
+/// Returns the state that the engine reports, or `None` if the policy names no status file. If the
+/// state cannot be read, the repair must not run, because the fault may have been acknowledged.
 fn observe(
     invocation: &Invocation,
     config: &Config,

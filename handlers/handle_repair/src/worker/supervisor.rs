@@ -71,8 +71,8 @@ impl RungEnd {
 }
 
 /// Runs a program under a supervisor. Returns how the program ended and the first line of its
-/// output. Waits until the program has ended by itself or its session is empty. `lock` is the job's
-/// lock file.
+/// output. Waits until the program has exited by itself or the rung's session is empty. `lock` is
+/// the job's lock file.
 ///
 /// # Errors
 /// Fails if the supervisor cannot be started. In that case, nothing was run.
@@ -124,7 +124,7 @@ fn wait_for_session(lock: &File, deadline: Instant) {
 }
 
 /// Supervises one program. `argv` holds the arguments after [`SUPERVISE`]. Stdin is the job's lock
-/// file. The program's output goes to stdout and the report to stderr.
+/// file. The program's output goes to stdout, and the report on how it ended goes to stderr.
 pub fn main(argv: &[OsString]) -> ExitCode {
     let end = supervise(argv).unwrap_or_else(|why| RungEnd::NotStarted(why.to_string()));
     let _ = writeln!(io::stderr(), "{end}");
@@ -145,8 +145,8 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     end
 }
 
-/// Runs the program and returns when it has ended by itself or, if a signal ended it, when its
-/// session is empty. Kills the session at the deadline.
+/// Runs the program. Returns when the program has exited by itself or, if a signal ended the
+/// program, when its session is empty. Kills the session at the deadline.
 fn supervise_until(
     deadline: Instant,
     session: &RungSession,
@@ -156,8 +156,8 @@ fn supervise_until(
     let mut output = HeldOutput::open()?;
     let stdout = || io::stdout().as_fd().try_clone_to_owned();
     let mut command = Command::new(program);
-    // The program gets its own process group, because a script may signal its whole group, which
-    // must not include the supervisor.
+    // The program gets its own process group, because a script may signal its whole group. The
+    // supervisor must not get such a signal.
     program::clean_room(&mut command).args(arguments).process_group(0).stdin(Stdio::null());
     let mut child = command.stdout(stdout()?).stderr(stdout()?).spawn()?;
     let (mut pause, mut end) = (Duration::from_micros(500), None);
@@ -199,7 +199,8 @@ struct HeldOutput {
 
 impl HeldOutput {
     fn open() -> io::Result<HeldOutput> {
-        // Opening this path for reading opens the other end of the pipe, see proc_pid_fd(5).
+        // Stdout is the write end of the pipe. Opening this path for reading opens the read end,
+        // see proc_pid_fd(5).
         let pipe = File::open("/proc/self/fd/1")?;
         Ok(HeldOutput { pipe, worker: getppid(), is_drained: false })
     }

@@ -51,8 +51,8 @@ pub enum NotFound {
     },
 }
 
-/// Returns the time limit for a rung's verify command. This is the rung's timeout but at least 15
-/// seconds, because plugins have their own timeout of ten seconds.
+/// Returns the time limit for a rung's verify command. The limit is the rung's timeout, but at
+/// least 15 seconds, because plugins have their own timeout of ten seconds.
 pub fn limit(rung: &Rung) -> Duration {
     rung.timeout.max(Duration::from_secs(15))
 }
@@ -112,8 +112,8 @@ pub fn find<'a, W: AsRef<OsStr>>(
     Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
-/// Whether `place` is a regular file. Fails if this cannot be checked, because the program may be
-/// there.
+/// Whether `place` is a regular file. Fails if this cannot be checked, because the program may
+/// exist at this path.
 fn is_file(place: &Path) -> Result<bool, NotFound> {
     match fs::metadata(place) {
         Ok(found) => Ok(found.is_file()),

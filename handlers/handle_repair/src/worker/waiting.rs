@@ -10,8 +10,8 @@ use crate::cli;
 use crate::handler;
 use crate::queue::{CallQueue, DecisionRole, TakenCall};
 
-/// Number of workers that may die while answering the same call. After that, the call is dropped,
-/// because it would probably kill every other worker too.
+/// Number of workers that may die while answering the same call. The call is then dropped, because
+/// it would probably kill every other worker too.
 const MOST_DEATHS: u32 = 10;
 
 /// Answers waiting calls until none is left, or until another worker holds the decision role.
@@ -42,8 +42,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
             answered += 1;
         }
         drop(role);
-        // A handler that saw this worker in the decision role started no other worker. Its call was
-        // already queued, so check the queue again.
+        // A handler that has just queued a call may have seen this worker in the decision role and
+        // started no other worker. Therefore check the queue again.
         if !queue.has_waiting().map_err(Problem::failed)? {
             break;
         }
@@ -51,8 +51,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(Outcome::new(State::Ok, format!("{answered} calls answered")))
 }
 
-/// Answers one call. Releases the role before waiting for a repair or a gate. Logs a call that
-/// cannot be answered to syslog.
+/// Answers one call. Releases the role before waiting for a repair or a gate. If a call cannot be
+/// answered, logs the reason to syslog.
 fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Option<DecisionRole>) {
     let TakenCall { job, at, deaths, .. } = call;
     if *deaths >= MOST_DEATHS {
@@ -70,8 +70,8 @@ fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Opt
             let call = Call { invocation: &invocation, id: job, at: *at, deaths: *deaths };
             let mut before_wait = || {
                 if role.take().is_some() {
-                    // Ignore errors. If no other worker can be started, this one checks the queue
-                    // after the repair.
+                    // Ignore errors. If no other worker can be started, this worker checks the
+                    // queue after the repair.
                     let _ = handler::serve(queue, policy);
                 }
             };

@@ -104,8 +104,9 @@ fn stops_repair_that_has_used_up_all_processes() {
     // (ETXTBSY).
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
-    // `within`, its timer thread, a shell and a sleep exhaust the limit of four processes. The
-    // sleep ends only after SIGKILL is due.
+    // `within`, its timer thread, a shell and a sleep exhaust the limit of four processes. When
+    // SIGKILL is due, the sleep is still running, so kill(1) cannot be started until the sleep
+    // exits.
     let mut command = Command::new("setpriv");
     command.args(["--reuid=54321", "--clear-groups", "prlimit", "--nproc=4:4"]).arg(gate);
     command.args(["within", "1", "1", "/bin/sh", "-c", "sleep 3 & wait; exec sleep 300"]);
@@ -127,16 +128,17 @@ fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     let script = "sh -c 'echo $$ > \"$0/pid\"; while :; do echo still here; sleep 0.05; done' \
                   \"$1\" & sleep 0.2; echo started";
     let lab = GateLab::with(script, &json!({}));
-    // Like sshd, `output()` waits for the end of the pipe, so a daemon that holds the pipe would
-    // keep it waiting.
+    // Like sshd, `output()` waits for the end of the pipe. If the daemon held the pipe, this call
+    // would wait for the daemon.
     let answer = lab.repair(JOB);
     assert!(answer.is("done").json["seconds"].as_f64().unwrap() < 50.0);
     assert!(answer.output().contains("started"));
     let pid = read_pid(&lab.path("pid"));
-    // During this pause the daemon writes many lines. If the pipe were closed, that would kill it.
+    // During this pause the daemon writes many lines. If the pipe were closed, SIGPIPE would kill
+    // the daemon.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
-    // The daemon does not hold the lock.
+    // The daemon does not hold the lock, so another repair can run.
     lab.repair(&other(1)).is("done");
     assert!(
         Command::new("/bin/kill")

@@ -14,8 +14,8 @@ const HOUR: u64 = 3_600_000;
 /// How many records the gate keeps for one repair.
 const MOST: usize = 1000;
 
-/// Returns a host with the repairs `x` and `y`. The tests request `x` too often, and the argument
-/// contains additional fields for it.
+/// Returns a host with the repairs `x` and `y`. The tests request `x` too often. The argument
+/// contains additional fields for `x` in repairs.json.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});
@@ -74,7 +74,8 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn flood_of_one_name_does_not_block_another() {
     let lab = two_names(&json!({}));
-    // 900 of 1,000 records are used, and 300 more runs are requested.
+    // `old_records` creates the 900th of 1,000 records by running `x` once. Then request 300 more
+    // runs.
     old_records(&lab, "x", 899, HOUR);
     let answers: Vec<GateResult> = (0..300).map(|n| lab.repair(&other(n))).collect();
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();
@@ -185,7 +186,7 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer with any other field.
+/// Older servers refuse an answer with any field that they do not know.
 #[test]
 fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::{GateLab, JOB};
 use serde_json::json;
 
-/// Stops the thread that replaces the file, even if the test fails.
+/// Stops the thread that replaces the file when this value is dropped, even if the test fails.
 struct EndExchange<'a>(&'a AtomicBool);
 
 impl Drop for EndExchange<'_> {
@@ -87,7 +87,7 @@ fn never_reports_symlink_that_replaces_a_record() {
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
     // The thread puts temporary files next to the record, and the gate would refuse to work if it
-    // read them. A request for a known job reads only that job's record.
+    // read them. Therefore request a known job, for which the gate reads only that job's record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(

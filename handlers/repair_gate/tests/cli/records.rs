@@ -57,7 +57,7 @@ fn job_of_killed_gate_becomes_unknown_and_is_not_run_again() {
     wait_until("the repair runs", || lab.runs() == 1);
     gate.kill().unwrap();
     gate.wait().unwrap();
-    // The killed gate's repair may still be running, so the gate runs nothing else.
+    // The killed gate's repair may still be running, so the gate starts no other repair.
     assert!(
         lab.request(&format!("status {JOB}")).is("running").json["seconds"].as_f64().unwrap() > 0.0
     );
@@ -183,7 +183,7 @@ fn refuses_damaged_index_until_it_is_removed() {
         assert!(answer.refused("state").contains("jobs/x/index"), "{what}: {}", answer.json);
         lab.request("ready x").refused("state");
         lab.request("usage").refused("state");
-        // The result of a known job is in its own record.
+        // The result of a known job is in that job's own record, so the gate can still report it.
         lab.repair(JOB).is("done");
         fs::remove_file(lab.state().join("jobs/x/index")).unwrap();
         lab.repair(&other(2)).refused("budget");
@@ -191,7 +191,7 @@ fn refuses_damaged_index_until_it_is_removed() {
     }
 }
 
-/// The directory decides which records exist, not the index.
+/// The directory, not the index, decides which records exist.
 #[test]
 fn counts_records_that_the_index_lacks() {
     let lab = GateLab::with(NOTE, &json!({"budget": {"count": 3, "window": "1h"}}));

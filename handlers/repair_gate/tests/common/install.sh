@@ -1,9 +1,9 @@
 #!/bin/sh -e
 # Installs the gate as its package does, with the account, sudo and sshd. The script runs in its own
 # mount namespace, so its changes in /etc, /usr, /var and /dev are visible only to this sshd and its
-# child processes, and disappear when those have ended. Usage: install.sh LAB GATE LINE [SUDO]. LAB
-# contains etc/repairs.json, sshd_config and the keys. LINE is the beginning of the authorized_keys
-# line, without the key. SUDO is a directory with the sudo and visudo to install.
+# child processes, and disappear when these processes have ended. Usage: install.sh LAB GATE LINE
+# [SUDO]. LAB contains etc/repairs.json, sshd_config and the keys. LINE is the beginning of the
+# authorized_keys line, without the key. SUDO is a directory with the sudo and visudo to install.
 lab=$1 gate=$2 line=$3 sudo=$4
 
 mount -t tmpfs -o mode=0755 tmpfs "$lab/private"
@@ -33,15 +33,15 @@ chmod 0440 /etc/sudoers.d/nagios-selfheal
 
 install -d -m 0755 /etc/ssh/keys
 echo "$line $(cat "$lab/key.pub")" > /etc/ssh/keys/repair
-# sshd(8) would run the file rc and read the file environment if the authorized_keys line did not
-# forbid it.
+# sshd(8) would run the file `rc` and read the file `environment` if the authorized_keys line did
+# not forbid it.
 install -d -m 0700 -o repair -g repair "$home" "$home/.ssh"
 echo "touch $lab/drop/rc" > "$home/.ssh/rc"
 echo "REPAIR_GATE_STATE=/tmp" > "$home/.ssh/environment"
 chown repair: "$home/.ssh/rc" "$home/.ssh/environment"
 
-# The overlay hides the mounts below /dev, so mount devpts again. Without it, sshd would refuse a
-# terminal for the wrong reason.
+# The overlay hides the mounts below /dev, so mount devpts again. Without devpts, sshd would refuse
+# a terminal for the wrong reason.
 mount -t devpts -o ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 rm -f /dev/log
 ln -s "$lab/log" /dev/log

@@ -24,7 +24,7 @@ pub struct GateLab {
     dir: TempDir,
 }
 
-/// The exit code and the answer of a gate.
+/// The exit code and the answer of a gate, and the output lines that came before the answer.
 #[derive(Debug)]
 pub struct GateResult {
     pub code: i32,
@@ -116,7 +116,8 @@ impl GateLab {
         lab
     }
 
-    /// Creates a host with the repair `x`, which runs `script` and has these additional fields.
+    /// Creates a host with the repair `x`, which runs `script` and has these additional fields in
+    /// repairs.json.
     pub fn with(script: &str, fields: &Value) -> GateLab {
         let lab = GateLab::new();
         let mut x = json!({"run": ["/bin/sh", "-c", script, "sh", lab.path("")], "cooldown": "0s"});
@@ -227,7 +228,7 @@ impl GateLab {
             .unwrap_or_else(|| jobs.join(&file))
     }
 
-    /// Edits the record of a job on disk, and removes the index, which contains its times.
+    /// Edits the record of a job on disk, and removes the index, which contains the record's times.
     pub fn edit_record(&self, job: &str, edit: impl FnOnce(&mut Value)) {
         let path = self.record_path(job);
         let mut record: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
@@ -236,8 +237,8 @@ impl GateLab {
         let _ = fs::remove_file(path.with_file_name("index"));
     }
 
-    /// Returns how often the script has run, which is the number of lines that it wrote (`echo >>
-    /// "$1/runs"`).
+    /// Returns how many times the script has run. This is the number of lines that the script wrote
+    /// (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
     }
