@@ -30,7 +30,7 @@ all: build
 
 include packaging/install.mk
 
-# The programs look for each other in their own directory first, then in this one.
+# The programs look for each other in their own directory first, and then in LIBEXECDIR.
 export SELFHEAL_LIBEXECDIR = $(LIBEXECDIR)
 
 # Programs are linked statically if they run often, or if they must run on repaired hosts of any
@@ -50,9 +50,9 @@ export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
 export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
-# The tests start sshd and need a directory that belongs to root. So they are built as the calling
-# user, but run as root. Tests that need root are marked as ignored. `make test` runs these too.
-# The feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
+# The tests start sshd and need a directory that belongs to root. So they run as root, but are built
+# as the calling user. Tests that need root are marked as ignored. `make test` runs these too. The
+# feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
@@ -142,9 +142,9 @@ lint:
 draw:
 	@$(CARGO) run -q --locked -p e2e --bin draw
 
-# Without a network, use the advisory database that was fetched last. If there is no database, print
-# a note. Only an advisory is an error. cargo-deny exits with 1 for an advisory and also for a
-# missing database, so look for the database first.
+# Without a network, use the advisory database that was fetched last. If there is none, print a
+# note. Only an advisory is an error. cargo-deny exits with 1 for an advisory and also for a missing
+# database, so check first whether there is a database.
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 deny:
 	$(CARGO) deny --locked check licenses bans sources

@@ -79,7 +79,8 @@ fn words(program: &Path, arguments: &str) -> Vec<String> {
         .collect()
 }
 
-/// Prints a table with the ratios for the programs that Nagios runs thousands of times a minute.
+/// Prints a table that compares the costs of the programs that Nagios runs thousands of times a
+/// minute with those of the originals.
 pub fn compare(rounds: usize) {
     let Lab { place, web, monitor } = Lab::new();
     place.file(

@@ -11,10 +11,10 @@ use crate::cost::measure;
 use crate::say;
 
 /// Pause between two calls. Each call starts a worker, which finds nothing to do and must have
-/// ended before the next measurement.
+/// exited before the next measurement.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Prints how many milliseconds longer the call takes than running `true`. The goal is less than
+/// Prints how many milliseconds longer such a call takes than running `true`. The goal is less than
 /// ten.
 pub fn compare(rounds: usize) {
     let lab = Lab::new();

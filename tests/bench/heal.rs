@@ -8,8 +8,8 @@ use e2e::{Account, Journal, Lab, Monitor, Place, Watch, WebSide, within};
 
 use crate::say;
 
-/// Number of blocks for each handler. A block consists of several rounds. The two handlers' blocks
-/// alternate, so that a slowdown of the machine affects both handlers.
+/// How many blocks of rounds each handler gets. The blocks of the two handlers alternate, so that a
+/// slowdown of the machine affects both handlers.
 const BLOCKS: usize = 2;
 
 /// Measures both handlers and prints a table.
@@ -75,7 +75,7 @@ fn one_round(web: &WebSide, journal: &mut Journal) -> Option<Times> {
         }
         (times.ok > 0.0).then_some(())
     })?;
-    // Shift each kill to another point in Nagios' one-second interval.
+    // This pause shifts each kill to another point in Nagios' one-second interval.
     let pause = Duration::from_millis(1500);
     let begun = SystemTime::now();
     within(pause, || (begun.elapsed().unwrap_or_default() >= pause).then_some(()));

@@ -1,4 +1,4 @@
-//! Measures how often a program can run per second while several processes run in parallel, as
+//! Measures how many times per second a program can run while several processes run in parallel, as
 //! under Nagios.
 
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 
 /// How many processes run at the same time.
 pub const AT_A_TIME: usize = 8;
-/// How long one program runs repeatedly before it is the other program's turn. The turns are short,
-/// so that a slowdown of the machine affects both programs.
+/// How long one program is run repeatedly before the other program's turn begins. The turns are
+/// short, so that a slowdown of the machine affects both programs.
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// Returns how often `ours` ran per second, divided by how often `theirs` did. Both rates are
-/// medians over all turns.
+/// Returns how many times per second `ours` ran, divided by the same number for `theirs`. Both
+/// rates are medians over all turns.
 pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {

@@ -13,12 +13,13 @@ use crate::say;
 
 /// The site sizes to measure. Size 1 is a site with 100,000 services.
 const SIZES: [f64; 3] = [0.01, 0.1, 1.0];
-/// How often each row is run. The first run warms the caches and does not count.
+/// How many times the program in each row of the table is run. The first run warms the caches and
+/// does not count.
 const RUNS: usize = 6;
-/// Elapsed time after which a row is not run again.
+/// When the runs for one row have taken this long together, no further runs are started for it.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
-/// What a row costs at one site size.
+/// What running the program in one row costs at one site size.
 #[derive(Debug, Clone, Copy)]
 struct Measured {
     /// CPU time of the program and its children (user and system), as the median of all counted
@@ -28,8 +29,8 @@ struct Measured {
     memory_mb: f64,
 }
 
-/// Measures all rows at each size up to `largest`, and prints a table. `generator` is the path of
-/// the program built from `tests/scale/site`.
+/// Measures all rows of the cost table at each size up to `largest`, and prints the table.
+/// `generator` is the path of the program built from `tests/scale/site`.
 pub fn print_table(generator: &Path, largest: f64) {
     let mut table: Vec<(&'static str, &'static str, Vec<Measured>)> = Vec::new();
     let mut speed = String::new();
@@ -75,7 +76,7 @@ fn measure(site: &LargeSite, row: &CostRow) -> Measured {
     Measured { cpu_ms, memory_mb: memory_mb(site, row) }
 }
 
-/// Returns the CPU time of all children that have ended, in milliseconds.
+/// Returns the CPU time of all children that have exited, in milliseconds.
 fn children_ms() -> f64 {
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
     let micros = used.user_time().num_microseconds() + used.system_time().num_microseconds();

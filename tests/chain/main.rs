@@ -54,8 +54,8 @@ fn heals_killed_apache_once_before_hard_state() {
     decides_every_call_the_same_way_from_the_log(&nagios);
 }
 
-/// The HARD event arrives while the repair is still running or during its cooldown. It must not
-/// start the same repair again.
+/// The HARD event arrives while the repair is still running or during its cooldown. This event must
+/// not start the same repair again.
 #[test]
 fn does_not_repeat_failed_repair_and_escalates() {
     let lab = Lab::new();
@@ -71,7 +71,7 @@ fn does_not_repeat_failed_repair_and_escalates() {
     nagios.wait_for_comment("NOT REPAIRED web1/HTTP");
     let refused =
         until("the refusal on record", Duration::from_secs(10), || monitor.refusals().pop());
-    // Nagios can reach HARD before the repair has ended.
+    // Nagios can reach HARD before the repair has finished.
     assert!(["cooling-down", "already-running"].contains(&refused.reason.as_str()), "{refused:?}");
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 1));
 }

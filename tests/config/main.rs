@@ -67,8 +67,8 @@ fn command_lines_need_no_shell_and_have_no_semicolon() {
         commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
     assert_eq!(lines.len(), 5);
     for line in lines {
-        // To Nagios, `;` starts a comment. If a line contains one of the other characters, Nagios
-        // runs it in /bin/sh. Nagios handles quotes without a shell.
+        // To Nagios, `;` starts a comment. If a line contains one of the other characters below,
+        // Nagios runs the line in /bin/sh. Nagios handles quotes without a shell.
         assert!(
             !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
             "{line}"

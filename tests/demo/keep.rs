@@ -1,4 +1,4 @@
-//! Keeps the lab running after the demo, and prints commands to try out in it.
+//! Keeps the lab running after the demo, and prints commands that a user can try there.
 
 use std::io::{IsTerminal, stdin};
 use std::process;

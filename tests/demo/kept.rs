@@ -54,12 +54,12 @@ fn kept_lab_runs_without_terminal_and_its_commands_work() {
     let count = |start: &str| commands.iter().filter(|command| command.starts_with(start)).count();
     assert_eq!((count("repairctl "), count("tail -f "), commands.len()), (9, 2, 13), "{shown}");
     for command in &commands {
-        // `tail -f` would never end, so check that the log has lines instead.
+        // `tail -f` would never exit. Check that the log has lines instead.
         let command = command.replace("tail -f", "grep -q .");
         // Retry, because the status file may not show yet that Apache is running again.
         until(&command, MINUTE, || shell(&command).status.success().then_some(()));
     }
-    // One of the commands has killed Apache, and Nagios repairs it as before.
+    // One of the commands has killed Apache. Nagios must repair it, as in the three rounds before.
     until("the fourth repair", MINUTE, || {
         let history = shell("repairctl history").stdout;
         (String::from_utf8_lossy(&history).matches("\thealed\t").count() == 4).then_some(())

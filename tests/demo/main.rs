@@ -12,8 +12,8 @@ use e2e::{Happening, Journal, Lab, Watch, WebSide, clean_up_when_interrupted, wi
 use serde_json::json;
 
 const ROUNDS: usize = 3;
-/// Time limit for one round. Nagios needs three failed checks, one second apart. The rest leaves
-/// time for the repair on a busy machine.
+/// Time limit for one round. Nagios needs three failed checks, one second apart. The rest of the
+/// limit is for the repair, which can be slow on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let Lab { monitor, web, .. } = &lab;
     lab.policy(|policy| {
         policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
-        // The only service is in trouble, so the limit must allow 100 %.
+        // The only service is in trouble, so the limit `share` must allow 100 %.
         policy["fleet"] = json!({"share": 100, "started": {"count": 10_000, "per": "1h"}});
     });
     let nagios = lab.nagios(&Watch { retain: true, ..Watch::default() });
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// How long one round took, measured from the kill.
+/// Times from the kill until each stage of one round.
 struct Healed {
     soft_3: Duration,
     verified: Duration,
@@ -103,7 +103,7 @@ fn kill_and_watch(
     done.map(|()| healed)
 }
 
-/// Returns a readable name for what happened.
+/// Returns the name under which the demo prints a journal entry.
 fn shown(news: &Happening) -> String {
     match news.what.as_str() {
         "reserved" => "decision",

@@ -45,14 +45,14 @@ fn signal_at_every_moment(signal: Signal) {
     // A handler that is killed before it starts a worker can leave its call in the queue. The next
     // call's worker then runs that repair too.
     let (mut started, mut moment, mut waiting) = (0, 0, 0);
-    // On a busy machine, the handler may start its worker later than in the first run. Kill later
-    // and later until a handler has started a worker.
+    // On a busy machine, the handler may start its worker later than in the first run. Kill
+    // handlers at ever later points until one of them has started a worker.
     while moment <= MOMENTS || started == 0 {
         let (ran, known) = (times_run(&bed), bed.monitor.records().len());
         let mut handler = background(&bed, &bed.monitor.policy).spawn().unwrap();
         thread::sleep(whole * moment * 5 / (MOMENTS * 4));
         let group = Pid::from_raw(i32::try_from(handler.id()).unwrap()).unwrap();
-        // Ignore the error if the handler has already ended.
+        // Ignore the error if the handler has already exited.
         let _ = kill_process_group(group, signal);
         handler.wait().unwrap();
         no_worker(&bed);
@@ -89,7 +89,8 @@ fn runs_at_most_one_repair_when_handler_is_terminated() {
     signal_at_every_moment(Signal::TERM);
 }
 
-/// The handler waits while it reads its policy from a pipe, so it has not started a worker yet.
+/// Kills the handler while it is still reading its policy from a pipe, so it has not started a
+/// worker yet.
 #[test]
 fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();

@@ -26,7 +26,7 @@ pub fn counting_bed() -> Bed {
     bed
 }
 
-/// Returns how often the repair was run.
+/// Returns how many times the repair was run.
 pub fn times_run(bed: &Bed) -> usize {
     fs::read_to_string(&bed.mark)
         .unwrap_or_default()
@@ -86,12 +86,12 @@ fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
     );
 }
 
-/// Kills all processes of a user whose command line contains `text`, if there are any.
+/// Kills all processes that belong to `user` and have `text` in their command line, if any exist.
 fn pkill(user: &str, text: &str) {
     signal("-KILL", user, text);
 }
 
-/// Whether the command line of any running process starts with `text`.
+/// Whether there is a process with a command line that starts with `text`.
 fn works(text: &str) -> bool {
     Command::new("pgrep")
         .args(["-f", &format!("^{text}")])

@@ -163,8 +163,8 @@ fn garble(path: &Path) {
     fs::write(path, content).unwrap();
 }
 
-/// A service that changes its state all the time, or an admin's script in a loop, can start many
-/// handlers at the same time.
+/// If a service changes its state all the time, or an admin's script calls the handler in a loop,
+/// many handlers can run at the same time.
 #[test]
 fn runs_one_repair_for_500_parallel_handlers() {
     let bed = Bed::new();

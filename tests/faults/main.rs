@@ -1,4 +1,4 @@
-//! Tests with a real sshd and the real gate in which something goes wrong. Each test checks the
+//! Tests in which something goes wrong, with a real sshd and the real gate. Each test checks the
 //! message, the exit code, the record and how long the call takes, and that no forbidden repair
 //! runs.
 
@@ -33,7 +33,7 @@ fn refuses_wrong_host_key() {
     let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
     bed.monitor.record_host_key(&bed.web, stranger.trim());
     bed.could_not_run("find out whether the host was reinstalled");
-    // The handler also accepts the host's genuine key of another type.
+    // The handler must accept any of the host's genuine keys, so record one of another type.
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.monitor.record_host_key(&bed.web, &other);
     assert_eq!(bed.call(CALL).code, 0);
@@ -152,7 +152,7 @@ fn runs_no_stronger_rung_on_held_host() {
     bed.could_not_run("held");
     assert!(!strong.exists(), "a stronger rung was run");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // The stronger rung runs only after the first rung's repair has run without success.
+    // The stronger rung runs only if the first rung's repair has run but did not help.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());
@@ -218,7 +218,7 @@ fn reaches_gate_through_ssh_program() {
     bed.could_not_run("nothing was run");
 }
 
-/// In practice, a virtual machine can be repaired at the gate of its hypervisor.
+/// A rung can use another host's gate, for example the gate of a virtual machine's hypervisor.
 #[test]
 fn repairs_host_at_gate_of_another_host() {
     let bed = Bed::new();
@@ -259,8 +259,8 @@ fn second_call_during_repair_does_nothing() {
     assert_eq!(bed.web.jobs().len(), 1, "the gate ran another job");
 }
 
-/// A service manager can kill the worker together with Nagios. The host must not stay locked
-/// because of this, and the gate's own record shows how the repair ended.
+/// A service manager can kill the worker together with Nagios. The next call must learn from the
+/// gate's record how the repair ended, so that the host does not stay locked.
 #[test]
 fn next_call_closes_record_of_killed_worker() {
     let bed = Bed::new();

@@ -127,8 +127,8 @@ impl HeldLab {
         until("the worker's end", LONG, || (!self.works()).then_some(()));
     }
 
-    /// Calls the handler, as Nagios would for the next event. Returns whether this call has
-    /// repaired the service.
+    /// Calls the handler, as Nagios would for the next event. Returns whether this call repaired
+    /// the service.
     fn is_repaired_by_a_call(&self) -> bool {
         let called = self.monitor.call(CALL);
         String::from_utf8_lossy(&called.stdout).starts_with("REPAIRED")
@@ -180,8 +180,8 @@ impl HeldLab {
         }
     }
 
-    /// Makes Nagios save the states of objects immediately. Otherwise it would reuse problem IDs
-    /// after a restart.
+    /// Makes Nagios save the states of objects immediately. Without this, Nagios would reuse
+    /// problem IDs after a restart.
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
@@ -296,8 +296,8 @@ fn recovers_from_restarted_nagios_at_every_moment() {
     at_every_moment(Blow::Restart);
 }
 
-/// After `event_handler_timeout`, Nagios kills the handler's process group. The worker is not in
-/// this group.
+/// After `event_handler_timeout`, Nagios kills the handler's process group. The worker survives,
+/// because it is not in this group.
 #[test]
 fn repair_continues_after_nagios_kills_slow_handler() {
     let lab = Lab::new();

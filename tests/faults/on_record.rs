@@ -1,5 +1,5 @@
-//! Tests of the records that a running or dead worker has written. The next worker must learn from
-//! them which rungs may have run.
+//! Tests of the records that a running or dead worker has written. From these records, the next
+//! worker must learn which rungs may have run.
 
 use std::fs;
 use std::process::Command;
@@ -60,7 +60,8 @@ fn after_a_dead_worker(bed: &Bed, ago: Duration, steps: &[DeadStep]) -> Record {
     bed.monitor.records().into_iter().find(|record| record.job == DEAD).unwrap()
 }
 
-/// The gate does not know the second rung, but the first rung has run.
+/// The gate reports that the second rung never started. The outcome is still unknown, because the
+/// first rung has run.
 #[test]
 fn records_unknown_outcome_for_worker_killed_between_rungs() {
     let bed = Bed::new();
@@ -97,7 +98,7 @@ fn keeps_host_locked_until_deadline_if_gate_is_unreachable() {
 }
 
 /// sshd needs a second to start the gate. Within this second, the worker is killed together with
-/// Nagios, and Nagios is started again.
+/// Nagios, and Nagios is started again. The next worker must wait for the gate's answer.
 #[test]
 fn waits_for_gate_that_starts_slowly() {
     let bed = Bed::new();
@@ -147,7 +148,8 @@ fn call_during_diagnosis(bed: &Bed, meanwhile: impl FnOnce()) -> Seen {
     })
 }
 
-/// Simulates a disk that becomes full after the reservation.
+/// Simulates a disk that becomes full after the repair has been reserved. A rung that the worker
+/// cannot record must not run.
 #[test]
 fn skips_rung_that_cannot_be_recorded() {
     let bed = Bed::new();

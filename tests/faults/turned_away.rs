@@ -1,5 +1,5 @@
-//! Hosts whose sshd refuses connections temporarily, hosts without a gate, and shells that print
-//! output before the gate does.
+//! Tests with hosts whose sshd refuses connections temporarily, with hosts without a gate, and with
+//! shells that print output before the gate does.
 
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -116,7 +116,8 @@ fn fails_quickly_on_host_without_gate() {
     }
 }
 
-/// The check succeeds, but no gate has confirmed that the repair ran.
+/// The check succeeds, but the outcome is unknown, because no gate has confirmed that the repair
+/// ran.
 #[test]
 fn does_not_credit_ok_check_to_unconfirmed_rung() {
     let bed = bed("ssh2", direct);
@@ -131,7 +132,8 @@ fn does_not_credit_ok_check_to_unconfirmed_rung() {
     assert!(ended(&bed, RepairOutcome::Unknown).contains(&StepKind::Verified));
 }
 
-/// A shell can print escape sequences that set the terminal's title and do not end with a newline.
+/// The output of a shell can precede the gate's answer on the same line. For example, a shell can
+/// print an escape sequence that sets the terminal's title and does not end with a newline.
 #[test]
 fn finds_answer_after_output_of_a_shell() {
     for transport in TRANSPORTS {

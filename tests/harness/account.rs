@@ -19,9 +19,9 @@ const REPAIR: &str = "selfheal-lab";
 pub struct Account {
     /// Login name, for example `nagios`.
     pub name: &'static str,
-    /// User ID.
+    /// Numeric user ID.
     pub uid: u32,
-    /// Group ID of the primary group.
+    /// Numeric ID of the primary group.
     pub gid: u32,
     ours: bool,
 }
@@ -70,7 +70,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Returns the user ID and the group ID, to pass to `Place` as the owner of a file.
+    /// Returns the user ID and the group ID in the form in which `Place` takes the owner of a file.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

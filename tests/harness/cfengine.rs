@@ -46,7 +46,7 @@ impl Work {
         vec!["/usr/bin/env".to_owned(), variable, system_program(&[program]).display().to_string()]
     }
 
-    /// Writes a policy file that belongs to the account.
+    /// Writes a file of the CFEngine policy, which belongs to the account.
     pub(crate) fn input(&self, place: &Place, name: &str, text: &str) -> PathBuf {
         let inputs = self.directory.join("inputs").join(name);
         place.file(inputs.to_str().expect("a plain path"), text, 0o600, Some(self.ids))

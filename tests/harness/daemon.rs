@@ -35,7 +35,7 @@ impl Daemon {
 }
 
 impl Daemon {
-    /// Returns the process ID of the program, or `None` if it has ended.
+    /// Returns the process ID of the program, or `None` if it has exited.
     pub fn program(&self) -> Option<Pid> {
         children(self.init.id()).into_iter().find_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
     }
@@ -81,7 +81,7 @@ fn children(parent: u32) -> Vec<u32> {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // lab_init ends when its standard input is closed.
+        // lab_init exits when its standard input is closed.
         drop(self.init.stdin.take());
         let _ = self.init.wait();
     }

@@ -48,7 +48,7 @@ impl<'a> Journal<'a> {
     fn alerts(&mut self) -> Vec<Happening> {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
         let fresh = text.get(self.read..).unwrap_or_default();
-        // Nagios can still be writing the last line. If so, leave this line for the next call.
+        // Nagios may still be writing the last line. If so, leave that line for the next call.
         let whole = fresh.rfind('\n').map_or(0, |end| end + 1);
         self.read += whole;
         fresh.get(..whole).unwrap_or_default().lines().filter_map(alert).collect()

@@ -101,8 +101,8 @@ impl Site {
     }
 }
 
-/// Copies `given` into the lab and returns the path of the copy, to which the lab then adds its
-/// scripts.
+/// Copies the directory `given` into the lab and returns the path of the copy. The lab then adds
+/// its scripts to the copy.
 fn parts_of(place: &Place, given: &Path) -> PathBuf {
     let parts = place.directory("parts", None);
     run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
@@ -244,7 +244,7 @@ impl Machine {
         while let Ok(n @ 1..) = screen.read(&mut buffer) {
             shown.extend_from_slice(buffer.get(..n).unwrap_or_default());
             let questions = String::from_utf8_lossy(&shown).matches("(yes/no").count();
-            // ssh discards input that arrives before it asks, so wait for each question.
+            // ssh discards input that arrives before ssh asks, so wait for each question.
             for _ in answered..questions {
                 std::thread::sleep(Duration::from_millis(300));
                 let _ = keyboard.write_all(b"yes\n");

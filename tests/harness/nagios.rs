@@ -123,7 +123,7 @@ impl Nagios {
         });
     }
 
-    /// Sends SIGTERM to Nagios, as a service manager does, and waits until it has ended.
+    /// Sends SIGTERM to Nagios, as a service manager does, and waits until Nagios has exited.
     pub fn terminate(&self) {
         self.ended_by(|_| {
             let program =
@@ -140,7 +140,7 @@ impl Nagios {
         until("the end of Nagios", Duration::from_secs(20), || running().is_empty().then_some(()));
     }
 
-    /// Starts Nagios again after it has ended.
+    /// Starts Nagios again after it has exited.
     pub fn start_again(&self) {
         self.run();
         until("Nagios' status after its start", Duration::from_secs(20), || {
@@ -153,7 +153,7 @@ impl Nagios {
         spelled(&self.log).lines().map(str::to_owned).collect()
     }
 
-    /// Returns how often Nagios has called the service's handler with this event, for example
+    /// Returns how many times Nagios has called the service's handler with this event, for example
     /// `CRITICAL;HARD;4`.
     pub fn calls(&self, event: &str) -> usize {
         let call = format!("SERVICE EVENT HANDLER: web1;HTTP;{event}");

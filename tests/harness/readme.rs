@@ -31,8 +31,8 @@ impl Site {
         let mut screen = String::new();
         for block in quick_start() {
             let (done, shown) = self.server.typed(&block);
-            // Nagios' minutes are seconds in this lab, so Apache can be restarted while systemctl
-            // is still waiting for it to stop.
+            // In this lab, Nagios' intervals are seconds instead of minutes, so a repair can
+            // restart Apache while systemctl is still waiting for Apache to stop.
             let healed_meanwhile = shown.contains("Job for apache2.service canceled.");
             assert!(done || healed_meanwhile, "README.md's\n{block}\nfailed:\n{screen}{shown}");
             screen.push_str(&shown);

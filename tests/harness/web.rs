@@ -189,7 +189,7 @@ impl Sshd {
         sshd
     }
 
-    /// Starts sshd and waits until it listens. It can be called again after [`Sshd::stop`].
+    /// Starts sshd and waits until it is listening. Can be called again after [`Sshd::stop`].
     pub fn begin(&mut self) {
         let arguments = ["-D".as_ref(), "-e".as_ref(), "-f".as_ref(), self.config.as_os_str()];
         self.daemon = Some(Daemon::start(&self.log, &system_program(&["sshd"]), &arguments));
@@ -262,7 +262,7 @@ impl Apache {
         }
     }
 
-    /// Runs `starter` as the given account and waits until Apache listens.
+    /// Runs `starter` as the given account and waits until Apache is listening.
     fn start(&mut self, account: &Account, starter: &[String]) {
         let setpriv = system_program(&["setpriv"]);
         let ids = [format!("--reuid={}", account.uid), format!("--regid={}", account.gid)];

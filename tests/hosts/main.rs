@@ -86,7 +86,7 @@ impl Host {
         answer["text"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// Lets the repair end, which also ends the session. Checks that the daemon that the repair
+    /// Lets the repair finish, which also ends the session. Checks that the daemon that the repair
     /// started survives if `lives` is set, and dies otherwise.
     fn assert_daemon_after_repair(&self, job: &str, lives: bool) {
         self.0.must(&format!(
@@ -124,7 +124,7 @@ impl Host {
         let alive = "kill -0 $(cat /root/daemon) 2>/dev/null";
         if lives {
             // The daemon's unit is either a scope that logind has abandoned, or a service whose
-            // main process has ended.
+            // main process has exited.
             self.0.must(&format!(
                 "set -e; unit=$(sed -n 's,^0::.*/,,p' /proc/$(cat /root/daemon)/cgroup)
                 timeout 60 sh -c \"until systemctl show -p SubState --value $unit | grep -Eq \
@@ -181,7 +181,8 @@ fn repair_survives_lost_connection_with_printed_fix() {
 fn packaged_logind_file_extends_admins_list() {
     let host = Host::boot();
     host.logind(ADMINS, "KillUserProcesses=yes\\nKillExcludeUsers=ann\\n");
-    // The admin's list does not contain root.
+    // logind spares root only if the admin's list is empty or contains root. Neither is the case
+    // here, so the printed fix must add only `repair`.
     host.obstacle("KillExcludeUsers=repair\\n");
     host.0.must(&format!(
         "install -D -m 644 -t /usr/lib/systemd/logind.conf.d /parts/repair-gate.conf; {RELOAD}"
@@ -194,7 +195,8 @@ fn packaged_logind_file_extends_admins_list() {
     assert_eq!(list, "as 3 \"ann\" \"root\" \"repair\"\n");
     host.assert_daemon_after_repair("20261123-packaged", true);
     host.assert_repair_after_cut("20261123-packaged-cut", true);
-    // With KillOnlyUsers, logind kills this user's processes regardless of KillExcludeUsers.
+    // With KillOnlyUsers, logind kills the processes of the account `repair` regardless of
+    // KillExcludeUsers.
     host.logind("/etc/systemd/logind.conf.d/z.conf", "KillExcludeUsers=\\nKillOnlyUsers=repair\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     host.0.must(fix(&text));

@@ -69,7 +69,7 @@ impl Site {
         command
     }
 
-    /// Returns a command that calls the handler for the host `web` with this number. Calls for
+    /// Returns a command that calls the handler for a host named `web` and this number. Calls for
     /// different hosts do not share a cooldown.
     fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
         self.with_policy(
@@ -89,7 +89,7 @@ impl Site {
     }
 
     /// Returns a command for every program. The repair comes last, because its result would change
-    /// the output of the others.
+    /// the output of the other commands.
     fn all(&self, wrapper: &str, port: u16) -> Vec<Command> {
         vec![
             self.with_policy(wrapper, "check_repairs", ""),
@@ -128,7 +128,7 @@ fn web_server() -> u16 {
 }
 
 fn names_a_shortage(text: &str) -> bool {
-    // The messages for EMFILE in glibc and in musl.
+    // glibc prints the first of these messages for EMFILE, and musl prints the second.
     text.contains("Too many open files") || text.contains("No file descriptors available")
 }
 
@@ -235,6 +235,7 @@ fn starts_children_with_default_signals() {
         .and_then(|rest| rest.split_whitespace().next())
         .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
-    // Check SIGXCPU (24) and SIGXFSZ (25; see signal(7)), and SIGPIPE (13), which std ignores.
+    // The child must ignore none of SIGXCPU (24), SIGXFSZ (25) and SIGPIPE (13); see signal(7). The
+    // test's wrapper makes the handler ignore the first two, and std makes it ignore SIGPIPE.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
 }

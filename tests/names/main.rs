@@ -1,6 +1,6 @@
 //! Tests of names in ISO-8859-1, which Nagios accepts. A name must get from argv to the ledger, the
 //! command file and the output unchanged. The service in these tests also has two _REPAIR lines.
-//! Nagios passes the value in the first one to the handler.
+//! Nagios passes the value in the first of these lines to the handler.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -84,7 +84,7 @@ fn repairs_and_records_service_in_iso_8859_1() {
     site.has_comment(&format!("REPAIRED {object} with flag"));
     let record = site.lab.monitor.records().pop().unwrap();
     assert_eq!((record.host.as_str(), record.service.as_deref()), ("web1", Some(SERVICE)));
-    // Nagios passed the first of the two _REPAIR values.
+    // Nagios passed the first of the two _REPAIR values, `flag`.
     assert_eq!((record.repair.as_str(), record.outcome), ("flag", Some(RepairOutcome::Healed)));
     let store = Connection::open(&site.lab.monitor.ledger).unwrap();
     let bytes: Vec<u8> =

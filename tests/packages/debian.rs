@@ -48,7 +48,8 @@ fn made() -> PathBuf {
     let remove =
         |root: &Path| drop(run(Command::new("rm").args(["-rf", "--one-file-system"]).arg(root)));
     if has(&root) {
-        // Another run has created the system in the meantime, so remove this one.
+        // Another run has created the system in the meantime, so remove the one that this run has
+        // created.
         remove(&new);
     } else {
         remove(&root);

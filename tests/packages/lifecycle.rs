@@ -20,7 +20,8 @@ pub struct Lifecycle<'a> {
     pub remove: &'a str,
 }
 
-/// Everyone who may have written policy.json and repairs.json, each with a script that writes them.
+/// Everyone who may have written policy.json and repairs.json, each with a script that writes both
+/// files in the same way.
 const WRITERS: [(&str, &str); 4] = [
     ("the package", ""),
     (

@@ -117,8 +117,7 @@ fn gate_without_kill_answers_but_runs_nothing() {
     );
 }
 
-/// The only other program that the gate needs is kill(1), with which it stops a repair at its
-/// timeout.
+/// The gate needs only one other program: kill(1), with which it stops a repair at its timeout.
 #[test]
 fn gate_needs_only_kill() {
     let host = EmptyRoot::new();
@@ -175,8 +174,8 @@ fn handler_and_check_run_in_empty_root() {
     assert!(said(&done).starts_with("HTTP OK: HTTP/1.1 200 OK"), "{}", said(&done));
 }
 
-/// Checks that these tests can fail at all: a dynamically linked program must not run in the empty
-/// root directory.
+/// If a dynamically linked program could run in the empty root directory, the other tests in this
+/// file would prove nothing.
 #[test]
 fn dynamic_program_fails_in_empty_root() {
     let host = EmptyRoot::new();

@@ -39,8 +39,8 @@ fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOn
     });
 }
 
-/// Nagios' user exchanges the command file for a link to a file of root's. A program that first
-/// checks the path and then opens it could be made to follow the link.
+/// Nagios' user exchanges the command file for a link to a file that root owns. A program that
+/// first checks the path and then opens it could be made to follow the link.
 #[test]
 fn exchanged_command_file_never_redirects_root() {
     let site = Site::new();
@@ -146,7 +146,8 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// This ledger contains a view with an infinite number of rows, so a query would never return.
+/// The programs must refuse a ledger that contains a view. A query of the view in this test would
+/// never return, because the view has an infinite number of rows.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();
@@ -223,7 +224,8 @@ fn never_hangs_on_pipes_devices_and_endless_files() {
     }
 }
 
-/// Nagios' user chooses the names of hosts, and root pastes doctor's fixes into a shell.
+/// Nagios' user chooses the names of hosts, and root pastes doctor's fixes into a shell. No part of
+/// a host name may run as a command there.
 #[test]
 fn host_name_never_becomes_command_of_root() {
     let site = Site::new();
@@ -257,7 +259,7 @@ fn host_name_never_becomes_command_of_root() {
     let json: serde_json::Value =
         serde_json::from_str(&site.ctl(None, &["doctor", "--json"]).out).unwrap();
     let more = json["checks"].as_array().unwrap().iter().filter_map(|check| check["fix"].as_str());
-    // Other tests paste the fixes that do not contain the host's name.
+    // Other tests paste the fixes that do not contain the host's name, so skip those fixes here.
     for fix in fixes.into_iter().chain(more).filter(|fix| fix.contains("touch")) {
         let line = fix.rsplit_once("as root: ").map_or(fix, |(_, line)| line);
         let line = line.replacen(&site.ctl.display().to_string(), ":", 1);
@@ -352,7 +354,8 @@ fn root_ignores_files_that_others_can_change() {
     );
 }
 
-/// A process keeps its session keyring when it becomes another user (session-keyring(7)).
+/// A process keeps its session keyring when it becomes another user (session-keyring(7)), so the
+/// unprivileged process must join a new one.
 #[test]
 fn processes_of_nagios_see_no_session_key_of_root() {
     let site = Site::new();

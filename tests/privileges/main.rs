@@ -1,5 +1,5 @@
-//! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. It must
-//! not gain root when root runs this project's programs.
+//! Tests with a hostile account that owns the ledger, Nagios' files and Nagios' processes. This
+//! account must not gain root privileges when root runs this project's programs.
 //!
 //! A program that root starts splits into two processes. One of them stays root. The other one, the
 //! unprivileged process, runs as Nagios' user.
@@ -43,7 +43,7 @@ fn of_user(program: &Path, uid: u32) -> Option<u32> {
     all.find(is_it)
 }
 
-/// Inspects doctor's unprivileged process while it is waiting for a host that does not answer.
+/// Inspects doctor's unprivileged process while this process waits for a host that does not answer.
 #[test]
 fn doctor_drops_terminal_environment_and_descriptors() {
     let site = Site::new();
@@ -189,7 +189,8 @@ fn doctor_as_root_logs_in_by_either_transport() {
     }
 }
 
-/// Nagios' user cannot enter the directory in which root runs lint.
+/// As Nagios' user, lint cannot enter the directory in which root runs it. The error must say that
+/// only absolute paths work there.
 #[test]
 fn explains_relative_path_in_closed_directory() {
     let site = Site::new();

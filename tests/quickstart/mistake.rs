@@ -1,4 +1,4 @@
-//! Mistakes, doctor's findings about them, and their fixes.
+//! Mistakes that an admin can make, doctor's findings about them, and their fixes.
 
 use e2e::{Machine, Site};
 
@@ -29,8 +29,8 @@ pub enum On {
 /// What an admin does with the fix.
 #[derive(Clone, Copy)]
 pub enum Deed {
-    /// Paste the command. If its output contains another command, paste that one and then the first
-    /// one again.
+    /// Paste the command. If its output contains another command, paste that command, and then
+    /// paste the first one again.
     Paste,
     /// Run this script. The fix describes a change but contains no command.
     Words(On, &'static str),
@@ -80,8 +80,8 @@ impl Mistake {
     }
 }
 
-/// Pastes the command. If it fails and its output contains another command, pastes that one and
-/// then the first one again.
+/// Pastes the command. If it fails and its output contains another command, pastes that command,
+/// and then pastes the first one again.
 fn paste(command: &Command, site: &Site) -> String {
     let (done, mut screen) = command.paste(site, &site.server);
     if let Some(next) = next_command(&screen).filter(|_| !done) {

@@ -68,7 +68,7 @@ pub enum Place {
     Here,
 }
 
-/// The words before a command that name its account.
+/// Phrases that come before a command in a message, and the account that each of them names.
 const ACCOUNTS: [(&str, Account); 4] = [
     ("as root: ", Account::Root),
     ("as root here: ", Account::Root),

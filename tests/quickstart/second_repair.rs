@@ -58,7 +58,7 @@ fn adds_second_repair_with_ssh_of_admin() {
     let (done, shown) =
         site.server.typed("sudo repairctl init --repair httpd:apache2 --target web1");
     assert!(done && shown.contains("/usr/bin/ssh -o ConnectTimeout=20 -- web1"), "{shown}");
-    // The helper that an admin runs after each change to repairs.json is on the host.
+    // init must have installed the helper that an admin runs after each change to repairs.json.
     site.web1.must("/usr/libexec/nagios-selfheal/repair-gate-sudoers && visudo -cq");
 
     let second = "sudo repairctl init --repair mariadb --target web1";
@@ -70,20 +70,20 @@ fn adds_second_repair_with_ssh_of_admin() {
     assert_eq!(both(), (names(), names()));
     let sudoers = site.web1.must("cat /etc/sudoers.d/nagios-selfheal");
     assert!(sudoers.contains("restart apache2.service") && sudoers.contains("restart mariadb"));
-    // Nagios' user can still read the policy.
+    // Nagios' user must still be able to read the policy.
     site.server.must(&format!("runuser -u nagios -- test -r {POLICY}"));
     let (done, shown) = site.server.typed(second);
     assert!(done && !shown.contains("  + ") && shown.contains("already exists"), "{shown}");
     assert_eq!(both(), (names(), names()));
 
-    // Without a terminal nobody can answer the question.
+    // Without a terminal, nobody can answer init's question, so init must change nothing.
     let (code, shown) = unattended(&site, "--repair redis --target web1");
     assert!(code == 3 && shown.contains("pass --yes to skip the question"), "{code} {shown}");
     assert_eq!(both(), (names(), names()));
     let (code, shown) = unattended(&site, "--repair redis --target web1 --yes");
     assert_eq!(code, 0, "{shown}");
     assert!(both().0.contains(&"redis".to_owned()) && both().1.contains(&"redis".to_owned()));
-    // init leaves an invalid repairs.json unchanged.
+    // init must leave an invalid repairs.json unchanged.
     site.web1.must(&format!("cp {REPAIRS} /root/r; echo nonsense > {REPAIRS}"));
     let (code, shown) = unattended(&site, "--repair redis --target web1 --yes");
     assert!(code == 3 && shown.contains("repairs.json on web1: "), "{code} {shown}");

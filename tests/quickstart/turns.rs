@@ -23,7 +23,7 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
 /// Fixes that doctor prints only if it is called with other options or by another user.
 const BY_OPTIONS: &[&str] = &["RunAsRoot", "NameNagiosCfg", "CorrectHost"];
 
-/// Parses the source and returns the variants of the two enums with fixes.
+/// Parses doctor's source and returns the variants of the two enums that define fixes.
 fn variants() -> BTreeSet<String> {
     let source = fs::read_to_string(shipped("handlers/repairctl/src/doctor/fix.rs")).unwrap();
     let file = syn::parse_file(&source).unwrap();
@@ -76,7 +76,7 @@ fn doctor_finds_every_mistake_and_its_fix_works() {
     );
 }
 
-/// Mistakes on the command line of doctor.
+/// Makes mistakes on the command line of doctor. doctor must name the missing option.
 #[test]
 fn doctor_names_missing_options() {
     let site = boot();

@@ -25,8 +25,8 @@ const KILLS: u32 = 300;
 /// Maximum number of events. The test fails if it has not reached `EVENTS`, `REPAIRS` and `KILLS`
 /// by then.
 const MOST_EVENTS: u32 = 100_000;
-/// Number of queued calls at which the test pauses. The fleet limit allows fewer repairs, so some
-/// calls are refused.
+/// Number of queued calls at which the test stops sending events for a while. The fleet limit
+/// allows fewer repairs, so some calls are refused.
 const WAITING: usize = 20;
 
 #[derive(Default)]
@@ -109,8 +109,8 @@ fn step(site: &Site, random: &mut Random, figures: &mut Figures) {
             None => figures.no_action += 1,
         }
     }
-    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs run to
-    // their end, so that not all hosts are locked.
+    // A host whose gate was killed stays locked until the rung's deadline. Let most repairs finish,
+    // so that not all hosts are locked.
     let is_spared = usize::try_from(figures.kills()).unwrap() > site.rungs() / 3;
     if is_running && !is_spared && random.one_in(4) {
         kill_one(processes, random, figures);
@@ -162,7 +162,7 @@ fn kill_one(mut found: Vec<Process>, random: &mut Random, figures: &mut Figures)
     }
 }
 
-/// Waits until all processes have ended, and calls the handler until all open records are closed.
+/// Waits until all processes have exited, and calls the handler until all open records are closed.
 fn settle(site: &Site) {
     until("the end of all workers", Duration::from_secs(300), || {
         site.processes().is_empty().then_some(())

@@ -54,7 +54,7 @@ impl fmt::Display for Process {
 }
 
 impl Process {
-    /// Kills the process. Returns `false` if it had already ended.
+    /// Kills the process. Returns `false` if it had already exited.
     pub fn kill(&self) -> bool {
         kill_process(self.pid, Signal::KILL).is_ok()
     }

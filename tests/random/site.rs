@@ -23,7 +23,7 @@ pub const HOSTS: [&str; 20] = [
     "box2", "box3", "box4", "box5", "box6", "box7", "box8", "box9", "box10",
 ];
 pub const SERVICES: [&str; 2] = ["HTTP", "Disk"];
-/// The fleet limit for parallel repairs.
+/// How many repairs the policy allows to run at the same time.
 const LIMIT: u32 = 12;
 
 /// The script that a rung runs. It locks its host, which must not be locked yet, and one of `LIMIT`

@@ -9,7 +9,7 @@ use std::time::Duration;
 use e2e::{Lab, Watch, run, until};
 use serde_json::{Value, json};
 
-/// The first repair heals the service. The fault relapses during the cooldown, so the handler calls
+/// The first repair heals the service. The fault returns during the cooldown, so the handler calls
 /// at SOFT 3 and at HARD are refused.
 #[test]
 fn replays_the_recorded_decisions() {

@@ -10,9 +10,9 @@ use e2e::{Lab, Monitor, Nagios, Place, Watch, WebSide, gate_records, run, system
 use ledger::Record;
 use serde_json::{Value, json};
 
-/// Number of hosts.
+/// Number of hosts, each of which has its own gate.
 pub const HOSTS: usize = 50;
-/// Number of services on each host.
+/// Number of services on each host. The host's gate has a repair for each of them.
 pub const SERVICES: usize = 20;
 
 /// The hosts, their Nagios, and the web side with the sshd that all hosts share.
@@ -71,7 +71,7 @@ impl Fleet {
         fs::write(spool.join("cstorm1.ok"), "").unwrap();
     }
 
-    /// Returns how often Nagios has called the handler of any service with this event.
+    /// Returns how many times Nagios has called the handler of any service with this event.
     pub fn calls(&self, event: &str) -> usize {
         let is_one =
             |line: &&String| line.contains("SERVICE EVENT HANDLER: x") && line.contains(event);
@@ -116,7 +116,7 @@ impl Fleet {
         let ends = jobs.iter().map(|(_, ended)| (*ended, -1));
         let mut changes: Vec<(u64, i32)> =
             jobs.iter().map(|(started, _)| (*started, 1)).chain(ends).collect();
-        // Within the same millisecond, count the ends before the starts.
+        // If one repair ends and another starts in the same millisecond, count the end first.
         changes.sort_unstable();
         let (mut now, mut most) = (0, 0);
         for (_, change) in changes {

@@ -13,7 +13,7 @@ use fleet::{Fleet, HOSTS, SERVICES};
 use ledger::{RecordedReason, RepairOutcome};
 use policy::ReasonCode;
 
-/// The fleet limit for parallel repairs in the policy.
+/// How many repairs the policy allows to run at the same time.
 const CAP: u32 = 5;
 const ALL: usize = HOSTS * SERVICES;
 

@@ -16,12 +16,12 @@ use ledger::{Filter, Ledger};
 use serde_json::json;
 use workers::Watcher;
 
-/// Number of handler calls.
+/// How many times the test calls the handler.
 const CALLS: usize = 3_000;
 /// Number of threads that start handlers. A thread starts all its handlers before it waits for
 /// them.
 const CALLERS: usize = 4;
-/// Number of workers that are killed during the calls.
+/// How many workers the test kills during the calls.
 const KILLS: usize = 40;
 /// The design limits: the number of workers, and their total memory in KiB.
 const MOST_WORKERS: usize = 64;

@@ -81,7 +81,7 @@ impl Watcher {
     }
 }
 
-/// Returns the proportional set size of a process in KiB, or 0 if it has ended.
+/// Returns the proportional set size of a process in KiB, or 0 if the process has exited.
 fn pss(process: &Path) -> u64 {
     let text = fs::read_to_string(process.join("smaps_rollup")).unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("Pss:"));

@@ -247,7 +247,7 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
 }
 
 /// The service recovers after the sweep has read the status file, but before the worker reads it. A
-/// script delays the worker.
+/// script delays the worker. The worker must not repair the service.
 #[test]
 fn skips_service_that_recovered_after_sweep_read_status() {
     let place = Place::new();
@@ -300,7 +300,7 @@ fn skips_service_that_recovered_after_sweep_read_status() {
     assert!(text.contains("web1/HTTP\trefused") && !mark.exists(), "{text}");
 }
 
-/// The sweep leaves escalated problems alone.
+/// The first repair does not help and is escalated. Later sweeps must leave the problem alone.
 #[test]
 fn does_not_repeat_ineffective_repair() {
     let site = Site::new(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("1m"), plain);
@@ -371,7 +371,7 @@ fn queries_gate_for_dead_worker_and_retries() {
     run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
     Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
 
-    // The gate finishes the repair, but it does not help. The next sweep first records this
+    // The gate finishes the repair, but the repair does not help. The next sweep first records this
     // outcome.
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());

@@ -1,4 +1,4 @@
-//! How often a sweep reads the ledger while it waits for a worker.
+//! Counts how many times a sweep reads the ledger while it waits for a worker.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use e2e::{Place, system_program, until};
 use serde_json::json;
 
-/// While a worker runs, another object on the same host waits. strace(1) counts how often the sweep
-/// looks whether a repair is alive.
+/// While a worker runs, another object on the same host waits for its repair. strace(1) counts how
+/// many times the sweep checks whether the running repair's worker is alive.
 #[test]
 fn looks_at_ledger_when_a_worker_ends_and_seldom_in_between() {
     let place = Place::new();

@@ -259,7 +259,7 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
 fn plugin_and_doctor_accept_a_gate_without_usage() {
     let lab = with_two_repairs();
     let (place, web, monitor) = (&lab.place, &lab.web, &lab.monitor);
-    // This gate supports all requests except `usage`, which is the newest.
+    // This script simulates a gate that supports all requests except `usage`, the newest one.
     let script = format!(
         "#!/bin/sh\n[ \"$SSH_ORIGINAL_COMMAND\" != usage ] || SSH_ORIGINAL_COMMAND=unknown\nexec \
         {}\n",

@@ -13,7 +13,7 @@ pub fn render(roff: &mut Roff, document: &str) {
     }
 }
 
-/// State of converting one page.
+/// The state while a document is being converted to a page.
 #[derive(Default)]
 struct Renderer {
     /// Text that has not been written yet.
@@ -21,7 +21,7 @@ struct Renderer {
     is_bold: bool,
     in_code: bool,
     list_depth: usize,
-    /// Whether a list item has begun and none of its text has been written yet.
+    /// Whether a list item has begun but none of its text has been written yet.
     item_begins: bool,
     /// Complete cells of the current table row.
     cells: Vec<Vec<Inline>>,

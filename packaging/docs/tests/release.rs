@@ -17,8 +17,8 @@ const PLACES: [&str; 5] = [
 struct Copy(tempfile::TempDir);
 
 impl Copy {
-    /// Creates a repository that is ready for release. The newest section of the change log has
-    /// this version, and everything is committed and tagged.
+    /// Creates a repository that is ready for release. The newest section of the change log has the
+    /// version in Cargo.toml, and everything is committed and tagged.
     fn ready() -> Copy {
         let copy = Copy(tempfile::tempdir().unwrap());
         for place in PLACES {

@@ -1,4 +1,4 @@
-//! Generates the state directory of a gate, with records of repairs that have ended.
+//! Generates the state directory of a gate, with records of finished repairs.
 
 use std::fs::{self, DirBuilder};
 use std::io;

@@ -77,8 +77,8 @@ struct History<'a> {
 }
 
 impl History<'_> {
-    /// Returns a service that has a repair, on a host with a history. Never returns the busy
-    /// object.
+    /// Returns a service that has a repair, on a host with a history. Never returns the service
+    /// with the longest history.
     fn object(&mut self, size: &Size) -> (String, &'static str) {
         (host(1 + self.random.below(size.warm_hosts() - 1)), self.random.choose(&REPAIRED))
     }
@@ -87,8 +87,8 @@ impl History<'_> {
         format!("{:x}-{:016x}", at / 1000, self.random.below(u64::MAX))
     }
 
-    /// Writes the repairs in chronological order. The last ones are the failed repairs behind open
-    /// breakers and the running repairs.
+    /// Writes the repairs in chronological order. The last ones are the failed repairs that have
+    /// opened breakers, and the repairs that are still running.
     fn repairs(&mut self, size: &Size, now: u64) {
         let broken = size.broken_hosts().flat_map(|host| [50, 40, 30].map(|ago| (host, ago)));
         let broken: Vec<(u64, u64)> = broken.collect();
@@ -97,7 +97,8 @@ impl History<'_> {
         let (begin, pace) = (now - 365 * DAY, 364 * DAY / ended);
         for n in 0..ended {
             let at = begin + n * pace + self.random.below(pace);
-            // On a full-size site, every 50th repair belongs to the busy object.
+            // On a full-size site, every 50th repair belongs to the service with the longest
+            // history.
             let is_busy = n * size.busy_repairs / ended != (n + 1) * size.busy_repairs / ended;
             let (host, service) = if is_busy { (host(BUSY.0), BUSY.1) } else { self.object(size) };
             let healed = self.random.below(100) < 85;

@@ -46,13 +46,13 @@ impl Size {
         self.hosts.div_ceil(2)
     }
 
-    /// Hosts whose HTTP service has an open breaker.
+    /// Hosts whose HTTP service has an open breaker, because its repairs have failed.
     pub fn broken_hosts(&self) -> std::ops::Range<u64> {
         let warm = self.warm_hosts();
         warm - (warm / 2).min(20)..warm
     }
 
-    /// Hosts whose HTTP service has a repair on record that has not ended.
+    /// Hosts whose HTTP service has a repair that is still running, according to the ledger.
     pub fn running_hosts(&self) -> std::ops::Range<u64> {
         1..self.broken_hosts().start.min(6)
     }
