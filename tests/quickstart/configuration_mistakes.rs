@@ -178,7 +178,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,/var/lib/nagios4/status.dat,/etc/hostname,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "status file",
         text: "/etc/hostname is not a status file",
-        fix: "set status_file in the policy",
+        fix: "use the status_file of nagios.cfg in the policy",
         deed: Deed::Words(On::Server, "mv /root/policy /etc/nagios-selfheal/policy.json"),
         undo: "true",
     },

@@ -170,7 +170,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i '/command_file/d' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "command file",
         text: "none in the policy",
-        fix: "set command_file in the policy",
+        fix: "use the command_file of nagios.cfg in the policy",
         deed: Deed::Words(On::Server, "mv /root/policy /etc/nagios-selfheal/policy.json"),
         undo: "true",
     },

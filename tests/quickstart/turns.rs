@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::time::Duration;
 
-use e2e::shipped;
+use e2e::{shipped, until};
 
 use crate::boot;
 use crate::configuration_mistakes::IN_THE_CONFIGURATION;
@@ -57,7 +58,10 @@ fn doctor_finds_every_mistake_and_its_fix_works() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
-    assert_eq!(unwell(&site), []);
+    // If Nagios has repaired Apache first, doctor reports the repair's cooldown of one minute.
+    until("no finding of doctor", Duration::from_secs(90), || {
+        unwell(&site).is_empty().then_some(())
+    });
     let mut missed = Vec::new();
     for mistake in all() {
         println!("{}", mistake.name);
