@@ -50,8 +50,8 @@ export RUSTFLAGS := $(RUSTFLAGS) $(addprefix --remap-path-prefix=,$(HIDDEN))
 export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
-# The tests start sshd and need a directory that belongs to root. So they run as root, but are built
-# as the calling user. Tests that need root are marked as ignored. `make test` runs these too. The
+# Many tests need root, because they start sshd or use a directory that belongs to root. They are
+# marked as ignored. `make test` builds all tests as the calling user and runs all as root. The
 # feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))

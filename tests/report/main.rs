@@ -152,8 +152,8 @@ fn renders_5000_repairs_on_300_hosts() {
         assert!(!html.contains(hostile), "{hostile}");
     }
     assert!(dom.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    // The hosts with the most repairs have a row each, and a table lists the other hosts.
-    assert!(dom.contains("The other ") && dom.matches("<tr>").count() > 300);
+    // The hosts with the most repairs have a row each in the chart, and a table lists 100 hosts.
+    assert!(dom.contains("The other ") && (150..300).contains(&dom.matches("<tr>").count()));
     for (kind, size, more) in [
         ("light", "1100,3600", &[][..]),
         ("dark", "1100,3600", &["--blink-settings=preferredColorScheme=0"][..]),

@@ -139,8 +139,9 @@ fn signal(name: &str, group: u32) -> bool {
         .is_ok()
 }
 
-/// Ends this process with the signal that ended the command. sudo(8) does the same, so the signal
-/// reaches the gate. kill(1) replaces this process and then signals itself.
+/// Ends this process with the signal that ended the command. sudo(8), the parent, then ends with
+/// the same signal, so the gate sees which signal it was. To do this, the process executes kill(1),
+/// which sends the signal to its own PID.
 fn die_of(signal: i32) -> u8 {
     if !SURVIVED.contains(&signal) && Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();

@@ -193,10 +193,10 @@ impl<'a> Refusals<'a> {
         self.newest.query_row(keys, |row| row.get(0))
     }
 
-    /// Returns a chain of refusals that leads from `since` back towards `until` in steps shorter
-    /// than `quiet`. Each step is as long as possible. Two steps together lead back at least
-    /// `quiet`, so the number of steps depends on `quiet` and [`REFUSALS_KEPT`], not on the number
-    /// of refusals.
+    /// Goes back in time from `since` to `until`, from one refusal to another, and returns the
+    /// times of these refusals. Each step is as long as possible, but shorter than `quiet`. Any two
+    /// steps together are at least as long as `quiet`, so the number of steps depends on `quiet`
+    /// and [`REFUSALS_KEPT`], and not on the number of refusals.
     fn chain(&mut self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
         let (mut chain, mut from) = (Vec::new(), since);
         let end = until.saturating_sub(1).max(self.kept_since);

@@ -108,8 +108,8 @@ impl Table {
     }
 }
 
-/// Writes the sentence `nothing`, which states that there are no results. It goes to standard
-/// output if a person reads the output, and to standard error if a program does.
+/// Writes a sentence, passed as `nothing`, which says that there are no results. Writes it to
+/// standard output for people, and to standard error for programs.
 pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
     if is_for_people {
         return out.line(nothing);
