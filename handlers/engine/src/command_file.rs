@@ -15,7 +15,7 @@ use crate::notification::Notification;
 
 /// Why a command did not reach Nagios. The result of the repair is not affected.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum CommandFileError {
     /// The path is not a pipe, so Nagios either reads its commands elsewhere or is not running.
     /// This program never creates the file.

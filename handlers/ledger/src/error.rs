@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 /// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum Error {
     /// The ledger file does not exist. Opening it for reading does not create it.
     #[error("the ledger {0} does not exist yet; the first repair creates it")]

@@ -20,7 +20,7 @@ pub use span::{BadSpan, Span};
 
 /// Why the policy cannot be used. Without a policy, nothing is repaired.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum BadPolicy {
     /// The policy is missing or not readable.
     #[error("cannot read the policy {path}: {why}")]

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Why a program could not be split into two processes. After any of these errors, the program does
 /// nothing as root.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum Error {
     /// The account could not be looked up, because the system has run out of a resource or a
     /// directory service does not answer.

@@ -7,7 +7,7 @@ use crate::kind::{FileKind, Writer};
 
 /// Why a file was not opened or read.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum Error {
     /// A system call failed. [`Error::kind`] distinguishes a missing file from a forbidden one.
     #[error("{}: {why}", path.display())]

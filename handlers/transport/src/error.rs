@@ -58,7 +58,7 @@ impl Phase {
 
 /// Why a request failed or its answer was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum Error {
     /// A name, address, user, port or path in the route is invalid.
     #[error("{what} {shown:?} cannot be used: {why}; nothing was run")]

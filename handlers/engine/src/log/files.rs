@@ -25,7 +25,7 @@ pub struct LogFile {
 
 /// Why a log cannot be read completely.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum LogError {
     /// The log is missing, not readable or damaged.
     #[error("{path}: {why}")]

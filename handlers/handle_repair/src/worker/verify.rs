@@ -27,7 +27,7 @@ pub struct CheckResult {
 
 /// Why the program of a verify command was not found.
 #[derive(Debug, thiserror::Error)]
-#[allow(missing_docs, reason = "the fields are in the messages")]
+#[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum NotFound {
     /// The command is empty.
     #[error("the verify command is empty")]
