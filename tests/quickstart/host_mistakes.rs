@@ -123,7 +123,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "mv /usr/libexec/nagios-selfheal/repair_gate /root",
         check: "gate",
         text: "no valid answer from web1 to `version`",
-        fix: "install the package repair-gate on web1, or copy it from here, as yourself: sudo repairctl init",
+        fix: "install the package repair-gate on web1, or copy the program from this server, as yourself: sudo repairctl init",
         deed: Deed::Paste,
         undo: "rm /root/repair_gate",
     },

@@ -312,7 +312,10 @@ impl<'a> ConfigValue<'a> {
     }
 
     fn array(&self) -> Result<Vec<ConfigValue<'a>>, BadConfig> {
-        let items = self.value.as_array().ok_or_else(|| self.wrong("must be a list, [...]"))?;
+        let items = self
+            .value
+            .as_array()
+            .ok_or_else(|| self.wrong("must be a list such as [\"a\", \"b\"]"))?;
         let path = |n| format!("{}[{n}]", self.path);
         Ok((0..).zip(items).map(|(n, value)| ConfigValue { path: path(n), value }).collect())
     }

@@ -104,7 +104,7 @@ fn run_recorded(
     if let Err(e) = store.write(&record) {
         let (job, state) = (&record.job, record.state.word());
         syslog::warn(&format!(
-            "job {job} ended as {state} but could not be recorded: the state of the gate: {e}"
+            "job {job} ended as {state}, but this could not be recorded in the gate's state: {e}"
         ));
     }
     if let Some(rest) = rest {
@@ -140,8 +140,9 @@ fn complete(record: &mut JobRecord, ran: ExecutedCommand) {
 fn report_known(known: JobRecord, name: &Name, host: &LocalHost) -> Result<GateAnswer, Rejection> {
     if known.repair != *name {
         let (job, repair) = (&known.job, &known.repair);
-        return Err(RejectionReason::BadRequest
-            .because(format!("job {job} is already known as a run of {repair}; nothing was run")));
+        return Err(RejectionReason::BadRequest.because(format!(
+            "job {job} is already on record for the repair {repair}; nothing was run"
+        )));
     }
     Ok(GateAnswer::Repair(known.reported_at(now(host))))
 }

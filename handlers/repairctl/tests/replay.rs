@@ -121,7 +121,7 @@ fn distinguishes_a_truncated_log_from_a_missing_one() {
     site.write("cut.gz", &whole[..whole.len() / 2]);
     let output = site.replay(&["cut.gz", "/nonexistent.log", "--repair", "httpd"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("not read to the end: ") && text.contains("/cut.gz: "), "{text}");
+    assert!(text.contains("only partly read: ") && text.contains("/cut.gz: "), "{text}");
     assert!(text.contains("not read: /nonexistent.log: "), "{text}");
     assert_eq!(output.status.code(), Some(2), "{text}");
 }

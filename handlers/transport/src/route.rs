@@ -53,7 +53,7 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
         );
     }
     if route.port == 0 {
-        return bad("port", "0", "ports are 1 to 65535");
+        return bad("port", "0", "a port must be between 1 and 65535");
     }
     Ok(())
 }

@@ -52,7 +52,9 @@ pub enum StatusFileError {
     )]
     Foreign(PathBuf),
     /// The file does not contain the object of the event.
-    #[error("Nagios' status file {path} does not contain {object}; is it the file of this Nagios?")]
+    #[error(
+        "Nagios' status file {path} does not contain {object}; does the file belong to this Nagios?"
+    )]
     NoSuchObject {
         /// Path of the status file.
         path: PathBuf,

@@ -235,7 +235,9 @@ impl FixContext<'_> {
             )
             .into(),
             InstallGate => Advice::then(
-                format!("install the package repair-gate on {host}, or copy it from here"),
+                format!(
+                    "install the package repair-gate on {host}, or copy the program from this server"
+                ),
                 self.set_up(host),
             ),
             UpdateGate => {

@@ -22,7 +22,10 @@ pub fn check(account: &Account) -> DoctorFinding {
     let home = std::env::var_os("HOME");
     let home = match &home {
         Some(home) if fs::read_dir(home).is_err() => {
-            format!("with HOME={}, which it cannot read; repairs do not use it", home.display())
+            format!(
+                "with HOME={}, which that account cannot read; repairs do not use HOME",
+                home.display()
+            )
         }
         Some(home) => format!("with HOME={}", home.display()),
         None => "without a HOME; repairs do not use it".to_owned(),

@@ -31,8 +31,8 @@ pub struct HistoryArgs {
     /// List refusals with their reasons instead of repairs
     #[arg(long)]
     pub refused: bool,
-    /// List only the N newest records; 0 lists all. The refusals are counted up to
-    /// the newest 10000, or up to N if that is more
+    /// List only the N newest records; 0 lists all. Counts of refusals cover the
+    /// newest 10000 refusals, or the newest N if N is larger
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON

@@ -57,7 +57,7 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "'{}' is not a host name for ssh: with --address, pass the name that you type after ssh; \
+        "ssh cannot use '{}' as a host name: with --address, pass the name that you type after ssh; \
          nothing was done on the host",
         clean(.0)
     )]

@@ -97,7 +97,7 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     let wanted = if subject.kind == ObjectKind::Host { "DOWN" } else { "CRITICAL" };
     let text =
         format!("the repair covers only {}, but a {word} never has such a state", on.join(", "));
-    let fix = format!("add {wanted} to \"on\" of the repair, or choose another repair");
+    let fix = format!("add {wanted} to the repair's \"on\" list, or choose another repair");
     Some(error("trigger-unreachable", text, fix))
 }
 

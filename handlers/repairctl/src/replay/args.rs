@@ -55,6 +55,6 @@ pub struct ReplayArgs {
 pub enum Assume {
     /// Every repair ends the fault
     Heals,
-    /// A repair healed the fault if the log shows a recovery next
+    /// A repair heals the fault if the next log line is a recovery
     Log,
 }

@@ -93,7 +93,7 @@ impl Summary<'_> {
         let (counts, total) = (&self.simulation.counts, self.totals());
         for bad in self.bad {
             let is_broken = matches!(bad, LogError::Broken { .. });
-            let how = if is_broken { "not read to the end:" } else { "not read:" };
+            let how = if is_broken { "only partly read:" } else { "not read:" };
             out.line(format!("{} {}", Tone::Bad.paint(how, out), clean(&bad.to_string())));
         }
         let Some((first, last)) = counts.span else {

@@ -70,7 +70,7 @@ fn times(now: &RepairCounts) -> Vec<String> {
     }
     let classes = distribution(&now.times);
     let most = classes.iter().map(|class| class.2).max().unwrap_or(0);
-    let mut lines = section("Time to heal, from the event handler call to the OK check");
+    let mut lines = section("Time to heal, from the event handler call to the first OK check");
     lines.extend(classes.iter().filter(|class| class.2 > 0).map(|(from, to, n)| {
         format!("  {:<16}{:>8}  {}", time_class(*from, *to), number(*n), bar(*n, most))
     }));

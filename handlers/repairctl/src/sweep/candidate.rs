@@ -99,7 +99,7 @@ impl Assessor<'_> {
         missed: &MissedRepair,
     ) -> Result<WorkerCall, String> {
         let address = self.nagios.address(&object.host);
-        let address = address.ok_or("Nagios' object cache has no address for its host")?;
+        let address = address.ok_or("Nagios' object cache has no address for the host")?;
         let host = self.nagios.snapshot.host(&object.host);
         let host = host.ok_or("Nagios' status file does not contain its host")?;
         let checked = object.last_check.duration_since(UNIX_EPOCH);

@@ -35,7 +35,7 @@ pub(super) fn answer(
     }
     let detail = ending(&outcome);
     if !outcome.logged_in && ended_before_version(&outcome) {
-        let text = greeting(&outcome.log).map(|text| format!("it sent, unverified: {text}"));
+        let text = greeting(&outcome.log).map(|text| format!("the host sent, unverified: {text}"));
         let detail = text.unwrap_or_else(|| detail + &outcome.response.stderr_excerpt());
         return Err(Error::TurnedAway { host, detail });
     }
@@ -100,11 +100,11 @@ fn messages(log: &str) -> impl Iterator<Item = &str> {
 fn ending(outcome: &SshOutcome) -> String {
     let how = outcome
         .exit_code()
-        .map_or("ssh was killed".into(), |code| format!("ssh ended with exit code {code}"));
+        .map_or("ssh was killed".into(), |code| format!("ssh exited with code {code}"));
     let lines: Vec<&str> = messages(&outcome.log).collect();
     match lines.rchunks(2).next() {
         Some(last) => {
-            format!("{how} and logged, unverified: {}", quoted(last.join(" / ").as_bytes()))
+            format!("{how}; its log, unverified: {}", quoted(last.join(" / ").as_bytes()))
         }
         None => how,
     }

@@ -210,7 +210,7 @@ impl Connection {
             || failure.text.starts_with("Waiting for");
         if ended && phase == Phase::Handshake && !self.flooded() {
             let text = kexinit::greeting(&self.head());
-            let detail = text.map(|text| format!("it sent, unverified: {text}"));
+            let detail = text.map(|text| format!("the host sent, unverified: {text}"));
             let detail = detail.unwrap_or_else(|| failure.text.clone());
             return Error::TurnedAway { host: self.host().into(), detail };
         }
