@@ -121,7 +121,7 @@ pub(crate) fn no_action(invocation: &Invocation, why: &Reason) -> Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum NotStarted {
     /// No random bytes for a job ID could be read.
-    #[error("/dev/urandom: {0}")]
+    #[error("cannot read /dev/urandom: {0}")]
     NoJob(io::Error),
     /// The thread that waits for the worker could not be started.
     #[error("cannot start a thread: {0}")]

@@ -264,7 +264,8 @@ impl fmt::Display for Reason {
             Reason::WaitedTooLong(wait) => write!(
                 f,
                 "the call waited {} for a worker, and Nagios has had no check result since: a \
-                 repair is allowed at the next event, or by 'repairctl sweep' if the fault persists",
+                 repair is allowed at the next event, or by 'repairctl sweep' if the fault \
+                 persists",
                 Rounded(*wait)
             ),
             Reason::AlreadyRunning { job, since } => write!(

@@ -236,7 +236,8 @@ impl FixContext<'_> {
             .into(),
             InstallGate => Advice::then(
                 format!(
-                    "install the package repair-gate on {host}, or copy the program from this server"
+                    "install the package repair-gate on {host}, or copy the program from this \
+                     server"
                 ),
                 self.set_up(host),
             ),

@@ -57,8 +57,8 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "ssh cannot use '{}' as a host name: with --address, pass the name that you type after ssh; \
-         nothing was done on the host",
+        "ssh cannot use '{}' as a host name: with --address, pass the name that you type after \
+         ssh; nothing was done on the host",
         clean(.0)
     )]
     BadTarget(String),

@@ -13,7 +13,7 @@ use clap::{ArgGroup, Args};
   An email every Monday:  repairctl report --since 7d --text | mail -s Week ops"
 )]
 pub struct ReportArgs {
-    /// Report on this month: 2026-11 [default: the current month]
+    /// Month to report on, for example 2026-11 [default: the current month]
     #[arg(long, value_name = "YYYY-MM", conflicts_with = "since")]
     pub month: Option<String>,
     /// Report on everything since this time: 7d, 2026-11-01

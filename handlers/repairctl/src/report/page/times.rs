@@ -14,7 +14,8 @@ const ROW: f64 = 22.0;
 /// Draws both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
-        "<p>Time from the event handler call to the first check that is OK: 50 % within {}, 90 % within {}.</p>\n\
+        "<p>Time from the event handler call to the first check that is OK: 50 % within {}, 90 % \
+         within {}.</p>\n\
          <div class=\"pair\">\n{}{}</div>\n",
         span_or_dash(figures.now.sum.percentile(0.5)),
         span_or_dash(figures.now.sum.percentile(0.9)),
