@@ -80,7 +80,8 @@ fn enqueue(
     let policy = &invocation.options.policy;
     let mut queue = CallQueue::open(&config.ledger)?;
     queue.add(job, policy, argv)?;
-    start_decider(&queue, policy).inspect_err(|_| queue.withdraw(job))
+    // If the call cannot be withdrawn, a worker of another call has taken it and answers it.
+    start_decider(&queue, policy).or_else(|why| if queue.withdraw(job) { Err(why) } else { Ok(()) })
 }
 
 /// Starts a worker to answer the waiting calls, if there are any and no worker is taking calls. The

@@ -179,26 +179,31 @@ impl CallQueue {
     }
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
-    /// count. A handler that counts creates or removes the file [`FULL`]. The other handlers only
-    /// check whether this file exists.
+    /// count. A handler that finds too many creates the file [`FULL`]. While this file exists, every
+    /// handler counts, so the first one after the queue has drained removes the file.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
-        if count {
-            let is_full = self.directory.names()?.nth(self.most).is_some();
-            match is_full {
-                true => drop(self.directory.open_or_create(FULL, 0o600)?),
-                // Ignore the error, because usually this file does not exist.
-                false => drop(self.directory.remove(FULL)),
-            }
-            return Ok(is_full);
+        let was_full = self.directory.metadata(FULL).is_ok();
+        if !count && !was_full {
+            return Ok(false);
         }
-        Ok(self.directory.metadata(FULL).is_ok())
+        let is_full = self.directory.names()?.nth(self.most).is_some();
+        match (was_full, is_full) {
+            (false, true) => drop(self.directory.open_or_create(FULL, 0o600)?),
+            // Another handler may have removed the file already.
+            (true, false) => drop(self.directory.remove(FULL)),
+            (false, false) | (true, true) => {}
+        }
+        Ok(is_full)
     }
 
-    /// Removes the job's call, unless a worker has already taken it.
-    pub fn withdraw(&mut self, job: &JobId) {
+    /// Removes the job's call. Returns false if a worker has already taken it.
+    pub fn withdraw(&mut self, job: &JobId) -> bool {
+        let mut is_removed = false;
         while let Ok(Some(call)) = self.take_if(|name| name.job == *job) {
             self.remove(call);
+            is_removed = true;
         }
+        is_removed
     }
 
     /// Takes the decision role, or returns `None` if another worker has it.
@@ -299,8 +304,12 @@ impl CallQueue {
     /// Lists the waiting calls. Removes incompletely written calls that dead handlers have left
     /// behind.
     fn list(&mut self) -> Result<(), QueueError> {
+        let is_ours = |name: &Result<OsString, FileError>| {
+            let is_draft = |name: &OsString| name.as_bytes().starts_with(DRAFT.as_bytes());
+            name.as_ref().is_ok_and(|name| is_draft(name) || CallName::parse(name).is_some())
+        };
         let names: Result<Vec<OsString>, FileError> =
-            self.directory.names()?.take(self.most).collect();
+            self.directory.names()?.filter(is_ours).take(self.most).collect();
         let names = names?;
         for draft in names.iter().filter(|name| name.as_bytes().starts_with(DRAFT.as_bytes())) {
             let found = self.directory.metadata(draft);
@@ -318,7 +327,7 @@ impl CallQueue {
     /// worker has taken or answered the call.
     fn lock(&self, old: &CallName) -> Result<Option<TakenCall>, QueueError> {
         let Ok(file) = self.directory.open_file(old.to_name()) else { return Ok(None) };
-        if file.try_lock().is_err() || file.metadata().is_ok_and(|found| found.nlink() == 0) {
+        if !self.locked(file.try_lock())? || file.metadata().is_ok_and(|found| found.nlink() == 0) {
             return Ok(None);
         }
         let new = CallName { tries: old.tries.saturating_add(1), ..old.clone() }.to_name();

@@ -173,7 +173,8 @@ fn refuses_calls_that_are_too_long_or_too_many() {
     for name in site.names().iter().filter(|name| *name != FULL) {
         fs::remove_file(site.at(name)).unwrap();
     }
-    assert!((0..10_000).any(|number| add(number).is_ok()));
+    // The first handler finds that the queue has drained, although the file FULL still exists.
+    add(0).unwrap();
 }
 
 #[test]

@@ -140,6 +140,9 @@ impl<'a> Scheduler<'a> {
     /// Offers objects, oldest fault first, while there are free slots. If something prevents all
     /// repairs, returns the reason.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
+        // Recording the end of a dead worker's job is no repair, so neither a pause nor an empty
+        // list of objects prevents it.
+        self.recover_dead_workers()?;
         if self.queue.is_empty() {
             return Ok(None);
         }
@@ -155,7 +158,6 @@ impl<'a> Scheduler<'a> {
         if let Some(pause) = pauses.find(|pause| pause.host.is_none()) {
             return Ok(Some(pause.as_reason(now).to_string()));
         }
-        self.recover_dead_workers()?;
         let (mut busy, mut room) = self.room(now)?;
         let mut at = 0;
         while room > 0
@@ -252,6 +254,8 @@ impl<'a> Scheduler<'a> {
     }
 
     fn start(&mut self, at: usize, missed: &MissedRepair, worker: &WorkerCall) -> OfferResult {
+        // The worker can record a refusal before this process runs again.
+        let started_at = SystemTime::now();
         let job = match self.start_worker(&worker.argv) {
             Ok(Some(job)) => job,
             Ok(None) => return OfferResult::NoSlot,
@@ -260,8 +264,7 @@ impl<'a> Scheduler<'a> {
         let mut object = self.queue.remove(at);
         object.tries += 1;
         let (host, missed) = (worker.call.event.host.clone(), missed.to_string());
-        let at = SystemTime::now();
-        self.started.push(StartedWorker { object, missed, host, job, at });
+        self.started.push(StartedWorker { object, missed, host, job, at: started_at });
         OfferResult::Started
     }
 
