@@ -13,6 +13,10 @@ use crate::{Limits, ObjectState};
 /// because Nagios reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
+/// How long refusals are kept and count in decisions. The ledger deletes older ones, and the policy
+/// must keep repairs longer.
+pub const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
+
 /// All facts for one decision: what the ledger recorded and what the engine shows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use policy::{Fleet, Policy, Quota, RepairName, respell};
+use policy::{Fleet, Policy, Quota, REFUSALS_KEPT, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -156,8 +156,6 @@ impl<'de> Deserialize<'de> for Config {
     }
 }
 
-/// How long the ledger keeps refusals.
-const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// The shortest time for which a policy may let the ledger keep repairs. `repairctl report`
 /// compares two months, and refusals can keep an incident going for the 90 days for which they are
 /// kept.

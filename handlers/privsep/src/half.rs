@@ -147,7 +147,7 @@ impl Half {
         mut each: impl FnMut(T) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let stdout = self.stdout()?;
-        let (sender, receiver) = mpsc::sync_channel(1);
+        let (sender, receiver) = mpsc::sync_channel(0);
         let read = move || {
             let mut from = BufReader::new(stdout);
             let mut next = || {

@@ -34,9 +34,6 @@ use locks::WorkerLock;
 /// setting in the file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
 
-/// How long refusals are kept and count in decisions.
-const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
-
 /// Tolerance for corrections to the system clock. A recorded time further in the future means that
 /// the clock was set back.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);

@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
+use policy::REFUSALS_KEPT;
 use rusqlite::{Connection, params};
 
 use super::locks::DecisionLock;
 use super::row::{millis, span_millis};
-use super::{REFUSALS_KEPT, SqliteLedger, unflushed};
+use super::{SqliteLedger, unflushed};
 use crate::Error;
 
 /// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.

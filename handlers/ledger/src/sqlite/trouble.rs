@@ -3,10 +3,9 @@
 
 use std::time::SystemTime;
 
-use policy::{Event, Horizon, PastOutcome, PastRepair, ReasonCode, RecordedHistory};
+use policy::{Event, Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, ReasonCode, RecordedHistory};
 use rusqlite::{Connection, Row, Statement, params};
 
-use super::REFUSALS_KEPT;
 use super::row::{age, millis, object, span_millis};
 use crate::RepairOutcome;
 
