@@ -108,6 +108,9 @@ impl<'a> Scheduler<'a> {
     /// Runs the sweep to its end and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
         self.serve_calls();
+        // Recording the end of a dead worker's job is no repair, so every sweep does it, even if no
+        // object has a fault or a pause applies.
+        self.recover_dead_workers()?;
         let mut held = None;
         let end = loop {
             if held.is_none() {
@@ -140,9 +143,6 @@ impl<'a> Scheduler<'a> {
     /// Offers objects, oldest fault first, while there are free slots. If something prevents all
     /// repairs, returns the reason.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
-        // Recording the end of a dead worker's job is no repair, so neither a pause nor an empty
-        // list of objects prevents it.
-        self.recover_dead_workers()?;
         if self.queue.is_empty() {
             return Ok(None);
         }
@@ -158,6 +158,7 @@ impl<'a> Scheduler<'a> {
         if let Some(pause) = pauses.find(|pause| pause.host.is_none()) {
             return Ok(Some(pause.as_reason(now).to_string()));
         }
+        self.recover_dead_workers()?;
         let (mut busy, mut room) = self.room(now)?;
         let mut at = 0;
         while room > 0
