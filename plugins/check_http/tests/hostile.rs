@@ -62,8 +62,8 @@ fn endless(head: &str, forever: &str) -> Server {
 #[test]
 fn limits_endless_responses() {
     for (head, forever, code, text) in [
-        ("", "x", 2, "Header of the response is larger than 1 MiB"),
-        (HEAD, "X: y\r\n", 2, "Header of the response is larger than 1 MiB"),
+        ("", "x", 2, "The header of the response is larger than 1 MiB"),
+        (HEAD, "X: y\r\n", 2, "The header of the response is larger than 1 MiB"),
         ("HTTP/1.1 200 OK\r\nX: y\r\n\r\n", "x", 2, "Socket timeout after 3 seconds"),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 10000000000\r\n\r\n",
@@ -101,7 +101,7 @@ fn limits_endless_responses() {
             3,
             "Failed to unchunk message body",
         ),
-        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "More than 100 interim responses"),
+        ("", "HTTP/1.1 100 Continue\r\n\r\n", 2, "The server sent more than 100 interim responses"),
     ] {
         let (exit, output, peak) = watched(&endless(head, forever), SHORT, &["-s", "needle", "-B"]);
         assert!(

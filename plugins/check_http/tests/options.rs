@@ -247,5 +247,5 @@ fn checks_json_bodies() {
         "200 OK - JSON: expected /status==\"down\", found \"up\" - ",
     );
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
-    assert!(run.code == Some(3) && run.text.contains("put a string in quotes"), "{run:?}");
+    assert!(run.code == Some(3) && run.text.contains("put a string in double quotes"), "{run:?}");
 }

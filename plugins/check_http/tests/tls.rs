@@ -166,7 +166,9 @@ fn reports_that_check_http_openssl_is_missing() {
     let refused = server.run(&alone, &["-S"]);
     assert_eq!(refused.code, Some(2));
     assert!(
-        refused.text.contains("check_http_openssl, which could try older TLS, is not installed"),
+        refused
+            .text
+            .contains("check_http_openssl, which supports older TLS versions, is not installed"),
         "{}",
         refused.text
     );

@@ -131,7 +131,7 @@ fn report_panic(name: &str, info: &PanicHookInfo<'_>) {
 /// Prints `outcome` and exits. Works from any thread, even after a panic or an interrupt.
 #[allow(
     clippy::exit,
-    reason = "with panic = abort the hook is the last code to run; after a signal there is no \
+    reason = "with panic = abort, no code runs after the panic hook; after a signal, there is no \
               caller to return to"
 )]
 pub fn end(outcome: &Outcome) -> ! {

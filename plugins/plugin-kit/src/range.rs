@@ -23,8 +23,8 @@ pub struct Range {
 pub enum BadRange {
     /// One end is not a plain decimal number. Holds the whole string and the invalid end.
     #[error(
-        "'{0}' is not a threshold range: '{1}' is not a number (write [@]start:end, like 10, 10:, \
-         ~:10 or @10:20)"
+        "'{0}' is not a threshold range: '{1}' is not a number; write [@]START:END, for example \
+         10, 10:, ~:10 or @10:20"
     )]
     NotANumber(String, String),
     /// The start is above the end, so the range contains no value.

@@ -73,7 +73,7 @@ impl fmt::Display for State {
 
 /// The word does not name a state. Holds the word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a service state: one of OK, WARNING, CRITICAL, UNKNOWN")]
+#[error("'{0}' is not a service state; use OK, WARNING, CRITICAL or UNKNOWN")]
 pub struct UnknownState(pub String);
 
 impl FromStr for State {

@@ -47,7 +47,7 @@ pub fn findings(
         found.push((State::Critical, "body cannot be decompressed".into()));
     }
     if let BodyEnd::Short(missing) = response.meta.end {
-        found.push((State::Critical, format!("body incomplete, {missing} bytes missing")));
+        found.push((State::Critical, format!("body is incomplete, {missing} bytes are missing")));
     }
     found
 }

@@ -14,13 +14,13 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadCertificate {
     /// The server did not send a certificate.
-    #[error("the server sent none")]
+    #[error("the server sent no certificate")]
     Missing,
     /// The certificate is not valid DER.
     #[error(transparent)]
     Der(#[from] der::Error),
     /// The expiry date cannot be parsed.
-    #[error("its expiry date is invalid")]
+    #[error("the expiry date is invalid")]
     Date,
 }
 

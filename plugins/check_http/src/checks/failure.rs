@@ -49,7 +49,7 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
         // Return UNKNOWN, because the problem is on this machine, not on the server. CRITICAL could
         // start a repair of a healthy server.
         Fault::OutOfResources(why) => {
-            let advice = "the server was not checked; raise this plugin's limits";
+            let advice = "check_http could not check the server; raise the limits of this process";
             Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))
         }
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),

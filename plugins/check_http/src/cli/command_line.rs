@@ -24,7 +24,7 @@ pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
     /// The options as `--long=value` words, including those from the --extra-opts files.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http uses it"))]
+    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http needs it"))]
     pub words: Vec<OsString>,
     /// For each -H, whether an option that implies TLS comes after it. If so, check_http ignores
     /// the port in that -H when it connects.

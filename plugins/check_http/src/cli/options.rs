@@ -24,7 +24,7 @@ const OUTPUT: &str = "Output";
     disable_version_flag = true,
     args_override_self = true
 )]
-#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
+#[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
     /// in brackets.
@@ -39,8 +39,8 @@ pub struct Cli {
     #[arg(short, long, value_name = "PORT", help_heading = CONNECTION)]
     pub port: Option<OsString>,
 
-    /// Check every address of the name separately. The worst result counts, and the output names
-    /// its address.
+    /// Check every address of the host name separately. Report the worst result, together with the
+    /// address that it belongs to.
     #[arg(long, help_heading = CONNECTION)]
     pub all_addresses: bool,
 
@@ -64,17 +64,18 @@ pub struct Cli {
     #[arg(long, value_name = "NAME,...", help_heading = CONNECTION)]
     pub noproxy: Option<OsString>,
 
-    /// First send the PROXY line (version 1) that servers behind HAProxy expect.
+    /// Before the request, send the PROXY line (version 1) that servers behind HAProxy expect.
     #[arg(long, help_heading = CONNECTION)]
     pub haproxy_protocol: bool,
 
-    /// Request this path, sent unchanged. If -I is a plain HTTP proxy, give a whole URL.
+    /// Request this path, and send it unchanged. If -I is the address of a plain HTTP proxy, give a
+    /// whole URL.
     #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = REQUEST)]
     #[arg(default_value = "/", hide_default_value = true)]
     pub url: OsString,
 
-    /// Use this method, sent unchanged [default: GET, or POST with -P]. With -S and -H, CONNECT or
-    /// CONNECT:METHOD opens a tunnel through the proxy at -I and -p.
+    /// Send this method unchanged [default: GET, or POST with -P]. With -S and -H, CONNECT or
+    /// CONNECT:METHOD opens a tunnel through the proxy that -I and -p name.
     #[arg(short = 'j', long, value_name = "METHOD", help_heading = REQUEST)]
     pub method: Option<OsString>,
 
@@ -95,20 +96,20 @@ pub struct Cli {
     #[arg(short = 'A', long, value_name = "TEXT", help_heading = REQUEST)]
     pub useragent: Option<OsString>,
 
-    /// Send this name and password as Basic authentication.
+    /// Send this user name and password with Basic authentication.
     #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
     pub authorization: Option<OsString>,
 
-    /// Send this name and password to the proxy as Basic authentication.
+    /// Send this user name and password to the proxy with Basic authentication.
     #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
     pub proxy_authorization: Option<OsString>,
 
-    /// Like -a, but read the first line of this file, so that other users do not see the password
-    /// in the process list.
+    /// Like -a, but read USER:PASSWORD from the first line of this file, so that other users cannot
+    /// see the password in the process list.
     #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub authorization_file: Option<OsString>,
 
-    /// Like -b, but read the first line of this file.
+    /// Like -b, but read USER:PASSWORD from the first line of this file.
     #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub proxy_authorization_file: Option<OsString>,
 
@@ -116,8 +117,8 @@ pub struct Cli {
     #[arg(long, help_heading = REQUEST)]
     pub enable_automatic_decompression: bool,
 
-    /// Keep cookies across redirects and runs in this file (Netscape format). '' keeps them for
-    /// this run only.
+    /// Keep cookies in this file (Netscape format), and send them again after redirects and in
+    /// later runs. If FILE is '', keep cookies only during this run.
     #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub cookie_jar: Option<OsString>,
 
@@ -125,22 +126,22 @@ pub struct Cli {
     #[arg(long, value_name = "VERSION", help_heading = REQUEST)]
     pub http_version: Option<OsString>,
 
-    /// Stop reading after the headers. The method does not change.
+    /// Stop reading after the headers. This does not change the method.
     #[arg(short = 'N', long, help_heading = REQUEST)]
     pub no_body: bool,
 
-    /// Use TLS. VERSION 1, 1.1, 1.2 or 1.3 allows only that version; a + also allows newer ones.
-    /// Attach the value: -S1.2 or --ssl=1.2+.
+    /// Use TLS. To allow only one version, give VERSION (1, 1.1, 1.2 or 1.3). To allow newer
+    /// versions as well, add a +. Write VERSION without a space before it: -S1.2 or --ssl=1.2+.
     #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
 
-    /// Send the -H name in the TLS handshake (SNI). Servers that host several sites need it.
+    /// Send the name in -H in the TLS handshake (SNI). Servers that host several sites need this.
     #[arg(long, help_heading = TLS)]
     pub sni: bool,
 
-    /// Check only the certificate: WARNING if it expires within DAYS days, CRITICAL if it expires
-    /// within CRIT days [default: 0].
+    /// Check only the certificate. Return WARNING if it expires within DAYS days, and CRITICAL if
+    /// it expires within CRIT days [default: 0].
     #[arg(short = 'C', long, value_name = "DAYS[,CRIT]", help_heading = TLS)]
     pub certificate: Option<OsString>,
 
@@ -148,11 +149,11 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub continue_after_certificate: bool,
 
-    /// With -C: check the whole chain, and judge it by the certificate that expires first.
+    /// With -C: check all certificates in the chain, and report the one that expires first.
     #[arg(long, help_heading = TLS)]
     pub certificate_chain: bool,
 
-    /// With -C: add the days until the certificate expires to the performance data.
+    /// With -C: add the number of days until the certificate expires to the performance data.
     #[arg(long, help_heading = TLS)]
     pub certificate_perfdata: bool,
 
@@ -160,7 +161,7 @@ pub struct Cli {
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
     pub client_cert: Option<OsString>,
 
-    /// Use the private key in this file for the client certificate (PEM).
+    /// Read the private key of the client certificate from this file (PEM).
     #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
     pub private_key: Option<OsString>,
 
@@ -168,7 +169,7 @@ pub struct Cli {
     #[arg(short = 'D', long, help_heading = TLS)]
     pub verify_cert: bool,
 
-    /// Verify against the CA certificates in this file (PEM, implies -D).
+    /// Verify the server's certificate with the CA certificates in this file (PEM; implies -D).
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     pub ca_cert: Option<OsString>,
 
@@ -181,7 +182,7 @@ pub struct Cli {
     #[arg(long, help_heading = EXPECT)]
     pub expect_after_redirects: bool,
 
-    /// Map status codes to states; the first match applies: 401=ok,4xx=critical.
+    /// Map status codes to states, for example 401=ok,4xx=critical. The first match applies.
     #[arg(long, value_name = "CODE=STATE,...", help_heading = EXPECT)]
     pub status: Option<OsString>,
 
@@ -214,17 +215,17 @@ pub struct Cli {
     #[arg(long, help_heading = EXPECT)]
     pub invert_regex: bool,
 
-    /// Check every -s, -r and -R, not only the last of each.
+    /// Check every -s, -r and -R. Without this option, only the last one of each counts.
     #[arg(long, help_heading = EXPECT)]
     pub match_all: bool,
 
-    /// Return this state if a regular expression is not satisfied: critical or warning [default:
+    /// Return this state if the check of a regular expression fails: critical or warning [default:
     /// critical].
     #[arg(long, value_name = "STATE", help_heading = EXPECT)]
     pub state_regex: Option<OsString>,
 
-    /// Expect a JSON body in which this pointer exists or this comparison holds: '/status=="up"',
-    /// '/queue/depth<20'. Repeat for more.
+    /// Expect a JSON body in which this pointer exists or this comparison is true, for example
+    /// '/status=="up"' or '/queue/depth<20'. Repeat this option for more checks.
     #[arg(long, value_name = "POINTER[OP VALUE]", help_heading = EXPECT)]
     pub json: Vec<OsString>,
 
@@ -237,8 +238,9 @@ pub struct Cli {
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
-    /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it: follow, sticky
-    /// (keep the address), stickyport (keep address and port) [default: ok].
+    /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it. HOW is one of
+    /// these states, follow, sticky (follow, but keep the address) or stickyport (follow, but keep
+    /// the address and the port) [default: ok].
     #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
     pub onredirect: Option<OsString>,
 
@@ -266,7 +268,8 @@ pub struct Cli {
     #[arg(short = 'E', long, help_heading = OUTPUT)]
     pub extended_perfdata: bool,
 
-    /// Add the number at this pointer in a JSON body to the performance data. Repeat for more.
+    /// Add the number at this pointer in a JSON body to the performance data. Repeat this option
+    /// for more numbers.
     #[arg(long, value_name = "POINTER", help_heading = OUTPUT)]
     pub json_perfdata: Vec<OsString>,
 
@@ -278,7 +281,7 @@ pub struct Cli {
     #[arg(short = 'B', long, help_heading = OUTPUT)]
     pub show_body: bool,
 
-    /// Make the result an HTML link to the page.
+    /// Print the result as an HTML link to the page.
     #[arg(short = 'L', long, help_heading = OUTPUT)]
     pub link: bool,
 
@@ -290,9 +293,9 @@ pub struct Cli {
     #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
     pub verbose: u8,
 
-    /// Insert options from a section of an ini file before the command line [default: section
-    /// check_http of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH or /etc]; @- reads standard
-    /// input.
+    /// Read options from a section of an ini file, and insert them before the options on the
+    /// command line [default: section check_http of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH
+    /// or /etc]. @- reads standard input.
     #[arg(long, value_name = "[SECTION][@FILE]", help_heading = OUTPUT)]
     pub extra_opts: Option<OsString>,
 
@@ -304,7 +307,7 @@ pub struct Cli {
     #[arg(short = 'V', long, help_heading = OUTPUT)]
     pub version: bool,
 
-    /// ADDRESS and NAME, if -I or -H is not given.
+    /// Use these values for -I and -H if the options are not given.
     #[arg(value_name = "ADDRESS [NAME]", hide = true)]
     pub operands: Vec<OsString>,
 }
@@ -314,11 +317,11 @@ Examples:
   check_http -H www.example.org -w 1 -c 5
       WARNING after one second, CRITICAL after five
   check_http -H www.example.org -I 192.0.2.7 -S --sni -u /login -s 'Sign in'
-      check this site on one of its servers, over TLS, and expect this text
+      request /login from the server 192.0.2.7 over TLS, and expect 'Sign in'
   check_http -H www.example.org --sni -C 30,7
       WARNING 30 days and CRITICAL 7 days before the certificate expires
   check_http -H www.example.org -f follow -e ' 200 '
-      expect 200 from the first response: with -e no redirect is followed
+      expect ' 200 ' in the first status line; with -e, follow no redirect
 
 Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for help, version and
 command line errors). A RANGE is [@]START:END, for example 5, 1:5 or @0:1.";

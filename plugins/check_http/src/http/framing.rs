@@ -29,7 +29,7 @@ pub enum ChunkState {
 
 /// The body is not a valid sequence of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("invalid chunks")]
+#[error("the chunks are invalid")]
 pub struct BadChunk;
 
 /// Maximum length in bytes of a size line with its chunk extensions, and of the trailer.

@@ -23,14 +23,14 @@ pub fn open(socket: &mut Socket, request: &RequestSpec, target: &HttpTarget) -> 
         match socket.read(&mut byte) {
             Ok(0) => break,
             Ok(_) if response.len() < MAX_HEADER => response.extend_from_slice(&byte),
-            Ok(_) => return Err(refused("the header of its response is too large")),
+            Ok(_) => return Err(refused("the header of the proxy's response is too large")),
             Err(why) => return Err(interrupted(&why)),
         }
     }
     let head = ResponseHead::new(&response);
     match head.code() {
         Some(200..300) => Ok(()),
-        _ if response.is_empty() => Err(refused("it closed the connection")),
+        _ if response.is_empty() => Err(refused("the proxy closed the connection")),
         _ => Err(refused(&text::decode(&head.status_line))),
     }
 }

@@ -4,26 +4,26 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadPattern {
-    #[error("( without )")]
+    #[error("a ( has no matching )")]
     OpenGroup,
-    #[error("[ without ]")]
+    #[error("a [ has no matching ]")]
     OpenBracket,
-    #[error("{{ without }}")]
+    #[error("a {{ has no matching }}")]
     OpenCount,
-    #[error("no count between {{ and }}")]
+    #[error("there is no valid count between {{ and }}")]
     BadCount,
-    #[error("nothing to repeat before *, +, ? or {{")]
+    #[error("there is nothing to repeat before *, +, ? or {{")]
     NothingToRepeat,
-    #[error("no such [:class:]")]
+    #[error("unknown character class in [: :]")]
     BadClass,
-    #[error("no such [.element.]")]
+    #[error("unknown element in [. .] or [= =]")]
     BadElement,
-    #[error("a range ends before it starts")]
+    #[error("a range in brackets ends before it starts")]
     BadRange,
-    #[error("backslash at the end")]
+    #[error("the pattern ends with a backslash")]
     OpenEscape,
     #[error("back-references such as \\1 are not supported")]
     BackReference,
-    #[error("pattern is too large")]
+    #[error("the pattern is too large")]
     TooBig,
 }

@@ -87,7 +87,7 @@ fn combine(mut all: Vec<AddressResult>) -> Outcome {
         return Outcome::new(State::Unknown, String::new());
     };
     if worst == State::Ok {
-        return shown.remark(&format!("- all {count} addresses"));
+        return shown.remark(&format!("- same state at all {count} addresses"));
     }
     let others: Vec<AddressResult> =
         all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
@@ -130,6 +130,9 @@ mod tests {
             result("::1", 5, State::Ok, "slow "),
             result("127.0.0.1", 1, State::Ok, "quick "),
         ]);
-        assert_eq!((outcome.state(), outcome.headline()), (State::Ok, "slow - all 2 addresses "));
+        assert_eq!(
+            (outcome.state(), outcome.headline()),
+            (State::Ok, "slow - same state at all 2 addresses ")
+        );
     }
 }

@@ -22,11 +22,11 @@ const LIBEXEC: &str = match option_env!("SELFHEAL_LIBEXECDIR") {
 #[cfg(feature = "rustls")]
 pub fn exec_openssl(argv: &[OsString], spent: Duration) -> String {
     let Some(program) = candidates().into_iter().find(|path| path.is_file()) else {
-        return format!("{PROGRAM}, which could try older TLS, is not installed");
+        return format!("{PROGRAM}, which supports older TLS versions, is not installed");
     };
     let micros = spent.as_micros().to_string();
     let why = Command::new(&program).args(argv).env(SPENT, micros).exec();
-    format!("cannot start {}, which could try older TLS: {why}", program.display())
+    format!("cannot start {}, which supports older TLS versions: {why}", program.display())
 }
 
 #[cfg(feature = "rustls")]

@@ -34,11 +34,11 @@ const COMPARISONS: [(&str, Comparison); 6] = [
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the message of each variant describes it")]
 pub enum BadAssertion {
-    #[error("a JSON pointer starts with /")]
+    #[error("a JSON pointer must start with /")]
     Pointer,
-    #[error("compare with ==, !=, <, <=, > or >=")]
+    #[error("use one of ==, !=, <, <=, > and >= to compare")]
     Operator,
-    #[error("put a string in quotes: \"up\"")]
+    #[error("put a string in double quotes, for example \"up\"")]
     Value,
 }
 

@@ -137,7 +137,7 @@ pub struct CertificateDays {
 
 /// Output options: what to print in addition to the result.
 #[derive(Debug, Clone, Copy)]
-#[allow(clippy::struct_excessive_bools, reason = "each is a command line flag")]
+#[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct OutputSpec {
     /// Whether to print performance data for each phase (-E).
     pub extended: bool,

@@ -41,7 +41,7 @@ pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
     value
         .to_str()
         .map(str::to_owned)
-        .ok_or_else(|| usage(&format!("Invalid {option}, not UTF-8"), value))
+        .ok_or_else(|| usage(&format!("Invalid {option}, the value must be UTF-8"), value))
 }
 
 /// Parses a whole number. Like monitoring-plugins, ignores surrounding blanks and reads an empty
@@ -276,7 +276,7 @@ pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
 
 /// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
 pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let invalid = || usage("Invalid proxy, write [http://][user:password@]host[:port]", url);
+    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
     let typed = text("proxy", url)?;
     let authority = match typed.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,

@@ -168,7 +168,7 @@ impl RawTransport {
                 None if self.ended => self.head.len(),
                 None if self.head.len() > MAX_HEAD => {
                     return Err(Fault::LimitExceeded(
-                        "Header of the response is larger than 1 MiB",
+                        "The header of the response is larger than 1 MiB",
                     ));
                 }
                 None => return Ok(()),
@@ -185,7 +185,7 @@ impl RawTransport {
             self.interim += 1;
             if self.interim > MAX_INTERIM {
                 return Err(Fault::LimitExceeded(
-                    "More than 100 interim responses (1xx) before the final response",
+                    "The server sent more than 100 interim responses (1xx) before the final one",
                 ));
             }
             self.head = rest;

@@ -24,8 +24,8 @@ pub struct CookieJar {
 /// The cookie jar cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the cookie jar {} cannot be read: {}; pass another file, or '' to keep cookies for this run \
-     only",
+    "the cookie jar {} cannot be read: {}; name another file, or '' to keep cookies only during \
+     this run",
     file.display(),
     text::file_error(why)
 )]
@@ -136,8 +136,8 @@ impl CookieJar {
 
     fn render(&self, now: i64) -> String {
         let mut text = String::from(
-            "# Netscape HTTP Cookie File\n# Written by check_http; curl and wget read it as \
-            well.\n\n",
+            "# Netscape HTTP Cookie File\n# check_http has written this file; curl and wget can \
+             read it too.\n\n",
         );
         for cookie in self.cookies.iter().filter(|cookie| !cookie.is_expired(now)) {
             let truth = |is: bool| if is { "TRUE" } else { "FALSE" };

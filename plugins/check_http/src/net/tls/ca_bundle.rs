@@ -23,7 +23,7 @@ pub enum CaBundleError {
     #[error("{1}")]
     Unusable(OsString, safe_file::Error),
     /// The system has no bundle at any of the known paths.
-    #[error("No CA certificates are installed; pass a file with --ca-cert")]
+    #[error("This system has no CA certificates; name a file that contains them with --ca-cert")]
     Missing,
 }
 

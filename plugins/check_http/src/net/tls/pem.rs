@@ -61,6 +61,6 @@ impl PemFile {
 
     fn encrypted(&self, what: &str) -> Fault {
         let path = self.path.display();
-        Fault::File(format!("{path}: the {what} is encrypted; use a file without a passphrase"))
+        Fault::File(format!("{path}: the {what} is encrypted; use a file that needs no passphrase"))
     }
 }

@@ -56,7 +56,7 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
         .map(|(_, supported)| supported)
         .collect();
     if versions.is_empty() {
-        return Err(try_openssl("TLS 1.0 and 1.1 need OpenSSL".into()));
+        return Err(try_openssl("check_http supports TLS 1.0 and 1.1 only with OpenSSL".into()));
     }
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -102,7 +102,7 @@ fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
         let _ = roots.add(certificate);
     }
     if roots.is_empty() {
-        Err(try_openssl(format!("no certificates in {}", pem.path.display())))
+        Err(try_openssl(format!("{} contains no certificates", pem.path.display())))
     } else {
         Ok(roots)
     }
