@@ -12,16 +12,17 @@ use policy_file::Span;
 
 /// Report the state of repairs to Nagios.
 ///
-/// The state is CRITICAL if a breaker is open, the fleet has used up its budget, or the ledger
-/// cannot be used. Nothing is repaired while the ledger cannot be used. The state is WARNING if
-/// repairs are paused, have failed or have an unknown outcome, if an object has used up its budget,
-/// or if the fleet has nearly used up its budget.
+/// The state is CRITICAL if a breaker is open, if the fleet has used up its budget, or if the
+/// plugin cannot use the ledger, because no repair can run without the ledger. The state is WARNING
+/// if repairs are paused, have failed or have an unknown outcome, if an object has used up its
+/// budget, or if the fleet has nearly used up its budget.
 #[derive(Debug, Parser)]
 #[command(
     name = "check_repairs",
     version,
     max_term_width = 80,
-    after_help = "A RANGE is [@]START:END, as in all plugins. For example, 3 means at most 3.
+    after_help = "A RANGE is [@]START:END, as in all plugins. For example, values above 3 are
+outside the range 3.
 
 Examples:
   check_repairs -w 2 -c 10 --window 24h
@@ -30,7 +31,7 @@ Examples:
 struct CheckRepairsArgs {
     /// Return WARNING if the number of failed repairs is outside this range. Repairs
     /// that did not help, could not run, or relapsed count as failed. With --gate,
-    /// compare the longest response time in seconds instead
+    /// compare the longest response time in seconds with the range instead
     #[arg(
         short,
         long,
@@ -40,7 +41,7 @@ struct CheckRepairsArgs {
     )]
     warning: Option<String>,
     /// Return CRITICAL if the number of failed repairs is outside this range. With
-    /// --gate, compare the longest response time in seconds instead
+    /// --gate, compare the longest response time in seconds with the range instead
     #[arg(
         short,
         long,
@@ -49,8 +50,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     critical: Option<String>,
-    /// Return WARNING if the used percentage of the fleet's budget is outside this
-    /// range
+    /// Return WARNING if the percentage of the fleet's budget that has been used is
+    /// outside this range
     #[arg(
         long,
         value_name = "RANGE",
@@ -59,8 +60,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_warning: String,
-    /// Return CRITICAL if the used percentage of the fleet's budget is outside this
-    /// range
+    /// Return CRITICAL if the percentage of the fleet's budget that has been used is
+    /// outside this range
     #[arg(
         long,
         value_name = "RANGE",
@@ -69,7 +70,7 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_critical: String,
-    /// Look back this far when counting repairs
+    /// Count the repairs of this most recent period
     #[arg(
         long,
         value_name = "SPAN",
@@ -79,10 +80,11 @@ struct CheckRepairsArgs {
     )]
     window: String,
 
-    /// Check only the gate of this host. Return CRITICAL if it does not answer, and
-    /// WARNING if it would refuse a repair now because its budget or records are used
-    /// up, or because repairs are on hold. A cooldown or a running repair is OK. Can
-    /// be repeated; use HOST=ADDRESS if the policy has no address for the host
+    /// Check only the gate of this host. Return CRITICAL if the gate does not answer,
+    /// and WARNING if the gate would refuse a repair now because the repair's budget
+    /// or records are used up, or because repairs are on hold. A cooldown or a running
+    /// repair is OK. Repeat this option for more hosts. Write HOST=ADDRESS if the
+    /// policy has no address for the host
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<OsString>,
     /// Read the policy from this file
@@ -196,7 +198,7 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         };
         let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
-            return Err("--window: must be longer than zero; for example, use 24h".into());
+            return Err("--window: the time must be longer than zero, for example 24h".into());
         }
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })

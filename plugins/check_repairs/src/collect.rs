@@ -91,7 +91,7 @@ fn writable(ledger: &Path) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(()),
         Some(file) => Err(CollectError::Unusable(format!(
-            "{} is not writable for this user; {}",
+            "this user cannot write to {}; {}",
             file.display(),
             policy::see_doctor!()
         ))),
@@ -102,9 +102,9 @@ fn no_ledger_yet(path: &Path) -> Result<LedgerSummary, CollectError> {
     match path.parent() {
         Some(directory) if directory.is_dir() => Ok(LedgerSummary::default()),
         _ => Err(CollectError::Unusable(format!(
-            "the ledger's directory {} does not exist; `repairctl doctor` as root names \
-             the fix",
-            path.display()
+            "the directory of the ledger {} does not exist; {}",
+            path.display(),
+            policy::see_doctor!()
         ))),
     }
 }

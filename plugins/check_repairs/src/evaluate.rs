@@ -66,7 +66,7 @@ pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) 
     if state != State::Ok && replies.iter().all(|reply| reply.version.is_ok()) {
         findings.push(CheckFinding {
             state,
-            text: format!("gates took {:.1} s to answer", slowest.as_secs_f64()),
+            text: format!("the slowest gate took {:.1} s to answer", slowest.as_secs_f64()),
             detail: Vec::new(),
         });
     }
@@ -74,7 +74,8 @@ pub fn gates(replies: &[GateReply], check: &GatesCheck, options: &CheckOptions) 
     let fine = match replies {
         [one] => answered(one),
         many => {
-            format!("{} gates answer, the slowest in {:.1} s", many.len(), slowest.as_secs_f64())
+            let took = slowest.as_secs_f64();
+            format!("all {} gates answer, the slowest in {took:.1} s", many.len())
         }
     };
     let mut time = Perfdata::new("time", Number::Decimal(slowest.as_secs_f64()), "s");
@@ -90,7 +91,7 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
     let why = reply.version.as_ref().err()?;
     Some(CheckFinding {
         state: State::Critical,
-        text: format!("gate of {}: {why}", reply.host),
+        text: format!("the gate of {}: {why}", reply.host),
         detail: Vec::new(),
     })
 }
@@ -101,13 +102,13 @@ fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
         Err(why) => {
-            vec![(State::Warning, format!("cannot query the limits of its repairs: {why}"))]
+            vec![(State::Warning, format!("cannot query the limits of this gate's repairs: {why}"))]
         }
     };
     texts.dedup();
     let finding = |(state, text)| CheckFinding {
         state,
-        text: format!("gate of {}: {text}", reply.host),
+        text: format!("the gate of {}: {text}", reply.host),
         detail: Vec::new(),
     };
     texts.into_iter().map(finding).collect()
@@ -130,8 +131,8 @@ fn obstacle(usage: &Usage) -> Option<(State, String)> {
 fn answered(reply: &GateReply) -> String {
     let (host, took) = (&reply.host, reply.took.as_secs_f64());
     match &reply.version {
-        Ok(version) => format!("gate of {host} answers in {took:.1} s, version {version}"),
-        Err(why) => format!("gate of {host} does not answer: {why}"),
+        Ok(version) => format!("the gate of {host} answers in {took:.1} s, version {version}"),
+        Err(why) => format!("the gate of {host} did not report its version: {why}"),
     }
 }
 
@@ -187,12 +188,12 @@ fn is_breaker(held: &&HeldBack) -> bool {
 /// Reports open breakers as CRITICAL, because a person must then fix the fault.
 fn breakers(all: &[HeldBack]) -> Option<CheckFinding> {
     let open: Vec<&HeldBack> = all.iter().filter(is_breaker).collect();
-    held_back(State::Critical, &open, |objects| format!("breaker open for {objects}"))
+    held_back(State::Critical, &open, |objects| format!("the breaker is open for {objects}"))
 }
 
 fn budgets(all: &[HeldBack]) -> Option<CheckFinding> {
     let spent: Vec<&HeldBack> = all.iter().filter(|held| !is_breaker(held)).collect();
-    held_back(State::Warning, &spent, |objects| format!("budget used up for {objects}"))
+    held_back(State::Warning, &spent, |objects| format!("the budget is used up for {objects}"))
 }
 
 fn held_back(
@@ -212,7 +213,7 @@ fn and_more(count: usize) -> String {
 
 fn failures(summary: &LedgerSummary, check: &LedgerCheck) -> Option<CheckFinding> {
     let failed = summary.failed.len();
-    #[allow(clippy::cast_precision_loss, reason = "no ledger has 2^52 repairs")]
+    #[allow(clippy::cast_precision_loss, reason = "no ledger contains 2^52 repairs")]
     let state = level(&check.failed, failed as f64);
     let back = if summary.relapsed > 0 {
         format!(", {} of them relapsed", summary.relapsed)
@@ -242,11 +243,12 @@ fn fleet(
     let state = level(thresholds, used);
     let left = quota.per.saturating_sub(summary.fleet.oldest_start);
     let then = if started >= count {
-        format!("; allowed again in {}", Rounded(left))
+        format!("; repairs are allowed again in {}", Rounded(left))
     } else {
         String::new()
     };
-    let text = format!("{started} of {count} repairs started in {}", Rounded(quota.per));
+    let per = Rounded(quota.per);
+    let text = format!("the fleet has started {started} of at most {count} repairs in {per}");
     let detail =
         vec![format!("all hosts together have used {used:.0} % of the fleet's budget{then}")];
     (state != State::Ok).then_some(CheckFinding { state, text, detail })
@@ -255,7 +257,8 @@ fn fleet(
 fn unknown(records: &[Record], window: Duration) -> Option<CheckFinding> {
     let first = records.first()?;
     let more = and_more(records.len());
-    let text = format!("outcome unknown for {}{more} in {}", first.object(), Rounded(window));
+    let text =
+        format!("repairs with an unknown outcome in {}: {}{more}", Rounded(window), first.object());
     Some(CheckFinding { state: State::Warning, text, detail: records.iter().map(job).collect() })
 }
 

@@ -15,10 +15,10 @@ pub enum GateError {
     #[error(transparent)]
     NoAnswer(#[from] transport::Error),
     /// The gate refused the request. Holds the reason.
-    #[error("it refused the request: {0}")]
+    #[error("the gate refused the request: {0}")]
     Refused(String),
     /// The answer does not belong to the request.
-    #[error("its answer does not match the request")]
+    #[error("the gate's answer does not match the request")]
     OtherAnswer,
 }
 

@@ -54,7 +54,7 @@ fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> 
             Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}"))
         }
         None => fault(format!(
-            "the ledger {} could not be read within {} s",
+            "check_repairs could not read the ledger {} within {} s",
             path.display(),
             options.timeout.as_secs()
         )),

@@ -158,7 +158,7 @@ fn reports_open_breaker_first() {
     let (code, words, perfdata) = parts(&output);
     assert_eq!(
         (code, words),
-        (2, "REPAIRS CRITICAL: breaker open for web1/HTTP; 3 repairs failed in 24 h")
+        (2, "REPAIRS CRITICAL: the breaker is open for web1/HTTP; 3 repairs failed in 24 h")
     );
     assert!(perfdata.contains("breakers=1;;;0;"));
     assert!(
@@ -180,10 +180,13 @@ fn alerts_when_fleet_budget_is_nearly_and_fully_used() {
     }
     assert_eq!(site.check("").0, 0);
     let output = site.check("--budget-warning 70");
-    assert_eq!(parts(&output).1, "REPAIRS WARNING: 3 of 4 repairs started in 60 min");
+    assert_eq!(
+        parts(&output).1,
+        "REPAIRS WARNING: the fleet has started 3 of at most 4 repairs in 60 min"
+    );
     site.repair("web3", 30, RepairOutcome::Healed);
     let output = site.check("-v");
-    assert!(output.0 == 2 && output.1.contains("; allowed again in "), "{}", output.1);
+    assert!(output.0 == 2 && output.1.contains("; repairs are allowed again in "), "{}", output.1);
     assert!(parts(&output).2.ends_with("budget=4;3;3;0;4"), "{}", output.1);
 }
 
@@ -194,14 +197,17 @@ fn warns_about_used_up_budget_of_object() {
         site.repair("web1", 1200 - 180 * n, RepairOutcome::Healed);
     }
     let output = site.check("");
-    assert_eq!(parts(&output).1, "REPAIRS WARNING: budget used up for web1/HTTP");
+    assert_eq!(parts(&output).1, "REPAIRS WARNING: the budget is used up for web1/HTTP");
 }
 
 #[test]
 fn warns_about_unknown_outcome() {
     let mut site = Site::new();
     site.repair("web1", 100, RepairOutcome::Unknown);
-    assert_eq!(parts(&site.check("")).1, "REPAIRS WARNING: outcome unknown for web1/HTTP in 24 h");
+    assert_eq!(
+        parts(&site.check("")).1,
+        "REPAIRS WARNING: repairs with an unknown outcome in 24 h: web1/HTTP"
+    );
 
     // Drop the ledger to release the worker's lock, as if the worker had died.
     let mut site = Site::new();
@@ -254,7 +260,7 @@ fn removes_control_characters_from_names() {
         output.1
     );
     assert!(
-        output.1.lines().next().unwrap().contains("breaker open for web [31m/x=9;;;"),
+        output.1.lines().next().unwrap().contains("the breaker is open for web [31m/x=9;;;"),
         "{}",
         output.1
     );
@@ -326,8 +332,10 @@ fn reports_a_read_only_ledger_as_critical() {
         let (code, text) = check();
         assert!(
             code == Some(2)
-                && text
-                    .contains(&format!("nothing is repaired: {} is not writable", file.display())),
+                && text.contains(&format!(
+                    "nothing is repaired: this user cannot write to {}",
+                    file.display()
+                )),
             "{text}"
         );
         of_nobody(&file);
@@ -383,7 +391,7 @@ fn reports_a_silent_gate_as_critical_in_time() {
     let output = site.check("--gate web1=127.0.0.1 -t 1");
     assert!(begun.elapsed() < Duration::from_secs(50));
     let (code, words, perfdata) = parts(&output);
-    assert!(code == 2 && words.starts_with("REPAIRS CRITICAL: gate of web1: "), "{}", output.1);
+    assert!(code == 2 && words.starts_with("REPAIRS CRITICAL: the gate of web1: "), "{}", output.1);
     assert!(perfdata.ends_with(";;;0.000000;1.000000 silent=1;;;0;"), "{}", output.1);
 }
 
