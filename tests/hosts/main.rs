@@ -224,7 +224,7 @@ systemctl start door.socket
 fn repair_survives_sshd_service_per_connection_with_printed_fix() {
     let host = Host::boot();
     host.0.must(SERVICE_OF_CONNECTION);
-    let text = host.obstacle("with door@.service when the SSH connection ends");
+    let text = host.obstacle("together with door@.service");
     host.assert_daemon_after_repair("20261123-service", false);
     host.assert_repair_after_cut("20261123-service-cut", false);
     host.0.must(fix(&text));

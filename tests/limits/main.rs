@@ -163,7 +163,7 @@ fn repairs_nothing_under_file_size_limit() {
         }
         let (code, text) = ended(&mut site.gate(&wrapper, "repair mark 20261130-00000001"));
         assert!(
-            code == 3 && text.contains(&format!("may write files of at most {limit} bytes")),
+            code == 3 && text.contains(&format!("can write files of at most {limit} bytes")),
             "{code} {text}"
         );
         assert!(!site.mark().exists(), "a repair was run");

@@ -112,7 +112,7 @@ fn gate_without_kill_answers_but_runs_nothing() {
         failed["output"][0]
             .as_str()
             .unwrap()
-            .contains("/bin/kill, which would stop it: No such file"),
+            .contains("cannot use /bin/kill, which stops the program at the time limit"),
         "{failed}"
     );
 }

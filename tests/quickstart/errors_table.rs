@@ -256,7 +256,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("whether sudo lets this account run", "has no command"),
     ("its program is there, and sudo lets the account", "reports success"),
     ("too old to check the sudo rule", "has no command"),
-    ("under which options sudo runs", "has no command"),
+    ("which options sudo applies", "has no command"),
     ("whether sudo requires a terminal", "has no command"),
     ("sudo's option {} {harm}", "pasted by repair_gate's tests of sudo"),
     ("sudo and sudo-rs must match", "explains which commands are valid"),

@@ -61,9 +61,9 @@ fn reports_every_state_of_repairs_to_nagios() {
             && perfdata.contains(" budget=0;8000;9900;0;10000"),
         "{perfdata}"
     );
-    wait_for(&nagios, "Gate", "0", "REPAIRS OK: gate of web1 answers in ");
+    wait_for(&nagios, "Gate", "0", "REPAIRS OK: the gate of web1 answers in ");
     web.sshd.signal(Signal::STOP);
-    wait_for(&nagios, "Gate", "2", "REPAIRS CRITICAL: gate of web1: ");
+    wait_for(&nagios, "Gate", "2", "REPAIRS CRITICAL: the gate of web1: ");
     web.sshd.signal(Signal::CONT);
     wait_for(&nagios, "Gate", "0", "REPAIRS OK");
 
@@ -109,7 +109,7 @@ fn reports_every_state_of_repairs_to_nagios() {
         &nagios,
         "Repairs",
         "2",
-        "REPAIRS CRITICAL: breaker open for web1/HTTP and 1 more",
+        "REPAIRS CRITICAL: the breaker is open for web1/HTTP and 1 more",
     );
     assert!(!said.contains(char::is_control), "{said}");
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
@@ -120,7 +120,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     fs::write(&monitor.ledger, "no ledger at all").unwrap();
     wait_for(&nagios, "Repairs", "2", "REPAIRS CRITICAL: nothing is repaired: ");
     fs::rename(&aside, &monitor.ledger).unwrap();
-    wait_for(&nagios, "Repairs", "2", "breaker open");
+    wait_for(&nagios, "Repairs", "2", "breaker is open");
 }
 
 fn failed(ledger: &mut dyn Ledger, n: u32, service: &str, minutes: u64) {
@@ -227,15 +227,19 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     let lab = with_two_repairs();
     let (place, web, monitor) = (&lab.place, &lab.web, &lab.monitor);
     let (code, text) = plugin(monitor);
-    assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
+    assert!(
+        code == Some(0) && text.starts_with("REPAIRS OK: the gate of web1 answers in "),
+        "{text}"
+    );
     let [(verdict, _)] = doctor(monitor).try_into().unwrap();
     assert_eq!(verdict, "ok");
 
     burn(monitor, web, "httpd");
     let (code, text) = plugin(monitor);
-    let used_up = "httpd has used up its budget of 1 in 3600 s; the next run is possible in ";
+    let used_up = "httpd has used up its budget of 1 in 3600 s; it can run again in ";
     assert!(
-        code == Some(1) && text.starts_with(&format!("REPAIRS WARNING: gate of web1: {used_up}3")),
+        code == Some(1)
+            && text.starts_with(&format!("REPAIRS WARNING: the gate of web1: {used_up}3")),
         "{text}"
     );
     let [(verdict, found)] = doctor(monitor).try_into().unwrap();
@@ -250,7 +254,7 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     let (code, text) = plugin(monitor);
     let nearly = "tomcat has used 900 of its 1000 records and will be refused when all are used; \
                   the next one is freed in 24 h";
-    assert!(code == Some(1) && text.contains(&format!("; gate of web1: {nearly} |")), "{text}");
+    assert!(code == Some(1) && text.contains(&format!("; the gate of web1: {nearly} |")), "{text}");
     let [_, (verdict, found)] = doctor(monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));
 }
@@ -268,7 +272,10 @@ fn plugin_and_doctor_accept_a_gate_without_usage() {
     let gate = place.file("web/old_gate", &script, 0o755, None);
     web.allow(&format!("restrict,command=\"{}\"", gate.display()));
     let (code, text) = plugin(monitor);
-    assert!(code == Some(0) && text.starts_with("REPAIRS OK: gate of web1 answers in "), "{text}");
+    assert!(
+        code == Some(0) && text.starts_with("REPAIRS OK: the gate of web1 answers in "),
+        "{text}"
+    );
     let [(verdict, _)] = doctor(monitor).try_into().unwrap();
     assert_eq!(verdict, "ok");
 }

@@ -35,51 +35,58 @@ pub const HELP: &str = "\
 repair_gate: runs the repairs named in repairs.json when a Nagios server
 requests them over SSH, and refuses everything else.
 
-Usage in authorized_keys for the account 'repair', as the forced command of the
-Nagios server's key:
+In authorized_keys of the account 'repair', make repair_gate the forced command
+of the Nagios server's key:
   restrict,command=\"/usr/libexec/nagios-selfheal/repair_gate\" ssh-ed25519 AAA...
 
   repair_gate [--config FILE] [--state DIR]
-      Answer SSH_ORIGINAL_COMMAND, which is one of
+      Answer the request in SSH_ORIGINAL_COMMAND, which is one of
       repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
       list, version
   repair_gate [--config FILE] check
-      Report errors in the file, or list its repairs. As root, also warn of
-      sudo and systemd settings that would kill a repair.
+      Check repairs.json for errors and list its repairs. If root runs this,
+      also warn about sudo and systemd settings that would kill a repair.
   repair_gate [--config FILE] sudoers [USER]
-      Print a sudoers file for USER [default: repair], for sudo and sudo-rs.
+      Print a sudoers file that lets USER [default: repair] run the commands
+      in repairs.json. The original sudo and sudo-rs both accept this file.
   repair_gate within SECONDS GRACE PROGRAM...
-      Run a program, and stop it after SECONDS: send SIGTERM to its process
-      group, and SIGKILL after another GRACE seconds. The gate runs every repair
-      this way, with or without sudo.
+      Run a program for at most SECONDS. Then send SIGTERM to its process
+      group and, GRACE seconds later, SIGKILL. The gate runs every repair this
+      way, with or without sudo.
   repair_gate --help | --version
 
 Options:
   --config FILE   Read the repairs from FILE. FILE and every directory above it
                   must belong to root, and nobody else may be able to write to
-                  them. No repair is run while a file 'hold' is next to FILE.
+                  them. While a file named 'hold' is in the directory of FILE,
+                  the gate runs no repair.
                   [default: /etc/nagios-selfheal/repairs.json]
-  --state DIR     Keep the records and the lock in DIR, which must belong to the
-                  account that the gate runs under and have mode 0700.
+  --state DIR     Keep the records and the lock in DIR. DIR must belong to the
+                  account that runs the gate, and must have mode 0700.
                   [default: /var/lib/nagios-selfheal/gate]
 
 Keys of a repair in repairs.json:
-  run             Command: an absolute path and its arguments.
-  as              Account that runs the command, through sudo. The command may
-                  then contain only letters, digits and _-./:=,+@%~{}, and have
-                  at most 900 bytes.
-  timeout         Time until the command is stopped, which takes up to 15 s more
+  run             The command: the absolute path of a program, and arguments.
+  as              The account that runs the command, through sudo. With this
+                  key, the command can have at most 900 bytes and contain only
+                  letters, digits and _-./:=,+@%~{}.
+  timeout         How long the command may run before the gate stops it
                   [default: 200s, because systemd may take 90 s to stop a unit
-                  and 90 s to start it]. The timeout of the rung in the server's
-                  policy.json [default: 4m] must be longer than both together,
-                  because connecting takes time as well.
-  cooldown        Time after the end of a run before the next run [default: 1m].
-  budget          {\"count\": N, \"window\": TIME}: at most N runs in that time.
-  diagnose        Up to 8 commands that change nothing and show what is wrong.
+                  and 90 s to start it]. Stopping it can take another 15 s. In
+                  the server's policy.json, the timeout of the rung [default:
+                  4m] must be longer than both times together, because
+                  connecting takes time as well.
+  cooldown        How long to wait after a run before the next one can start
+                  [default: 1m].
+  budget          {\"count\": N, \"window\": TIME}: at most N runs within TIME.
+  diagnose        Up to 8 commands that show what is wrong. They must change
+                  nothing.
 
-The environment configures nothing, because a client can send parts of it.
-Exit code: 0 answered or done, 1 the repair failed, 2 the repair is running or
-its outcome is unknown, 3 refused. 'within' returns the program's exit code.
+repair_gate reads no settings from the environment, because a client can send
+parts of it.
+Exit code: 0 the gate has answered or the repair is done, 1 the repair failed,
+2 the repair is running or its outcome is unknown, 3 the gate refused the
+request. 'within' returns the program's exit code.
 ";
 
 /// Parses the arguments that follow the program's name.

@@ -129,8 +129,8 @@ pub fn parse(text: &str) -> Result<RepairDefinitions, BadConfig> {
         let key = repairs.below(name, value);
         let Some(name) = Name::new(name) else {
             return Err(key.wrong(
-                "a name has 1 to 64 letters, digits, '_' or '-', and does not begin with \
-                           '_' or '-'",
+                "the name of a repair must have 1 to 64 letters, digits, '_' or '-', and begin \
+                 with a letter or digit",
             ));
         };
         by_name.insert(name, repair(&key)?);
@@ -172,7 +172,7 @@ fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
 fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     let items = key.array()?;
     if items.len() > MOST_REPORTS {
-        return Err(key.wrong(&format!("at most {MOST_REPORTS} commands")));
+        return Err(key.wrong(&format!("must be a list of at most {MOST_REPORTS} commands")));
     }
     items.iter().map(|item| command(item, exact)).collect()
 }
@@ -220,9 +220,9 @@ fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig>
             && !word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-./:=,+@%~{}".contains(&b))
         {
             return Err(item.wrong(
-                "with \"as\", only letters, digits and _-./:=,+@%~{} are allowed, because \
-                 sudo and sudo-rs must match the command exactly; use a script that root owns \
-                 instead",
+                "a command with \"as\" can contain only letters, digits and _-./:=,+@%~{}, \
+                 because sudo and sudo-rs must match it exactly; put the command into a script \
+                 that belongs to root, and run that script instead",
             ));
         }
         words.push(word.to_owned());
@@ -233,8 +233,9 @@ fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig>
     }
     if exact && bytes + words.len() > LONGEST_EXACT {
         return Err(key.wrong(&format!(
-            "with \"as\", a command with its spaces can have at most {LONGEST_EXACT} bytes, \
-             because of a limit in sudo-rs; use a script that root owns instead"
+            "a command with \"as\" can have at most {LONGEST_EXACT} bytes, including spaces, \
+             because of a limit in sudo-rs; put the command into a script that belongs to root, \
+             and run that script instead"
         )));
     }
     Ok(words)
@@ -290,7 +291,7 @@ impl<'a> ConfigValue<'a> {
     }
 
     fn object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
-        self.value.as_object().ok_or_else(|| self.wrong("must be an object, {...}"))
+        self.value.as_object().ok_or_else(|| self.wrong("must be a JSON object, {...}"))
     }
 
     /// Checks that the value is an object and has no keys other than `known`.
@@ -298,7 +299,7 @@ impl<'a> ConfigValue<'a> {
         match self.object()?.iter().find(|(name, _)| !known.contains(&name.as_str())) {
             Some((name, value)) => Err(self
                 .below(name, value)
-                .wrong(&format!("unknown key; known keys: {}", known.join(", ")))),
+                .wrong(&format!("unknown key; the known keys are: {}", known.join(", ")))),
             None => Ok(()),
         }
     }
@@ -321,7 +322,7 @@ impl<'a> ConfigValue<'a> {
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
-        self.value.as_str().ok_or_else(|| self.wrong("must be a string, \"...\""))
+        self.value.as_str().ok_or_else(|| self.wrong("must be a string in double quotes"))
     }
 }
 

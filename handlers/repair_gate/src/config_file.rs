@@ -39,7 +39,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
             repair.cooldown.as_secs()
         );
         if let Some(budget) = repair.budget {
-            let _ = write!(text, ", at most {} in {} s", budget.count, budget.window.as_secs());
+            let (count, seconds) = (budget.count, budget.window.as_secs());
+            let _ = write!(text, ", at most {count} runs in {seconds} s");
         }
         let _ = writeln!(text, ", diagnose commands: {})", repair.diagnose.len());
         for program in repair.commands().filter_map(|(argv, _)| argv.first()) {

@@ -28,8 +28,8 @@ pub(crate) fn find<'a>(
     })?;
     if host.has_world_writable_umask() {
         return Err(RejectionReason::Config.because(
-            "the umask of this login makes a repair's files writable by everyone; set it to \
-             022 (pam_umask, sshd)",
+            "with the umask of this login, everyone could write to the files that a repair \
+             creates; set the umask to 022, for example with pam_umask(8)",
         ));
     }
     Ok(repair)
@@ -42,6 +42,6 @@ pub(crate) fn now(host: &LocalHost) -> Now<'_> {
 /// Returns the path of this program, for sudo commands and the sudoers file.
 pub(crate) fn gate_path() -> Result<String, Rejection> {
     run::gate_path().map_err(|e| {
-        RejectionReason::Config.because(format!("cannot find the path of this program: {e}"))
+        RejectionReason::Config.because(format!("cannot find out the path of repair_gate: {e}"))
     })
 }

@@ -33,7 +33,9 @@ fn wait_for_lock(store: &RecordStore) -> Result<HostLock, Rejection> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Err(RejectionReason::Busy.because("another diagnosis is running; a host runs one at a time"))
+    Err(RejectionReason::Busy.because(
+        "another diagnosis is running, and a host runs only one at a time; try again later",
+    ))
 }
 
 fn report(argv: &[String], account: Option<&str>) -> DiagnosisReport {

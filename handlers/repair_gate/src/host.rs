@@ -34,7 +34,7 @@ impl LocalHost {
         Ok(LocalHost {
             uid: effective_uid(&status)
                 .ok_or_else(|| wrong("/proc/self/status has no Uid line"))?,
-            boot: if boot.is_empty() { return Err(wrong("the boot id is empty")) } else { boot },
+            boot: if boot.is_empty() { return Err(wrong("the boot ID is empty")) } else { boot },
             umask: field(&status, "Umask:")
                 .and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()),
             cgroup: lossy("/proc/self/cgroup").unwrap_or_default(),
@@ -110,8 +110,8 @@ fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     match bytes {
         Some(bytes) if bytes < LARGEST_INDEX => Err(wrong(&format!(
-            "this login may write files of at most {bytes} bytes, which is too small for its \
-             records; raise fsize (limits.conf(5))"
+            "this login can write files of at most {bytes} bytes, but the gate's records can be \
+             larger; raise the limit fsize, see limits.conf(5)"
         ))),
         _ => Ok(()),
     }

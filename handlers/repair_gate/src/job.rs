@@ -26,8 +26,9 @@ pub(crate) fn status(args: &GateArgs, job: &Job) -> Result<GateAnswer, Rejection
     let host = LocalHost::read()?;
     match RecordStore::open(&args.state, host.uid)?.record(job)? {
         Some(record) => Ok(GateAnswer::Status(record.reported_at(now(&host)))),
-        None => Err(RejectionReason::NoSuchJob
-            .because(format!("job {job} is unknown; it has never run, or its record has expired"))),
+        None => Err(RejectionReason::NoSuchJob.because(format!(
+            "job {job} is unknown: this host has never run it, or its record has expired"
+        ))),
     }
 }
 
@@ -64,7 +65,7 @@ pub(crate) fn repair(
     tidy(&store, &repairs, name, &host.boot)?;
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
-    syslog::info(&format!("{peer} requested {name}, job {job}: starting it"));
+    syslog::info(&format!("{peer} requested the repair {name}, job {job}; starting it"));
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
 }
 
@@ -104,7 +105,7 @@ fn run_recorded(
     if let Err(e) = store.write(&record) {
         let (job, state) = (&record.job, record.state.word());
         syslog::warn(&format!(
-            "job {job} ended as {state}, but this could not be recorded in the gate's state: {e}"
+            "job {job} ended as {state}, but the gate could not record this: {e}"
         ));
     }
     if let Some(rest) = rest {
@@ -141,7 +142,7 @@ fn report_known(known: JobRecord, name: &Name, host: &LocalHost) -> Result<GateA
     if known.repair != *name {
         let (job, repair) = (&known.job, &known.repair);
         return Err(RejectionReason::BadRequest.because(format!(
-            "job {job} is already on record for the repair {repair}; nothing was run"
+            "the job ID {job} already belongs to a run of {repair}; nothing was run"
         )));
     }
     Ok(GateAnswer::Repair(known.reported_at(now(host))))
@@ -172,6 +173,8 @@ fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<Loc
         }
         thread::sleep(Duration::from_millis(20));
     }
-    Err(RejectionReason::Busy
-        .because("another request holds the lock of this host; one repair at a time"))
+    Err(RejectionReason::Busy.because(
+        "another request holds this host's lock, and a host runs only one repair at a time; try \
+         again later",
+    ))
 }

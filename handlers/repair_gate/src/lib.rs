@@ -66,8 +66,8 @@ pub fn guarded() -> ExitCode {
 
 #[allow(
     clippy::exit,
-    reason = "a panic must end as 'unknown' (2), and with panic = abort the hook is the last code \
-              to run"
+    reason = "after a panic, the exit code must be 2 (unknown); with panic = abort, no code runs \
+              after this hook"
 )]
 fn panicked(info: &PanicHookInfo<'_>) {
     let place = info.location().map(ToString::to_string).unwrap_or_default();

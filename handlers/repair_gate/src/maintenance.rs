@@ -19,14 +19,15 @@ pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => format!(
-            "{} cannot be checked ({e}), so the host counts as held for maintenance",
+            "the gate cannot find out whether {} exists ({e}), so it assumes that this host is \
+             held for maintenance",
             hold.display()
         ),
         Ok(found) => {
             let since = utc(found.modified().unwrap_or(UNIX_EPOCH));
             let note = if found.is_file() { first_line(&hold) } else { String::new() };
             format!(
-                "held for maintenance by {} since {since} ({}){note}",
+                "this host has been held for maintenance by {} since {since} ({}){note}",
                 host::account(found.uid()),
                 hold.display()
             )

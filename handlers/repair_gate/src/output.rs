@@ -33,7 +33,9 @@ impl Output {
         // exit code is still right.
         let written = stdout.write_all(self.stdout.as_bytes()).and_then(|()| stdout.flush());
         let (stderr, code) = match written {
-            Err(e) if self.must_arrive => (format!("repair_gate: standard output: {e}\n"), 3),
+            Err(e) if self.must_arrive => {
+                (format!("repair_gate: cannot write to standard output: {e}\n"), 3)
+            }
             _ => (self.stderr, self.code),
         };
         let _ = io::stderr().write_all(stderr.as_bytes());
@@ -120,7 +122,7 @@ impl Excerpt {
         let show = |line: &Vec<u8>| shown(line, self.longest_line);
         let mut lines: Vec<String> = self.head.iter().map(show).collect();
         if self.left_out > 0 {
-            lines.push(format!("... {} lines not shown ...", self.left_out));
+            lines.push(format!("... {} lines are not shown ...", self.left_out));
         }
         lines.extend(self.tail.iter().map(show));
         lines
@@ -186,7 +188,7 @@ mod tests {
         let lines = excerpt(output.as_bytes());
         assert_eq!(lines.len(), 41);
         assert_eq!((lines[0].as_str(), lines[19].as_str()), ("line 1", "line 20"));
-        assert_eq!(lines[20], "... 960 lines not shown ...");
+        assert_eq!(lines[20], "... 960 lines are not shown ...");
         assert_eq!((lines[21].as_str(), lines[40].as_str()), ("line 981", "line 1000"));
     }
 

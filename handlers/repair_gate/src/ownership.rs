@@ -34,7 +34,7 @@ impl fmt::Display for UnusablePath {
 
 impl error::Error for UnusablePath {}
 
-const NO_SYMLINK: &str = "(symlinks are not followed; use the real path)";
+const NO_SYMLINK: &str = "(the gate does not follow symlinks; use the real path)";
 
 fn refuse<T>(path: &Path, text: impl Into<String>) -> Result<T, UnusablePath> {
     Err(UnusablePath::new(path, text))
@@ -87,7 +87,7 @@ pub(crate) fn open_in_checked_directory(path: &Path, owners: &[u32]) -> Result<F
             return Ok(file);
         }
     }
-    refuse(path, "keeps being replaced while it is opened")
+    refuse(path, "was replaced during every attempt to open it; try again later")
 }
 
 /// Opens the file. Returns `None` if the file was replaced after it was checked and before it was
@@ -122,7 +122,7 @@ fn check_owner(path: &Path, found: &Metadata, owners: &[u32]) -> Result<(), Unus
         // A shared directory such as /tmp must stay writable for everyone, so do not suggest chmod.
         let shared = found.mode() & 0o1002 == 0o1002;
         let fix = if shared {
-            "keep the gate's files elsewhere".into()
+            "keep the gate's files in another directory".into()
         } else {
             format!("chmod go-w {}", shell_word(path))
         };

@@ -75,7 +75,10 @@ pub(crate) fn check(
 ) -> Result<(), Rejection> {
     if let Some(running) = running(&history.unfiled, now) {
         let left = seconds_up(until(running.deadline, now.time));
-        let what = format!("has lost its gate process and may still be running for up to {left} s");
+        let what = format!(
+            "may still be running for up to {left} s, because the gate process that controlled it \
+             has died"
+        );
         return Err(busy(running, &what));
     }
     let (mine, now) = (&history.mine, now.time);
@@ -88,8 +91,8 @@ pub(crate) fn check(
     let Some(left) = room_in(&ends(mine, repair, now), MOST_RECORDS, now) else { return Ok(()) };
     let seconds = seconds_up(left);
     let text = format!(
-        "{name} has used all its {MOST_RECORDS} records; find out why it is repaired so often; \
-         the next run is possible in {seconds} s"
+        "{name} has used all its {MOST_RECORDS} records, so it can run again only in {seconds} s; \
+         find out why Nagios requests it so often"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::State.because(text) })
 }
@@ -100,7 +103,7 @@ fn running<'a>(unfiled: &'a [JobRecord], now: Now<'_>) -> Option<&'a JobRecord> 
 
 fn busy(running: &JobRecord, what: &str) -> Rejection {
     let (repair, job) = (&running.repair, &running.job);
-    let text = format!("{repair} (job {job}) {what}; one repair at a time on a host");
+    let text = format!("{repair} (job {job}) {what}; a host runs only one repair at a time");
     Rejection { running: Some(running.job.clone()), ..RejectionReason::Busy.because(text) }
 }
 
@@ -119,8 +122,8 @@ fn check_cooldown(
     let (job, seconds) = (&last.job, seconds_up(left));
     let text = if last.started > now {
         format!(
-            "job {job} of {name} started in the future, so the clock has gone back; wait \
-             {seconds} s for the end of its cooldown, or remove its record"
+            "according to its record, job {job} of {name} started in the future, so the clock was \
+             set back; wait {seconds} s until its cooldown ends, or remove the record"
         )
     } else {
         format!(
@@ -142,8 +145,7 @@ fn check_budget(
     let Some(left) = room_in(&leaves, count, now) else { return Ok(()) };
     let (count, window, seconds) = (budget.count, budget.window.as_secs(), seconds_up(left));
     let text = format!(
-        "{name} has used up its budget of {count} in {window} s; the next run is possible in \
-         {seconds} s"
+        "{name} has used up its budget of {count} in {window} s; it can run again in {seconds} s"
     );
     Err(Rejection { retry_after: Some(left), ..RejectionReason::Budget.because(text) })
 }
@@ -249,7 +251,7 @@ mod tests {
             let refused =
                 refusal(std::slice::from_ref(&done), &repair(cooldown, None), 10).unwrap();
             assert_eq!(refused.reason, RejectionReason::Cooldown);
-            assert!(refused.text.contains("the clock has gone back"), "{}", refused.text);
+            assert!(refused.text.contains("the clock was set back"), "{}", refused.text);
         }
         let lost = record("20261123-bb", RunState::Running, 1000 * S, None);
         assert_eq!(refusal(&[lost], &repair(0, None), 10).unwrap().reason, RejectionReason::Busy);

@@ -41,7 +41,7 @@ pub(crate) fn ready(args: &GateArgs, name: Name) -> Result<GateAnswer, Rejection
 fn check_program(argv: &[String]) -> Result<(), Rejection> {
     let program = argv.first().map_or("", String::as_str);
     let wrong = |why: String| {
-        RejectionReason::Config.because(format!("{program}, which repairs.json names, {why}"))
+        RejectionReason::Config.because(format!("the program {program} in repairs.json {why}"))
     };
     let found = fs::metadata(program).map_err(|e| wrong(format!("cannot be run: {e}")))?;
     if !found.is_file() || found.mode() & 0o111 == 0 {

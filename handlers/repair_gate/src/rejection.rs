@@ -55,6 +55,6 @@ pub(crate) struct Rejection {
 /// Converts an error about a path in the state directory.
 impl From<UnusablePath> for Rejection {
     fn from(e: UnusablePath) -> Rejection {
-        RejectionReason::State.because(format!("cannot use the gate's state: {e}"))
+        RejectionReason::State.because(format!("the gate cannot use its state directory: {e}"))
     }
 }

@@ -87,7 +87,9 @@ impl error::Error for BadRequest {}
 /// Fails if the command is not exactly one of the seven requests.
 pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
     let Some(command) = command.filter(|command| !command.is_empty()) else {
-        return bad("no command: this key is only for requests to the gate, not for a login");
+        return bad(
+            "the request is missing: with this key, a client can only send requests to the gate",
+        );
     };
     if command.len() > LONGEST {
         return bad("the request is longer than any valid request");

@@ -54,9 +54,9 @@ impl ExecutedCommand {
     pub(crate) fn no_exit_code(&self) -> Option<String> {
         match &self.end {
             Ok(ProcessEnd::Exit(_)) => None,
-            Ok(ProcessEnd::Signal(signal)) => Some(format!("ended by signal {signal}")),
+            Ok(ProcessEnd::Signal(signal)) => Some(format!("signal {signal} ended the command")),
             Ok(ProcessEnd::TimedOut) | Err(ExecutionFailure::Lost) => {
-                Some("stopped: it took too long".to_owned())
+                Some("the gate stopped the command because it took too long".to_owned())
             }
             Err(ExecutionFailure::NotStarted(why)) => Some(clean(why, 300)),
         }
@@ -187,7 +187,8 @@ fn keep_open(leftover: PipeReader) {
         .stderr(Stdio::null());
     if let Err(e) = cat.spawn() {
         syslog::warn(&format!(
-            "nothing reads the output of the daemon that the repair has left running: /bin/cat: {e}"
+            "cannot start /bin/cat to read the output of the daemon that the repair has left \
+             running: {e}"
         ));
     }
 }

@@ -71,10 +71,10 @@ fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     let template = unit.split('@').next().unwrap_or_default();
     let directory = format!("/etc/systemd/system/{template}@.service.d");
     Some(format!(
-        "systemd kills a repair, and every daemon that it has started, with {template}@.service \
-         when the SSH connection ends (KillMode={mode}); as root here: mkdir -p {directory} && \
-         printf '[Service]\\nKillMode=process\\n' > {directory}/repair-gate.conf && systemctl \
-         daemon-reload"
+        "when the SSH connection ends, systemd kills a repair, and every daemon that the repair \
+         has started, together with {template}@.service (KillMode={mode}); as root here: mkdir -p \
+         {directory} && printf '[Service]\\nKillMode=process\\n' > {directory}/repair-gate.conf \
+         && systemctl daemon-reload"
     ))
 }
 
@@ -122,10 +122,10 @@ impl LogindSettings {
         let root = if self.exclude.is_empty() || has(&self.exclude, "root") { "root " } else { "" };
         let directory = "/etc/systemd/logind.conf.d";
         Some(format!(
-            "systemd-logind kills a repair, and every daemon that it has started, when the SSH \
-             connection ends (KillUserProcesses); as root here: mkdir -p {directory} && printf \
-             '[Login]\\nKillExcludeUsers={root}{user}\\n' > {directory}/zz-repair-gate.conf && \
-             systemctl kill --kill-who=main --signal=HUP systemd-logind"
+            "when the SSH connection ends, systemd-logind kills a repair, and every daemon that \
+             the repair has started (KillUserProcesses); as root here: mkdir -p {directory} && \
+             printf '[Login]\\nKillExcludeUsers={root}{user}\\n' > {directory}/zz-repair-gate.conf \
+             && systemctl kill --kill-who=main --signal=HUP systemd-logind"
         ))
     }
 }

@@ -45,7 +45,7 @@ impl RecordStore {
         if owner != uid {
             // Refuse even root. It could create files in this directory that the gate cannot read.
             let owner = host::account(owner);
-            let text = format!("belongs to {owner}, and only that account may use it");
+            let text = format!("belongs to {owner}, so only {owner} may use it");
             return Err(UnusablePath::new(dir, text));
         }
         Ok(RecordStore { dir: dir.to_owned(), jobs: dir.join("jobs"), owners })
@@ -259,8 +259,8 @@ impl RecordStore {
         };
         let text = ownership::read_text(file, &path, LARGEST_INDEX)?;
         run_times::from_index(&text).ok_or_else(|| {
-            let why = "is not a valid index of the gate; remove it, and the gate makes a new one \
-                       from the records";
+            let why = "is not a valid index; remove it, and the gate creates a new one from its \
+                       records";
             UnusablePath::new(&path, why)
         })
     }
@@ -279,7 +279,7 @@ impl RecordStore {
         match JobRecord::from_json(&text).filter(belongs) {
             Some(record) => Ok(Some(record)),
             None => {
-                Err(UnusablePath::new(path, "is not a valid record of the gate; examine the file"))
+                Err(UnusablePath::new(path, "is not a valid record of a job; examine the file"))
             }
         }
     }

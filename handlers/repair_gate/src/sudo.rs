@@ -22,7 +22,7 @@ const HARMFUL: [(&str, &str); 7] = [
     ("log_output", "kills a daemon started by a repair as soon as it prints something"),
     ("log_stdout", "kills a daemon started by a repair as soon as it prints something"),
     ("log_stderr", "kills a daemon started by a repair as soon as it prints something"),
-    ("command_timeout", "stops a repair before its own timeout"),
+    ("command_timeout", "stops a repair before the repair's own timeout"),
 ];
 
 /// Checks that sudo permits exactly the command `argv`. With a command as argument, `sudo -l` exits
@@ -54,7 +54,7 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
     // If this account may not run `sudo -l`, ignore that. The option `listpw` can forbid it even if
     // the account may run the repair.
-    if answered(&ran, "under which options sudo runs a repair")?
+    if answered(&ran, "which options sudo applies to a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {
         return Err(RejectionReason::Config.because(wrong));

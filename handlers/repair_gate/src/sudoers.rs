@@ -29,8 +29,8 @@ pub(crate) fn file(
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./+".contains(&b);
     if gate.len() > LONGEST_GATE || !gate.bytes().all(plain) {
         return Err(RejectionReason::Config.because(format!(
-            "{gate} cannot be used in a sudoers file; install this program under a path of at most \
-             {LONGEST_GATE} letters, digits and _-./+"
+            "the path {gate} cannot be used in a sudoers file; install repair_gate under a path of \
+             at most {LONGEST_GATE} characters that are letters, digits or _-./+"
         )));
     }
     let mut lines = BTreeSet::new();
@@ -44,7 +44,7 @@ pub(crate) fn file(
         }
     }
     let mut text = String::from(
-        "# Made by `repair_gate sudoers` from repairs.json. Make it again when that file \
+        "# Made by `repair_gate sudoers` from repairs.json. Regenerate this file when repairs.json \
          changes.\n",
     );
     // Old versions of RHEL turn on requiretty, but a forced command has no terminal. Add the line

@@ -92,8 +92,10 @@ pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
 fn run(argv: &[String], limit: TimeLimit) -> io::Result<ProcessEnd> {
     let (program, arguments) = argv.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     // Check that kill(1) exists, because a command that cannot be stopped must not be started.
-    fs::metadata(KILL)
-        .map_err(|e| io::Error::new(e.kind(), format!("{KILL}, which would stop it: {e}")))?;
+    fs::metadata(KILL).map_err(|e| {
+        let why = format!("cannot use {KILL}, which stops the program at the time limit: {e}");
+        io::Error::new(e.kind(), why)
+    })?;
     let (started, group) = mpsc::channel::<u32>();
     let (ended, end) = mpsc::channel::<()>();
     // Start the timer thread before the command, so that the command never runs without a time

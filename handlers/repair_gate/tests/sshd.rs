@@ -68,7 +68,10 @@ fn logs_every_request_with_the_client_address() {
         "{line}"
     );
     host.request(&format!("repair x {JOB}"));
-    assert!(host.logged().contains(&format!("127.0.0.1 requested x, job {JOB}: starting it")));
+    assert!(
+        host.logged()
+            .contains(&format!("127.0.0.1 requested the repair x, job {JOB}; starting it"))
+    );
     assert!(host.logged().contains(&format!("requested 'repair x {JOB}': done after")));
 }
 
@@ -383,7 +386,7 @@ fn ready_reports_obstacles_and_runs_nothing() {
     refused("config", "a password is required");
     fs::write(&sudoers, rules).unwrap();
     fs::remove_file(host.inside("/usr/bin/id")).unwrap();
-    refused("config", "/usr/bin/id, which repairs.json names, cannot be run");
+    refused("config", "the program /usr/bin/id in repairs.json cannot be run");
     assert_eq!(host.request("ready y").json["reason"], json!("unknown-repair"));
     assert!(!host.lab.marker().exists());
 }

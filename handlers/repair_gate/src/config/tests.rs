@@ -54,11 +54,11 @@ fn syntax_error_has_line_and_column() {
 #[test]
 fn semantic_error_names_the_key() {
     for (text, expected) in [
-        ("[]", "the whole file: must be an object"),
+        ("[]", "the whole file: must be a JSON object"),
         ("{}", "repairs: is missing"),
         (r#"{"repairs": {}, "repair": {}}"#, "repair: unknown key"),
-        (r#"{"repairs": {"-x": {}}}"#, "repairs.-x: a name has"),
-        (r#"{"repairs": {"a b": {}}}"#, "repairs.a b: a name has"),
+        (r#"{"repairs": {"-x": {}}}"#, "repairs.-x: the name of a repair must have"),
+        (r#"{"repairs": {"a b": {}}}"#, "repairs.a b: the name of a repair must have"),
         (r#"{"repairs": {"x": {}}}"#, "repairs.x.run: is missing"),
         (r#"{"repairs": {"x": {"run": "/bin/true"}}}"#, "repairs.x.run: must be a list"),
         (r#"{"repairs": {"x": {"run": []}}}"#, "repairs.x.run: a command must have"),
@@ -77,7 +77,7 @@ fn semantic_error_names_the_key() {
             r#"{"repairs": {"x": {"run": ["/bin/true", ""]}}}"#,
             "repairs.x.run[1]: an argument must not",
         ),
-        (&one(r#", "argv": []"#), "repairs.x.argv: unknown key; known keys: run, as"),
+        (&one(r#", "argv": []"#), "repairs.x.argv: unknown key; the known keys are: run, as"),
         (&one(r#", "timeout": 60"#), "repairs.x.timeout: must be a string"),
         (&one(r#", "timeout": "60""#), "repairs.x.timeout: must be a duration"),
         (&one(r#", "timeout": "0s""#), "repairs.x.timeout: must be between"),
@@ -90,7 +90,7 @@ fn semantic_error_names_the_key() {
         ),
         (&one(r#", "cooldown": "5 s""#), "repairs.x.cooldown: must be a duration"),
         (&one(r#", "cooldown": "é""#), "repairs.x.cooldown: must be a duration"),
-        (&one(r#", "budget": 5"#), "repairs.x.budget: must be an object"),
+        (&one(r#", "budget": 5"#), "repairs.x.budget: must be a JSON object"),
         (&one(r#", "budget": {"count": 5}"#), "repairs.x.budget.window: is missing"),
         (
             &one(r#", "budget": {"count": 0, "window": "1h"}"#),
@@ -107,23 +107,23 @@ fn semantic_error_names_the_key() {
         (&one(r#", "diagnose": [["ps"]]"#), "repairs.x.diagnose[0][0]: the program"),
         (
             r#"{"repairs": {"x": {"run": ["/bin/echo", "a b"], "as": "root"}}}"#,
-            "repairs.x.run[1]: with \"as\"",
+            "repairs.x.run[1]: a command with \"as\"",
         ),
         (
             r#"{"repairs": {"x": {"run": ["/bin/echo", "a\\b"], "as": "root"}}}"#,
-            "repairs.x.run[1]: with \"as\"",
+            "repairs.x.run[1]: a command with \"as\"",
         ),
         (
             r#"{"repairs": {"x": {"run": ["/bin/echo"], "as": "root",
                 "diagnose": [["/bin/ls", "x[1]"]]}}}"#,
-            "repairs.x.diagnose[0][1]: with \"as\", only letters, digits and",
+            "repairs.x.diagnose[0][1]: a command with \"as\" can contain only letters, digits",
         ),
         (
             &format!(
                 r#"{{"repairs": {{"x": {{"run": ["/{}"], "as": "root"}}}}}}"#,
                 "y".repeat(899)
             ),
-            "repairs.x.run: with \"as\", a command with its spaces",
+            "repairs.x.run: a command with \"as\" can have at most 900 bytes",
         ),
     ] {
         assert!(

@@ -219,7 +219,7 @@ fn records_of_older_gates_still_count() {
     old_records(&lab, "gone", 50, 25 * HOUR);
     lab.repair(&other(1)).refused("state");
     lab.request("repair y 20261123-of-y-0001").is("done");
-    assert!(lab.repair(&other(1)).refused("state").contains("the next run is possible in"));
+    assert!(lab.repair(&other(1)).refused("state").contains("so it can run again only in"));
     let gone = fs::read_dir(lab.state().join("jobs/gone")).unwrap();
     let names: Vec<_> = gone.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["index"]);
@@ -263,7 +263,7 @@ fn setting_the_clock_back_frees_no_record() {
         }
     });
     assert!(lab.state().join(format!("jobs/x/{JOB}.json")).exists());
-    assert!(lab.repair(&other(1)).refused("cooldown").contains("the clock has gone back"));
+    assert!(lab.repair(&other(1)).refused("cooldown").contains("the clock was set back"));
     assert_eq!(usage(&lab, "x")["records"], json!(1));
 }
 

@@ -39,7 +39,7 @@ fn refuses_file_or_directory_writable_by_others_with_the_fix() {
 fn does_not_suggest_chmod_for_shared_directory() {
     let lab = GateLab::new();
     lab.chmod("etc", 0o1777);
-    refused(&lab, "config", "(mode 1777): keep the gate's files elsewhere");
+    refused(&lab, "config", "(mode 1777): keep the gate's files in another directory");
 }
 
 #[test]

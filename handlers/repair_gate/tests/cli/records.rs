@@ -46,7 +46,7 @@ fn setting_the_clock_back_allows_no_repair() {
         }
     });
     let answer = lab.repair(&other(1));
-    assert!(answer.refused("cooldown").contains("the clock has gone back"));
+    assert!(answer.refused("cooldown").contains("the clock was set back"));
     assert_eq!(lab.runs(), 1);
 }
 
@@ -63,7 +63,7 @@ fn job_of_killed_gate_becomes_unknown_and_is_not_run_again() {
     );
     assert_eq!(lab.repair(JOB).is("running").code, 2);
     let busy = lab.repair(&other(1));
-    assert!(busy.refused("busy").contains("lost its gate"));
+    assert!(busy.refused("busy").contains("the gate process that controlled it has died"));
     assert_eq!(busy.json["running"], json!(JOB));
 
     let reboot = |record: &mut serde_json::Value| record["boot"] = json!("another-boot");
