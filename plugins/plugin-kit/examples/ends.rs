@@ -9,6 +9,6 @@ fn main() -> std::process::ExitCode {
         Some("help") => Err(Problem::HelpRequested("a|b\nc".into())),
         Some("usage") => Err(Problem::Usage("bad | option\nhere".into())),
         Some("panic") => panic!("as | asked\n"),
-        other => Err(Problem::Internal(format!("no such end: {other:?}"))),
+        other => Err(Problem::Internal(format!("the first argument is invalid: {other:?}"))),
     })
 }

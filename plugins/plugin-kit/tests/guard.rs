@@ -33,7 +33,7 @@ fn prints_to_stdout_only_and_exits_with_the_right_code() {
     assert_eq!(run(&ends, "usage"), (Some(3), "ends: bad / option here\n".into(), String::new()));
     assert_eq!(
         run(&ends, OsString::from_vec(b"\xff".to_vec())),
-        (Some(3), "ends: no such end: None\n".into(), String::new())
+        (Some(3), "ends: the first argument is invalid: None\n".into(), String::new())
     );
     let (code, text, stderr) = run(&ends, "panic");
     assert_eq!((code, stderr.as_str()), (Some(3), ""));

@@ -149,9 +149,10 @@ fn checks_every_address_and_names_the_failed_ones() {
     let run = system.run(&ours(), &options, everywhere.port);
     assert!(
         run.code == Some(0)
-            && run
-                .text
-                .contains("200 OK - 40 bytes in T second response time - all 3 addresses |time="),
+            && run.text.contains(
+                "200 OK - 40 bytes in T second response time - same state at all 3 \
+                 addresses |time="
+            ),
         "{}",
         run.text
     );
@@ -160,8 +161,8 @@ fn checks_every_address_and_names_the_failed_ones() {
     let run = system.run(&ours(), &options, one.port);
     let text = run.text.replace("127.0.0.3, 127.0.0.2", "127.0.0.2, 127.0.0.3");
     let first = format!(
-        "connect to address many.example and port {}: Connection refused - at 127.0.0.2, 127.0.0.3 \
-         (2 of 3 addresses)",
+        "connect to address many.example and port {}: Connection refused - not OK at 127.0.0.2, \
+         127.0.0.3 (2 of 3 addresses)",
         one.port
     );
     assert!(run.code == Some(2) && text.lines().next() == Some(&first), "{}", run.text);

@@ -49,7 +49,8 @@ fn described(spec: &CheckSpec, target: &HttpTarget, fault: &Fault) -> Outcome {
         // Return UNKNOWN, because the problem is on this machine, not on the server. CRITICAL could
         // start a repair of a healthy server.
         Fault::OutOfResources(why) => {
-            let advice = "check_http could not check the server; raise the limits of this process";
+            let advice = "check_http could not check the server; raise the limits on open files \
+                          and memory";
             Outcome::new(State::Unknown, format!("HTTP UNKNOWN - {why}: {advice}"))
         }
         Fault::Tls(tls) => critical("CRITICAL - Cannot make SSL connection.".into()).line(&tls.why),

@@ -95,8 +95,9 @@ fn combine(mut all: Vec<AddressResult>) -> Outcome {
         .chain(others.iter().map(|other| other.0))
         .map(|ip| ip.to_string())
         .collect();
+    let failed = names.len();
     let shown =
-        shown.remark(&format!("- at {} ({} of {count} addresses)", names.join(", "), names.len()));
+        shown.remark(&format!("- not OK at {} ({failed} of {count} addresses)", names.join(", ")));
     others.iter().fold(shown, |shown, (address, _, outcome)| {
         shown.long(format!("{address} {}: {}", outcome.state(), outcome.headline().trim_end()))
     })
@@ -119,8 +120,8 @@ mod tests {
         ];
         let outcome = combine(all);
         assert_eq!(outcome.state(), State::Critical);
-        let expected =
-            "refused - at 192.0.2.7, 192.0.2.8 (2 of 3 addresses)\n192.0.2.8 WARNING: slow\n";
+        let expected = "refused - not OK at 192.0.2.7, 192.0.2.8 (2 of 3 addresses)\n\
+                        192.0.2.8 WARNING: slow\n";
         assert_eq!(String::from_utf8(outcome.render()).unwrap(), expected);
     }
 
