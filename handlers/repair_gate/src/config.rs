@@ -163,8 +163,9 @@ fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
     let count = key.need("count")?;
     let many = count.value.as_u64().filter(|n| (1..=MOST_RUNS).contains(n));
     Ok(Budget {
-        count: many
-            .ok_or_else(|| count.wrong(&format!("must be a whole number from 1 to {MOST_RUNS}")))?,
+        count: many.ok_or_else(|| {
+            count.wrong(&format!("the value must be a whole number from 1 to {MOST_RUNS}"))
+        })?,
         window: duration(&key.need("window")?, 1, WEEK)?,
     })
 }
@@ -172,7 +173,9 @@ fn budget(key: &ConfigValue<'_>) -> Result<Budget, BadConfig> {
 fn reports(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<Vec<String>>, BadConfig> {
     let items = key.array()?;
     if items.len() > MOST_REPORTS {
-        return Err(key.wrong(&format!("must be a list of at most {MOST_REPORTS} commands")));
+        return Err(
+            key.wrong(&format!("the value must be a list of at most {MOST_REPORTS} commands"))
+        );
     }
     items.iter().map(|item| command(item, exact)).collect()
 }
@@ -184,7 +187,7 @@ fn account(key: &ConfigValue<'_>) -> Result<String, BadConfig> {
     if is_account(name) {
         Ok(name.to_owned())
     } else {
-        Err(key.wrong("must be the name of an account, such as root or www-data"))
+        Err(key.wrong("the value must be the name of an account, such as root or www-data"))
     }
 }
 
@@ -249,13 +252,14 @@ fn is_plain_path(word: &str) -> bool {
 /// Parses a duration, which is a number followed by s, m, h or d. It must be between `least`
 /// seconds and `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
-    let seconds = seconds(key.string()?)
-        .ok_or_else(|| key.wrong("must be a duration such as \"30s\", \"10m\" or \"1h\""))?;
+    let seconds = seconds(key.string()?).ok_or_else(|| {
+        key.wrong("the value must be a duration such as \"30s\", \"10m\" or \"1h\"")
+    })?;
     let most = most.as_secs();
     if (least..=most).contains(&seconds) {
         Ok(Duration::from_secs(seconds))
     } else {
-        Err(key.wrong(&format!("must be between {least}s and {most}s")))
+        Err(key.wrong(&format!("the value must be between {least}s and {most}s")))
     }
 }
 
@@ -291,7 +295,7 @@ impl<'a> ConfigValue<'a> {
     }
 
     fn object(&self) -> Result<&'a Map<String, Value>, BadConfig> {
-        self.value.as_object().ok_or_else(|| self.wrong("must be a JSON object, {...}"))
+        self.value.as_object().ok_or_else(|| self.wrong("the value must be a JSON object, {...}"))
     }
 
     /// Checks that the value is an object and has no keys other than `known`.
@@ -316,13 +320,13 @@ impl<'a> ConfigValue<'a> {
         let items = self
             .value
             .as_array()
-            .ok_or_else(|| self.wrong("must be a list such as [\"a\", \"b\"]"))?;
+            .ok_or_else(|| self.wrong("the value must be a list such as [\"a\", \"b\"]"))?;
         let path = |n| format!("{}[{n}]", self.path);
         Ok((0..).zip(items).map(|(n, value)| ConfigValue { path: path(n), value }).collect())
     }
 
     fn string(&self) -> Result<&'a str, BadConfig> {
-        self.value.as_str().ok_or_else(|| self.wrong("must be a string in double quotes"))
+        self.value.as_str().ok_or_else(|| self.wrong("the value must be a string in double quotes"))
     }
 }
 

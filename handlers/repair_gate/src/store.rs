@@ -45,7 +45,7 @@ impl RecordStore {
         if owner != uid {
             // Refuse even root. It could create files in this directory that the gate cannot read.
             let owner = host::account(owner);
-            let text = format!("belongs to {owner}, so only {owner} may use it");
+            let text = format!("belongs to {owner}, but the gate runs as another account");
             return Err(UnusablePath::new(dir, text));
         }
         Ok(RecordStore { dir: dir.to_owned(), jobs: dir.join("jobs"), owners })

@@ -16,9 +16,9 @@ const SUDO: &str = "/usr/bin/sudo";
 /// sudoers(5) options that break a repair or a daemon that it starts, with their effect. The
 /// original sudo has all of them. sudo-rs has only `noexec`, and `sudo -l` does not list it.
 const HARMFUL: [(&str, &str); 7] = [
-    ("intercept", "keeps a repair from starting programs"),
-    ("noexec", "keeps a repair from starting programs"),
-    ("log_subcmds", "keeps a daemon started by a repair from starting programs"),
+    ("intercept", "prevents a repair from starting programs"),
+    ("noexec", "prevents a repair from starting programs"),
+    ("log_subcmds", "prevents a daemon started by a repair from starting programs"),
     ("log_output", "kills a daemon started by a repair as soon as it prints something"),
     ("log_stdout", "kills a daemon started by a repair as soon as it prints something"),
     ("log_stderr", "kills a daemon started by a repair as soon as it prints something"),

@@ -272,7 +272,7 @@ fn paused(pauses: &[PausedScope]) -> Option<CheckFinding> {
 fn job(record: &Record) -> String {
     let text = if record.ended.is_none() { "its worker is dead" } else { &record.text };
     format!(
-        "{} with {}, job {}: {}: {text}",
+        "{}: repair {}, job {}: {}: {text}",
         record.object(),
         record.repair,
         record.job,

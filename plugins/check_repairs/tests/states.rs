@@ -128,7 +128,7 @@ fn compares_number_of_failed_repairs_with_thresholds() {
     assert!(output.1.starts_with("REPAIRS WARNING: 2 repairs failed in 24 h |"), "{}", output.1);
     assert!(
         output.1.contains(
-            "\n  web1/HTTP with httpd, job job-00001: not-healed: the check is CRITICAL\n"
+            "\n  web1/HTTP: repair httpd, job job-00001: not-healed: the check is CRITICAL\n"
         ),
         "{}",
         output.1

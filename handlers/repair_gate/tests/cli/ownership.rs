@@ -177,7 +177,7 @@ fn check_lists_repairs_and_warns_of_unsafe_programs() {
         "a: /nonexistent/x (as the gate's account",
         "/nonexistent/x cannot be used",
         "chmod go-w",
-        "at most 2 in 3600 s",
+        "at most 2 runs in 3600 s",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
