@@ -17,17 +17,23 @@ use crate::programs::programs;
 
 /// Files on the Nagios server that the programs use.
 const SERVER: [(&str, &str); 5] = [
-    ("/etc/nagios-selfheal/policy.json", "the rules"),
+    ("/etc/nagios-selfheal/policy.json", "the policy, which defines the repairs"),
     (
         "/etc/nagios-selfheal/id_ed25519",
         "the private key for the gates, readable only by Nagios' user",
     ),
-    ("/etc/nagios-selfheal/known_hosts", "the recorded keys of the repaired hosts"),
-    ("/var/lib/nagios-selfheal/ledger/", "reservations and records of all repairs"),
+    (
+        "/etc/nagios-selfheal/known_hosts",
+        "the host keys of the repaired hosts, recorded by repairctl trust",
+    ),
+    (
+        "/var/lib/nagios-selfheal/ledger/",
+        "the ledger, which holds the reservations and records of all repairs",
+    ),
     (
         "/usr/libexec/nagios-selfheal/repair_worker",
-        "reserves, runs, verifies and records a repair; handle_repair starts it and passes its own \
-         arguments on to it",
+        "the worker, which reserves, runs, verifies and records a repair; handle_repair starts the \
+         worker with its own arguments",
     ),
 ];
 
@@ -36,13 +42,13 @@ const HOST: [(&str, &str); 4] = [
     ("/etc/nagios-selfheal/repairs.json", "the repairs that the gate can run"),
     (
         "/etc/sudoers.d/nagios-selfheal",
-        "the sudo rules, written from repairs.json by repair-gate-sudoers.service",
+        "the sudo rules, which repair-gate-sudoers.service generates from repairs.json",
     ),
     ("/var/lib/nagios-selfheal/gate/", "the gate's records and its lock file"),
     (
         "/var/lib/nagios-selfheal/home/.ssh/authorized_keys",
-        "the public keys that can log in to the gate; owned by root if the package created the \
-         account",
+        "the public keys that give access to the gate; root owns this file if the package has \
+         created the account",
     ),
 ];
 
