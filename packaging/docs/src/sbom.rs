@@ -198,8 +198,9 @@ impl Known {
         let version = text.lines().find_map(|line| {
             line.strip_prefix("#define ")?.trim().strip_prefix(symbol)?.split('"').nth(1)
         });
-        let version = version
-            .ok_or_else(|| io::Error::other(format!("{} names no {symbol}", path.display())))?;
+        let version = version.ok_or_else(|| {
+            io::Error::other(format!("{} does not define {symbol}", path.display()))
+        })?;
         Ok(Some((name, version.to_owned())))
     }
 }
