@@ -92,10 +92,10 @@ pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
         );
     };
     if command.len() > LONGEST {
-        return bad("the request is longer than any valid request");
+        return bad("the request is too long to be a valid one");
     }
     let Some(text) = std::str::from_utf8(command).ok().filter(|text| text.is_ascii()) else {
-        return bad("the request is not plain ASCII");
+        return bad("the request must contain only ASCII characters");
     };
     let words: Vec<&str> = text.split(' ').collect();
     match words.as_slice() {

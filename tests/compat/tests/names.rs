@@ -150,8 +150,7 @@ fn checks_every_address_and_names_the_failed_ones() {
     assert!(
         run.code == Some(0)
             && run.text.contains(
-                "200 OK - 40 bytes in T second response time - same state at all 3 \
-                 addresses |time="
+                "200 OK - 40 bytes in T second response time - OK at all 3 addresses |time="
             ),
         "{}",
         run.text

@@ -87,7 +87,7 @@ fn combine(mut all: Vec<AddressResult>) -> Outcome {
         return Outcome::new(State::Unknown, String::new());
     };
     if worst == State::Ok {
-        return shown.remark(&format!("- same state at all {count} addresses"));
+        return shown.remark(&format!("- OK at all {count} addresses"));
     }
     let others: Vec<AddressResult> =
         all.filter(|(_, _, outcome)| outcome.state() != State::Ok).collect();
@@ -133,7 +133,7 @@ mod tests {
         ]);
         assert_eq!(
             (outcome.state(), outcome.headline()),
-            (State::Ok, "slow - same state at all 2 addresses ")
+            (State::Ok, "slow - OK at all 2 addresses ")
         );
     }
 }
