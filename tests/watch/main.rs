@@ -76,7 +76,7 @@ fn reports_every_state_of_repairs_to_nagios() {
         &nagios,
         "Repairs",
         "1",
-        "REPAIRS WARNING: everything: paused by anna until it is resumed: new / switch",
+        "REPAIRS WARNING: everything: paused by anna until repairs are resumed: new / switch",
     );
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");

@@ -233,7 +233,7 @@ fn names_who_set_the_replaced_pause() {
     assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("Replaces: paused by root until it is resumed: storage migration"),
+        out.contains("Replaces: paused by root until repairs are resumed: storage migration"),
         "{out}"
     );
 }
