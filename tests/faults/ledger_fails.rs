@@ -112,17 +112,17 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
         (
             "garbage after the first page",
             &garble,
-            &["it is damaged, and is never reset automatically"],
+            &["the file is damaged, and no program overwrites it"],
         ),
         (
             "empty",
             &|path| fs::write(path, "").unwrap(),
-            &["is not a ledger of nagios-selfheal, and is never reset automatically"],
+            &["is not a ledger of nagios-selfheal, so no program overwrites it"],
         ),
         (
             "truncated",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
-            &["never reset automatically"],
+            &["no program overwrites it"],
         ),
         (
             "owned by another user",

@@ -64,7 +64,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "chmod 644 /etc/nagios-selfheal/id_ed25519",
         check: "key",
-        text: "is accessible by other users (mode 0644)",
+        text: "is accessible to other users (mode 0644)",
         fix: "as root: chown nagios /etc/nagios-selfheal/id_ed25519",
         deed: Deed::Paste,
         undo: "true",

@@ -29,8 +29,8 @@ pub enum AccountError {
     NoSuchUser(String),
     /// No user is configured, and no user has one of the usual names.
     #[error(
-        "there is no user nagios, naemon or icinga: name the user that Nagios runs as with \
-         --nagios-user"
+        "there is no user nagios, naemon or icinga: use --nagios-user to name the user that Nagios \
+         runs as"
     )]
     NoUsualUser,
 }

@@ -51,7 +51,7 @@ impl Phase {
         if self.nothing_was_run() {
             "nothing was run"
         } else {
-            "the outcome of the repair is unknown; query its status"
+            "the outcome of the repair is unknown; query the status of its job"
         }
     }
 }
@@ -112,8 +112,8 @@ pub enum Error {
     /// The client and the host have no algorithm in common. In most cases, the host no longer has a
     /// key of the recorded type.
     #[error(
-        "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
-         {wanted}); nothing was run"
+        "{host} at {address} and this server have no SSH algorithm in common ({detail}; recorded \
+         host key types: {wanted}); nothing was run"
     )]
     NoCommonAlgorithm { host: String, address: String, wanted: String, detail: String },
     /// The private key cannot be read.
@@ -150,7 +150,8 @@ pub enum Error {
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
-         clients (MaxStartups) or be penalising our address (PerSourcePenalties); nothing was run"
+         clients (MaxStartups) or be penalizing this server's address (PerSourcePenalties); \
+         nothing was run"
     )]
     TurnedAway { host: String, detail: String },
     /// The name lookup for the address failed.
@@ -173,8 +174,8 @@ pub enum Error {
     Protocol { host: String, phase: Phase, detail: String },
     /// The host accepted the login but refused to open a channel or to run the command.
     #[error(
-        "{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; \
-         nothing was run"
+        "{host} refused {what} ({detail}): check the restrictions in this key's authorized_keys \
+         line on that host; nothing was run"
     )]
     Denied { host: String, what: &'static str, detail: String },
     /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
@@ -186,12 +187,12 @@ pub enum Error {
     NotFramed { host: String, request: String, why: String, phase: Phase, no_gate: bool },
     /// An earlier request over this connection failed, so a new connection is needed.
     #[error(
-        "the connection to {host} cannot be used after an earlier failure: connect again; nothing \
-         was run"
+        "the connection to {host} cannot be used again, because an earlier request failed: open a \
+         new one; nothing was run"
     )]
     UsedUp { host: String },
     /// A resource on the Nagios server is missing, for example a socket, a thread or a program.
-    #[error("on this machine: {why}; nothing was run")]
+    #[error("error on this machine: {why}; nothing was run")]
     Local { why: String },
 }
 

@@ -96,13 +96,13 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     let metadata = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
     if metadata.mode() & 0o077 != 0 {
         let mode = metadata.mode() & 0o7777;
-        return Err(open(format!("is accessible by other users (mode {mode:04o})")));
+        return Err(open(format!("is accessible to other users (mode {mode:04o})")));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
         // Root may be trying this by hand. Without the hint, root might change the owner of the
         // key, which would lock Nagios out.
-        let hint = if me == 0 { "; run this as that user" } else { "" };
+        let hint = if me == 0 { "; run this program as that user" } else { "" };
         return Err(open(format!(
             "belongs to user {}, not to this user ({me}) or root{hint}",
             metadata.uid()

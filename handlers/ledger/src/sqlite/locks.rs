@@ -230,7 +230,7 @@ fn no_link(why: io::Error) -> io::Error {
         || why.kind() == ErrorKind::NotADirectory
     {
         true => {
-            io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link, or of the wrong type")
+            io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link or has the wrong type")
         }
         false => why,
     }

@@ -72,7 +72,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
-        _ => Err("the gate answered another request".into()),
+        _ => Err("the gate's answer belongs to a different request".into()),
     }
 }
 
@@ -96,7 +96,7 @@ fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
 fn job_report(frame: JobFrame, requested: &JobId) -> Result<JobReport, String> {
     same("job", requested.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
-        return Err("the job's state is 'done', but it did not exit with code 0".into());
+        return Err("the job's state is 'done', but its exit code is not 0".into());
     }
     duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
@@ -262,8 +262,8 @@ mod tests {
         else {
             panic!()
         };
-        let nearly = "a has used 900 of its 1000 records and will be refused when all are used; \
-                      the next one is freed in 60 s";
+        let nearly = "a has used 900 of its 1000 records, and the gate will refuse it when all are \
+                      used; the gate frees the next record in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(

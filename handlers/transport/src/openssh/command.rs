@@ -216,7 +216,7 @@ fn plain(path: &Path) -> Result<&str, Error> {
         return Err(bad("it must be absolute"));
     }
     if text.contains(|c: char| c.is_control() || matches!(c, '%' | '~' | '$' | '"' | '\'' | '\\')) {
-        return Err(bad("it contains a control character or one that ssh expands"));
+        return Err(bad("it contains a control character or a character that ssh expands"));
     }
     Ok(text)
 }
