@@ -94,8 +94,8 @@ pub enum Error {
     )]
     Exposed(PathBuf),
     /// Another process held the decision lock for too long.
-    #[error("the ledger {path} has been locked by another process for {} s, so nothing was \
-             decided; look for a stopped repair_worker", .waited.as_secs())]
+    #[error("the ledger {path} has been locked by another process for {} s, so this program made \
+             no decision; look for a stopped repair_worker", .waited.as_secs())]
     Busy {
         path: PathBuf,
         /// How long we waited for the lock.
@@ -110,16 +110,16 @@ pub enum Error {
     NoSuchJob { path: PathBuf, job: String },
 }
 
-const FULL: &str =
-    "free some space on its disk; the records are kept, but nothing is repaired until then";
+const FULL: &str = "free some space on the ledger's disk; the records are kept, but nothing is \
+                    repaired until then";
 const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
                       -f, LimitNOFILE= and LimitFSIZE=)";
-const READ_ONLY: &str = "mount its disk read-write again";
+const READ_ONLY: &str = "mount the ledger's disk read-write again";
 /// The program may simply be running as the wrong user, so do not advise admins to take the files
 /// away from Nagios' user.
 const NOT_OURS: &str = concat!(
-    "only root and the user Nagios runs as can use it; run this program as one of them, or, if you \
-     already run it as ",
+    "only root and the user Nagios runs as can use the ledger; run this program as one of them, \
+     or, if you already run it as ",
     "that user, ",
     policy::see_doctor!()
 );
@@ -153,9 +153,9 @@ fn of_directory(why: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
-        ErrorKind::InvalidInput => "find out who put it there, and remove it",
+        ErrorKind::InvalidInput => "find out who put this file or link there, and remove it",
         ErrorKind::NotFound => policy::see_doctor!(),
-        _ => "check it and its disk",
+        _ => "check the ledger's files and their disk",
     }
 }
 
@@ -196,11 +196,12 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
              away and lose the record of earlier repairs"
         }
         Some(ErrorCode::SystemIoFailure) => {
-            "check its disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
+            "check the ledger's disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "find out which process has locked it, for example a backup or a stopped repair_worker"
+            "find out which process has locked the ledger, for example a backup or a stopped \
+             repair_worker"
         }
-        _ => "check it and its disk",
+        _ => "check the ledger's files and their disk",
     }
 }

@@ -36,7 +36,7 @@ pub enum Error {
     #[error("{} is locked by another process; find it with lslocks(8)", path.display())]
     Locked { path: PathBuf },
     /// No process has opened the named pipe for reading.
-    #[error("{} has no reader; is Nagios running?", path.display())]
+    #[error("no process reads from {}; is Nagios running?", path.display())]
     NoReader { path: PathBuf },
 }
 

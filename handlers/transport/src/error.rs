@@ -65,17 +65,17 @@ pub enum Error {
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
     #[error(
-        "no host key of {host} is recorded in {files}: compare and record it, as root here: \
-         `repairctl trust {}`; nothing was run",
+        "no host key of {host} is recorded in {files}: to compare its key and record it, run as \
+         root here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
     /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
     /// attacker intercepts the connection.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} contains {recorded}: find out \
-         whether the host was reinstalled, and only then, as root here: \
-         `repairctl trust {} --replace`; nothing was run",
+        "the host key of {host} at {address} is {presented}, but {files} contains {recorded}: find \
+         out whether the host was reinstalled; if it was, run as root here: `repairctl trust {} \
+         --replace`; nothing was run",
         quoted(.host)
     )]
     HostKeyMismatch {
@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The host sent a key that a `@revoked` line contains, or only revoked keys are recorded.
     #[error(
-        "the host key of {host} is revoked by {place}: give the host a new key, then, as root \
+        "the host key of {host} is revoked by {place}: give the host a new key, then run as root \
          here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
@@ -104,8 +104,8 @@ pub enum Error {
     KnownHosts { file: PathBuf, why: String },
     /// None of the known_hosts files exists, or none contains a key.
     #[error(
-        "{files} {state}: compare and record the key of {host}, as root here: \
-         `repairctl trust {}`; nothing was run",
+        "{files} {state}: to compare the key of {host} and record it, run as root here: `repairctl \
+         trust {}`; nothing was run",
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },

@@ -193,7 +193,7 @@ impl Connection {
     }
 
     pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
-        let detail = if self.flooded() { "it sent more data than allowed" } else { detail };
+        let detail = if self.flooded() { "the host sent more data than allowed" } else { detail };
         Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
     }
 
