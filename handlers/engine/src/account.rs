@@ -25,7 +25,7 @@ pub enum AccountError {
     #[error(transparent)]
     MainFile(#[from] MainFileError),
     /// The user from the command line or the main file does not exist.
-    #[error("the user '{0}' that Nagios runs as does not exist")]
+    #[error("the user '{0}' does not exist; check --nagios-user, and nagios_user in nagios.cfg")]
     NoSuchUser(String),
     /// No user is configured, and no user has one of the usual names.
     #[error(

@@ -192,8 +192,8 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
         }
         Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => NOT_OURS,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "the file is damaged, and no program overwrites it; restore a copy of it, or move it \
-             away and lose the record of earlier repairs"
+            "the file is damaged, and no program overwrites it; restore a copy of the file, or \
+             move the file away, which loses the record of earlier repairs"
         }
         Some(ErrorCode::SystemIoFailure) => {
             "check the ledger's disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"

@@ -130,7 +130,7 @@ fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
     let verify = rung.verify.as_ref().or(repair.verify.as_ref());
     let verify = verify
         .filter(|argv| !argv.is_empty())
-        .ok_or("\"verify\" is missing; give the check that shows whether the repair has helped")?;
+        .ok_or("\"verify\" is missing; name the check that shows whether the repair helped")?;
     let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
     Ok(Rung {
         act: act_of(rung)?,

@@ -27,7 +27,7 @@ pub enum Error {
     #[error("--step-down is for internal use only; leave it out")]
     NotRoot,
     /// A system call failed while the process switched to the other account.
-    #[error("cannot run as {account}: {step}: {why}")]
+    #[error("cannot run as {account}: {step} failed: {why}")]
     StepDown { account: String, step: &'static str, why: io::Error },
     /// The child process could not be started, or its answer could not be read.
     #[error("cannot start the child process that runs as {account}: {why}")]

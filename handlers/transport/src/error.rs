@@ -29,7 +29,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Resolve => "looking up its address",
+            Phase::Resolve => "looking up the host's address",
             Phase::Connect => "connecting",
             Phase::Handshake => "exchanging keys",
             Phase::Login => "logging in",
@@ -181,8 +181,8 @@ pub enum Error {
     /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
     /// by itself and its output shows no sign of a gate.
     #[error(
-        "no valid answer from {host} to `{request}`: {why}; is repair_gate the forced command of \
-         this key on that host? {}", .phase.consequence()
+        "no valid answer from {host} to `{request}`: {why}; check that repair_gate is the forced \
+         command of this key on that host; {}", .phase.consequence()
     )]
     NotFramed { host: String, request: String, why: String, phase: Phase, no_gate: bool },
     /// An earlier request over this connection failed, so a new connection is needed.

@@ -231,8 +231,9 @@ fn verdict(
         }
         RepairOutcome::NotHealed => {
             let tried = ending.tried.join(", ");
-            let rest =
-                format!("{object}: {name} ran {tried}, and the fault is still there: {text}");
+            let rest = format!(
+                "{object}: repair {name} ran {tried}, but the fault is still there: {text}"
+            );
             (Verdict::NotRepaired, rest)
         }
         RepairOutcome::CouldNotRun => {

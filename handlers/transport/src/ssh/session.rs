@@ -163,7 +163,8 @@ fn login_error(
             Error::Passphrase {
                 file,
                 why: format!(
-                    "the passphrase in its file is wrong, or the key is damaged ({failure})"
+                    "the passphrase in the passphrase file is wrong, or the key is damaged \
+                     ({failure})"
                 ),
             }
         }
