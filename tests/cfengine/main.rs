@@ -78,7 +78,7 @@ fn refuses_unexchanged_key_and_prints_fix() {
     serverd.monitor_trusts_host(place);
     refused(
         "Connection unexpectedly closed",
-        "on the host, as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
+        "run there as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
     );
     let log = fs::read_to_string(&serverd.log).unwrap();
     assert!(log.contains("TRUST FAILED, peer presented an untrusted key"), "{log}");
