@@ -28,8 +28,8 @@ words! {
 /// The exit code of the handler. Nagios treats any other code as CRITICAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandlerExit {
-    /// Exit code 0. The repair was successful, the call was queued for a worker, or the policy calls
-    /// for no action.
+    /// Exit code 0. The repair was successful, the call was queued for a worker, or the policy
+    /// calls for no action.
     Done,
     /// Exit code 1. A repair ran, but the fault is still there.
     FaultRemains,
