@@ -113,5 +113,5 @@ fn cf_serverd_runs_only_shipped_policy() {
     }
     assert!(!web.apache.is_listening());
     let told = ask(&[]);
-    assert!(told.contains("web_server: it did not run and was started"), "{told}");
+    assert!(told.contains("web_server: the server was not running and was started"), "{told}");
 }

@@ -57,7 +57,9 @@ fn event_line(event: &Event) -> String {
     };
     let downtime = match (event.downtime, event.host_downtime) {
         (0, 0) => ", no downtime".to_owned(),
-        (service, host) => format!(", in downtime (service {service}, host {host})"),
+        (service, host) => {
+            format!(", active downtimes: {service} of the service, {host} of the host")
+        }
     };
     format!("{} is {}{max}{host}{downtime}", event.object(), event.change())
 }
@@ -125,7 +127,7 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
         Rule::Flapping => seen("not flapping"),
         Rule::Pause => "no pause applies".to_owned(),
         Rule::SameEvent => "no job has handled this event".to_owned(),
-        Rule::Clock => "no recorded time is in the future".to_owned(),
+        Rule::Clock => "the ledger holds no time in the future".to_owned(),
         Rule::Running => "no repair is running on the host".to_owned(),
         Rule::Cooldown => match recorded.repairs.first() {
             Some(last) => format!(

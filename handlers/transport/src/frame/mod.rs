@@ -37,9 +37,9 @@ fn find(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     let (first, second) = (frames.next(), frames.next());
     match (first, second) {
         (Some(frame), None) => parse(request, frame),
-        (Some(_), Some(_)) => Err("the output contains more than one frame".into()),
+        (Some(_), Some(_)) => Err("the output contains more than one answer".into()),
         (None, _) if stdout.is_empty() => Err("the output is empty".into()),
-        (None, _) => Err(format!("the output is not framed: {}", quoted(stdout))),
+        (None, _) => Err(format!("the output contains no answer from a gate: {}", quoted(stdout))),
     }
 }
 
@@ -51,9 +51,9 @@ pub(crate) fn has_frame(stdout: &[u8]) -> bool {
 }
 
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
-    let json = frame.strip_suffix(b"\n").ok_or("the frame is cut short")?;
+    let json = frame.strip_suffix(b"\n").ok_or("the answer is cut short")?;
     let frame = serde_json::from_slice(json)
-        .map_err(|e| format!("the frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
+        .map_err(|e| format!("the answer is malformed: {}", quoted(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
