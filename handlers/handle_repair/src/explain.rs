@@ -83,15 +83,15 @@ fn names(config: &Config) -> String {
 fn trigger(event: &Event, rules: &Rules) -> String {
     let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let soft = match event.max_attempts {
-        Some(0 | 1) => String::new(),
+        Some(0 | 1) => " only".to_owned(),
         Some(max) if max <= rules.soft_attempt => {
             format!(
-                " from SOFT attempt {} on (the last SOFT attempt; the policy says {}),",
+                " from SOFT attempt {} on (the last SOFT attempt; the policy says {}), and",
                 max - 1,
                 rules.soft_attempt
             )
         }
-        _ => format!(" from SOFT attempt {} on,", rules.soft_attempt),
+        _ => format!(" from SOFT attempt {} on, and", rules.soft_attempt),
     };
     let row = match (rules.in_a_row, event.last_state) {
         (0 | 1, _) => String::new(),
@@ -102,7 +102,7 @@ fn trigger(event: &Event, rules: &Rules) -> String {
             format!("; requires {n} such results in a row, and the previous result is unknown")
         }
     };
-    format!("repairs {}{soft} and in a HARD state{row}", on.join(" or "))
+    format!("repairs {}{soft} in a HARD state{row}", on.join(" or "))
 }
 
 /// Describes the result of a rule: why it refuses the repair, or which values allow it.
