@@ -78,7 +78,7 @@ fn refuses_unexchanged_key_and_prints_fix() {
     serverd.monitor_trusts_host(place);
     refused(
         "Connection unexpectedly closed",
-        "on the host, as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
+        "run there as root: cf-key --trust-key nagios@ADDRESS:nagios.pub",
     );
     let log = fs::read_to_string(&serverd.log).unwrap();
     assert!(log.contains("TRUST FAILED, peer presented an untrusted key"), "{log}");
@@ -113,5 +113,5 @@ fn cf_serverd_runs_only_shipped_policy() {
     }
     assert!(!web.apache.is_listening());
     let told = ask(&[]);
-    assert!(told.contains("web_server: it did not run and was started"), "{told}");
+    assert!(told.contains("web_server: the server was not running and was started"), "{told}");
 }

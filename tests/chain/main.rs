@@ -129,7 +129,7 @@ fn escalates_apache_with_broken_configuration() {
         "the evidence is missing: {comment}"
     );
     assert!(
-        comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), and"),
+        comment.contains("httpd ran rung 1 of 2 (ssh reload), rung 2 of 2 (ssh restart), but"),
         "the rungs are missing: {comment}"
     );
     until("the passive service", Duration::from_secs(10), || {

@@ -87,7 +87,7 @@ impl Drop for OnDisk {
 fn runs_nothing_when_disk_is_read_only() {
     let on_disk = OnDisk::new("4m");
     on_disk.remount("ro");
-    on_disk.does_nothing(&["Read-only file system", "mount its disk read-write again"]);
+    on_disk.does_nothing(&["Read-only file system", "mount the ledger's disk read-write again"]);
     on_disk.remount("rw");
     on_disk.repairs();
 }
@@ -97,7 +97,7 @@ fn runs_nothing_when_disk_is_full() {
     let on_disk = OnDisk::new("512k");
     let filler = on_disk.disk.join("filler");
     assert!(fs::write(&filler, vec![0; 1 << 20]).is_err(), "the disk is not full");
-    on_disk.does_nothing(&["free some space on its disk"]);
+    on_disk.does_nothing(&["free some space on the ledger's disk"]);
     fs::remove_file(filler).unwrap();
     on_disk.repairs();
 }
@@ -112,17 +112,17 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
         (
             "garbage after the first page",
             &garble,
-            &["it is damaged, and is never reset automatically"],
+            &["the file is damaged, and no program overwrites it"],
         ),
         (
             "empty",
             &|path| fs::write(path, "").unwrap(),
-            &["is not a ledger of nagios-selfheal, and is never reset automatically"],
+            &["is not a ledger of nagios-selfheal, so no program overwrites it"],
         ),
         (
             "truncated",
             &|path| fs::OpenOptions::new().write(true).open(path).unwrap().set_len(5000).unwrap(),
-            &["never reset automatically"],
+            &["no program overwrites it"],
         ),
         (
             "owned by another user",

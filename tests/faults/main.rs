@@ -99,7 +99,8 @@ fn distinguishes_failed_repair_from_ineffective_repair() {
     let seen = bed.call(CALL);
     assert_eq!(seen.code, 1, "{}", seen.text);
     assert!(
-        seen.text.starts_with("NOT REPAIRED web1/HTTP") && seen.text.contains("'httpd' exit 1"),
+        seen.text.starts_with("NOT REPAIRED web1/HTTP")
+            && seen.text.contains("'httpd' ended with exit 1"),
         "{}",
         seen.text
     );
@@ -285,11 +286,8 @@ fn next_call_closes_record_of_killed_worker() {
     assert!(next.text.starts_with("REPAIRED web1/HTTP"), "{}", next.text);
     let records = bed.monitor.records();
     assert_eq!((records.len(), records[1].outcome), (2, Some(RepairOutcome::Unknown)));
-    assert!(
-        records[1].text.contains("its worker died; the gate reports: repair 'httpd' exit 0"),
-        "{}",
-        records[1].text
-    );
+    let died = "the worker of this repair died; the gate reports: repair 'httpd' ended with exit 0";
+    assert!(records[1].text.contains(died), "{}", records[1].text);
 }
 
 /// A limit of two processes leaves room only for the worker and the rung's supervisor. The

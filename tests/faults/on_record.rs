@@ -122,7 +122,11 @@ fn waits_for_gate_that_starts_slowly() {
         after_a_dead_worker(&bed, Duration::ZERO, &[DeadStep::Begun(1, Some("web1"))])
     });
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown), "{}", record.text);
-    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(
+        record.text.contains("the gate reports: repair 'httpd' ended with exit 0"),
+        "{}",
+        record.text
+    );
 }
 
 /// Calls the handler, and runs `meanwhile` while the gate is collecting evidence.

@@ -82,9 +82,9 @@ fn recovers_before_worker_gets_lock(results: &[(u8, &str)]) {
     });
     assert_eq!(record.outcome, Some(RepairOutcome::CouldNotRun), "{record:?}");
     assert!(
-        record
-            .text
-            .starts_with("nothing was run for web1/HTTP: it is OK, so there is nothing to repair"),
+        record.text.starts_with(
+            "nothing was run for web1/HTTP: the object is OK, so there is nothing to repair"
+        ),
         "{record:?}"
     );
     lab.assert_nothing_was_run();

@@ -95,7 +95,7 @@ fn quotes_host_that_refuses_connections() {
     for transport in TRANSPORTS {
         let bed = bed(transport, turning_away(usize::MAX));
         let seen = could_not_run(&bed, "\"Not allowed at this time\"");
-        let ending = "nothing was run; `repairctl sweep` offers it again";
+        let ending = "nothing was run; `repairctl sweep` will request the repair again";
         assert!(seen.text.contains(ending), "{}", seen.text);
     }
 }

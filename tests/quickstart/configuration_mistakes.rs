@@ -177,7 +177,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,/var/lib/nagios4/status.dat,/etc/hostname,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "status file",
-        text: "/etc/hostname is not a status file",
+        text: "/etc/hostname is not a Nagios status file",
         fix: "use the status_file of nagios.cfg in the policy",
         deed: Deed::Words(On::Server, "mv /root/policy /etc/nagios-selfheal/policy.json"),
         undo: "true",

@@ -128,7 +128,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "no key is recorded",
-        source: "{files} {state}: compare and record",
+        source: "{files} {state}: to compare the key",
         on: On::Server,
         plant: "rm /etc/nagios-selfheal/known_hosts",
         call: "sudo runuser -u nagios -- /usr/libexec/nagios-selfheal/plugins/check_repairs --gate web1",
@@ -138,7 +138,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "another key of this host is recorded",
-        source: "find out whether the host was reinstalled, and only then, as root",
+        source: "find out whether the host was reinstalled; if it was, run as root",
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         call: "sudo runuser -u nagios -- /usr/libexec/nagios-selfheal/plugins/check_repairs --gate web1",

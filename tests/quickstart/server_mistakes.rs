@@ -64,7 +64,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         on: On::Server,
         plant: "chmod 644 /etc/nagios-selfheal/id_ed25519",
         check: "key",
-        text: "is accessible by other users (mode 0644)",
+        text: "is accessible to other users (mode 0644)",
         fix: "as root: chown nagios /etc/nagios-selfheal/id_ed25519",
         deed: Deed::Paste,
         undo: "true",
@@ -87,7 +87,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; ssh-keygen -q -p -P '' -N secret -f /etc/nagios-selfheal/id_ed25519; chown nagios /etc/nagios-selfheal/id_ed25519",
         check: "key",
         text: "is encrypted",
-        fix: "put its passphrase into a file of mode 0600",
+        fix: "put its passphrase into a file with mode 0600",
         deed: Deed::Words(
             On::Server,
             "sed -i 's,\"key\":,\"passphrase_file\": \"/etc/nagios-selfheal/pass\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json; echo secret > /etc/nagios-selfheal/pass; chown nagios /etc/nagios-selfheal/pass; chmod 600 /etc/nagios-selfheal/pass",

@@ -134,7 +134,8 @@ impl Month {
         let text = "rung 1 of 2: ssh httpd";
         self.ledger.begin_rung(&job, begun + took.mul_f64(0.1), &rung, text).unwrap();
         if outcome != RepairOutcome::CouldNotRun {
-            let (at, text) = (begun + took.mul_f64(0.6), "repair 'httpd' exit 0 after 0.4 s");
+            let (at, text) =
+                (begun + took.mul_f64(0.6), "repair 'httpd' ended with exit 0 after 0.4 s");
             self.ledger.step(&job, at, StepKind::Ran, Some(1), text).unwrap();
         }
         let text = match outcome {

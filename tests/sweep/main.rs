@@ -379,7 +379,11 @@ fn queries_gate_for_dead_worker_and_retries() {
     site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
     let record = &site.monitor.records()[0];
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
-    assert!(record.text.contains("the gate reports: repair 'httpd' exit 0"), "{}", record.text);
+    assert!(
+        record.text.contains("the gate reports: repair 'httpd' ended with exit 0"),
+        "{}",
+        record.text
+    );
     site.checks(3);
 
     let problem = site.nagios.service("current_problem_id").unwrap();

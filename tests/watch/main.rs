@@ -76,7 +76,7 @@ fn reports_every_state_of_repairs_to_nagios() {
         &nagios,
         "Repairs",
         "1",
-        "REPAIRS WARNING: everything: paused by anna until it is resumed: new / switch",
+        "REPAIRS WARNING: everything: paused by anna until repairs are resumed: new / switch",
     );
     monitor.write(|ledger| ledger.resume(None, None, SystemTime::now()).unwrap());
     wait_for(&nagios, "Repairs", "0", "REPAIRS OK");
@@ -252,8 +252,8 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     burn(monitor, web, "tomcat");
     fill(place, web);
     let (code, text) = plugin(monitor);
-    let nearly = "tomcat has used 900 of its 1000 records and will be refused when all are used; \
-                  the next one is freed in 24 h";
+    let nearly = "tomcat has used 900 of its 1000 records, and the gate will refuse it when all \
+                  are used; the gate frees the next record in 24 h";
     assert!(code == Some(1) && text.contains(&format!("; the gate of web1: {nearly} |")), "{text}");
     let [_, (verdict, found)] = doctor(monitor).try_into().unwrap();
     assert_eq!((verdict.as_str(), found.as_str()), ("note", nearly));

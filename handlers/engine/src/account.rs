@@ -25,12 +25,12 @@ pub enum AccountError {
     #[error(transparent)]
     MainFile(#[from] MainFileError),
     /// The user from the command line or the main file does not exist.
-    #[error("the user '{0}' that Nagios runs as does not exist")]
+    #[error("the user '{0}' does not exist; check --nagios-user, and nagios_user in nagios.cfg")]
     NoSuchUser(String),
     /// No user is configured, and no user has one of the usual names.
     #[error(
-        "there is no user nagios, naemon or icinga: name the user that Nagios runs as with \
-         --nagios-user"
+        "there is no user nagios, naemon or icinga: use --nagios-user to name the user that Nagios \
+         runs as"
     )]
     NoUsualUser,
 }

@@ -20,8 +20,8 @@ pub enum CommandFileError {
     /// The path is not a pipe, so Nagios either reads its commands elsewhere or is not running.
     /// This program never creates the file.
     #[error(
-        "cannot send commands to Nagios: {path} is not a named pipe; see command_file and \
-         check_external_commands in nagios.cfg"
+        "cannot send commands to Nagios: {path} is not a named pipe; check the settings \
+         command_file and check_external_commands in nagios.cfg"
     )]
     NoPipe { path: PathBuf },
     /// The command file is missing or not writable, or no process reads it.
@@ -76,7 +76,7 @@ pub fn open(file: &Path) -> Result<File, CommandFileError> {
     safe_file::open_fifo_for_writing(file).map_err(|why| match why {
         safe_file::Error::Kind { .. } => CommandFileError::NoPipe { path: file.to_owned() },
         safe_file::Error::NoReader { .. } => {
-            unwritable(io::Error::other("no process reads it: is Nagios running?"))
+            unwritable(io::Error::other("no process reads from the pipe: is Nagios running?"))
         }
         safe_file::Error::Io { why, .. } => unwritable(why),
         why => unwritable(why.into()),

@@ -228,7 +228,7 @@ mod tests {
         let last_block = whole.rfind("servicecomment {").unwrap() + "servicecomment {".len();
         for length in last_block..whole.len() - "}\n".len() {
             let refused = read(length).unwrap_err();
-            assert!(refused.to_string().contains("it is truncated"), "{length}: {refused}");
+            assert!(refused.to_string().contains("the file is truncated"), "{length}: {refused}");
         }
     }
 }

@@ -15,20 +15,21 @@ use policy_file::{Config, HostRoute};
 
 /// Repair a broken service or host, as Nagios' event handler or by hand
 ///
-/// The arguments are $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$, or without --service the
-/// corresponding $HOST...$ macros. An empty value, or a macro that Nagios did not expand, counts as
-/// not given. Names can contain any bytes; the output shows a byte that is not UTF-8 as \xF6.
+/// Pass the macros $SERVICESTATE$ $SERVICESTATETYPE$ $SERVICEATTEMPT$ as arguments, or the
+/// corresponding $HOST...$ macros if the event is about a host. An option is ignored if its value
+/// is empty or is a macro that Nagios did not expand. Names can contain any bytes. The output shows
+/// a byte that is not valid UTF-8 in hexadecimal, for example as \xF6.
 #[derive(Debug, Parser)]
 #[command(
     name = "handle_repair",
     version,
     max_term_width = 80,
     after_help = "Exit codes:
-  0  did what the policy says: repaired, dispatched to the worker, or
-     no action
-  1  a repair ran and the fault is still there
-  2  could not run, or the outcome is unknown
-  3  bad arguments or configuration; nothing was run
+  0  the repair was successful, the call was queued for a worker, or
+     the policy calls for no action
+  1  the repair ran, but the fault is still there
+  2  the repair could not run, or its outcome is unknown
+  3  the arguments or the configuration are wrong; nothing was run
 
 Examples:
   Show what would happen, and why:
@@ -39,10 +40,11 @@ Examples:
         --repair httpd --foreground"
 )]
 struct Arguments {
-    /// OK, WARNING, UNKNOWN or CRITICAL; for a host UP, DOWN or UNREACHABLE
+    /// State of the service: OK, WARNING, UNKNOWN or CRITICAL; or of the host: UP,
+    /// DOWN or UNREACHABLE
     #[arg(value_name = "STATE")]
     state: String,
-    /// SOFT or HARD
+    /// State type: SOFT or HARD
     #[arg(value_name = "STATETYPE")]
     state_type: String,
     /// Number of the check attempt
@@ -62,22 +64,23 @@ struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Host and service")]
     repair: Option<OsString>,
 
-    /// $MAXSERVICEATTEMPTS$, to recognize the last SOFT attempt
+    /// Maximum number of check attempts, $MAXSERVICEATTEMPTS$; it shows which SOFT
+    /// attempt is the last one
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     max_attempts: Option<String>,
-    /// $HOSTSTATE$; nothing is repaired on a host that is not UP
+    /// State of the host, $HOSTSTATE$; if the host is not UP, nothing is repaired
     #[arg(long, value_name = "STATE", help_heading = "Other Nagios macros")]
     host_state: Option<String>,
-    /// $LASTSERVICESTATE$
+    /// Result of the previous check, $LASTSERVICESTATE$
     #[arg(long, value_name = "STATE", help_heading = "Other Nagios macros")]
     last_state: Option<String>,
-    /// $SERVICEDOWNTIME$, the downtime depth of the service
+    /// Downtime depth of the service, $SERVICEDOWNTIME$
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     downtime: Option<String>,
-    /// $HOSTDOWNTIME$, the downtime depth of the host
+    /// Downtime depth of the host, $HOSTDOWNTIME$
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     host_downtime: Option<String>,
-    /// $SERVICEPROBLEMID$, so that no event is handled twice
+    /// Problem ID, $SERVICEPROBLEMID$; with it, no event is handled twice
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     problem_id: Option<String>,
 
@@ -89,7 +92,7 @@ struct Arguments {
         help_heading = "Mode"
     )]
     policy: PathBuf,
-    /// Show what would happen; run and write nothing
+    /// Show what would happen, but run nothing and write nothing
     #[arg(long, help_heading = "Mode")]
     dry_run: bool,
     /// Print the rules that led to the decision
@@ -103,7 +106,7 @@ struct Arguments {
     /// Job ID that the handler assigned to this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
-    /// When a check found the fault, in seconds since 1970. The sweep sets it.
+    /// Time at which a check found the fault, in seconds since 1970. The sweep sets it.
     #[arg(long, hide = true, value_name = "SECONDS")]
     seen: Option<String>,
 }
@@ -247,8 +250,11 @@ fn check(words: Arguments) -> Result<Invocation, String> {
     }
     let read_state = if service.is_some() { ObjectState::of_service } else { ObjectState::of_host };
     let forgotten = service.is_none() && ObjectState::of_service(&words.state).is_ok();
-    let hint =
-        if forgotten { "; for a service state, --service must be given and not empty" } else { "" };
+    let hint = if forgotten {
+        "; if this is the state of a service, --service must be given and not empty"
+    } else {
+        ""
+    };
     let event = Event {
         state: read_state(&words.state).map_err(|bad| format!("{bad}{hint}"))?,
         state_type: words.state_type.parse().map_err(|bad: policy::BadWord| bad.to_string())?,

@@ -20,7 +20,7 @@ pub fn rows(
     let Some(rules) = rules else { return rows };
     rows.push(row("trigger", trigger(event, rules)));
     match history {
-        None => rows.push(row("history", "not needed: the event alone decides".to_owned())),
+        None => rows.push(row("history", "not read, because the event alone decides".to_owned())),
         Some(known) => {
             rows.extend(Rule::ALL.iter().map(|rule| {
                 row(rule.as_str(), rule_line(*rule, &rules.limits, &config.policy.fleet, known))
@@ -57,7 +57,9 @@ fn event_line(event: &Event) -> String {
     };
     let downtime = match (event.downtime, event.host_downtime) {
         (0, 0) => ", no downtime".to_owned(),
-        (service, host) => format!(", in downtime (service {service}, host {host})"),
+        (service, host) => {
+            format!(", active downtimes: {service} of the service, {host} of the host")
+        }
     };
     format!("{} is {}{max}{host}{downtime}", event.object(), event.change())
 }
@@ -68,7 +70,7 @@ fn policy_line(invocation: &Invocation, config: &Config) -> String {
         Some(name) if config.policy.repairs.contains_key(name) => {
             format!("{file} has the repair '{name}'")
         }
-        Some(name) => format!("{file} has no repair '{name}'; it has: {}", names(config)),
+        Some(name) => format!("{file} has no repair '{name}'; its repairs are: {}", names(config)),
         None => format!("{file} is not consulted: the object names no repair"),
     }
 }
@@ -81,24 +83,26 @@ fn names(config: &Config) -> String {
 fn trigger(event: &Event, rules: &Rules) -> String {
     let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let soft = match event.max_attempts {
-        Some(0 | 1) => String::new(),
+        Some(0 | 1) => " only".to_owned(),
         Some(max) if max <= rules.soft_attempt => {
             format!(
-                " from SOFT {} on (the last SOFT attempt; the policy says {}),",
+                " from SOFT attempt {} on (the last SOFT attempt; the policy says {}), and",
                 max - 1,
                 rules.soft_attempt
             )
         }
-        _ => format!(" from SOFT {} on,", rules.soft_attempt),
+        _ => format!(" from SOFT attempt {} on, and", rules.soft_attempt),
     };
     let row = match (rules.in_a_row, event.last_state) {
         (0 | 1, _) => String::new(),
         (n, Some(last)) => {
-            format!("; needs {n} such results in a row, and the previous one was {last}")
+            format!("; requires {n} such results in a row, and the previous result was {last}")
         }
-        (n, None) => format!("; needs {n} such results in a row, and the previous one is unknown"),
+        (n, None) => {
+            format!("; requires {n} such results in a row, and the previous result is unknown")
+        }
     };
-    format!("repairs {}{soft} and at HARD{row}", on.join(" or "))
+    format!("repairs {}{soft} in a HARD state{row}", on.join(" or "))
 }
 
 /// Describes the result of a rule: why it refuses the repair, or which values allow it.
@@ -118,12 +122,12 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
     };
     match rule {
         Rule::Recovery => seen("Nagios has seen no recovery since the event"),
-        Rule::Downtime => seen("no downtime in Nagios' status file"),
+        Rule::Downtime => seen("Nagios' status file shows no downtime"),
         Rule::Acknowledgement => seen("not acknowledged"),
         Rule::Flapping => seen("not flapping"),
         Rule::Pause => "no pause applies".to_owned(),
         Rule::SameEvent => "no job has handled this event".to_owned(),
-        Rule::Clock => "no recorded time is in the future".to_owned(),
+        Rule::Clock => "the ledger holds no time in the future".to_owned(),
         Rule::Running => "no repair is running on the host".to_owned(),
         Rule::Cooldown => match recorded.repairs.first() {
             Some(last) => format!(
@@ -135,38 +139,41 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
             None => "no recent repair".to_owned(),
         },
         Rule::Breaker => format!(
-            "{} of {} repairs of this incident did not help{}",
+            "{} repairs in this incident did not help; the breaker opens at {}{}",
             recorded.ineffective(limits),
             limits.breaker,
             recorded
                 .reset
-                .map(|reset| format!("; reset {} ago", Rounded(reset)))
+                .map(|reset| format!("; an admin reset the count {} ago", Rounded(reset)))
                 .unwrap_or_default()
         ),
         Rule::Incident => {
             format!(
-                "{} of {} repairs of this incident",
+                "{} of the {} repairs allowed in one incident have been used",
                 recorded.spent(limits),
                 limits.per_incident
             )
         }
         Rule::Window => format!(
-            "{} of {} repairs in {}",
+            "{} of the {} repairs allowed in {} have been used",
             recorded.in_window(limits).count(),
             limits.window.count,
             Rounded(limits.window.per)
         ),
         Rule::SameProblem => "no job has repaired this problem before".to_owned(),
-        Rule::FleetRunning => format!("{} of {} running", recorded.fleet.running, fleet.running),
+        Rule::FleetRunning => format!(
+            "{} of the {} repairs allowed at the same time are running",
+            recorded.fleet.running, fleet.running
+        ),
         Rule::FleetStarted => format!(
-            "{} of {} started in {}",
+            "{} of the {} repairs allowed in {} have started",
             recorded.fleet.started,
             fleet.started.count,
             Rounded(fleet.started.per)
         ),
         Rule::FleetShare => match history.observed.map(|observed| observed.share) {
             Some((troubled, of)) => {
-                format!("{troubled} of {of} objects in trouble, at most {} % allowed", fleet.share)
+                format!("{troubled} of {of} objects are in trouble; the limit is {} %", fleet.share)
             }
             None => seen(""),
         },

@@ -139,7 +139,7 @@ pub enum NotStarted {
         why: io::Error,
     },
     /// No worker exists at any of these paths.
-    #[error("the worker is not installed: looked for {}", listed(.0))]
+    #[error("the worker is not installed at any of these paths: {}", listed(.0))]
     NotInstalled(Vec<PathBuf>),
 }
 

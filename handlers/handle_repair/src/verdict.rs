@@ -16,7 +16,7 @@ words! {
         WouldRepair = "WOULD REPAIR",
         /// A repair ran and its check is OK.
         Repaired = "REPAIRED",
-        /// Every rung was tried and the fault is still there.
+        /// Every rung was tried, but the fault is still there.
         NotRepaired = "NOT REPAIRED",
         /// No rung could be run, or the ledger or Nagios' files could not be read.
         CouldNotRepair = "COULD NOT REPAIR",
@@ -28,10 +28,10 @@ words! {
 /// The exit code of the handler. Nagios treats any other code as CRITICAL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HandlerExit {
-    /// Exit code 0. The program did what the policy says: it repaired, dispatched the repair to the
-    /// worker, or took no action.
+    /// Exit code 0. The repair was successful, the call was queued for a worker, or the policy
+    /// calls for no action.
     Done,
-    /// Exit code 1. A repair ran and the fault is still there.
+    /// Exit code 1. A repair ran, but the fault is still there.
     FaultRemains,
     /// Exit code 2. No repair could be run, or the outcome is unknown.
     Failed,

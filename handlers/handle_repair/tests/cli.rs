@@ -88,7 +88,8 @@ fn ctrl_c_prints_a_line_and_does_not_stop_the_repair() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!((output.status.code(), text.lines().count()), (Some(3), 1), "{text}");
     assert!(
-        text.starts_with("UNKNOWN web1/HTTP: ") && text.contains("a repair that has begun goes on"),
+        text.starts_with("UNKNOWN web1/HTTP: ")
+            && text.contains("a repair that has begun continues"),
         "{text}"
     );
     fs::write(at("go"), "").unwrap();
@@ -179,7 +180,7 @@ fn reports_missing_worker_and_runs_nothing() {
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(
-        text.contains("the worker is not installed: looked for")
+        text.contains("the worker is not installed at any of these paths:")
             && text.contains("bin/repair_worker"),
         "{text}"
     );

@@ -23,14 +23,14 @@ pub enum Error {
     /// The ledger file belongs to an account other than root and our effective user.
     #[error(
         "the ledger {path} belongs to uid {owner}, not to this user (uid {us}) or root: its \
-         history cannot be trusted; run this as root or as the user Nagios runs as, and if that \
-         is uid {us}, find out who made the file before you give it to that user"
+         history cannot be trusted; run this program as root or as the user Nagios runs as; if \
+         that user is uid {us}, find out who made the file before you change its owner"
     )]
     Owner { path: PathBuf, owner: u32, us: u32 },
     /// The file is another program's database, or not a database at all.
     #[error(
-        "{0} is not a ledger of nagios-selfheal, and is never reset automatically; check the path \
-         in the policy, or move the file away"
+        "{0} is not a ledger of nagios-selfheal, so no program overwrites it; check the path in \
+         the policy, or move the file away"
     )]
     Foreign(PathBuf),
     /// The path is a symbolic link, a directory, a FIFO or a device. Such a path is refused,
@@ -58,8 +58,8 @@ pub enum Error {
     /// An older version of these programs wrote the ledger. Opening it for reading does not migrate
     /// it.
     #[error(
-        "the ledger {path} has schema {found} from an older version; the next repair migrates it \
-         to schema {known}, and so does `repairctl ledger migrate`"
+        "the ledger {path} has schema {found} from an older version; the next repair or the \
+         command `repairctl ledger migrate` migrates it to schema {known}"
     )]
     Older {
         path: PathBuf,
@@ -94,8 +94,8 @@ pub enum Error {
     )]
     Exposed(PathBuf),
     /// Another process held the decision lock for too long.
-    #[error("the ledger {path} has been locked by another process for {} s, so nothing was \
-             decided; look for a stopped repair_worker", .waited.as_secs())]
+    #[error("the ledger {path} has been locked by another process for {} s, so this program made \
+             no decision; look for a stopped repair_worker", .waited.as_secs())]
     Busy {
         path: PathBuf,
         /// How long we waited for the lock.
@@ -110,15 +110,16 @@ pub enum Error {
     NoSuchJob { path: PathBuf, job: String },
 }
 
-const FULL: &str =
-    "free some space on its disk; the records are kept, but nothing is repaired until then";
+const FULL: &str = "free some space on the ledger's disk; the records are kept, but nothing is \
+                    repaired until then";
 const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
                       -f, LimitNOFILE= and LimitFSIZE=)";
-const READ_ONLY: &str = "mount its disk read-write again";
+const READ_ONLY: &str = "mount the ledger's disk read-write again";
 /// The program may simply be running as the wrong user, so do not advise admins to take the files
 /// away from Nagios' user.
 const NOT_OURS: &str = concat!(
-    "only root and the user Nagios runs as can use it; run this as one of them, or, if this is ",
+    "only root and the user Nagios runs as can use the ledger; run this program as one of them, \
+     or, if you already run it as ",
     "that user, ",
     policy::see_doctor!()
 );
@@ -134,8 +135,8 @@ fn way_back(path: &Path, backup: Option<&Path>) -> String {
     backup.map_or_else(String::new, |backup| {
         let beside = |end| shell_word(Path::new(&format!("{}{end}", path.display())));
         format!(
-            ", or go back to the older version and lose what was recorded since: when no program \
-             uses the ledger, as the user Nagios runs as: rm -f {} {} && mv {} {}",
+            ", or go back to the older version and lose everything recorded since then: when no \
+             program uses the ledger, run as the user Nagios runs as: rm -f {} {} && mv {} {}",
             beside("-wal"),
             beside("-shm"),
             shell_word(backup),
@@ -152,9 +153,9 @@ fn of_directory(why: &io::Error) -> &'static str {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FULL,
         ErrorKind::ReadOnlyFilesystem => READ_ONLY,
         ErrorKind::PermissionDenied => NOT_OURS,
-        ErrorKind::InvalidInput => "find out who put it there, and remove it",
+        ErrorKind::InvalidInput => "find out who put this file or link there, and remove it",
         ErrorKind::NotFound => policy::see_doctor!(),
-        _ => "check it and its disk",
+        _ => "check the ledger's files and their disk",
     }
 }
 
@@ -187,19 +188,20 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
     match code {
         Some(ErrorCode::DiskFull) => FULL,
         Some(ErrorCode::ReadOnly) => {
-            "make it, its directory and its disk writable again for the user Nagios runs as"
+            "make the ledger, its directory and its disk writable again for the user Nagios runs as"
         }
         Some(ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => NOT_OURS,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-            "it is damaged, and is never reset automatically; restore a copy of it, or move it \
-             away and lose the record of earlier repairs"
+            "the file is damaged, and no program overwrites it; restore a copy of the file, or \
+             move the file away, which loses the record of earlier repairs"
         }
         Some(ErrorCode::SystemIoFailure) => {
-            "check its disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
+            "check the ledger's disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "find out what holds it, for example a backup or a stopped repair_worker"
+            "find out which process has locked the ledger, for example a backup or a stopped \
+             repair_worker"
         }
-        _ => "check it and its disk",
+        _ => "check the ledger's files and their disk",
     }
 }

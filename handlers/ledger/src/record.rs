@@ -28,7 +28,7 @@ words! {
     pub enum RepairOutcome {
         /// A rung ran, and the check after it is OK.
         Healed = "healed",
-        /// Every rung was tried and the fault is still there.
+        /// Every rung was tried, but the fault is still there.
         NotHealed = "not-healed",
         /// No rung could be run, so nothing was changed.
         CouldNotRun = "could-not-run",

@@ -73,7 +73,7 @@ fn follows_no_link_next_to_ledger() {
     for (end, planted) in [("turn", &file), ("jobs", &directory)] {
         symlink(planted, beside(end)).unwrap();
         let refused = reserve(1).unwrap_err().to_string();
-        assert!(refused.contains("it is a symbolic link"), "{refused}");
+        assert!(refused.contains("the path is a symbolic link"), "{refused}");
         fs::remove_file(beside(end)).unwrap();
     }
     fs::remove_file(beside("turn")).unwrap();

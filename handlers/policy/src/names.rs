@@ -33,8 +33,8 @@ impl fmt::Display for BadName {
         let shown: String = self.given.chars().take(64).flat_map(char::escape_default).collect();
         write!(
             f,
-            "'{shown}' is not a {}; use {} to 64 letters, digits, '_' or '-', starting with a \
-             letter or a digit",
+            "'{shown}' is not a {}: it must have {} to 64 letters, digits, '_' or '-', and begin \
+             with a letter or a digit",
             self.what, self.least
         )
     }

@@ -188,23 +188,30 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Reason::NoRepairNamed => f.write_str(
-                "the object names no repair: add a line '_REPAIR NAME' to its definition to opt in",
+                "the object names no repair: to opt in, add a line '_REPAIR NAME' to its \
+                 definition",
             ),
             Reason::UnknownRepair(name) => write!(f, "the policy has no repair '{name}'"),
-            Reason::Recovered(state) => write!(f, "it is {state}, so there is nothing to repair"),
+            Reason::Recovered(state) => {
+                write!(f, "the object is {state}, so there is nothing to repair")
+            }
             Reason::StateNotCovered(state, on) => {
                 let on: Vec<String> = on.iter().map(ObjectState::to_string).collect();
-                write!(f, "it is {state}, but the policy allows repairs only for {}", on.join(", "))
+                write!(
+                    f,
+                    "the object is {state}, but the policy allows repairs only for {}",
+                    on.join(", ")
+                )
             }
             Reason::TooEarly { attempt, needed: Some(needed) } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: repairs are allowed from SOFT {needed} on, \
-                 or at HARD"
+                "SOFT attempt {attempt} is too early: the policy allows repairs from SOFT attempt \
+                 {needed} on, or in a HARD state"
             ),
             Reason::TooEarly { attempt, needed: None } => write!(
                 f,
-                "SOFT attempt {attempt} is too early: repairs are allowed only at HARD if \
-                 max_check_attempts is 1"
+                "SOFT attempt {attempt} is too early: because max_check_attempts is 1, repairs are \
+                 allowed only in a HARD state"
             ),
             Reason::NotInARow { last: None, .. } => f.write_str(
                 "the policy requires two results in a row, but the previous result is unknown: \
@@ -220,8 +227,8 @@ impl fmt::Display for Reason {
                     StateType::Soft => write!(f, "a repair is allowed at the next {state}"),
                     StateType::Hard => write!(
                         f,
-                        "a repair is allowed at the next {state} event, or by 'repairctl sweep' if \
-                         the fault persists"
+                        "a repair is allowed at the next {state} event, or when 'repairctl sweep' \
+                         finds that the fault persists"
                     ),
                 }
             }
@@ -239,13 +246,14 @@ impl fmt::Display for Reason {
                  is removed",
             ),
             Reason::Flapping => f.write_str(
-                "it is flapping: repairs are allowed again when Nagios reports that it has stopped",
+                "the object is flapping: repairs are allowed again when Nagios reports that it has \
+                 stopped",
             ),
             Reason::Paused { by, reason, left: Some(left) } => {
                 write!(f, "paused by {by} for another {}: {reason}", Rounded(*left))
             }
             Reason::Paused { by, reason, left: None } => {
-                write!(f, "paused by {by} until it is resumed: {reason}")
+                write!(f, "paused by {by} until repairs are resumed: {reason}")
             }
             Reason::SameEvent { job } => write!(f, "job {job} has already answered this event"),
             Reason::SameProblem { job } => write!(
@@ -257,20 +265,21 @@ impl fmt::Display for Reason {
             ),
             Reason::ClockWentBack { job, ahead } => write!(
                 f,
-                "the clock is {} behind job {job} in the ledger: repairs are allowed again when \
-                 the clock has caught up; if it was wrong when the job ran, delete that job's row",
+                "the clock is {} behind the time that the ledger holds for job {job}: repairs are \
+                 allowed again when the clock has caught up; if the clock was wrong when the job \
+                 ran, delete that job's row from the ledger",
                 Rounded(*ahead)
             ),
             Reason::WaitedTooLong(wait) => write!(
                 f,
-                "the call waited {} for a worker, and Nagios has had no check result since: a \
-                 repair is allowed at the next event, or by 'repairctl sweep' if the fault \
-                 persists",
+                "the call waited {} for a worker, and Nagios has had no check result since then: a \
+                 repair is allowed at the next event, or when 'repairctl sweep' finds that the \
+                 fault persists",
                 Rounded(*wait)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,
-                "another repair is already running on this host (job {job}, for {})",
+                "another repair is already running on this host (job {job}, started {} ago)",
                 Rounded(*since)
             ),
             Reason::CoolingDown { job, left } => {
@@ -283,27 +292,28 @@ impl fmt::Display for Reason {
             Reason::BreakerOpen { ineffective, left } => write!(
                 f,
                 "the breaker is open because {ineffective} repairs in this incident did not help: \
-                 it closes after {} without a fault, or with 'repairctl reset'",
+                 it closes after {} without a fault, or when an admin runs 'repairctl reset'",
                 Rounded(*left)
             ),
             Reason::IncidentBudget { spent, left } => write!(
                 f,
-                "repair budget used up ({spent} in this incident): the incident ends after {} \
-                 without a fault",
+                "the repair budget is used up ({spent} repairs in this incident): the incident \
+                 ends after {} without a fault",
                 Rounded(*left)
             ),
             Reason::WindowBudget { spent, left } => write!(
                 f,
-                "repair budget used up ({spent} in the policy's window): repairs are allowed again \
-                 in {}",
+                "the repair budget is used up ({spent} repairs in the policy's window): repairs \
+                 are allowed again in {}",
                 Rounded(*left)
             ),
             Reason::FleetRunning(running) => {
-                write!(f, "fleet limit reached: {running} repairs are already running")
+                write!(f, "the fleet limit is reached: {running} repairs are already running")
             }
             Reason::FleetStarted { started, left } => write!(
                 f,
-                "fleet limit reached ({started} repairs started): repairs are allowed again in {}",
+                "the fleet limit is reached ({started} repairs have started): repairs are allowed \
+                 again in {}",
                 Rounded(*left)
             ),
             Reason::FleetShare { troubled, of, allowed } => write!(

@@ -218,8 +218,8 @@ fn displays_each_reason_as_a_sentence() {
     let left = Duration::from_millis(90_500);
     assert_eq!(
         Reason::BreakerOpen { ineffective: 3, left: Duration::from_secs(3000) }.to_string(),
-        "the breaker is open because 3 repairs in this incident did not help: it closes after \
-         50 min without a fault, or with 'repairctl reset'"
+        "the breaker is open because 3 repairs in this incident did not help: it closes after 50 \
+         min without a fault, or when an admin runs 'repairctl reset'"
     );
     assert_eq!(
         Reason::CoolingDown { job: "j".into(), left }.to_string(),
@@ -227,7 +227,8 @@ fn displays_each_reason_as_a_sentence() {
     );
     assert_eq!(
         Reason::TooEarly { attempt: 1, needed: Some(3) }.to_string(),
-        "SOFT attempt 1 is too early: repairs are allowed from SOFT 3 on, or at HARD"
+        "SOFT attempt 1 is too early: the policy allows repairs from SOFT attempt 3 on, or in a \
+         HARD state"
     );
     let in_a_row = |state_type, last| {
         Reason::NotInARow { state: ObjectState::Critical, state_type, last }.to_string()
@@ -239,8 +240,8 @@ fn displays_each_reason_as_a_sentence() {
     );
     assert_eq!(
         in_a_row(StateType::Hard, Some(ObjectState::Unknown)),
-        "the previous result was UNKNOWN, but the policy requires two results in a row: a \
-         repair is allowed at the next CRITICAL event, or by 'repairctl sweep' if the fault \
+        "the previous result was UNKNOWN, but the policy requires two results in a row: a repair \
+         is allowed at the next CRITICAL event, or when 'repairctl sweep' finds that the fault \
          persists"
     );
     assert!(in_a_row(StateType::Soft, None).ends_with("is unknown: pass it with --last-state"));

@@ -194,7 +194,7 @@ fn fleet<'de, D: Deserializer<'de>>(json: D) -> Result<Fleet, D::Error> {
     let keys = FleetKeys::deserialize(json)?;
     let safe = Fleet::default();
     if keys.share.is_some_and(|share| share > 100) {
-        return Err(D::Error::custom("share is a percentage, at most 100"));
+        return Err(D::Error::custom("share is a percentage and must be at most 100"));
     }
     Ok(Fleet {
         running: keys.running.unwrap_or(safe.running),

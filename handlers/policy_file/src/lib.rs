@@ -45,8 +45,8 @@ pub enum BadPolicy {
     },
     /// The policy file belongs to another account, which could choose which programs run.
     #[error(
-        "the policy {path} belongs to uid {owner}, not to root or the current user; run this as \
-         uid {owner}, or {}",
+        "the policy {path} belongs to uid {owner}, not to root or the current user; run this \
+         program as uid {owner}, or {}",
         policy::see_doctor!()
     )]
     Owner { path: PathBuf, owner: u32 },

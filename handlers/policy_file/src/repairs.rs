@@ -89,8 +89,8 @@ impl TryFrom<RepairKeys> for Repair {
         if let Some(wanted) = keys.in_a_row {
             rules.in_a_row =
                 Some(wanted).filter(|n| (1..=Rules::MOST_IN_A_ROW).contains(n)).ok_or(
-                    "in_a_row is neither 1 nor 2: Nagios passes only the previous result; use \
-                     soft_attempt to wait for more attempts",
+                    "in_a_row must be 1 or 2, because Nagios passes only the previous result; to \
+                     wait for more attempts, use soft_attempt",
                 )?;
         }
         rules.limits = limits(keys);
@@ -130,14 +130,14 @@ fn rung_of(rung: &RungKeys, repair: &RepairKeys) -> Result<Rung, String> {
     let verify = rung.verify.as_ref().or(repair.verify.as_ref());
     let verify = verify
         .filter(|argv| !argv.is_empty())
-        .ok_or("\"verify\" is missing; give the check that shows whether the repair has helped")?;
+        .ok_or("\"verify\" is missing; name the check that shows whether the repair helped")?;
     let good_results = rung.good_results.or(repair.good_results).unwrap_or(1);
     Ok(Rung {
         act: act_of(rung)?,
         verify: checked_words("verify", verify)?,
         good_results: Some(good_results)
             .filter(|n| (1..=60).contains(n))
-            .ok_or("good_results is not between 1 and 60")?,
+            .ok_or("good_results must be between 1 and 60")?,
         timeout: rung.timeout.or(repair.timeout).map_or(DEFAULT_TIMEOUT, |span| span.0),
         settle: rung.settle.or(repair.settle).map_or(DEFAULT_SETTLE, |span| span.0),
     })
@@ -158,7 +158,9 @@ fn act_of(rung: &RungKeys) -> Result<Act, String> {
             Ok(Act::Local(checked_words("local", argv)?))
         }
         (None, Some(_), Some(_)) => {
-            Err("\"at\" applies only to \"ssh\": a local program runs on the Nagios server".into())
+            Err("\"at\" is allowed only with \"ssh\", because a local program runs on the Nagios \
+                 server"
+                .into())
         }
         _ => Err("a rung needs either \"ssh\" or \"local\"".into()),
     }

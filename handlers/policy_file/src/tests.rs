@@ -129,10 +129,10 @@ fn names_the_position_of_each_error() {
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
         (repair(", \"on\": [\"OK\"]"), "'OK' is not a state to repair"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
-        (repair(", \"in_a_row\": 0"), "in_a_row is neither 1 nor 2"),
+        (repair(", \"in_a_row\": 0"), "in_a_row must be 1 or 2"),
         (repair(", \"in_a_row\": 3"), "Nagios passes only the previous result"),
         (repair(", \"window\": {\"count\": 1}"), "repairs.httpd.window: missing field `per`"),
-        (repair(", \"good_results\": 0"), "good_results is not between"),
+        (repair(", \"good_results\": 0"), "good_results must be between"),
         (
             "{\"repairs\": {}, \"fleet\": {\"runing\": 1}}".into(),
             "fleet.runing: unknown field `runing`",

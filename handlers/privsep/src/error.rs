@@ -15,30 +15,34 @@ pub enum Error {
     Lookup { account: String, why: io::Error },
     /// The account does not exist. A statically linked program sees only the accounts in
     /// /etc/passwd.
-    #[error("there is no account with user ID {0}; run this as the owner of the ledger")]
+    #[error("there is no account with user ID {0}; run this program as the owner of the ledger")]
     NoAccount(String),
     /// Root must not run repairs that belong to another account.
-    #[error("root does not run {account}'s repairs, so nothing was run; instead, as root: {line}")]
+    #[error(
+        "root does not run {account}'s repairs, so nothing was run; run this command instead, as \
+         root: {line}"
+    )]
     AsRoot { account: String, line: String },
     /// An account other than root passed the internal option `--step-down`.
-    #[error("--step-down is internal; leave it out")]
+    #[error("--step-down is for internal use only; leave it out")]
     NotRoot,
     /// A system call failed while the process switched to the other account.
-    #[error("cannot run as {account}: {step}: {why}")]
+    #[error("cannot run as {account}: {step} failed: {why}")]
     StepDown { account: String, step: &'static str, why: io::Error },
     /// The child process could not be started, or its answer could not be read.
-    #[error("cannot start the part that runs as {account}: {why}")]
+    #[error("cannot start the child process that runs as {account}: {why}")]
     Start { account: String, why: io::Error },
     /// The child process did not answer within the timeout and was killed.
     #[error(
-        "the part that runs as {account} did not answer within {} s; try again, or run this as \
-         that user",
+        "the child process that runs as {account} did not answer within {} s; try again, or run \
+         this program as {account}",
         timeout.as_secs()
     )]
     Late { account: String, timeout: Duration },
     /// The child process's answer is larger than the limit.
     #[error(
-        "the part that runs as {account} answered with more than {limit} bytes; narrow the query"
+        "the child process that runs as {account} answered with more than {limit} bytes; narrow \
+         the query"
     )]
     TooLarge { account: String, limit: usize },
     /// The child process reported an error.
@@ -46,7 +50,8 @@ pub enum Error {
     Reported { account: String, text: String },
     /// The child process's answer is missing or has an unexpected form.
     #[error(
-        "invalid answer from the part that runs as {account}: {why}; is another version installed?"
+        "invalid answer from the child process that runs as {account}: {why}; is another version \
+         installed?"
     )]
     Answer { account: String, why: String },
     /// The directory cannot be attributed to one account, for example because several accounts can

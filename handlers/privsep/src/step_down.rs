@@ -71,7 +71,7 @@ fn become_account(text: &str) -> Result<(), Error> {
     setsid().map_err(failed("setsid"))?;
     close_inherited().map_err(|why| Error::StepDown {
         account: text.to_owned(),
-        step: "/proc/self/fd",
+        step: "closing inherited descriptors",
         why,
     })?;
     leave_keyring().map_err(failed("joining a session keyring"))?;

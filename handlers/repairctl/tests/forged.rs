@@ -90,7 +90,7 @@ fn advises_to_verify_the_host_when_algorithms_differ() {
         Plan::new().host_keys(&["ed25519", "rsa"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert!(
-        check == "known host" && text.contains("unverified: \"rsa-sha2-512\""),
+        check == "known host" && text.contains("unverified host keys: \"rsa-sha2-512\""),
         "{check} {text}"
     );
     assert!(

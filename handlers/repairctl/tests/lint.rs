@@ -288,7 +288,7 @@ fn exits_with_2_for_unreadable_files() {
         let output = lint(&site.at(name), Path::new("/nonexistent"), &[]);
         assert!(
             output.status.code() == Some(2)
-                && text(&output).contains("is not a configuration of Nagios"),
+                && text(&output).contains("is not a Nagios configuration"),
             "{}",
             text(&output)
         );

@@ -180,9 +180,9 @@ fn advises_other_users_to_run_it_as_root() {
             assert!(!err.contains("chown") && !err.contains("move it"), "{err}");
         }
     };
-    told("run this as one of them");
+    told("run this program as one of them");
     set_mode(site.at("ledger"), 0o755);
-    told("run this as root or as the user Nagios runs as");
+    told("run this program as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
     told("run this as Nagios' user, or, as yourself: sudo /");
 }
@@ -233,7 +233,7 @@ fn names_who_set_the_replaced_pause() {
     assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("Replaces: paused by root until it is resumed: storage migration"),
+        out.contains("Replaces: paused by root until repairs are resumed: storage migration"),
         "{out}"
     );
 }
@@ -288,7 +288,7 @@ fn rejects_fifo_and_other_files_as_status_file_without_blocking() {
     fs::write(&file, "").unwrap();
     assert_eq!(verdict(), "wrong");
     let out = site.said_to(0, &["status"]).out;
-    assert!(out.contains("unknown:") && out.contains("is not a status file of Nagios"), "{out}");
+    assert!(out.contains("unknown:") && out.contains("is not a Nagios status file"), "{out}");
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
     assert_eq!(verdict(), "wrong");

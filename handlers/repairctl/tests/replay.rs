@@ -222,7 +222,7 @@ fn exits_with_3_for_bad_arguments() {
         (vec!["nagios.log", "--repair", "httpd", "--takes", "soon"], "soon"),
         (vec!["nagios.log", "--repair", "httpd", "--objects", "x.cfg"], "cannot be used with"),
         (vec!["nagios.log", "--objects", "missing.cfg"], "cannot be read"),
-        (vec!["nagios.log", "--objects", "nagios.log"], "is not a configuration of Nagios"),
+        (vec!["nagios.log", "--objects", "nagios.log"], "is not a Nagios configuration"),
         (vec!["nagios.log", "--objects", "web1.cfg"], "no host or service has a _REPAIR"),
         (vec!["--repair", "httpd"], "NAGIOS.LOG"),
     ] {

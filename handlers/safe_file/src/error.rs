@@ -16,8 +16,8 @@ pub enum Error {
     #[error("{} is {found}, not {expected}", path.display())]
     Kind { path: PathBuf, found: FileKind, expected: FileKind },
     /// The path contains a symbolic link that another account can replace at any time.
-    #[error("{} is a symbolic link in a directory that {writer} can write; name the file it points \
-             to", path.display())]
+    #[error("{} is a symbolic link in a directory that {writer} can write to; name the file that \
+             the link points to", path.display())]
     Link { path: PathBuf, writer: Writer },
     /// Another account can change the directory.
     #[error(
@@ -27,16 +27,16 @@ pub enum Error {
     )]
     Exposed { path: PathBuf, writer: Writer, owner: u32, mode: u32 },
     /// The content is larger than the limit.
-    #[error("{} is larger than {limit} bytes; name another file", path.display())]
+    #[error("{} is larger than {limit} bytes; use another file", path.display())]
     TooLarge { path: PathBuf, limit: u64 },
     /// The deadline passed before the end of the content was reached.
-    #[error("{} did not end in time; name a regular file", path.display())]
+    #[error("{} did not end in time; use a regular file", path.display())]
     Late { path: PathBuf },
     /// Another process held the lock until the deadline.
     #[error("{} is locked by another process; find it with lslocks(8)", path.display())]
     Locked { path: PathBuf },
     /// No process has opened the named pipe for reading.
-    #[error("{} has no reader; is Nagios running?", path.display())]
+    #[error("no process reads from {}; is Nagios running?", path.display())]
     NoReader { path: PathBuf },
 }
 

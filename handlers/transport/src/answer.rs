@@ -101,8 +101,8 @@ impl Usage {
         let Usage { repair, records, most, .. } = self;
         (most.saturating_mul(9) / 10..*most).contains(records).then(|| {
             format!(
-                "{repair} has used {records} of its {most} records and will be refused when all \
-                 are used; the next one is freed in {}",
+                "{repair} has used {records} of its {most} records, and the gate will refuse it \
+                 when all are used; the gate frees the next record in {}",
                 Rounded(room)
             )
         })

@@ -29,7 +29,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Phase::Resolve => "looking up its address",
+            Phase::Resolve => "looking up the host's address",
             Phase::Connect => "connecting",
             Phase::Handshake => "exchanging keys",
             Phase::Login => "logging in",
@@ -51,7 +51,7 @@ impl Phase {
         if self.nothing_was_run() {
             "nothing was run"
         } else {
-            "the outcome of the repair is unknown; query its status"
+            "the outcome of the repair is unknown; query the status of its job"
         }
     }
 }
@@ -65,17 +65,17 @@ pub enum Error {
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
     #[error(
-        "no host key of {host} is recorded in {files}: compare and record it, as root here: \
-         `repairctl trust {}`; nothing was run",
+        "no host key of {host} is recorded in {files}: to compare its key and record it, run as \
+         root here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
     /// The host sent a key other than the recorded one. Either the host was reinstalled, or an
     /// attacker intercepts the connection.
     #[error(
-        "host key of {host} at {address} is {presented}, but {files} contains {recorded}: find out \
-         whether the host was reinstalled, and only then, as root here: \
-         `repairctl trust {} --replace`; nothing was run",
+        "the host key of {host} at {address} is {presented}, but {files} contains {recorded}: find \
+         out whether the host was reinstalled; if it was, run as root here: `repairctl trust {} \
+         --replace`; nothing was run",
         quoted(.host)
     )]
     HostKeyMismatch {
@@ -87,7 +87,7 @@ pub enum Error {
     },
     /// The host sent a key that a `@revoked` line contains, or only revoked keys are recorded.
     #[error(
-        "the host key of {host} is revoked by {place}: give the host a new key, then, as root \
+        "the host key of {host} is revoked by {place}: give the host a new key, then run as root \
          here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
@@ -104,16 +104,16 @@ pub enum Error {
     KnownHosts { file: PathBuf, why: String },
     /// None of the known_hosts files exists, or none contains a key.
     #[error(
-        "{files} {state}: compare and record the key of {host}, as root here: \
-         `repairctl trust {}`; nothing was run",
+        "{files} {state}: to compare the key of {host} and record it, run as root here: `repairctl \
+         trust {}`; nothing was run",
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },
     /// The client and the host have no algorithm in common. In most cases, the host no longer has a
     /// key of the recorded type.
     #[error(
-        "no common algorithm with {host} at {address} ({detail}; recorded host key types: \
-         {wanted}); nothing was run"
+        "{host} at {address} and this server have no SSH algorithm in common ({detail}; recorded \
+         host key types: {wanted}); nothing was run"
     )]
     NoCommonAlgorithm { host: String, address: String, wanted: String, detail: String },
     /// The private key cannot be read.
@@ -150,7 +150,8 @@ pub enum Error {
     /// PerSourcePenalties). Anyone on the network can cause this error and forge its detail.
     #[error(
         "{host} closed the connection before the login ({detail}): its sshd may have too many \
-         clients (MaxStartups) or be penalising our address (PerSourcePenalties); nothing was run"
+         clients (MaxStartups) or be penalizing this server's address (PerSourcePenalties); \
+         nothing was run"
     )]
     TurnedAway { host: String, detail: String },
     /// The name lookup for the address failed.
@@ -173,25 +174,25 @@ pub enum Error {
     Protocol { host: String, phase: Phase, detail: String },
     /// The host accepted the login but refused to open a channel or to run the command.
     #[error(
-        "{host} refused {what} ({detail}): check the restrictions of its authorized_keys line; \
-         nothing was run"
+        "{host} refused {what} ({detail}): check the restrictions in this key's authorized_keys \
+         line on that host; nothing was run"
     )]
     Denied { host: String, what: &'static str, detail: String },
     /// The output is not a framed answer to this request. If `no_gate` is set, the command exited
     /// by itself and its output shows no sign of a gate.
     #[error(
-        "no valid answer from {host} to `{request}`: {why}; is repair_gate the forced command of \
-         this key on that host? {}", .phase.consequence()
+        "no valid answer from {host} to `{request}`: {why}; check that repair_gate is the forced \
+         command of this key on that host; {}", .phase.consequence()
     )]
     NotFramed { host: String, request: String, why: String, phase: Phase, no_gate: bool },
     /// An earlier request over this connection failed, so a new connection is needed.
     #[error(
-        "the connection to {host} cannot be used after an earlier failure: connect again; nothing \
-         was run"
+        "the connection to {host} cannot be used again, because an earlier request failed: open a \
+         new one; nothing was run"
     )]
     UsedUp { host: String },
     /// A resource on the Nagios server is missing, for example a socket, a thread or a program.
-    #[error("on this machine: {why}; nothing was run")]
+    #[error("error on this machine: {why}; nothing was run")]
     Local { why: String },
 }
 

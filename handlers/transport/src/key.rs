@@ -46,7 +46,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
     let unusable = |why: &str| Error::KeyFileFormat { file: file.clone(), why: why.into() };
     if !text.trim_start().starts_with("-----BEGIN") || !text.contains("PRIVATE KEY-----") {
         return Err(unusable(
-            "it is not a private key in OpenSSH or PEM format; is it the .pub file?",
+            "the file is not a private key in OpenSSH or PEM format; is it the .pub file?",
         ));
     }
     // Ignore a parse error. The key may be in the older PEM format, which libssh2 supports but
@@ -54,7 +54,7 @@ pub(crate) fn read(route: &HostRoute) -> Result<LoginKey, Error> {
     let parsed = PrivateKey::from_openssh(&text).ok();
     if parsed.as_ref().is_some_and(|key| is_security_key(&key.algorithm())) {
         return Err(unusable(
-            "it needs a security key, which only \"transport\": \"openssh\" can use",
+            "the key needs a hardware security key, which only \"transport\": \"openssh\" can use",
         ));
     }
     let encrypted =
@@ -73,7 +73,8 @@ fn read_passphrase(route: &HostRoute) -> Result<String, Error> {
     let wrong = |why: String| Error::Passphrase { file: route.key.clone(), why };
     let Some(file) = &route.passphrase_file else {
         return Err(wrong(
-            "put its passphrase into a file of mode 0600, or use a key without a passphrase".into(),
+            "put its passphrase into a file with mode 0600, or use a key without a passphrase"
+                .into(),
         ));
     };
     let text = read_private(file, |why| {
@@ -96,13 +97,13 @@ fn read_private(file: &Path, unreadable: impl Fn(String) -> Error) -> Result<Str
     let metadata = handle.metadata().map_err(|e| unreadable(e.to_string()))?;
     if metadata.mode() & 0o077 != 0 {
         let mode = metadata.mode() & 0o7777;
-        return Err(open(format!("is accessible by other users (mode {mode:04o})")));
+        return Err(open(format!("is accessible to other users (mode {mode:04o})")));
     }
     let me = rustix::process::geteuid().as_raw();
     if metadata.uid() != me && metadata.uid() != 0 {
         // Root may be trying this by hand. Without the hint, root might change the owner of the
         // key, which would lock Nagios out.
-        let hint = if me == 0 { "; run this as that user" } else { "" };
+        let hint = if me == 0 { "; run this program as that user" } else { "" };
         return Err(open(format!(
             "belongs to user {}, not to this user ({me}) or root{hint}",
             metadata.uid()

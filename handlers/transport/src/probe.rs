@@ -100,7 +100,7 @@ pub fn host_keys(route: &HostRoute, deadline: Instant) -> Result<Vec<ShownKey>, 
 
 fn shown(connection: &Connection, route: &HostRoute) -> Result<ShownKey, Error> {
     let key = connection.session.host_key().and_then(|(blob, _)| ShownKey::read(blob));
-    let detail = "it sent a malformed host key";
+    let detail = "the host sent a malformed host key";
     key.ok_or_else(|| Error::Protocol {
         host: route.host.clone(),
         phase: Phase::Handshake,

@@ -78,7 +78,7 @@ fn addresses(
             why: format!("cannot start a thread for the name lookup: {e}"),
         })?;
     match receiver.recv_timeout(deadline.left(Phase::Resolve)?) {
-        Ok(Ok(found)) if found.is_empty() => Err(failed("it has no address".into())),
+        Ok(Ok(found)) if found.is_empty() => Err(failed("the name has no address".into())),
         Ok(Ok(found)) => Ok(found),
         Ok(Err(e)) => Err(failed(e.to_string())),
         Err(RecvTimeoutError::Timeout) => Err(deadline.timeout(Phase::Resolve)),

@@ -79,7 +79,7 @@ impl ResponseBuffer {
         if self.stderr.is_empty() {
             return String::new();
         }
-        format!("; stderr, unverified: {}", quoted(&self.stderr))
+        format!("; unverified stderr: {}", quoted(&self.stderr))
     }
 
     /// Whether it is certain that a program other than the gate ran and exited by itself.

@@ -33,23 +33,28 @@ pub(crate) fn check(route: &HostRoute) -> Result<(), Error> {
         [("host name", &route.host), ("address", &route.address), ("user", &route.user)]
     {
         if value.is_empty() || value.len() > 255 {
-            return bad(what, value, "it must have 1 to 255 characters");
+            return bad(what, value, "the value must have 1 to 255 characters");
         }
         if value.starts_with('-') {
-            return bad(what, value, "it begins with '-', like an option");
+            return bad(what, value, "the value begins with '-', like an option");
         }
         if value.contains(char::is_control) {
-            return bad(what, value, "it contains a control character");
+            return bad(what, value, "the value contains a control character");
         }
     }
     if !route.address.chars().all(address) {
-        return bad("address", &route.address, "it is neither a host name nor an IP address");
+        return bad(
+            "address",
+            &route.address,
+            "the value is neither a host name nor an IP address",
+        );
     }
     if !route.user.chars().all(account) {
         return bad(
             "user",
             &route.user,
-            "it contains a blank, a quote or another character that no account name has",
+            "the value contains a blank, a quote or another character that account names cannot \
+             have",
         );
     }
     if route.port == 0 {

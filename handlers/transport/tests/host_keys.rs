@@ -209,7 +209,7 @@ fn refuses_a_downgrade_to_another_key_type() {
         Plan::new().host_keys(&["rsa", "ed25519"]).config("HostKeyAlgorithms rsa-sha2-512").start();
     let line = format!("[web1]:{} {}\n", sshd.port, sshd.host_key("ed25519"));
     let message = refused(&sshd, &sshd.route_with(&line), "no-common-algorithm");
-    assert!(message.contains("offers host keys, unverified: \"rsa-sha2-512\""), "{message}");
+    assert!(message.contains("offers these unverified host keys: \"rsa-sha2-512\""), "{message}");
     // A host that supports only signatures with SHA-1 is refused.
     let old = Plan::new().host_keys(&["rsa"]).config("HostKeyAlgorithms ssh-rsa").start();
     refused(&old, &old.route(), "no-common-algorithm");

@@ -64,7 +64,7 @@ fn refuses_a_key_file_that_others_can_read() {
     chown(&route.key, Some(65534), None).unwrap();
     let error = fails(&route, &repair()).to_string();
     assert!(
-        error.contains("belongs to user 65534") && error.contains("run this as that user"),
+        error.contains("belongs to user 65534") && error.contains("run this program as that user"),
         "{error}"
     );
     assert!(!error.contains("chown"), "{error}");

@@ -62,7 +62,7 @@ fn refuses_wrong_unknown_and_revoked_host_keys() {
     let other = public_key(&sshd.path("other.pub"));
     let error = refused(&sshd.route_with(&format!("[web1]:{port} {other}\n")), "no-login");
     assert!(
-        error.to_string().contains("unverified: \"")
+        error.to_string().contains("unverified log: \"")
             && error.to_string().contains("Host key verification"),
         "{error}"
     );
@@ -170,7 +170,7 @@ fn quotes_ssh_on_failed_connections_and_logins() {
         (HostRoute { user: "nobody-at-all".into(), ..route }, "Permission denied"),
     ] {
         let error = refused(&route, "no-login").to_string();
-        assert!(error.contains("unverified: \"") && error.contains(text), "{error}");
+        assert!(error.contains("unverified log: \"") && error.contains(text), "{error}");
     }
 }
 

@@ -87,7 +87,7 @@ fn quotes_a_web_server_in_place_of_sshd() {
     });
     let error = in_time(&route);
     assert_eq!(error.code(), "turned-away", "{error}");
-    assert!(error.to_string().contains("unverified: \"HTTP/1.1 400 Bad Request"), "{error}");
+    assert!(error.to_string().contains("unverified text: \"HTTP/1.1 400 Bad Request"), "{error}");
     assert!(error.nothing_was_run());
 }
 

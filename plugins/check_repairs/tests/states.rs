@@ -236,7 +236,8 @@ fn warns_about_pause_until_it_ends() {
     let output = site.check("");
     assert_eq!(
         parts(&output).1,
-        "REPAIRS WARNING: everything: paused by anna until it is resumed: switch replaced / all night"
+        "REPAIRS WARNING: everything: paused by anna until repairs are resumed: switch replaced / \
+         all night"
     );
     assert!(parts(&output).2.contains("paused=1;;;0;"));
 }

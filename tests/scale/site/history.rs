@@ -136,7 +136,7 @@ impl History<'_> {
         let (ran, said) = match outcome {
             RepairOutcome::CouldNotRun => (StepKind::NotRun, "no answer from 192.0.2.1 port 22"),
             RepairOutcome::Unknown => (StepKind::Unknown, "the connection was cut"),
-            _ => (StepKind::Ran, "repair 'httpd' exit 0 after 0.4 s"),
+            _ => (StepKind::Ran, "repair 'httpd' ended with exit 0 after 0.4 s"),
         };
         self.step(&job, at + took / 2, ran, said);
         self.step(&job, at + took - 5, StepKind::Verified, text);

@@ -47,8 +47,8 @@ pub fn read(path: &Path) -> Configuration {
         None
     });
     if !reader.has_objects && reader.unreadable.is_empty() {
-        let why = "this is not a configuration of Nagios: it defines no objects and names no \
-                   object files";
+        let why =
+            "this is not a Nagios configuration: it defines no objects and names no object files";
         reader.fail(path, 0, why);
     }
     let ConfigurationReader { definitions, mut texts, unreadable, .. } = reader;

@@ -60,7 +60,7 @@ pub enum ObjectCacheError {
 /// string.
 fn when_written(why: &io::Error) -> &'static str {
     match why.kind() {
-        io::ErrorKind::NotFound => "; Nagios writes it when it starts",
+        io::ErrorKind::NotFound => "; Nagios writes this file when it starts",
         _ => "",
     }
 }

@@ -95,7 +95,8 @@ fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
 /// Opens a log and checks that it is a regular file, which can be read more than once.
 fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
-    let why = "not a regular file, and a log is read more than once; save the data to a file first";
+    let why = "not a regular file, but this program reads a log more than once; save the data to a \
+               file first";
     if input.is_regular()? { Ok(input) } else { Err(io::Error::other(why)) }
 }
 

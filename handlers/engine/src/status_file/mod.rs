@@ -47,7 +47,7 @@ pub enum StatusFileError {
     },
     /// The file is empty, or it is not a status file.
     #[error(
-        "{0} is not a status file of Nagios: it does not contain the time when it was written; see \
+        "{0} is not a Nagios status file: it does not contain the time when it was written; see \
          status_file in nagios.cfg"
     )]
     Foreign(PathBuf),

@@ -15,7 +15,7 @@ use super::program::ProgramStatus;
 
 /// Error text for a file that ends in the middle of a block. Nagios never leaves such a file,
 /// because it writes a new file and renames it over the old one.
-const TRUNCATED: &str = "it is truncated: it ends in the middle of an object";
+const TRUNCATED: &str = "the file is truncated: it ends in the middle of an object";
 
 /// The fields that [`ObjectStatus::is`] and [`ObjectStatus::count_in`] need to identify and count
 /// an object.

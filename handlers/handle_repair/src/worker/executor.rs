@@ -106,7 +106,12 @@ impl<'a> LiveExecutor<'a> {
             let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     has_begun = true;
-                    (Attempt::Unknown(format!("{reason}; the gate reports it as running")), longest)
+                    (
+                        Attempt::Unknown(format!(
+                            "{reason}; the gate reports that the repair is running"
+                        )),
+                        longest,
+                    )
                 }
                 Ok(Answer::Job(report)) => return judge(Answer::Job(report)),
                 Ok(Answer::Refused(refusal)) if refusal.reason == GateReason::NoSuchJob => (
@@ -132,7 +137,8 @@ impl<'a> LiveExecutor<'a> {
 }
 
 fn not_run(why: &Error) -> Attempt {
-    let later = if why.is_passing() { "; `repairctl sweep` offers it again" } else { "" };
+    let later =
+        if why.is_passing() { "; `repairctl sweep` will request the repair again" } else { "" };
     Attempt::NotRun(format!("{why}{later}"))
 }
 
@@ -180,7 +186,9 @@ fn judge(answer: Answer) -> Attempt {
                 _ => Attempt::Refused(text),
             }
         }
-        other => Attempt::Unknown(format!("the gate answered a different request: {other:?}")),
+        other => {
+            Attempt::Unknown(format!("the gate's answer belongs to a different request: {other:?}"))
+        }
     }
 }
 
@@ -190,8 +198,8 @@ pub fn described(report: &JobReport) -> String {
         (JobState::Timeout, ..) => "was stopped at its timeout".to_owned(),
         (JobState::Running, ..) => "still runs".to_owned(),
         (JobState::Unknown, ..) => "has an unknown outcome".to_owned(),
-        (_, Some(code), _) => format!("exit {code}"),
-        (_, None, Some(signal)) => format!("signal {signal}"),
+        (_, Some(code), _) => format!("ended with exit {code}"),
+        (_, None, Some(signal)) => format!("ended with signal {signal}"),
         (_, None, None) => "ended".to_owned(),
     };
     let last_line = report.output.iter().rev().find(|line| !line.trim().is_empty());

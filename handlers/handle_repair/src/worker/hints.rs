@@ -6,16 +6,16 @@ const KNOWN: [(&str, &str, &str); 2] = [
     (
         "cf-runagent",
         "TRUST FAILED, server presented untrusted key",
-        "check that web1.pub is the host's ppkeys/localhost.pub; then, as nagios: cf-key \
-         --trust-key nagios@ADDRESS:web1.pub",
+        "check that web1.pub is a copy of the host's ppkeys/localhost.pub; then run as nagios: \
+         cf-key --trust-key nagios@ADDRESS:web1.pub",
     ),
     // The host has not accepted the key of the user that runs cf-runagent. cf-serverd then closes
     // the connection without an error, and only its log contains TRUST FAILED.
     (
         "cf-runagent",
         "Connection unexpectedly closed (SSL_read)",
-        "if cf-serverd does not know nagios' key, run on the host, as root: cf-key --trust-key \
-         nagios@ADDRESS:nagios.pub",
+        "if cf-serverd on the host does not know nagios' key, run there as root: cf-key \
+         --trust-key nagios@ADDRESS:nagios.pub",
     ),
 ];
 

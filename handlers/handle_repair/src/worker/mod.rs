@@ -45,7 +45,12 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
         let called = invocation.options.seen.unwrap_or(now);
         return rehearse(&invocation, &config, called);
     }
-    let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
+    let missing = || {
+        Problem::Usage(
+            "--job is missing: do not start this program by hand, because handle_repair starts it"
+                .into(),
+        )
+    };
     let id = invocation.options.job.clone().ok_or_else(missing)?;
     let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
     answer(&call, argv, &mut || ())
@@ -128,7 +133,7 @@ fn repair(
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
     if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {
         let object = invocation.event.object();
-        let text = format!("{object}: job {id} is on record, and its worker has died");
+        let text = format!("{object}: job {id} is already on record, but its worker has died");
         return Ok(Verdict::NoAction.with(&text));
     }
     recovery::close(ledger.as_mut(), invocation, config, before_wait).map_err(nothing_run)?;
@@ -200,7 +205,7 @@ fn act(ledger: &mut dyn Ledger, job: &RepairJob<'_>, name: &RepairName, rules: &
 /// a process group of its own.
 fn on_interrupt(job: &RepairJob<'_>) {
     let text = format!(
-        "UNKNOWN {}: interrupted; a repair that has begun goes on, and the next call or sweep \
+        "UNKNOWN {}: interrupted; a repair that has begun continues, and the next call or sweep \
          records its outcome (job {})",
         job.invocation.event.object(),
         job.id
@@ -226,8 +231,9 @@ fn verdict(
         }
         RepairOutcome::NotHealed => {
             let tried = ending.tried.join(", ");
-            let rest =
-                format!("{object}: {name} ran {tried}, and the fault is still there: {text}");
+            let rest = format!(
+                "{object}: repair {name} ran {tried}, but the fault is still there: {text}"
+            );
             (Verdict::NotRepaired, rest)
         }
         RepairOutcome::CouldNotRun => {

@@ -57,8 +57,8 @@ pub fn close(
     Ok(())
 }
 
-const ENDLESS: &str =
-    "the gate reports it as running, although it has run for longer than a gate allows";
+const ENDLESS: &str = "the gate reports that the repair is still running, although it has run for \
+                       longer than a gate allows";
 
 /// Records the end of a repair. If the last rung's deadline has passed, records that deadline as
 /// the end, because the repair may have ended long ago. The cooldown then starts at the deadline.
@@ -69,7 +69,7 @@ fn end(
     outcome: RepairOutcome,
     text: &str,
 ) -> Result<(), ledger::Error> {
-    let text = format!("its worker died; {text} (job {job})");
+    let text = format!("the worker of this repair died; {text} (job {job})");
     let now = SystemTime::now();
     let ended = record.rung_until.map_or(now, |until| until.min(now));
     match ledger.finish(job, ended, outcome, &text) {
@@ -135,7 +135,7 @@ fn remains_of(
         Ok(Answer::Refused(refusal)) => {
             Remains::NotKnown(format!("the gate refuses the query: {}", refusal.text))
         }
-        Ok(_) => Remains::NotKnown("the gate answered a different request".into()),
+        Ok(_) => Remains::NotKnown("the gate's answer belongs to a different request".into()),
         Err(why) => Remains::NotKnown(format!("the gate does not answer: {why}")),
     }
 }

@@ -36,7 +36,7 @@ pub enum NotFound {
     #[error("the verify command {0} does not exist")]
     NoFile(String),
     /// The program is given as a name, and no plugin directory contains it.
-    #[error("the verify command '{program}' is in none of {}", listed(.places))]
+    #[error("the verify command '{program}' is in none of these directories: {}", listed(.places))]
     Nowhere {
         program: String,
         /// The plugin directories, in search order.

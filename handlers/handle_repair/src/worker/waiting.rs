@@ -18,7 +18,9 @@ const MOST_DEATHS: u32 = 10;
 /// `argv` contains only the path of the policy, which names the ledger.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let [policy] = argv else {
-        return Err(Problem::Usage("handle_repair starts this program".into()));
+        return Err(Problem::Usage(
+            "do not start this program by hand, because handle_repair starts it".into(),
+        ));
     };
     // The worker outlives its caller, so it must not keep the caller's working directory busy.
     let _ = std::env::set_current_dir("/");
@@ -48,7 +50,7 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
             break;
         }
     }
-    Ok(Outcome::new(State::Ok, format!("{answered} calls answered")))
+    Ok(Outcome::new(State::Ok, format!("answered {answered} calls")))
 }
 
 /// Answers one call. Releases the role before waiting for a repair or a gate. If a call cannot be
@@ -56,7 +58,9 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
 fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Option<DecisionRole>) {
     let TakenCall { job, at, deaths, .. } = call;
     if *deaths >= MOST_DEATHS {
-        return syslog::log(&format!("job {job}: dropped, because {deaths} workers died of it"));
+        return syslog::log(&format!(
+            "job {job}: the call was dropped, because {deaths} workers died while answering it"
+        ));
     }
     let parsed = queue.read(call).map_err(Problem::failed).and_then(|(policy, argv)| {
         let mut invocation = cli::read(&argv)?;

@@ -201,7 +201,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     if !found.is_file() || found.nlink() > 1 {
         return Err(io::Error::new(
             ErrorKind::InvalidInput,
-            "it is not a regular file, or has more than one hard link",
+            "the file is not a regular file, or has more than one hard link",
         ));
     }
     Ok(file)
@@ -229,9 +229,10 @@ fn no_link(why: io::Error) -> io::Error {
     match why.raw_os_error() == Some(Errno::LOOP.raw_os_error())
         || why.kind() == ErrorKind::NotADirectory
     {
-        true => {
-            io::Error::new(ErrorKind::InvalidInput, "it is a symbolic link, or of the wrong type")
-        }
+        true => io::Error::new(
+            ErrorKind::InvalidInput,
+            "the path is a symbolic link or has the wrong type",
+        ),
         false => why,
     }
 }

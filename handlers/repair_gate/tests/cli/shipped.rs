@@ -110,7 +110,7 @@ fn shipped_policy_starts_only_a_dead_apache() {
         assert!(!apache.serves());
         let answer = lab.request(&format!("repair httpd-policy {JOB}{round}"));
         assert!(
-            answer.is("done").output().contains("it did not run and was started"),
+            answer.is("done").output().contains("the server was not running and was started"),
             "{}",
             answer.json
         );

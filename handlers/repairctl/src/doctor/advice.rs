@@ -93,7 +93,7 @@ impl FixContext<'_> {
                 )
                 .into(),
             },
-            PassphraseFile => "put its passphrase into a file of mode 0600, and set \
+            PassphraseFile => "put its passphrase into a file with mode 0600, and set \
                                ssh.passphrase_file to that file"
                 .into(),
             NamePrivateKey => "set ssh.key to the path of the private key".into(),

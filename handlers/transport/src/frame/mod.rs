@@ -37,9 +37,9 @@ fn find(request: &Request, stdout: &[u8]) -> Result<Answer, String> {
     let (first, second) = (frames.next(), frames.next());
     match (first, second) {
         (Some(frame), None) => parse(request, frame),
-        (Some(_), Some(_)) => Err("the output contains more than one frame".into()),
+        (Some(_), Some(_)) => Err("the output contains more than one answer".into()),
         (None, _) if stdout.is_empty() => Err("the output is empty".into()),
-        (None, _) => Err(format!("the output is not framed: {}", quoted(stdout))),
+        (None, _) => Err(format!("the output contains no answer from a gate: {}", quoted(stdout))),
     }
 }
 
@@ -51,9 +51,9 @@ pub(crate) fn has_frame(stdout: &[u8]) -> bool {
 }
 
 fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
-    let json = frame.strip_suffix(b"\n").ok_or("the frame is cut short")?;
+    let json = frame.strip_suffix(b"\n").ok_or("the answer is cut short")?;
     let frame = serde_json::from_slice(json)
-        .map_err(|e| format!("the frame is malformed: {}", quoted(e.to_string().as_bytes())))?;
+        .map_err(|e| format!("the answer is malformed: {}", quoted(e.to_string().as_bytes())))?;
     match (request, frame) {
         (Request::Repair { name, job }, Frame::Repair(frame)) => {
             let report = job_report(frame, job)?;
@@ -72,7 +72,7 @@ fn parse(request: &Request, frame: &[u8]) -> Result<Answer, String> {
         (Request::List, Frame::List(frame)) => repairs(frame),
         (Request::Version, Frame::Version(frame)) => version(frame.version),
         (_, Frame::Refused(frame)) => refusal(frame, request),
-        _ => Err("the gate answered another request".into()),
+        _ => Err("the gate's answer belongs to a different request".into()),
     }
 }
 
@@ -96,7 +96,7 @@ fn duration(what: &str, seconds: Option<f64>) -> Result<(), String> {
 fn job_report(frame: JobFrame, requested: &JobId) -> Result<JobReport, String> {
     same("job", requested.as_str(), &frame.job)?;
     if frame.state == JobState::Done && (frame.exit != Some(0) || frame.signal.is_some()) {
-        return Err("the job's state is 'done', but it did not exit with code 0".into());
+        return Err("the job's state is 'done', but its exit code is not 0".into());
     }
     duration("seconds", Some(frame.seconds))?;
     Ok(JobReport {
@@ -262,8 +262,8 @@ mod tests {
         else {
             panic!()
         };
-        let nearly = "a has used 900 of its 1000 records and will be refused when all are used; \
-                      the next one is freed in 60 s";
+        let nearly = "a has used 900 of its 1000 records, and the gate will refuse it when all are \
+                      used; the gate frees the next record in 60 s";
         assert_eq!((used[0].nearly_full().as_deref(), used[1].nearly_full()), (Some(nearly), None));
         let obstacle = used[0].obstacle.as_ref().unwrap();
         assert_eq!(

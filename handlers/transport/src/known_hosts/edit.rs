@@ -7,7 +7,7 @@ use super::patterns::covers;
 /// The host cannot be removed, because its name is matched by a pattern that also covers other
 /// hosts. Holds the number of the pattern's line, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the pattern in line {0} matches the name, but also other hosts")]
+#[error("the pattern in line {0} matches this host name, but also other hosts")]
 pub struct SharedLine(pub usize);
 
 /// Returns `text` without the keys that are recorded under exactly these names.

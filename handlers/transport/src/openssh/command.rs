@@ -180,7 +180,7 @@ fn alias_option(alias: &str) -> Result<String, Error> {
         return Err(Error::BadTarget {
             what: "host name",
             shown: clean(alias),
-            why: "it contains a quote or a backslash, so ssh cannot look it up",
+            why: "the name contains a quote or a backslash, so ssh cannot look it up",
         });
     }
     Ok(format!("HostKeyAlias=\"{alias}\""))
@@ -211,12 +211,12 @@ fn proxy_command(
 fn plain(path: &Path) -> Result<&str, Error> {
     let bad =
         |why| Error::BadTarget { what: "path", shown: clean(&path.display().to_string()), why };
-    let text = path.to_str().ok_or_else(|| bad("it is not valid UTF-8"))?;
+    let text = path.to_str().ok_or_else(|| bad("the path is not valid UTF-8"))?;
     if !text.starts_with('/') {
-        return Err(bad("it must be absolute"));
+        return Err(bad("the path must be absolute"));
     }
     if text.contains(|c: char| c.is_control() || matches!(c, '%' | '~' | '$' | '"' | '\'' | '\\')) {
-        return Err(bad("it contains a control character or one that ssh expands"));
+        return Err(bad("the path contains a control character or a character that ssh expands"));
     }
     Ok(text)
 }

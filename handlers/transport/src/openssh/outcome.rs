@@ -35,7 +35,8 @@ pub(super) fn answer(
     }
     let detail = ending(&outcome);
     if !outcome.logged_in && ended_before_version(&outcome) {
-        let text = greeting(&outcome.log).map(|text| format!("the host sent, unverified: {text}"));
+        let text = greeting(&outcome.log)
+            .map(|text| format!("the host sent this unverified text: {text}"));
         let detail = text.unwrap_or_else(|| detail + &outcome.response.stderr_excerpt());
         return Err(Error::TurnedAway { host, detail });
     }
@@ -104,7 +105,7 @@ fn ending(outcome: &SshOutcome) -> String {
     let lines: Vec<&str> = messages(&outcome.log).collect();
     match lines.rchunks(2).next() {
         Some(last) => {
-            format!("{how}; its log, unverified: {}", quoted(last.join(" / ").as_bytes()))
+            format!("{how}; its unverified log: {}", quoted(last.join(" / ").as_bytes()))
         }
         None => how,
     }

@@ -89,8 +89,9 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;
-    let unreachable =
-        |why: &dyn Display| format!("cannot connect to its socket {}: {why}", socket.display());
+    let unreachable = |why: &dyn Display| {
+        format!("cannot connect to the agent's socket {}: {why}", socket.display())
+    };
     UnixStream::connect(&socket).map_err(|why| unreachable(&why))?;
     let mut agent = session.agent().map_err(|why| unreachable(&why))?;
     agent.set_identity_path(&socket).map_err(|why| unreachable(&why))?;
@@ -113,9 +114,12 @@ fn sign(
     let mut keys = agent.identities().map_err(failed)?;
     keys.retain(|key| wanted.is_none_or(|blob| blob == key.blob()));
     if keys.is_empty() {
-        return Err(
-            if wanted.is_some() { "it does not hold this key" } else { "it holds no key" }.into()
-        );
+        return Err(if wanted.is_some() {
+            "the agent does not hold this key"
+        } else {
+            "the agent holds no key"
+        }
+        .into());
     }
     let mut offered = Vec::new();
     for key in keys.iter().take(TRIES) {

@@ -181,7 +181,7 @@ impl Connection {
         }
         let silence = self.keepalive * (MAX_UNANSWERED + 1);
         if self.last_activity.elapsed() >= silence {
-            return Err(self.cut(phase, &format!("no data received for {silence:?}")));
+            return Err(self.cut(phase, &format!("no data was received for {silence:?}")));
         }
         // Send a keepalive only if the session is waiting to read. If it is waiting to write, it
         // must first finish the packet that it has partly sent. libssh2 sends nothing before the
@@ -193,7 +193,7 @@ impl Connection {
     }
 
     pub(crate) fn cut(&self, phase: Phase, detail: &str) -> Error {
-        let detail = if self.flooded() { "it sent more data than allowed" } else { detail };
+        let detail = if self.flooded() { "the host sent more data than allowed" } else { detail };
         Error::Cut { host: self.host().into(), phase, detail: clean(detail) }
     }
 
@@ -210,7 +210,7 @@ impl Connection {
             || failure.text.starts_with("Waiting for");
         if ended && phase == Phase::Handshake && !self.flooded() {
             let text = kexinit::greeting(&self.head());
-            let detail = text.map(|text| format!("the host sent, unverified: {text}"));
+            let detail = text.map(|text| format!("the host sent this unverified text: {text}"));
             let detail = detail.unwrap_or_else(|| failure.text.clone());
             return Error::TurnedAway { host: self.host().into(), detail };
         }

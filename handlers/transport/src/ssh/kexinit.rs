@@ -25,7 +25,9 @@ pub(super) fn disagreement(head: &[u8], ours: &OfferedLists<'_>) -> Option<Strin
     ours.iter().find_map(|(what, ours, index)| {
         let theirs = offered.get(*index)?;
         let common = ours.split(',').any(|name| theirs.split(',').any(|other| other == name));
-        (!common).then(|| format!("it offers {what}, unverified: {}", quoted(theirs.as_bytes())))
+        (!common).then(|| {
+            format!("the host offers these unverified {what}: {}", quoted(theirs.as_bytes()))
+        })
     })
 }
 
@@ -107,11 +109,11 @@ mod tests {
         assert_eq!(disagreement(&head(&OFFER), &ours("k2", "h9,h2")), None);
         assert_eq!(
             disagreement(&head(&OFFER), &ours("k2", "h")),
-            Some("it offers host keys, unverified: \"h1,h2\"".into())
+            Some("the host offers these unverified host keys: \"h1,h2\"".into())
         );
         assert_eq!(
             disagreement(&head(&OFFER), &ours("x", "h1")),
-            Some("it offers key exchanges, unverified: \"k1,k2\"".into())
+            Some("the host offers these unverified key exchanges: \"k1,k2\"".into())
         );
     }
 

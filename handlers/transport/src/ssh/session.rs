@@ -111,7 +111,7 @@ fn check_host_key(
         return Err(Error::Protocol {
             host,
             phase: Phase::Handshake,
-            detail: "it sent no host key".into(),
+            detail: "the host sent no host key".into(),
         });
     };
     match recorded.check(shown) {
@@ -163,12 +163,13 @@ fn login_error(
             Error::Passphrase {
                 file,
                 why: format!(
-                    "the passphrase in its file is wrong, or the key is damaged ({failure})"
+                    "the passphrase in the passphrase file is wrong, or the key is damaged \
+                     ({failure})"
                 ),
             }
         }
         code::KEYFILE_AUTH_FAILED | code::FILE | code::METHOD_NONE => {
-            Error::KeyFileFormat { file, why: format!("libssh2 cannot read it ({failure})") }
+            Error::KeyFileFormat { file, why: format!("libssh2 cannot read the file ({failure})") }
         }
         _ => connection.error(Phase::Login, failure),
     }
