@@ -3,7 +3,8 @@
 use plugin_kit::State;
 
 use super::{age, json};
-use crate::http::response::{BodyEnd, Response};
+use crate::http::framing::BodyEnd;
+use crate::http::response::Response;
 use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;

@@ -27,6 +27,18 @@ pub enum ChunkState {
     Done,
 }
 
+/// How a body ended.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum BodyEnd {
+    /// The body is complete.
+    #[default]
+    Complete,
+    /// This many bytes of the announced length are missing.
+    Short(u64),
+    /// The chunks are invalid, or the body ended within a chunk.
+    BadChunks,
+}
+
 /// The body is not a valid sequence of chunks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the chunks are invalid")]
@@ -36,22 +48,10 @@ pub struct BadChunk;
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Removes the framing from `bytes` and passes the rest to `body`.
+    /// Counts `bytes` as received. Has no effect on a chunked body.
     ///
-    /// Keeps bytes beyond the announced length. Some servers announce a length that is too small,
-    /// and users expect check_http to find any text that they can see.
-    pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
-        match self {
-            Framing::Chunked(chunk) => chunk.take(bytes, body),
-            _ => {
-                self.count(bytes.len());
-                body(bytes);
-                Ok(())
-            }
-        }
-    }
-
-    /// Counts `bytes` as received. The body must not be chunked.
+    /// More bytes may arrive than the header announced. Some servers announce a length that is too
+    /// small, and users expect check_http to find any text that they can see.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);
@@ -63,22 +63,29 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Whether the body is complete if the connection ends now. The trailer and the blank line
-    /// after the last chunk may be missing.
-    pub fn may_end(&self) -> bool {
+    /// Returns how the body ends if the connection ends now. The trailer and the blank line after
+    /// the last chunk may be missing.
+    pub fn end(&self) -> BodyEnd {
         match self {
-            Framing::Length(left) => *left == 0,
-            Framing::UntilClose => true,
-            Framing::Chunked(ChunkState::Size(line)) => {
-                !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r'))
+            Framing::Length(0) | Framing::UntilClose => BodyEnd::Complete,
+            Framing::Length(left) => BodyEnd::Short(*left),
+            Framing::Chunked(ChunkState::Trailer(..) | ChunkState::Done) => BodyEnd::Complete,
+            Framing::Chunked(ChunkState::Size(line))
+                if !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r')) =>
+            {
+                BodyEnd::Complete
             }
-            Framing::Chunked(chunk) => matches!(chunk, ChunkState::Trailer(..) | ChunkState::Done),
+            Framing::Chunked(_) => BodyEnd::BadChunks,
         }
     }
 }
 
 impl ChunkState {
-    fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
+    /// Removes the framing from `bytes` and passes the rest to `body`.
+    ///
+    /// # Errors
+    /// Fails if the chunks are invalid. What precedes the fault has been passed to `body`.
+    pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;
         while let Some((&first, behind)) = rest.split_first() {
             rest = match self {
@@ -156,10 +163,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn unchunk(text: &str) -> (Result<String, BadChunk>, bool) {
-        let mut framing = Framing::Chunked(ChunkState::Size(Vec::new()));
+        let mut chunks = ChunkState::Size(Vec::new());
         let mut body = Vec::new();
-        let taken = framing.take(text.as_bytes(), &mut |data| body.extend_from_slice(data));
-        (taken.map(|()| crate::text::decode(&body)), framing.may_end())
+        let taken = chunks.take(text.as_bytes(), &mut |data| body.extend_from_slice(data));
+        let is_complete = Framing::Chunked(chunks).end() == BodyEnd::Complete;
+        (taken.map(|()| crate::text::decode(&body)), is_complete)
     }
 
     #[test]
@@ -179,8 +187,8 @@ mod tests {
             assert_eq!(unchunk(text), (Ok("hello".into()), true), "{text:?}");
         }
         for text in ["5\r\nhello\r\n", "5\r\nhel", "", "5"] {
-            let (taken, may_end) = unchunk(text);
-            assert!(taken.is_ok() && !may_end, "{text:?}");
+            let (taken, is_complete) = unchunk(text);
+            assert!(taken.is_ok() && !is_complete, "{text:?}");
         }
         for text in [
             "zz\r\nhello",
@@ -204,7 +212,7 @@ mod tests {
         #[test]
         fn reads_same_body_from_pieces(bytes in any::<Vec<u8>>(), cut in 0usize..50) {
             let text: Vec<u8> = [b"3\r\nabc\r\n", bytes.as_slice()].concat();
-            let new = || Framing::Chunked(ChunkState::Size(Vec::new()));
+            let new = || ChunkState::Size(Vec::new());
             let (mut whole, mut parts) = ((new(), Vec::new()), (new(), Vec::new()));
             let one = whole.0.take(&text, &mut |data| whole.1.extend_from_slice(data));
             let (first, second) = text.split_at(cut.min(text.len()));

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use super::framing::{ChunkState, Framing};
-use crate::fault::Fault;
+use super::framing::{BodyEnd, ChunkState, Framing};
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
@@ -40,28 +39,12 @@ pub struct ResponseMeta {
     pub received: u64,
     /// How the body ended.
     pub end: BodyEnd,
-    /// Whether the body is chunked.
-    pub chunked: bool,
     /// How long sending the request took.
     pub sending: Duration,
     /// Time from the end of sending to the first byte of the response.
     pub first_byte: Duration,
     /// Time from the end of sending to the last byte of the response.
     pub last_byte: Duration,
-    /// Why the response could not be read, or `None` if reading it succeeded.
-    pub fault: Option<Fault>,
-}
-
-/// How a body ended.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub enum BodyEnd {
-    /// The body is complete.
-    #[default]
-    Complete,
-    /// This many bytes of the announced length are missing.
-    Short(u64),
-    /// The chunks are invalid, or the body ended within a chunk.
-    BadChunks,
 }
 
 /// The head of a response, as received.

@@ -131,7 +131,7 @@ impl<'a> CheckRun<'a> {
         }
         let request = self.http_request(target, &cookies);
         let search = BodySearch::new(&spec.response.strings, &spec.response.patterns);
-        let response = exchange(stream, request, search)?;
+        let response = exchange(stream, &request, search)?;
         self.log_response(&response);
         let new_cookie = self
             .cookie_jar

@@ -1,73 +1,109 @@
-//! Sends a request and reads its response, using ureq as the HTTP client.
+//! Sends a request and reads its response.
 
-use std::io::Read;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::ErrorKind;
+use std::time::Instant;
 
-use ureq::Agent;
-use ureq::config::Config;
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout};
-
+use super::reader::ResponseReader;
 use super::stream::ByteStream;
-use super::transport::{LARGE_PIECE, PIECE, RawTransport};
 use crate::fault::Fault;
 use crate::http::decompression::decompress;
+use crate::http::framing::{BodyEnd, Framing};
 use crate::http::request::HttpRequest;
-use crate::http::response::{BodyEnd, MAX_KEPT, Response, ResponseMeta, blank_nuls};
+use crate::http::response::{MAX_KEPT, Response, blank_nuls};
 use crate::pattern::body_search::BodySearch;
 
-/// Sends `request` and reads the response. `search` searches the body while it arrives.
+/// Sends `request`, reads the response and closes the connection. `search` searches the body while
+/// it arrives.
+///
+/// # Errors
+/// Fails if the time limit is reached or if there is no response. A response that is cut off is not
+/// an error.
 pub fn exchange(
-    stream: Box<dyn ByteStream>,
-    request: HttpRequest,
+    mut stream: Box<dyn ByteStream>,
+    request: &HttpRequest,
+    search: BodySearch<'_>,
+) -> Result<Response, Fault> {
+    let response = send_and_receive(&mut *stream, request, search);
+    stream.close();
+    response
+}
+
+fn send_and_receive(
+    stream: &mut dyn ByteStream,
+    request: &HttpRequest,
     mut search: BodySearch<'_>,
 ) -> Result<Response, Fault> {
-    let (keep_body, decompressed) = (request.keep_body, request.decompress);
-    let meta = Arc::new(Mutex::new(ResponseMeta::default()));
-    let transport = RawTransport::new(stream, request, Arc::clone(&meta));
+    let start = Instant::now();
+    send(stream, &request.bytes)?;
+    let sent = Instant::now();
+    let mut reader = ResponseReader::new(stream, sent);
+    reader.meta.sending = sent.saturating_duration_since(start);
+    let body_start = reader.read_head()?;
     let mut response = Response::default();
-    let mut at_the_start = true;
-    let result = read_body(transport, |piece| {
-        let mut piece = piece;
-        if at_the_start && !meta.lock().unwrap_or_else(PoisonError::into_inner).chunked {
-            piece = without_leading_newlines(piece);
-            at_the_start = piece.is_empty();
-        }
-        match decompressed {
-            Some(limit) => {
-                response.searched =
-                    Some(limit).filter(|limit| response.body.len() + piece.len() > *limit);
-                keep(&mut response.body, piece, limit);
+    if !request.head_only {
+        let mut framing = reader.meta.head.framing(&request.method);
+        let mut is_start = !matches!(framing, Framing::Chunked(_));
+        reader.read_body(&mut framing, body_start, |piece| {
+            let mut piece = piece;
+            if is_start {
+                piece = without_leading_newlines(piece);
+                is_start = piece.is_empty();
             }
-            None => {
-                blank_nuls(piece);
-                search.feed(piece);
-                if keep_body {
-                    keep(&mut response.body, piece, MAX_KEPT);
-                }
-            }
-        }
-    });
-    let mut meta = meta.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(fault) = meta.fault.take() {
-        return Err(fault);
+            take(&mut response, piece, request, &mut search);
+        })?;
     }
-    result.map_err(|why| Fault::Receive(why.to_string()))?;
-    response.meta = std::mem::take(&mut meta);
-    if let Some(limit) = decompressed {
-        match decompress(&response.meta.head, &response.body, limit) {
-            Ok(None) => {}
-            Ok(Some(plain)) => {
-                response.searched = plain.cut.then_some(limit).or(response.searched);
-                response.body = plain.body;
-            }
-            Err(_) => response.damaged = response.meta.end == BodyEnd::Complete,
-        }
-        blank_nuls(&mut response.body);
+    response.meta = reader.meta;
+    if let Some(limit) = request.decompress {
+        decompress_body(&mut response, limit);
         search.feed(&response.body);
     }
     response.matches = search.end();
     Ok(response)
+}
+
+/// Sends the request. Ignores errors other than a timeout. A peer can respond and close the
+/// connection before it has read the whole request, and its response explains more than the error.
+fn send(stream: &mut dyn ByteStream, request: &[u8]) -> Result<(), Fault> {
+    match stream.write_all(request).and_then(|()| stream.flush()) {
+        Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
+        _ => Ok(()),
+    }
+}
+
+/// Searches a piece of the body, and keeps it if the request says so. A compressed body is only
+/// kept, because it can be searched only after it was decompressed.
+fn take(
+    response: &mut Response,
+    piece: &mut [u8],
+    request: &HttpRequest,
+    search: &mut BodySearch<'_>,
+) {
+    match request.decompress {
+        Some(limit) => {
+            response.searched =
+                Some(limit).filter(|limit| response.body.len() + piece.len() > *limit);
+            keep(&mut response.body, piece, limit);
+        }
+        None => {
+            blank_nuls(piece);
+            search.feed(piece);
+            if request.keep_body {
+                keep(&mut response.body, piece, MAX_KEPT);
+            }
+        }
+    }
+}
+
+fn decompress_body(response: &mut Response, limit: usize) {
+    match decompress(&response.meta.head, &response.body, limit) {
+        Ok(None) => {}
+        Ok(Some(plain)) => {
+            response.searched = plain.cut.then_some(limit).or(response.searched);
+            response.body = plain.body;
+        }
+        Err(_) => response.damaged = response.meta.end == BodyEnd::Complete,
+    }
+    blank_nuls(&mut response.body);
 }
 
 /// Removes newlines from the first piece of a body. monitoring-plugins ignores blank lines before
@@ -80,61 +116,4 @@ fn without_leading_newlines(piece: &mut [u8]) -> &mut [u8] {
 fn keep(body: &mut Vec<u8>, piece: &[u8], limit: usize) {
     let room = limit.saturating_sub(body.len());
     body.extend_from_slice(piece.get(..room).unwrap_or(piece));
-}
-
-/// Runs ureq on `transport` and passes each piece of the body to `take`.
-fn read_body(transport: RawTransport, mut take: impl FnMut(&mut [u8])) -> Result<(), ureq::Error> {
-    let config = Config::builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .max_idle_connections(0)
-        .build();
-    let connector = OpenConnector(Mutex::new(Some(transport)));
-    let agent = Agent::with_parts(config, connector, NoResolver);
-    // The URL is irrelevant, because the transport is already connected and sends our own request.
-    let response = agent.get("http://peer/").call()?;
-    let mut body = response.into_body().into_reader();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let count = body.read(&mut piece)?;
-        if count == 0 {
-            return Ok(());
-        }
-        take(piece.get_mut(..count).unwrap_or_default());
-        if count == piece.len() {
-            piece.resize(LARGE_PIECE, 0);
-        }
-    }
-}
-
-/// A connector that returns an already connected transport.
-#[derive(Debug)]
-struct OpenConnector(Mutex<Option<RawTransport>>);
-
-impl Connector<()> for OpenConnector {
-    type Out = RawTransport;
-
-    fn connect(
-        &self,
-        _: &ConnectionDetails<'_>,
-        _: Option<()>,
-    ) -> Result<Option<RawTransport>, ureq::Error> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).take())
-    }
-}
-
-/// A resolver that returns no address, because the transport is already connected.
-#[derive(Debug)]
-struct NoResolver;
-
-impl Resolver for NoResolver {
-    fn resolve(
-        &self,
-        _: &ureq::http::Uri,
-        _: &Config,
-        _: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        Ok(self.empty())
-    }
 }

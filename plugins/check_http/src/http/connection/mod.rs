@@ -1,11 +1,9 @@
-//! Sends one request over an open connection and reads the response.
+//! Sends one request over an open connection and reads its response.
 //!
-//! ureq is the HTTP client and runs on our own transport. The transport sends our own request,
-//! because servers and their filters rely on its exact bytes. It keeps the head as received and
-//! counts the bytes, because users check both. It decodes the framing of the body more tolerantly
-//! than ureq does, and gives ureq a replacement header that ureq accepts.
+//! This is not done by an HTTP library, because servers and their filters rely on the exact bytes
+//! of the request, users check the exact bytes of the response, and real servers deviate from the
+//! RFCs.
 
-mod buffers;
 pub mod exchange;
+mod reader;
 pub mod stream;
-mod transport;
