@@ -39,21 +39,61 @@ pub fn parse_http(text: &str) -> Option<i64> {
     if time.next().is_none() { seconds(year, month, day, clock) } else { None }
 }
 
-/// Parses a certificate date (RFC 5280, section 4.1.2.5): `YYMMDDHHMMSSZ` for 1950 to 2049, or
-/// `YYYYMMDDHHMMSSZ`.
-pub fn parse_certificate(text: &str) -> Option<i64> {
-    let digits = text.strip_suffix('Z')?;
-    let year = digits.get(..digits.len().checked_sub(10)?)?;
-    let pair = |at: usize| number(digits.get(year.len() + 2 * at..year.len() + 2 * at + 2)?);
-    let year = match (year.len(), number(year)?) {
-        (2, short @ 0..50) => short + 2000,
-        (2, short) => short + 1900,
-        (4, year) => year,
-        _ => return None,
+/// Parses a UTCTime: `YYMMDDhhmm[ss]`, followed by `Z` or an offset such as `+0100`. The year is
+/// between 1950 and 2049 (RFC 5280, section 4.1.2.5.1).
+///
+/// RFC 5280 requires the seconds and `Z`. Certificates of old devices have the other forms, which
+/// ASN.1 allows (X.680, section 47).
+pub fn parse_utc_time(text: &str) -> Option<i64> {
+    let (digits, offset) = split_offset(text)?;
+    let (year, rest) = digits.split_at_checked(2)?;
+    let year = match number(year)? {
+        short @ 0..50 => short + 2000,
+        short => short + 1900,
     };
+    if matches!(rest.len(), 8 | 10) { certificate_date(year, rest, offset) } else { None }
+}
+
+/// Parses a GeneralizedTime: `YYYYMMDDhh[mm[ss[.f]]]`, followed by `Z` or an offset. Ignores
+/// fractions of a second.
+///
+/// RFC 5280, section 4.1.2.5.2, requires minutes, seconds and `Z`. X.680, section 46, allows the
+/// other forms.
+pub fn parse_generalized_time(text: &str) -> Option<i64> {
+    let (digits, offset) = split_offset(text)?;
+    let (digits, fraction) = digits.split_once(['.', ',']).unwrap_or((digits, "0"));
+    let (year, rest) = digits.split_at_checked(4)?;
+    let is_valid = match rest.len() {
+        6 | 8 => fraction == "0",
+        10 => !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    };
+    if is_valid { certificate_date(number(year)?, rest, offset) } else { None }
+}
+
+/// Splits a certificate date into its local time and the offset of that time from UTC, in seconds.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(utc) = text.strip_suffix('Z') {
+        return Some((utc, 0));
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(5)?)?;
+    let (sign, offset) = offset.split_at_checked(1)?;
+    let (hours, minutes) = offset.split_at_checked(2)?;
+    let seconds = number(hours)? * 3600 + number(minutes).filter(|minutes| *minutes < 60)? * 60;
+    match sign {
+        "+" => Some((local, seconds)),
+        "-" => Some((local, -seconds)),
+        _ => None,
+    }
+}
+
+/// Parses `MMDDhh[mm[ss]]`, a local time with the offset `offset`.
+fn certificate_date(year: i64, text: &str, offset: i64) -> Option<i64> {
+    // Minutes and seconds that are missing are 0.
+    let pair = |at: usize| text.get(at..at + 2).map_or(Some(0), number);
     let month = pair(0).filter(|month| (1..=12).contains(month))?;
-    let day = pair(1).filter(|day| (1..=31).contains(day))?;
-    seconds(year, month, day, [pair(2)?, pair(3)?, pair(4)?])
+    let day = pair(2).filter(|day| (1..=31).contains(day))?;
+    Some(seconds(year, month, day, [pair(4)?, pair(6)?, pair(8)?])? - offset)
 }
 
 fn seconds(year: i64, month: i64, day: i64, [hour, minute, second]: [i64; 3]) -> Option<i64> {
@@ -69,6 +109,11 @@ fn number(word: &str) -> Option<i64> {
     }
 }
 
+/// Days in 400 years, after which the Gregorian calendar repeats.
+const DAYS_IN_400_YEARS: i64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const DAYS_TO_1970: i64 = 719_468;
+
 /// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts the year
 /// in March, so the leap day is the last day of the year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
@@ -79,20 +124,23 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         + (153 * month + 2) / 5
         + day
         - 1
-        - 719_468
+        - DAYS_TO_1970
 }
 
-/// Returns the year, month and day of the date that is `since` days after 1970-01-01.
+/// Returns the year, month and day of the date that is `since` days after 1970-01-01. The inverse
+/// of [`days`].
 fn civil(since: i64) -> (i64, i64, i64) {
-    let mut year = 1970 + since.div_euclid(366);
-    while days(year + 1, 1, 1) <= since {
-        year += 1;
-    }
-    let mut month = 12;
-    while days(year, month, 1) > since {
-        month -= 1;
-    }
-    (year, month, since - days(year, month, 1) + 1)
+    let days = since + DAYS_TO_1970;
+    let cycle = days.div_euclid(DAYS_IN_400_YEARS);
+    let day = days.rem_euclid(DAYS_IN_400_YEARS);
+    // Without its leap days, every year has 365 days. There is a leap day after every 4 years
+    // (1,460 days), but not after 100 (36,524) and only at the very end of 400.
+    let year = (day - day / 1_460 + day / 36_524 - day / (DAYS_IN_400_YEARS - 1)) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, next_year) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    (400 * cycle + year + next_year, month, day)
 }
 
 #[cfg(test)]
@@ -121,21 +169,50 @@ mod tests {
     }
 
     #[test]
-    fn parses_both_certificate_date_formats() {
-        for text in ["941106084937Z", "19941106084937Z"] {
-            assert_eq!(parse_certificate(text), Some(784_111_777), "{text}");
+    fn parses_every_form_of_certificate_dates() {
+        for text in ["941106084937Z", "941106094937+0100", "941106031937-0530"] {
+            assert_eq!(parse_utc_time(text), Some(784_111_777), "{text}");
         }
+        assert_eq!(parse_utc_time("9411060849Z"), Some(784_111_740));
+        for text in
+            ["19941106084937Z", "19941106084937.5Z", "19941106084937,25Z", "19941106094937+0100"]
+        {
+            assert_eq!(parse_generalized_time(text), Some(784_111_777), "{text}");
+        }
+        assert_eq!(parse_generalized_time("199411060849Z"), Some(784_111_740));
+        assert_eq!(parse_generalized_time("1994110608Z"), Some(784_108_800));
         for text in [
             "",
             "Z",
             "941106084937",
-            "9411060849Z",
+            "94110608Z",
             "941306084937Z",
             "941106250000Z",
             "x41106084937Z",
+            "1994110608.5Z",
+            "19941106084937.Z",
+            "19941106084937.xZ",
             "119941106084937Z",
+            "941106084937+0160",
+            "941106084937*0100",
+            "\u{e4}\u{e4}\u{e4}Z",
         ] {
-            assert_eq!(parse_certificate(text), None, "{text}");
+            assert_eq!(parse_utc_time(text), None, "{text}");
+            assert_eq!(parse_generalized_time(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn formats_all_dates_of_certificates() {
+        for (text, formatted) in [
+            ("00000101000000Z", "Sat Jan  1 00:00:00 0 +0000"),
+            ("00010101000000Z", "Mon Jan  1 00:00:00 1 +0000"),
+            ("15821015120000Z", "Fri Oct 15 12:00:00 1582 +0000"),
+            ("19681231235959Z", "Tue Dec 31 23:59:59 1968 +0000"),
+            ("20000229000000Z", "Tue Feb 29 00:00:00 2000 +0000"),
+            ("99991231235959Z", "Fri Dec 31 23:59:59 9999 +0000"),
+        ] {
+            assert_eq!(parse_generalized_time(text).map(format).as_deref(), Some(formatted));
         }
     }
 
@@ -154,9 +231,17 @@ mod tests {
         }
 
         #[test]
+        fn counts_days_of_every_date(since in -3_000_000i64..3_000_000) {
+            let (year, month, day) = civil(since);
+            prop_assert!((1..=12).contains(&month) && (1..=31).contains(&day));
+            prop_assert_eq!(days(year, month, day), since);
+        }
+
+        #[test]
         fn parses_any_text_without_panic(text in "\\PC{0,40}|[0-9]{0,16}Z") {
             parse_http(&text);
-            parse_certificate(&text);
+            parse_utc_time(&text);
+            parse_generalized_time(&text);
         }
     }
 }

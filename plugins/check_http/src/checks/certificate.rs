@@ -44,8 +44,12 @@ impl PeerCertificate {
             .into_iter()
             .find(|name| name.oid == CN)
             .map(|name| name_of(name.value.tag(), name.value.value()));
-        let not_after = date::parse_certificate(&text::decode(not_after.value()))
-            .ok_or(BadCertificate::Date)?;
+        let text = text::decode(not_after.value());
+        let not_after = match not_after.tag() {
+            Tag::UtcTime => date::parse_utc_time(&text),
+            _ => date::parse_generalized_time(&text),
+        };
+        let not_after = not_after.ok_or(BadCertificate::Date)?;
         Ok(PeerCertificate { common_name, not_after })
     }
 

@@ -71,13 +71,15 @@ impl<'a> ResponseReader<'a> {
                 interim += 1;
                 if interim > MAX_INTERIM {
                     return Err(Fault::LimitExceeded(
-                        "More than 100 interim responses (1xx) before the final response",
+                        "The server sent more than 100 interim responses (1xx) before the final one",
                     ));
                 }
                 (bytes, known) = (rest, 0);
             }
             if bytes.len() > MAX_HEAD {
-                return Err(Fault::LimitExceeded("Header of the response is larger than 1 MiB"));
+                return Err(Fault::LimitExceeded(
+                    "The header of the response is larger than 1 MiB",
+                ));
             }
             known = bytes.len();
         }
