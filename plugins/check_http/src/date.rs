@@ -187,7 +187,6 @@ mod tests {
             "941106084937",
             "94110608Z",
             "941306084937Z",
-            "941106250000Z",
             "x41106084937Z",
             "1994110608.5Z",
             "19941106084937.Z",
@@ -200,6 +199,8 @@ mod tests {
             assert_eq!(parse_utc_time(text), None, "{text}");
             assert_eq!(parse_generalized_time(text), None, "{text}");
         }
+        assert_eq!(parse_utc_time("941106250000Z"), None);
+        assert_eq!(parse_generalized_time("19941106250000Z"), None);
     }
 
     #[test]
