@@ -44,8 +44,8 @@ pub fn findings(
     } else if response.meta.received < size.min {
         found.push((State::Warning, format!("page size {} too small", response.meta.received)));
     }
-    if response.damaged {
-        found.push((State::Critical, "body cannot be decompressed".into()));
+    if let Some(why) = &response.undecodable {
+        found.push((State::Critical, why.to_string()));
     }
     if let BodyEnd::Short(missing) = response.meta.end {
         found.push((State::Critical, format!("body is incomplete, {missing} bytes are missing")));

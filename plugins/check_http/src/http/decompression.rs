@@ -7,15 +7,25 @@ use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
 
-use crate::http::response::ResponseHead;
+use crate::text;
+
+/// How many characters of an unsupported coding are shown.
+const MAX_SHOWN_CODING: usize = 40;
 
 /// Request header line that accepts compressed bodies.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
-/// The body cannot be decompressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body cannot be decompressed")]
-pub struct DamagedBody;
+/// Why a body cannot be decompressed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum UndecodableBody {
+    /// The compressed data are damaged or truncated.
+    #[error("body cannot be decompressed")]
+    Damaged,
+    /// The server used a coding that the request did not accept, such as `br`, or several codings.
+    /// Holds the value of the Content-Encoding header, shortened to 40 characters.
+    #[error("body cannot be decompressed, its coding is '{0}'")]
+    Unsupported(String),
+}
 
 /// A decompressed body. It may have been cut at the limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,27 +36,34 @@ pub struct Decompressed {
     pub cut: bool,
 }
 
-/// Decompresses `body` if the Content-Encoding header says that it is compressed. Otherwise returns
-/// `None`.
+/// Decompresses `body` if `codings`, the values of the Content-Encoding header, say that it is
+/// compressed. Otherwise returns `None`.
+///
+/// # Errors
+/// Fails if the data are damaged or the coding is not supported.
 pub fn decompress(
-    head: &ResponseHead,
+    codings: &[Vec<u8>],
     body: &[u8],
     limit: usize,
-) -> Result<Option<Decompressed>, DamagedBody> {
-    let coding = head.values("Content-Encoding").pop().unwrap_or_default().to_ascii_lowercase();
+) -> Result<Option<Decompressed>, UndecodableBody> {
+    let coding = codings.join(&b","[..]).to_ascii_lowercase();
     let result = match coding.as_slice() {
         b"gzip" | b"x-gzip" => {
-            decompress_to_vec_with_limit(deflated(body).ok_or(DamagedBody)?, limit)
+            decompress_to_vec_with_limit(deflated(body).ok_or(UndecodableBody::Damaged)?, limit)
         }
         b"deflate" => zlib_or_raw(body, limit),
-        _ => return Ok(None),
+        b"" | b"identity" => return Ok(None),
+        _ => {
+            let coding = text::decode(&coding).chars().take(MAX_SHOWN_CODING).collect();
+            return Err(UndecodableBody::Unsupported(coding));
+        }
     };
     match result {
         Ok(body) => Ok(Some(Decompressed { body, cut: false })),
         Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
             Ok(Some(Decompressed { body: cut.output, cut: true }))
         }
-        Err(_) => Err(DamagedBody),
+        Err(_) => Err(UndecodableBody::Damaged),
     }
 }
 
@@ -91,9 +108,13 @@ mod tests {
     use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
     use proptest::prelude::*;
 
-    fn plain(coding: &str, body: &[u8], limit: usize) -> Result<Option<Decompressed>, DamagedBody> {
-        let head = format!("HTTP/1.1 200 OK\r\nContent-Encoding: {coding}\r\n");
-        decompress(&ResponseHead::new(head.as_bytes()), body, limit)
+    fn plain(
+        coding: &str,
+        body: &[u8],
+        limit: usize,
+    ) -> Result<Option<Decompressed>, UndecodableBody> {
+        let codings: Vec<_> = coding.split(';').map(|coding| coding.as_bytes().to_vec()).collect();
+        decompress(&codings, body, limit)
     }
 
     fn gzip(flags: u8, extra: &[u8], plain: &[u8]) -> Vec<u8> {
@@ -112,8 +133,21 @@ mod tests {
             let hello = Decompressed { body: b"hello".to_vec(), cut: false };
             assert_eq!(plain(coding, &body, 99), Ok(Some(hello)), "{coding}");
         }
-        assert_eq!(plain("identity", b"hello", 99), Ok(None));
-        assert_eq!(plain("gzip", b"hello", 99), Err(DamagedBody));
+        for coding in ["", "identity", "Identity"] {
+            assert_eq!(plain(coding, b"hello", 99), Ok(None), "{coding}");
+        }
+        assert_eq!(plain("gzip", b"hello", 99), Err(UndecodableBody::Damaged));
+    }
+
+    #[test]
+    fn rejects_codings_that_were_not_requested() {
+        let body = gzip(0, b"", b"hello");
+        for (coding, shown) in
+            [("br", "br"), ("ZSTD", "zstd"), ("gzip, gzip", "gzip, gzip"), ("br;gzip", "br,gzip")]
+        {
+            let unsupported = UndecodableBody::Unsupported(shown.into());
+            assert_eq!(plain(coding, &body, 99), Err(unsupported), "{coding}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::decompression::UndecodableBody;
 use super::framing::{BodyEnd, ChunkState, Framing};
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
@@ -26,8 +27,8 @@ pub struct Response {
     pub matches: BodyMatches,
     /// How many bytes were searched. Set only if the body was cut at the decompression limit.
     pub searched: Option<usize>,
-    /// Whether the body is compressed but cannot be decompressed.
-    pub damaged: bool,
+    /// Why the body could not be decompressed. `None` if it could be, or is not compressed.
+    pub undecodable: Option<UndecodableBody>,
 }
 
 /// Head of a response, and what was measured during the exchange.

@@ -95,13 +95,17 @@ fn take(
 }
 
 fn decompress_body(response: &mut Response, limit: usize) {
-    match decompress(&response.meta.head, &response.body, limit) {
+    let codings = response.meta.head.values("Content-Encoding");
+    match decompress(&codings, &response.body, limit) {
         Ok(None) => {}
         Ok(Some(plain)) => {
             response.searched = plain.cut.then_some(limit).or(response.searched);
             response.body = plain.body;
         }
-        Err(_) => response.damaged = response.meta.end == BodyEnd::Complete,
+        // A truncated body has a fault of its own.
+        Err(why) => {
+            response.undecodable = Some(why).filter(|_| response.meta.end == BodyEnd::Complete);
+        }
     }
     blank_nuls(&mut response.body);
 }
