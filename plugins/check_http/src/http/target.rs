@@ -56,7 +56,8 @@ impl HttpTarget {
     /// Returns the value of the Host header, or `None` without a host name. The value contains the
     /// port unless it is the scheme's default.
     pub fn host_header(&self) -> Option<String> {
-        let host = bracketed(self.host.as_deref()?);
+        let host = Self::without_brackets(self.host.as_deref()?);
+        let host = bracketed(Self::split_zone(host).0);
         let (port, default) = (self.virtual_port, if self.tls { 443 } else { 80 });
         Some(if port == default { host.into_owned() } else { format!("{host}:{port}") })
     }
@@ -81,6 +82,15 @@ impl HttpTarget {
     /// Removes the brackets that an IPv6 address needs before a port.
     pub fn without_brackets(name: &str) -> &str {
         name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
+    }
+
+    /// Splits an IPv6 address with a zone, such as `fe80::1%eth0` (RFC 4007, section 11). The zone
+    /// has a meaning only on this machine and is not sent to the server (RFC 6874, section 4).
+    pub fn split_zone(name: &str) -> (&str, Option<&str>) {
+        match name.split_once('%') {
+            Some((address, zone)) if address.contains(':') => (address, Some(zone)),
+            _ => (name, None),
+        }
     }
 }
 

@@ -4,15 +4,17 @@
 //! lists other sources, we run `getent`, which loads glibc's modules (sss, mdns, myhostname, …).
 
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketType};
 
 use crate::deadline::Deadline;
 use crate::fault::{Fault, is_shortage};
+use crate::http::target::HttpTarget;
 use crate::text;
 
 const NOT_KNOWN: &str = "Name or service not known";
@@ -38,13 +40,9 @@ pub fn addresses(
     family: Option<Family>,
     deadline: &Deadline,
 ) -> Result<Vec<SocketAddr>, Fault> {
-    if let Ok(address) = name.parse::<IpAddr>() {
-        let fits = is_of(family, &address);
-        return if fits {
-            Ok(vec![SocketAddr::new(address, port)])
-        } else {
-            Err(Fault::Name(WRONG_FAMILY))
-        };
+    if let Some(address) = literal(name, port) {
+        let fits = is_of(family, &address.ip());
+        return if fits { Ok(vec![address]) } else { Err(Fault::Name(WRONG_FAMILY)) };
     }
     let order = if cfg!(target_env = "musl") { lookup_order(deadline) } else { LookupOrder::Libc };
     let mut found = match hosts(name, port, deadline)
@@ -58,6 +56,23 @@ pub fn addresses(
     };
     found.retain(|address| is_of(family, &address.ip()));
     if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
+}
+
+/// Parses an address. An IPv6 address can have a zone, which is the name or number of an interface
+/// (RFC 4007, section 11).
+fn literal(text: &str, port: u16) -> Option<SocketAddr> {
+    match HttpTarget::split_zone(text) {
+        (address, None) => Some(SocketAddr::new(address.parse().ok()?, port)),
+        (address, Some(zone)) => {
+            let interface = zone.parse().ok().or_else(|| interface_index(zone))?;
+            Some(SocketAddrV6::new(address.parse().ok()?, port, 0, interface).into())
+        }
+    }
+}
+
+fn interface_index(name: &str) -> Option<u32> {
+    let any = net::socket(AddressFamily::INET6, SocketType::DGRAM, None).ok()?;
+    net::netdevice::name_to_index(any, name).ok()
 }
 
 fn is_of(family: Option<Family>, address: &IpAddr) -> bool {

@@ -60,10 +60,10 @@ impl<'a> CheckContext<'a> {
             let stream = Box::new(socket);
             return Ok(OpenConnection { stream, chain: Vec::new(), times, agreed: None });
         }
-        let name = Some(HttpTarget::without_brackets(target.name()))
-            .filter(|_| spec.tls.sni && target.host.is_some());
-        let verified = spec.tls.ca_bundle.is_some();
-        let name = name.or(Some(target.address.as_str()).filter(|_| verified));
+        let host = target.host.as_deref().filter(|_| spec.tls.sni);
+        let verified = Some(target.address.as_str()).filter(|_| spec.tls.ca_bundle.is_some());
+        let name = host.or(verified).map(HttpTarget::without_brackets);
+        let name = name.map(|name| HttpTarget::split_zone(name).0);
         let tls = (self.handshake)(socket, &spec.tls, name)?;
         times.tls = Some(self.deadline.elapsed().saturating_sub(connected));
         let agreed = Some(tls.agreed);
