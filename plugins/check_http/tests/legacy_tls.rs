@@ -140,6 +140,80 @@ fn openssl_has_the_last_word_on_trust() {
 }
 
 #[test]
+fn trusts_server_certificate_in_the_bundle() {
+    let authority = Certificate::new("authority", 60);
+    let certificate = Certificate::signed("DNS:h.example", 60, &authority);
+    let server = TlsServer::new(&certificate, &[]);
+    let bundle = certificate.certificate();
+    let trusted = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &bundle]);
+    assert_eq!(trusted.code, Some(0), "{}", trusted.text);
+    let other = TlsServer::new(&Certificate::signed("DNS:h.example", 60, &authority), &[]);
+    let untrusted = other.run(PROGRAM, &["-H", "h.example", "--ca-cert", &bundle]);
+    assert_eq!(untrusted.code, Some(2), "{}", untrusted.text);
+}
+
+#[test]
+fn sends_names_that_rustls_rejects() {
+    for name in ["shop-.example", "-shop.example", "under_score-.example"] {
+        let other = Certificate::new("other.example", 60);
+        let server = TlsServer::naming(&Certificate::new("default.example", 60), name, &other);
+        let named = server.run(PROGRAM, &["-H", name, "--sni", "-C", "1"]);
+        assert!(named.text.contains("'other.example'"), "{name}: {}", named.text);
+    }
+}
+
+/// Ends Apache when a test ends.
+struct Apache(std::process::Child);
+
+impl Drop for Apache {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "needs: root, apache2"]
+fn takes_part_in_renegotiation() {
+    // Apache requests a client certificate for one part of the site. In TLS 1.2, this is a
+    // renegotiation, which rustls refuses.
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = Certificate::new("web.example", 60);
+    let (root, port) = (folder.path(), testkit::free_port());
+    std::fs::write(root.join("page"), "hello").unwrap();
+    let modules: String = ["mpm_event", "authz_core", "ssl"]
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .concat();
+    let configuration = format!(
+        "ServerRoot {root}\nDefaultRuntimeDir {root}\nMutex file:{root}\nPidFile pid\n\
+         ErrorLog error.log\nServerName web.example\n{modules}\
+         Listen 127.0.0.1:{port}\nDocumentRoot {root}\nSSLEngine on\nSSLProtocol TLSv1.2\n\
+         SSLCertificateFile {certificate}\nSSLCertificateKeyFile {key}\n\
+         SSLCACertificateFile {certificate}\n\
+         <Location /page>\nSSLVerifyClient optional\n</Location>\n",
+        root = root.display(),
+        certificate = certificate.certificate(),
+        key = certificate.key(),
+    );
+    let file = root.join("apache.conf");
+    std::fs::write(&file, configuration).unwrap();
+    let apache = std::process::Command::new("/usr/sbin/apache2")
+        .args(["-X", "-f"])
+        .arg(&file)
+        .spawn()
+        .unwrap();
+    let _apache = Apache(apache);
+    let port = port.to_string();
+    let options = ["-I", "127.0.0.1", "-p", &port, "-S", "-u", "/page", "-s", "hello"];
+    let is_up = || std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok();
+    while !is_up() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let run = support::run(PROGRAM, &options);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
 fn honours_trust_settings_of_certificates() {
     let authority = Certificate::new("authority", 60);
     let server = TlsServer::new(&Certificate::signed("DNS:h.example", 60, &authority), &[]);

@@ -233,6 +233,24 @@ fn decompresses_bodies_on_request() {
 }
 
 #[test]
+fn undecodable_body_satisfies_no_condition() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n\x0b\x02hello\x03";
+    let options = ["-r", "error", "--invert-regex", "--enable-automatic-decompression"];
+    ends(answer, &options, 2, " - body cannot be decompressed, its coding is 'br' - ");
+}
+
+#[test]
+fn connects_to_addresses_with_a_zone() {
+    let server = Server::on("::1", &[OK]);
+    let (one, port) = ("::1%lo", server.port.to_string());
+    let run = support::run(PROGRAM, &["-H", one, "-p", &port]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert!(server.requests()[0].contains("\r\nHost: [::1]:"), "{:?}", server.requests());
+    let missing = support::run(PROGRAM, &["-H", "::1%nosuchzone", "-p", &port]);
+    assert_ne!(missing.code, Some(0), "{missing:?}");
+}
+
+#[test]
 fn checks_json_bodies() {
     let answer = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n{\"status\":\"up\",\"depth\":17}";
     let (run, _) = check(

@@ -141,7 +141,7 @@ impl<'a> ResponseReader<'a> {
         }
         meta.last_byte = since;
         match result {
-            Ok(0) if meta.received == 0 => Err(Fault::NoData),
+            Ok(0) if meta.received == 0 => Err(self.stream.no_data()),
             Ok(count) => {
                 meta.received += count as u64;
                 Ok(count)
@@ -162,7 +162,7 @@ impl<'a> ResponseReader<'a> {
                         | ErrorKind::Other
                 ) =>
             {
-                Err(Fault::NoData)
+                Err(self.stream.no_data())
             }
             Err(why) => Err(Fault::Receive(text::io_error(&why))),
         }

@@ -13,6 +13,7 @@ use openssl::ssl::{
     HandshakeError, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode, SslVersion,
 };
 use openssl::x509::X509VerifyResult;
+use openssl::x509::verify::X509VerifyFlags;
 
 use super::{TlsConnection, TlsSpec, TlsVersion};
 use crate::fault::{Fault, TlsFault};
@@ -65,6 +66,9 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
         // Verifying a weaker certificate would prove nothing, because it could be forged.
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
+        // Trust every certificate in the bundle, even if it is not self-signed. A user who passes
+        // the server's own certificate wants exactly this certificate (X509_VERIFY_PARAM_set_flags).
+        builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     } else {
         builder.set_security_level(0);
         builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;

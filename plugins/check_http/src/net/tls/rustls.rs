@@ -1,6 +1,6 @@
 //! TLS with rustls, which supports TLS 1.2 and 1.3 with modern ciphers.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read, Write};
 use std::sync::Arc;
 
 use rustls::client::Resumption;
@@ -10,8 +10,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
-    SignatureScheme, StreamOwned,
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, ProtocolVersion,
+    RootCertStore, SignatureScheme, StreamOwned,
 };
 
 use super::pem::PemFile;
@@ -28,10 +28,15 @@ pub fn handshake(
     name: Option<&str>,
 ) -> Result<TlsConnection, Fault> {
     let config = config(spec)?;
-    // rustls requires a name. If there is none, pass an address, because rustls never sends an
-    // address in SNI (RFC 6066, section 3).
-    let unnamed = ServerName::from(std::net::IpAddr::from([0, 0, 0, 0]));
-    let name = name.and_then(|name| ServerName::try_from(name.to_owned()).ok()).unwrap_or(unnamed);
+    let name = match name {
+        // rustls rejects names that are not valid in DNS, such as `shop-.example`. Some servers use
+        // them, and OpenSSL sends them.
+        Some(name) => ServerName::try_from(name.to_owned())
+            .map_err(|_| try_openssl(format!("'{name}' is not a valid DNS name")))?,
+        // rustls requires a name. Pass an address, because rustls never sends an address in SNI
+        // (RFC 6066, section 3).
+        None => ServerName::from(std::net::IpAddr::from([0, 0, 0, 0])),
+    };
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(refused)?;
     while connection.is_handshaking() {
         connection.complete_io(&mut socket).map_err(interrupted)?;
@@ -45,6 +50,7 @@ pub fn handshake(
         .and_then(|suite| suite.suite().as_str())
         .unwrap_or("unknown");
     let agreed = format!("{version} {suite}");
+    let socket = MonitoredSocket { socket, has_read: false, has_replied: false };
     Ok(TlsConnection { stream: Box::new(StreamOwned::new(connection, socket)), chain, agreed })
 }
 
@@ -108,10 +114,48 @@ fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     }
 }
 
-impl ByteStream for StreamOwned<ClientConnection, Socket> {
+/// The socket below TLS. It shows whether rustls replied to a message of the server while it read
+/// the response.
+#[derive(Debug)]
+struct MonitoredSocket {
+    socket: Socket,
+    has_read: bool,
+    has_replied: bool,
+}
+
+impl Read for MonitoredSocket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.has_read = true;
+        self.socket.read(buffer)
+    }
+}
+
+impl Write for MonitoredSocket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_replied = self.has_read;
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl ByteStream for StreamOwned<ClientConnection, MonitoredSocket> {
     fn close(&mut self) {
         self.conn.send_close_notify();
         let _ = self.conn.write_tls(&mut self.sock);
+    }
+
+    // In TLS 1.2, rustls replies only to a request for a renegotiation, which it refuses (RFC 5246,
+    // section 7.4.1.1). Servers request it if only a part of the site needs a client certificate,
+    // and they have not processed our request yet.
+    fn no_data(&self) -> Fault {
+        if self.sock.has_replied && self.conn.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
+            try_openssl("the server requested a TLS renegotiation".into())
+        } else {
+            Fault::NoData
+        }
     }
 }
 
@@ -155,7 +199,7 @@ impl ServerCertVerifier for AcceptAnything {
     }
 }
 
-fn interrupted(error: std::io::Error) -> Fault {
+fn interrupted(error: io::Error) -> Fault {
     if error.kind() == ErrorKind::TimedOut {
         return Fault::Timeout;
     }
