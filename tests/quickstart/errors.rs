@@ -173,7 +173,7 @@ fn printed_script_sets_a_host_up() {
     assert!(done, "{screen}");
     let (done, _) = site.server.typed("sudo repairctl trust web1");
     let (_, doctor) = site.server.typed("sudo repairctl doctor web1");
-    assert!(done && doctor.contains("httpd: its program is there, and sudo lets"), "{doctor}");
+    assert!(done && doctor.contains("httpd: its program exists, and sudo lets"), "{doctor}");
 }
 
 /// Nagios accepts almost any host name, so a fix must quote it for the shell.

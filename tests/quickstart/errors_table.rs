@@ -254,7 +254,7 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),
     ("is revoked by {place}", "a fix of doctor, pasted by its tests"),
     ("whether sudo lets this account run", "has no command"),
-    ("its program is there, and sudo lets the account", "reports success"),
+    ("its program exists, and sudo lets the gate's account", "reports success"),
     ("too old to check the sudo rule", "has no command"),
     ("under which options sudo runs", "has no command"),
     ("whether sudo requires a terminal", "has no command"),

@@ -184,7 +184,7 @@ fn advises_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run this as Nagios' user, or, as yourself: sudo /");
+    told("run the command as Nagios' user, or with sudo, as yourself: sudo /");
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn doctor_names_each_ledger_file_that_nagios_cannot_use() {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
-        assert_eq!(found["text"], format!("{} is not writable by this user", file.display()));
+        assert_eq!(found["text"], format!("this user cannot write to {}", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
             fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
