@@ -94,7 +94,10 @@ fn advises_to_verify_the_host_when_algorithms_differ() {
         "{check} {text}"
     );
     assert!(
-        fix.starts_with("find out whether web1 was reinstalled; only if it was, replace its recorded key, as root: "),
+        fix.starts_with(
+            "find out whether web1 was reinstalled; only if it was, replace its recorded key, as \
+             root: "
+        ),
         "{fix}"
     );
 }

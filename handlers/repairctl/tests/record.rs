@@ -354,7 +354,7 @@ fn init_refuses_a_public_key_without_its_private_key() {
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
     let Said { code, err, .. } = site.said_to(0, &words);
     assert!(
-        code == 3 && err.contains("id_ed25519.pub exists without its private key"),
+        code == 3 && err.contains("id_ed25519.pub exists, but its private key"),
         "{code} {err}"
     );
     fs::remove_file(site.at("id_ed25519.pub")).unwrap();
