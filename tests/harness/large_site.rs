@@ -149,7 +149,7 @@ impl LargeSite {
         let trust = self.ctl("trust", "100 ms, 10 MB", trust, "refused");
         let doctor = self.ctl("doctor of one host", "100 ms, 10 MB", doctor, "1 host:");
         vec![
-            self.ctl("lint", "2 s, 200 MB", lint, "nothing found in"),
+            self.ctl("lint", "2 s, 200 MB", lint, "no problems found in"),
             self.ctl("replay --objects", "2 s, 200 MB", replay, "1 lines in 1 log"),
             self.ctl("replay", "600 MB/s", log, "assumed to heal"),
             CostRow { code: 1, ..doctor },
