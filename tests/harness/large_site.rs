@@ -117,8 +117,12 @@ impl LargeSite {
         // Also run the command on a terminal, where it prints the number of refusals as well.
         let line = history.words.join(" ");
         let on_terminal = ["script", "-qec", &line, "/dev/null"].map(str::to_owned).into();
-        let terminal =
-            self.row("history on a terminal", "200 ms", "repairctl", "Refused, of the newest");
+        let terminal = self.row(
+            "history on a terminal",
+            "200 ms",
+            "repairctl",
+            "To list them, pass --refused",
+        );
         let status = self.ctl("status", "200 ms", "status", "the breaker is open");
         vec![
             CostRow { code: 2, ..check },

@@ -230,10 +230,12 @@ fn names_who_set_the_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
-    assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
+    assert!(!narrower.out.contains("replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("Replaces: paused by root until it is resumed: storage migration"),
+        out.contains(
+            "It replaces this pause: paused by root until it is resumed: storage migration"
+        ),
         "{out}"
     );
 }
