@@ -59,8 +59,8 @@ impl FixContext<'_> {
                 )
             }
             OwnPolicy => format!(
-                "move the policy to a directory that only root can change, and set its group to \
-                 {group} and its mode to 640"
+                "move the policy to a directory that only root can change, with group {group} and \
+                 mode 640"
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
@@ -75,20 +75,15 @@ impl FixContext<'_> {
                     path(&place)
                 ))
                 .into(),
-                _ => format!("change the file's owner or mode, so that {user} can use the file")
-                    .into(),
+                _ => format!("change the file's owner or mode so that {user} can use it").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
             CorrectHost => "correct the host's name".into(),
             EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
             EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
             RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
-            MatchNagiosCfg => {
-                "change the policy so that it names the same file as nagios.cfg".into()
-            }
-            InstallVerify => "install the missing program, or add its directory to plugin_path in \
-                              the policy"
-                .into(),
+            MatchNagiosCfg => "name the same file in the policy as in nagios.cfg".into(),
+            InstallVerify => "install the program, or add its directory to plugin_path".into(),
             InstallLocalRung => "install the rung's program, or make it executable".into(),
             InstallWorker => "reinstall the package nagios-selfheal".into(),
             MakeKey { host } => self.make_key(host),
@@ -97,13 +92,13 @@ impl FixContext<'_> {
                     Paste::here(format!("chown {user} {0} && chmod 600 {0}", path(&key))).into()
                 }
                 _ => format!(
-                    "move the key to a directory that only root can change, and set its owner to \
-                     {user} and its mode to 0600"
+                    "move the key to a directory that only root can change, with owner {user} and \
+                     mode 0600"
                 )
                 .into(),
             },
             PassphraseFile => "write the key's passphrase to a file with mode 0600, and set \
-                               ssh.passphrase_file in the policy to the path of this file"
+                               ssh.passphrase_file to its path"
                 .into(),
             NamePrivateKey => "set ssh.key in the policy to the path of the private key".into(),
             MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
@@ -115,9 +110,9 @@ impl FixContext<'_> {
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to the definition of a \
                       service, and restart Nagios"
                 .into(),
-            AddRepair => "add the missing repair to the policy, or correct its name in the line \
-                          _REPAIR"
-                .into(),
+            AddRepair => {
+                "add the missing repair to the policy, or correct the name after _REPAIR".into()
+            }
             EnableSweep => Paste::here(format!("systemctl enable --now {SWEEP_TIMER}")).into(),
             AddSweepTimer => format!(
                 "install the package nagios-selfheal, or let cron run this command as {user}: \
@@ -132,9 +127,7 @@ impl FixContext<'_> {
     fn for_ledger(&self, fix: &ServerFix) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         let directory = self.place(&SiteFile::Ledger).and_then(|file| Some(file.parent()?.into()));
-        let Some::<PathBuf>(directory) = directory else {
-            return "correct the policy first".into();
-        };
+        let Some::<PathBuf>(directory) = directory else { return "fix the policy first".into() };
         let is_roots = roots_alone(&directory);
         let directory = path(&directory);
         let make = format!("install -d -o {user} -g {group} -m 750 {directory}");
@@ -161,8 +154,7 @@ impl FixContext<'_> {
                     .into()
             }
             _ => Advice::then(
-                "check that nobody has forged the history in the ledger, and then take away the \
-                 access of other accounts",
+                "check the ledger's history, and then lock other accounts out",
                 Paste::here(format!(
                     "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
                      g-w,o= {directory}"
@@ -203,8 +195,7 @@ impl FixContext<'_> {
                     )),
                 )
             }
-            _ => "set ssh.key in the policy to a path in a directory that only root can change"
-                .into(),
+            _ => "set ssh.key to a path in a directory that only root can change".into(),
         }
     }
 
@@ -269,17 +260,11 @@ impl FixContext<'_> {
             )
             .into(),
             Replace => Advice::then(
-                format!(
-                    "find out whether {host} was reinstalled; only if it was, replace its recorded \
-                     key"
-                ),
+                format!("find out whether {host} was reinstalled; only then replace its key"),
                 ours(&format!("trust {host} --replace")),
             ),
             CompareKey => Advice::then(
-                format!(
-                    "read sshd's log on {host}, and then compare the host's key with the recorded \
-                     one"
-                ),
+                format!("read sshd's log on {host}, and then compare the host's key"),
                 trust(),
             ),
             AuthorizedKeys if user == "repair" => self.set_up(host).into(),
@@ -325,9 +310,7 @@ impl FixContext<'_> {
                     .into()
             }
             KeyFirst => "fix the key first, as described under 'this server' above".into(),
-            StartAgent => "start ssh-agent in Nagios' environment, or use a key file instead of \
-                           the agent"
-                .into(),
+            StartAgent => "start ssh-agent in Nagios' environment, or use a key file".into(),
             KeepTime => format!(
                 "synchronise the clock of {host}, for example with chrony or systemd-timesyncd"
             )
@@ -373,10 +356,8 @@ impl FixContext<'_> {
     }
 
     fn key_line(&self, host: &str) -> String {
-        self.route(host).map_or_else(
-            || "the line that repairctl init prints".into(),
-            |route| gate_setup::key_line(&route.key),
-        )
+        self.route(host)
+            .map_or_else(|| "(see repairctl init)".into(), |route| gate_setup::key_line(&route.key))
     }
 }
 
