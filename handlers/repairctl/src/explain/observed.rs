@@ -90,7 +90,10 @@ impl ObservedObject<'_> {
         let known = match self.status_file {
             Some(file) => {
                 let services = status_file::services(file, &self.args.host).unwrap_or_default();
-                format!("{}; correct the name", object.is_unknown(services.as_deref()))
+                format!(
+                    "{unknown}; correct the name",
+                    unknown = object.is_unknown(services.as_deref())
+                )
             }
             None => "the state is unknown, because the policy has no \"status_file\"; add it to \
                      the policy"

@@ -125,13 +125,13 @@ fn tiles(figures: &Figures) -> String {
         tile("Median time to heal", medians, &slow),
     ];
     format!(
-        "<dl class=\"tiles\">\n{}</dl>\n\
+        "<dl class=\"tiles\">\n\
+         {tiles}</dl>\n\
          <p class=\"note\">A page counts as saved if the fault was healed while its state was \
          SOFT, before Nagios notified anyone, and if the same service was not repaired again \
          within the policy's <code>relapse</code>. A fault that was healed in a HARD state does \
-         not count, because Nagios had already notified \
-         people.</p>\n",
-        tiles.concat()
+         not count, because Nagios had already notified people.</p>\n",
+        tiles = tiles.concat()
     )
 }
 
