@@ -148,13 +148,13 @@ fn print_next_steps(
     let file = file.unwrap_or_else(|| "nagios.cfg".into());
     out.line("\nNext steps:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
-        out.line("  1. add to each service that needs this repair:");
+        out.line("  1. add these lines to each service that needs this repair:");
     } else {
-        out.line(format!("  1. add to {}:", file.display()));
+        out.line(format!("  1. add these lines to {}:", file.display()));
         for name in ["commands.cfg", "templates.cfg"] {
             out.line(format!("       cfg_file={}", share.join(name).display()));
         }
-        out.line("     and to each service that needs this repair:");
+        out.line("     and these lines to each service that needs this repair:");
     }
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));

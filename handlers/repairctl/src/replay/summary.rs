@@ -123,13 +123,18 @@ impl Summary<'_> {
         for (code, count) in &counts.refused {
             row(out, &format!("  {code}"), *count, "");
         }
-        row(out, "no repair due", counts.not_called_for.values().sum(), "other calls");
+        row(
+            out,
+            "no repair due",
+            counts.not_called_for.values().sum(),
+            "events that did not call for a repair",
+        );
         for (code, count) in &counts.not_called_for {
             row(out, &format!("  {code}"), *count, "");
         }
         row(out, "problem notifications", total.pages, "that Nagios sent about these objects");
         if self.options.assume == Assume::Heals {
-            row(out, "  would not have been sent", total.saved, "");
+            row(out, "  prevented by a repair", total.saved, "");
         }
         self.list(out);
     }
