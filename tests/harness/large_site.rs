@@ -117,8 +117,12 @@ impl LargeSite {
         // Also run the command on a terminal, where it prints the number of refusals as well.
         let line = history.words.join(" ");
         let on_terminal = ["script", "-qec", &line, "/dev/null"].map(str::to_owned).into();
-        let terminal =
-            self.row("history on a terminal", "200 ms", "repairctl", "Refused, of the newest");
+        let terminal = self.row(
+            "history on a terminal",
+            "200 ms",
+            "repairctl",
+            "To list them, pass --refused",
+        );
         let status = self.ctl("status", "200 ms", "status", "the breaker is open");
         vec![
             CostRow { code: 2, ..check },
@@ -149,7 +153,7 @@ impl LargeSite {
         let trust = self.ctl("trust", "100 ms, 10 MB", trust, "refused");
         let doctor = self.ctl("doctor of one host", "100 ms, 10 MB", doctor, "1 host:");
         vec![
-            self.ctl("lint", "2 s, 200 MB", lint, "nothing found in"),
+            self.ctl("lint", "2 s, 200 MB", lint, "no problems found in"),
             self.ctl("replay --objects", "2 s, 200 MB", replay, "1 lines in 1 log"),
             self.ctl("replay", "600 MB/s", log, "assumed to heal"),
             CostRow { code: 1, ..doctor },

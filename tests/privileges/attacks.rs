@@ -347,7 +347,10 @@ fn root_ignores_files_that_others_can_change() {
         .unwrap();
     let text = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(
-        text.contains(&format!("running as uid {}, but Nagios runs as daemon", site.nagios.uid)),
+        text.contains(&format!(
+            "doctor runs as uid {}, but Nagios runs as daemon",
+            site.nagios.uid
+        )),
         "{text}"
     );
 }

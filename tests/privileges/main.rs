@@ -232,9 +232,12 @@ fn trust_as_root_writes_roots_known_hosts() {
     let (key, print) = (web.host_key("ed25519"), fingerprint(&site, &web));
     let words = ["trust", "web1", "--fingerprint", &print];
     let by_nagios = site.ctl(Some(&site.nagios), &words);
-    assert!(by_nagios.code == 3 && by_nagios.err.contains("try it as root"), "{by_nagios:?}");
+    assert!(
+        by_nagios.code == 3 && by_nagios.err.contains("run the command as root"),
+        "{by_nagios:?}"
+    );
     let by_root = site.ctl(None, &words);
-    assert!(by_root.code == 0 && by_root.out.contains("Recorded in "), "{by_root:?}");
+    assert!(by_root.code == 0 && by_root.out.contains("Recorded the key in "), "{by_root:?}");
     let file = site.place.at("etc/known_hosts");
     assert_eq!(
         fs::read_to_string(&file).unwrap().trim_end(),

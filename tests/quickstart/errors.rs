@@ -164,7 +164,7 @@ fn printed_script_sets_a_host_up() {
     let (_, script) = shown.split_once("\n(\n").unwrap();
     let (script, _) = script.split_once("\n)\n").unwrap();
     assert!(
-        done && shown.contains("copy /usr/libexec/nagios-selfheal/repair_gate there"),
+        done && shown.contains("copy\n/usr/libexec/nagios-selfheal/repair_gate to "),
         "{shown}"
     );
     site.web1.must("install -D -m 755 -t /usr/libexec/nagios-selfheal /parts/repair_gate");
@@ -173,7 +173,7 @@ fn printed_script_sets_a_host_up() {
     assert!(done, "{screen}");
     let (done, _) = site.server.typed("sudo repairctl trust web1");
     let (_, doctor) = site.server.typed("sudo repairctl doctor web1");
-    assert!(done && doctor.contains("httpd: its program is there, and sudo lets"), "{doctor}");
+    assert!(done && doctor.contains("httpd: its program exists, and sudo lets"), "{doctor}");
 }
 
 /// Nagios accepts almost any host name, so a fix must quote it for the shell.

@@ -58,7 +58,10 @@ fn quick_start_of_readme_heals_apache() {
     let screen = site.follow_readme();
     // init must have described each change in advance, and trust must have asked before it recorded
     // a key.
-    assert!(screen.contains("Do this on web1?") && screen.contains("Is it the same?"), "{screen}");
+    assert!(
+        screen.contains("Run this script on web1?") && screen.contains("Is the key the same?"),
+        "{screen}"
+    );
     assert!(screen.contains(": all is well"), "{screen}");
     assert!(screen.contains("WOULD REPAIR web1/HTTP"), "{screen}");
     site.wait_until_nagios_has_healed_apache();

@@ -65,7 +65,7 @@ fn adds_second_repair_with_ssh_of_admin() {
     let (done, shown) = site.server.typed(second);
     assert!(done, "{shown}");
     assert_eq!(shown.matches("  +     \"mariadb\": {").count(), 2, "{shown}");
-    assert!(shown.contains("Add this?") && shown.contains("Do this on web1?"), "{shown}");
+    assert!(shown.contains("Add this?") && shown.contains("Run this script on web1?"), "{shown}");
     let names = || vec!["httpd".to_owned(), "mariadb".to_owned()];
     assert_eq!(both(), (names(), names()));
     let sudoers = site.web1.must("cat /etc/sudoers.d/nagios-selfheal");
@@ -107,7 +107,7 @@ fn explains_failed_login_of_admin() {
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key for web1, or a different one: compare the key once, as yourself: ssh web1",
+            "your own known_hosts has no key for web1, or the host shows a different key: connect once to compare the keys, as yourself: ssh web1",
         ),
         (
             &site.server,
@@ -131,7 +131,7 @@ fn explains_failed_login_of_admin() {
             &site.web1,
             "mv /usr/sbin/visudo /root".into(),
             "mv /root/visudo /usr/sbin".into(),
-            "The script failed on web1; see its output above",
+            "The script failed on web1: read its output above",
         ),
     ] {
         machine.must(&plant);

@@ -97,11 +97,11 @@ fn doctor_names_missing_options() {
     assert!(done && !screen.contains("but Nagios runs as"), "{screen}");
     // Name an unknown host.
     let unknown = found(doctor(&site.server, "web9").1, "host");
-    assert_eq!(unknown.fix, "correct the name");
+    assert_eq!(unknown.fix, "correct the host's name");
     assert!(is_gone(&site, "web1", &unknown));
     // Move the main configuration to an unusual path.
     site.server.must("mv /etc/nagios4/nagios.cfg /etc/nagios4/own.cfg");
     let missing = found(doctor(&site.server, "").1, "nagios.cfg");
-    assert_eq!(missing.fix, "pass its path with --nagios-cfg");
+    assert_eq!(missing.fix, "pass the path of nagios.cfg with --nagios-cfg");
     assert!(is_gone(&site, "--nagios-cfg /etc/nagios4/own.cfg", &missing));
 }

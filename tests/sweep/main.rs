@@ -230,7 +230,7 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
 
     site.tell_nagios("DISABLE_SVC_EVENT_HANDLER;web1;HTTP");
     site.in_status("event_handler_enabled", "0");
-    site.ctl(&["sweep"]).is(0, "left alone\tits event handler is disabled");
+    site.ctl(&["sweep"]).is(0, "left alone\tthe object's event handler is disabled");
     site.tell_nagios("ENABLE_SVC_EVENT_HANDLER;web1;HTTP");
     site.in_status("event_handler_enabled", "1");
 
@@ -376,7 +376,7 @@ fn queries_gate_for_dead_worker_and_retries() {
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());
     std::thread::sleep(Duration::from_millis(1500));
-    site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked it since");
+    site.ctl(&["sweep"]).is(0, "left alone\tNagios has not checked the object since");
     let record = &site.monitor.records()[0];
     assert_eq!(record.outcome, Some(RepairOutcome::Unknown));
     assert!(

@@ -245,7 +245,7 @@ fn plugin_and_doctor_report_used_up_limits_with_their_time() {
     let [(verdict, found)] = doctor(monitor).try_into().unwrap();
     assert!(
         verdict == "note"
-            && found.starts_with(&format!("httpd, but not now: the gate says \"{used_up}3")),
+            && found.starts_with(&format!("httpd cannot run now: the gate reports \"{used_up}3")),
         "{found}"
     );
 

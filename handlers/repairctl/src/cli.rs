@@ -31,10 +31,10 @@ use crate::trust::args::TrustArgs;
     version,
     max_term_width = 80,
     after_help = "Exit codes:
-  0  done, and nothing is wrong
-  1  done, but the command found a problem
-  2  failed, or only partly done
-  3  bad arguments or configuration; nothing was done"
+  0  the command succeeded and found no problem
+  1  the command succeeded but found a problem
+  2  the command failed, or did only part of its work
+  3  the arguments or the configuration are invalid; nothing was done"
 )]
 pub struct RepairctlArgs {
     /// Policy file
@@ -61,17 +61,17 @@ pub enum RepairctlCommand {
     Doctor(DoctorArgs),
     /// Find mistakes in Nagios' configuration that silently prevent repairs
     Lint(LintArgs),
-    /// Show what would happen to a host or service now, and why
+    /// Show whether a host or service would be repaired now, and why
     Explain(ExplainArgs),
     /// List repairs and refusals
     History(HistoryArgs),
-    /// Show everything about one repair
+    /// Show everything that is on record about one repair
     Show(ShowArgs),
-    /// Report on the repairs of a month, as a web page or for an email
+    /// Report on the repairs of a month, as a web page or as text for an email
     Report(ReportArgs),
     /// Replay Nagios' logs and show what a policy would have done
     Replay(ReplayArgs),
-    /// Pause all repairs, or those of one host or service
+    /// Pause all repairs, or only those of one host or service
     Pause(PauseArgs),
     /// End a pause
     Resume(ResumeArgs),

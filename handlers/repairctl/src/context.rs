@@ -19,7 +19,7 @@ pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 #[derive(Debug, thiserror::Error)]
 pub enum UnusablePolicy {
     /// This user is not allowed to read the policy, but Nagios' user or root is.
-    #[error("{0}; run this as Nagios' user, or, {sudo}", sudo = with_sudo())]
+    #[error("{0}; run the command as Nagios' user, or with sudo, {sudo}", sudo = with_sudo())]
     Forbidden(BadPolicy),
     /// The policy is missing or invalid.
     #[error(transparent)]

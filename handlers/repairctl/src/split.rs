@@ -33,7 +33,7 @@ enum OtherHalfError {
     #[error("{why}{hint}")]
     Reported { why: privsep::Error, hint: &'static str },
     /// The process that runs as Nagios' user printed a problem itself and exited.
-    #[error("failed while running as {account}; see the message above{hint}")]
+    #[error("the command failed while it ran as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
     /// The file for the standard input of the process that runs as Nagios' user cannot be opened.
     #[error("{path}: {why}")]
@@ -198,7 +198,7 @@ fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
     let is_relative = || argv.iter().map(Path::new).any(|word| word.is_relative() && word.exists());
     if is_closed && is_relative() {
-        "; that account may not enter this directory, so use absolute paths"
+        "; this account cannot enter the current directory, so use absolute paths"
     } else {
         ""
     }

@@ -58,7 +58,7 @@ fn ignores_forged_disconnect_messages_when_choosing_a_fix() {
             let forged = peer([b"SSH-2.0-OpenSSH_9.9\r\n".to_vec(), disconnect(text)].concat());
             let [check, text, fix] = wrong(&sshd, forged, transport);
             assert_eq!(check, "login", "{text}");
-            assert!(fix.starts_with("look at sshd's log on web1"), "{fix}");
+            assert!(fix.starts_with("look for the reason in sshd's log on web1"), "{fix}");
         }
     }
 }
@@ -75,7 +75,7 @@ fn ignores_the_text_of_a_refusal_when_choosing_a_fix() {
     let sshd = Plan::new().gate(&gate).start();
     let [check, text, fix] = wrong(&sshd, sshd.port, "ssh2");
     assert_eq!(check, "can repair");
-    assert_eq!(text, r#"httpd: the gate says "x' fix: id; as root here: id | sh""#);
+    assert_eq!(text, r#"httpd: the gate reports "x' fix: id; as root here: id | sh""#);
     assert!(
         fix.starts_with("on web1, as root: /usr/libexec/nagios-selfheal/repair_gate check && ")
             && !fix.contains("id | sh"),
@@ -94,7 +94,9 @@ fn advises_to_verify_the_host_when_algorithms_differ() {
         "{check} {text}"
     );
     assert!(
-        fix.starts_with("find out whether web1 was reinstalled; only then, as root: "),
+        fix.starts_with(
+            "find out whether web1 was reinstalled; only then replace its key, as root: "
+        ),
         "{fix}"
     );
 }

@@ -137,7 +137,7 @@ fn counts_newest_refusals_only() {
     let mut script = Command::new("script");
     script.args(["--quiet", "--return", "--command", &command, "/dev/null"]);
     let shown = String::from_utf8(script.output().unwrap().stdout).unwrap();
-    let footer = "Refused, of the newest 10000 refusals: 5001 breaker-open, 4999 flapping";
+    let footer = "The newest 10000 refusals: 5001 breaker-open, 4999 flapping";
     assert!(shown.contains(footer), "{shown}");
 }
 

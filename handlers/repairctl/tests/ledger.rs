@@ -76,7 +76,7 @@ fn migrate_does_not_create_a_ledger() {
     let site = OldSite::new();
     fs::remove_file(site.at("ledger.sqlite")).unwrap();
     let (code, text) = site.repairctl(&["ledger", "migrate"]);
-    assert!(code == 0 && text.contains("no ledger yet"), "{code}: {text}");
+    assert!(code == 0 && text.contains("there is no ledger yet"), "{code}: {text}");
     assert!(!site.at("ledger.sqlite").exists());
 }
 

@@ -189,7 +189,7 @@ fn text(output: &Output) -> String {
 fn finds_nothing_in_the_shipped_configuration() {
     let site = Context::new();
     let good = site.lint(&[]);
-    assert_eq!(text(&good), "nothing found in 1 service and 1 host with a repair\n");
+    assert_eq!(text(&good), "no problems found in 1 service and 1 host with a repair\n");
     assert_eq!(good.status.code(), Some(0));
     site.nagios_accepts().unwrap();
 }
@@ -200,7 +200,7 @@ fn finds_nothing_in_the_default_configuration_of_debian() {
         lint(Path::new("/etc/nagios4/nagios.cfg"), Path::new("/nonexistent/policy.json"), &[]);
     assert_eq!(
         text(&stock),
-        "nothing found in 0 services with a repair; no command calls handle_repair\n"
+        "no problems found in 0 services with a repair; no command calls handle_repair\n"
     );
     assert_eq!(stock.status.code(), Some(0));
 }
@@ -275,11 +275,16 @@ fn exits_with_2_for_unreadable_files() {
     site.edit("nagios.cfg", "", "cfg_dir=missing.d\n");
     let output = site.lint(&[]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output).contains("nagios.cfg:18: error: cannot be read: "), "{}", text(&output));
+    assert!(
+        text(&output).contains("nagios.cfg:18: error: the file cannot be read: "),
+        "{}",
+        text(&output)
+    );
     let nothing = lint(Path::new("/nonexistent/nagios.cfg"), Path::new("/nonexistent"), &[]);
     assert_eq!(nothing.status.code(), Some(2));
     assert!(
-        text(&nothing).starts_with("/nonexistent/nagios.cfg: error: cannot be read: No such file")
+        text(&nothing)
+            .starts_with("/nonexistent/nagios.cfg: error: the file cannot be read: No such file")
     );
     for (name, what) in
         [("empty", ""), ("policy.json", "{}\n"), ("readme", "# cfg_file=here\nNagios\n")]
@@ -328,5 +333,5 @@ fn accepts_an_event_handler_period_that_covers_the_whole_week() {
     site.edit("site.cfg", "", &period);
     let with_period = "_REPAIR             httpd\n    event_handler_period 24x7";
     site.edit("services.cfg", "_REPAIR             httpd", with_period);
-    assert_eq!(text(&site.lint(&[])), "nothing found in 1 service and 1 host with a repair\n");
+    assert_eq!(text(&site.lint(&[])), "no problems found in 1 service and 1 host with a repair\n");
 }

@@ -95,13 +95,13 @@ fn explain_names_the_trigger_of_the_next_attempt() {
         next["at"].as_str().map(str::to_owned)
     };
     site.shows(0, 1, 1, "");
-    assert_eq!(trigger("a fault: from SOFT 3 on, and when it is HARD"), None);
+    assert_eq!(trigger("the next fault, at SOFT attempt 3 or later, or when it is HARD"), None);
     site.shows(2, 0, 2, "");
-    assert!(trigger("Nagios' check result at attempt 3 of 4").is_some());
+    assert!(trigger("the result of Nagios' check attempt 3 of 4").is_some());
     site.shows(2, 1, 4, "");
     trigger("the next sweep: never tried");
     site.shows(2, 1, 4, "\tevent_handler_enabled=0\n");
-    trigger("nothing: its event handler is off");
+    trigger("nothing: the object's event handler is disabled");
     site.shows(1, 1, 4, "");
     trigger("the next state change");
 }
@@ -125,7 +125,7 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
         explained["next"]["trigger"]
             .as_str()
             .unwrap()
-            .starts_with("nothing while it stays CRITICAL")
+            .starts_with("nothing until it is no longer CRITICAL")
     );
 }
 

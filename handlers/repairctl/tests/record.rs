@@ -184,7 +184,7 @@ fn advises_other_users_to_run_it_as_root() {
     set_mode(site.at("ledger"), 0o755);
     told("run this program as root or as the user Nagios runs as");
     set_mode(site.at("policy.json"), 0o600);
-    told("run this as Nagios' user, or, as yourself: sudo /");
+    told("run the command as Nagios' user, or with sudo, as yourself: sudo /");
 }
 
 #[test]
@@ -230,10 +230,12 @@ fn names_who_set_the_replaced_pause() {
     let site = Context::new();
     site.said_to(0, &["pause", "--reason", "storage migration"]);
     let narrower = site.said_to(0, &["pause", "web1", "--reason", "another scope"]);
-    assert!(!narrower.out.contains("Replaces"), "{}", narrower.out);
+    assert!(!narrower.out.contains("replaces"), "{}", narrower.out);
     let Said { out, .. } = site.said_to(NAGIOS, &["pause", "--for", "30m", "--reason", "a look"]);
     assert!(
-        out.contains("Replaces: paused by root until repairs are resumed: storage migration"),
+        out.contains(
+            "It replaces this pause: paused by root until repairs are resumed: storage migration"
+        ),
         "{out}"
     );
 }
@@ -248,7 +250,7 @@ fn doctor_names_each_ledger_file_that_nagios_cannot_use() {
         let file = PathBuf::from(format!("{}{end}", site.ledger().display()));
         chown(&file, Some(0), Some(0)).unwrap();
         let found = finding();
-        assert_eq!(found["text"], format!("{} is not writable by this user", file.display()));
+        assert_eq!(found["text"], format!("this user cannot write to {}", file.display()));
         let fix = found["fix"].as_str().unwrap();
         assert!(
             fix.starts_with("as root: chown -hR nobody:") && fix.contains(" -- chmod -R u+rwX "),
@@ -354,7 +356,7 @@ fn init_refuses_a_public_key_without_its_private_key() {
     let words = ["init", "--dir", dir.to_str().unwrap(), "--nagios-cfg", cfg.to_str().unwrap()];
     let Said { code, err, .. } = site.said_to(0, &words);
     assert!(
-        code == 3 && err.contains("id_ed25519.pub exists without its private key"),
+        code == 3 && err.contains("id_ed25519.pub exists, but its private key"),
         "{code} {err}"
     );
     fs::remove_file(site.at("id_ed25519.pub")).unwrap();

@@ -138,9 +138,9 @@ fn prints_decisions_assumptions_and_summary() {
                  job 1: repairs are allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
-                 assumed: each repair takes 10 s and healed if the logs show a recovery next; \
-                 all lines count; nothing was paused; acknowledgements and flapping are ignored, \
-                 because the policy has no status_file\n";
+                 assumed: each repair takes 10 s and heals the fault if the logs next show a \
+                 recovery; no lines are ignored; nothing was paused; acknowledgements and flapping \
+                 are ignored, because the policy has no status_file\n";
     assert!(text.starts_with(begin), "{text}");
     assert!(
         text.contains("\nrepairs                            1  0 healed, 1 did not\n"),
@@ -182,7 +182,7 @@ fn reads_repairs_and_max_attempts_from_the_object_cache() {
     );
     assert_eq!(
         lines[1]["objects_known_from"],
-        format!("1 with a repair according to {}", site.at("objects.cache").display())
+        format!("1 with a repair, according to {}", site.at("objects.cache").display())
     );
 }
 

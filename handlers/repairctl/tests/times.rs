@@ -90,7 +90,9 @@ fn rejects_invalid_times() {
     for bad in ["9999-12-31", "2026-02-30", "yesterday", "7", "2026-07-01T25:00:00Z"] {
         let told = said(&site, &["history", "--since", bad]);
         assert!(
-            told.contains(&format!("'{bad}' is not a time: write how long ago (90m, 7d)")),
+            told.contains(&format!(
+                "'{bad}' is not a time: write 90m (minutes ago), 7d (days ago)"
+            )),
             "{told}"
         );
     }

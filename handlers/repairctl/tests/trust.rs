@@ -136,7 +136,7 @@ fn fails_if_repairs_still_accept_another_recorded_key() {
     let pattern = format!("[web*]:* {}\n", host.old);
     host.write("known_hosts", &pattern);
     let (code, text) = host.trust_new(&["--replace"]);
-    assert!(code == 3 && text.contains("change that line by hand"), "{code} {text}");
+    assert!(code == 3 && text.contains("change this line by hand"), "{code} {text}");
     assert_eq!(host.read(), pattern);
     // A revoked key is never recorded.
     let revoked = format!("@revoked * {}\n{old}", host.new);

@@ -161,7 +161,7 @@ fn doctor_reports_a_site_without_repairs_or_hosts() {
     assert!(out.contains("WRONG hosts "), "{out}");
     site.policy(json!({"repairs": {}}));
     let (code, out, _) = doctor();
-    assert!(code == 1 && out.contains("has no repair, so nothing is repaired"), "{out}");
+    assert!(code == 1 && out.contains("contains no repair, so nothing is ever repaired"), "{out}");
     let ctl = env!("CARGO_BIN_EXE_repairctl");
     let (policy, cfg) = (site.at("policy.json"), cfg.display());
     let next = format!(

@@ -45,14 +45,18 @@ impl FixContext<'_> {
         match fix {
             RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
             Init => ours("init").into(),
-            AddFirstRepair => {
-                Advice::then("add a repair, for example httpd", ours("init --repair httpd"))
-            }
+            AddFirstRepair => Advice::then(
+                "add a repair to the policy, for example httpd",
+                ours("init --repair httpd"),
+            ),
             EnterDirectories(file) => self.enter_directories(file),
             OwnPolicy if roots_alone(policy) => {
                 let policy = path(policy);
                 let line = format!("chown root:{group} {policy} && chmod 640 {policy}");
-                Advice::then("check its content, then", Paste::here(line))
+                Advice::then(
+                    "check the content of the policy, and then make root its owner",
+                    Paste::here(line),
+                )
             }
             OwnPolicy => format!(
                 "move the policy to a directory that only root can change, with group {group} and \
@@ -60,7 +64,7 @@ impl FixContext<'_> {
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
-            NameNagiosCfg => "pass its path with --nagios-cfg".into(),
+            NameNagiosCfg => "pass the path of nagios.cfg with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
             // Delete the file, because Nagios creates it again when it restarts. The command
             // deletes it as Nagios' user, because root must not change files in Nagios'
@@ -71,16 +75,16 @@ impl FixContext<'_> {
                     path(&place)
                 ))
                 .into(),
-                _ => format!("let {user} use it; check its owner and mode").into(),
+                _ => format!("change the file's owner or mode so that {user} can use it").into(),
             },
             NameObjectCache => "set object_cache_file in nagios.cfg, and restart Nagios".into(),
-            CorrectHost => "correct the name".into(),
+            CorrectHost => "correct the host's name".into(),
             EnableEventHandlers => self.set_in_nagios_cfg("enable_event_handlers", "1"),
             EnableExternalCommands => self.set_in_nagios_cfg("check_external_commands", "1"),
             RaiseHandlerTimeout => self.set_in_nagios_cfg("event_handler_timeout", "30"),
-            MatchNagiosCfg => "use the same file in the policy as in nagios.cfg".into(),
-            InstallVerify => "install it, or add its directory to plugin_path".into(),
-            InstallLocalRung => "install it, or make it executable".into(),
+            MatchNagiosCfg => "name the same file in the policy as in nagios.cfg".into(),
+            InstallVerify => "install the program, or add its directory to plugin_path".into(),
+            InstallLocalRung => "install the rung's program, or make it executable".into(),
             InstallWorker => "reinstall the package nagios-selfheal".into(),
             MakeKey { host } => self.make_key(host),
             OwnKey { host } => match self.place(&SiteFile::Key(host.clone())) {
@@ -93,24 +97,27 @@ impl FixContext<'_> {
                 )
                 .into(),
             },
-            PassphraseFile => "put its passphrase into a file with mode 0600, and set \
-                               ssh.passphrase_file to that file"
+            PassphraseFile => "write the key's passphrase to a file with mode 0600, and set \
+                               ssh.passphrase_file to its path"
                 .into(),
-            NamePrivateKey => "set ssh.key to the path of the private key".into(),
+            NamePrivateKey => "set ssh.key in the policy to the path of the private key".into(),
             MakeLedgerDirectory | OwnLedger | CloseLedger | MigrateLedger | SetLedgerAside => {
                 self.for_ledger(fix)
             }
-            CorrectLedger => "follow the message above".into(),
-            SetCommandFile => "use the command_file of nagios.cfg in the policy".into(),
-            NameStatusFile => "use the status_file of nagios.cfg in the policy".into(),
-            OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
-                      restart Nagios"
+            CorrectLedger => "do what the message above says".into(),
+            SetCommandFile => "set command_file in the policy to its value in nagios.cfg".into(),
+            NameStatusFile => "set status_file in the policy to its value in nagios.cfg".into(),
+            OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to the definition of a \
+                      service, and restart Nagios"
                 .into(),
-            AddRepair => "the policy has no such repair; add it, or correct the name".into(),
+            AddRepair => {
+                "add the missing repair to the policy, or correct the name after _REPAIR".into()
+            }
             EnableSweep => Paste::here(format!("systemctl enable --now {SWEEP_TIMER}")).into(),
             AddSweepTimer => format!(
-                "install the package nagios-selfheal, or run this from cron as {user}: {}",
-                site.repairctl("sweep")
+                "install the package nagios-selfheal, or let cron run this command as {user}: \
+                 {sweep}",
+                sweep = site.repairctl("sweep")
             )
             .into(),
             AddSweepJob => Paste::here(format!("cp {CRON_EXAMPLE} {CRON_FILE}")).into(),
@@ -138,14 +145,16 @@ impl FixContext<'_> {
             .into(),
             ServerFix::MigrateLedger => Paste::here(self.site.repairctl("ledger migrate")).into(),
             ServerFix::SetLedgerAside if is_roots => Advice::then(
-                "restore a backup, or start with an empty history",
+                "restore a backup of the ledger; or, to start with an empty history",
                 Paste::here(format!("mv {directory} {directory}.damaged && {make}")),
             ),
             ServerFix::SetLedgerAside => {
-                "restore a backup, or move it away; repairs then start with an empty history".into()
+                "restore a backup of the ledger; or, to start with an empty history, move the \
+                 ledger's directory away"
+                    .into()
             }
             _ => Advice::then(
-                "check its history, then",
+                "check the ledger's history, and then lock other accounts out",
                 Paste::here(format!(
                     "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
                      g-w,o= {directory}"
@@ -159,7 +168,7 @@ impl FixContext<'_> {
         let file = self.place(file).unwrap_or_default();
         let opened: Vec<String> = file.ancestors().skip(1).filter_map(|d| self.open(d)).collect();
         match opened.is_empty() {
-            true => format!("let {user} enter every directory above it").into(),
+            true => format!("let {user} enter every directory above the file").into(),
             false => Paste::here(opened.join(" && ")).into(),
         }
     }
@@ -179,7 +188,7 @@ impl FixContext<'_> {
             Some(key) if roots_alone(&key) => {
                 let key = path(&key);
                 Advice::then(
-                    "create a key (then install its public key on the hosts)",
+                    "create a key, whose public half you must then install on the hosts",
                     Paste::here(format!(
                         "ssh-keygen -q -t ed25519 -N '' -C nagios-selfheal -f {key} && chown \
                          {user}:{group} {key} {key}.pub"
@@ -222,51 +231,56 @@ impl FixContext<'_> {
         let renew = || Paste::on(host, gate_setup::renew_sudoers());
         match fix {
             Trust => trust().into(),
-            TrustUnlessConfigured => {
-                Advice::then("unless ssh_config names another source of host keys", trust())
-            }
+            TrustUnlessConfigured => Advice::then(
+                "record the host's key, unless ssh_config names another source of host keys",
+                trust(),
+            ),
             NewHostKey => Advice::then(
-                format!("create new host keys on {host} (`{}`); then", gate_setup::NEW_HOST_KEYS),
+                format!(
+                    "create new host keys on {host} (`{new_keys}`), and then record one of them",
+                    new_keys = gate_setup::NEW_HOST_KEYS
+                ),
                 trust(),
             ),
             CorrectAddress => format!(
-                "correct its address in Nagios, or set hosts.{host}.address in the policy; check \
-                 name resolution on this server"
+                "correct the address of {host} in Nagios, or set hosts.{host}.address in the \
+                 policy; if the address is a name, check that this server can resolve it"
             )
             .into(),
             InstallGate => Advice::then(
                 format!(
-                    "install the package repair-gate on {host}, or copy the program from this \
-                     server"
+                    "install the package repair-gate on {host}, or let init copy the gate from \
+                     this server"
                 ),
                 self.set_up(host),
             ),
-            UpdateGate => {
-                format!("update repair_gate on {host} or this server; both versions work together")
-                    .into()
-            }
+            UpdateGate => format!(
+                "update the older version, on {host} or on this server; until then, repairs work \
+                 with both versions"
+            )
+            .into(),
             Replace => Advice::then(
-                format!("find out whether {host} was reinstalled; only then"),
+                format!("find out whether {host} was reinstalled; only then replace its key"),
                 ours(&format!("trust {host} --replace")),
             ),
             CompareKey => Advice::then(
-                format!("look at sshd's log on {host}, and compare the host's key"),
+                format!("read sshd's log on {host}, and then compare the host's key"),
                 trust(),
             ),
             AuthorizedKeys if user == "repair" => self.set_up(host).into(),
             AuthorizedKeys => format!(
-                "on {host}, create the account {user} (ssh.user) and put this line into \
-                 ~{user}/.ssh/authorized_keys: {}",
-                self.key_line(name)
+                "on {host}, create the account {user}, which the policy names as ssh.user, and add \
+                 this line to ~{user}/.ssh/authorized_keys: {line}",
+                line = self.key_line(name)
             )
             .into(),
             ForcedCommand => format!(
-                "on {host}, the line of ~{user}/.ssh/authorized_keys must be: {}",
-                self.key_line(name)
+                "on {host}, change the line in ~{user}/.ssh/authorized_keys to: {line}",
+                line = self.key_line(name)
             )
             .into(),
-            ReadSshdLog => format!("look at sshd's log on {host}").into(),
-            ReadLog => format!("look at the system log of {host}").into(),
+            ReadSshdLog => format!("look for the reason in sshd's log on {host}").into(),
+            ReadLog => format!("look for the reason in the system log of {host}").into(),
             CheckGate => {
                 Paste::on(host, format!("{GATE} check && {}", gate_setup::renew_sudoers())).into()
             }
@@ -275,28 +289,32 @@ impl FixContext<'_> {
                     .into()
             }
             NameRepair => Advice::then(
-                format!("add it to /etc/nagios-selfheal/repairs.json on {host}, then"),
+                "add the missing repair to /etc/nagios-selfheal/repairs.json, and then update the \
+                 sudo rules",
                 renew(),
             ),
-            EndHold => {
-                Advice::then("when the maintenance is done", Paste::on(host, format!("rm {HOLD}")))
-            }
+            EndHold => Advice::then(
+                "when the maintenance is done, remove the hold file",
+                Paste::on(host, format!("rm {HOLD}")),
+            ),
             ManyRequests => format!(
-                "wait; if you did not request these repairs, look for the client in the system \
-                 log of {host}"
+                "wait; if you did not request these repairs, find out from the system log of \
+                 {host} which client did"
             )
             .into(),
             OpenKnownHosts => self.open_known_hosts(name),
             UseOpenSsh => r#"set "transport": "openssh" for this host in the policy"#.into(),
             OpenPort => {
-                "start sshd on the host, open the firewall, or correct ssh.port in the policy"
+                "start sshd on the host, open its port in the firewall, or correct ssh.port in the \
+                 policy"
                     .into()
             }
-            KeyFirst => "fix the key first (see 'this server' above)".into(),
-            StartAgent => "start the agent in Nagios' environment, or use a key file".into(),
-            KeepTime => {
-                format!("synchronise the clock of {host}, with chrony or systemd-timesyncd").into()
-            }
+            KeyFirst => "fix the key first, as described under 'this server' above".into(),
+            StartAgent => "start ssh-agent in Nagios' environment, or use a key file".into(),
+            KeepTime => format!(
+                "synchronise the clock of {host}, for example with chrony or systemd-timesyncd"
+            )
+            .into(),
         }
     }
 
@@ -339,7 +357,7 @@ impl FixContext<'_> {
 
     fn key_line(&self, host: &str) -> String {
         self.route(host)
-            .map_or_else(|| "see repairctl init".into(), |route| gate_setup::key_line(&route.key))
+            .map_or_else(|| "(see repairctl init)".into(), |route| gate_setup::key_line(&route.key))
     }
 }
 

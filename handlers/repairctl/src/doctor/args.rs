@@ -9,20 +9,21 @@ use crate::object::name_parser;
 /// The arguments that follow `repairctl doctor`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-If root starts doctor, the checks run as Nagios' user, with Nagios' HOME, PATH
-and ssh-agent, because a check that works for root proves nothing. doctor
-queries the gate of each host and changes nothing.
+If root starts doctor, it runs its checks as Nagios' user, with Nagios' HOME,
+PATH and ssh-agent, because a check that works for root proves nothing about
+repairs. doctor queries the gate of each host and changes nothing.
 
-Each check is ok, WRONG or a note; the fix follows on its own line. The exit
-code is 1 if something is wrong. Notes do not change it.
+The result of each check is ok, WRONG or note. After WRONG or note, the next
+line shows a fix. The exit code is 1 if any result is WRONG. Notes do not change
+the exit code.
 
 Examples:
   sudo repairctl doctor
   sudo repairctl doctor web1 web2
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct DoctorArgs {
-    /// Hosts to check, by their names in Nagios [default: all that opted in,
-    /// and all in the policy]
+    /// Check only these hosts, by their names in Nagios [default: all hosts that
+    /// opted in, and all hosts in the policy]
     #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
     /// Check up to N hosts at the same time

@@ -47,9 +47,9 @@ pub fn examine(target: &Target) -> Vec<DoctorFinding> {
 fn host_key(route: &HostRoute) -> DoctorFinding {
     let host = &route.host;
     match probe::negotiated(route) {
-        Ok(types) => ok("known host", format!("{types} key of {host} is recorded")),
+        Ok(types) => ok("known host", format!("the {types} key of {host} is recorded")),
         Err(Error::CertAuthorityOnly { .. }) if route.backend == Backend::OpenSsh => {
-            ok("known host", "recorded through its certificate authority")
+            ok("known host", format!("the certificate authority of {host} is recorded"))
         }
         Err(why) if route.backend == Backend::OpenSsh && route.config.is_some() => {
             note("known host", cause(&why), HostFix::TrustUnlessConfigured)
@@ -98,7 +98,11 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
         }
         Ok((_, other)) => {
             let fix = HostFix::InstallGate;
-            findings.push(wrong("gate", format!("unexpected answer to 'version': {other:?}"), fix));
+            findings.push(wrong(
+                "gate",
+                format!("the gate sent an unexpected answer to 'version': {other:?}"),
+                fix,
+            ));
             return;
         }
         Err(why) => {
@@ -133,7 +137,11 @@ fn version_of_gate(version: &str) -> DoctorFinding {
         return ok("gate", format!("repair_gate {version}"));
     }
     let fix = HostFix::UpdateGate;
-    note("gate", format!("repair_gate {version}; this server has {ours}"), fix)
+    note(
+        "gate",
+        format!("the host has repair_gate {version}, but this server has version {ours}"),
+        fix,
+    )
 }
 
 fn login_failure(why: &Error) -> DoctorFinding {
@@ -142,7 +150,11 @@ fn login_failure(why: &Error) -> DoctorFinding {
         | Error::KeyFileOpen { .. }
         | Error::KeyFileFormat { .. }
         | Error::Passphrase { .. } => {
-            return wrong("login", "no login without a usable key", HostFix::KeyFirst);
+            return wrong(
+                "login",
+                "this server cannot log in without a usable key",
+                HostFix::KeyFirst,
+            );
         }
         // In both cases an attacker on the network could be answering instead of the host. The fix
         // tells the admin to find out before replacing the key.
@@ -179,7 +191,10 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
         return ok("repairs", format!("the gate offers {has}"));
     }
     let names: Vec<&str> = missing.iter().map(|name| name.as_str()).collect();
-    let text = format!("the gate offers {has}; the policy also requires {}", names.join(", "));
+    let text = format!(
+        "the gate offers {has}, but the policy also requires {names}",
+        names = names.join(", ")
+    );
     let fix = HostFix::NameRepair;
     match target.any && missing.len() < target.needs.len() {
         true => note("repairs", text, fix),
@@ -202,7 +217,8 @@ fn ready(
             if !findings.iter().any(|finding| finding.check == "clock") {
                 findings.push(clock(time));
             }
-            let text = format!("{name}: its program is there, and sudo lets the account run it");
+            let text =
+                format!("{name}: its program exists, and sudo lets the gate's account run it");
             ok("can repair", text)
         }
         Ok(Answer::Refused(no)) => match no.reason {
@@ -210,7 +226,7 @@ fn ready(
                 note("can repair", format!("{name}: {}", refusal_text(&no)), HostFix::EndHold)
             }
             _ if no.is_passing() => {
-                let text = format!("{name}, but not now: {}", refusal_text(&no));
+                let text = format!("{name} cannot run now: {why}", why = refusal_text(&no));
                 note("can repair", text, HostFix::ManyRequests)
             }
             GateReason::BadRequest => {
@@ -230,7 +246,7 @@ fn ready(
 
 /// Returns the gate's message in quotes, because a compromised host can send any text.
 fn refusal_text(no: &GateRefusal) -> String {
-    format!("the gate says {}", in_quotes(&no.text))
+    format!("the gate reports {text}", text = in_quotes(&no.text))
 }
 
 /// Returns the fix for a refusal. The gate sends only the reason, never the text of a fix.
@@ -247,9 +263,19 @@ fn clock(time: i64) -> DoctorFinding {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let skew = now.abs_diff(u64::try_from(time).unwrap_or_default());
     if skew <= SKEW {
-        return ok("clock", format!("within {} s of this server's clock", skew.max(1)));
+        return ok(
+            "clock",
+            format!(
+                "the host's clock is within {skew} s of this server's clock",
+                skew = skew.max(1)
+            ),
+        );
     }
-    note("clock", format!("{skew} s off this server's clock"), HostFix::KeepTime)
+    note(
+        "clock",
+        format!("the host's clock differs from this server's clock by {skew} s"),
+        HostFix::KeepTime,
+    )
 }
 
 #[cfg(test)]

@@ -13,9 +13,10 @@ pub fn check(account: &Account) -> DoctorFinding {
     let uid = rustix::process::geteuid().as_raw();
     if uid != account.uid {
         let text = format!(
-            "running as uid {uid}, but Nagios runs as {} (uid {}); the results below do not apply \
-             to Nagios",
-            account.name, account.uid
+            "doctor runs as uid {uid}, but Nagios runs as {name} (uid {nagios_uid}); the results \
+             below do not apply to Nagios",
+            name = account.name,
+            nagios_uid = account.uid
         );
         return wrong("user", text, ServerFix::RunAsRoot);
     }
@@ -23,12 +24,12 @@ pub fn check(account: &Account) -> DoctorFinding {
     let home = match &home {
         Some(home) if fs::read_dir(home).is_err() => {
             format!(
-                "with HOME={}, which that account cannot read; repairs do not use HOME",
-                home.display()
+                "with HOME={home}, which this account cannot read; repairs do not use HOME",
+                home = home.display()
             )
         }
         Some(home) => format!("with HOME={}", home.display()),
-        None => "without a HOME; repairs do not use it".to_owned(),
+        None => "without HOME, which repairs do not use".to_owned(),
     };
     ok("user", format!("{}, {home}", account.name))
 }

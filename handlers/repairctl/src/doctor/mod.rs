@@ -114,7 +114,7 @@ fn policy(config: &Result<&Config, UnusablePolicy>, context: &Context) -> Doctor
         Ok(config) => {
             let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
             if names.is_empty() {
-                let text = format!("{path} has no repair, so nothing is repaired");
+                let text = format!("{path} contains no repair, so nothing is ever repaired");
                 return wrong("policy", text, ServerFix::AddFirstRepair);
             }
             return ok("policy", format!("{path}: {}", names.join(", ")));
@@ -136,7 +136,7 @@ fn nagios_config(
     config: Option<&Config>,
 ) -> Vec<DoctorFinding> {
     let Some(main) = main else {
-        let text = "not found where distributions put it";
+        let text = "nagios.cfg was not found in the directories where distributions put it";
         return vec![note("nagios.cfg", text, ServerFix::NameNagiosCfg)];
     };
     let mut findings = server::settings(main, config);
@@ -232,13 +232,16 @@ fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out:
     }
     let hosts = checks.len().saturating_sub(1);
     let checked: usize = checks.iter().map(|(_, findings)| findings.len()).sum();
-    let all = format!("{checked} checks, {hosts} {}", if hosts == 1 { "host" } else { "hosts" });
+    let all = format!(
+        "{checked} checks, {hosts} {noun}",
+        noun = if hosts == 1 { "host" } else { "hosts" }
+    );
     let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
         (0, notes) => {
             // Even if every gate answers, nothing is repaired until an object opts in.
             let unused = checks.iter().flat_map(|(_, findings)| findings).any(is_unused);
-            let works = if unused { "nothing has opted in yet" } else { "repairs work" };
+            let works = if unused { "no host or service has opted in yet" } else { "repairs work" };
             let noun = if notes == 1 { "note" } else { "notes" };
             (format!("{all}: {works}; {notes} {noun}"), Tone::Uneasy)
         }

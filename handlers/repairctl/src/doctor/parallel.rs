@@ -54,7 +54,7 @@ fn take<'a>(targets: &'a [Target], next: &AtomicUsize) -> Option<(usize, &'a Tar
 
 fn progress(done: usize, all: usize) {
     if stderr().is_terminal() {
-        let _ = write!(stderr(), "\r{done} of {all} hosts ");
+        let _ = write!(stderr(), "\r{done} of {all} hosts checked ");
     }
 }
 

@@ -49,7 +49,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
         if let Some(argv) = rung.act.program() {
             let program = Path::new(argv.first().map_or("", String::as_str));
             if !runnable(program) {
-                local.push(format!("the rung {}", not_runnable(program)));
+                local.push(format!("local rung: {why}", why = not_runnable(program)));
             }
         }
     }
@@ -57,7 +57,7 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let mut findings =
         vec![ok_unless("verify", found.join(", "), missing, ServerFix::InstallVerify)];
     if rungs.iter().any(|rung| rung.act.program().is_some()) {
-        let text = "all are executable".into();
+        let text = "this user can run the program of every local rung".into();
         findings.push(ok_unless("local rungs", text, local, ServerFix::InstallLocalRung));
     }
     let places = program_places(std::env::current_exe().ok().as_deref(), handler::WORKER);
@@ -66,7 +66,8 @@ pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     findings.push(match worker {
         Some(place) => ok("worker", place.display().to_string()),
         None => {
-            let text = format!("no repair_worker in {}", shown.join(", "));
+            let text =
+                format!("repair_worker was not found (tried {tried})", tried = shown.join(", "));
             wrong("worker", text, ServerFix::InstallWorker)
         }
     });
@@ -78,7 +79,7 @@ fn runnable(program: &Path) -> bool {
 }
 
 fn not_runnable(program: &Path) -> String {
-    format!("{} cannot be run by this user", program.display())
+    format!("this user cannot run {program}", program = program.display())
 }
 
 /// Checks each private key once, even if several hosts use it.
@@ -116,7 +117,10 @@ pub fn ledger(config: &Config) -> DoctorFinding {
     let path = &config.ledger;
     let directory = path.parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-        let text = format!("{} is missing or not writable by this user", directory.display());
+        let text = format!(
+            "{directory} is missing, or this user cannot write to it",
+            directory = directory.display()
+        );
         let fix = match directory.try_exists() {
             Err(_) => ServerFix::EnterDirectories(SiteFile::Ledger),
             Ok(_) => ServerFix::MakeLedgerDirectory,
@@ -126,13 +130,17 @@ pub fn ledger(config: &Config) -> DoctorFinding {
     // If root created files in the directory before giving the directory to this user, this user
     // cannot write to those files.
     if let Some(file) = ledger::unwritable(path) {
-        let text = format!("{} is not writable by this user", file.display());
+        let text = format!("this user cannot write to {file}", file = file.display());
         return wrong("ledger", text, ServerFix::OwnLedger);
     }
     match ledger::open_read_only(path) {
-        Err(ledger::Error::Missing(_)) => {
-            ok("ledger", format!("none yet; the first repair creates {}", path.display()))
-        }
+        Err(ledger::Error::Missing(_)) => ok(
+            "ledger",
+            format!(
+                "there is no ledger yet; the first repair creates {path}",
+                path = path.display()
+            ),
+        ),
         Err(why) => wrong("ledger", why.to_string(), ledger_fix(&why)),
         Ok(_) => ok("ledger", path.display().to_string()),
     }
@@ -152,8 +160,8 @@ fn ledger_fix(why: &ledger::Error) -> ServerFix {
 pub fn files_of_nagios(config: &Config) -> Vec<DoctorFinding> {
     let mut findings = vec![match &config.command_file {
         None => {
-            let text = "none in the policy; repairs are not reported to Nagios, which sees a \
-                        recovery only at its next check";
+            let text = "the policy names no command file, so repairs are not reported to Nagios, \
+                        and Nagios notices a recovery only at its next check";
             note("command file", text, ServerFix::SetCommandFile)
         }
         Some(file) => match command_file::open(file) {
@@ -183,11 +191,12 @@ fn pipe_fix(file: &Path) -> ServerFix {
 fn status(file: &Path) -> DoctorFinding {
     match status_file::share(file).map(|(_, program)| program.age(SystemTime::now())) {
         Err(why) => {
-            let text = format!("{why}; nothing is repaired without it");
+            let text = format!("{why}; without the status file, nothing is repaired");
             wrong("status file", text, status_fix(&why))
         }
         Ok(age) if age > STATUS_AGE => {
-            let text = format!("{} was written {} min ago", file.display(), age.as_secs() / 60);
+            let (file, minutes) = (file.display(), age.as_secs() / 60);
+            let text = format!("Nagios last wrote {file} {minutes} min ago");
             wrong("status file", text, ServerFix::StartNagios)
         }
         Ok(_) => ok("status file", file.display().to_string()),
@@ -236,7 +245,10 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
             if let (Some(theirs), Some(ours)) = (main.text(name), ours)
                 && Path::new(theirs) != ours
             {
-                let text = format!("{name} is {theirs}, but {} in the policy", ours.display());
+                let text = format!(
+                    "{name} is {theirs} in nagios.cfg, but {ours} in the policy",
+                    ours = ours.display()
+                );
                 add(&text, ServerFix::MatchNagiosCfg);
             }
         }
@@ -249,7 +261,9 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     }
     if findings.is_empty() {
         let path = main.path().display();
-        let text = format!("{path}: event handlers are on (repairctl lint checks the objects)");
+        let text = format!(
+            "{path}: event handlers are enabled (to check the objects too, run repairctl lint)"
+        );
         findings.push(ok("nagios.cfg", text));
     }
     findings
@@ -280,7 +294,7 @@ pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
         .map(|(host, name)| format!("{host}: _REPAIR {name}"))
         .collect();
     if all.is_empty() {
-        return note(OPTED_IN, "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
+        return note(OPTED_IN, "no host or service has a _REPAIR", ServerFix::OptIn);
     }
     let ok = format!("objects of {} {}", all.len(), if all.len() == 1 { "host" } else { "hosts" });
     ok_unless(OPTED_IN, ok, unknown, ServerFix::AddRepair)

@@ -17,11 +17,11 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
         return Some(ok("sweep", CRON_FILE));
     }
     let off = |why: &str, fix| {
-        Some(note("sweep", format!("{why}; objects that miss their repair stay broken"), fix))
+        Some(note("sweep", format!("{why}, so objects that miss their repair stay broken"), fix))
     };
     // This directory exists only if systemd is running; see sd_booted(3).
     if !Path::new("/run/systemd/system").exists() {
-        return off("no job runs repairctl sweep", ServerFix::AddSweepJob);
+        return off("no cron job runs repairctl sweep", ServerFix::AddSweepJob);
     }
     match (systemctl("is-enabled").as_str(), systemctl("is-active").as_str()) {
         // On a minimal system without D-Bus, only root can query whether the timer is active.

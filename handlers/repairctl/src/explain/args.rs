@@ -9,22 +9,22 @@ use crate::object::name_parser;
 #[command(after_help = "Exit codes: 1 if the object is in trouble and would not be repaired.
 
 Examples:
-  Why is web1 not repaired?       repairctl explain web1 HTTP
-  What if it were down?           repairctl explain web1 HTTP --state CRITICAL
-  And after its second failure?   repairctl explain web1 HTTP \\
+  Why is HTTP not repaired?       repairctl explain web1 HTTP
+  What if HTTP were CRITICAL?     repairctl explain web1 HTTP --state CRITICAL
+  And at its second failure?      repairctl explain web1 HTTP \\
                                       --state 'CRITICAL;SOFT;2'")]
 pub struct ExplainArgs {
     /// The host's name in Nagios
     #[arg(value_parser = name_parser())]
     pub host: String,
-    /// The service's description; without it, explain the host itself
+    /// The service's description in Nagios [default: explain the host itself]
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// Assume this state: CRITICAL (HARD), or CRITICAL;SOFT;2 as in Nagios'
-    /// log [default: the state in the status file]
+    /// Assume this state: CRITICAL, which means HARD, or for example
+    /// CRITICAL;SOFT;2, as in Nagios' log [default: the state in the status file]
     #[arg(long, value_name = "STATE")]
     pub state: Option<String>,
-    /// Assume that _REPAIR is NAME [default: as in the status file]
+    /// Assume that _REPAIR is NAME [default: the value in the status file]
     #[arg(long, value_name = "NAME")]
     pub repair: Option<String>,
     /// Print JSON

@@ -185,10 +185,11 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
     let object = Object { host: &args.host, service: args.service.as_deref() };
     headline(&object.to_string(), prediction, out);
     if let Some(broken) = if_broken {
-        headline(&format!("  if it were {}", broken.event), broken, out);
+        headline(&format!("  if its state were {event}", event = broken.event), broken, out);
     }
     out.line("");
-    let unknown = "as given; the current state is unknown, because the policy has no status_file";
+    let unknown = "as given with --state; the current state is unknown, because the policy has no \
+                   status_file";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));
@@ -209,7 +210,11 @@ fn headline(what: &str, prediction: &Prediction, out: &mut Out) {
     out.line(format!("{what}: {verdict}: {}", clean(&why.text)));
     if let Some(then) = why.allowed_at {
         let indent = what.len() - what.trim_start().len() + 2;
-        out.line(format!("{:indent$}allowed again at {}", "", time::shown(then)));
+        out.line(format!(
+            "{:indent$}repairs are allowed again at {time}",
+            "",
+            time = time::shown(then)
+        ));
     }
 }
 

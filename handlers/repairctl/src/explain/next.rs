@@ -42,7 +42,7 @@ impl NextAttempt {
         now: SystemTime,
     ) -> NextAttempt {
         let Some(rules) = rules else {
-            return NextAttempt::never("nothing: it has no repair in the policy");
+            return NextAttempt::never("nothing: the policy has no repair for this object");
         };
         match waiting {
             Waiting::NotKnown => NextAttempt::never(
@@ -70,11 +70,11 @@ impl NextAttempt {
 /// If event handlers are off for all objects or for this one, returns an attempt without a trigger.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
-        let why = "nothing: event handlers are off in Nagios (enable_event_handlers)";
+        let why = "nothing: event handlers are disabled in Nagios (enable_event_handlers)";
         return Some(NextAttempt::never(why));
     }
     is_switched_off(object)
-        .then(|| NextAttempt::never("nothing: its event handler is off in Nagios"))
+        .then(|| NextAttempt::never("nothing: the object's event handler is disabled in Nagios"))
 }
 
 /// Whether the status file states that the object's event handler is off.
@@ -86,15 +86,16 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
 /// the state becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
-    let first = if soft > 0 { format!("from SOFT {soft} on, and ") } else { String::new() };
+    let first =
+        if soft > 0 { format!("at SOFT attempt {soft} or later, or ") } else { String::new() };
     match (object.state().is_good(), object.state_type) {
-        (true, _) => NextAttempt::never(format!("a fault: {first}when it is HARD")),
+        (true, _) => NextAttempt::never(format!("the next fault, {first}when it is HARD")),
         (false, StateType::Soft) => {
             let next = object.attempt.saturating_add(1);
             let due = (next >= soft && object.next_check > SystemTime::UNIX_EPOCH)
                 .then_some(object.next_check);
             let (attempt, of) = (next.max(soft), object.max_attempts);
-            let trigger = format!("Nagios' check result at attempt {attempt} of {of}");
+            let trigger = format!("the result of Nagios' check attempt {attempt} of {of}");
             NextAttempt { trigger, at: due }
         }
         (false, StateType::Hard) => NextAttempt::never("the next state change in Nagios"),
@@ -120,19 +121,20 @@ fn by_sweep(
             _,
         ) => {
             let state = object.state();
-            let reset = "unless it is reset (repairctl reset)";
-            (format!("nothing while it stays {state}, {reset}: {why}"), None)
+            let until =
+                format!("until it is no longer {state}, or until somebody runs 'repairctl reset'");
+            (format!("nothing {until}: {why}"), None)
         }
         (_, Some(refused)) if refused.allowed_at.is_some() => {
-            ("the first sweep after that time".to_owned(), refused.allowed_at)
+            ("the first sweep after repairs are allowed again".to_owned(), refused.allowed_at)
         }
-        (_, Some(_)) => ("the first sweep once this reason is gone".to_owned(), None),
+        (_, Some(_)) => ("the first sweep after this reason no longer applies".to_owned(), None),
         (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
         (Err(Ineligible::TriedLately { left, .. }), None) => {
-            ("the first sweep after the waiting time".to_owned(), now.checked_add(*left))
+            ("the first sweep after the waiting time is over".to_owned(), now.checked_add(*left))
         }
         (Err(why @ (Ineligible::NotCheckedYet | Ineligible::NotCheckedSince(_))), None) => {
-            (format!("the first sweep after Nagios' next check; {why}"), checked)
+            (format!("the first sweep after Nagios' next check: {why}"), checked)
         }
     };
     NextAttempt { trigger, at }

@@ -43,8 +43,8 @@ impl ObservedObject<'_> {
         let age = Rounded(report.program.age(now));
         let Some(object) = &report.object else {
             return Some(format!(
-                "as given; Nagios' status file, {age} old, does not have this object; check the \
-                 name"
+                "as given with --state; Nagios' status file, which is {age} old, does not contain \
+                 this object; check the name"
             ));
         };
         let repair = match object.has_repair() {
@@ -57,16 +57,17 @@ impl ObservedObject<'_> {
             (object.acknowledged, ", acknowledged"),
             (object.flapping, ", flapping"),
             (object.downtime > 0, ", in downtime"),
-            (!object.event_handler_enabled, ", its event handler is off"),
+            (!object.event_handler_enabled, ", its event handler is disabled"),
         ];
         let flags: String =
             flags.into_iter().filter(|(is_on, _)| *is_on).map(|(_, text)| text).collect();
         Some(format!(
-            "{};{};{} of {}{host}{flags}; _REPAIR {repair}; the status file is {age} old",
-            object.state(),
-            object.state_type,
-            object.attempt,
-            object.max_attempts,
+            "{state};{state_type};{attempt} of {attempts}{host}{flags}; _REPAIR {repair}; the \
+             status file is {age} old",
+            state = object.state(),
+            state_type = object.state_type,
+            attempt = object.attempt,
+            attempts = object.max_attempts,
         ))
     }
 
@@ -89,9 +90,14 @@ impl ObservedObject<'_> {
         let known = match self.status_file {
             Some(file) => {
                 let services = status_file::services(file, &self.args.host).unwrap_or_default();
-                format!("{}; correct the name", object.is_unknown(services.as_deref()))
+                format!(
+                    "{unknown}; correct the name",
+                    unknown = object.is_unknown(services.as_deref())
+                )
             }
-            None => "the state is unknown: the policy has no \"status_file\"; add it".to_owned(),
+            None => "the state is unknown, because the policy has no \"status_file\"; add it to \
+                     the policy"
+                .to_owned(),
         };
         format!("{known}, or assume a state with --state CRITICAL --repair NAME")
     }
@@ -159,8 +165,8 @@ fn event_words(text: &str) -> Result<[String; 3], Problem> {
             Ok([words.concat(), StateType::Hard.to_string(), "1".into()])
         }
         Err(_) => Err(Problem::Usage(format!(
-            "--state '{}': write CRITICAL, or CRITICAL;SOFT;2",
-            text.escape_debug()
+            "--state '{text}' is not a state: write CRITICAL, or for example CRITICAL;SOFT;2",
+            text = text.escape_debug()
         ))),
     }
 }

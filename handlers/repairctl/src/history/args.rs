@@ -19,7 +19,8 @@ pub struct HistoryArgs {
     /// List only this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// List records since this time: 90m, 7d, 2026-11-01, "2026-11-01 14:30"
+    /// List records since this time: 90m (minutes ago), 7d (days ago),
+    /// 2026-11-01, "2026-11-01 14:30"
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// List records before this time
@@ -31,8 +32,8 @@ pub struct HistoryArgs {
     /// List refusals with their reasons instead of repairs
     #[arg(long)]
     pub refused: bool,
-    /// List only the N newest records; 0 lists all. Counts of refusals cover the
-    /// newest 10000 refusals, or the newest N if N is larger
+    /// List only the N newest records, or all records if N is 0. The counts of
+    /// refusals cover the newest 10000, or the newest N if N is larger
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON
@@ -45,7 +46,7 @@ pub struct HistoryArgs {
 pub enum OutcomeArg {
     /// A rung ran and its check is OK
     Healed,
-    /// Not healed, could not run, or unknown
+    /// The repair did not heal the fault, could not run, or has an unknown result
     Escalated,
     /// All rungs were tried and the fault is still there
     NotHealed,

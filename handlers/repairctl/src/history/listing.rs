@@ -102,16 +102,18 @@ impl Listing<'_> {
         let reasons = reasons(counts);
         if !self.args.refused && self.args.limit > 0 && self.listed == self.args.limit as usize {
             out.line(format!(
-                "These are the newest {total}; --limit 0 lists all.",
+                "These are the newest {total} repairs; --limit 0 lists all repairs.",
                 total = self.listed
             ));
         }
         match (self.args.refused, complete) {
             _ if counts.is_empty() => {}
-            (false, true) => out.line(format!("Refused: {reasons} (see --refused).")),
-            (true, true) => out.line(format!("{total} in total: {reasons}.")),
+            (false, true) => {
+                out.line(format!("Refused: {reasons}. To list the refusals, pass --refused."))
+            }
+            (true, true) => out.line(format!("{total} refusals in total: {reasons}.")),
             (false, false) => out.line(format!(
-                "Refused, of the newest {total} refusals: {reasons} (see --refused)."
+                "The newest {total} refusals: {reasons}. To list them, pass --refused."
             )),
             (true, false) => out.line(format!("The newest {total} refusals: {reasons}.")),
         }

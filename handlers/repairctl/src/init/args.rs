@@ -7,14 +7,15 @@ use clap::Args;
 /// The arguments that follow `repairctl init`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Needs root, because it creates files for Nagios' user. Existing files are kept,
-so you can run it again. If policy.json lacks a repair, init shows the
-difference, asks, and adds the repair.
+Run init as root, because it creates files for Nagios' user. It keeps existing
+files, so you can run it again. If a repair is missing from policy.json, init
+shows the lines to add, asks you, and adds them.
 
-With --target, init also sets up the host. It shows the whole script and asks
-before it runs anything. It logs in with `ssh HOST` as the user who called sudo,
-with that user's ssh_config, keys and known_hosts, never with the repair key. If
-the host's repairs.json lacks a repair, the script adds it.
+With --target, init also sets up the host with a script. It shows you the whole
+script and asks before it runs anything. It logs in with `ssh HOST` as the user
+who called sudo, with that user's ssh_config, keys and known_hosts, and never
+with the key for repairs. If a repair is missing from the host's repairs.json,
+the script adds it.
 
 Examples:
   sudo repairctl init --repair httpd
@@ -28,7 +29,7 @@ pub struct InitArgs {
     /// Also set up this host over ssh, after showing the script
     #[arg(long, value_name = "HOST")]
     pub target: Option<String>,
-    /// Log in as this user, who must be root or able to use sudo without a
+    /// Log in as this user, who must be root or be allowed to use sudo without a
     /// password [default: the user in your ssh_config]
     #[arg(long, value_name = "USER", requires = "target")]
     pub sudo_user: Option<String>,
@@ -38,7 +39,7 @@ pub struct InitArgs {
     /// Change the policy and the host without asking
     #[arg(long)]
     pub yes: bool,
-    /// Directory of the ledger
+    /// Keep the ledger in this directory
     #[arg(long, value_name = "DIR", default_value = "/var/lib/nagios-selfheal/ledger")]
     pub dir: PathBuf,
     /// Nagios' main configuration [default: the distribution's nagios.cfg]

@@ -14,40 +14,44 @@ use crate::paste::{Paste, path, with_sudo};
 pub enum InitError {
     /// The effective user is not root.
     #[error(
-        "init creates files for root and Nagios' user, so it needs root; nothing was done; {}",
-        with_sudo()
+        "init must run as root, because it creates files for root and for Nagios' user; nothing \
+         was done; run it with sudo, {sudo}",
+        sudo = with_sudo()
     )]
     NotRoot,
     /// Accounts other than root can change the file that names Nagios' user.
     #[error(
-        "Nagios' main configuration names the user '{0}', but accounts other than root \
-         can change this file: if the user is right, pass it with --nagios-user; nothing was done"
+        "Nagios' main configuration names the user '{0}', but accounts other than root can change \
+         this file: if the name is right, pass it with --nagios-user; nothing was done"
     )]
     UnprovenUser(String),
     /// A file or directory could not be created or changed.
     #[error("cannot create or change {path}: {why}")]
     Make { path: PathBuf, why: io::Error },
     /// A file or directory could not be opened or read.
-    #[error("{path}: cannot be opened or read: {why}")]
+    #[error("cannot open or read {path}: {why}")]
     Read { path: PathBuf, why: io::Error },
     /// There is a public key without its private key. Init does not overwrite the public key.
     #[error(
-        "{public} exists without its private key {private}: restore the private key, or, to get a \
-         new pair, {}",
-        Paste::here(format!("rm {}", path(.public)))
+        "the public key {public} exists, but its private key {private} does not: restore the \
+         private key, or remove the public key to get a new pair, {remove}",
+        remove = Paste::here(format!("rm {}", path(.public)))
     )]
     NoPrivateKey { public: PathBuf, private: PathBuf },
     /// ssh-keygen(1) could not be run.
     #[error(
-        "cannot run /usr/bin/ssh-keygen: {0}; install your distribution's openssh-client and run \
-         init again"
+        "cannot run /usr/bin/ssh-keygen: {0}; install the OpenSSH client of your distribution, and \
+         run init again"
     )]
     NoKeygen(io::Error),
     /// ssh-keygen(1) failed and printed this text.
     #[error("ssh-keygen created no key at {path}: {text}")]
     Keygen { path: PathBuf, text: String },
     /// The public key next to the private key is missing or invalid.
-    #[error("there is no public key at {0}.pub; {make}", make = public_half(.0))]
+    #[error(
+        "the public key {0}.pub is missing or invalid; derive it from the private key, {make}",
+        make = public_half(.0)
+    )]
     NoPublicKey(PathBuf),
     /// This server has no gate program that could be copied to the host.
     #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
@@ -57,15 +61,15 @@ pub enum InitError {
     ReadGate { path: PathBuf, why: io::Error },
     /// The host's name contains characters that are unsafe on a command line.
     #[error(
-        "ssh cannot use '{}' as a host name: with --address, pass the name that you type after \
+        "ssh cannot use '{name}' as a host name: with --address, pass the name that you type after \
          ssh; nothing was done on the host",
-        clean(.0)
+        name = clean(.0)
     )]
     BadTarget(String),
     /// The user's name contains characters that are unsafe on a command line.
     #[error(
-        "--sudo-user: '{}' is not an account name; nothing was done on the host",
-        clean(.0)
+        "--sudo-user: '{name}' is not an account name; nothing was done on the host",
+        name = clean(.0)
     )]
     BadLogin(String),
     /// Repairs cannot be added to a policy.json or repairs.json.

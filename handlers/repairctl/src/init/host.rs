@@ -43,13 +43,16 @@ pub fn set_up(
     };
     let repairs = repairs_file(host, there, args, recipes)?;
     let text = |gate| script::text(&gate, &line, &repairs);
-    out.line(format!("On {shown} as root:\n"));
+    out.line(format!("This script is for {shown}, as root:\n"));
     out.line(text(GateSource::Elided(&program)));
     if let RepairsFile::Merged { added, .. } = &repairs {
-        out.line(format!("The script adds this to {REPAIRS}:\n{}\n", difference(added)));
+        out.line(format!(
+            "The script adds this to {REPAIRS}:\n{lines}\n",
+            lines = difference(added)
+        ));
     }
     let instead = "pass --yes to skip the question; nothing was done on the host";
-    if !args.yes && !question::agrees(&format!("Do this on {shown}?"), instead, out)? {
+    if !args.yes && !question::agrees(&format!("Run this script on {shown}?"), instead, out)? {
         out.line(format!("Nothing was done on {shown}."));
         return Ok(ToolResult::Failed);
     }
@@ -66,8 +69,9 @@ pub fn set_up(
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
-        "\n{shown} is set up. To record its key, which came over your own ssh connection, {}",
-        Paste::here(trust)
+        "\n{shown} is set up. Its host key above came over your own ssh connection. To record this \
+         key, {record}",
+        record = Paste::here(trust)
     ));
     Ok(ToolResult::Fine)
 }
@@ -143,34 +147,38 @@ fn explain(
     let repairs: String =
         args.repairs.iter().map(|repair| format!(" --repair {}", quoted(repair))).collect();
     let init = |options: &str| context.repairctl_with_nagios(&format!("init{repairs}{options}"));
-    let user = args.sudo_user.as_deref().unwrap_or("your account there");
+    let user = args.sudo_user.as_deref().unwrap_or("your account");
     out.line(match why {
         LoginFailure::Name => format!(
-            "ssh cannot resolve {shown}: add it to your ssh_config, or pass the name that you type \
-             after ssh with --address NAME"
+            "ssh cannot resolve {shown}: add it to your ssh_config, or, with --address NAME, pass \
+             the name that you type after ssh"
         ),
         LoginFailure::HostKey => format!(
-            "your own known_hosts has no key for {shown}, or a different one: compare the key \
-             once, {by_hand}"
+            "your own known_hosts has no key for {shown}, or the host shows a different key: \
+             connect once to compare the keys, {by_hand}"
         ),
         LoginFailure::Connection => {
             format!("cannot connect to {shown}: to see why, {by_hand}")
         }
         LoginFailure::Denied => format!(
             "{shown} refused your login: to try it by hand, {by_hand}\n\
-             If your key is in an ssh-agent, which sudo hides, {}",
-            Paste::as_yourself(format!(
+             If your key is in an ssh-agent, which sudo hides from init, keep it visible, {agent}",
+            agent = Paste::as_yourself(format!(
                 "sudo --preserve-env=SSH_AUTH_SOCK {}",
                 init(&format!(" --target {}", quoted(host)))
             ))
         ),
         LoginFailure::Sudo => format!(
-            "'{user}' may not use sudo without a password on {shown}. Allow that temporarily, log \
-             in as root with --sudo-user root, or paste the output of this command on the host, {}",
-            Paste::here(init(""))
+            "{user} may not use sudo without a password on {shown}. Allow it temporarily, log in \
+             as root with --sudo-user root, or paste into the host's shell the script that this \
+             command prints, {init}",
+            init = Paste::here(init(""))
         ),
         LoginFailure::Script => {
-            format!("The script failed on {shown}; see its output above. You can run init again.")
+            format!(
+                "The script failed on {shown}: read its output above, fix the cause, and run init \
+                 again."
+            )
         }
     });
     ToolResult::Failed

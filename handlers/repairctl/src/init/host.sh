@@ -73,7 +73,7 @@ fi
 keys=$home/.ssh/authorized_keys
 if command -v restorecon >/dev/null 2>&1; then restorecon -R "$home/.ssh" /etc/nagios-selfheal /usr/libexec/nagios-selfheal || :; fi
 say "$keys"
-say "done; the SSH host key of this host is"
+say "done; this is the SSH host key of this host:"
 for type in ed25519 ecdsa rsa; do
     key=/etc/ssh/ssh_host_${type}_key.pub
     if [ -e $key ]; then ssh-keygen -lf $key; break; fi

@@ -10,7 +10,7 @@ pub enum MergeError {
     #[error("{0}")]
     NotJson(#[from] serde_json::Error),
     /// The object `repairs` is missing at the top level, or its end was not found in the text.
-    #[error("there is no object \"repairs\" to which repairs could be added")]
+    #[error("the object \"repairs\" is missing at the top level")]
     NoRepairs,
 }
 

@@ -100,7 +100,11 @@ fn account_of_nagios(
         Some(main) if main.user().is_some() => format!("from {}", main.path().display()),
         _ => "found by its usual name".to_owned(),
     };
-    out.line(format!("Nagios runs as {}:{} ({source})", account.name, account.group));
+    out.line(format!(
+        "Nagios runs as {user}:{group} ({source})",
+        user = account.name,
+        group = account.group
+    ));
     Ok(account)
 }
 
@@ -111,11 +115,11 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
         .unwrap_or_else(|_| context.policy.with_file_name("id_ed25519"));
     let here = host::find_gate().unwrap_or_else(|| gate_setup::GATE.into());
     out.line(format!(
-        "\nOn each host to be repaired, install the package repair-gate, or copy {} there\nas {} \
-         with mode 755 (this static program runs on any distribution).\nThen run this on the host \
-         as root:\n",
-        here.display(),
-        gate_setup::GATE
+        "\nOn each host that you want to repair, install the package repair-gate, or copy\n\
+         {here} to {gate} with mode 755.\n\
+         This static program runs on any distribution. Then run this script on the host as root:\n",
+        here = here.display(),
+        gate = gate_setup::GATE
     ));
     // Wrap the script in a subshell, so an error does not end the shell into which the admin pastes
     // it.
@@ -144,13 +148,13 @@ fn print_next_steps(
     let file = file.unwrap_or_else(|| "nagios.cfg".into());
     out.line("\nNext steps:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
-        out.line("  1. add to each service that needs this repair:");
+        out.line("  1. add these lines to each service that needs this repair:");
     } else {
-        out.line(format!("  1. add to {}:", file.display()));
+        out.line(format!("  1. add these lines to {}:", file.display()));
         for name in ["commands.cfg", "templates.cfg"] {
             out.line(format!("       cfg_file={}", share.join(name).display()));
         }
-        out.line("     and to each service that needs this repair:");
+        out.line("     and these lines to each service that needs this repair:");
     }
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));

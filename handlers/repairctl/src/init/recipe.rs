@@ -13,13 +13,13 @@ pub enum BadRecipe {
     #[error(transparent)]
     Name(#[from] BadName),
     /// The part after the colon is not the name of a systemd unit.
-    #[error("'{}' is not the name of a systemd unit", plugin_kit::clean(.0))]
+    #[error("'{unit}' is not the name of a systemd unit", unit = plugin_kit::clean(.0))]
     Unit(String),
     /// Init knows no check for the repair's name or its unit's name.
     #[error(
-        "no check is known for '{name}': use one of the names {} (--repair httpd:{unit}), or add \
-         the repair to the policy by hand",
-        known_names().join(", ")
+        "init knows no check for '{name}': give the repair one of the names {known}, as in \
+         --repair httpd:{unit}, or add it to the policy by hand",
+        known = known_names().join(", ")
     )]
     NoCheck {
         name: RepairName,

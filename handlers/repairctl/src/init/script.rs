@@ -70,8 +70,8 @@ fn repairs_part(repairs: &RepairsFile) -> String {
             write(text)
         ),
         RepairsFile::Merged { sum, text, .. } => format!(
-            "[ \"$(cksum < {REPAIRS})\" = '{sum}' ] || {{ echo '{REPAIRS} has changed since it \
-             was read; run init again' >&2; exit 1; }}\n{}say '{REPAIRS}, with added repairs'\n",
+            "[ \"$(cksum < {REPAIRS})\" = '{sum}' ] || {{ echo '{REPAIRS} has changed since init \
+             read it; run init again' >&2; exit 1; }}\n{}say '{REPAIRS}, with added repairs'\n",
             write(text)
         ),
     }
@@ -92,12 +92,16 @@ fn gate(source: &GateSource<'_>) -> String {
                 _ => base64_lines(program),
             };
             format!(
-                "# The gate: one static program, installed only if there is none yet.\n\
+                "# The gate is one static program. Install it only if it is not there yet.\n\
                  if [ -e {GATE} ]; then say '{GATE} already exists'; else\n\
-                 base64 -d > {GATE}.new <<'END_OF_GATE'\n{body}END_OF_GATE\n\
-                 [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || \
-                 {{ echo '{GATE}: incomplete transfer; run init again' >&2; exit 1; }}\n\
-                 chmod 755 {GATE}.new\nmv {GATE}.new {GATE}\nsay '{GATE}'\nfi\n\n"
+                 base64 -d > {GATE}.new <<'END_OF_GATE'\n\
+                 {body}END_OF_GATE\n\
+                 [ \"$(wc -c < {GATE}.new)\" -eq {size} ] || {{ echo '{GATE} was not transferred \
+                 completely; run init again' >&2; exit 1; }}\n\
+                 chmod 755 {GATE}.new\n\
+                 mv {GATE}.new {GATE}\n\
+                 say '{GATE}'\n\
+                 fi\n\n"
             )
         }
     }

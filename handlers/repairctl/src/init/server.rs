@@ -197,7 +197,10 @@ pub fn add_repairs(
         .map_err(|why| InitError::Merge { place: shown.clone(), why })?;
     let Some(MergedFile { text, added }) = merged else { return Ok(true) };
     policy_file::parse(text.as_bytes(), policy).map_err(Problem::failed)?;
-    out.line(format!("\nThis will be added to the repairs in {shown}:\n{}", difference(&added)));
+    out.line(format!(
+        "\nThese lines will be added to the repairs in {shown}:\n{lines}",
+        lines = difference(&added)
+    ));
     let instead = format!("pass --yes to skip the question; {shown} was not changed");
     if !yes && !question::agrees("Add this?", &instead, out)? {
         out.line(format!("{shown} was not changed, and nothing else was done."));
@@ -248,7 +251,7 @@ mod tests {
         std::fs::create_dir(&policy).unwrap();
         let open = Directory::open(directory.path()).unwrap();
         let refused = new_policy(&open, &policy, "{}", 0).unwrap_err();
-        let begin = format!("{}: cannot be opened or read: ", policy.display());
+        let begin = format!("cannot open or read {}: ", policy.display());
         assert!(refused.to_string().starts_with(&begin), "{refused}");
     }
 }

@@ -14,12 +14,12 @@ pub struct LedgerArgs {
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum LedgerAction {
     /// Migrate a ledger from an older version to the current schema
-    #[command(
-        after_help = "The package also migrates the ledger, and so does the first repair after an
-upgrade. A copy of the old ledger is kept next to the new one. Only this command rewrites a
-ledger whose file cannot shrink yet, which needs free space of twice its size.
+    #[command(after_help = "\
+An upgrade of the package also migrates the ledger, and so does the first repair
+after an upgrade. A copy of the old ledger stays next to the new one. Only this
+command also rewrites a ledger whose file cannot shrink yet, which needs free
+disk space of twice the ledger's size.
 
-Exit codes: 2 while a worker is still running a repair."
-    )]
+Exit codes: 2 if a worker is still running a repair.")]
     Migrate,
 }

@@ -60,21 +60,26 @@ impl Split for LedgerArgs {
     fn show(&self, migration: Migration, context: &Context, out: &mut Out) -> CommandResult {
         let path = context.config()?.ledger.display();
         let (line, result) = match migration {
-            Migration::NoLedger => (format!("{path}: no ledger yet"), ToolResult::Fine),
+            Migration::NoLedger => (format!("{path}: there is no ledger yet"), ToolResult::Fine),
             Migration::Current => {
-                (format!("{path}: already has the current schema"), ToolResult::Fine)
+                (format!("{path}: the ledger already has the current schema"), ToolResult::Fine)
             }
             Migration::Done(copy) => {
-                let text = format!("{path}: migrated; copy of the old ledger: {}", copy.display());
+                let text = format!(
+                    "{path}: the ledger was migrated; a copy of the old one is {copy}",
+                    copy = copy.display()
+                );
                 (text, ToolResult::Fine)
             }
             Migration::Rewritten => {
-                let text = "rewritten; from now on the file shrinks when records expire";
+                let text = "the ledger was rewritten; from now on, its file shrinks when records \
+                            expire";
                 (format!("{path}: {text}"), ToolResult::Fine)
             }
-            Migration::Waiting(why) => {
-                (format!("{why}; run this again after the job has ended"), ToolResult::Failed)
-            }
+            Migration::Waiting(why) => (
+                format!("{why}; run this command again after the job has ended"),
+                ToolResult::Failed,
+            ),
         };
         out.line(line);
         Ok(result)

@@ -7,10 +7,10 @@ use clap::Args;
 /// The arguments that follow `repairctl lint`.
 #[derive(Debug, Args)]
 #[command(after_help = "Exit codes:
-  0  nothing found, or only notes
-  1  errors or warnings were found
-  2  a file of the configuration could not be read
-  3  bad arguments
+  0  lint found nothing, or only notes
+  1  lint found errors or warnings
+  2  lint could not read a file of the configuration
+  3  the arguments are invalid
 
 Examples:
   Check the distribution's nagios.cfg:

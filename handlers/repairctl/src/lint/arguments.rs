@@ -25,16 +25,16 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         level: LintLevel::Error,
         code: "host-not-passed",
         is_passed: |_, call| call.event.host == HOST,
-        text: "--host is not $HOSTNAME$, the name by which pauses, locks and the status file know \
-               the host",
+        text: "--host does not pass $HOSTNAME$, although pauses, locks and the status file \
+               identify the host by this name",
         fix: "write --host '$HOSTNAME$'",
     },
     ArgumentCheck {
         level: LintLevel::Error,
         code: "service-not-passed",
         is_passed: |_, call| call.event.service.as_deref().is_none_or(|name| name == SERVICE),
-        text: "--service is not $SERVICEDESC$, the name by which pauses and the status file know \
-               the service",
+        text: "--service does not pass $SERVICEDESC$, although pauses and the status file identify \
+               the service by this name",
         fix: "write --service '$SERVICEDESC$'",
     },
     ArgumentCheck {
@@ -43,7 +43,7 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |kind, call| {
             kind == ObjectKind::Host || call.event.host_state == Some(ObjectState::Down)
         },
-        text: "$HOSTSTATE$ is not passed: repairs would run for services of a host that is down",
+        text: "$HOSTSTATE$ is not passed: services would be repaired even if their host is down",
         fix: "add --host-state '$HOSTSTATE$' to the command line",
     },
     ArgumentCheck {
@@ -51,7 +51,7 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         code: "downtime-not-passed",
         is_passed: |kind, call| kind == ObjectKind::Host || call.event.downtime == 5,
         text: "$SERVICEDOWNTIME$ is not passed: repairs would run during planned work, because \
-               Nagios calls event handlers during scheduled downtime too",
+               Nagios also calls event handlers during scheduled downtime",
         fix: "add --downtime '$SERVICEDOWNTIME$' to the command line",
     },
     ArgumentCheck {
@@ -60,8 +60,8 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |kind, call| {
             call.event.host_downtime == 6 || kind == ObjectKind::Host && call.event.downtime == 6
         },
-        text: "$HOSTDOWNTIME$ is not passed: repairs would run during planned work, because a \
-               host's downtime does not include its services",
+        text: "$HOSTDOWNTIME$ is not passed: repairs would run during planned work, because Nagios \
+               does not count a downtime of the host as a downtime of its services",
         fix: "add --host-downtime '$HOSTDOWNTIME$' to the command line",
     },
     ArgumentCheck {
@@ -70,7 +70,7 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         is_passed: |_, call| {
             call.event.repair.as_ref().is_some_and(|name| name.as_str() != REPAIR_OF_HOST)
         },
-        text: "_REPAIR is not passed: no {kind} can choose a repair",
+        text: "_REPAIR is not passed: handle_repair does not know which repair a {kind} needs",
         fix: "add --repair '$_{KIND}REPAIR$' to the command line",
     },
     ArgumentCheck {
@@ -78,14 +78,14 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         code: "problem-id-not-passed",
         is_passed: |_, call| call.event.problem_id.is_some(),
         text: "${KIND}PROBLEMID$ is not passed: if a Nagios worker process dies and Nagios repeats \
-               the call, it counts as a new event",
+               the call, handle_repair treats the second call as a new event",
         fix: "add --problem-id '${KIND}PROBLEMID$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Note,
         code: "address-not-passed",
         is_passed: |_, call| call.address != HOST,
-        text: "--address is not passed: repairs connect to the host by its name",
+        text: "--address is not passed: repairs use the host's name to connect to it",
         fix: "add --address '$HOSTADDRESS$' to the command line",
     },
     ArgumentCheck {
@@ -111,8 +111,8 @@ pub fn check(
         (ObjectKind::Service, None) => {
             return vec![error(
                 OTHER_KIND,
-                "a service uses a handler without --service: handle_repair mistakes its \
-                 events for events of the host",
+                "a service uses an event handler without --service: handle_repair mistakes the \
+                 service's events for events of its host",
                 "set event_handler to handle_repair, or add --service '$SERVICEDESC$' and the \
                  $SERVICE...$ macros to the command line",
             )];
@@ -120,7 +120,7 @@ pub fn check(
         (ObjectKind::Host, Some(_)) => {
             return vec![error(
                 OTHER_KIND,
-                "a host uses a handler with --service",
+                "a host uses an event handler with --service, which is only for services",
                 "set event_handler to handle_host_repair",
             )];
         }
@@ -160,8 +160,11 @@ fn refused(kind: ObjectKind, arguments: &[String], why: &RefusedArguments) -> Li
         let (word, other) = (kind.word(), other.word());
         return error(
             OTHER_KIND,
-            format!("a {word} uses a handler with the macros of a {other}: {why}"),
-            format!("set event_handler to {}, which passes {positional}", kind.command()),
+            format!("a {word} uses an event handler with the macros for a {other}: {why}"),
+            format!(
+                "set event_handler to {command}, which passes {positional}",
+                command = kind.command()
+            ),
         );
     }
     error(

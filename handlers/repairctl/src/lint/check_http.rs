@@ -54,7 +54,8 @@ pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
         has_address |= matches!(name, "-I" | "--IP-address");
         has_name |= matches!(name, "-H" | "--hostname");
         if value == Some("") && matches!(name, "-H" | "--hostname") {
-            let text = "check_http has an empty -H, which its next version refuses".to_owned();
+            let text =
+                "check_http is called with an empty -H, which its next version refuses".to_owned();
             return Some(RefusedWord { text, fix: "add a host name, or remove -H".into() });
         }
         before = Some(OptionBefore { name, value });
@@ -62,8 +63,9 @@ pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let used = usize::from(!has_address) + usize::from(!has_name);
     let is_odd = |(n, word): &(usize, &&str)| *n >= used || !is_address(word);
     addresses.iter().enumerate().find(is_odd).map(|(_, word)| RefusedWord {
-        text: format!("check_http ignores '{word}', and its next version refuses it"),
-        fix: "remove it, add the missing option, or quote a value with blanks".into(),
+        text: format!("check_http ignores the word '{word}', but its next version refuses it"),
+        fix: "remove it, write the missing option before it, or quote the value that it belongs to"
+            .into(),
     })
 }
 
@@ -116,7 +118,7 @@ fn split(option: OptionBefore<'_>, word: &str) -> RefusedWord {
         _ => format!("{name} {value}"),
     };
     RefusedWord {
-        text: format!("check_http ignores '{word}', and its next version refuses it"),
+        text: format!("check_http ignores the word '{word}', but its next version refuses it"),
         fix: format!("write {whole}"),
     }
 }

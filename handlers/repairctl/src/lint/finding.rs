@@ -80,7 +80,10 @@ impl Findings {
             let level = finding.level.tone().paint(finding.level.as_str(), out);
             let (text, fix) = (clean(&finding.text), clean(&finding.fix));
             let between = if out.is_terminal() { "\n    " } else { ": " };
-            out.line(format!("{at}: {level}: {text}{} [{code}]{between}{fix}", named(objects)));
+            out.line(format!(
+                "{at}: {level}: {text}{objects} [{code}]{between}{fix}",
+                objects = named(objects)
+            ));
         }
     }
 
@@ -102,7 +105,7 @@ fn named(objects: &[String]) -> String {
     let shown = objects.get(..NAMED.min(objects.len())).unwrap_or_default().join(", ");
     match objects.len() {
         0 => String::new(),
-        count if count > NAMED => format!(" ({shown} and {} more)", count - NAMED),
+        count if count > NAMED => format!(" ({shown} and {more} more)", more = count - NAMED),
         _ => format!(" ({shown})"),
     }
 }

@@ -21,8 +21,8 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
     for (path, config) in policies.usable() {
         if let Some(ours) = &config.command_file {
             if let Some(value) = main.off("check_external_commands") {
-                let text = "check_external_commands is 0: Nagios gets no comments about repairs \
-                            and schedules no check after them";
+                let text = "check_external_commands is 0: Nagios accepts no comments about \
+                            repairs, and does not check the object after a repair";
                 let fix = "set check_external_commands=1";
                 findings.add(&value.at, error("no-external-commands", text, fix), "");
             }
@@ -34,8 +34,9 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
             if interval > 60.0 {
                 let at = main.get("status_update_interval").map_or(&whole, |value| &value.at);
                 let text = format!(
-                    "Nagios writes the status file only every {interval} s, so acknowledgements and \
-                     flapping prevent repairs only after that delay"
+                    "Nagios writes the status file only every {interval} s: until then, a repair \
+                     can start although somebody has acknowledged the problem or the object is \
+                     flapping"
                 );
                 let fix = "set status_update_interval=10";
                 findings.add(at, warning("old-status-file", text, fix), "");
@@ -69,17 +70,18 @@ const SWITCHES: [Switch; 7] = [
         is_wrong: |main| is_on(main, "enable_environment_macros"),
         level: LintLevel::Warning,
         code: "environment-macros",
-        text: "enable_environment_macros is 1: every call is much more expensive and gets hundreds \
-               of environment variables, including plugin output",
-        fix: "set enable_environment_macros=0; handle_repair does not use them",
+        text: "enable_environment_macros is 1: each call of an event handler takes much longer and \
+               gets hundreds of environment variables, including plugin output",
+        fix: "set enable_environment_macros=0; handle_repair does not use environment macros",
     },
     Switch {
         name: "retain_state_information",
         is_wrong: |main| !is_on(main, "retain_state_information"),
         level: LintLevel::Warning,
         code: "no-retention",
-        text: "retain_state_information is not 1: after a restart of Nagios every fault starts \
-               again at SOFT 1, without its acknowledgement, and is repaired again",
+        text: "retain_state_information is not 1: when Nagios restarts, it forgets \
+               acknowledgements and counts every fault from SOFT 1 again, so faults are repaired \
+               again",
         fix: "set retain_state_information=1, with a state_retention_file",
     },
     Switch {
@@ -88,7 +90,7 @@ const SWITCHES: [Switch; 7] = [
         level: LintLevel::Warning,
         code: "no-illegal-characters",
         text: "illegal_macro_output_chars is empty: Nagios puts plugin output into command lines \
-               unfiltered",
+               without removing dangerous characters",
         fix: "set illegal_macro_output_chars=`~$&|'\"<>",
     },
     Switch {
@@ -121,7 +123,8 @@ const SWITCHES: [Switch; 7] = [
     },
 ];
 
-const EXPANDED: &str = "lint the object_cache_file as well, in which the patterns are expanded";
+const EXPANDED: &str = "run lint on the object_cache_file as well, because Nagios expands the \
+                        patterns in it";
 
 fn is_on(main: &MainFile, name: &str) -> bool {
     main.get(name).is_some_and(|value| value.is_on())
@@ -142,10 +145,10 @@ fn global_handler(name: &'static str, configuration: &Configuration, findings: &
     let line = configuration.objects.command(&value.text);
     if line.is_some_and(|line| handler::find(&split(&line.text), &configuration.main).is_some()) {
         let text = format!(
-            "{name} is handle_repair: Nagios starts it for every state change of every object, \
-             and twice for objects whose own event_handler is handle_repair"
+            "{name} is handle_repair: Nagios calls it at every state change of every object, and \
+             calls it twice for an object whose own event_handler is handle_repair"
         );
-        let fix = "remove it, and set event_handler on the objects with a _REPAIR";
+        let fix = "remove this line, and set event_handler on the objects that have a _REPAIR";
         findings.add(&value.at, warning("global-handler", text, fix), "");
     }
 }
@@ -156,7 +159,11 @@ fn same_file(name: &str, ours: &Path, policy: &Path, main: &MainFile, findings: 
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     if real(ours) != real(&theirs.path()) {
         let code = if name == "command_file" { "other-command-file" } else { "other-status-file" };
-        let text = format!("{name} is {}, but in nagios.cfg it is {}", ours.display(), theirs.text);
+        let text = format!(
+            "{name} is {ours} in the policy, but {theirs} in nagios.cfg",
+            ours = ours.display(),
+            theirs = theirs.text
+        );
         let fix = format!("write \"{name}\": \"{}\"", theirs.text);
         findings.add(&place(policy, name), error(code, text, fix), "");
     }

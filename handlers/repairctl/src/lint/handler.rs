@@ -178,8 +178,8 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
     if let HandlerCall::Nested = found {
         return vec![warning(
             "nested-in-a-shell",
-            "handle_repair is called inside an argument of another program, where lint cannot \
-             check its arguments",
+            "the command line calls handle_repair inside an argument of another program, where \
+             lint cannot check handle_repair's arguments",
             "call handle_repair itself, with each macro in single quotes, as in \
              nagios-config/commands.cfg",
         )];
@@ -190,7 +190,7 @@ pub fn line(line: &DirectiveValue, words: &CommandLine, found: &HandlerCall) -> 
         all.push(note(
             "through-a-shell",
             "the command line contains shell syntax: Nagios starts /bin/sh for every call",
-            "leave redirections and wildcards out; handle_repair writes its own log",
+            "remove redirections and wildcards; handle_repair writes its own log",
         ));
     }
     all
@@ -203,8 +203,8 @@ pub fn cut(line: &DirectiveValue, words: &CommandLine) -> Option<LintFinding> {
     let goes_on = words.unclosed || cut.contains('$') || is_named(cut) || cut.contains(" --");
     goes_on.then(|| {
         let text = format!(
-            "the ';' in the command line begins a comment: Nagios ignores '{}'",
-            cut.trim()
+            "the ';' in the command line begins a comment: Nagios ignores '{ignored}'",
+            ignored = cut.trim()
         );
         error("cut-by-semicolon", text, r"write \; for a literal ';'")
     })
@@ -219,14 +219,16 @@ pub fn text_for_macros(words: &CommandLine) -> Option<LintFinding> {
         Dollar::Last => Some((at, "")),
     })?;
     if macros::is_like_a_name(wrong) {
-        let text =
-            format!("Nagios has no macro ${wrong}$: handle_repair gets the text ${wrong}$ itself");
+        let text = format!(
+            "Nagios has no macro ${wrong}$, so it passes the text ${wrong}$ to handle_repair \
+             unchanged"
+        );
         return Some(error("unknown-macro", text, "correct the name of the macro"));
     }
     let text = format!(
-        "the $ at character {} of the command line does not begin a macro: Nagios confuses text \
-         and macros from this character on",
-        at + 1
+        "the $ at character {position} of the command line does not begin a macro: from there on, \
+         Nagios mistakes text for macros and macros for text",
+        position = at + 1
     );
     Some(error("stray-dollar", text, "write $$ for a literal $, or remove it"))
 }
@@ -241,8 +243,8 @@ fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
         .any(|end| name.ends_with(end));
     if is_output {
         let text = format!(
-            "${name}$ is text that others can choose, for example through a plugin's output, and \
-             handle_repair does not need it"
+            "${name}$ contains text that other people can choose, for example through a plugin's \
+             output, and handle_repair does not need it"
         );
         return Some(error("output-macro", text, format!("leave ${name}$ out")));
     }
@@ -254,8 +256,8 @@ fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
     match quote {
         Quote::None if !is_harmless => {
             let text = format!(
-                "${name}$ is not quoted: if its value is empty or contains a blank, all arguments \
-                 after it shift"
+                "${name}$ is not quoted: if its value is empty or contains a blank, handle_repair \
+                 misreads all arguments after it"
             );
             Some(error("unquoted-macro", text, fix))
         }

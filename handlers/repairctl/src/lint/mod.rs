@@ -32,7 +32,7 @@ use policies::Policies;
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     let not_found = || {
         let places = configuration::places();
-        Problem::Usage(format!("nagios.cfg not found (tried {places}); pass its path"))
+        Problem::Usage(format!("nagios.cfg was not found (tried {places}); pass its path"))
     };
     let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
     let configuration = configuration::read(&main);
@@ -69,13 +69,15 @@ struct LintCounts {
 fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCounts) {
     let mut findings = Findings::default();
     for (at, why) in &configuration.unreadable {
-        let fix = "run repairctl as root or as Nagios' user, or correct the name; without this \
-                   file the result is incomplete";
-        findings.add(at, error("unreadable", format!("cannot be read: {why}"), fix), "");
+        let fix = "run repairctl as root or as Nagios' user, or correct the file's name; without \
+                   this file, lint cannot find all mistakes";
+        findings.add(at, error("unreadable", format!("the file cannot be read: {why}"), fix), "");
     }
     for (at, name) in &configuration.objects.missing {
-        let text = format!("template '{name}' is not defined, so its directives are missing");
-        let fix = "correct the name, or define the template";
+        let text = format!(
+            "template '{name}' is not defined, so the objects that use it lack its directives"
+        );
+        let fix = "correct the template's name, or define the template";
         findings.add(at, error("no-such-template", text, fix), "");
     }
     let commands = commands(configuration, &mut findings);
@@ -136,9 +138,9 @@ fn summary(findings: &Findings, counts: &LintCounts) -> String {
         .collect();
     match found.is_empty() {
         true if counts.commands == 0 => {
-            format!("nothing found in {objects}; no command calls handle_repair")
+            format!("no problems found in {objects}; no command calls handle_repair")
         }
-        true => format!("nothing found in {objects}"),
+        true => format!("no problems found in {objects}"),
         false => format!("{} in {objects}", found.join(", ")),
     }
 }

@@ -82,10 +82,10 @@ impl<'a> ObjectLinter<'a> {
         if undefined {
             let name = handler.text.split('!').next().unwrap_or_default();
             let text = format!(
-                "the event_handler '{name}' is not a defined command: Nagios refuses this \
+                "the event_handler '{name}' is not defined as a command, so Nagios refuses this \
                  configuration"
             );
-            let fix = "include nagios-config/commands.cfg, or correct the name";
+            let fix = "include nagios-config/commands.cfg, or correct the command's name";
             self.add(subject, &handler.at, &error("no-such-command", text, fix));
         }
         undefined
@@ -113,13 +113,14 @@ impl<'a> ObjectLinter<'a> {
         let (word, right) = (subject.kind.word(), subject.kind.command());
         let text = match handler {
             Some(handler) => format!(
-                "_REPAIR names a repair, but the event_handler '{}' is not handle_repair",
-                clean(&handler)
+                "_REPAIR names a repair, but the event_handler '{handler}' is not handle_repair",
+                handler = clean(&handler)
             ),
             None => format!("_REPAIR names a repair, but the {word} has no event_handler"),
         };
         let fix = format!(
-            "add 'event_handler {right}', or 'use repairable-{word}' before its other templates"
+            "add 'event_handler {right}', or write 'use repairable-{word}' with its other \
+             templates after it"
         );
         self.add(subject, &repair.at, &error("repair-without-handler", text, fix));
     }
@@ -136,8 +137,8 @@ impl<'a> ObjectLinter<'a> {
         let name = repair.map(|value| &*value.text).or(fixed);
         let Some(name) = name else {
             if is_own {
-                let text = "the event_handler calls handle_repair, but there is no _REPAIR: \
-                            nothing is ever repaired";
+                let text = "the event_handler calls handle_repair, but the object has no _REPAIR, \
+                            so nothing is ever repaired";
                 let fix = "add a line '_REPAIR NAME' with the name of a repair in the policy, or \
                            remove the event_handler";
                 self.add(subject, subject.object.at(), &warning("no-repair-named", text, fix));
@@ -202,7 +203,7 @@ impl<'a> ObjectLinter<'a> {
         let text = format!(
             "duplicate _REPAIR in this definition: Nagios uses this line and ignores line {again}"
         );
-        let fix = "remove the one that is wrong";
+        let fix = "remove the wrong line";
         self.add(subject, &value.at, &warning("repair-named-twice", text, fix));
     }
 
@@ -213,12 +214,12 @@ impl<'a> ObjectLinter<'a> {
             return;
         }
         let text = format!(
-            "event_handler_period is '{}': a fault that becomes HARD outside this period is not \
-             repaired, because Nagios does not call the handler",
-            value.text
+            "event_handler_period is '{period}': a fault that becomes HARD outside this period is \
+             not repaired, because Nagios does not call the event handler then",
+            period = value.text
         );
-        let fix = "remove it, or enable repairctl-sweep.timer, which repairs such faults inside \
-                   and outside the period";
+        let fix =
+            "remove it, or enable repairctl-sweep.timer, which repairs such faults at any time";
         self.add(subject, &value.at, &warning("handler-period", text, fix));
     }
 
@@ -227,10 +228,10 @@ impl<'a> ObjectLinter<'a> {
     fn names(&mut self, subject: &LintedObject<'_>) {
         let is_odd = |label: &&String| label.starts_with('-') || label.contains(['\'', ';']);
         for label in subject.labels.iter().filter(is_odd) {
-            let text = "the name contains ' or ; or starts with -: the command line breaks, or \
-                        handle_repair refuses the name";
-            let fix = "choose another name (with illegal_object_name_chars in nagios.cfg, Nagios \
-                       rejects such names)";
+            let text = "the name contains ' or ;, or it starts with -: such a name breaks the \
+                        command line, or handle_repair refuses it";
+            let fix = "choose another name; to make Nagios reject such names, set \
+                       illegal_object_name_chars in nagios.cfg";
             self.findings.add(subject.object.at(), error("unusable-name", text, fix), label);
         }
     }
@@ -249,9 +250,15 @@ impl<'a> ObjectLinter<'a> {
             return Some(rules.clone());
         }
         let names: Vec<&str> = config.policy.repairs.keys().map(RepairName::as_str).collect();
-        let text = format!("the policy {} has no repair '{}'", path.display(), name.escape_debug());
-        let fix =
-            format!("use one of its repairs ({}), or add this one to the policy", names.join(", "));
+        let text = format!(
+            "the policy {path} has no repair '{name}'",
+            path = path.display(),
+            name = name.escape_debug()
+        );
+        let fix = format!(
+            "use one of the repairs in the policy ({names}), or add this one",
+            names = names.join(", ")
+        );
         self.add(subject, at, &error("unknown-repair", text, fix));
         None
     }

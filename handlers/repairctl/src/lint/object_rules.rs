@@ -68,8 +68,8 @@ fn foreground(
     let (limit, needs) = (main.number("event_handler_timeout", 30.0), longest(rules).as_secs());
     (limit < needs as f64).then(|| {
         let text = format!(
-            "event_handler_timeout is {limit} s, but a ladder with --foreground can take {needs} \
-             s: Nagios kills handle_repair during a repair"
+            "event_handler_timeout is {limit} s, but with --foreground a ladder can take {needs} \
+             s: Nagios then kills handle_repair during a repair"
         );
         let fix = format!(
             "remove --foreground from the command line, or set event_handler_timeout={needs}"
@@ -95,8 +95,10 @@ fn states(subject: &LintedObject<'_>, rules: &Rules) -> Option<LintFinding> {
     let on: Vec<String> = rules.on.iter().map(ObjectState::to_string).collect();
     let word = subject.kind.word();
     let wanted = if subject.kind == ObjectKind::Host { "DOWN" } else { "CRITICAL" };
-    let text =
-        format!("the repair covers only {}, but a {word} never has such a state", on.join(", "));
+    let text = format!(
+        "the repair covers only {states}, but a {word} never has such a state",
+        states = on.join(", ")
+    );
     let fix = format!("add {wanted} to the repair's \"on\" list, or choose another repair");
     Some(error("trigger-unreachable", text, fix))
 }
@@ -116,24 +118,27 @@ fn checks(subject: &LintedObject<'_>, main: &MainFile) -> Option<(Location, Lint
     let inactive = off(Directive::ActiveChecksEnabled, &active).or(never).map(|value| value.at);
     let inactive = inactive.or_else(|| no_command.then(|| object.at().clone()))?;
     if let Some(impassive) = off(Directive::PassiveChecksEnabled, &passive) {
-        let text = "active and passive checks are off: Nagios never sees a fault";
-        return Some((impassive.at, error("trigger-unreachable", text, "switch one of them on")));
+        let text = "active and passive checks are both disabled, so Nagios never notices a fault";
+        return Some((
+            impassive.at,
+            error("trigger-unreachable", text, "enable active or passive checks"),
+        ));
     }
     let text = if no_command {
-        "there is no check_command: only passive results can set the host DOWN, and no check \
-         follows a repair"
+        "the host has no check_command: only passive results can set it DOWN, and Nagios does not \
+         check it after a repair"
     } else {
-        "all results are passive: unless new ones arrive, Nagios neither counts attempts nor sees \
-         a recovery"
+        "all results are passive: Nagios counts attempts and notices a recovery only if new \
+         results arrive"
     };
-    let fix = "add an active check, or make sure that results keep coming in during a fault";
+    let fix = "add an active check, or make sure that results keep arriving during a fault";
     Some((inactive, warning("passive-only", text, fix)))
 }
 
 fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::IsVolatile).filter(|value| value.is_on())?;
-    let text = "is_volatile is 1: at every check in a HARD problem state Nagios calls the handler \
-                and notifies again, although a repair helps only once";
+    let text = "is_volatile is 1: while a problem is HARD, Nagios calls the event handler and \
+                sends a notification after every check, although a repair helps only once";
     Some((value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
 }
 
@@ -142,17 +147,18 @@ fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
 fn attempts(subject: &LintedObject<'_>, rules: &Rules) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::MaxCheckAttempts);
     let value = value.filter(|value| number(&value.text) == Some(1.0))?;
-    let fix = "set max_check_attempts to 4: three failures, a repair, and one more check";
+    let fix = "set max_check_attempts to 4, which allows three failures, then a repair, and then \
+               one more check";
     let finding = match rules.in_a_row {
         0 | 1 => {
-            let text = "max_check_attempts is 1: Nagios sends a notification at the moment when \
-                        the repair starts";
+            let text = "max_check_attempts is 1: Nagios sends a notification when the repair \
+                        starts, before the repair can help";
             warning("page-before-repair", text, fix)
         }
         wanted => {
             let text = format!(
                 "max_check_attempts is 1, but the policy requires {wanted} bad results in a row: \
-                 Nagios calls the handler only for the first"
+                 Nagios calls the event handler only for the first bad result"
             );
             error("trigger-unreachable", text, fix)
         }
@@ -173,8 +179,8 @@ fn settles(
         rules.ladder.iter().map(|rung| rung.settle).max().unwrap_or_default().as_secs_f64();
     (retry < settle).then(|| {
         let text = format!(
-            "Nagios checks again after {retry} s, but a repair can take {settle} s to settle: the \
-             check in between fails and can lead to a notification"
+            "Nagios checks again after {retry} s, but a repair can need {settle} s until it takes \
+             effect: a check before that fails and can lead to a notification"
         );
         let fix = "make retry_interval longer than the repair's settle time";
         let at = value.map_or_else(|| at.clone(), |value| value.at);
@@ -194,9 +200,9 @@ fn last_soft(
     let name = format!("MAX{}ATTEMPTS", subject.kind.word().to_uppercase());
     (max > 1.0 && max <= f64::from(rules.soft_attempt)).then(|| {
         let text = format!(
-            "${name}$ is not passed and there is no SOFT attempt {}: the repair starts only in \
-             HARD, together with the notification",
-            rules.soft_attempt
+            "${name}$ is not passed, and a fault never reaches SOFT attempt {attempt}: the repair \
+             starts only when the fault is HARD, together with the notification",
+            attempt = rules.soft_attempt
         );
         let fix = format!("add --max-attempts '${name}$' to the command line");
         warning("max-attempts-not-passed", text, fix)
@@ -213,9 +219,9 @@ fn in_a_row(
     let name = format!("LAST{}STATE", subject.kind.word().to_uppercase());
     (rules.in_a_row > 1 && call.event.last_state.is_none()).then(|| {
         let text = format!(
-            "${name}$ is not passed, but the policy requires {} bad results in a row: no repair \
-             ever runs",
-            rules.in_a_row
+            "${name}$ is not passed, but the policy requires {wanted} bad results in a row: no \
+             repair ever runs",
+            wanted = rules.in_a_row
         );
         error(
             "last-state-not-passed",

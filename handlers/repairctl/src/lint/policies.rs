@@ -81,10 +81,11 @@ fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
             };
             if !is_there {
                 let text = format!(
-                    "the verify command '{program}' is not on this server: repair '{name}' never \
-                     starts"
+                    "the verify command '{program}' is not on this server, so the repair '{name}' \
+                     never starts"
                 );
-                let fix = "install it, write its full path, or add its directory to plugin_path";
+                let fix = "install it, write its full path in the policy, or add its directory to \
+                           plugin_path";
                 findings.add(&place(path, program), error("no-verify-command", text, fix), "");
             }
         }
@@ -104,15 +105,16 @@ fn check_repairs(
     let label = object_name(host, Some(service));
     match known {
         None => {
-            let text = "check_repairs names a service that Nagios does not know: escalations go \
+            let text = "check_repairs names a service that Nagios does not know, so escalations go \
                         unnoticed";
-            let fix = "define it as in nagios-config/services.cfg, or correct the names";
+            let fix = "define the service as in nagios-config/services.cfg, or correct its names \
+                       in the policy";
             findings.add(&place(path, service), error("no-check-repairs", text, fix), &label);
         }
         Some(one) => {
             if let Some(value) = one.object.off(Directive::PassiveChecksEnabled) {
-                let text = "passive_checks_enabled is 0 for the check_repairs service: escalations \
-                            go unnoticed";
+                let text = "passive_checks_enabled is 0 for the check_repairs service, so \
+                            escalations go unnoticed";
                 let fix = "set passive_checks_enabled to 1";
                 findings.add(&value.at, error("no-check-repairs", text, fix), &label);
             }

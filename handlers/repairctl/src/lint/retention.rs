@@ -32,8 +32,8 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
         && !is_meant
     {
         let text = "all event handlers were switched off while Nagios was running: no repair runs";
-        let fix = "switch them on in Nagios' web interface, or send ENABLE_EVENT_HANDLERS to its \
-                   command file";
+        let fix = "switch them on in Nagios' web interface, or send ENABLE_EVENT_HANDLERS to \
+                   Nagios' command file";
         let finding = error("handlers-switched-off", text, fix);
         findings.add(&at(program.event_handlers_line), finding, "");
     }
@@ -47,7 +47,7 @@ fn switched_off(at: &Location, object: &ObjectStatus, findings: &mut Findings) {
     let text = "the event handler was switched off while Nagios was running: handle_repair is \
                 never called";
     let fix = format!(
-        "switch it on in Nagios' web interface, or send ENABLE_{kind}_EVENT_HANDLER to its \
+        "switch it on in Nagios' web interface, or send ENABLE_{kind}_EVENT_HANDLER to Nagios' \
          command file"
     );
     findings.add(at, error("handler-switched-off", text, fix), &label);

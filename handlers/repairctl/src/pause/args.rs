@@ -9,9 +9,9 @@ use crate::object::name_parser;
 /// The arguments that follow `repairctl pause`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Running repairs continue. A pause replaces an earlier pause of the same scope.
-check_repairs warns while anything is paused. A host or service that Nagios does
-not know is refused.
+    after_help = "Repairs that are already running continue. A pause replaces an earlier pause of
+the same scope. check_repairs warns while anything is paused. repairctl refuses
+to pause a host or service that Nagios does not know.
 
 Exit codes: 1 if the pause was recorded, but repairctl could not check whether
 Nagios knows HOST or SERVICE.
@@ -29,10 +29,12 @@ pub struct PauseArgs {
     /// Pause only this service of HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// End the pause after this time: 30m, 2h, 1d [default: when resumed]
+    /// End the pause after this time: 30m, 2h, 1d [default: end it only when
+    /// somebody runs repairctl resume]
     #[arg(long = "for", value_name = "SPAN")]
     pub span: Option<String>,
-    /// Reason for the pause, shown with every repair that is refused
+    /// Give the reason for the pause, which is shown with every repair that the
+    /// pause prevents
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Nagios' main configuration [default: the distribution's nagios.cfg]
@@ -46,8 +48,8 @@ pub struct PauseArgs {
 
 /// The arguments that follow `repairctl resume`.
 #[derive(Debug, Args)]
-#[command(after_help = "Only the pause with exactly this scope ends. Pauses with other scopes
-stay in effect and are listed.
+#[command(after_help = "Ends only the pause with exactly this scope. Pauses with other scopes
+stay in effect, and resume lists them.
 
 Exit codes: 1 if there was no such pause.")]
 pub struct ResumeArgs {

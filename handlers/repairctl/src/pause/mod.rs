@@ -77,9 +77,9 @@ impl Split for PauseArgs {
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         out.line(format!("{scope}: {}", describe(&made.paused, now)));
         if let Some(earlier) = made.replaced {
-            out.line(format!("Replaces: {}", describe(&earlier, now)));
+            out.line(format!("It replaces this pause: {pause}", pause = describe(&earlier, now)));
         }
-        out.line("Running repairs continue.");
+        out.line("Repairs that are already running continue.");
         let Some(warning) = made.warning else { return Ok(ToolResult::Fine) };
         out.flush();
         let _ = writeln!(std::io::stderr(), "repairctl: warning: {}", clean(&warning));
@@ -110,11 +110,18 @@ impl Split for ResumeArgs {
         let now = SystemTime::now();
         let scope = scope(self.host.as_deref(), self.service.as_deref())?;
         match &ended {
-            Some(paused) => out.line(format!("{scope}: resumed; it was {}", describe(paused, now))),
-            None => out.line(format!("{scope}: was not paused")),
+            Some(paused) => out.line(format!(
+                "{scope}: resumed; repairs were {pause}",
+                pause = describe(paused, now)
+            )),
+            None => out.line(format!("{scope}: nothing to resume, because it was not paused")),
         }
         for still in &rest {
-            out.line(format!("still paused: {}: {}", scope_of(still), describe(still, now)));
+            out.line(format!(
+                "still paused: {scope}: {pause}",
+                scope = scope_of(still),
+                pause = describe(still, now)
+            ));
         }
         Ok(if ended.is_some() { ToolResult::Fine } else { ToolResult::Wrong })
     }
@@ -148,7 +155,7 @@ fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;
     if span.is_zero() {
-        return Err(Problem::Usage("--for is zero; nothing was paused".into()));
+        return Err(Problem::Usage("--for is zero: give a longer time; nothing was paused".into()));
     }
     Ok(now + span)
 }

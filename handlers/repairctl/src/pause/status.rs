@@ -123,7 +123,7 @@ impl RepairStatus {
         if !self.is_paused() {
             row("repairs", "on: nothing is paused".into(), Tone::Good);
         }
-        let busy = format!("{} of at most {}", self.busy, limits.running);
+        let busy = format!("{busy} of at most {limit}", busy = self.busy, limit = limits.running);
         row("running", busy, tone(self.busy, limits.running));
         for running in &self.running {
             let tone = if running.alive { Tone::Plain } else { Tone::Uneasy };
@@ -154,11 +154,17 @@ impl RepairStatus {
         let Running { record, alive } = running;
         let dead = match alive {
             true => "",
-            false => ", but its worker is dead; the next event or sweep queries its gate",
+            false => {
+                ", but its worker has died; the next event or sweep will query the gate for the \
+                 outcome"
+            }
         };
         let since = time::span(self.ago(record.reserved));
         let Record { job, repair, .. } = record;
-        format!("{} with {repair} for {since} (job {job}){dead}", Object::from(record))
+        format!(
+            "{object} with {repair} for {since} (job {job}){dead}",
+            object = Object::from(record)
+        )
     }
 
     fn trouble(&self, limit: u32) -> (String, Tone) {
@@ -169,9 +175,9 @@ impl RepairStatus {
             FleetTrouble::Unreadable(why) => (format!("unknown: {why}"), Tone::Bad),
             FleetTrouble::Share { troubled, all, age } => {
                 let text = format!(
-                    "{troubled} of {all} objects with a repair, {} ago; above {limit} % nothing is \
-                     repaired, unless only one object is in trouble",
-                    Rounded(*age)
+                    "{troubled} of {all} objects with a repair, {age} ago; above {limit} %, \
+                     nothing is repaired, unless only one object is in trouble",
+                    age = Rounded(*age)
                 );
                 (text, Tone::Plain)
             }
@@ -180,9 +186,17 @@ impl RepairStatus {
 
     fn started(&self, quota: &Quota) -> String {
         let (started, oldest) = self.started;
-        let text = format!("{started} of at most {} in {}", quota.count, Rounded(quota.per));
+        let text = format!(
+            "{started} of at most {limit} in {window}",
+            limit = quota.count,
+            window = Rounded(quota.per)
+        );
         let left = Rounded(quota.per.saturating_sub(oldest));
-        if started < quota.count { text } else { format!("{text}; allowed again in {left}") }
+        if started < quota.count {
+            text
+        } else {
+            format!("{text}; repairs are allowed again in {left}")
+        }
     }
 
     fn ago(&self, at: SystemTime) -> Duration {

@@ -15,7 +15,9 @@ use crate::object::Object;
 pub fn scope(host: Option<&str>, service: Option<&str>) -> Result<String, Problem> {
     if host == Some("") || service == Some("") {
         return Err(Problem::Usage(
-            "a name is empty; omit it to select everything; nothing was changed".into(),
+            "the name of a host or service is empty: to select everything, omit the name; nothing \
+             was changed"
+                .into(),
         ));
     }
     Ok(host.map_or_else(|| "everything".to_owned(), |host| Object { host, service }.to_string()))

@@ -8,23 +8,26 @@ use policy_file::Span;
 
 /// The arguments that follow `repairctl replay`.
 #[derive(Debug, Args)]
-#[command(after_help = "A log does not show what a repair would have changed, so replay makes an
-assumption. With 'heals' (the default), every repair ends the fault, and later
-lines about the fault are ignored. With 'log', a repair healed the fault if the
-next line about the object is a recovery, and all lines count. The truth lies
-somewhere between. Replay also assumes that no repairs were paused.
+#[command(
+    after_help = "A log does not show what a repair would have changed, so replay must assume it.
+With 'heals' (the default), replay assumes that every repair ends the fault, and
+ignores later lines about this fault. With 'log', replay assumes that a repair
+healed the fault if the next line about the object is a recovery, and ignores no
+lines. The truth lies somewhere in between. Replay also assumes that nothing was
+paused.
 
 Exit codes:
-  0  replayed
-  2  a log could not be read
-  3  bad arguments or configuration
+  0  replay has read all logs
+  2  replay could not read a log
+  3  the arguments or the configuration are invalid
 
 Examples:
   Try a new policy on all archives:
     repairctl --policy new.json replay /var/log/nagios4/nagios.log \\
         /var/log/nagios4/archives/*
   Assume that every service has the repair 'httpd':
-    repairctl replay --repair httpd nagios.log")]
+    repairctl replay --repair httpd nagios.log"
+)]
 pub struct ReplayArgs {
     /// Nagios' logs and archives in any order, plain or compressed with gzip
     #[arg(value_name = "NAGIOS.LOG", required = true)]
@@ -45,7 +48,8 @@ pub struct ReplayArgs {
     /// Print each repair and each refusal
     #[arg(long)]
     pub decisions: bool,
-    /// Print JSON; with --decisions one object per line, the summary last
+    /// Print JSON; with --decisions, print one object per line, and the summary
+    /// last
     #[arg(long)]
     pub json: bool,
 }

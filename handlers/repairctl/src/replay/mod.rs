@@ -78,13 +78,13 @@ fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
     let file: PathBuf = args.objects.clone().or_else(configuration::find).ok_or_else(|| {
         let places = configuration::places();
         Problem::Usage(format!(
-            "nagios.cfg not found (tried {places}): pass --objects FILE or --repair NAME, because \
-             the logs do not show which objects have a repair"
+            "nagios.cfg was not found (tried {places}): pass --objects FILE or --repair NAME, \
+             because the logs do not show which objects have a repair"
         ))
     })?;
     let configuration = configuration::read(&file);
     if let Some((at, why)) = configuration.unreadable.first() {
-        return Err(Problem::failed(format!("{at}: cannot be read: {why}")));
+        return Err(Problem::failed(format!("{at}: the file cannot be read: {why}")));
     }
     let objects = ReplayedObjects::new(RepairSource::Configuration(&configuration));
     let (count, file) = (objects.with_repair, file.display());
@@ -94,7 +94,7 @@ fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
              --repair NAME"
         )));
     }
-    Ok((objects, format!("{count} with a repair according to {file}")))
+    Ok((objects, format!("{count} with a repair, according to {file}")))
 }
 
 /// Why a log was not read to its end.

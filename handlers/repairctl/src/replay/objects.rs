@@ -244,8 +244,8 @@ impl ReplayedObjects {
 /// The log contains more objects than any real Nagios has.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the logs contain more than {MOST} hosts and services: check that they are from one Nagios, \
-     or pass its objects with --objects"
+    "the logs contain more than {MOST} hosts and services: check that all logs are from the same \
+     Nagios, or pass its objects with --objects"
 )]
 pub struct TooManyObjects;
 

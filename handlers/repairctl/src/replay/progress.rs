@@ -50,11 +50,11 @@ fn bar(read: u64, total: u64, took: Duration) -> String {
     let left = took.as_secs_f64() * (total - read) as f64 / read.max(1) as f64;
     let size = |bytes: u64| format!("{:.0} MB", bytes as f64 / 1e6);
     format!(
-        "[{}{}] {} of {}, {left:.0} s left ",
-        "#".repeat(full),
-        " ".repeat(empty),
-        size(read),
-        size(total)
+        "[{done}{rest}] {read} of {total}, {left:.0} s left ",
+        done = "#".repeat(full),
+        rest = " ".repeat(empty),
+        read = size(read),
+        total = size(total)
     )
 }
 

@@ -51,7 +51,11 @@ pub fn print_decision(decision: &ReplayDecision<'_>, as_json: bool, out: &mut Ou
         Err(why) => (why.code().as_str(), why.to_string()),
     };
     let (at, object) = (time::shown(time(decision.at)), clean(&event.object()));
-    out.line(format!("{at}  {object}  {}  {word}: {}", event.change(), clean(&text)));
+    out.line(format!(
+        "{at}  {object}  {change}  {word}: {text}",
+        change = event.change(),
+        text = clean(&text)
+    ));
 }
 
 fn time(at: u64) -> SystemTime {
@@ -82,8 +86,8 @@ impl Summary<'_> {
                  ignored"
             ),
             Assume::Log => format!(
-                "each repair takes {takes} and healed if the logs show a recovery next; all lines \
-                 count"
+                "each repair takes {takes} and heals the fault if the logs next show a recovery; \
+                 no lines are ignored"
             ),
         }
     }
@@ -102,26 +106,35 @@ impl Summary<'_> {
         };
         let (from, to) = (time::shown(time(first)), time::shown(time(last)));
         let logs = if self.logs == 1 { "1 log".into() } else { format!("{} logs", self.logs) };
-        out.line(format!("{from} to {to}: {} lines in {logs}", counts.lines));
+        out.line(format!("{from} to {to}: {lines} lines in {logs}", lines = counts.lines));
         out.line(format!("objects: {}", clean(&self.known_from)));
-        out.line(format!("assumed: {}; nothing was paused{}", self.assumed(), self.status()));
+        out.line(format!(
+            "assumed: {assumed}; nothing was paused{status}",
+            assumed = self.assumed(),
+            status = self.status()
+        ));
         out.line("");
         let row = |out: &mut Out, name: &str, count: u64, text: &str| {
             out.line(format!("{name:<26} {count:>9}  {text}").trim_end());
         };
         row(out, "incidents", total.incidents, "faults that the policy has a repair for");
         row(out, "repairs", total.repairs, &self.endings());
-        row(out, "refused", total.refused, "calls for a repair");
+        row(out, "refused", total.refused, "events that called for a repair");
         for (code, count) in &counts.refused {
             row(out, &format!("  {code}"), *count, "");
         }
-        row(out, "no repair due", counts.not_called_for.values().sum(), "other calls");
+        row(
+            out,
+            "no repair due",
+            counts.not_called_for.values().sum(),
+            "events that did not call for a repair",
+        );
         for (code, count) in &counts.not_called_for {
             row(out, &format!("  {code}"), *count, "");
         }
-        row(out, "problem notifications", total.pages, "sent about these objects");
+        row(out, "problem notifications", total.pages, "that Nagios sent about these objects");
         if self.options.assume == Assume::Heals {
-            row(out, "  would not have been sent", total.saved, "");
+            row(out, "  prevented by a repair", total.saved, "");
         }
         self.list(out);
     }
@@ -143,8 +156,12 @@ impl Summary<'_> {
             Assume::Log => {
                 let open = total.repairs.saturating_sub(counts.healed + counts.failed);
                 let open =
-                    if open > 0 { format!(", {open} without an outcome") } else { String::new() };
-                format!("{} healed, {} did not{open}", counts.healed, counts.failed)
+                    if open > 0 { format!(", {open} have no outcome") } else { String::new() };
+                format!(
+                    "{healed} healed, {failed} did not{open}",
+                    healed = counts.healed,
+                    failed = counts.failed
+                )
             }
         }
     }
@@ -166,7 +183,10 @@ impl Summary<'_> {
         }
         table.write(out);
         if worst.len() > LISTED {
-            out.line(format!("and {} more objects; --json lists them all", worst.len() - LISTED));
+            out.line(format!(
+                "and {more} more objects; --json lists all of them",
+                more = worst.len() - LISTED
+            ));
         }
     }
 

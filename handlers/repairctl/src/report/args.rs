@@ -16,10 +16,11 @@ pub struct ReportArgs {
     /// Month to report on, for example 2026-11 [default: the current month]
     #[arg(long, value_name = "YYYY-MM", conflicts_with = "since")]
     pub month: Option<String>,
-    /// Report on everything since this time: 7d, 2026-11-01
+    /// Report on everything since this time: 7d (days ago), 2026-11-01
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
-    /// Write a self-contained HTML page to FILE; - is standard output
+    /// Write a self-contained HTML page to FILE, or to standard output if FILE
+    /// is -
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
     /// Print plain text, for an email

@@ -15,7 +15,7 @@ use crate::sudo;
 #[derive(Debug, thiserror::Error)]
 pub enum ReplaceError {
     /// The path is a directory, a link or a device.
-    #[error("not a regular file; choose another path")]
+    #[error("it is not a regular file; choose another path")]
     NotRegular,
     /// Another account can change the directory, so root must not write into it.
     #[error("{why}{}", by_owner(why, to))]
@@ -46,7 +46,10 @@ fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     }
     let page = words.join(" ");
     let write = format!("runuser -u {} -- tee {} > /dev/null", quoted(&name), path(to));
-    format!("; or, {}", Paste::here(format!("{page} | {write}")))
+    format!(
+        "; or let the owner of this directory write the page, {command}",
+        command = Paste::here(format!("{page} | {write}"))
+    )
 }
 
 /// Replaces a regular file, or creates it.

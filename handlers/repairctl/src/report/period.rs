@@ -14,13 +14,13 @@ use crate::ui::time::{self, BadTime};
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
     /// The value of `--month` is not a year and a month.
-    #[error("'{}' is not a month; write it as 2026-11", .0.escape_debug())]
+    #[error("'{month}' is not a month; write the month as in 2026-11", month = .0.escape_debug())]
     NoMonth(String),
     /// The month is in the future.
-    #[error("{} has not started yet", .0.strftime("%B %Y"))]
+    #[error("{month} has not started yet", month = .0.strftime("%B %Y"))]
     FutureMonth(Date),
     /// The value of `--since` is in the future.
-    #[error("'{0}' is in the future")]
+    #[error("'{0}' is in the future; give an earlier time")]
     FutureTime(String),
     /// The value of `--since` is neither a time nor a duration.
     #[error(transparent)]
@@ -29,7 +29,7 @@ pub enum BadPeriod {
     #[error(transparent)]
     Calendar(#[from] jiff::Error),
     /// The first part of the period would start before the earliest date that jiff supports.
-    #[error("the period starts before the earliest supported date")]
+    #[error("the period starts before the earliest supported date; give a later date")]
     TooEarly,
 }
 

@@ -123,7 +123,7 @@ fn escalated(figures: &Figures) -> Vec<String> {
         lines.push(format!("  {began}  {state:<13}  {}", Object::from(record)));
     }
     if u64::from(all) > LISTED as u64 {
-        lines.push(format!("  only the newest {LISTED}; for all:"));
+        lines.push(format!("  These are the newest {LISTED}. To list all of them:"));
         lines.push("  repairctl history --outcome escalated \\".into());
         lines.push(format!("      {}", figures.periods.now.options()));
     }

@@ -68,18 +68,27 @@ impl Split for ResetArgs {
         let scope = Object { host: &self.host, service: self.service.as_deref() }.to_string();
         if !result.is_known {
             out.line(format!(
-                "{scope}: nothing is on record, so nothing was reset; check the name"
+                "{scope}: the ledger has no record of this name, so nothing was reset; check the \
+                 name"
             ));
             return Ok(ToolResult::Wrong);
         }
-        out.line(format!("{scope}: reset; earlier repairs no longer count"));
+        out.line(format!("{scope}: reset; earlier repairs no longer count towards its limits"));
         for (object, reason) in &result.before {
-            out.line(format!("{}: repairs were held back: {}", clean(object), clean(reason)));
+            out.line(format!(
+                "{object}: repairs were held back: {reason}",
+                object = clean(object),
+                reason = clean(reason)
+            ));
         }
         for (object, reason) in &result.after {
-            out.line(format!("{}: repairs are still held back: {}", clean(object), clean(reason)));
+            out.line(format!(
+                "{object}: repairs are still held back: {reason}",
+                object = clean(object),
+                reason = clean(reason)
+            ));
         }
-        out.line("The next event or sweep can repair it.");
+        out.line("The next event or sweep can start a repair again.");
         Ok(ToolResult::Fine)
     }
 }

@@ -5,8 +5,8 @@ use clap::Args;
 /// The arguments that follow `repairctl show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// ID of the job, from history or from a comment in Nagios; its first
-    /// characters are enough
+    /// Show the job with this ID, as listed by history or written in a comment
+    /// in Nagios; its first characters are enough
     pub job: String,
     /// Print JSON
     #[arg(long)]

@@ -22,10 +22,11 @@ use args::ShowArgs;
 #[derive(Debug, thiserror::Error)]
 enum JobMatchError {
     /// No recorded job ID starts with the argument.
-    #[error("no job ID starts with '{}' (see 'repairctl history')", .0.escape_debug())]
+    #[error("no job ID starts with '{id}'; 'repairctl history' lists the \
+             IDs", id = .0.escape_debug())]
     Unknown(String),
     /// Several recorded job IDs start with the argument.
-    #[error("several job IDs start with '{prefix}': {jobs}; give more of the ID")]
+    #[error("several job IDs start with '{prefix}': {jobs}; give more characters of the ID")]
     Ambiguous { prefix: String, jobs: String },
 }
 

@@ -11,26 +11,27 @@ use clap::Args;
 services that have a _REPAIR, are in a HARD problem state and missed their
 repair. A repair is missed if the host or Nagios was down when the fault began,
 if a limit that no longer applies refused it, if it could not be run, or if its
-worker died. The sweep offers the oldest fault first and never exceeds the
-limits of the policy. If a repair ran without success, its fault was escalated,
-and the sweep leaves it alone.
+worker died. The sweep starts with the oldest fault and never exceeds the limits
+of the policy. If a repair ran without success, its fault was escalated, and the
+sweep leaves the fault alone.
 
-Run it as Nagios' user, by hand or from a timer; as root it switches to that
-user. Only one sweep runs at a time. After Ctrl-C or SIGTERM, running repairs
-finish.
+Run the sweep as Nagios' user, by hand or from a timer. If root starts it, it
+switches to that user. Only one sweep runs at a time. After Ctrl-C or SIGTERM,
+repairs that are already running finish.
 
 Exit codes:
-  0  all missed repairs were run and healed, or there were none
-  1  something is still broken: not healed, refused for now, or not offered
-     because a signal ended the sweep
-  2  the sweep stopped before everything was offered; the output has the reason
-  3  bad arguments or configuration; nothing was done"
+  0  every missed repair ran and healed its fault, or no repair was missed
+  1  a fault remains: its repair did not help, was refused for now, or was not
+     started because a signal ended the sweep
+  2  the sweep stopped before it had tried every missed repair; the output shows
+     the reason
+  3  the arguments or the configuration are invalid; nothing was done"
 )]
 pub struct SweepArgs {
-    /// Print what would be offered; start nothing
+    /// Print which repairs the sweep would start, but start none
     #[arg(long)]
     pub dry_run: bool,
-    /// Nagios' object cache, for the hosts' addresses [default: objects.cache
+    /// Read the hosts' addresses from this object cache [default: objects.cache
     /// next to the status file]
     #[arg(long, value_name = "FILE")]
     pub objects: Option<PathBuf>,

@@ -101,7 +101,7 @@ impl Assessor<'_> {
         let address = self.nagios.address(&object.host);
         let address = address.ok_or("Nagios' object cache has no address for the host")?;
         let host = self.nagios.snapshot.host(&object.host);
-        let host = host.ok_or("Nagios' status file does not contain its host")?;
+        let host = host.ok_or("Nagios' status file does not contain the service's host")?;
         let checked = object.last_check.duration_since(UNIX_EPOCH);
         let problem = missed.problem_id(object.problem_id).unwrap_or_default();
         let mut argv = vec![

@@ -44,30 +44,35 @@ pub enum MissedRepair {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Ineligible {
     /// An admin disabled the object's event handler.
-    #[error("its event handler is disabled in Nagios")]
+    #[error("the object's event handler is disabled in Nagios")]
     HandlerDisabled,
     /// Nagios has not checked the object since Nagios was last started, so its state may be
     /// outdated.
-    #[error("Nagios has not checked it since Nagios was started")]
+    #[error("Nagios has not checked the object since Nagios was started")]
     NotCheckedYet,
     /// A repair is running.
-    #[error("job {0} is repairing it")]
+    #[error("job {0} is repairing the object")]
     Running(String),
     /// Nagios has not checked the object since its last repair ended.
-    #[error("Nagios has not checked it since job {0} ended")]
+    #[error("Nagios has not checked the object since job {0} ended")]
     NotCheckedSince(String),
     /// The repair ran without success.
     #[error("escalated: job {0} ran and did not help")]
     Escalated(String),
     /// The check after the repair was OK, but Nagios has reported the fault ever since.
-    #[error("needs an admin: job {0} passed its own check, but Nagios still reports the fault")]
+    #[error(
+        "an admin must find the cause: the check of job {0} was OK, but Nagios still reports the \
+         fault"
+    )]
     StillBroken(String),
     /// The outcomes of two repairs are unknown, so a third repair would be guesswork.
-    #[error("needs an admin: the outcome of job {0} is unknown, and so is that of an earlier one")]
+    #[error(
+        "an admin must find the cause: the outcomes of job {0} and of an earlier job are unknown"
+    )]
     UnknownTwice(String),
     /// The repair could not be run. The waiting time before the next try doubles after each
     /// failure.
-    #[error("job {job} could not run; it is offered again in {}", Rounded(*.left))]
+    #[error("job {job} could not run; the sweep tries again in {wait}", wait = Rounded(*.left))]
     TriedLately {
         /// ID of the last job.
         job: String,
@@ -151,8 +156,8 @@ impl fmt::Display for MissedRepair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             MissedRepair::NeverTried => f.write_str("never tried"),
-            MissedRepair::Refused(why) => write!(f, "was refused ({why})"),
-            MissedRepair::CouldNotRun(job) => write!(f, "job {job} could not run"),
+            MissedRepair::Refused(why) => write!(f, "the repair was refused ({why})"),
+            MissedRepair::CouldNotRun(job) => write!(f, "job {job} could not run the repair"),
             MissedRepair::Unknown(job) => write!(f, "the outcome of job {job} is unknown"),
         }
     }
@@ -259,8 +264,8 @@ mod tests {
             // No repair has run, because the host, Nagios or the server was down, or because a
             // limit refused it.
             (&[][..], None, "never tried"),
-            (&[], Some("fleet-running"), "was refused (fleet-running)"),
-            (&[], Some("host-not-up"), "was refused (host-not-up)"),
+            (&[], Some("fleet-running"), "the repair was refused (fleet-running)"),
+            (&[], Some("host-not-up"), "the repair was refused (host-not-up)"),
             // A repair ran.
             (&[(2_000, Some(NotHealed))], None, "left: escalated"),
             (&[(2_000, Some(NotHealed))], Some("cooling-down"), "left: escalated"),
@@ -278,13 +283,13 @@ mod tests {
                 "the outcome of job job-03000 is unknown",
             ),
             // No repair ran. Further tries are permitted, but the time between them keeps growing.
-            (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run"),
+            (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run the repair"),
             (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
             (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
             (
                 &[(8_799, Some(CouldNotRun)), (2_000, Some(CouldNotRun))],
                 None,
-                "job job-08799 could not run",
+                "job job-08799 could not run the repair",
             ),
             (
                 &[
@@ -298,7 +303,7 @@ mod tests {
             (
                 &[(3_000, Some(CouldNotRun)), (2_000, Some(Unknown))],
                 None,
-                "job job-03000 could not run",
+                "job job-03000 could not run the repair",
             ),
         ] {
             assert_eq!(

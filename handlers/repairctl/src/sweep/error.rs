@@ -12,9 +12,8 @@ use plugin_kit::Problem;
 pub enum SweepError {
     /// The policy names no status file, so the sweep cannot find out which objects have a fault.
     #[error(
-        "{}: there is no \"status_file\", which a sweep needs; copy the value of status_file from \
-         nagios.cfg; nothing was done",
-        policy.display()
+        "{policy}: there is no \"status_file\", which a sweep needs; copy the value of status_file \
+         from nagios.cfg; nothing was done"
     )]
     NoStatusFile {
         /// Path of the policy, for the message.
@@ -25,9 +24,8 @@ pub enum SweepError {
     StatusFile(#[from] StatusFileError),
     /// The object cache cannot be read.
     #[error(
-        "{}: cannot read Nagios' object cache, which has the hosts' addresses: {why}; pass the \
-         value of object_cache_file in nagios.cfg with --objects; nothing was done",
-        path.display()
+        "{path}: cannot read Nagios' object cache, which contains the hosts' addresses: {why}; \
+         with --objects, pass the value of object_cache_file in nagios.cfg; nothing was done"
     )]
     ObjectCache {
         /// Path of the object cache, for the message.
@@ -41,7 +39,7 @@ pub enum SweepError {
     #[error("{0}; nothing was done")]
     Queue(#[from] QueueError),
     /// The ledger failed while the sweep was running.
-    #[error("{0}; repairs that are running will finish")]
+    #[error("{0}; repairs that are already running will finish")]
     Ledger(#[from] ledger::Error),
     /// The policy's path is relative, and the current directory does not exist.
     #[error("--policy: {0}")]

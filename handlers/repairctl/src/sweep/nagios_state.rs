@@ -54,11 +54,14 @@ impl NagiosState {
         if age > OLDEST {
             let age = Rounded(age);
             return Some(format!(
-                "{file} was written {age} ago: is Nagios running, and is this its status_file?"
+                "Nagios last wrote {file} {age} ago: is Nagios running, and is this its \
+                 status_file?"
             ));
         }
         if program.written > now + OLDEST {
-            return Some(format!("{file} was written in the future; check the clocks"));
+            return Some(format!(
+                "the time at which Nagios wrote {file} is in the future; check this server's clock"
+            ));
         }
         (!program.event_handlers)
             .then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())

@@ -179,7 +179,7 @@ impl<'a> SweepReport<'a> {
                 SweepEnd::Done => format!("Swept: {sum}."),
                 SweepEnd::Held(why) => {
                     let stop = if why.ends_with('?') { "" } else { "." };
-                    format!("Stopped: {}{stop} So far: {sum}{rest}.", clean(why))
+                    format!("Stopped: {why}{stop} So far: {sum}{rest}.", why = clean(why))
                 }
                 SweepEnd::Interrupted => format!("Interrupted. So far: {sum}{rest}."),
             });

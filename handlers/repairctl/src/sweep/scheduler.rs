@@ -228,7 +228,7 @@ impl<'a> Scheduler<'a> {
         };
         let Some(object) = self.nagios.snapshot.faults.get(key) else {
             let key = self.queue.remove(at).key;
-            let text = "it recovered before its turn came".to_owned();
+            let text = "the object recovered before the sweep came to it".to_owned();
             let (outcome, code, missed, job) = (SweepOutcome::Recovered, None, None, None);
             self.report.row(SweepRow { key, outcome, code, text, missed, job });
             return Ok(OfferResult::Done);
@@ -326,7 +326,10 @@ impl<'a> Scheduler<'a> {
                 None => (
                     SweepOutcome::Unknown,
                     Some("worker-died"),
-                    format!("its worker died ({how}); the next sweep queries its gate"),
+                    format!(
+                        "its worker died ({how}); the next sweep will query the gate for the \
+                         outcome"
+                    ),
                 ),
             }
         } else if let Some(refusal) = self.ledger.refusal_of(&job, at)? {
@@ -340,7 +343,9 @@ impl<'a> Scheduler<'a> {
             (
                 SweepOutcome::CouldNotRun,
                 Some("no-record"),
-                format!("its worker left no record ({how}); see syslog for the reason"),
+                format!(
+                    "its worker left no record in the ledger ({how}); see syslog for the reason"
+                ),
             )
         };
         let (missed, job) = (Some(missed), Some(job.to_string()));

@@ -9,11 +9,11 @@ use crate::object::name_parser;
 /// The arguments that follow `repairctl trust`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Records the key in the policy's first known_hosts file, under the name that
-repairs look up, but only if you answer yes or pass the key's fingerprint. With
+If you answer yes or pass the key's fingerprint, trust records the key in the
+first known_hosts file in the policy, under the name that repairs look up. With
 --fingerprint or --replace, exit code 0 means that repairs accept this key and
-no other. Without these options, 0 means that repairs accept only keys that the
-host shows.
+no other key. Without these options, it means that repairs accept only keys that
+the host shows.
 
 Examples:
   repairctl trust web1

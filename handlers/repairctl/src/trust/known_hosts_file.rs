@@ -25,11 +25,11 @@ pub enum KnownHostsFileError {
     #[error("the policy names no known_hosts file for the key: add one to ssh.known_hosts")]
     NoFile,
     /// A step of the change failed.
-    #[error("cannot {step} {path}: {why}{}; nothing was recorded", next_step(.why))]
+    #[error("cannot {step} {path}: {why}{next}; nothing was recorded", next = next_step(.why))]
     Failed { step: ChangeStep, path: PathBuf, why: io::Error },
     /// A line for this host contains a pattern that also matches other hosts.
     #[error(
-        "{path}:{line} covers {names} with a pattern that matches other hosts too: change that \
+        "{path}:{line} covers {names} with a pattern that also matches other hosts: change this \
          line by hand; nothing was recorded"
     )]
     Pattern { path: PathBuf, line: usize, names: String },
@@ -76,7 +76,7 @@ impl From<KnownHostsFileError> for Problem {
 
 fn next_step(why: &io::Error) -> &'static str {
     match why.kind() {
-        ErrorKind::PermissionDenied => "; try it as root, with sudo",
+        ErrorKind::PermissionDenied => "; run the command as root, with sudo",
         _ => "",
     }
 }

@@ -111,7 +111,10 @@ fn compare(
     match decision::decide(options, &on_file, key.blob(), &shown) {
         TrustAction::Keep => {
             let (host, keys) = (&args.host, on_file.describe());
-            out.line(format!("{host} is already recorded: {keys} in {}", places(&on_file)));
+            out.line(format!(
+                "The key of {host} is already recorded: {keys} in {places}",
+                places = places(&on_file)
+            ));
             return Ok(ToolResult::Fine);
         }
         TrustAction::Record => {
@@ -130,7 +133,7 @@ fn compare(
             );
             alarm(&text, out);
             let renew = Paste::on(&quoted(host), NEW_HOST_KEYS);
-            out.line(format!("To give the host new keys before you try again, {renew}"));
+            out.line(format!("Give the host new keys before you try again, {renew}"));
         }
     }
     Ok(ToolResult::Failed)
@@ -180,7 +183,7 @@ fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Opti
              recorded."
         );
         alarm(&text, out);
-        keys.iter().for_each(|key| out.line(format!("  shown    {}", in_short(key))));
+        keys.iter().for_each(|key| out.line(format!("  shown    {key}", key = in_short(key))));
     }
     found
 }
@@ -221,8 +224,9 @@ fn print_changed(
     out.line(format!(
         "Either the host was reinstalled, or somebody is intercepting the connection. Ask the \
          host's admin, compare the\n\
-         fingerprint on the host (ssh-keygen -lf {file}), and only then, {}",
-        replace(args, context, "")
+         fingerprint on the host (ssh-keygen -lf {file}), and only then replace the recorded key, \
+         {replace}",
+        replace = replace(args, context, "")
     ));
 }
 
@@ -240,10 +244,11 @@ fn print_other_keys(
     alarm(&text, out);
     on_file.besides(&[]).for_each(|other| out.line(format!("  recorded {other}")));
     out.line(format!(
-        "  shown    {}\n\
-         To keep only the shown key, compare it on the host (ssh-keygen -lf {file}), and then, {}",
-        in_short(key),
-        replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
+        "  shown    {key}\n\
+         To keep only the shown key, compare it with the key on the host (ssh-keygen -lf {file}), \
+         and then record it, {record}",
+        key = in_short(key),
+        record = replace(args, context, &format!(" --fingerprint {}", key.fingerprint()))
     ));
 }
 
@@ -255,7 +260,7 @@ fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out
     if on_file.places().next().is_some() {
         out.line(format!("It replaces {} ({}).", on_file.describe(), places(on_file)));
     }
-    out.line("Compare it with the output of this command on the host itself:");
+    out.line("Compare this key with the output of this command on the host itself:");
     out.line(format!("  ssh-keygen -lf {}", key.file_on_host()));
 }
 
@@ -266,7 +271,7 @@ fn confirmed(args: &TrustArgs, key: &ShownKey, out: &mut Out) -> Result<bool, Pr
         "pass the fingerprint you compared: repairctl trust {host} --fingerprint SHA256:...; \
          nothing was recorded"
     );
-    let answer = question::ask("Is it the same? (yes/no/fingerprint)", &instead, out)?;
+    let answer = question::ask("Is the key the same? (yes/no/fingerprint)", &instead, out)?;
     Ok(answer.eq_ignore_ascii_case("yes") || answer == key.fingerprint())
 }
 
@@ -279,7 +284,8 @@ fn record(
     let Some(known_hosts) = target.known_hosts.first() else { return Ok(ToolResult::Failed) };
     let names = HostKeyNames::new(&target.host, &target.address, target.port);
     let name = names.to_record().ok_or_else(|| Problem::failed(NoRecordableName))?;
-    let unwritable = || Problem::Internal("the key cannot be written".to_owned());
+    let unwritable =
+        || Problem::Internal("the key cannot be written as a line of known_hosts".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
     // Look up the recorded keys again, as a repair does, because another file or an earlier line
@@ -287,12 +293,13 @@ fn record(
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };
     if decision::decide(only, &now, key.blob(), &[key.blob()]) == TrustAction::Keep {
-        out.line(format!("Recorded in {} as {name}.", known_hosts.display()));
+        out.line(format!("Recorded the key in {file} as {name}.", file = known_hosts.display()));
         return Ok(ToolResult::Fine);
     }
     out.line(format!(
-        "Recorded in {} as {name}, but repairs still accept other keys. Remove these lines:",
-        known_hosts.display()
+        "Recorded the key in {file} as {name}, but repairs still accept other keys. Remove these \
+         lines:",
+        file = known_hosts.display()
     ));
     now.besides(&[key.blob()]).for_each(|other| out.line(format!("  {other}")));
     Ok(ToolResult::Wrong)

@@ -32,9 +32,9 @@ rungs, outcome, text}.
   history --refused
            {version, refusals: [{at, host, service, event, reason, text}],
            counts: [{host, service, reason, count, first, last}], complete}
-           "counts" is about the newest 10000 refusals, or about those that
-           --limit lists if these are more. "complete" is false if there are
-           older ones.
+           "counts" covers the newest 10000 refusals, or all refusals that
+           --limit lists if these are more. "complete" is false if there
+           are older refusals.
   lint     {version, services, hosts, complete, findings: [{level, code, file,
            line, text, objects, fix}]}
   replay   {version, from, to, lines, logs, not_read, objects_known_from,

@@ -12,8 +12,9 @@ use policy_file::Span;
 /// A string that [`read`] cannot parse as a time.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "'{}' is not a time: write how long ago (90m, 7d), a date (2026-11-01) or \"2026-11-01 14:30\"",
-    .0.escape_debug()
+    "'{text}' is not a time: write 90m (minutes ago), 7d (days ago), 2026-11-01 or \"2026-11-01 \
+     14:30\"",
+    text = .0.escape_debug()
 )]
 pub struct BadTime(String);
 

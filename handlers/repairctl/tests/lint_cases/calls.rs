@@ -200,6 +200,6 @@ pub const CASES: &[Case] = &[
         (COMMANDS, LINE),
         "note",
         "through-a-shell",
-        "leave redirections",
+        "remove redirections",
     ),
 ];

@@ -84,7 +84,7 @@ pub const CASES: &[Case] = &[
         (MAIN, "global_service_event_handler"),
         "warning",
         "global-handler",
-        "remove it",
+        "remove this line",
     ),
     case(
         "no SOFT states in the log",

@@ -148,7 +148,7 @@ pub const CASES: &[Case] = &[
         (SERVICES, "passive_checks_enabled"),
         "error",
         "trigger-unreachable",
-        "switch one of them on",
+        "enable active or passive checks",
     ),
     case(
         "a passive service",
@@ -241,7 +241,7 @@ pub const CASES: &[Case] = &[
         (SERVICES, OPTED),
         "warning",
         "repair-named-twice",
-        "remove the one",
+        "remove the wrong line",
     ),
     case(
         "a duplicate repair in a template, where the last one counts",
@@ -256,7 +256,7 @@ pub const CASES: &[Case] = &[
         (TEMPLATES, "_REPAIR httpd"),
         "warning",
         "repair-named-twice",
-        "remove the one",
+        "remove the wrong line",
     ),
     refused(case(
         "an event handler period",

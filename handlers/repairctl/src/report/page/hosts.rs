@@ -66,9 +66,9 @@ pub fn chart(figures: &Figures) -> String {
     let shown: Vec<&HostFigures> = figures.now.hosts.iter().take(SHOWN).collect();
     #[allow(clippy::cast_precision_loss, reason = "a few rows")]
     let height = TOP + PANEL + AXIS + shown.len() as f64 * ROW + 12.0;
-    let name = format!("Repairs per {} and host", figures.parts.unit);
-    let about = "Bars above a line show healed faults, bars below it escalated repairs. The \
-                 tables below contain all numbers.";
+    let name = format!("Repairs per {unit} and host", unit = figures.parts.unit);
+    let about = "Bars above a line show healed faults, and bars below it show escalated repairs. \
+                 The tables below the chart contain all numbers.";
     let mut chart = Chart::new(WIDTH, height, &name, about);
     all_hosts(&mut chart, figures);
     time_axis(&mut chart, &figures.parts.parts, height - 8.0);
@@ -101,13 +101,13 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
         )
     };
     format!(
-        "Repairs per {unit}. {} healed, above the line</span> \
-         {} escalated, below it</span><br>All host rows use the same scale. The longest bars are \
-         {} and {}. A longer bar is cut off and shows its number.{rest}",
-        key("healed"),
-        key("escalated"),
-        count(scale.up, "healed fault"),
-        count(scale.down, "escalated repair"),
+        "Repairs per {unit}. {healed_key} healed, above the line</span> {escalated_key} escalated, \
+         below it</span><br>All rows of hosts use the same scale, which ends at {healed} and \
+         {escalated}. A bar that would be longer is cut off and shows its number.{rest}",
+        healed_key = key("healed"),
+        escalated_key = key("escalated"),
+        healed = count(scale.up, "healed fault"),
+        escalated = count(scale.down, "escalated repair"),
     )
 }
 
@@ -155,7 +155,8 @@ fn bars(
     for (n, ((healed, escalated), part)) in counts.iter().zip(parts).enumerate() {
         let (x, step) = place(n, counts.len());
         let (x, width) = (x + step * 0.12, (step * 0.76).max(1.0));
-        let title = format!("{whose}, {}: {healed} healed, {escalated} escalated", part.name);
+        let title =
+            format!("{whose}, {time}: {healed} healed, {escalated} escalated", time = part.name);
         let sides =
             [("healed", *healed, scale.up, true), ("escalated", *escalated, scale.down, false)];
         for (class, count, longest, is_up) in sides.into_iter().filter(|(_, n, ..)| *n > 0) {

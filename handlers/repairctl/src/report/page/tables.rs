@@ -90,9 +90,9 @@ pub fn hosts(figures: &Figures) -> String {
     if all > listed {
         let _ = writeln!(
             table,
-            "<p class=\"note\">These are the {listed} hosts with the most repairs. \
-             <code>repairctl history HOST {}</code> lists the repairs of any other host.</p>",
-            escape(&figures.periods.now.options()),
+            "<p class=\"note\">These are the {listed} hosts with the most repairs. <code>repairctl \
+             history HOST {options}</code> lists the repairs of any other host.</p>",
+            options = escape(&figures.periods.now.options()),
         );
     }
     folded(&title, &table)
@@ -119,7 +119,11 @@ pub fn offenders(figures: &Figures) -> String {
         "#Relapsed",
         "#Refused",
     ];
-    table("Sorted by escalated and relapsed repairs, then by all repairs", &headings, rows)
+    table(
+        "Sorted by the number of escalated and relapsed repairs, then by the number of all repairs",
+        &headings,
+        rows,
+    )
 }
 
 /// Returns the table of refusals by reason.
@@ -134,15 +138,17 @@ pub fn reasons(figures: &Figures) -> String {
             change(now, before),
         ]
     });
-    let all =
-        format!("{}; refusals are kept for 90 days", count(figures.now.sum.refused, "refusal"));
+    let all = format!(
+        "{refusals}; the ledger keeps refusals for 90 days",
+        refusals = count(figures.now.sum.refused, "refusal")
+    );
     table(&all, &["Reason", "", "#Now", "#Before", "#Change"], rows)
 }
 
 /// Returns the table of objects for which an open breaker refused repairs.
 pub fn stopped(figures: &Figures) -> String {
     if figures.now.stopped.is_empty() {
-        return "<p>Nothing: no breaker refused a repair.</p>\n".into();
+        return "<p>No breaker refused a repair.</p>\n".into();
     }
     let breaker = ReasonCode::BreakerOpen.as_str();
     let refusals = figures.reasons().find(|(why, ..)| *why == breaker).map_or(0, |why| why.1);
@@ -157,7 +163,9 @@ pub fn stopped(figures: &Figures) -> String {
     });
     let objects = count(figures.now.all_stopped, "object");
     let repairs = count(refusals, "repair");
-    let caption = format!("{repairs} refused for {objects} whose repairs did not help");
+    let caption = format!(
+        "Open breakers refused {repairs} for {objects}, because earlier repairs did not help"
+    );
     table(&caption, &["Object", "#Repairs stopped", "@First", "@Last"], rows)
 }
 
@@ -166,9 +174,10 @@ pub fn escalated(figures: &Figures) -> String {
     let (listed, all) = (figures.now.escalated.len(), figures.now.sum.escalated());
     let caption = match u64::from(all) > listed as u64 {
         true => format!(
-            "The newest {listed} of {}; all: repairctl history --outcome escalated {}",
-            number(all),
-            escape(&figures.periods.now.options())
+            "The newest {listed} of {all}; to list all: repairctl history --outcome escalated \
+             {options}",
+            all = number(all),
+            options = escape(&figures.periods.now.options())
         ),
         false => count(all, "repair"),
     };

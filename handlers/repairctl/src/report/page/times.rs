@@ -14,13 +14,14 @@ const ROW: f64 = 22.0;
 /// Draws both charts, side by side where there is room.
 pub fn charts(figures: &Figures) -> String {
     format!(
-        "<p>Time from the event handler call to the first check that is OK: 50 % within {}, 90 % \
-         within {}.</p>\n\
-         <div class=\"pair\">\n{}{}</div>\n",
-        span_or_dash(figures.now.sum.percentile(0.5)),
-        span_or_dash(figures.now.sum.percentile(0.9)),
-        histogram(figures),
-        trend(figures)
+        "<p>The time from the event handler call to the first OK check was at most {half} for 50 % \
+         of the healed faults, and at most {most} for 90 % of them.</p>\n\
+         <div class=\"pair\">\n\
+         {histogram}{trend}</div>\n",
+        half = span_or_dash(figures.now.sum.percentile(0.5)),
+        most = span_or_dash(figures.now.sum.percentile(0.9)),
+        histogram = histogram(figures),
+        trend = trend(figures)
     )
 }
 
@@ -34,7 +35,7 @@ fn histogram(figures: &Figures) -> String {
     let (left, right) = (110.0, 60.0);
     #[allow(clippy::cast_precision_loss, reason = "a dozen rows")]
     let height = classes.len() as f64 * ROW + 8.0;
-    let about = "One bar for each range of times, with the number of repairs.";
+    let about = "Each bar shows the number of repairs in one range of times.";
     let mut chart = Chart::new(WIDTH, height, "Distribution of the time to heal", about);
     let mut y = 4.0;
     for (from, to, n) in classes {
@@ -71,7 +72,8 @@ fn trend(figures: &Figures) -> String {
     let y = |value: f64| top + (high - value) / (high - low) * (height - top - bottom);
     let unit = figures.parts.unit;
     let about = format!(
-        "A dot for the median of each {unit}, and a line from the 10th to the 90th percentile."
+        "For each {unit}, a dot shows the median, and a line runs from the 10th to the 90th \
+         percentile."
     );
     let mut chart = Chart::new(WIDTH, height, &format!("Time to heal per {unit}"), &about);
     for tick in TICKS
@@ -103,6 +105,7 @@ fn trend(figures: &Figures) -> String {
     }
     chart.line("axis", (left, height - bottom), (WIDTH - right, height - bottom));
     chart.figure(&format!(
-        "Per {unit}: the median, and a line from the 10th to the 90th percentile (logarithmic)"
+        "For each {unit}: a dot at the median, and a line from the 10th to the 90th percentile, on \
+         a logarithmic scale"
     ))
 }
