@@ -111,8 +111,8 @@ pub fn comments() -> Vec<Text> {
     comments
 }
 
-/// Returns the string literals in the programs that have at least three words, such as messages and
-/// help texts.
+/// Returns all string literals of at least three words in the programs, such as messages and help
+/// texts.
 pub fn outputs() -> Vec<Text> {
     let mut outputs = Vec::new();
     for source in Source::all().into_iter().filter(Source::is_program) {

@@ -1,7 +1,7 @@
-//! Tests of the packages from `make packages`, on machines with systemd. The debs are installed on
-//! a minimal Debian, and the rpms from a local repository. With the debs, the quick start must end
-//! with a repaired Apache. Upgrades must keep files that an admin or a program has written, and
-//! removing a package must delete all programs.
+//! Tests the packages from `make packages` on machines with systemd. The debs are installed on a
+//! minimal Debian; the rpms are installed from a local repository. On Debian, the quick start must
+//! end with a repaired Apache. An upgrade must keep files that an admin or a program has written,
+//! and removing a package must delete all of its programs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -1,5 +1,5 @@
-//! Names that cross a trust boundary. Parsing checks these names, so a value of these types is
-//! always valid.
+//! Names that cross a trust boundary. Each name is checked when it is parsed, so a value of one of
+//! these types is always valid.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

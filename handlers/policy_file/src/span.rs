@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// The text is not a duration or is longer than ten years.
+/// The text is not a duration, or the duration is longer than ten years.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a duration; write numbers with units, such as \"30s\", \"10m\" or \"1h30m\", \
          at most ten years", .0.escape_debug())]

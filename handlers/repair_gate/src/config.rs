@@ -102,8 +102,8 @@ impl RepairDefinition {
         std::iter::once((&self.run, TimeLimit::of_repair(self.timeout))).chain(diagnose)
     }
 
-    /// Returns the time after which the repair has certainly been stopped. A server must wait
-    /// longer than this for the result.
+    /// Returns the longest time that the repair can take, including the time to stop it. A server
+    /// must wait longer than this for the result.
     pub fn longest_run(&self) -> Duration {
         TimeLimit::of_repair(self.timeout).longest_run()
     }

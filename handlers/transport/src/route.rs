@@ -5,7 +5,7 @@ use policy_file::HostRoute;
 use crate::error::Error;
 use crate::text::clean;
 
-/// Lists the known_hosts files for a message.
+/// Returns the paths of the known_hosts files, for a message.
 pub(crate) fn known_hosts_files(route: &HostRoute) -> String {
     let files: Vec<_> = route.known_hosts.iter().map(|file| file.display().to_string()).collect();
     if files.is_empty() { "no known_hosts file".into() } else { files.join(", ") }

@@ -96,8 +96,9 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
     })
 }
 
-/// Returns a finding for each repair that the gate would refuse now, or whose limit for records is
-/// nearly reached. An obstacle that concerns the whole host is reported only once.
+/// Returns a finding for each repair that the gate would refuse now, and for each repair that has
+/// nearly reached its limit of records. An obstacle that concerns the whole host is reported only
+/// once.
 fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),

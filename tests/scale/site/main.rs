@@ -1,6 +1,6 @@
 //! Generates the files of a large site: `site DIR SCALE SEED`. With SCALE 1, the site has 100,000
-//! services and a year of history. With 0.1 or 0.01, every number that can grow is smaller by this
-//! factor.
+//! services and a year of history. With 0.1 or 0.01, every number that depends on the size of the
+//! site is multiplied by this factor.
 //!
 //! Writes into DIR, which must not exist yet: `ledger.sqlite`, `nagios.cfg` with `objects.cfg`,
 //! `objects.cache`, `status.dat` and `nagios.log`, a matching `policy.json`, `gate/` (the state

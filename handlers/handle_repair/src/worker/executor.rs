@@ -199,7 +199,7 @@ pub fn described(report: &JobReport) -> String {
         (JobState::Running, ..) => "still runs".to_owned(),
         (JobState::Unknown, ..) => "has an unknown outcome".to_owned(),
         (_, Some(code), _) => format!("ended with exit {code}"),
-        (_, None, Some(signal)) => format!("ended with signal {signal}"),
+        (_, None, Some(signal)) => format!("was killed by signal {signal}"),
         (_, None, None) => "ended".to_owned(),
     };
     let last_line = report.output.iter().rev().find(|line| !line.trim().is_empty());

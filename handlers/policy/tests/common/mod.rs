@@ -52,8 +52,8 @@ pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
     code(&decide(event, &policy(), recorded))
 }
 
-/// Decides with an empty ledger and an engine that shows this object and this share of objects in
-/// trouble.
+/// Decides with an empty ledger. The engine reports `object`, and `share` as the number of objects
+/// in trouble and of all objects.
 pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
     let observed = Some(Observation { object, share });
     code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))

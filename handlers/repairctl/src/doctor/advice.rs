@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data that goes into the text of a fix. The process that runs as root has read all of it
-/// itself, so the text can contain commands for root.
+/// The data for the text of a fix. The process that runs as root has read all of it itself, so the
+/// text can suggest commands for root to run.
 pub struct FixContext<'a> {
     /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,

@@ -29,7 +29,7 @@ pub fn check(account: &Account) -> DoctorFinding {
             )
         }
         Some(home) => format!("with HOME={}", home.display()),
-        None => "without HOME, which repairs do not use".to_owned(),
+        None => "with HOME unset; repairs do not use HOME".to_owned(),
     };
     ok("user", format!("{}, {home}", account.name))
 }

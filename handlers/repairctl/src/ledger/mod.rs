@@ -66,7 +66,7 @@ impl Split for LedgerArgs {
             }
             Migration::Done(copy) => {
                 let text = format!(
-                    "{path}: the ledger was migrated; a copy of the old one is {copy}",
+                    "{path}: the ledger was migrated; the old version was saved as {copy}",
                     copy = copy.display()
                 );
                 (text, ToolResult::Fine)

@@ -31,7 +31,8 @@ pub fn check(configuration: &Configuration, findings: &mut Findings) {
         && program.event_handlers_line > 0
         && !is_meant
     {
-        let text = "all event handlers were switched off while Nagios was running: no repair runs";
+        let text = "event handlers were disabled for all objects while Nagios was running, so no \
+                    repairs will run";
         let fix = "switch them on in Nagios' web interface, or send ENABLE_EVENT_HANDLERS to \
                    Nagios' command file";
         let finding = error("handlers-switched-off", text, fix);

@@ -56,7 +56,7 @@ pub struct ResumeArgs {
     /// End the pause of this host [default: end the pause of everything]
     #[arg(value_parser = name_parser())]
     pub host: Option<String>,
-    /// End the pause of this service of HOST
+    /// End the pause of this service on HOST
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
 }

@@ -177,7 +177,7 @@ fn quantile(sorted: &[Duration], part: f64) -> Option<Duration> {
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_precision_loss,
-        reason = "the rank is not larger than the list"
+        reason = "the rank is at most the length of the list"
     )]
     let rank = (sorted.len() as f64 * part).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()

@@ -364,6 +364,6 @@ enum OfferResult {
     HostBusy,
     /// The fleet limit for running repairs has been reached.
     NoSlot,
-    /// A limit prevents repairs of all objects.
+    /// A limit prevents the repair of any object at the moment.
     Held(String),
 }

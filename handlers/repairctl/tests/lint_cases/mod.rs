@@ -7,7 +7,7 @@ mod objects;
 
 /// A configuration with one defect.
 pub struct Case {
-    /// The defect, as a failing test names it.
+    /// The name of the defect, which is shown if the test fails.
     pub name: &'static str,
     /// Replacements, each with a file, the old text and the new text. If the old text is empty, the
     /// new text is appended. `DIR` in the new text stands for the directory of the configuration.
