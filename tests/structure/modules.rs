@@ -18,7 +18,7 @@ pub struct Crate {
 #[derive(Default)]
 struct Module {
     file: PathBuf,
-    /// Names that a `use` declares in the module, each with its path as written.
+    /// Names that `use` declarations import, each with its path as written in the source.
     uses: BTreeMap<String, Vec<String>>,
     /// Paths that the code uses, as written.
     mentions: BTreeSet<Vec<String>>,

@@ -24,8 +24,8 @@ fn refuse(ledger: &mut Box<dyn Ledger>, n: u32, problem: &str, now: SystemTime) 
     assert!(refused.unwrap().is_err());
 }
 
-/// Opens the breaker with three repairs that were not effective. Returns the time after the last
-/// one, in seconds.
+/// Opens the breaker with three ineffective repairs. Returns a time just after the last of them, in
+/// seconds.
 fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
     for n in 0..3 {
         let began = at(u64::from(n) * 15 * MINUTE);

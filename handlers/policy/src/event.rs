@@ -148,8 +148,8 @@ pub struct Event {
     pub max_attempts: Option<u32>,
     /// The name of the host in Nagios, as encoded by [`spell`](crate::spell).
     pub host: String,
-    /// The description of the service, encoded in the same way, or `None` for an event of the host
-    /// itself.
+    /// The description of the service, encoded like the name of the host, or `None` if the event is
+    /// about the host itself.
     pub service: Option<String>,
     /// The state of the host the service runs on.
     pub host_state: Option<ObjectState>,

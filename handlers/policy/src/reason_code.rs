@@ -32,7 +32,7 @@ words! {
         SameEvent = "same-event",
         /// Another job has already run for this problem.
         SameProblem = "same-problem",
-        /// The ledger holds a time that is later than the clock.
+        /// The ledger contains a time that is later than the current time.
         ClockWentBack = "clock-went-back",
         /// The call waited so long for a worker that the fault may be over.
         WaitedTooLong = "waited-too-long",

@@ -148,7 +148,7 @@ impl Act {
         }
     }
 
-    /// Returns the repair that a gate runs, and the other host if the gate is on another host.
+    /// Returns the repair that a gate runs, and the gate's host if it is not the object's own host.
     /// Returns `None` for a local program.
     pub fn at_gate(&self) -> Option<(&RepairName, Option<&str>)> {
         match self {

@@ -48,7 +48,7 @@ const STATES: [(RunState, &str); 5] = [
 ];
 
 impl RunState {
-    /// Returns the word for this state in records and answers.
+    /// Returns the word that stands for this state in records and answers.
     pub(crate) fn word(self) -> &'static str {
         STATES.iter().find(|(state, _)| *state == self).map_or("unknown", |(_, word)| word)
     }

@@ -52,7 +52,7 @@ impl LineStream {
 }
 
 impl StreamEnd {
-    /// Waits until all lines are written, but at most [`LAST_LINES`].
+    /// Waits until all lines have been written, but no longer than [`LAST_LINES`].
     pub(crate) fn wait(self) {
         let _ = self.0.recv_timeout(LAST_LINES);
     }

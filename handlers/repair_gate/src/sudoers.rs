@@ -29,8 +29,8 @@ pub(crate) fn file(
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-./+".contains(&b);
     if gate.len() > LONGEST_GATE || !gate.bytes().all(plain) {
         return Err(RejectionReason::Config.because(format!(
-            "the path {gate} cannot be used in a sudoers file; install repair_gate under a path of \
-             at most {LONGEST_GATE} characters that are letters, digits or _-./+"
+            "the path {gate} cannot be used in a sudoers file; install repair_gate under a path \
+             that has at most {LONGEST_GATE} characters and contains only letters, digits and _-./+"
         )));
     }
     let mut lines = BTreeSet::new();

@@ -1,4 +1,4 @@
-//! Kinds of files, and which accounts can change a directory.
+//! Distinguishes kinds of files, and finds out which accounts can change a directory.
 
 use std::fmt;
 

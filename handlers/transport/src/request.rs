@@ -8,8 +8,8 @@ use policy::{JobId, RepairName};
 use crate::error::Phase;
 
 /// A request to a gate. Its [`Display`](fmt::Display) form is exactly the command that is sent over
-/// SSH, with single blanks between the words. Names contain no blanks or quotes and do not begin
-/// with a dash.
+/// SSH, with a single blank between words. Names contain no blanks or quotes and do not begin with
+/// a dash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// Run a repair once. If the gate already knows the job, it reports that job and runs nothing.

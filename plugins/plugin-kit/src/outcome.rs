@@ -57,8 +57,9 @@ impl Outcome {
     }
 
     /// Adds multi-line text, such as a response body, below the lines and the perfdata. Each call
-    /// adds its text below that of earlier calls. Newlines and tabs are kept. Everything else is
-    /// cleaned as in a line, because Nagios also reads perfdata after a `|` in long output.
+    /// adds its text below that of earlier calls. Newlines and tabs are kept. All other
+    /// control characters and `|` are replaced as in a line, because Nagios would read the text
+    /// after a `|` as perfdata.
     pub fn long(mut self, text: impl Into<String>) -> Outcome {
         let above = self.long.map(|above| above + "\n").unwrap_or_default();
         self.long = Some(above + &text.into());

@@ -24,8 +24,8 @@ struct Site {
 }
 
 impl Site {
-    /// Creates a status file with `hosts` hosts, each with three services. One of the three is
-    /// CRITICAL, and two of them opted in.
+    /// Creates a status file with `hosts` hosts, each with three services. Of the three,
+    /// one is CRITICAL and two have opted in to repairs.
     fn new(hosts: usize) -> Site {
         let dir = tempfile::tempdir().unwrap();
         let site = Site {
@@ -37,7 +37,7 @@ impl Site {
         site
     }
 
-    /// Replaces the status file in the same way as Nagios.
+    /// Replaces the status file the way Nagios does.
     fn write(&self, hosts: usize, more: &str) {
         let mut blocks = "info created=1000\nprogramstatus program_start=900 \
                           enable_event_handlers=1\n"

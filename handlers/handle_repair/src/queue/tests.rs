@@ -158,7 +158,7 @@ fn refuses_calls_that_are_too_long_or_too_many() {
     let long = "x".repeat(usize::try_from(LONGEST_CALL).unwrap());
     let add_long = site.open().add(&job(1), Path::new("/p"), &[long.clone().into()]);
     assert!(matches!(add_long, Err(QueueError::TooLong)), "{add_long:?}");
-    // Nagios' user could also write a file that is too large for a call, without using the handler.
+    // Nagios' user can also bypass the handler and write a file that is too large for a call.
     fs::write(site.at("1.job-00001.0"), long + "x").unwrap();
     let mut queue = site.open();
     let call = queue.take().unwrap().unwrap();

@@ -20,7 +20,7 @@ pub const KEPT: usize = 8192;
 pub struct ProgramEnd {
     /// Exit status; `None` if the program was stopped at its time limit.
     pub status: Option<ExitStatus>,
-    /// First line of stdout without control characters, or `no output` if that line is empty.
+    /// First line of stdout with control characters removed, or `no output` if nothing is left.
     pub line: String,
 }
 
@@ -78,8 +78,8 @@ impl CapturedOutput {
         self.lines.try_iter().for_each(|line| watch(&line));
     }
 
-    /// Returns the first line without control characters, or `no output` if it is empty. Call this
-    /// once the program has ended.
+    /// Returns the first line with control characters removed, or `no output` if nothing is left.
+    /// Call this after the program has ended.
     pub fn first_line(self, watch: &mut dyn FnMut(&str)) -> String {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {

@@ -165,7 +165,7 @@ fn event_words(text: &str) -> Result<[String; 3], Problem> {
             Ok([words.concat(), StateType::Hard.to_string(), "1".into()])
         }
         Err(_) => Err(Problem::Usage(format!(
-            "--state '{text}' is not a state: write CRITICAL, or for example CRITICAL;SOFT;2",
+            "--state '{text}' is not a state; use a form such as CRITICAL or CRITICAL;SOFT;2",
             text = text.escape_debug()
         ))),
     }

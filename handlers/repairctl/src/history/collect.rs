@@ -13,8 +13,8 @@ use super::args::HistoryArgs;
 const PART: usize = 500;
 
 /// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, anyone who
-/// wants to see only the newest refusals would have to wait until those of 90 days have been
-/// counted.
+/// wants to see only the newest refusals would have to wait until all refusals of the last 90 days
+/// have been counted.
 const COUNTED: u32 = 10_000;
 
 /// A part of the records that match the arguments.

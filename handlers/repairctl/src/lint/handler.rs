@@ -47,8 +47,8 @@ const REPAIR: &str = "lint-repair";
 /// Sample value of `$_HOSTREPAIR$` in a service's handler.
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// Returns the sample value of a macro. The macros for names and repairs have different values, so
-/// the parsed arguments show which of them the command line contains. Service macros have no value
+/// Returns the sample value of a macro. Each macro for a name or a repair has its own value, so the
+/// parsed arguments show which of these macros the command line contains. Service macros have no value
 /// in a host's handler, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());

@@ -116,7 +116,7 @@ pub struct ReplayedObjects {
 const MOST: usize = 200_000;
 
 impl ReplayedObjects {
-    /// Collects the objects with a repair and their hosts.
+    /// Collects all objects that have a repair, and the hosts of these objects.
     pub fn new(source: RepairSource<'_>) -> ReplayedObjects {
         let mut objects = ReplayedObjects::default();
         match source {

@@ -25,11 +25,11 @@ pub enum SweepOutcome {
     CouldNotRun,
     /// Nobody knows whether the repair ran, or whether it helped.
     Unknown,
-    /// The object would be offered without `--dry-run`.
+    /// Without `--dry-run`, the sweep would offer the object for repair.
     WouldOffer,
     /// The decision was against a repair, for example because of a limit.
     Refused,
-    /// The object did not miss its repair, or it is too early for another try.
+    /// The object has not missed a repair, or it is too early to try again.
     LeftAlone,
 }
 

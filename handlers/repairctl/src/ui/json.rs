@@ -83,7 +83,7 @@ impl ListPrinter {
         out.bytes(format!("{comma}\n    {}", indented(element, "    ")).as_bytes());
     }
 
-    /// Prints the end of the list and the other members of the object.
+    /// Closes the list and prints the remaining members of the object.
     pub fn end(self, members: Value, out: &mut Out) {
         out.bytes(if self.is_empty { b"]" } else { b"\n  ]" });
         if let Value::Object(members) = versioned(members) {
