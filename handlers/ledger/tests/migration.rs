@@ -153,7 +153,7 @@ fn reader_names_the_command_that_migrates() {
     let place = old();
     let refused = ledger::open_read_only(&place.path()).err().unwrap();
     assert!(matches!(refused, Error::Older { found: 1, known: 2, .. }), "{refused}");
-    assert!(refused.to_string().ends_with("`repairctl ledger migrate`"), "{refused}");
+    assert!(refused.to_string().contains("`repairctl ledger migrate`"), "{refused}");
 }
 
 #[test]
