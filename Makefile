@@ -51,8 +51,8 @@ export CFLAGS := $(CFLAGS) $(addprefix -ffile-prefix-map=,$(HIDDEN))
 endif
 
 # Many tests need root, because they start sshd or use a directory that belongs to root. They are
-# marked as ignored. `make test` builds all tests as the calling user and runs all as root. The
-# feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
+# marked as ignored. `make test` builds the tests as the calling user and runs all of them as root.
+# The feature check_http/openssl builds check_http_openssl, which the tests for legacy TLS need.
 AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)

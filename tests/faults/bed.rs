@@ -58,7 +58,7 @@ impl Bed {
         go
     }
 
-    /// Waits until the gate's cooldown is over, which is one second in the lab.
+    /// Waits until the gate's cooldown is over. In the lab, the cooldown is one second.
     pub fn wait_for_the_gates_cooldown(&self) {
         std::thread::sleep(Duration::from_millis(1100));
     }

@@ -118,9 +118,8 @@ const READ_ONLY: &str = "mount the ledger's disk read-write again";
 /// The program may simply be running as the wrong user, so do not advise admins to take the files
 /// away from Nagios' user.
 const NOT_OURS: &str = concat!(
-    "only root and the user Nagios runs as can use the ledger; run this program as one of them, \
-     or, if you already run it as ",
-    "that user, ",
+    "only root and Nagios' user can use the ledger; run this program as one of them; if you \
+     already run it as Nagios' user, ",
     policy::see_doctor!()
 );
 

@@ -1,4 +1,4 @@
-//! Finds the processes on this host in /proc, see proc_pid_stat(5).
+//! Finds the processes on this host in /proc (see proc_pid_stat(5)).
 
 use std::fs;
 

@@ -87,8 +87,9 @@ impl Out {
     }
 }
 
-/// Passes the arguments after the program's name to `run` and returns the exit code. Prints a
-/// problem to standard error as `name: text` and then exits 3. After help and version, exits 0.
+/// Passes the arguments after the program's name to `run` and returns the exit code. If `run`
+/// returns a problem, prints it to standard error as `name: text`; the exit code is then 3. It is 0
+/// after help and version.
 pub fn cli_tool(
     name: &'static str,
     run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,

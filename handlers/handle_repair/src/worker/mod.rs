@@ -67,8 +67,8 @@ struct Call<'a> {
 }
 
 /// Answers a call. The output also goes to syslog, because in the background nobody reads stdout.
-/// Calls `before_wait` before anything that can take long: running a repair, querying a gate or
-/// reporting to Nagios.
+/// Calls `before_wait` before anything that can take a long time: running a repair, querying a gate
+/// or reporting to Nagios.
 fn answer(
     call: &Call<'_>,
     argv: &[OsString],

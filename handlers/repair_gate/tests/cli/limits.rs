@@ -14,8 +14,8 @@ const HOUR: u64 = 3_600_000;
 /// How many records the gate keeps for one repair.
 const MOST: usize = 1000;
 
-/// Returns a host with the repairs `x` and `y`. The tests request `x` too often. The argument
-/// contains additional fields for `x` in repairs.json.
+/// Returns a host with the repairs `x` and `y`. The tests request `x` until the gate
+/// refuses it. The argument holds additional fields for `x` in repairs.json.
 fn two_names(x: &Value) -> GateLab {
     let lab = GateLab::new();
     let unlimited = json!({"run": ["/bin/true"], "cooldown": "0s"});

@@ -202,8 +202,8 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns `false` if the gate did not answer. It will then not answer further
-/// requests either.
+/// Checks one repair. Returns `false` if the gate did not answer. Further requests are then
+/// pointless.
 fn ready(
     gate: &mut dyn Gate,
     name: &RepairName,

@@ -123,8 +123,8 @@ const SWITCHES: [Switch; 7] = [
     },
 ];
 
-const EXPANDED: &str = "run lint on the object_cache_file as well, because Nagios expands the \
-                        patterns in it";
+const EXPANDED: &str = "run lint on the object_cache_file as well; in that file, Nagios has \
+                        replaced each pattern by the objects that it matches";
 
 fn is_on(main: &MainFile, name: &str) -> bool {
     main.get(name).is_some_and(|value| value.is_on())

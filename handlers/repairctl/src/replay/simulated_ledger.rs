@@ -21,7 +21,7 @@ pub struct SimulatedRepair {
     pub ended: u64,
     /// The state change that would have started the repair.
     pub change: StateChange,
-    /// Number of the object's problem that would have started the repair, counted from 1.
+    /// Which of the object's problems would have started the repair; 1 is its first problem.
     pub problem: u64,
     /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,

@@ -334,7 +334,7 @@ enum RefusalEffect {
     Early,
     /// The event called for a repair.
     Refused,
-    /// The event called for a repair, and the ledger would record the refusal.
+    /// The same as `Refused`, and the ledger would record the refusal.
     Recorded,
 }
 

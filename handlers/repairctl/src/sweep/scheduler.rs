@@ -108,7 +108,7 @@ impl<'a> Scheduler<'a> {
     /// Runs the sweep to its end and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
         self.serve_calls();
-        // Recording the end of a dead worker's job is no repair, so every sweep does it, even if no
+        // Recording the end of a dead worker's job is not a repair, so every sweep does it, even if no
         // object has a fault or a pause applies.
         self.recover_dead_workers()?;
         let mut held = None;

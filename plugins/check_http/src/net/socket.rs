@@ -154,8 +154,8 @@ fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno>
     }
 }
 
-/// Waits until one of `fds` is ready and returns its index. Returns `None` if the limit passes or a
-/// signal interrupts the wait.
+/// Waits until one of `fds` is ready and returns its index. Returns `None` if the time limit
+/// passes or a signal interrupts the wait.
 fn wait(
     fds: &[OwnedFd],
     flags: PollFlags,

@@ -15,8 +15,7 @@ pub enum WritingEnd<'a> {
     Writes(&'a str),
 }
 
-/// Returns the reading end of a pipe. Also returns the writing end if the caller has to keep it
-/// open.
+/// Returns the read end of a pipe, and also its write end if the caller has to keep that open.
 pub fn pipe_from(end: WritingEnd<'_>) -> (PipeReader, Option<PipeWriter>) {
     let (reader, mut writer) = pipe().unwrap();
     match end {

@@ -70,8 +70,8 @@ fn send(stream: &mut dyn ByteStream, request: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Searches a piece of the body, and keeps it if the request says so. A compressed body is only
-/// kept, because it can be searched only after it was decompressed.
+/// Searches a piece of the body, and keeps it if the request says so. A compressed body is kept but
+/// not searched, because it must be decompressed first.
 fn take(
     response: &mut Response,
     piece: &mut [u8],
