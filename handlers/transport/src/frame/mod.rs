@@ -304,8 +304,8 @@ mod tests {
 
     #[test]
     fn refuses_answer_to_another_request() {
-        assert!(why_not(&status(), REPORT).contains("another request"));
-        assert!(why_not(&Request::List, REPORT).contains("another request"));
+        assert!(why_not(&status(), REPORT).contains("a different request"));
+        assert!(why_not(&Request::List, REPORT).contains("a different request"));
         assert!(
             why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002")
         );
