@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use engine::command_file;
 use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
@@ -19,10 +19,6 @@ use crate::context::{Context, UnusablePolicy};
 
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
-
-/// Age above which a status file means that Nagios is probably stopped. A running Nagios writes the
-/// file every few seconds.
-const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// Reports a policy that Nagios' user accepts but root does not, because a group can write to it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
@@ -181,16 +177,14 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 /// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
-    match status_file::share(file).map(|(_, program)| program.age(SystemTime::now())) {
+    let read = status_file::share(file);
+    let is_current = |(_, program)| status_file::refuse_outdated(file, &program, SystemTime::now());
+    match read.and_then(is_current) {
         Err(why) => {
             let text = format!("{why}; nothing is repaired without it");
             wrong("status file", text, status_fix(&why))
         }
-        Ok(age) if age > STATUS_AGE => {
-            let text = format!("{} was written {} min ago", file.display(), age.as_secs() / 60);
-            wrong("status file", text, ServerFix::StartNagios)
-        }
-        Ok(_) => ok("status file", file.display().to_string()),
+        Ok(()) => ok("status file", file.display().to_string()),
     }
 }
 
@@ -199,7 +193,10 @@ fn status_fix(why: &StatusFileError) -> ServerFix {
         StatusFileError::Unreadable { path, why } => {
             unreadable(path, why, SiteFile::StatusFile, ServerFix::NameStatusFile)
         }
-        _ => ServerFix::NameStatusFile,
+        StatusFileError::Outdated { .. } | StatusFileError::Future(_) => ServerFix::StartNagios,
+        StatusFileError::Foreign(_) | StatusFileError::NoSuchObject { .. } => {
+            ServerFix::NameStatusFile
+        }
     }
 }
 
