@@ -122,16 +122,19 @@ fn repair(
     before_wait: &mut dyn FnMut(),
 ) -> Result<Outcome, Problem> {
     let Call { invocation, id, at, deaths } = *call;
-    if let Some(name) = &invocation.event.repair {
-        verifiable(invocation, config, name)?;
-    }
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
+    // Do this first, because the host stays reserved until it is done, even if this call can do
+    // nothing else.
+    recovery::close(ledger.as_mut(), std::slice::from_ref(invocation), config, before_wait)
+        .map_err(nothing_run)?;
     if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {
         let object = invocation.event.object();
         let text = format!("{object}: job {id} is on record, and its worker has died");
         return Ok(Verdict::NoAction.with(&text));
     }
-    recovery::close(ledger.as_mut(), invocation, config, before_wait).map_err(nothing_run)?;
+    if let Some(name) = &invocation.event.repair {
+        verifiable(invocation, config, name)?;
+    }
     let called = invocation.options.seen.unwrap_or(at);
     let mut detail = Vec::new();
     if invocation.options.explain {
