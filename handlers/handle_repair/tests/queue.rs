@@ -94,6 +94,24 @@ fn leaves_a_call_to_the_next_worker_when_no_slot_is_free() {
 }
 
 #[test]
+fn a_worker_of_the_sweep_leaves_its_slot_to_a_waiting_call() {
+    let site = Site::new();
+    let mut slots: Vec<WorkerSlot> =
+        (0..SLOTS).map(|_| site.queue().free_slot().unwrap().unwrap()).collect();
+    site.call(&fault("web1")).unwrap();
+    // Start a worker as the sweep does.
+    let slot = slots.pop().unwrap().share().unwrap();
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_repair_worker"));
+    worker.arg("--job=job-of-the-sweep").args(fault("web2").split(' ')).stdin(slot);
+    worker.args(["--policy", "policy.json"]).current_dir(site.dir.path());
+    assert!(worker.output().unwrap().status.success());
+    drop(worker);
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web2", "web1"]);
+    drop(slots);
+}
+
+#[test]
 fn answers_a_call_once_although_its_worker_died_after_recording_it() {
     let site = Site::new();
     let job = site.call(&fault("web1")).unwrap();

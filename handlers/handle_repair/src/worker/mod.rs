@@ -26,7 +26,8 @@ use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
 use crate::explain;
-use crate::handler::{no_action, nothing_run};
+use crate::handler::{self, no_action, nothing_run};
+use crate::queue::CallQueue;
 use crate::verdict::Verdict;
 use executor::LiveExecutor;
 use ladder::Ending;
@@ -48,7 +49,22 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
     let id = invocation.options.job.clone().ok_or_else(missing)?;
     let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
-    answer(&call, argv, &mut || ())
+    let result = answer(&call, argv, &mut || ());
+    if invocation.options.mode == Mode::Background {
+        serve_waiting_calls(&invocation.options.policy, argv);
+    }
+    result
+}
+
+/// Starts a worker for waiting calls. While this worker held its slot, a handler may have found no
+/// free slot for its call.
+fn serve_waiting_calls(policy: &Path, argv: &[OsString]) {
+    // Ignore other errors, because `answer` has already reported them.
+    let Ok(config) = load(policy, argv) else { return };
+    let Ok(queue) = CallQueue::open(&config.ledger) else { return };
+    if let Err(why) = handler::serve_in_own_slot(&queue, policy) {
+        syslog::log(&format!("calls are waiting in the queue: {why}"));
+    }
 }
 
 /// A handler call that a worker answers.
