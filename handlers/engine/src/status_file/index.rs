@@ -65,22 +65,21 @@ impl StatusIndex {
     /// Fails if the status file cannot be read or is truncated.
     pub(super) fn of(status: &File, shared: IndexFile<'_>) -> io::Result<StatusIndex> {
         let identity = FileIdentity::of(status)?;
-        if let Some(index) = StatusIndex::open(shared.path, &identity) {
-            return Ok(index);
-        }
         let (Some(parent), Some(name)) = (shared.path.parent(), shared.path.file_name()) else {
             return StatusIndex::build(status);
         };
+        // If other accounts can change the directory, they can put an index there, so do not even
+        // read it.
+        let Ok(directory) = Directory::open(parent) else { return StatusIndex::build(status) };
+        if let Some(index) = StatusIndex::open(&directory, name, &identity) {
+            return Ok(index);
+        }
         // A process that does not get the lock scans the status file for itself.
-        let locked = shared.is_written.then(|| {
-            let directory = Directory::open(parent).ok()?;
-            let lock =
-                directory.lock_file(with_suffix(name, ".lock"), Instant::now() + PATIENCE).ok()?;
-            Some((directory, lock))
-        });
-        let Some((directory, _lock)) = locked.flatten() else { return StatusIndex::build(status) };
+        let lock = || directory.lock_file(with_suffix(name, ".lock"), Instant::now() + PATIENCE);
+        let locked = shared.is_written.then(lock);
+        let Some(Ok(_lock)) = locked else { return StatusIndex::build(status) };
         // Another process may have built the index while this one was waiting for the lock.
-        if let Some(index) = StatusIndex::open(shared.path, &identity) {
+        if let Some(index) = StatusIndex::open(&directory, name, &identity) {
             return Ok(index);
         }
         let index = StatusIndex::build(status)?;
@@ -112,8 +111,8 @@ impl StatusIndex {
 
     /// Opens the index file. Returns `None` if another account could have written it, or if it does
     /// not belong to the status file with this identity.
-    fn open(path: &Path, identity: &FileIdentity) -> Option<StatusIndex> {
-        let file = safe_file::open(path).ok()?;
+    fn open(directory: &Directory, name: &OsStr, identity: &FileIdentity) -> Option<StatusIndex> {
+        let file = directory.open_file(name).ok()?;
         let found = file.metadata().ok()?;
         if found.uid() != rustix::process::geteuid().as_raw() || found.mode() & 0o077 != 0 {
             return None;
