@@ -7,7 +7,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -220,11 +219,13 @@ fn read_block(status: &File, offset: u64) -> io::Result<Option<ObjectStatus>> {
     Ok(found)
 }
 
-/// Returns the hash of an object's name.
+/// Returns the hash of an object's name, computed with FNV-1a. std's hash takes three times as long,
+/// and may change with the version of Rust. Two names may have the same hash.
 fn hash(host: &[u8], service: Option<&[u8]>) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (host, service).hash(&mut hasher);
-    hasher.finish()
+    let bytes = host.iter().chain(&[0]).chain(service.unwrap_or_default());
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// Replaces the index file. Does not flush it to disk, because an index that a power failure has

@@ -159,6 +159,17 @@ pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFi
     Ok(is_known.then_some(services))
 }
 
+/// Returns the status of Nagios itself. Nagios writes it before all objects, so the rest of the file
+/// is not read.
+///
+/// # Errors
+/// Fails if the file is not readable.
+pub fn program(path: &Path) -> Result<ProgramStatus, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
+    let chunks = LineChunks::new(open(path)?);
+    scan_blocks(chunks, Fields::All, |_, _| ControlFlow::Break(())).map_err(unreadable)
+}
+
 /// Counts the opted-in objects that are in trouble, and all opted-in objects. Also returns the
 /// status of Nagios itself.
 ///

@@ -177,9 +177,8 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 /// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
-    let read = status_file::share(file);
-    let is_current = |(_, program)| status_file::refuse_outdated(file, &program, SystemTime::now());
-    match read.and_then(is_current) {
+    let is_current = |program| status_file::refuse_outdated(file, &program, SystemTime::now());
+    match status_file::program(file).and_then(is_current) {
         Err(why) => {
             let text = format!("{why}; nothing is repaired without it");
             wrong("status file", text, status_fix(&why))
@@ -269,13 +268,14 @@ pub const OPTED_IN: &str = "opted in";
 /// Checks that at least one object opted in, and that the policy has every repair that an object
 /// names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
-    let all = &objects.opted;
-    let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
-    let named = all.iter().flat_map(|(host, names)| names.iter().map(move |name| (host, name)));
-    let unknown: Vec<String> = named
-        .filter(|(_, name)| !known(name))
-        .map(|(host, name)| format!("{host}: _REPAIR {name}"))
+    let all = objects.opted_in();
+    let known = |name: &str| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
+    let mut unknown: Vec<String> = objects
+        .repairs()
+        .filter(|(name, _)| !known(name))
+        .flat_map(|(name, hosts)| hosts.iter().map(move |host| format!("{host}: _REPAIR {name}")))
         .collect();
+    unknown.sort();
     if all.is_empty() {
         return note(OPTED_IN, "nothing: no host or service has a _REPAIR", ServerFix::OptIn);
     }
