@@ -16,9 +16,9 @@ const BATCH: u32 = 500;
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// Records expire only if another record is at least as old as the first and at most as old as the
-/// second of these times. A clock that jumps ahead would otherwise delete the history. The record
-/// must be a day old, because soon after the jump there are new records with the wrong time.
+/// Records expire only if the age of some record is between these two. Otherwise a clock that jumps
+/// ahead would delete the history. Younger records prove nothing, because soon after the jump there
+/// are new ones with the wrong time.
 const WITNESS_AGES: [Duration; 2] =
     [Duration::from_secs(24 * 3600), Duration::from_secs(30 * 24 * 3600)];
 
