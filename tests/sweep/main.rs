@@ -223,7 +223,8 @@ fn assert_sweep_starts_nothing_when_blocked(site: &Site) {
         old.with_file_name("objects.cache"),
     )
     .unwrap();
-    with(&|policy| policy["status_file"] = json!(old), "old.json").is(2, "is Nagios running");
+    with(&|policy| policy["status_file"] = json!(old), "old.json")
+        .is(2, "check that Nagios is running");
     with(&|policy| policy["status_file"] = Value::Null, "none.json").is(3, "\"status_file\"");
     with(&|policy| policy["status_file"] = json!("/nonexistent/status.dat"), "missing.json")
         .is(3, "/nonexistent/");

@@ -44,7 +44,7 @@ impl Engine for NagiosFiles<'_> {
         let Some(file) = &self.config.status_file else { return Ok(None) };
         let path = self.config.status_index();
         let index = IndexFile { path: &path, is_written: self.writes_index };
-        Ok(Some(observe(file, index, event, since)?))
+        Ok(Some(observe(file, index, event, since, SystemTime::now())?))
     }
 
     fn notify(
@@ -64,8 +64,10 @@ fn observe(
     index: IndexFile<'_>,
     event: &Event,
     since: SystemTime,
+    now: SystemTime,
 ) -> Result<Observation, StatusFileError> {
     let found = status_file::find(path, index, &event.host, event.service.as_deref())?;
+    status_file::refuse_outdated(path, &found.program, now)?;
     let object = found.object.ok_or_else(|| StatusFileError::NoSuchObject {
         path: path.to_owned(),
         object: event.object(),
@@ -96,6 +98,7 @@ fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::time::Duration;
 
     use policy::ObjectNow;
@@ -103,7 +106,9 @@ mod tests {
     use super::{Event, IndexFile, ObjectState, Observation, Path, StatusFileError, SystemTime};
     use crate::status_file::tests::status_file;
 
-    const BLOCKS: &str = "info created=1\n\
+    /// When the sample files were written, in seconds since 1970.
+    const WRITTEN: u64 = 1000;
+    const BLOCKS: &str = "info created=1000\n\
         hoststatus host_name=web1 current_state=0 last_check=100 is_flapping=0\n\
         hoststatus host_name=web2 current_state=0 scheduled_downtime_depth=2\n\
         servicestatus host_name=web1 service_description=HTTP current_state=2 last_check=100 \
@@ -122,7 +127,8 @@ mod tests {
         since: SystemTime,
     ) -> Result<Observation, StatusFileError> {
         let index = path.with_file_name("index");
-        super::observe(path, IndexFile { path: &index, is_written: true }, event, since)
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(WRITTEN);
+        super::observe(path, IndexFile { path: &index, is_written: true }, event, since, now)
     }
 
     /// Returns what the engine observes for an event at `since`, in seconds since 1970.
@@ -133,7 +139,7 @@ mod tests {
     ) -> Result<Observation, StatusFileError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
-        std::fs::write(&path, status_file(BLOCKS)).unwrap();
+        fs::write(&path, status_file(BLOCKS)).unwrap();
         let event = Event::new(host, service, ObjectState::Critical, policy::StateType::Hard, 1);
         observe(&path, &event, SystemTime::UNIX_EPOCH + Duration::from_secs(since))
     }
@@ -175,7 +181,7 @@ mod tests {
         let path = dir.path().join("status.dat");
         let file = status_file(BLOCKS).replace("web2", "w#b2").into_bytes();
         let latin1: Vec<u8> = file.into_iter().map(|b| if b == b'#' { 0xe4 } else { b }).collect();
-        std::fs::write(&path, latin1).unwrap();
+        fs::write(&path, latin1).unwrap();
         let critical = ObjectState::Critical;
         let find = |host| {
             let event = Event::new(host, Some("HTTP"), critical, policy::StateType::Hard, 1);
@@ -215,13 +221,39 @@ mod tests {
     }
 
     #[test]
+    fn refuses_a_file_that_does_not_show_the_present_states() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("status.dat");
+        let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
+        let index = dir.path().join("index");
+        let index = IndexFile { path: &index, is_written: true };
+        let read = |text: &str, now: u64| {
+            fs::write(&path, text).unwrap();
+            let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            super::observe(&path, index, &event, at(0), at(now)).map_err(|why| why.to_string())
+        };
+        let text = status_file(BLOCKS);
+        // An index does not make an old file usable, so read the same file several times.
+        for now in [WRITTEN - 600, WRITTEN, WRITTEN + 600] {
+            read(&text, now).unwrap();
+        }
+        let refused = read(&text, WRITTEN + 601).unwrap_err();
+        assert!(refused.contains("was written 11 min ago"), "{refused}");
+        let refused = read(&text, WRITTEN - 601).unwrap_err();
+        assert!(refused.contains("was written in the future"), "{refused}");
+        let foreign = text.replace("created=", "made=");
+        let refused = read(&foreign, WRITTEN).unwrap_err();
+        assert!(refused.contains("is not a status file"), "{refused}");
+    }
+
+    #[test]
     fn refuses_a_truncated_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("status.dat");
         let whole = status_file(BLOCKS);
         let event = Event::new("web1", None, ObjectState::Down, policy::StateType::Hard, 1);
         let read = |length: usize| {
-            std::fs::write(&path, &whole[..length]).unwrap();
+            fs::write(&path, &whole[..length]).unwrap();
             observe(&path, &event, SystemTime::UNIX_EPOCH)
         };
         assert!(read(whole.len()).is_ok());

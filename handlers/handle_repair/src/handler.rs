@@ -81,22 +81,38 @@ fn enqueue(
     let mut queue = CallQueue::open(&config.ledger)?;
     queue.add(job, policy, argv)?;
     // If the call cannot be withdrawn, a worker of another call has taken it and answers it.
-    start_decider(&queue, policy).or_else(|why| if queue.withdraw(job) { Err(why) } else { Ok(()) })
+    let free = || queue.free_slot();
+    start_decider(&queue, policy, free)
+        .or_else(|why| if queue.withdraw(job) { Err(why) } else { Ok(()) })
 }
 
 /// Starts a worker to answer the waiting calls, if there are any and no worker is taking calls. The
 /// worker finds the queue through the policy file at `policy`.
 pub fn serve(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
-    if queue.has_waiting()? { start_decider(queue, policy) } else { Ok(()) }
+    if queue.has_waiting()? { start_decider(queue, policy, || queue.free_slot()) } else { Ok(()) }
 }
 
-fn start_decider(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
+/// Like [`serve`], but starts the worker in the slot of this process, which is a worker that is
+/// about to end. All other slots can be taken.
+pub fn serve_in_own_slot(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
+    if queue.has_waiting()? {
+        start_decider(queue, policy, || queue.own_slot().map(Some))
+    } else {
+        Ok(())
+    }
+}
+
+fn start_decider(
+    queue: &CallQueue,
+    policy: &Path,
+    slot: impl FnOnce() -> Result<Option<WorkerSlot>, QueueError>,
+) -> Result<(), NotStarted> {
     if queue.has_decider()? {
         return Ok(());
     }
     // If no slot is free, start no worker. Each running worker checks the queue again after its
     // repair and then finds the call.
-    let Some(slot) = queue.free_slot()? else { return Ok(()) };
+    let Some(slot) = slot()? else { return Ok(()) };
     start_worker(slot, &[ANSWER.into(), policy.into()]).map(drop)
 }
 

@@ -13,11 +13,13 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use policy::JobId;
 use safe_file::{Directory, Error as FileError};
@@ -37,6 +39,11 @@ const COUNT_EVERY: u64 = 64;
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
+/// How long to try to take the decision role while other processes check whether a worker has it.
+/// Each of them locks the file for a few microseconds.
+const PROBE_TIME: Duration = Duration::from_secs(10);
+/// Pause between two attempts to take the decision role.
+const PROBE_PAUSE: Duration = Duration::from_millis(1);
 /// First character of the file names of incompletely written calls.
 const DRAFT: &str = ".";
 
@@ -209,10 +216,24 @@ impl CallQueue {
     /// Takes the decision role, or returns `None` if another worker has it.
     ///
     /// # Errors
-    /// Fails if the role's file cannot be opened or locked.
+    /// Fails if the role's file cannot be opened or locked. Also fails if a process that does not
+    /// have the role keeps the file locked for ten seconds.
     pub fn role(&self) -> Result<Option<DecisionRole>, QueueError> {
         let file = self.directory.open_or_create(ROLE, 0o600)?;
-        Ok(self.locked(file.try_lock())?.then_some(DecisionRole { _lock: file }))
+        let until = Instant::now() + PROBE_TIME;
+        while !self.locked(file.try_lock())? {
+            // If a shared lock succeeds, no worker has the role. [`CallQueue::has_decider`] holds a
+            // shared lock, too, for a moment. So try again.
+            if !self.locked(file.try_lock_shared())? {
+                return Ok(None);
+            }
+            file.unlock().map_err(|why| self.error(why))?;
+            if Instant::now() > until {
+                return Err(self.error(ErrorKind::TimedOut.into()));
+            }
+            thread::sleep(PROBE_PAUSE);
+        }
+        Ok(Some(DecisionRole { _lock: file }))
     }
 
     /// Whether a worker has the decision role.
@@ -236,6 +257,15 @@ impl CallQueue {
             }
         }
         Ok(None)
+    }
+
+    /// Returns the slot that this process, a worker, inherited as its standard input.
+    ///
+    /// # Errors
+    /// Fails if the standard input is closed.
+    pub fn own_slot(&self) -> Result<WorkerSlot, QueueError> {
+        let own = io::stdin().as_fd().try_clone_to_owned();
+        own.map(|slot| WorkerSlot(slot.into())).map_err(|why| self.error(why))
     }
 
     /// Takes the oldest call that no other worker has taken, or returns `None` if there is none.

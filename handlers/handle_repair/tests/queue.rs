@@ -5,11 +5,11 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use handle_repair::queue::{CallQueue, SLOTS, WorkerSlot};
-use ledger::Filter;
-use policy::JobId;
+use ledger::{Claim, Filter, RepairOutcome};
+use policy::{Decision, Event, JobId, ObjectState, Policy, StateType};
 use tempfile::TempDir;
 use testkit::wait_until;
 
@@ -94,6 +94,24 @@ fn leaves_a_call_to_the_next_worker_when_no_slot_is_free() {
 }
 
 #[test]
+fn a_worker_of_the_sweep_leaves_its_slot_to_a_waiting_call() {
+    let site = Site::new();
+    let mut slots: Vec<WorkerSlot> =
+        (0..SLOTS).map(|_| site.queue().free_slot().unwrap().unwrap()).collect();
+    site.call(&fault("web1")).unwrap();
+    // Start a worker as the sweep does.
+    let slot = slots.pop().unwrap().share().unwrap();
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_repair_worker"));
+    worker.arg("--job=job-of-the-sweep").args(fault("web2").split(' ')).stdin(slot);
+    worker.args(["--policy", "policy.json"]).current_dir(site.dir.path());
+    assert!(worker.output().unwrap().status.success());
+    drop(worker);
+    site.wait_until_answered();
+    assert_eq!(site.on_record(), ["web2", "web1"]);
+    drop(slots);
+}
+
+#[test]
 fn answers_a_call_once_although_its_worker_died_after_recording_it() {
     let site = Site::new();
     let job = site.call(&fault("web1")).unwrap();
@@ -107,6 +125,48 @@ fn answers_a_call_once_although_its_worker_died_after_recording_it() {
     site.call(&fault("web2")).unwrap();
     site.wait_until_answered();
     assert_eq!(site.on_record(), ["web1", "web2"]);
+}
+
+/// Reserves web1 for `job`. Then drops the ledger and the job's lock, as if the worker had died.
+fn reserve_and_die(site: &Site, job: &JobId) {
+    let event = Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4);
+    let (lease, horizon) = (Duration::from_secs(60), Policy::default().horizon(&event));
+    let claim = Claim { job, event: &event, lease, horizon, observed: None };
+    let repair = |_: &_| Decision::Repair("httpd".parse().unwrap());
+    let mut ledger = ledger::open(&site.ledger()).unwrap();
+    ledger.reserve(&claim, &SystemTime::now, &repair).unwrap().unwrap();
+}
+
+/// Returns the recorded outcome of a repair.
+fn outcome(site: &Site, job: &JobId) -> Option<RepairOutcome> {
+    let mut ledger = ledger::open_read_only(&site.ledger()).unwrap();
+    ledger.repair_of(job).unwrap().unwrap().outcome
+}
+
+#[test]
+fn closes_the_repair_of_a_dead_worker_that_answered_the_same_call() {
+    let site = Site::new();
+    let argv: Vec<_> = fault("web1").split(' ').map(Into::into).collect();
+    let job: JobId = "dead-worker-1".parse().unwrap();
+    site.queue().add(&job, &site.policy(), &argv).unwrap();
+    drop(site.queue().take().unwrap().unwrap());
+    reserve_and_die(&site, &job);
+    site.call(&fault("web2")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(outcome(&site, &job), Some(RepairOutcome::CouldNotRun));
+}
+
+#[test]
+fn closes_the_repair_of_a_dead_worker_although_the_verify_command_is_missing() {
+    let site = Site::new();
+    let job: JobId = "dead-worker-1".parse().unwrap();
+    reserve_and_die(&site, &job);
+    let policy = fs::read_to_string(site.policy()).unwrap();
+    let policy = policy.replace("\"verify\": [\"/bin/true\"]", "\"verify\": [\"/nonexistent\"]");
+    fs::write(site.policy(), policy).unwrap();
+    site.call(&fault("web1")).unwrap();
+    site.wait_until_answered();
+    assert_eq!(outcome(&site, &job), Some(RepairOutcome::CouldNotRun));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::SystemTime;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -31,7 +32,8 @@ impl Site {
             }},
         });
         fs::write(site.at("policy.json"), policy.to_string()).unwrap();
-        let mut status = "info {\n\tcreated=1\n\t}\n".to_owned();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let mut status = format!("info {{\n\tcreated={now}\n\t}}\n");
         let output = "x".repeat(500);
         for kind in ["hoststatus {\n", "servicestatus {\n\tservice_description=HTTP\n"] {
             for host in 0..3000 {
@@ -83,4 +85,20 @@ fn one_worker_reads_the_file_and_the_next_one_only_its_object() {
     fs::remove_file(site.at("second")).unwrap();
     let (text, read) = site.call("web2", "--foreground");
     assert!(text.starts_with("REPAIRED") && read < 100_000, "{read} of {size}: {text}");
+}
+
+#[test]
+fn repairs_nothing_with_an_outdated_file() {
+    let site = Site::new();
+    let path = site.at("status.dat");
+    let status = fs::read_to_string(&path).unwrap();
+    let (_, rest) = status.split_once("created=").unwrap();
+    let (created, rest) = rest.split_once('\n').unwrap();
+    let old = created.parse::<u64>().unwrap() - 601;
+    fs::write(&path, format!("info {{\n\tcreated={old}\n{rest}")).unwrap();
+    for option in ["--dry-run", "--foreground"] {
+        let (text, _) = site.call("web1", option);
+        assert!(text.contains("so it does not show the present states"), "{text}");
+        assert!(text.contains("nothing was run"), "{text}");
+    }
 }

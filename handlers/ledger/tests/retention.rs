@@ -43,7 +43,8 @@ fn refusal_deletes_only_a_few_expired_ones() {
     let place = Place::new();
     let mut ledger = place.open();
     fill(&place, 20);
-    for (n, left) in [(1, 17), (2, 14), (3, 11)] {
+    refuse(ledger.as_mut(), 0, at(80 * DAY));
+    for (n, left) in [(1, 18), (2, 15), (3, 12)] {
         refuse(ledger.as_mut(), n, at(91 * DAY));
         assert_eq!(refusals(ledger.as_mut()), left);
     }
@@ -59,13 +60,14 @@ fn deletes_expired_refusals_in_batches_and_shrinks_the_file() {
         store.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap()
     };
     let before = pages(&place);
+    refuse(ledger.as_mut(), 1, at(80 * DAY));
     assert!(!ledger.expire(None, at(90 * DAY)).unwrap());
-    assert_eq!(refusals(ledger.as_mut()), 20_000);
+    assert_eq!(refusals(ledger.as_mut()), 20_001);
     let now = at(90 * DAY + 15_000);
     assert!(ledger.expire(None, now).unwrap());
-    assert_eq!(refusals(ledger.as_mut()), 19_500, "after one batch");
+    assert_eq!(refusals(ledger.as_mut()), 19_501, "after one batch");
     while ledger.expire(None, now).unwrap() {}
-    assert_eq!(refusals(ledger.as_mut()), 5_001);
+    assert_eq!(refusals(ledger.as_mut()), 5_002);
     let after = pages(&place);
     assert!(after * 3 < before, "{after} of {before} pages are left");
 }
@@ -82,6 +84,7 @@ fn keeps_repairs_forever_unless_told_otherwise() {
     // A repair without a recorded end never expires.
     assert_eq!(code(reserve(&mut ledger, 3, &event("web3", "1", 4), at(0))), "repair");
     let now = at(400 * DAY + 20);
+    refuse(ledger.as_mut(), 4, at(390 * DAY));
     assert!(!ledger.expire(None, now).unwrap());
     assert_eq!(ledger.records(9).unwrap().len(), 3);
     assert!(!ledger.expire(Some(Duration::from_secs(400 * DAY)), now).unwrap());
@@ -90,6 +93,28 @@ fn keeps_repairs_forever_unless_told_otherwise() {
     assert_eq!(left, ["web3", "web2"]);
     assert!(ledger.steps(&job(1)).unwrap().is_empty());
     assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
+}
+
+#[test]
+fn deletes_nothing_after_the_clock_has_jumped_ahead() {
+    let place = Place::new();
+    let mut ledger = place.open();
+    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
+    ledger.finish(&job(1), at(1), RepairOutcome::Healed, "").unwrap();
+    fill(&place, 20);
+    let keep = Some(Duration::from_secs(200 * DAY));
+    let jumped = at(1000 * DAY);
+    let left = |ledger: &mut dyn Ledger| (ledger.records(9).unwrap().len(), refusals(ledger));
+    assert!(!ledger.expire(keep, jumped).unwrap());
+    assert_eq!(left(ledger.as_mut()), (1, 20));
+    // New records have the wrong time, too. They do not make the clock right.
+    refuse(ledger.as_mut(), 2, jumped);
+    refuse(ledger.as_mut(), 3, jumped);
+    assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY - 1)).unwrap());
+    assert_eq!(left(ledger.as_mut()), (1, 22));
+    // After a day, the new time counts.
+    assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY)).unwrap());
+    assert_eq!(left(ledger.as_mut()), (0, 2));
 }
 
 /// Creates a ledger whose file cannot shrink, like one from an older version.

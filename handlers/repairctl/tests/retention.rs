@@ -26,15 +26,19 @@ impl Site {
         });
         policy.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         fs::write(site.at("policy.json"), policy.to_string()).unwrap();
-        let status = format!(
-            "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\
-             \tprogram_start={now}\n\t}}\n",
-            now = seconds()
-        );
-        fs::write(site.at("status.dat"), status).unwrap();
+        site.write_status(seconds());
         fs::write(site.at("objects.cache"), "").unwrap();
         drop(ledger::open(&site.at("ledger.sqlite")).unwrap());
         site
+    }
+
+    /// Writes a status file that contains `now` as the time when Nagios wrote it.
+    fn write_status(&self, now: u64) {
+        let status = format!(
+            "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\
+             \tprogram_start={now}\n\t}}\n"
+        );
+        fs::write(self.at("status.dat"), status).unwrap();
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -82,4 +86,18 @@ fn sweep_keeps_all_repairs_by_default() {
     let site = Site::new(&json!({}));
     [10, 3000].into_iter().for_each(|days| site.record(days));
     assert_eq!(site.sweep(), (2, 1200));
+}
+
+#[test]
+fn sweep_deletes_nothing_if_the_status_file_or_the_records_show_a_wrong_clock() {
+    let site = Site::new(&json!({"keep": {"repairs": "200d"}}));
+    [10, 300].into_iter().for_each(|days| site.record(days));
+    // The clock differs from the time at which Nagios wrote the status file.
+    for written in [seconds() - 601, seconds() + 601] {
+        site.write_status(written);
+        assert_eq!(site.sweep(), (2, 2400));
+    }
+    let site = Site::new(&json!({"keep": {"repairs": "200d"}}));
+    [31, 300].into_iter().for_each(|days| site.record(days));
+    assert_eq!(site.sweep(), (2, 2400));
 }

@@ -2,7 +2,7 @@
 //! and the opted-in objects. In the cache, Nagios has already applied all templates. A large site's
 //! cache is 200 MB, so it is read block by block in constant memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::convert::Infallible;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
@@ -17,9 +17,9 @@ use crate::line_buffer::LineBuffer;
 #[derive(Debug, Default)]
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
-    /// For each host that opted in, itself or through one of its services, the names of its
-    /// repairs.
-    pub opted: BTreeMap<String, Vec<String>>,
+    /// For each repair, the hosts that opted in to it, themselves or through one of their services.
+    /// There are few repairs and many hosts, so this takes less memory than the other way round.
+    opted: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Which hosts' addresses to keep.
@@ -96,11 +96,24 @@ impl ObjectCache {
             self.addresses.insert(host.clone(), spell(address));
         }
         if let Some(repair) = repair.map(spell) {
-            let repairs = self.opted.entry(host).or_default();
-            if !repairs.contains(&repair) {
-                repairs.push(repair);
-            }
+            self.opted.entry(repair).or_default().insert(host);
         }
+    }
+
+    /// Returns the hosts that opted in to any repair, themselves or through one of their services.
+    pub fn opted_in(&self) -> BTreeSet<&str> {
+        self.opted.values().flatten().map(String::as_str).collect()
+    }
+
+    /// Returns the names of all repairs that objects name, each with the hosts of these objects.
+    pub fn repairs(&self) -> impl Iterator<Item = (&str, &BTreeSet<String>)> {
+        self.opted.iter().map(|(repair, hosts)| (repair.as_str(), hosts))
+    }
+
+    /// Returns the names of the repairs that a host or its services opted in to.
+    pub fn repairs_of(&self, host: &str) -> impl Iterator<Item = &str> {
+        let of_host = self.repairs().filter(move |(_, hosts)| hosts.contains(host));
+        of_host.map(|(repair, _)| repair)
     }
 
     /// Returns the address of a host; `None` if there is no such host.
@@ -202,11 +215,8 @@ mod tests {
         );
         assert_eq!(objects.address("web 1"), Some("192.0.2.1"));
         assert_eq!(objects.address("web2"), None);
-        assert_eq!(
-            objects.opted.get("web 1"),
-            Some(&vec!["reboot".to_owned(), "httpd".to_owned()])
-        );
-        assert_eq!(objects.opted.len(), 1);
+        assert_eq!(objects.repairs_of("web 1").collect::<Vec<_>>(), ["httpd", "reboot"]);
+        assert_eq!(objects.opted_in(), ["web 1"].into());
     }
 
     #[test]
@@ -215,7 +225,7 @@ mod tests {
                      \t_REPAIR\ttwo\n\t}\n";
         let objects = ObjectCache::scan(text.as_slice(), AddressesOf::AllHosts).unwrap();
         assert_eq!(objects.address(r"Gr\xF6\xDFe"), Some(r"w\xE4b"));
-        assert_eq!(objects.opted.get(r"Gr\xF6\xDFe"), Some(&vec!["one".to_owned()]));
+        assert_eq!(objects.repairs_of(r"Gr\xF6\xDFe").collect::<Vec<_>>(), ["one"]);
     }
 
     #[test]
@@ -237,7 +247,7 @@ mod tests {
         let wanted = ["web1".to_owned()];
         let objects = ObjectCache::scan(HOSTS.as_bytes(), AddressesOf::Hosts(&wanted)).unwrap();
         assert_eq!((objects.address("web1"), objects.address("web2")), (Some("192.0.2.1"), None));
-        assert!(objects.opted.contains_key("web2"));
+        assert_eq!(objects.opted_in(), ["web2"].into());
     }
 
     /// A reader for bytes that must not be read. It fails on every read.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use super::program::ProgramStatus;
 
 /// The first value of every index file. It must be changed whenever the layout changes.
-const MAGIC: u64 = u64::from_le_bytes(*b"status 1");
+const MAGIC: u64 = u64::from_le_bytes(*b"status 2");
 /// Number of values in a header, without its checksum.
 const VALUES: usize = 12;
 

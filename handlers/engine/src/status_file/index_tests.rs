@@ -175,6 +175,23 @@ fn writes_only_a_private_index_in_a_private_directory() {
 }
 
 #[test]
+fn reads_no_index_in_a_directory_that_other_accounts_can_change() {
+    let site = Site::new(3);
+    site.find("web1", None);
+    // Change the content, but not the metadata, so that the index seems to belong to the file.
+    let modified = fs::metadata(&site.status).unwrap().modified().unwrap();
+    let text = fs::read_to_string(&site.status).unwrap();
+    let text = text.replace("current_state=2", "current_state=0");
+    fs::write(&site.status, text).unwrap();
+    File::options().write(true).open(&site.status).unwrap().set_modified(modified).unwrap();
+    assert_eq!(site.find("web1", None).share, (3, 6));
+    fs::set_permissions(site.dir.path(), Permissions::from_mode(0o777)).unwrap();
+    for is_written in [false, true] {
+        assert_eq!(site.find_with(is_written, "web1", None).share, (0, 6));
+    }
+}
+
+#[test]
 fn replaces_link_and_pipe_in_the_place_of_the_index() {
     let site = Site::new(3);
     let secret = site.dir.path().join("secret");

@@ -21,9 +21,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use policy::{spell, unspell};
+use policy::{Rounded, spell, unspell};
 
 use index::StatusIndex;
 use line_chunks::LineChunks;
@@ -33,6 +33,14 @@ pub use index::IndexFile;
 pub(crate) use index_header::FileIdentity;
 pub use object::ObjectStatus;
 pub use program::ProgramStatus;
+
+/// Maximum age of a status file that shows the present states. Nagios writes the file every
+/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default. Large sites
+/// use up to 5 minutes, and a busy or restarting Nagios is late. The status file does not contain
+/// the interval, so the limit must suit every site. Only a Nagios that has died or cannot write
+/// leaves an older file, or the file belongs to another Nagios. A Nagios that is stopped deletes
+/// its file.
+const OLDEST: Duration = Duration::from_secs(600);
 
 /// Why the status file cannot be used. In that case, nothing is repaired.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +59,22 @@ pub enum StatusFileError {
          status_file in nagios.cfg"
     )]
     Foreign(PathBuf),
+    /// The file is too old to show the present states.
+    #[error(
+        "Nagios' status file {path} was written {} ago, so it does not show the present states; \
+         check that Nagios is running, that this is its status_file, and that its \
+         status_update_interval is below 10 min",
+        Rounded(*.age)
+    )]
+    Outdated {
+        /// Path of the status file.
+        path: PathBuf,
+        /// Time since the file was written.
+        age: Duration,
+    },
+    /// The clock was set back after the file was written, or another machine wrote the file.
+    #[error("Nagios' status file {0} was written in the future; check the clocks")]
+    Future(PathBuf),
     /// The file does not contain the object of the event.
     #[error(
         "Nagios' status file {path} does not contain {object}; does the file belong to this Nagios?"
@@ -135,6 +159,17 @@ pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFi
     Ok(is_known.then_some(services))
 }
 
+/// Returns the status of Nagios itself. Nagios writes it before all objects, so the rest of the file
+/// is not read.
+///
+/// # Errors
+/// Fails if the file is not readable.
+pub fn program(path: &Path) -> Result<ProgramStatus, StatusFileError> {
+    let unreadable = |why| StatusFileError::Unreadable { path: path.to_owned(), why };
+    let chunks = LineChunks::new(open(path)?);
+    scan_blocks(chunks, Fields::All, |_, _| ControlFlow::Break(())).map_err(unreadable)
+}
+
 /// Counts the opted-in objects that are in trouble, and all opted-in objects. Also returns the
 /// status of Nagios itself.
 ///
@@ -193,6 +228,28 @@ fn scan_fields(
 pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
     match program.written == SystemTime::UNIX_EPOCH {
         true => Err(StatusFileError::Foreign(path.to_owned())),
+        false => Ok(()),
+    }
+}
+
+/// Rejects a file that does not show the present states: one that was not written within the last
+/// ten minutes, or that does not contain the time when it was written.
+///
+/// # Errors
+/// Returns [`StatusFileError::Foreign`], [`StatusFileError::Outdated`] or
+/// [`StatusFileError::Future`].
+pub fn refuse_outdated(
+    path: &Path,
+    program: &ProgramStatus,
+    now: SystemTime,
+) -> Result<(), StatusFileError> {
+    refuse_foreign(path, program)?;
+    let age = program.age(now);
+    if age > OLDEST {
+        return Err(StatusFileError::Outdated { path: path.to_owned(), age });
+    }
+    match program.written > now + OLDEST {
+        true => Err(StatusFileError::Future(path.to_owned())),
         false => Ok(()),
     }
 }

@@ -91,9 +91,15 @@ impl ObjectStatus {
         *self = ObjectStatus { is_service, host, service, repair, ..ObjectStatus::nothing() };
     }
 
-    /// Stores a field that was read from the given line.
+    /// Stores a field in the form `name=value` that was read from the given line.
     pub(super) fn take(&mut self, field: &[u8], line: u32) {
-        let Some((name, value)) = split(field) else { return };
+        if let Some((name, value)) = split(field) {
+            self.store(name, value, line);
+        }
+    }
+
+    /// Stores a field that was read from the given line.
+    pub(super) fn store(&mut self, name: &[u8], value: &[u8], line: u32) {
         let flag = value == b"1";
         let [has_host, has_service, has_state, has_repair] = &mut self.has;
         let is_first = |has: &mut bool| !std::mem::replace(has, true);

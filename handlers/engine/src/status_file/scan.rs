@@ -9,6 +9,7 @@ use std::ops::ControlFlow;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
+use super::field::split;
 use super::line_chunks::{LONGEST_LINE, LineChunks};
 use super::object::ObjectStatus;
 use super::program::ProgramStatus;
@@ -129,8 +130,8 @@ impl<E: FnMut(u64, &ObjectStatus) -> ControlFlow<()>> Scan<E> {
             for finder in &self.finders {
                 let mut found = finder.find_iter(text);
                 // If a field occurs more than once, the first one counts.
-                if let Some(field) = found.find_map(|at| field_at(text, at)) {
-                    self.object.take(field, 0);
+                if let Some((name, value)) = found.find_map(|at| field_at(text, at)) {
+                    self.object.store(name, value, 0);
                 }
             }
         } else if self.within != Block::Other {
@@ -159,23 +160,22 @@ fn line_with_brace(text: &[u8], from: usize) -> Option<(usize, usize)> {
     Some((from + start, from + before.len() + end))
 }
 
-/// Returns the field whose name begins at `at`, or `None` if something else precedes the name in
+/// Returns the name and value of the field whose name begins at `at`, or `None` if something else precedes the name in
 /// its line.
-fn field_at(text: &[u8], at: usize) -> Option<&[u8]> {
+fn field_at(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at_checked(at)?;
     // Look back over blanks only. A line can contain the name many times, so searching for the
     // start of the line each time would take too long.
     let other = before.trim_ascii_end().len();
-    let start = match memrchr(b'\n', before.get(other..)?) {
+    let start = match before.get(other..)?.iter().rposition(|byte| *byte == b'\n') {
         Some(end) => other + end + 1,
         None if other == 0 => 0,
         None => return None,
     };
     let end = memchr(b'\n', after).map_or(text.len(), |end| at + end);
-    let field = content(text.get(start..end)?);
     // If very many blanks precede the name, it lies in the part of the line that `content` leaves
     // out. The field then contains no `=`.
-    field.contains(&b'=').then_some(field)
+    split(content(text.get(start..end)?))
 }
 
 /// Splits `text` after each line end.

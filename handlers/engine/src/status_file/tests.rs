@@ -42,6 +42,17 @@ fn at(seconds: u64) -> SystemTime {
 }
 
 #[test]
+fn reads_the_status_of_nagios_without_the_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("status.dat");
+    // Only a reader that stops at the first object does not notice that the file is truncated.
+    std::fs::write(&path, file() + "hoststatus {\n").unwrap();
+    assert!(share(&path).is_err());
+    let found = program(&path).unwrap();
+    assert_eq!((found.written, found.started), (at(1000), at(900)));
+}
+
+#[test]
 fn reads_every_host_and_service() {
     let (all, program) = objects(file().as_bytes());
     let wanted = ProgramStatus {

@@ -1,6 +1,7 @@
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use tempfile::TempDir;
@@ -125,6 +126,26 @@ fn gives_the_decision_role_to_one_worker_at_a_time() {
     drop(role);
     assert!(!site.open().has_decider().unwrap());
     assert!(site.open().role().unwrap().is_some());
+}
+
+#[test]
+fn gives_out_the_free_role_while_others_check_it() {
+    let site = Site::new();
+    let is_done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let queue = site.open();
+                while !is_done.load(Ordering::Relaxed) {
+                    queue.has_decider().unwrap();
+                }
+            });
+        }
+        let queue = site.open();
+        let taken = (0..2000).filter(|_| queue.role().unwrap().is_some()).count();
+        is_done.store(true, Ordering::Relaxed);
+        assert_eq!(taken, 2000);
+    });
 }
 
 #[test]

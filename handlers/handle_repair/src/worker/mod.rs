@@ -26,7 +26,8 @@ use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
 use crate::explain;
-use crate::handler::{no_action, nothing_run};
+use crate::handler::{self, no_action, nothing_run};
+use crate::queue::CallQueue;
 use crate::verdict::Verdict;
 use executor::LiveExecutor;
 use ladder::Ending;
@@ -53,7 +54,22 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     };
     let id = invocation.options.job.clone().ok_or_else(missing)?;
     let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
-    answer(&call, argv, &mut || ())
+    let result = answer(&call, argv, &mut || ());
+    if invocation.options.mode == Mode::Background {
+        serve_waiting_calls(&invocation.options.policy, argv);
+    }
+    result
+}
+
+/// Starts a worker for waiting calls. While this worker held its slot, a handler may have found no
+/// free slot for its call.
+fn serve_waiting_calls(policy: &Path, argv: &[OsString]) {
+    // Ignore other errors, because `answer` has already reported them.
+    let Ok(config) = load(policy, argv) else { return };
+    let Ok(queue) = CallQueue::open(&config.ledger) else { return };
+    if let Err(why) = handler::serve_in_own_slot(&queue, policy) {
+        syslog::log(&format!("calls are waiting in the queue: {why}"));
+    }
 }
 
 /// A handler call that a worker answers.
@@ -127,16 +143,19 @@ fn repair(
     before_wait: &mut dyn FnMut(),
 ) -> Result<Outcome, Problem> {
     let Call { invocation, id, at, deaths } = *call;
-    if let Some(name) = &invocation.event.repair {
-        verifiable(invocation, config, name)?;
-    }
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
+    // Do this first, because the host stays reserved until it is done, even if this call can do
+    // nothing else.
+    recovery::close(ledger.as_mut(), std::slice::from_ref(invocation), config, before_wait)
+        .map_err(nothing_run)?;
     if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {
         let object = invocation.event.object();
         let text = format!("{object}: job {id} is already on record, but its worker has died");
         return Ok(Verdict::NoAction.with(&text));
     }
-    recovery::close(ledger.as_mut(), invocation, config, before_wait).map_err(nothing_run)?;
+    if let Some(name) = &invocation.event.repair {
+        verifiable(invocation, config, name)?;
+    }
     let called = invocation.options.seen.unwrap_or(at);
     let mut detail = Vec::new();
     if invocation.options.explain {

@@ -17,44 +17,86 @@ use transport::{Answer, GateReason, JobState, Request};
 use super::executor::{self, LONGEST_AT_GATE, POLL};
 use super::ladder::rung_job;
 use crate::cli::Invocation;
+use crate::queue::SLOTS;
 
-/// How long to wait for an answer from a gate. This time is short, because a new repair is waiting.
+/// How long to wait for the answers of all gates. This time is short, because a new repair is
+/// waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Maximum number of gates that are queried at the same time. The next call queries the others.
+const MOST_QUERIES: usize = SLOTS;
 
-/// Closes the repairs on the event's host that have lost their worker. Records when they ended. If
-/// a repair may still be running, records nothing, so the host stays reserved. Calls `before_query`
-/// before querying a gate, because that can take ten seconds.
+/// A repair that has no recorded end although its worker is dead.
+struct AbandonedRepair<'a> {
+    job: JobId,
+    record: Record,
+    steps: Vec<Step>,
+    /// An event on the repair's host.
+    invocation: &'a Invocation,
+}
+
+/// Closes the repairs on the hosts of these events that have lost their worker. Records when they
+/// ended. If a repair may still be running, records nothing, so the host stays reserved. Queries
+/// all gates at the same time. Calls `before_query` first, because that can take ten seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
-    invocation: &Invocation,
+    invocations: &[Invocation],
     config: &Config,
     before_query: &mut dyn FnMut(),
 ) -> Result<(), ledger::Error> {
-    ledger.stop_overdue(&invocation.event.host)?;
-    for record in ledger.abandoned(&invocation.event.host)? {
-        before_query();
-        let Ok(job) = record.job.parse() else { continue };
-        let steps = ledger.steps(&job)?;
-        let now = SystemTime::now();
-        match remains_of(&record, &steps, invocation, config) {
-            Remains::Running if now < longest_at_gate(&steps, now) => {
-                ledger.renew(&job, longest_at_gate(&steps, now))?
-            }
-            Remains::NotKnown(_) if record.rung_until.is_some_and(|until| now < until) => {}
-            Remains::Running => end(ledger, &record, &job, RepairOutcome::Unknown, ENDLESS)?,
-            Remains::NotKnown(text) | Remains::Ended(text) => {
-                end(ledger, &record, &job, RepairOutcome::Unknown, &text)?
-            }
-            Remains::NeverBegan(text) => {
-                // The last rung never began, but an earlier rung may have run.
-                let has_run = steps.iter().any(|step| step.kind.may_have_run());
-                let outcome =
-                    if has_run { RepairOutcome::Unknown } else { RepairOutcome::CouldNotRun };
-                end(ledger, &record, &job, outcome, &text)?;
-            }
+    let mut abandoned = Vec::new();
+    for invocation in invocations {
+        ledger.stop_overdue(&invocation.event.host)?;
+        for record in ledger.abandoned(&invocation.event.host)? {
+            let Ok(job) = record.job.parse() else { continue };
+            let steps = ledger.steps(&job)?;
+            abandoned.push(AbandonedRepair { job, record, steps, invocation });
+        }
+    }
+    abandoned.truncate(MOST_QUERIES);
+    if abandoned.is_empty() {
+        return Ok(());
+    }
+    before_query();
+    let deadline = Instant::now() + PATIENCE;
+    let remains: Vec<Option<Remains>> = thread::scope(|scope| {
+        let query = |repair| move || remains_of(repair, config, deadline);
+        let start = |repair| thread::Builder::new().spawn_scoped(scope, query(repair)).ok();
+        let queries: Vec<_> = abandoned.iter().map(start).collect();
+        queries.into_iter().map(|query| query?.join().ok()).collect()
+    });
+    for (repair, remains) in abandoned.iter().zip(remains) {
+        // If the thread could not be started, the next call queries the gate.
+        if let Some(remains) = remains {
+            record(ledger, repair, remains)?;
         }
     }
     Ok(())
+}
+
+/// Records the end of a repair, unless it may still be running.
+fn record(
+    ledger: &mut dyn Ledger,
+    repair: &AbandonedRepair<'_>,
+    remains: Remains,
+) -> Result<(), ledger::Error> {
+    let AbandonedRepair { job, record, steps, .. } = repair;
+    let now = SystemTime::now();
+    match remains {
+        Remains::Running if now < longest_at_gate(steps, now) => {
+            ledger.renew(job, longest_at_gate(steps, now))
+        }
+        Remains::NotKnown(_) if record.rung_until.is_some_and(|until| now < until) => Ok(()),
+        Remains::Running => end(ledger, record, job, RepairOutcome::Unknown, ENDLESS),
+        Remains::NotKnown(text) | Remains::Ended(text) => {
+            end(ledger, record, job, RepairOutcome::Unknown, &text)
+        }
+        Remains::NeverBegan(text) => {
+            // The last rung never began, but an earlier rung may have run.
+            let has_run = steps.iter().any(|step| step.kind.may_have_run());
+            let outcome = if has_run { RepairOutcome::Unknown } else { RepairOutcome::CouldNotRun };
+            end(ledger, record, job, outcome, &text)
+        }
+    }
 }
 
 const ENDLESS: &str = "the gate reports that the repair is still running, although it has run for \
@@ -91,12 +133,8 @@ enum Remains {
     NeverBegan(String),
 }
 
-fn remains_of(
-    record: &Record,
-    steps: &[Step],
-    invocation: &Invocation,
-    config: &Config,
-) -> Remains {
+fn remains_of(repair: &AbandonedRepair<'_>, config: &Config, deadline: Instant) -> Remains {
+    let AbandonedRepair { record, steps, invocation, .. } = repair;
     if record.rungs == 0 {
         return Remains::NeverBegan("no rung had started".into());
     }
@@ -113,7 +151,6 @@ fn remains_of(
     let Ok(job) = rung_job(&record.job, record.rungs) else {
         return Remains::NeverBegan("the rung has no valid job ID".into());
     };
-    let deadline = Instant::now() + PATIENCE;
     let mut gate = match transport::connect(&invocation.route(config, Some(host)), deadline) {
         Ok(gate) => gate,
         Err(why) => return Remains::NotKnown(format!("the gate cannot be queried: {why}")),

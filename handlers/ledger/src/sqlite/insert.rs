@@ -50,7 +50,7 @@ pub(super) fn refusal(
     server: &str,
     now: SystemTime,
 ) -> rusqlite::Result<()> {
-    retention::delete_refusals(store, now, EXPIRED_PER_REFUSAL)?;
+    retention::delete_few_refusals(store, now, EXPIRED_PER_REFUSAL)?;
     let (host, service) = object(claim.event);
     let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";

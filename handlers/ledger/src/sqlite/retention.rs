@@ -16,6 +16,12 @@ const BATCH: u32 = 500;
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
+/// Records expire only if the age of some record is between these two. Otherwise a clock that jumps
+/// ahead would delete the history. Younger records prove nothing, because soon after the jump there
+/// are new ones with the wrong time.
+const WITNESS_AGES: [Duration; 2] =
+    [Duration::from_secs(24 * 3600), Duration::from_secs(30 * 24 * 3600)];
+
 /// One page in `SPARE` may stay unused. New records fill these pages again, so the file does not
 /// shrink and grow all the time.
 const SPARE: u32 = 10;
@@ -30,6 +36,9 @@ impl SqliteLedger {
     ) -> Result<bool, Error> {
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let expired = unflushed(&mut self.store, |store| {
+            if !is_clock_plausible(store, now)? {
+                return Ok(false);
+            }
             let refusals = delete_refusals(store, now, BATCH)?;
             let repairs = keep.map_or(Ok(0), |keep| delete_repairs(store, keep, now))?;
             let shrunk = shrink(store)?;
@@ -39,12 +48,28 @@ impl SqliteLedger {
     }
 }
 
-/// Deletes the oldest expired refusals, at most `limit`. Returns how many it deleted.
-pub(super) fn delete_refusals(
+/// Whether the recent records show that the clock is right, so that records may expire.
+fn is_clock_plausible(store: &Connection, now: SystemTime) -> rusqlite::Result<bool> {
+    let [latest, earliest] = WITNESS_AGES.map(|age| millis(now).saturating_sub(span_millis(age)));
+    let has = |sql| store.prepare(sql)?.exists([earliest, latest]);
+    Ok(has("SELECT 1 FROM refusal WHERE at BETWEEN ?1 AND ?2")?
+        || has("SELECT 1 FROM repair WHERE reserved BETWEEN ?1 AND ?2")?)
+}
+
+/// Deletes a few expired refusals, if the clock is plausible.
+pub(super) fn delete_few_refusals(
     store: &Connection,
     now: SystemTime,
     limit: u32,
-) -> rusqlite::Result<usize> {
+) -> rusqlite::Result<()> {
+    if is_clock_plausible(store, now)? {
+        delete_refusals(store, now, limit)?;
+    }
+    Ok(())
+}
+
+/// Deletes the oldest expired refusals, at most `limit`. Returns how many it deleted.
+fn delete_refusals(store: &Connection, now: SystemTime, limit: u32) -> rusqlite::Result<usize> {
     let expired = millis(now).saturating_sub(span_millis(REFUSALS_KEPT));
     let sql = "DELETE FROM refusal WHERE id IN \
                (SELECT id FROM refusal WHERE at < ?1 ORDER BY at LIMIT ?2)";

@@ -172,7 +172,7 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) ->
     };
     let mut hosts: BTreeSet<String> = args.hosts.iter().cloned().collect();
     if hosts.is_empty() {
-        hosts.extend(objects.opted.keys().cloned());
+        hosts.extend(objects.opted_in().into_iter().map(str::to_owned));
         hosts.extend(config.policy.repairs.values().flat_map(elsewhere));
         let all: Vec<&str> = config.routes.hosts().collect();
         let bastions: BTreeSet<String> =
@@ -184,12 +184,10 @@ fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) ->
 
 fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     let route = config.routes.route(host, objects.address(host));
-    let opted = objects.opted.get(host);
-    let wants = |name: &RepairName| {
-        opted.is_none_or(|repairs| repairs.iter().any(|repair| repair == name.as_str()))
-    };
+    let opted: Vec<&str> = objects.repairs_of(host).collect();
+    let wants = |name: &RepairName| opted.is_empty() || opted.contains(&name.as_str());
     let mut needs = BTreeSet::new();
-    let mut named = opted.is_some();
+    let mut named = !opted.is_empty();
     for (name, rules) in &config.policy.repairs {
         for rung in &rules.ladder {
             match rung.act.at_gate() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use engine::command_file;
 use engine::configuration::{MainFile, ObjectCache, ObjectCacheError};
@@ -19,10 +19,6 @@ use crate::context::{Context, UnusablePolicy};
 
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
-
-/// Age above which a status file means that Nagios is probably stopped. A running Nagios writes the
-/// file every few seconds.
-const STATUS_AGE: Duration = Duration::from_secs(300);
 
 /// Reports a policy that Nagios' user accepts but root does not, because a group can write to it.
 pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
@@ -189,17 +185,13 @@ fn pipe_fix(file: &Path) -> ServerFix {
 
 /// Checks that the policy's status file can be read and that Nagios still writes it.
 fn status(file: &Path) -> DoctorFinding {
-    match status_file::share(file).map(|(_, program)| program.age(SystemTime::now())) {
+    let is_current = |program| status_file::refuse_outdated(file, &program, SystemTime::now());
+    match status_file::program(file).and_then(is_current) {
         Err(why) => {
             let text = format!("{why}; without the status file, nothing is repaired");
             wrong("status file", text, status_fix(&why))
         }
-        Ok(age) if age > STATUS_AGE => {
-            let (file, minutes) = (file.display(), age.as_secs() / 60);
-            let text = format!("Nagios last wrote {file} {minutes} min ago");
-            wrong("status file", text, ServerFix::StartNagios)
-        }
-        Ok(_) => ok("status file", file.display().to_string()),
+        Ok(()) => ok("status file", file.display().to_string()),
     }
 }
 
@@ -208,7 +200,10 @@ fn status_fix(why: &StatusFileError) -> ServerFix {
         StatusFileError::Unreadable { path, why } => {
             unreadable(path, why, SiteFile::StatusFile, ServerFix::NameStatusFile)
         }
-        _ => ServerFix::NameStatusFile,
+        StatusFileError::Outdated { .. } | StatusFileError::Future(_) => ServerFix::StartNagios,
+        StatusFileError::Foreign(_) | StatusFileError::NoSuchObject { .. } => {
+            ServerFix::NameStatusFile
+        }
     }
 }
 
@@ -286,13 +281,14 @@ pub const OPTED_IN: &str = "opted in";
 /// Checks that at least one object opted in, and that the policy has every repair that an object
 /// names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
-    let all = &objects.opted;
-    let known = |name: &String| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
-    let named = all.iter().flat_map(|(host, names)| names.iter().map(move |name| (host, name)));
-    let unknown: Vec<String> = named
-        .filter(|(_, name)| !known(name))
-        .map(|(host, name)| format!("{host}: _REPAIR {name}"))
+    let all = objects.opted_in();
+    let known = |name: &str| config.policy.repairs.keys().any(|repair| repair.as_str() == name);
+    let mut unknown: Vec<String> = objects
+        .repairs()
+        .filter(|(name, _)| !known(name))
+        .flat_map(|(name, hosts)| hosts.iter().map(move |host| format!("{host}: _REPAIR {name}")))
         .collect();
+    unknown.sort();
     if all.is_empty() {
         return note(OPTED_IN, "no host or service has a _REPAIR", ServerFix::OptIn);
     }

@@ -66,7 +66,11 @@ impl Split for ExplainArgs {
         let service = self.service.as_deref();
         let path = config.status_index();
         let index = IndexFile { path: &path, is_written: false };
-        let read = |file| status_file::find(file, index, &self.host, service);
+        // The worker refuses an outdated file, so do the same.
+        let read = |file| {
+            let report = status_file::find(file, index, &self.host, service)?;
+            status_file::refuse_outdated(file, &report.program, now).map(|()| report)
+        };
         let status_file = config.status_file.as_deref();
         let report = status_file.map(read).transpose()?;
         let observed = ObservedObject { args: self, policy: &context.policy, status_file, report };

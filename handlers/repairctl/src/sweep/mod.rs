@@ -54,10 +54,16 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     })?;
     let policy = absolute_policy(context)?;
     let keys = nagios.oldest_first();
+    let now = SystemTime::now();
+    let is_current = nagios.refuse_outdated(now).is_ok();
     let report = SweepReport::new(out, args.json, keys.iter());
     let channel = (sender, events);
     let result = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel).run()?;
-    delete_expired(context.ledger_to_write(config)?.as_mut(), config.keep)?;
+    // A wrong clock would delete the history, so use only a time at which Nagios wrote its status
+    // file.
+    if is_current {
+        delete_expired(context.ledger_to_write(config)?.as_mut(), config.keep, now)?;
+    }
     Ok(result)
 }
 
@@ -70,9 +76,13 @@ const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
 /// Deletes records that the policy no longer keeps. The sweep does this after the repairs, so that
 /// no decision about a repair has to wait for the deletion.
-fn delete_expired(ledger: &mut dyn Ledger, keep: Option<Duration>) -> Result<(), SweepError> {
+fn delete_expired(
+    ledger: &mut dyn Ledger,
+    keep: Option<Duration>,
+    now: SystemTime,
+) -> Result<(), SweepError> {
     let until = Instant::now() + DELETION_TIME;
-    while ledger.expire(keep, SystemTime::now())? && Instant::now() < until {
+    while ledger.expire(keep, now)? && Instant::now() < until {
         thread::sleep(DELETION_PAUSE);
     }
     Ok(())

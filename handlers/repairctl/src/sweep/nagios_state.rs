@@ -4,15 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::configuration::{AddressesOf, ObjectCache};
-use engine::status_file::StatusFileError;
+use engine::status_file::{self, StatusFileError};
 use engine::status_snapshot::{ObjectKey, StatusSnapshot};
-use policy::{Rounded, spell};
+use policy::spell;
 
 use super::error::SweepError;
 
-/// Maximum age of a status file that the sweep trusts. Nagios writes the file every
-/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default.
-const OLDEST: Duration = Duration::from_secs(120);
 /// Maximum age of the content in memory before the sweep reads the status file again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
@@ -46,24 +43,18 @@ impl NagiosState {
         Ok(())
     }
 
+    /// Rejects a status file that does not show the present states.
+    pub fn refuse_outdated(&self, now: SystemTime) -> Result<(), StatusFileError> {
+        status_file::refuse_outdated(&self.file, &self.snapshot.program, now)
+    }
+
     /// Returns why the sweep must not repair anything on the basis of this status file, or `None`
     /// if the file is fit for use.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
-        let (program, file) = (&self.snapshot.program, self.file.display());
-        let age = program.age(now);
-        if age > OLDEST {
-            let age = Rounded(age);
-            return Some(format!(
-                "Nagios last wrote {file} {age} ago: is Nagios running, and is this its \
-                 status_file?"
-            ));
+        if let Err(why) = self.refuse_outdated(now) {
+            return Some(why.to_string());
         }
-        if program.written > now + OLDEST {
-            return Some(format!(
-                "the time at which Nagios wrote {file} is in the future; check this server's clock"
-            ));
-        }
-        (!program.event_handlers)
+        (!self.snapshot.program.event_handlers)
             .then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())
     }
 

@@ -3,7 +3,7 @@
 //! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
 //! [`RECHECK`], because repairs that it did not start can end too.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Child;
@@ -207,18 +207,16 @@ impl<'a> Scheduler<'a> {
             return Ok(());
         }
         self.queried = Some(Instant::now());
-        for Running { record, alive } in self.ledger.running()? {
-            if alive {
-                continue;
-            }
-            let address = self.nagios.address(&unspell(&record.host)).unwrap_or(&record.host);
-            let (host, service) = (&record.host, record.service.as_deref());
-            let event = Event::new(host, service, ObjectState::Critical, StateType::Hard, 1);
-            let options = Options::background(self.policy.to_owned());
-            let call = Invocation { event, address: address.to_owned(), options };
-            worker::close_abandoned(self.ledger.as_mut(), &call, self.config, &mut || ())?;
-        }
-        Ok(())
+        let running = self.ledger.running()?.into_iter();
+        let hosts: BTreeSet<String> =
+            running.filter(|one| !one.alive).map(|one| one.record.host).collect();
+        let call = |host: String| {
+            let address = self.nagios.address(&unspell(&host)).unwrap_or(&host).to_owned();
+            let event = Event::new(&host, None, ObjectState::Down, StateType::Hard, 1);
+            Invocation { event, address, options: Options::background(self.policy.to_owned()) }
+        };
+        let calls: Vec<Invocation> = hosts.into_iter().map(call).collect();
+        worker::close_abandoned(self.ledger.as_mut(), &calls, self.config, &mut || ())
     }
 
     /// Offers the object at index `at` of the queue.
