@@ -14,6 +14,8 @@ mod record;
 mod relapse;
 mod rung_session;
 mod sqlite;
+mod times;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
