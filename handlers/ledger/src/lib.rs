@@ -8,6 +8,7 @@
 
 mod error;
 mod filter;
+mod forgotten;
 mod held_back;
 mod interface;
 mod record;

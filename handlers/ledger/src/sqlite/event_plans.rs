@@ -234,6 +234,27 @@ fn finds_the_start_of_a_long_incident() {
 }
 
 #[test]
+fn forgotten_repairs_cost_nothing_after_a_few_events() {
+    let now = SystemTime::now();
+    let [none, many] = [0, 50].map(|forgotten| {
+        let (_directory, mut ledger) = filled(300, now);
+        let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= ?2)
+            INSERT INTO repair SELECT 'forgotten-' || i, 'main', '', CAST('gone' || i AS BLOB),
+            x'', 'httpd', '', '', ?1, ?1, 1, NULL, NULL, NULL, NULL, '' FROM n WHERE i <= ?2";
+        let lease = super::row::millis(now - 2 * DAY);
+        ledger.store.execute(sql, (lease, forgotten)).unwrap();
+        for _ in 0..5 {
+            reserve(&mut ledger, &event("cold"), now, &|_| Decision::NoAction(Reason::Flapping));
+        }
+        run(&mut ledger, "cold", now)
+    });
+    for (method, statements) in many {
+        let steps = |statements: &BTreeMap<String, i64>| statements.values().sum::<i64>();
+        assert_eq!(steps(&none[method]), steps(&statements), "{method}: {statements:#?}");
+    }
+}
+
+#[test]
 fn knows_which_methods_run_per_event() {
     let source = include_str!("../interface.rs");
     let (_, methods) = source.split_once("pub trait Ledger").unwrap();
