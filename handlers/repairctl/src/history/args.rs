@@ -32,7 +32,8 @@ pub struct HistoryArgs {
     #[arg(long)]
     pub refused: bool,
     /// List only the N newest records; 0 lists all. Counts of refusals cover the
-    /// newest 10000 refusals, or the newest N if N is larger
+    /// newest 10000 refusals, or the newest N if N is larger, and at most 10000
+    /// combinations of an object and a reason
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON
