@@ -42,7 +42,7 @@ fn measured(site: &Site, words: &[&str]) -> (Ended, u64) {
 fn many_short_values_cost_root_little_memory() {
     let site = Site::new();
     site.ctl(Some(&site.nagios), &["pause", "--reason", "x"]);
-    for (pauses, code) in [(70_000, 1), (600_000, 3)] {
+    for (pauses, code) in [(70_000, 1), (500_000, 3)] {
         let ledger = site.ledger.join("ledger.sqlite");
         site.nagios.does(|| {
             let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1)
