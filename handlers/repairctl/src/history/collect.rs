@@ -113,13 +113,17 @@ fn part<T>(
     send(part(std::mem::take(list)))
 }
 
+/// A host, a service and a reason.
+type ObjectReason = (String, Option<String>, RecordedReason);
+
+/// A number of refusals, and the times of the first and the last one.
+type CountFirstLast = (u32, SystemTime, SystemTime);
+
 /// Counts refusals for each object and reason. Refusals must be added from the newest to the
 /// oldest.
 #[derive(Default)]
 struct RefusalTally {
-    /// For each object and reason, the number of refusals and the times of the first and the last
-    /// one.
-    counts: HashMap<(String, Option<String>, RecordedReason), (u32, SystemTime, SystemTime)>,
+    counts: HashMap<ObjectReason, CountFirstLast>,
     /// Maximum number of refusals to count.
     counted: Option<u32>,
     seen: u32,
