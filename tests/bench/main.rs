@@ -1,12 +1,13 @@
 //! `make bench` measures what a process costs and how long it takes until a service is healed. It
 //! compares this project's programs with the originals in the same run. `make scale` measures how
-//! the cost grows with the size of the site.
+//! the cost grows with the size of the site, and what many handler calls at once cost.
 
 mod cost;
 mod dispatch;
 mod heal;
 mod parallel;
 mod scale;
+mod storm;
 
 use std::env;
 use std::io::{Write, stdout};

@@ -9,7 +9,7 @@ use e2e::{CostRow, LargeSite, system_program};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use crate::say;
+use crate::{say, storm};
 
 /// The site sizes to measure. Size 1 is a site with 100,000 services.
 const SIZES: [f64; 3] = [0.01, 0.1, 1.0];
@@ -33,7 +33,7 @@ struct Measured {
 /// `generator` is the path of the program built from `tests/scale/site`.
 pub fn print_table(generator: &Path, largest: f64) {
     let mut table: Vec<(&'static str, &'static str, Vec<Measured>)> = Vec::new();
-    let mut speed = String::new();
+    let (mut speed, mut storms) = (String::new(), Vec::new());
     let sizes: Vec<f64> = SIZES.into_iter().filter(|size| *size <= largest).collect();
     for size in &sizes {
         let site = LargeSite::generate(generator, &size.to_string());
@@ -47,6 +47,7 @@ pub fn print_table(generator: &Path, largest: f64) {
                 None => table.push((row.name, row.target, vec![measured])),
             }
         }
+        storms.extend(storm::measure(&site, *size));
     }
     let sizes: String = sizes.iter().map(|size| format!("{size:>10}")).collect();
     say(&format!("{:<32}{sizes}{:>8}{:>9}  target at 1", "CPU ms at scale", "growth", "MB"));
@@ -57,6 +58,7 @@ pub fn print_table(generator: &Path, largest: f64) {
         say(&format!("{name:<32}{cells}{growth:>8.1}{memory:>9.1}  {target}"));
     }
     say(&format!("{:<32}{speed}{:>17}  600", "replay, MB of log per second", ""));
+    storm::print_table(&storms);
 }
 
 fn measure(site: &LargeSite, row: &CostRow) -> Measured {

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use ledger::Filter;
 use serde_json::Value;
 use testkit::nagios_log;
 
@@ -207,6 +208,36 @@ impl LargeSite {
         let (user, output) =
             ((self.nagios.uid, self.nagios.gid), ExpectedOutput::Text(text.to_owned()));
         CostRow { name, target, words, request: None, touched: None, user, code: 0, output }
+    }
+
+    /// Returns the directory that contains the programs and the site.
+    pub fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Returns a handler call that a worker answers in the background. `policy` is the name of the
+    /// policy's file, and `number` selects the host.
+    pub fn call(&self, policy: &str, number: usize) -> Command {
+        let mut command = Command::new(self.place.program("handle_repair"));
+        let host = number as u64 % self.number("hosts");
+        command.args(["CRITICAL", "HARD", "4", "--service", "HTTP", "--repair", "httpd"]);
+        command.args(["--address", "127.0.0.1", "--host-state", "UP", "--policy"]);
+        command.arg(self.place.at(policy)).args(["--host", &nagios_log::host(host)]);
+        let run = self.next_run.fetch_add(1, Ordering::Relaxed);
+        command.args(["--problem-id", &(run + 1).to_string()]);
+        command.uid(self.nagios.uid).gid(self.nagios.gid).current_dir("/");
+        command
+    }
+
+    /// Returns the numbers of repairs and refusals that have been recorded since a time.
+    pub fn recorded_since(&self, since: SystemTime) -> [usize; 2] {
+        let filter = Filter { since: Some(since), ..Filter::default() };
+        let ledger = self.place.at("site/ledger.sqlite");
+        self.nagios.does(|| {
+            let mut ledger = ledger::open_read_only(&ledger).expect("the ledger");
+            let repairs = ledger.repairs(&filter).expect("the repairs").len();
+            [repairs, ledger.count_refused(&filter).expect("the refusals") as usize]
+        })
     }
 
     /// Returns the command for one run of a row. If `wrapper` is not empty, it holds a program and

@@ -16,6 +16,7 @@ mod readme;
 pub mod texts;
 mod wait;
 mod web;
+mod workers;
 
 pub use account::Account;
 pub use cfengine::CfServerd;
@@ -31,3 +32,4 @@ pub use readme::quick_start;
 pub use testkit::free_port;
 pub use wait::{clean_up_when_interrupted, interrupted, until, within};
 pub use web::{Apache, Sshd, WebSide, gate_records};
+pub use workers::{Highest, Watcher, run_at_once};

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod attacks;
+mod flood;
 mod halves;
 mod site;
 mod trace;

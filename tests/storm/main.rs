@@ -4,23 +4,17 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod workers;
-
 use std::collections::BTreeSet;
-use std::process::{Child, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use e2e::{Lab, Monitor, until};
+use e2e::{Lab, Monitor, Watcher, run_at_once, until};
 use ledger::{Filter, Ledger};
 use serde_json::json;
-use workers::Watcher;
 
 /// How many times the test calls the handler.
 const CALLS: usize = 3_000;
-/// Number of threads that start handlers. A thread starts all its handlers before it waits for
-/// them.
-const CALLERS: usize = 4;
 /// How many workers the test kills during the calls.
 const KILLS: usize = 40;
 /// The design limits: the number of workers, and their total memory in KiB.
@@ -31,24 +25,19 @@ const MOST_MEMORY: u64 = 200 << 10;
 fn answers_every_call_with_few_workers_although_some_are_killed() {
     let Lab { monitor, place, .. } = Lab::new();
     write_policy(&monitor);
-    let watcher = Watcher::new(place.path());
-    let (calls, seen) = thread::scope(|scope| {
-        let watch = scope.spawn(|| watcher.run(KILLS));
-        let call_all = |caller| call_all(&monitor, caller);
-        let callers: Vec<_> =
-            (0..CALLERS).map(|caller| scope.spawn(move || call_all(caller))).collect();
-        callers.into_iter().for_each(|caller| caller.join().unwrap());
+    let (calls, seen) = Watcher::watch(place.path(), KILLS, || {
+        let outputs = run_at_once(0..CALLS, |number| call(&monitor, number));
+        outputs.iter().for_each(|(output, _)| check(output));
         // Keep calling the handler, because a call whose worker was killed stays queued until the
         // next call.
         let mut calls = CALLS;
         until("an answer to every call", Duration::from_secs(300), || {
-            finish(call(&monitor, calls));
+            check(&call(&monitor, calls).output().unwrap());
             calls += 1;
             thread::sleep(Duration::from_secs(1));
             (on_record(&monitor).len() >= calls).then_some(())
         });
-        watcher.stop();
-        (calls, watch.join().unwrap())
+        calls
     });
     let recorded = on_record(&monitor);
     let hosts: BTreeSet<String> = (0..calls).map(host).collect();
@@ -72,28 +61,21 @@ fn write_policy(monitor: &Monitor) {
     }));
 }
 
-/// Starts all handlers of one caller before waiting for any of them.
-fn call_all(monitor: &Monitor, caller: usize) {
-    let numbers = (0..CALLS).filter(|number| number % CALLERS == caller);
-    let handlers: Vec<Child> = numbers.map(|number| call(monitor, number)).collect();
-    handlers.into_iter().for_each(finish);
-}
-
 fn host(number: usize) -> String {
     format!("web{number}")
 }
 
-/// Starts the handler for a fault on host number `number`.
-fn call(monitor: &Monitor, number: usize) -> Child {
+/// Returns the handler's call for a fault on host number `number`.
+fn call(monitor: &Monitor, number: usize) -> Command {
     let mut command = monitor.as_nagios(&monitor.handler);
     command.args(["CRITICAL", "HARD", "4", "--repair", "here", "--service", "HTTP"]);
     command.arg(format!("--host={}", host(number))).arg(format!("--problem-id={}", number + 1));
     command.arg("--policy").arg(&monitor.policy);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command
 }
 
-fn finish(handler: Child) {
-    let output = handler.wait_with_output().unwrap();
+fn check(output: &Output) {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success() && text.starts_with("DISPATCHED"), "{text}");
 }

@@ -8,12 +8,15 @@
 
 mod error;
 mod filter;
+mod forgotten;
 mod held_back;
 mod interface;
 mod record;
 mod relapse;
 mod rung_session;
 mod sqlite;
+mod times;
+mod trouble;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;

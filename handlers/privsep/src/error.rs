@@ -41,10 +41,10 @@ pub enum Error {
     Late { account: String, timeout: Duration },
     /// The child process's answer is larger than the limit.
     #[error(
-        "the child process that runs as {account} answered with more than {limit} bytes; narrow \
-         the query"
+        "the child process that runs as {account} answered with more than {limit} bytes or {values} \
+         values; narrow the query"
     )]
-    TooLarge { account: String, limit: usize },
+    TooLarge { account: String, limit: usize, values: usize },
     /// The child process reported an error.
     #[error("as {account}: {text}")]
     Reported { account: String, text: String },

@@ -13,14 +13,16 @@ use std::time::{Duration, Instant};
 use plugin_kit::printable;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
 use crate::account::Account;
 use crate::error::Error;
+use crate::json_text;
 use crate::step_down::option;
 
 /// Maximum size in bytes of an answer, or of each part if the answer comes in parts.
-const LONGEST: usize = 64 << 20;
+const LONGEST: usize = 16 << 20;
+/// Maximum number of arrays, objects and strings in an answer or a part.
+const MOST_VALUES: usize = 1_000_000;
 /// How long to wait for the rest of the child's standard error after killing the child.
 const STDERR_GRACE: Duration = Duration::from_secs(1);
 /// How long the child may take to exit after SIGTERM before it gets SIGKILL.
@@ -184,9 +186,10 @@ impl Half {
             if exact {
                 return serde_json::from_slice(bytes);
             }
-            let mut value: Value = serde_json::from_slice(bytes)?;
-            clean(&mut value);
-            serde_json::from_value(value)
+            match std::str::from_utf8(bytes) {
+                Ok(text) => serde_json::from_str(&json_text::clean(text)),
+                Err(_) => serde_json::from_slice(bytes),
+            }
         };
         let answer: Result<T, String> = parse()
             .map_err(|why| Error::Answer { account: self.account.clone(), why: why.to_string() })?;
@@ -252,8 +255,9 @@ impl Half {
             .recv_timeout(timeout)
             .map_err(|_| Error::Late { account: self.account.clone(), timeout })?
             .map_err(|why| self.unreadable(why))?;
-        if bytes.len() > LONGEST {
-            Err(Error::TooLarge { account: self.account.clone(), limit: LONGEST })
+        if bytes.len() > LONGEST || json_text::large_values(&bytes) > MOST_VALUES {
+            let (limit, values) = (LONGEST, MOST_VALUES);
+            Err(Error::TooLarge { account: self.account.clone(), limit, values })
         } else {
             Ok(bytes)
         }
@@ -283,15 +287,6 @@ fn lines(from: impl Read, each: &mut impl FnMut(&str)) {
     }
 }
 
-fn clean(value: &mut Value) {
-    match value {
-        Value::String(text) => *text = printable(text),
-        Value::Array(all) => all.iter_mut().for_each(clean),
-        Value::Object(all) => all.values_mut().for_each(clean),
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -314,13 +309,6 @@ mod tests {
             (vec!["/of/nagios"], vec!["/run/agent"], vec![Environment::PATH])
         );
         assert!(variables.iter().all(|(name, _)| Environment::NAMES.contains(name)));
-    }
-
-    #[test]
-    fn removes_control_characters_from_every_string_in_an_answer() {
-        let mut value = serde_json::json!({"a": ["\u{1b}[2Jx|y", {"b": "\n"}], "c": 1});
-        clean(&mut value);
-        assert_eq!(value, serde_json::json!({"a": [" [2Jx|y", {"b": " "}], "c": 1}));
     }
 
     /// Returns the parts of the answer that `script` prints, and how the answer ended.
@@ -354,7 +342,11 @@ mod tests {
         assert!(all == ["a"] && matches!(ended, Err(Error::Answer { .. })), "{ended:?}");
         let (all, ended) = parts(r#"echo '{"Ok":"a"}'; echo '{"Err":"no ledger"}'"#);
         assert!(all == ["a"] && matches!(ended, Err(Error::Reported { .. })), "{ended:?}");
-        let (_, ended) = parts("exec head -c 70000000 /dev/zero");
+        for endless in ["exec cat /dev/zero", "exec yes '{},' | tr -d '\\n'"] {
+            let (_, ended) = parts(endless);
+            assert!(matches!(ended, Err(Error::TooLarge { .. })), "{ended:?}");
+        }
+        let (_, ended) = parts("exec head -c 3000000 /dev/zero | tr '\\0' '['; echo");
         assert!(matches!(ended, Err(Error::TooLarge { .. })), "{ended:?}");
     }
 }

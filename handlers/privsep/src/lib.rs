@@ -12,6 +12,7 @@
 mod account;
 mod error;
 mod half;
+mod json_text;
 mod owner;
 mod step_down;
 

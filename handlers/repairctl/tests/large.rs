@@ -141,6 +141,24 @@ fn counts_newest_refusals_only() {
     assert!(shown.contains(footer), "{shown}");
 }
 
+/// On a large site, counts of all objects would need hundreds of megabytes.
+#[test]
+fn lists_all_refusals_but_counts_at_most_ten_thousand_objects() {
+    let site = Site::new();
+    let store = Connection::open(site.at("ledger/ledger.sqlite")).unwrap();
+    let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 12000)
+        INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
+        SELECT (SELECT min(at) FROM refusal) - i, '', '', '', CAST('cold' || i AS BLOB), x'', '',
+            'flapping', '' FROM n";
+    store.execute(sql, ()).unwrap();
+    let list = site.json(NAGIOS, &["history", "--refused", "--limit", "0"]);
+    let counts = list["counts"].as_array().unwrap();
+    let sum: u64 = counts.iter().map(|count| count["count"].as_u64().unwrap()).sum();
+    assert_eq!(list["refusals"].as_array().unwrap().len(), REFUSALS + 12_000);
+    assert_eq!((counts.len(), list["complete"].as_bool()), (10_000, Some(false)));
+    assert_eq!(usize::try_from(sum).unwrap(), REFUSALS + 10_000 - 2, "the newest refusals");
+}
+
 #[test]
 fn report_cuts_long_tables_and_names_the_command_for_the_rest() {
     let site = Site::new();

@@ -1,11 +1,10 @@
 //! Converts table rows to records, including their times, names and enum words.
 
-use std::time::{Duration, SystemTime};
-
 use policy::{Event, spell, unspell};
 use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Error, Result, Row};
 
+pub(super) use crate::times::{age, millis, span_millis, time};
 use crate::{Paused, Record, Refusal, RepairOutcome, Reset, Step, StepKind};
 
 pub(super) const RECORD: &str = "SELECT job, host, service, repair, event, reserved, ended, \
@@ -109,25 +108,6 @@ pub(super) fn bytes(name: Option<&str>) -> Vec<u8> {
 /// Returns `None` for an empty string.
 pub(super) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
-}
-
-/// Returns the milliseconds since 1970 (UTC), and 0 for an earlier time.
-pub(super) fn millis(at: SystemTime) -> i64 {
-    span_millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
-}
-
-pub(super) fn span_millis(span: Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX)
-}
-
-pub(super) fn time(millis: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-}
-
-/// Returns the time that has passed since `at`. A time in the future counts as `now`, which never
-/// allows a repair that would otherwise be refused.
-pub(super) fn age(at: i64, now: SystemTime) -> Duration {
-    now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
 
 /// Returns the host and service of an event in the form in which the ledger stores them.

@@ -15,7 +15,7 @@ use super::row::{
     PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, millis, object, paused, record, refusal, reset,
     step, strict,
 };
-use super::{CLOCK_TOLERANCE, SqliteLedger, history, insert, store_error, unflushed};
+use super::{CLOCK_TOLERANCE, SqliteLedger, forgotten, history, insert, store_error, unflushed};
 use crate::{
     Claim, Error, Filter, Ledger, LimitBounds, Paused, Record, Refusal, RefusalTotals,
     RepairOutcome, Reset, RungSession, RungStart, Running, Step, StepKind, SweepLock,
@@ -43,6 +43,7 @@ impl Ledger for SqliteLedger {
             .map_err(&of_store)?;
         let now = clock();
         let alive = |job: &str| locks::is_alive(path, job);
+        forgotten::end(&transaction, path, now).map_err(&of_store)?;
         let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)
             .map_err(&of_store)?;
         match decide(&History { recorded, observed: claim.observed }) {

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 use ledger::{Filter, Ledger, Record, RecordedReason, Refusal, RefusalCount};
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,10 @@ const PART: usize = 500;
 /// wants to see only the newest refusals would have to wait until all refusals of the last 90 days
 /// have been counted.
 const COUNTED: u32 = 10_000;
+
+/// Maximum number of counts, each for one object and reason. This bounds the memory. A large site
+/// can have refusals of a hundred thousand objects, each with several reasons.
+const MOST_COUNTS: usize = 10_000;
 
 /// A part of the records that match the arguments.
 #[derive(Debug, Serialize, Deserialize)]
@@ -72,20 +77,20 @@ pub fn refusals(
     listed: Option<u32>,
     send: Send<'_>,
 ) -> Result<(), ledger::Error> {
-    let (mut list, mut tally) = (Vec::new(), RefusalTally::default());
-    let mut ended = ControlFlow::Continue(());
     let counted = listed.map(|listed| listed.max(COUNTED));
+    let mut tally = RefusalTally { counted, ..RefusalTally::default() };
+    let (mut list, mut left) = (Vec::new(), listed);
+    let mut ended = ControlFlow::Continue(());
     // Read one more refusal than will be counted, to find out whether there are older ones.
     let read = Filter { limit: counted.map(|counted| counted.saturating_add(1)), ..*filter };
     ledger.each_refusal(&read, &mut |refusal| {
-        if Some(tally.seen) == counted {
-            tally.is_cut = true;
-            return ControlFlow::Break(());
-        }
         tally.count(&refusal);
-        if listed.is_none_or(|listed| tally.seen <= listed) {
+        if left != Some(0) {
+            left = left.map(|left| left - 1);
             list.push(refusal);
             ended = part(&mut list, PART, HistoryPart::Refusals, send);
+        } else if tally.is_cut {
+            return ControlFlow::Break(());
         }
         ended
     })?;
@@ -108,12 +113,22 @@ fn part<T>(
     send(part(std::mem::take(list)))
 }
 
+/// A host, a service and a reason.
+type ObjectReason = (String, Option<String>, RecordedReason);
+
+/// A number of refusals, and the times of the first and the last one.
+type CountFirstLast = (u32, SystemTime, SystemTime);
+
 /// Counts refusals for each object and reason. Refusals must be added from the newest to the
 /// oldest.
 #[derive(Default)]
 struct RefusalTally {
-    counts: HashMap<(String, Option<String>, RecordedReason), RefusalCount>,
+    counts: HashMap<ObjectReason, CountFirstLast>,
+    /// Maximum number of refusals to count.
+    counted: Option<u32>,
     seen: u32,
+    /// Whether a refusal was not counted. Older ones are then not counted either, so that the
+    /// counts cover all refusals since a certain time.
     is_cut: bool,
 }
 
@@ -121,20 +136,22 @@ impl RefusalTally {
     fn count(&mut self, refusal: &Refusal) {
         let Refusal { at, host, service, reason, .. } = refusal;
         let key = (host.clone(), service.clone(), reason.clone());
-        let count = self.counts.entry(key).or_insert_with(|| RefusalCount {
-            host: host.clone(),
-            service: service.clone(),
-            reason: reason.clone(),
-            count: 0,
-            first: *at,
-            last: *at,
-        });
-        (count.count, count.first) = (count.count + 1, *at);
+        let has_room = self.counts.len() < MOST_COUNTS || self.counts.contains_key(&key);
+        self.is_cut |= Some(self.seen) == self.counted || !has_room;
+        if self.is_cut {
+            return;
+        }
+        let (count, first, _) = self.counts.entry(key).or_insert((0, *at, *at));
+        (*count, *first) = (*count + 1, *at);
         self.seen = self.seen.saturating_add(1);
     }
 
     fn summary(self) -> RefusalSummary {
-        let mut counts: Vec<RefusalCount> = self.counts.into_values().collect();
+        let count = |(key, times)| {
+            let ((host, service, reason), (count, first, last)) = (key, times);
+            RefusalCount { host, service, reason, count, first, last }
+        };
+        let mut counts: Vec<RefusalCount> = self.counts.into_iter().map(count).collect();
         counts.sort_by(|a, b| {
             let key = |one: &RefusalCount| Reverse(one.count);
             let name = |one: &RefusalCount| (one.host.clone(), one.service.clone());

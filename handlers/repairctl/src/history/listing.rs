@@ -82,7 +82,8 @@ impl Listing<'_> {
         if self.args.json {
             self.begun(out);
             if let Some(list) = self.json {
-                list.end(members(self.args, &self.refused), out);
+                let refused = self.args.refused.then_some(self.refused);
+                end_json(list, refused, out);
             }
             if self.listed == 0 {
                 state_empty(nothing, false, out);
@@ -120,13 +121,14 @@ impl Listing<'_> {
     }
 }
 
-/// Returns the members of the JSON object other than the list.
-fn members(args: &HistoryArgs, refused: &RefusalSummary) -> Value {
-    if !args.refused {
-        return json!({});
-    }
-    let counts: Vec<Value> = refused.counts.iter().map(count_json).collect();
-    json!({ "counts": counts, "complete": refused.complete })
+/// Prints the members of the JSON object that come after the list.
+fn end_json(mut list: ListPrinter, refused: Option<RefusalSummary>, out: &mut Out) {
+    let Some(RefusalSummary { counts, complete }) = refused else {
+        return list.end(json!({}), out);
+    };
+    list.next("counts", out);
+    counts.iter().for_each(|count| list.element(&count_json(count), out));
+    list.end(json!({ "complete": complete }), out);
 }
 
 /// Returns the number of refusals for each reason, most frequent first: `8 cooling-down, 4

@@ -33,8 +33,8 @@ rungs, outcome, text}.
            {version, refusals: [{at, host, service, event, reason, text}],
            counts: [{host, service, reason, count, first, last}], complete}
            "counts" covers the newest 10000 refusals, or all refusals that
-           --limit lists if these are more. "complete" is false if there
-           are older refusals.
+           --limit lists if these are more, and has at most 10000 elements.
+           "complete" is false if some refusals are not counted.
   lint     {version, services, hosts, complete, findings: [{level, code, file,
            line, text, objects, fix}]}
   replay   {version, from, to, lines, logs, not_read, objects_known_from,
@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// Prints an object with a list of any length, in the format of [`print()`]. Prints each element of
-/// the list before the next one has been read.
+/// Prints an object with lists of any length, in the format of [`print()`]. Prints each element of a
+/// list before the next one has been read.
 pub struct ListPrinter {
     is_empty: bool,
 }
@@ -76,6 +76,13 @@ impl ListPrinter {
         ListPrinter { is_empty: true }
     }
 
+    /// Prints the end of the list, and the beginning of another list.
+    pub fn next(&mut self, name: &str, out: &mut Out) {
+        self.close(out);
+        out.bytes(format!(",\n  {}: [", json!(name)).as_bytes());
+        self.is_empty = true;
+    }
+
     /// Prints one element of the list.
     pub fn element(&mut self, element: &Value, out: &mut Out) {
         let comma = if self.is_empty { "" } else { "," };
@@ -85,13 +92,17 @@ impl ListPrinter {
 
     /// Closes the list and prints the remaining members of the object.
     pub fn end(self, members: Value, out: &mut Out) {
-        out.bytes(if self.is_empty { b"]" } else { b"\n  ]" });
+        self.close(out);
         if let Value::Object(members) = versioned(members) {
             for (name, value) in &members {
                 out.bytes(format!(",\n  {}: {}", json!(name), indented(value, "  ")).as_bytes());
             }
         }
         out.line("\n}");
+    }
+
+    fn close(&self, out: &mut Out) {
+        out.bytes(if self.is_empty { b"]" } else { b"\n  ]" });
     }
 }
 
