@@ -113,8 +113,8 @@ impl Nagios {
         });
     }
 
-    /// Kills Nagios and its worker processes, and waits until they are gone. Processes that event
-    /// handlers have started continue.
+    /// Kills Nagios and its worker processes, and waits until they are gone. Processes that were
+    /// started by event handlers keep running.
     pub fn kill(&self) {
         self.ended_by(|running| {
             for pid in running {

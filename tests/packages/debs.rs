@@ -225,7 +225,8 @@ fn generations(place: &Place) -> Machine {
     machine
 }
 
-/// apt-get with its default handling of conffiles, which must not ask questions.
+/// The apt-get command with its default handling of conffiles. The packages must not make it ask
+/// questions.
 const APT: &str = "DEBIAN_FRONTEND=noninteractive apt-get --yes --quiet --no-install-recommends";
 
 fn with_lifecycle(test: impl FnOnce(&Lifecycle<'_>)) {

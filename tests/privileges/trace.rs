@@ -18,8 +18,8 @@ fn touched_by_root(trace: &str) -> Vec<PathBuf> {
             .iter()
             .any(|name| call.starts_with(name))
         {
-            // A child inherits its parent's user. The trace can show a child's own setuid before its
-            // parent's fork returns, so keep what is already known about the child.
+            // A child inherits its parent's user. The trace can show a child's own setuid before
+            // its parent's fork returns, so keep what is already known about the child.
             let inherited = is_nagios.get(pid).copied().unwrap_or_default();
             is_nagios.entry(result_of(call)).or_insert(inherited);
         } else if call.starts_with("setuid(") || call.starts_with("setresuid(") {

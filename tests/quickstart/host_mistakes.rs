@@ -42,7 +42,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         on: On::Server,
         plant: "ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts; cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"transport\": \"openssh\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "login",
-        text: "ssh did not log in to web1",
+        text: "ssh could not log in to web1",
         fix: "read sshd's log on web1, and then compare the host's key, as root: repairctl trust web1",
         deed: Deed::Paste,
         undo: "mv /root/policy /etc/nagios-selfheal/policy.json; rm /root/x /root/x.pub",

@@ -134,7 +134,7 @@ pub const ON_THE_SERVER: &[Mistake] = &[
         plant: "repairctl pause --reason x; repairctl resume; chmod 777 /var/lib/nagios-selfheal/ledger",
         check: "ledger",
         text: "can be written by others",
-        fix: "check the ledger's history, and then lock other accounts out, as root: chown -hR",
+        fix: "check whether other accounts have changed the ledger's history, and then remove their access, as root: chown -hR",
         deed: Deed::Paste,
         undo: "chmod 750 /var/lib/nagios-selfheal/ledger",
     },

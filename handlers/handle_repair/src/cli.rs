@@ -40,8 +40,8 @@ Examples:
         --repair httpd --foreground"
 )]
 struct Arguments {
-    /// State of the service: OK, WARNING, UNKNOWN or CRITICAL; or of the host: UP,
-    /// DOWN or UNREACHABLE
+    /// State of the service (OK, WARNING, UNKNOWN or CRITICAL) or of the host (UP,
+    /// DOWN or UNREACHABLE)
     #[arg(value_name = "STATE")]
     state: String,
     /// State type: SOFT or HARD

@@ -35,7 +35,7 @@ const MOST_WAITING: usize = 20_000;
 /// On average, one in `COUNT_EVERY` handlers counts the waiting calls. The nanoseconds of the clock
 /// decide which one.
 const COUNT_EVERY: u64 = 64;
-/// Maximum size of a call in bytes. On Linux, a single argument cannot be longer either.
+/// Maximum size of a call in bytes. Linux has the same limit for a single argument.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
@@ -186,8 +186,8 @@ impl CallQueue {
     }
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
-    /// count. A handler that finds too many creates the file [`FULL`]. While this file exists, every
-    /// handler counts, so the first one after the queue has drained removes the file.
+    /// count. A handler that finds too many creates the file [`FULL`]. While this file exists,
+    /// every handler counts, so the first one after the queue has drained removes the file.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
         let was_full = self.directory.metadata(FULL).is_ok();
         if !count && !was_full {

@@ -55,7 +55,8 @@ fn flushes_reservation_rung_and_outcome_only() {
     // follow. Finally, the last process to close the ledger writes the log back into the ledger.
     let alone = [log, directory, log, log, log, log, "ledger.sqlite"];
     assert_eq!(site.flushed("web1", "test-job-0001", "REPAIRED"), alone);
-    // While another process has the ledger open, SQLite keeps the log and does not write it back.
+    // While another process has the ledger open, a process that closes it does not write the log
+    // back into it.
     let mut other = ledger::open(&site.at("ledger.sqlite")).unwrap();
     assert!(other.pauses(SystemTime::now()).unwrap().is_empty());
     site.flushed("web2", "test-job-0002", "REPAIRED");

@@ -76,7 +76,8 @@ pub enum Error {
          running; wait for it to end, because no repair starts until then"
     )]
     WorkerAtWork { path: PathBuf, job: String },
-    /// A worker is repairing, and it could not record its steps while the file is being rewritten.
+    /// A repair is running, and its worker could not record steps while the file is being
+    /// rewritten.
     #[error("the ledger {path} cannot be rewritten while job {job} is running")]
     InUse { path: PathBuf, job: String },
     /// The ledger file's mode lets other accounts write to it.

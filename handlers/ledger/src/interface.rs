@@ -18,7 +18,8 @@ use crate::record::{
 
 /// A lock that lets only one sweep run at a time. Dropping it releases the lock.
 pub struct SweepLock(
-    #[allow(dead_code, reason = "kept only to be dropped")] pub(crate) Box<dyn Any + Send>,
+    #[allow(dead_code, reason = "held only for its effect when it is dropped")]
+    pub(crate)  Box<dyn Any + Send>,
 );
 
 /// A store of reservations, repairs and refusals.
@@ -195,10 +196,10 @@ pub trait Ledger: Send {
 
     /// Deletes a batch of expired records, and returns part of the unused space to the file system.
     /// Refusals expire after 90 days. A repair expires, together with its steps, when more than
-    /// `keep` has passed since it ended; with `None`, repairs are kept forever. Nothing expires if no
-    /// record is between a day and 30 days old, because the clock has probably jumped ahead. The
-    /// batch is small, so that decisions do not have to wait long. Returns whether there may be more
-    /// to do.
+    /// `keep` has passed since it ended; with `None`, repairs are kept forever. Nothing expires if
+    /// no record is between a day and 30 days old, because the clock has probably jumped ahead. The
+    /// batch is small, so that decisions do not have to wait long. Returns whether there may be
+    /// more to do.
     fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error>;
 
     /// Takes the sweep lock. Returns `None` while another sweep holds it.

@@ -13,8 +13,8 @@ use crate::times::{age, millis, span_millis};
 const READ_BEYOND_BUDGET: usize = 100;
 
 /// The refusals of one object that are at most [`policy::REFUSALS_KEPT`] old, whether or not older
-/// ones have been deleted yet. Refusals with the reason `same-event` do not count. If Nagios repeats
-/// an event, that is not a sign of new trouble. All times are milliseconds since 1970.
+/// ones have been deleted yet. Refusals with the reason `same-event` do not count. If Nagios
+/// repeats an event, that is not a sign of new trouble. All times are milliseconds since 1970.
 pub(crate) trait Refusals {
     type Error;
 
@@ -76,8 +76,8 @@ impl<'a, R: Refusals> Walk<'a, R> {
     }
 
     /// Goes back to the repair of `job`. `began` and `ended` are its start and end, in milliseconds
-    /// since 1970. Without a recorded end, `ended` is the end of its lease. Returns whether an older
-    /// repair can still change the decision.
+    /// since 1970. Without a recorded end, `ended` is the end of its lease. Returns whether an
+    /// older repair can still change the decision.
     pub(crate) fn reach(
         &mut self,
         job: String,
@@ -128,8 +128,8 @@ impl<'a, R: Refusals> Walk<'a, R> {
     }
 
     /// Returns the oldest and the newest refusal of the run that leads back from `since` towards
-    /// `until`. The run can be shorter than it could be if the clock was set back, because a refusal
-    /// in a gap was then recorded after the gap.
+    /// `until`. The run can be shorter than it could be if the clock was set back, because a
+    /// refusal in a gap was then recorded after the gap.
     fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, R::Error> {
         let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
         let newest = self.refusals.newest_between(before_run, since)?;

@@ -168,8 +168,8 @@ impl Reason {
 }
 
 impl Reason {
-    /// Returns how long until the reason no longer applies, or `None` if it does not end by itself.
-    /// For the breaker and the incident budget, this holds only if no fault occurs before then.
+    /// Returns the time until the reason no longer applies, or `None` if it does not end by itself.
+    /// For the breaker and the incident budget, a fault in the meantime makes the wait longer.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Reason::Paused { left, .. } => *left,

@@ -285,8 +285,8 @@ impl RecordStore {
     }
 }
 
-/// Name of the file with the times of the filed records. No record has this name, because the names
-/// of records end in `.json`.
+/// Name of the file that stores the times of the filed records. It cannot clash with a record,
+/// because the names of records end in `.json`.
 const INDEX: &str = "index";
 
 /// Whether the path should be a record. Temporary files and directories of records are not.

@@ -35,7 +35,7 @@ enum OtherHalfError {
     /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("the command failed while it ran as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// The file for the standard input of the process that runs as Nagios' user cannot be opened.
+    /// Cannot open the file that the process running as Nagios' user gets as its standard input.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }

@@ -32,7 +32,7 @@ impl Site {
         site
     }
 
-    /// Writes a status file that contains `now` as the time when Nagios wrote it.
+    /// Writes a status file whose creation time, as recorded in the file, is `now`.
     fn write_status(&self, now: u64) {
         let status = format!(
             "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\

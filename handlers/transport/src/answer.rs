@@ -94,8 +94,8 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns a warning if `records` is at least 90 % of `most`, but has not reached it. At `most`,
-    /// the gate reports an [`Obstacle`] instead.
+    /// Returns a warning if `records` is at least 90 % of `most`, but has not reached it. At
+    /// `most`, the gate reports an [`Obstacle`] instead.
     pub fn nearly_full(&self) -> Option<String> {
         let room = self.room_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())?;
         let Usage { repair, records, most, .. } = self;

@@ -141,7 +141,7 @@ pub enum Error {
     /// The `ssh` program exited before the login. Only its output shows why, but anyone on the
     /// network can forge that output.
     #[error(
-        "ssh did not log in to {host} at {address} ({detail}); run ssh by hand with -v to see \
+        "ssh could not log in to {host} at {address} ({detail}); run ssh by hand with -v to see \
          where it fails; nothing was run"
     )]
     NoLogin { host: String, address: String, detail: String },

@@ -18,9 +18,9 @@ pub struct Deadline {
 pub struct TimedOut;
 
 impl Deadline {
-    /// Starts the clock for the check. `run_start` is when this program started. `spent` is the time
-    /// that check_http had already used if it executed this program. If `limit` is `None`, the run
-    /// never times out.
+    /// Starts the clock for the check. `run_start` is when this program started. `spent` is the
+    /// time that check_http had already used if it executed this program. If `limit` is `None`, the
+    /// run never times out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }

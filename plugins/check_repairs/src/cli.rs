@@ -198,7 +198,7 @@ fn check(args: CheckRepairsArgs) -> Result<CheckOptions, String> {
         };
         let Span(window) = args.window.parse().map_err(|bad| format!("--window: {bad}"))?;
         if window.is_zero() {
-            return Err("--window: the time must be longer than zero, for example 24h".into());
+            return Err("--window: the time must be greater than zero, for example 24h".into());
         }
         let failed = Thresholds { warning, critical };
         CheckMode::Ledger(LedgerCheck { window, failed, budget })

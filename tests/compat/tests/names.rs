@@ -23,9 +23,8 @@ const PAGE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
 const HOSTS: &str = "127.0.0.1 localhost\n127.0.0.1 in-the-file.example\n127.0.0.9 \
 by-the-module.example\n\
                      127.0.0.1 many.example\n127.0.0.2 many.example\n127.0.0.3 many.example\n";
-/// Shell script that mounts files over other files and then runs a program. Its arguments are pairs
-/// of files, `--` and a command line. For each pair, it mounts the first file over the second. It
-/// then executes the command line.
+/// Shell script that takes pairs of files, `--` and a command line. It mounts the first file of
+/// each pair over the second, and then executes the command line.
 const MOUNT: &str = "while [ \"$1\" != -- ]; do mount --bind \"$1\" \"$2\" || exit 99; shift 2; \
     done; shift; exec \"$@\"";
 

@@ -150,8 +150,8 @@ struct CachedObject {
 }
 
 impl CachedObject {
-    /// Stores a line of the definition. If a name occurs twice, the last line counts. For a custom
-    /// variable, however, the first line counts.
+    /// Stores a line of the definition. If a name occurs twice, the last line counts, except for
+    /// custom variables, where the first line counts.
     fn take(&mut self, line: &[u8]) {
         let value = |name: &[u8]| {
             let (start, rest) = line.split_at_checked(name.len())?;

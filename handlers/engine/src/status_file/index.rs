@@ -219,8 +219,8 @@ fn read_block(status: &File, offset: u64) -> io::Result<Option<ObjectStatus>> {
     Ok(found)
 }
 
-/// Returns the hash of an object's name, computed with FNV-1a. std's hash takes three times as long,
-/// and may change with the version of Rust. Two names may have the same hash.
+/// Returns the hash of an object's name, computed with FNV-1a. std's hash takes three times as
+/// long, and may change with the version of Rust. Two names may have the same hash.
 fn hash(host: &[u8], service: Option<&[u8]>) -> u64 {
     let bytes = host.iter().chain(&[0]).chain(service.unwrap_or_default());
     bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {

@@ -35,11 +35,11 @@ pub use object::ObjectStatus;
 pub use program::ProgramStatus;
 
 /// Maximum age of a status file that shows the present states. Nagios writes the file every
-/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default. Large sites
-/// use up to 5 minutes, and a busy or restarting Nagios is late. The status file does not contain
-/// the interval, so the limit must suit every site. Only a Nagios that has died or cannot write
-/// leaves an older file, or the file belongs to another Nagios. A Nagios that is stopped deletes
-/// its file.
+/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default. Large
+/// sites use up to 5 minutes, and a busy or restarting Nagios is late. The status file does not
+/// contain the interval, so the limit must suit every site. Only a Nagios that has died or cannot
+/// write leaves an older file, or the file belongs to another Nagios. A Nagios that is stopped
+/// deletes its file.
 const OLDEST: Duration = Duration::from_secs(600);
 
 /// Why the status file cannot be used. In that case, nothing is repaired.
@@ -159,8 +159,8 @@ pub fn services(path: &Path, host: &str) -> Result<Option<Vec<String>>, StatusFi
     Ok(is_known.then_some(services))
 }
 
-/// Returns the status of Nagios itself. Nagios writes it before all objects, so the rest of the file
-/// is not read.
+/// Returns the status of Nagios itself. Nagios writes it before all objects, so the rest of the
+/// file is not read.
 ///
 /// # Errors
 /// Fails if the file is not readable.

@@ -173,8 +173,9 @@ impl ObjectStatus {
         (known && self.last_check > self.last_change).then(|| self.state())
     }
 
-    /// Returns the condition of the object for a decision. `state` is the object's state if that is
-    /// up to date, and `host_downtime` is the number of active downtimes of its host.
+    /// Returns the condition of the object, as input for a decision. `state` is the object's state,
+    /// or `None` if the state is out of date. `host_downtime` is the number of active downtimes of
+    /// its host.
     pub fn object_now(&self, state: Option<ObjectState>, host_downtime: u32) -> ObjectNow {
         ObjectNow {
             state,

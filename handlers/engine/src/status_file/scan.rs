@@ -160,8 +160,8 @@ fn line_with_brace(text: &[u8], from: usize) -> Option<(usize, usize)> {
     Some((from + start, from + before.len() + end))
 }
 
-/// Returns the name and value of the field whose name begins at `at`, or `None` if something else precedes the name in
-/// its line.
+/// Returns the name and value of the field whose name begins at `at`, or `None` if something else
+/// precedes the name in its line.
 fn field_at(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
     let (before, after) = text.split_at_checked(at)?;
     // Look back over blanks only. A line can contain the name many times, so searching for the

@@ -178,7 +178,11 @@ fn judge(answer: Answer) -> Attempt {
             }
         }
         Answer::Refused(refusal) => {
-            let text = format!("the gate refuses ({}): {}", refusal.reason.as_str(), refusal.text);
+            let text = format!(
+                "the gate refused the repair ({}): {}",
+                refusal.reason.as_str(),
+                refusal.text
+            );
             match refusal.reason {
                 // The host does not offer this repair but may offer the next rung's repair, so try
                 // that rung.

@@ -18,8 +18,8 @@ use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
 
-/// Time limit for queries of a ledger that was opened for reading only. A search renews the limit
-/// for each page, because its caller may wait for a terminal between two pages.
+/// Time limit for queries on a ledger that was opened read-only. A search restarts the limit for
+/// each page, because its caller may be blocked by a terminal between pages.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {

@@ -16,9 +16,9 @@ const BATCH: u32 = 500;
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// Records expire only if the age of some record is between these two. Otherwise a clock that jumps
-/// ahead would delete the history. Younger records prove nothing, because soon after the jump there
-/// are new ones with the wrong time.
+/// Records expire only if at least one record has an age between these two. Without this rule, the
+/// whole history would be deleted when the clock jumps ahead. Younger records do not count, because
+/// they may have been written after the jump.
 const WITNESS_AGES: [Duration; 2] =
     [Duration::from_secs(24 * 3600), Duration::from_secs(30 * 24 * 3600)];
 

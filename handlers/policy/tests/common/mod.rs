@@ -52,8 +52,8 @@ pub fn verdict(event: &Event, recorded: &RecordedHistory) -> &'static str {
     code(&decide(event, &policy(), recorded))
 }
 
-/// Decides with an empty ledger. The engine reports `object`, and `share` as the number of objects
-/// in trouble and of all objects.
+/// Returns the decision for `event` with an empty ledger. The engine reports `object` as the
+/// object's condition. `share` is the number of objects in trouble and the number of all objects.
 pub fn observed(event: &Event, object: ObjectNow, share: (u32, u32)) -> &'static str {
     let observed = Some(Observation { object, share });
     code(&policy::decide(event, &policy(), &History { observed, ..History::default() }))

@@ -20,8 +20,8 @@ fn sends_lines_while_the_repair_runs() {
     stdout.read_line(&mut line).unwrap();
     stdout.read_line(&mut line).unwrap();
     assert_eq!(line, "\nSHP1 begun\n");
-    // The repair waits for this file, which shows that the line above arrived while the repair was
-    // running.
+    // The repair does not continue until this file exists, so the line above must have arrived
+    // while the repair was running.
     fs::write(lab.path("go"), "").unwrap();
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();

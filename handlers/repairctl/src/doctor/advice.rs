@@ -154,7 +154,8 @@ impl FixContext<'_> {
                     .into()
             }
             _ => Advice::then(
-                "check the ledger's history, and then lock other accounts out",
+                "check whether other accounts have changed the ledger's history, and then remove \
+                 their access",
                 Paste::here(format!(
                     "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
                      g-w,o= {directory}"

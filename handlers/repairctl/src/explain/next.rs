@@ -128,7 +128,7 @@ fn by_sweep(
         (_, Some(refused)) if refused.allowed_at.is_some() => {
             ("the first sweep after repairs are allowed again".to_owned(), refused.allowed_at)
         }
-        (_, Some(_)) => ("the first sweep after this reason no longer applies".to_owned(), None),
+        (_, Some(_)) => ("the first sweep once this reason no longer applies".to_owned(), None),
         (Ok(missed), None) => (format!("the next sweep: {missed}"), None),
         (Err(Ineligible::TriedLately { left, .. }), None) => {
             ("the first sweep after the waiting time is over".to_owned(), now.checked_add(*left))

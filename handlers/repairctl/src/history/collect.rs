@@ -45,8 +45,8 @@ pub struct RefusalSummary {
 /// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. If the output is text and `--outcome` is not given, also passes
-/// on the counts of the matching refusals, which this output shows at the end.
+/// Passes on the matching repairs. Text output without `--outcome` ends with the counts of the
+/// matching refusals, so in that case these counts are passed on too.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,

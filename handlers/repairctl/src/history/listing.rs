@@ -69,8 +69,8 @@ impl Listing<'_> {
         }
     }
 
-    /// Returns the JSON object. The first call prints its beginning, so nothing may call this
-    /// before there is something to print. A command that fails must not have printed anything.
+    /// Returns the JSON object. The first call prints the start of the object. Call this only once
+    /// there is something to print, because a command that fails must not print anything.
     fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
         let name = if self.args.refused { "refusals" } else { "repairs" };
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))

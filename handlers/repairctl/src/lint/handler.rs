@@ -48,8 +48,8 @@ const REPAIR: &str = "lint-repair";
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
 /// Returns the sample value of a macro. Each macro for a name or a repair has its own value, so the
-/// parsed arguments show which of these macros the command line contains. Service macros have no value
-/// in a host's handler, because Nagios does not expand them there.
+/// parsed arguments show which of these macros the command line contains. Service macros have no
+/// value in a host's handler, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -263,8 +263,8 @@ fn quoting(name: &str, quote: Quote) -> Option<LintFinding> {
         }
         Quote::Double if !is_harmless => {
             let text = format!(
-                "${name}$ is in double quotes: a shell runs commands in backticks or $(...) in its \
-                 value"
+                "${name}$ is in double quotes, so a shell runs every command that its value \
+                 contains in backticks or $(...)"
             );
             Some(warning("double-quoted-macro", text, fix))
         }

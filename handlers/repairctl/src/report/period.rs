@@ -14,7 +14,10 @@ use crate::ui::time::{self, BadTime};
 #[derive(Debug, thiserror::Error)]
 pub enum BadPeriod {
     /// The value of `--month` is not a year and a month.
-    #[error("'{month}' is not a month; use the form YYYY-MM, for example 2026-11", month = .0.escape_debug())]
+    #[error(
+        "'{month}' is not a month; use the form YYYY-MM, for example 2026-11",
+        month = .0.escape_debug()
+    )]
     NoMonth(String),
     /// The month is in the future.
     #[error("{month} has not started yet", month = .0.strftime("%B %Y"))]

@@ -191,8 +191,8 @@ impl<'a> SweepReport<'a> {
         let fine = |outcome: &SweepOutcome| matches!(outcome, Healed | Recovered | LeftAlone);
         match end {
             SweepEnd::Done if sums.keys().all(fine) => ToolResult::Fine,
-            // Do not report a stopped systemd unit as a failure, because the next sweep offers the
-            // remaining objects.
+            // An interrupted sweep must not make systemd mark the unit as failed, because the next
+            // sweep handles the remaining objects.
             SweepEnd::Done | SweepEnd::Interrupted => ToolResult::Wrong,
             SweepEnd::Held(_) => ToolResult::Failed,
         }

@@ -108,8 +108,8 @@ impl<'a> Scheduler<'a> {
     /// Runs the sweep to its end and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
         self.serve_calls();
-        // Recording the end of a dead worker's job is not a repair, so every sweep does it, even if no
-        // object has a fault or a pause applies.
+        // Recording the end of a dead worker's job is not a repair, so every sweep does it, even if
+        // no object has a fault or a pause applies.
         self.recover_dead_workers()?;
         let mut held = None;
         let end = loop {
@@ -132,8 +132,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for handler calls that are still waiting. The worker for these calls was
-    /// killed, or workers of this sweep held all slots.
+    /// Starts a worker for handler calls that are still waiting, either because their worker was
+    /// killed or because workers of this sweep held all slots.
     fn serve_calls(&self) {
         // Ignore an error. It will occur again when this sweep starts a worker of its own, and will
         // be reported then.
@@ -278,8 +278,8 @@ impl<'a> Scheduler<'a> {
         let wait = move || {
             let Ok(mut worker) = started.recv() else { return };
             let how = worker.wait().map_or_else(|why| why.to_string(), |end| end.to_string());
-            // Ignore an error. It means that nobody receives the event, because the sweep has
-            // already ended.
+            // Ignore an error. Sending fails only if the sweep has already ended and there is no
+            // receiver.
             let _ = sender.send(SweepEvent::Ended(ended, how));
         };
         thread::Builder::new().spawn(wait).map_err(NotStarted::NoThread)?;

@@ -1,5 +1,5 @@
 //! HTTP over any byte stream: requests, responses, redirects, cookies and decompression. These
-//! modules know neither sockets nor command line options.
+//! modules do not depend on sockets or command line options.
 
 pub mod connection;
 pub mod cookies;

@@ -67,7 +67,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
         builder.set_security_level(1);
         builder.set_verify(SslVerifyMode::PEER);
         // Trust every certificate in the bundle, even if it is not self-signed. A user who passes
-        // the server's own certificate wants exactly this certificate (X509_VERIFY_PARAM_set_flags).
+        // the server's own certificate wants exactly this certificate
+        // (X509_VERIFY_PARAM_set_flags).
         builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     } else {
         builder.set_security_level(0);
