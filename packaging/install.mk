@@ -34,7 +34,7 @@ DOCS ?= target/docs
 put = install -d $(DESTDIR)$(3) && install -p -m $(1) $(2) $(DESTDIR)$(3)
 # $(call fill,FILE,DESTINATION): install a text file, with this project's paths adapted to the
 # variables above.
-fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
+fill = sed -e 's!/usr/libexec/nagios-selfheal!$(LIBEXECDIR)!g' -e 's!/usr/share/nagios-selfheal!$(DATADIR)!g' -e 's!/usr/bin/\(handle_repair\|repairctl\)!$(BINDIR)/\1!g' \
 	$(1) | install -D -m 644 /dev/stdin $(DESTDIR)$(2)
 # $(call keep,FILE,DESTINATION): like fill, but never overwrite an existing configuration file.
 keep = [ -e $(DESTDIR)$(2) ] || { $(call fill,$(1),$(2)); }
@@ -107,4 +107,6 @@ install-gate: install-ready
 	$(call fill,packaging/sysusers.d/repair-gate.conf,$(SYSUSERSDIR)/repair-gate.conf)
 	$(call fill,packaging/tmpfiles.d/repair-gate.conf,$(TMPFILESDIR)/repair-gate.conf)
 	$(call put,644,nagios-config/repairs.json $(wildcard nagios-config/cfengine/*.cf),$(DOCDIR)/repair-gate/examples)
+	$(call fill,nagios-config/nrpe/nrpe-repairs.cfg,$(DOCDIR)/repair-gate/examples/nrpe-repairs.cfg)
+	$(call fill,nagios-config/nrpe/nrpe-sudoers,$(DOCDIR)/repair-gate/examples/nrpe-sudoers)
 	$(call papers,repair-gate)

@@ -1,9 +1,10 @@
-//! Tests that Nagios, CFEngine and this project's programs accept the files in nagios-config/. Also
-//! tests `make deny`.
+//! Tests that Nagios, CFEngine, sudo and this project's programs accept the files in nagios-config/.
+//! Also tests `make deny`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::Command;
 
 use e2e::{Place, run, shipped, system_program};
@@ -17,7 +18,7 @@ always \n service_notification_period always \n host_notification_options \
 d,r \n service_notification_options c,r \n host_notification_commands \
 page \n service_notification_commands page \n }
 define timeperiod { \n timeperiod_name always \n alias always \n monday 00:00-24:00 \n }
-define host { \n name generic-host \n check_period always \n notification_period \
+define host { \n name generic-host \n check_command selfheal_check_http \n check_period always \n notification_period \
 always \n contacts pager \n register 0 \n }
 define service { \n name generic-service \n check_period always \n notification_period \
 always \n contacts pager \n register 0 \n }
@@ -27,37 +28,73 @@ define host { \n use repairable-host,generic-host \n host_name power1 \n address
 192.0.2.2 \n max_check_attempts 3 \n _REPAIR power-cycle \n }
 ";
 
-#[test]
-fn nagios_accepts_the_object_files() {
-    let place = Place::new();
+/// Settings that `repairctl lint` checks, as distributions ship them.
+const MAIN: &str = "\
+check_external_commands=1
+command_file=/var/lib/naemon/naemon.cmd
+status_file=/var/lib/naemon/status.dat
+enable_event_handlers=1
+retain_state_information=1
+log_service_retries=1
+illegal_macro_output_chars=`~$&|'\"<>
+";
+
+/// Writes a main file that reads the site's definitions and these files. Copies the files, because
+/// Nagios reads them as its own user.
+fn main_file(place: &Place, files: &[&str]) -> PathBuf {
+    let directory = place.path().display().to_string();
     let site = place.file("site.cfg", SITE, 0o644, None);
-    let files = ["commands.cfg", "templates.cfg", "services.cfg"]
-        .map(|name| shipped("nagios-config").join(name).canonicalize().unwrap());
     let mut main_file = format!(
-        "log_file={0}/nagios.log\nobject_cache_file={0}/cache\nillegal_macro_output_chars=`~$&|'\"<>\ncfg_file={1}\n",
-        place.path().display(),
+        "log_file={directory}/nagios.log\nobject_cache_file={directory}/cache\n\
+         state_retention_file={directory}/retention\n{MAIN}cfg_file={}\n",
         site.display()
     );
-    for file in files {
-        // Copy the file, because Nagios reads it as its own user.
-        let copy = place.file(
-            file.file_name().unwrap().to_str().unwrap(),
-            &fs::read_to_string(&file).unwrap(),
-            0o644,
-            None,
-        );
-        main_file += &format!("cfg_file={}\n", copy.display());
+    place.directory("naemon", None);
+    for name in ["commands.cfg", "templates.cfg", "services.cfg", "naemon/selfheal.cfg"] {
+        let text = fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
+        let text = text.replace("/usr/share/nagios-selfheal/nagios-config", &directory);
+        let copy = place.file(name, &text, 0o644, None);
+        if files.contains(&name) {
+            main_file += &format!("cfg_file={}\n", copy.display());
+        }
     }
-    let main_file = place.file("nagios.cfg", &main_file, 0o644, None);
-    let said = run(Command::new(system_program(&["nagios4", "nagios"])).arg("-v").arg(main_file));
-    assert!(said.contains("Checked 2 services"), "{said}");
-    // Nagios warns that power1 has no service. Any other warning, for example about a missing
-    // contact, shows a mistake in the files.
-    let warnings: Vec<&str> = said
-        .lines()
-        .filter(|line| line.starts_with("Warning:") && !line.contains("'power1'"))
-        .collect();
-    assert!(warnings.is_empty() && said.contains("Total Errors:   0"), "{said}");
+    place.file("nagios.cfg", &main_file, 0o644, None)
+}
+
+/// The object files for Nagios, and for Naemon. No distribution that runs the tests has Naemon, but
+/// both read the same syntax.
+const OBJECT_FILES: [&[&str]; 2] =
+    [&["commands.cfg", "templates.cfg", "services.cfg"], &["naemon/selfheal.cfg", "services.cfg"]];
+
+#[test]
+fn nagios_accepts_the_object_files() {
+    for files in OBJECT_FILES {
+        let place = Place::new();
+        let nagios = system_program(&["nagios4", "nagios"]);
+        let said = run(Command::new(nagios).arg("-v").arg(main_file(&place, files)));
+        assert!(said.contains("Checked 2 services"), "{said}");
+        // Nagios warns that power1 has no service. Any other warning, for example about a missing
+        // contact, shows a mistake in the files.
+        let warnings: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("Warning:") && !line.contains("'power1'"))
+            .collect();
+        assert!(warnings.is_empty() && said.contains("Total Errors:   0"), "{said}");
+    }
+}
+
+#[test]
+fn lint_finds_nothing_in_the_object_files_and_the_policy_for_naemon() {
+    let place = Place::new();
+    let main_file = main_file(&place, OBJECT_FILES[1]);
+    let policy = fs::read_to_string(shipped("nagios-config/naemon/policy.json")).unwrap();
+    // power1 is the host in the site's own definitions.
+    let power = r#""repairs": {"power-cycle": {"ladder": [{"local": ["/bin/true"]}],
+        "verify": ["check_http"]},"#;
+    let policy = place.file("p.json", &policy.replace("\"repairs\": {", power), 0o644, None);
+    let mut lint = Command::new(place.program("repairctl"));
+    let said = run(lint.arg("--policy").arg(policy).arg("lint").arg(main_file));
+    assert_eq!(said.trim_end(), "nothing found in 1 service and 1 host with a repair");
 }
 
 #[test]
@@ -68,7 +105,8 @@ fn command_lines_need_no_shell_and_have_no_semicolon() {
     assert_eq!(lines.len(), 5);
     for line in lines {
         // To Nagios, `;` starts a comment. If a line contains one of the other characters below,
-        // Nagios runs the line in /bin/sh. Nagios handles quotes without a shell.
+        // Nagios runs the line in /bin/sh. Nagios handles quotes without a shell. Mod-Gearman's
+        // worker runs lines with quotes in /bin/sh.
         assert!(
             !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
             "{line}"
@@ -131,6 +169,12 @@ fn repairs_json_has_every_repair_in_the_policy() {
     for name in asked {
         assert!(repairs["repairs"][name].is_object(), "the gate's file has no '{name}'");
     }
+}
+
+#[test]
+fn visudo_accepts_sudo_rules_for_nrpe() {
+    let rules = shipped("nagios-config/nrpe/nrpe-sudoers");
+    run(Command::new(system_program(&["visudo"])).arg("-c").arg("-f").arg(rules));
 }
 
 #[test]

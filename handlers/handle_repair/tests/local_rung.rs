@@ -202,3 +202,42 @@ fn daemon_left_behind_does_not_keep_the_host_reserved() {
         kill(fs::read_to_string(site.at("daemon")).unwrap().trim());
     }
 }
+
+/// A script whose check fails, so that the worker would try the second rung.
+fn site_with_two_rungs(script: &str) -> Site {
+    let site = Site::new(script, "60s");
+    let policy = fs::read_to_string(site.at("policy.json")).unwrap();
+    let second = format!(", {{\"local\": [\"/usr/bin/touch\", {:?}]}}]", site.at("second"));
+    let policy =
+        policy.replacen("}]", &format!("}}{second}"), 1).replace("/bin/true", "/bin/false");
+    fs::write(site.at("policy.json"), policy).unwrap();
+    site
+}
+
+/// A program such as check_nrpe can pass on the answer of a gate. Its exit status can differ.
+#[test]
+fn answer_of_a_gate_counts_instead_of_exit_status() {
+    let frame = |json: &str| format!("echo; echo 'SHN1 {{\"host\":\"web1\",{json}}}'; exit 3");
+    let refused = |reason: &str| {
+        frame(&format!(r#""answer":"refused","reason":"{reason}","text":"not now""#))
+    };
+    let job = |state: &str| {
+        let times = r#""exit":null,"signal":9,"seconds":1.5,"started":1,"output":["half","done"]"#;
+        let job = r#""answer":"repair","job":"local-1-2","repair":"httpd""#;
+        frame(&format!(r#"{job},"state":"{state}",{times}"#))
+    };
+    // Without a message, the worker tries the second rung.
+    for (script, message) in [
+        (refused("cooldown"), Some("the gate refuses (cooldown): not now")),
+        (refused("unknown-repair"), None),
+        (job("failed"), None),
+        (job("timeout"), Some("'httpd' was stopped at its timeout after 1.5 s: done")),
+        (frame("x"), Some("/bin/sh printed an invalid answer: the answer is malformed")),
+        ("echo 'NRPE: Unable to read output'; exit 3".to_owned(), None),
+    ] {
+        let site = site_with_two_rungs(&script);
+        let text = site.call();
+        assert!(text.contains(message.unwrap_or_default()), "{script}: {text}");
+        assert_eq!(site.at("second").exists(), message.is_none(), "{script}: {text}");
+    }
+}

@@ -1,5 +1,5 @@
-//! The gate's arguments, which the administrator writes into authorized_keys. They contain no part
-//! of a request.
+//! The gate's arguments, which the administrator writes into authorized_keys or into the
+//! configuration of an agent. They contain nothing that a client has sent.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::config::is_account;
 use crate::durations::TimeLimit;
 use crate::rejection::{Rejection, RejectionReason};
+use crate::request::Name;
 
 /// The parsed arguments: the files to use and the command to run.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(crate) struct GateArgs {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GateCommand {
     Serve,
+    /// `repair NAME`, for an agent on this host, such as NRPE.
+    Repair(Name),
     Check,
     Sudoers(String),
     /// `within`, which runs a command under a time limit. sudo runs the gate this way.
@@ -43,6 +46,9 @@ of the Nagios server's key:
       Answer the request in SSH_ORIGINAL_COMMAND, which is one of
       repair NAME JOB, diagnose NAME, ready NAME, usage, status JOB,
       list, version
+  repair_gate [--config FILE] [--state DIR] repair NAME
+      Run a repair now, under the same limits, and print the same answer. An
+      agent on this host, such as NRPE, can call the gate this way.
   repair_gate [--config FILE] check
       Check repairs.json for errors and list its repairs. If root runs this,
       also warn about sudo and systemd settings that would kill a repair.
@@ -122,6 +128,11 @@ pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
             ("--help" | "-h", _) => args.command = GateCommand::Help,
             ("--version" | "-V", _) => args.command = GateCommand::Version,
             ("check", GateCommand::Serve) => args.command = GateCommand::Check,
+            ("repair", GateCommand::Serve) => {
+                let name = Name::new(&value()?.to_string_lossy());
+                let name = name.ok_or_else(|| wrong("repair needs the name of a repair".into()))?;
+                args.command = GateCommand::Repair(name);
+            }
             _ => {
                 let word = word.display();
                 return Err(wrong(format!("unknown argument '{word}'; see repair_gate --help")));
@@ -172,6 +183,10 @@ mod tests {
             (args.config.to_str(), args.state.to_str(), args.command),
             (Some("/a"), Some("/b"), GateCommand::Check)
         );
+        assert_eq!(
+            reads("--state /b repair httpd").unwrap().command,
+            GateCommand::Repair(Name::new("httpd").unwrap())
+        );
         assert_eq!(reads("sudoers").unwrap().command, GateCommand::Sudoers("repair".into()));
         assert_eq!(
             reads("sudoers --config /a").unwrap().command,
@@ -181,7 +196,11 @@ mod tests {
         for bad in [
             "--config",
             "--nonsense",
+            "repair",
+            "repair ../httpd",
             "repair httpd 20261123-aa",
+            "repair httpd repair httpd",
+            "check repair httpd",
             "check check",
             "sudoers ALL",
             "sudoers a,b",

@@ -1,23 +1,25 @@
 //! Parses the arguments and the request, runs what they ask for, and returns the program's output.
 
-use std::env;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::{env, process};
 
 use crate::answer::GateAnswer;
 use crate::args::{self, GateArgs, GateCommand};
 use crate::context::gate_path;
 use crate::output::{Output, clean};
 use crate::rejection::{Rejection, RejectionReason};
-use crate::request::{self, GateRequest};
-use crate::{config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, usage};
+use crate::request::{self, GateRequest, Job, Name};
+use crate::{
+    config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, timestamps, usage,
+};
 
 /// Runs the command that the arguments select, and returns this program's output.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
-        // The arguments come from authorized_keys. If they are invalid, tell the server as well, in
-        // a framed answer.
+        // The arguments come from authorized_keys or from an agent's configuration. If they are
+        // invalid, tell the server as well, in a framed answer.
         Err(refusal) => {
             let stderr = format!("repair_gate: {}\n", refusal.text);
             return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
@@ -25,6 +27,7 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
     };
     match &args.command {
         GateCommand::Serve => answered(&serve(&args)),
+        GateCommand::Repair(name) => answered(&repair(&args, name)),
         GateCommand::Help => plain_output(Ok(args::HELP.to_owned())),
         GateCommand::Version => {
             plain_output(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))
@@ -65,8 +68,22 @@ fn serve(args: &GateArgs) -> GateAnswer {
         Ok(request) => dispatch(args, request, &peer),
         Err(bad) => GateAnswer::Refused(RejectionReason::BadRequest.because(bad.text), bad.job),
     };
+    logged(&peer, &shown, answer)
+}
+
+/// Runs the repair that the arguments name. The caller does not choose a job ID, so each call is a
+/// job of its own.
+fn repair(args: &GateArgs, name: &Name) -> GateAnswer {
+    let peer = "a program on this host";
+    let job = Job::local(timestamps::to_millis(timestamps::now()), process::id());
+    let answer = job::repair(args, name, &job, peer)
+        .unwrap_or_else(|refusal| GateAnswer::Refused(refusal, None));
+    logged(peer, &format!("repair {name}"), answer)
+}
+
+fn logged(peer: &str, request: &str, answer: GateAnswer) -> GateAnswer {
     let log = if answer.code() == 0 { syslog::info } else { syslog::warn };
-    log(&format!("{peer} requested '{shown}': {}", answer.summary()));
+    log(&format!("{peer} requested '{request}': {}", answer.summary()));
     answer
 }
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::answer::GateAnswer;
-use crate::args::GateArgs;
+use crate::args::{GateArgs, GateCommand};
 use crate::config::{RepairDefinition, RepairDefinitions};
 use crate::context::{account, find, now};
 use crate::durations::TimeLimit;
@@ -18,6 +18,7 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::{Job, Name};
 use crate::run::{self, ExecutedCommand, ExecutionFailure};
 use crate::store::{HostLock, RecordStore};
+use crate::stream::{LineStream, StreamEnd};
 use crate::timeout::ProcessEnd;
 use crate::{config_file, maintenance, rate_limit, stream, syslog, timestamps};
 
@@ -66,7 +67,9 @@ pub(crate) fn repair(
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
     syslog::info(&format!("{peer} requested the repair {name}, job {job}; starting it"));
-    Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host))))
+    // Only a server displays the output of a running repair.
+    let lines = if args.command == GateCommand::Serve { stream::begin() } else { None };
+    Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host), lines)))
 }
 
 /// Files the records of repairs that have ended. Then removes the expired records of these repairs,
@@ -98,8 +101,9 @@ fn run_recorded(
     mut record: JobRecord,
     repair: &RepairDefinition,
     account: Option<&str>,
+    lines: Option<(LineStream, StreamEnd)>,
 ) -> JobRecord {
-    let (lines, rest) = stream::begin().unzip();
+    let (lines, rest) = lines.unzip();
     let limit = TimeLimit::of_repair(repair.timeout);
     complete(&mut record, run::run(&repair.run, account, limit, lines));
     if let Err(e) = store.write(&record) {

@@ -4,7 +4,7 @@
 //! The program is the forced command (sshd(8), `command=`) for the Nagios server's key. It takes
 //! the request from SSH_ORIGINAL_COMMAND, and its configuration from repairs.json and from the
 //! arguments in authorized_keys. The environment configures nothing, because a client can set parts
-//! of it (SendEnv).
+//! of it (SendEnv). If an agent such as NRPE runs the program, the arguments name the repair.
 //!
 //! Modules without side effects are [`request`] (parses requests), [`config`] (parses
 //! repairs.json), `rate_limit` (cooldown, budget and number of records), `run_times` (when repairs

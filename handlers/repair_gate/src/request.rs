@@ -34,6 +34,14 @@ impl<const SHORTEST: usize> Identifier<SHORTEST> {
     }
 }
 
+impl Job {
+    /// Returns the ID of a run that no server has requested. `millis` is the current time in
+    /// milliseconds since 1970, and `process` is the ID of this process.
+    pub fn local(millis: u64, process: u32) -> Job {
+        Identifier(format!("local-{millis}-{process}"))
+    }
+}
+
 impl<const SHORTEST: usize> fmt::Display for Identifier<SHORTEST> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
@@ -156,6 +164,13 @@ mod tests {
     fn refusal_of_invalid_name_has_the_job_id() {
         assert_eq!(read("repair ../x 20261123-4f3a").unwrap_err().job, Job::new("20261123-4f3a"));
         assert_eq!(read("repair httpd short").unwrap_err().job, None);
+    }
+
+    #[test]
+    fn id_of_local_run_is_valid() {
+        for id in [Job::local(0, 0), Job::local(u64::MAX, u32::MAX)] {
+            assert_eq!(Job::new(id.as_str()), Some(id));
+        }
     }
 
     #[test]

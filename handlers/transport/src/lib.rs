@@ -32,7 +32,7 @@ pub use answer::{
     Answer, Diagnosis, GateReason, GateRefusal, JobReport, JobState, Obstacle, Report, Usage,
 };
 pub use error::{Error, Phase};
-pub use frame::{InvalidAnswer, read_answer};
+pub use frame::{InvalidAnswer, read_answer, read_forwarded_answer};
 pub use gate::Gate;
 pub use lines::OutputLines;
 pub use openssh::OpenSshGate;

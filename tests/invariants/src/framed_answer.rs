@@ -1,7 +1,7 @@
 //! Invariants of the parser for framed answers. Its input is the stdout of a gate, or of any other
 //! program that runs in place of the gate.
 
-use transport::{Answer, JobState, Request, read_answer};
+use transport::{Answer, JobState, Request, read_answer, read_forwarded_answer};
 
 use crate::gate_words::server_request;
 use crate::text::{first_line, is_harmless};
@@ -19,6 +19,10 @@ const LONGEST_WHY: usize = 1000;
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
     let request = server_request(first).unwrap_or(Request::List);
+    if let Ok(Some(answer)) = read_forwarded_answer(stdout) {
+        assert!(matches!(answer, Answer::Job(_) | Answer::Refused(_)), "{answer:?}");
+        assert!(texts(&answer).into_iter().all(is_harmless), "{answer:?}");
+    }
     match read_answer(&request, stdout) {
         Ok(answer) => {
             fits(&request, &answer);

@@ -7,9 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{JobId, RepairName, Rung, still_wanted};
-use transport::{Answer, Error, Gate, GateReason, JobReport, JobState, Request, while_turned_away};
+use transport::{
+    Answer, Error, Gate, GateReason, JobReport, JobState, Request, read_forwarded_answer,
+    while_turned_away,
+};
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
+use super::program::first_line;
 use super::progress::ProgressView;
 use super::repair_job::RepairJob;
 use super::supervisor::{self, RungEnd};
@@ -165,6 +169,15 @@ impl fmt::Display for QueryReason<'_> {
     }
 }
 
+/// Returns the answer of a gate that a local program has called, for example through NRPE, or
+/// `None` if the program has printed no such answer.
+fn forwarded(program: &str, output: &[u8]) -> Option<Attempt> {
+    match read_forwarded_answer(output) {
+        Ok(answer) => answer.map(judge),
+        Err(why) => Some(Attempt::Unknown(format!("{program} printed an invalid answer: {why}"))),
+    }
+}
+
 fn judge(answer: Answer) -> Attempt {
     match answer {
         Answer::Job(report) => {
@@ -297,10 +310,16 @@ impl Executor for LiveExecutor<'_> {
         };
         let progress = self.progress;
         let mut watch = |line: &str| progress.show("output", line);
-        let (end, line) = match supervisor::run(&lock, &filled, limit, &mut watch) {
+        let (end, output) = match supervisor::run(&lock, &filled, limit, &mut watch) {
             Ok(ended) => ended,
             Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
         };
+        if let RungEnd::Exit(_) = end
+            && let Some(attempt) = forwarded(program, &output)
+        {
+            return attempt;
+        }
+        let line = first_line(&output);
         match end {
             RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
             RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),

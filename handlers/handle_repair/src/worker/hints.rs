@@ -1,7 +1,7 @@
 //! Fixes for known error messages from programs that are often used as a `local` rung.
 
 /// Each entry consists of a program, one of its error messages, and the fix.
-const KNOWN: [(&str, &str, &str); 2] = [
+const KNOWN: [(&str, &str, &str); 5] = [
     // The user that runs cf-runagent has not accepted the host's key.
     (
         "cf-runagent",
@@ -16,6 +16,23 @@ const KNOWN: [(&str, &str, &str); 2] = [
         "Connection unexpectedly closed (SSL_read)",
         "if cf-serverd on the host does not know nagios' key, run there as root: cf-key \
          --trust-key nagios@ADDRESS:nagios.pub",
+    ),
+    // NRPE passes on only stdout, and reports a command without output as a failure.
+    (
+        "check_nrpe",
+        "NRPE: Unable to read output",
+        "run NRPE's command on the host as NRPE's user to see its error, for example from sudo; a \
+         command must print at least one line",
+    ),
+    (
+        "check_nrpe",
+        "NRPE: Command timed out",
+        "the repair may still be running; increase command_timeout in nrpe.cfg on the host",
+    ),
+    (
+        "check_nrpe",
+        "Socket timeout",
+        "the repair may still be running; give check_nrpe more time with -t",
     ),
 ];
 

@@ -13,8 +13,10 @@ use plugin_kit::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
 use transport::OutputLines;
 
-/// How many bytes of a program's output to keep. Only the first line is used.
-pub const KEPT: usize = 8192;
+/// How many bytes of a program's output to keep. NRPE sends no more than this.
+const KEPT: usize = 64 * 1024;
+/// How many bytes of the first line to keep.
+pub const LINE: usize = 8192;
 
 /// Exit status and output of a program.
 pub struct ProgramEnd {
@@ -40,7 +42,7 @@ pub fn run(
     // output.
     drop(command);
     let status = wait(&mut child, deadline, &mut || ())?;
-    Ok(ProgramEnd { status, line: output.first_line(&mut |_| ()) })
+    Ok(ProgramEnd { status, line: first_line(&output.into_bytes(&mut |_| ())) })
 }
 
 /// Gives a command a fixed environment and `/` as its working directory.
@@ -78,24 +80,29 @@ impl CapturedOutput {
         self.lines.try_iter().for_each(|line| watch(&line));
     }
 
-    /// Returns the first line with control characters removed, or `no output` if nothing is left.
-    /// Call this after the program has ended.
-    pub fn first_line(self, watch: &mut dyn FnMut(&str)) -> String {
+    /// Returns the first [`KEPT`] bytes. Returns nothing if a daemon keeps the output open. Call
+    /// this once the program has ended.
+    pub fn into_bytes(self, watch: &mut dyn FnMut(&str)) -> Vec<u8> {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
         self.show(watch);
-        let kept = if self.reader.is_finished() {
-            self.reader.join().unwrap_or_default()
-        } else {
-            keep_reading(self.pipe);
-            Vec::new()
-        };
-        let line = String::from_utf8_lossy(&kept).lines().next().unwrap_or_default().to_owned();
-        let text = clean(line.split('|').next().unwrap_or_default().trim_end());
-        if text.trim().is_empty() { "no output".to_owned() } else { text }
+        if self.reader.is_finished() {
+            return self.reader.join().unwrap_or_default();
+        }
+        keep_reading(self.pipe);
+        Vec::new()
     }
+}
+
+/// Returns the first line of a program's output without perfdata and control characters, or `no
+/// output` if it is empty.
+pub fn first_line(output: &[u8]) -> String {
+    let line = output.split(|byte| matches!(byte, b'\n' | b'|')).next().unwrap_or_default();
+    let line = line.get(..LINE).unwrap_or(line);
+    let text = clean(String::from_utf8_lossy(line).trim_end());
+    if text.trim().is_empty() { "no output".to_owned() } else { text }
 }
 
 /// Starts a cat(1) that keeps reading the pipe. Otherwise a daemon that a program left behind would

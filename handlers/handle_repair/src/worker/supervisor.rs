@@ -70,7 +70,7 @@ impl RungEnd {
     }
 }
 
-/// Runs a program under a supervisor. Returns how the program ended and the first line of its
+/// Runs a program under a supervisor. Returns how the program ended and the beginning of its
 /// output. Waits until the program has exited by itself or the rung's session is empty. `lock` is
 /// the job's lock file.
 ///
@@ -81,7 +81,7 @@ pub fn run(
     argv: &[OsString],
     limit: Duration,
     watch: &mut dyn FnMut(&str),
-) -> io::Result<(RungEnd, String)> {
+) -> io::Result<(RungEnd, Vec<u8>)> {
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
     let (mut report, report_writer) = io::pipe()?;
@@ -105,7 +105,7 @@ pub fn run(
     wait_for_session(lock, deadline);
     let end =
         if end == RungEnd::Lost && Instant::now() >= deadline { RungEnd::TimedOut } else { end };
-    Ok((end, output.first_line(watch)))
+    Ok((end, output.into_bytes(watch)))
 }
 
 /// Waits until a rung's session is empty or no longer counts as running. Programs that sudo runs as

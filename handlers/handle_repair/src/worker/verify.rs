@@ -177,6 +177,6 @@ mod tests {
     fn limits_the_output_that_it_keeps() {
         let flooded =
             check("head -c 5000000 /dev/zero | tr '\\0' x; exit 0", Duration::from_secs(30));
-        assert_eq!((flooded.state, flooded.text.len()), (State::Ok, program::KEPT));
+        assert_eq!((flooded.state, flooded.text.len()), (State::Ok, program::LINE));
     }
 }

@@ -12,6 +12,7 @@ mod common;
 
 mod jobs;
 mod limits;
+mod local;
 mod ownership;
 mod races;
 mod records;
