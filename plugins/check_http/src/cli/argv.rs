@@ -8,6 +8,8 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use super::operands::{Operands, UnexpectedWord};
+
 /// How an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueSyntax {
@@ -52,6 +54,9 @@ pub enum BadArgument {
     /// The short option is the last word and lacks its value.
     #[error("option requires an argument -- '{0}'")]
     ShortNeedsValue(char),
+    /// A word is neither an option nor the value of one, and cannot be used otherwise.
+    #[error(transparent)]
+    Unexpected(#[from] UnexpectedWord),
 }
 
 /// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its error messages
@@ -71,21 +76,28 @@ const OLD_FORMS: [(&str, &str); 5] =
 
 /// Normalises the arguments after the program's name. Returns the options as `--long=value` words
 /// in their original order, then `--` and the operands.
+///
+/// # Errors
+/// Fails for the first word that is not part of a valid command line.
 pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
-    let mut operands = vec![OsString::from("--")];
+    let mut operands = Operands::default();
     let mut words = argv.iter().map(replace_legacy_form);
     while let Some(word) = words.next() {
         match word.as_bytes() {
-            b"--" => operands.extend(words.by_ref()),
+            b"--" => operands.add_all(words.by_ref(), options.len()),
             [b'-', b'-', long @ ..] => options.push(long_option(long, &mut words, known)?),
             [b'-', letters @ ..] if !letters.is_empty() => {
                 short_options(letters, &mut words, known, &mut options)?
             }
-            _ => operands.push(word),
+            _ => operands.add(word, &mut options),
         }
     }
-    options.append(&mut operands);
+    let short =
+        |name: &str| known.iter().find(|option| option.long.iter().any(|l| l == name))?.short;
+    let operands = operands.finish(&options, short)?;
+    options.push("--".into());
+    options.extend(operands);
     Ok(options)
 }
 
@@ -235,11 +247,11 @@ mod tests {
             (&["-H", "h", "extra", "-v"][..], "--hostname=h --verbose -- extra"),
             (&["-vHh"], "--verbose --hostname=h --"),
             (&["-H", "-v"], "--hostname=-v --"),
-            (&["-S1.2", "1.2"], "--ssl=1.2 -- 1.2"),
+            (&["-S1.2", "x.y"], "--ssl=1.2 -- x.y"),
             (&["-S", "-S1"], "--ssl --ssl=1 --"),
             (&["--ssl=1.2", "--ssl"], "--ssl=1.2 --ssl --"),
-            (&["--", "-v"], "-- -v"),
-            (&["-", "-v"], "--verbose -- -"),
+            (&["--", "-vx"], "-- -vx"),
+            (&["ab", "-v"], "--verbose -- ab"),
             (&["-s", "--"], "--string=-- --"),
             (&["--re", "x", "--ereg", "y"], "--regex=x --regex=y --"),
             (&["-wt", "5", "-s", "-wt"], "--warning=5 --string=-w --"),

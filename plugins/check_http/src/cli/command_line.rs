@@ -103,7 +103,8 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
     deadline::end_of(run_start, limit.ok().flatten())
 }
 
-fn known(command: &clap::Command) -> Vec<OptionSyntax> {
+/// Returns how each option is written.
+pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
         // Leave out --extra-opts, which has already been replaced with the options from its file. A

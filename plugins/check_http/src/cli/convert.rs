@@ -215,6 +215,9 @@ fn last_host(options: &ParsedOptions) -> Result<HostOption, Problem> {
             (host.port, host.tls_after_port) = (port, *tls_after);
         }
     }
+    if options.cli.hostname.last().is_some_and(|name| name.is_empty()) {
+        return Err(Problem::Usage("-H is empty (an unset macro?)".into()));
+    }
     Ok(host)
 }
 

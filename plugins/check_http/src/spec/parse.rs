@@ -71,12 +71,14 @@ pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<D
     Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
-/// Parses `1.2`, `1.2+` or an empty value, which allows every version. Returns the oldest and the
+/// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version. Returns the oldest and the
 /// newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
         "" if word.is_empty() => return Ok((None, None)),
+        // Every supported version is newer than SSL 2 and 3.
+        "2" | "3" if word.ends_with('+') => return Ok((None, None)),
         "1" | "1.0" => TlsVersion::V1_0,
         "1.1" => TlsVersion::V1_1,
         "1.2" => TlsVersion::V1_2,
