@@ -70,14 +70,21 @@ pub fn judge(
         .enumerate()
         .flat_map(|(at, (_, text))| [if at == 0 { " - " } else { ", " }, text.as_str()])
         .collect();
+    let url = Some(target.display_url()).filter(|_| spec.output.url);
+    let url = url.map(|url| format!(" - {url}")).unwrap_or_default();
     let line = format!(
-        "HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ",
+        "HTTP {state}: {message}{complaints}{url} - {} bytes in {seconds:.3} second response time ",
         response.meta.received
     );
-    let items = perfdata::of_response(spec, response, times);
+    let mut items = perfdata::of_response(spec, response, times);
+    let mut ignored = None;
+    if spec.output.body_perfdata && state == State::Ok {
+        ignored = perfdata::add_body(&mut items, &response.body);
+    }
     let outcome = items.into_iter().fold(done(state, line), Outcome::perfdata);
     let body = spec.output.body.then(|| shown_body(response));
-    ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long))
+    let notes = ignored.filter(|_| spec.output.verbose).into_iter().chain(body);
+    ResponseVerdict::Done(notes.fold(outcome, Outcome::long))
 }
 
 /// Returns the body for -B. Nagios keeps only 8 KB of it.

@@ -100,7 +100,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
         parse::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| parse::timeout(None, None));
-    deadline::end_of(run_start, limit.ok().flatten())
+    deadline::end_of(run_start, limit.ok().and_then(|(limit, _)| limit))
 }
 
 /// Returns how each option is written.

@@ -35,7 +35,7 @@ const USERAGENT: &str = concat!(
 pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Problem> {
     let target = target(&options)?;
     let critical = given(&options.cli.critical, |text| parse::range("-c", text))?;
-    let timeout = parse::timeout(options.cli.timeout.as_deref(), critical)?;
+    let (timeout, on_timeout) = parse::timeout(options.cli.timeout.as_deref(), critical)?;
     let deadline = deadline::end_of(run_start, timeout);
     let tls = tls(&options.cli, deadline)?;
     let patterns = patterns(&options)?;
@@ -52,12 +52,13 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
         critical,
         timeout,
         timeout_state: given(&cli.timeout_result, |text| parse::state("timeout-result", text))?
+            .or(on_timeout)
             .unwrap_or(State::Critical),
         source: given(&cli.source_address, parse::source)?,
         haproxy: cli.haproxy_protocol,
         all_addresses: cli.all_addresses,
         max_redirects: given(&cli.max_redirs, parse::max_redirects)?.unwrap_or(15),
-        output: output(&cli),
+        output: output(&cli)?,
         response: response(&mut cli, patterns)?,
         request: request(&mut cli, target.tunnel, proxy.as_ref(), deadline)?,
         proxy,
@@ -97,14 +98,19 @@ fn certificate(cli: &Cli) -> Result<Option<CertificateSpec>, Problem> {
     }))
 }
 
-fn output(cli: &Cli) -> OutputSpec {
-    OutputSpec {
+fn output(cli: &Cli) -> Result<OutputSpec, Problem> {
+    if let Some(format) = cli.output_format.as_ref().filter(|format| *format != "multi-line") {
+        return Err(parse::usage("Invalid output-format, only multi-line is supported", format));
+    }
+    Ok(OutputSpec {
         extended: cli.extended_perfdata,
         body: cli.show_body,
+        body_perfdata: cli.output_body_as_perfdata,
+        url: cli.show_url,
         link: cli.link,
         verbose: cli.verbose > 0,
         always_perfdata: cli.always_perfdata,
-    }
+    })
 }
 
 fn response(cli: &mut Cli, patterns: Vec<Pattern>) -> Result<ResponseSpec, Problem> {

@@ -60,8 +60,10 @@ pub struct Cli {
     #[arg(short = 'x', long, value_name = "URL", help_heading = CONNECTION)]
     pub proxy: Option<OsString>,
 
-    /// With -x: connect to these hosts and domains without the proxy; * means all.
-    #[arg(long, value_name = "NAME,...", help_heading = CONNECTION)]
+    /// With -x: connect to these hosts without the proxy. Each is a name or domain (*.example.org
+    /// or .example.org), an address or a network (10.0.0.0/8). Both the host name and the address
+    /// given with -I are compared. * means all.
+    #[arg(long, value_name = "HOST,...", help_heading = CONNECTION)]
     pub noproxy: Option<OsString>,
 
     /// Before the request, send the PROXY line (version 1) that servers behind HAProxy expect.
@@ -234,13 +236,13 @@ pub struct Cli {
     pub max_age: Option<OsString>,
 
     /// Return WARNING if the response, including headers, is smaller than MIN or larger than MAX
-    /// bytes.
+    /// bytes. ~:MAX has no minimum, and @MIN:MAX returns WARNING between MIN and MAX.
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
     /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it. HOW is one of
-    /// these states, follow, sticky (follow, but keep the address) or stickyport (follow, but keep
-    /// the address and the port) [default: ok].
+    /// these states, follow, curl (the same as follow), sticky (follow, but keep the address) or
+    /// stickyport (follow, but keep the address and the port) [default: ok].
     #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
     pub onredirect: Option<OsString>,
 
@@ -256,11 +258,12 @@ pub struct Cli {
     #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
     pub critical: Option<OsString>,
 
-    /// Stop after this many seconds and return CRITICAL; 0 means no limit [default: 10].
-    #[arg(short, long, value_name = "SECONDS", help_heading = LIMITS)]
+    /// Stop after this many seconds and return STATE; 0 means no limit. STATE is ok, warning,
+    /// critical, unknown or an exit code [default: 10:critical].
+    #[arg(short, long, value_name = "SECONDS[:STATE]", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
-    /// Return this state after a timeout [default: critical].
+    /// Return this state after a timeout, whatever STATE in -t is.
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
@@ -280,6 +283,19 @@ pub struct Cli {
     /// Print the body below the result.
     #[arg(short = 'B', long, help_heading = OUTPUT)]
     pub show_body: bool,
+
+    /// If the result is OK, add the performance data in the body to the performance data. Other
+    /// text in the body is ignored.
+    #[arg(short = 'o', long, help_heading = OUTPUT)]
+    pub output_body_as_perfdata: bool,
+
+    /// Add the URL to the message.
+    #[arg(short = 'U', long, help_heading = OUTPUT)]
+    pub show_url: bool,
+
+    /// Accept the format multi-line, which is the only supported one.
+    #[arg(long, value_name = "FORMAT", help_heading = OUTPUT)]
+    pub output_format: Option<OsString>,
 
     /// Print the result as an HTML link to the page.
     #[arg(short = 'L', long, help_heading = OUTPUT)]

@@ -76,6 +76,8 @@ fn limits_tls_to_the_given_version() {
 #[test]
 fn extends_timeout_to_critical_range() {
     let seconds = |words: &str| spec(words).unwrap().timeout.map(|limit| limit.as_secs());
+    assert_eq!(seconds("-H h -t :unknown"), Some(10));
+    assert_eq!(seconds("-H h -t 5:1 -c 20"), Some(21));
     assert_eq!(seconds("-H h"), Some(10));
     assert_eq!(seconds("-H h -c 20"), Some(21));
     assert_eq!(seconds("-H h -c @5:30"), Some(31));
@@ -98,6 +100,9 @@ fn parses_status_codes_and_states() {
         "--status 657xx=ok",
         "--status 200",
         "--timeout-result x",
+        "-t 5:x",
+        "-t x:ok",
+        "--output-format mp-test-json",
         "--state-regex ok",
         "--http-version 2",
     ] {
@@ -125,14 +130,14 @@ fn parses_proxy_and_noproxy() {
         ("inside.example", true),
         ("notinside.example", false),
     ] {
-        assert_eq!(read.bypasses(name), bypasses, "{name}");
+        assert_eq!(read.bypasses(&[name]), bypasses, "{name}");
     }
     assert_eq!(
         proxy("-x [::1]:8080").map(|read| (read.address, read.port)),
         Ok(("::1".into(), 8080))
     );
     assert_eq!(proxy("-x proxy").map(|read| read.port), Ok(1080));
-    assert!(proxy("-x proxy --noproxy *").unwrap().bypasses("anything"));
+    assert!(proxy("-x proxy --noproxy *").unwrap().bypasses(&["anything"]));
     for words in ["-x socks5://x:1", "-x http://x:99999", "-x http://"] {
         assert!(proxy(words).is_err(), "{words}");
     }
@@ -201,5 +206,41 @@ fn rejects_stray_words_that_are_probably_mistakes() {
     ] {
         let expected = format!("unexpected word{rest}");
         assert_eq!(normalised(words).err().as_deref(), Some(&*expected), "{words}");
+    }
+}
+
+#[test]
+fn timeout_option_sets_the_state() {
+    for (words, state) in [
+        ("-t 5", State::Critical),
+        ("-t 5:", State::Critical),
+        ("-t 5:ok", State::Ok),
+        ("-t :1", State::Warning),
+        ("-t 5:ok --timeout-result unknown", State::Unknown),
+    ] {
+        assert_eq!(spec(&format!("-H h {words}")).unwrap().timeout_state, state, "{words}");
+    }
+}
+
+#[test]
+fn parses_page_sizes_and_ranges_of_them() {
+    for (typed, expected) in [
+        ("5000", Some((5000, 0, false))),
+        ("1:99999", Some((1, 99999, false))),
+        ("10:0", Some((10, 0, false))),
+        ("10:", Some((10, 0, false))),
+        (":20", Some((0, 20, false))),
+        ("~:20", Some((0, 20, false))),
+        ("@10:20", Some((10, 20, true))),
+        ("@20", Some((0, 20, true))),
+        ("@10:", Some((10, u64::MAX, true))),
+        (":", None),
+        ("-5", None),
+        ("1:2:3", None),
+        ("@", None),
+    ] {
+        let size = spec(&format!("-H h -m {typed}")).ok().map(|spec| spec.response.size);
+        let size = size.map(|size| (size.min, size.max, size.alert_inside));
+        assert_eq!(size, expected, "{typed}");
     }
 }

@@ -170,7 +170,7 @@ impl<'a> CheckRun<'a> {
         // Divide the memory limit of a single check among the parallel checks.
         let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
-        let keep_body = json || output.body || output.verbose;
+        let keep_body = json || output.body || output.body_perfdata || output.verbose;
         let searched = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
         HttpRequest {
             bytes: self.request(&spec.request, target, cookies),

@@ -113,6 +113,6 @@ impl<'a> CheckContext<'a> {
     /// Returns the proxy for `target`, if requests to it use one.
     fn proxy(&self, target: &HttpTarget) -> Option<&'a Proxy> {
         let proxy = self.spec.proxy.as_ref();
-        proxy.filter(|proxy| !target.tunnel && !proxy.bypasses(target.name()))
+        proxy.filter(|proxy| !target.tunnel && !proxy.bypasses(&[target.name(), &target.address]))
     }
 }

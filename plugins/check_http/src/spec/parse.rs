@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use plugin_kit::{Problem, Range, State};
 
 use super::json_assertion::JsonAssertion;
-use super::proxy::Proxy;
+use super::proxy::{Bypass, Proxy};
 use super::{CertificateDays, SizeLimits, StatusRule};
 use crate::http::redirect::OnRedirect;
 use crate::http::request::HttpVersion;
@@ -54,21 +54,34 @@ fn integer(text: &OsStr) -> Option<u64> {
     }
 }
 
-/// Parses the time limit. The default is 10 seconds, and 0 means no limit. If the end of the
-/// critical range is greater than the time limit, the end of the range becomes the limit. Otherwise
-/// every run would time out before it could exceed the range.
-pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
-    let seconds = match text {
-        None => 10,
-        Some(text) => integer(text)
-            .filter(|seconds| *seconds <= u64::from(u32::MAX))
-            .ok_or_else(|| usage("Timeout interval must be a positive integer", text))?,
+/// Parses a time limit, `N`, `N:STATE` or `:STATE`. Returns the limit and the state to return when
+/// it expires, if one is given. The default limit is 10 seconds, and 0 means no limit.
+///
+/// If the end of the critical range is greater than the time limit, the end of the range becomes
+/// the limit. Otherwise every run would time out before it could exceed the range.
+pub fn timeout(
+    text: Option<&OsStr>,
+    critical: Option<Range>,
+) -> Result<(Option<Duration>, Option<State>), Problem> {
+    let invalid = |text| usage("Timeout interval must be a positive integer", text);
+    let typed = text.map(|text| text.to_str().ok_or_else(|| invalid(text))).transpose()?;
+    let (limit, word) = match typed.and_then(|typed| typed.split_once(':')) {
+        Some((limit, word)) => (Some(limit).filter(|limit| !limit.is_empty()), word),
+        None => (typed, ""),
     };
+    let seconds = match limit.map(OsStr::new) {
+        None => 10,
+        Some(limit) => integer(limit)
+            .filter(|seconds| *seconds <= u64::from(u32::MAX))
+            .ok_or_else(|| invalid(limit))?,
+    };
+    let on_timeout = Some(word).filter(|word| !word.is_empty());
+    let on_timeout = on_timeout.map(|word| state("timeout", OsStr::new(word))).transpose()?;
     let end = critical
         .map(|range| range.end())
         .filter(|end| end.is_finite() && *end > seconds as f64 && *end < 1e9);
     let seconds = end.map_or(seconds, |end| end as u64 + 1);
-    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    Ok(((seconds > 0).then(|| Duration::from_secs(seconds)), on_timeout))
 }
 
 /// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version. Returns the oldest and the
@@ -193,16 +206,26 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// Parses size limits: `MIN` or `MIN:MAX`. As in monitoring-plugins, a later `MIN` does not remove
-/// the `MAX` of an earlier `MIN:MAX`.
+/// Parses size limits: `MIN`, or a range such as `MIN:MAX`, `MIN:`, `:MAX`, `~:MAX` or `@MIN:MAX`.
+/// As in monitoring-plugins, `MIN` alone is not the end of a range, and a later `MIN` does not
+/// remove the `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
         let number = |word: &str| word.trim().parse::<u64>().ok();
+        let end = |word: &str| if matches!(word, "" | "~") { Some(0) } else { number(word) };
         let read = || {
-            Some(match text.to_str()?.split_once(':') {
-                None => SizeLimits { min: number(text.to_str()?)?, max: size.max },
-                Some((min, max)) => SizeLimits { min: number(min)?, max: number(max)? },
+            let typed = text.to_str()?;
+            let (limits, alert_inside) =
+                typed.strip_prefix('@').map_or((typed, false), |l| (l, true));
+            Some(match limits.split_once(':') {
+                Some(("", "")) => return None,
+                None if !alert_inside => SizeLimits { min: number(limits)?, ..size },
+                None => SizeLimits { min: 0, max: number(limits)?, alert_inside },
+                Some((min, "")) if alert_inside => {
+                    SizeLimits { min: end(min)?, max: u64::MAX, alert_inside }
+                }
+                Some((min, max)) => SizeLimits { min: end(min)?, max: end(max)?, alert_inside },
             })
         };
         size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
@@ -224,7 +247,8 @@ pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
         b"warning" => OnRedirect::State(State::Warning),
         b"critical" => OnRedirect::State(State::Critical),
         b"unknown" => OnRedirect::State(State::Unknown),
-        b"follow" => OnRedirect::Follow,
+        // With `curl`, check_curl lets libcurl follow the redirects.
+        b"follow" | b"curl" => OnRedirect::Follow,
         b"sticky" => OnRedirect::Sticky,
         b"stickyport" => OnRedirect::StickyPort,
         _ => return Err(usage("Invalid onredirect option", text)),
@@ -297,11 +321,7 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
         // Like curl, use port 1080 by default for proxies.
         port: port.unwrap_or(1080),
         authorization: user.map(percent_decoded),
-        bypass: bypass
-            .split([',', ' '])
-            .filter(|name| !name.is_empty())
-            .map(|name| name.trim_start_matches('.').to_owned())
-            .collect(),
+        bypass: bypass.split([',', ' ']).filter(|name| !name.is_empty()).map(Bypass::new).collect(),
     })
 }
 
@@ -330,7 +350,11 @@ mod tests {
 
     #[test]
     fn minimum_alone_keeps_earlier_maximum() {
-        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), SizeLimits { min: 5, max: 20 });
-        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), SizeLimits { min: 10, max: 20 });
+        let limits = |typed: &[&str]| {
+            let size = size(&typed.iter().map(OsString::from).collect::<Vec<_>>()).unwrap();
+            (size.min, size.max)
+        };
+        assert_eq!(limits(&["10:20", "5"]), (5, 20));
+        assert_eq!(limits(&["5", "10:20"]), (10, 20));
     }
 }
