@@ -79,10 +79,18 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
         matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
     };
-    let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"]
-        .into_iter()
-        .filter_map(last)
-        .max();
+    let tls = [
+        "ssl",
+        "certificate",
+        "client_cert",
+        "private_key",
+        "verify_cert",
+        "ca_cert",
+        "pin_sha256",
+    ]
+    .into_iter()
+    .filter_map(last)
+    .max();
     let tls_after_hostname =
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");

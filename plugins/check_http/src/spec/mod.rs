@@ -3,6 +3,7 @@
 pub mod json_assertion;
 pub mod parse;
 pub mod proxy;
+pub mod secrets;
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -4,21 +4,19 @@
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::{Duration, Instant};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use plugin_kit::{Problem, Range, State};
 
 use super::json_assertion::JsonAssertion;
-use super::proxy::{Bypass, Proxy};
 use super::{CertificateDays, SizeLimits, StatusRule};
+use crate::http::digest::AuthScheme;
+use crate::http::idn;
 use crate::http::redirect::OnRedirect;
 use crate::http::request::HttpVersion;
-use crate::http::target::HttpTarget;
 use crate::net::tls::TlsVersion;
-
-/// Largest credentials file to read, in bytes.
-const MAX_CREDENTIALS: u64 = 1 << 20;
+use crate::net::tls::pin::PublicKeyPin;
 
 /// Reports an invalid value as `what - value`.
 pub fn usage(what: &str, value: &OsStr) -> Problem {
@@ -160,24 +158,6 @@ pub fn source(text: &OsStr) -> Result<IpAddr, Problem> {
         .ok_or_else(|| usage("Invalid source address", text))
 }
 
-/// Returns `user:password` as typed or from the first line of a file. Messages never contain it.
-pub fn credentials(
-    typed: Option<OsString>,
-    file: Option<OsString>,
-    deadline: Option<Instant>,
-) -> Result<Option<Vec<u8>>, Problem> {
-    let pair = match file {
-        None => typed.map(OsString::into_vec),
-        Some(file) => {
-            let content = safe_file::read(&file, MAX_CREDENTIALS, deadline)
-                .map_err(|why| unusable(&file, &why))?;
-            let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Some(line.trim_ascii_end().to_vec())
-        }
-    };
-    Ok(pair.filter(|pair| !pair.is_empty()))
-}
-
 /// Parses thresholds in days until a certificate expires: `30` or `30,7`.
 pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     let number = |word: &str| {
@@ -295,53 +275,31 @@ pub fn port(text: &OsStr) -> Result<u16, Problem> {
         .ok_or_else(|| usage("Invalid port number", text))
 }
 
+/// Returns an error if a host name or an address cannot be converted to the form that DNS uses.
+pub fn host_name(name: &str) -> Result<(), Problem> {
+    const ADVICE: &str = "Invalid host name, write it in composed form (NFC) or as xn--...";
+    idn::to_ascii(name).map(drop).ok_or_else(|| usage(ADVICE, OsStr::new(name)))
+}
+
+/// Parses a scheme for the user name and the password.
+pub fn auth_scheme(text: &OsStr) -> Result<AuthScheme, Problem> {
+    match text.to_string_lossy().to_ascii_lowercase().as_str() {
+        "basic" => Ok(AuthScheme::Basic),
+        "digest" => Ok(AuthScheme::Digest),
+        _ => Err(usage("Invalid auth-scheme, use basic or digest", text)),
+    }
+}
+
+/// Parses the hash of a public key.
+pub fn pin(typed: &OsStr) -> Result<PublicKeyPin, Problem> {
+    text("pin-sha256", typed)?
+        .parse()
+        .map_err(|why| usage(&format!("Invalid pin-sha256, {why}"), typed))
+}
+
 /// Parses a condition on a JSON body.
 pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
-}
-
-/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
-pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
-    let typed = text("proxy", url)?;
-    let authority = match typed.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some(_) => return Err(invalid()),
-        None => &typed,
-    };
-    let authority = authority.split('/').next().unwrap_or_default();
-    let (user, authority) =
-        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
-    let (host, port) = HttpTarget::split_host(authority)
-        .filter(|(host, _)| !host.is_empty())
-        .ok_or_else(invalid)?;
-    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Proxy {
-        address: HttpTarget::without_brackets(&host).to_owned(),
-        // Like curl, use port 1080 by default for proxies.
-        port: port.unwrap_or(1080),
-        authorization: user.map(percent_decoded),
-        bypass: bypass.split([',', ' ']).filter(|name| !name.is_empty()).map(Bypass::new).collect(),
-    })
-}
-
-/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
-            }
-            None => {
-                out.push(b'%');
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
