@@ -139,7 +139,7 @@ fn authenticates_to_apache_with_digest() {
 struct Apache {
     process: std::process::Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Apache {
@@ -173,13 +173,17 @@ impl Apache {
             .arg(&file)
             .spawn()
             .expect("apache2 must be installed");
+        let apache = Apache { process, port, folder };
         for _ in 0..200 {
             if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Apache { process, port, _folder: folder };
+                return apache;
             }
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
-        panic!("apache2 does not start: {:?}", fs::read_to_string(folder.path().join("log")));
+        panic!(
+            "apache2 does not start: {:?}",
+            fs::read_to_string(apache.folder.path().join("log"))
+        );
     }
 
     fn check(&self, options: &[&str]) -> Run {

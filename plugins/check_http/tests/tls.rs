@@ -282,6 +282,10 @@ fn suggests_what_the_server_needs() {
                         the server does not speak TLS on this port\n";
         assert_eq!((run.code, run.text.as_str()), (Some(2), expected), "{options:?}");
     }
+    let alert = Step::Send(b"\x15\x03\x01\x00\x02\x02\x46".to_vec());
+    let run = Server::doing(vec![vec![Step::Receive, alert]])
+        .run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
+    assert!(run.text.ends_with(" (try -S: the server speaks TLS)\n"), "{}", run.text);
     // Alert 112 is unrecognized_name.
     let alert = vec![Step::Send(b"\x15\x03\x03\x00\x02\x02\x70".to_vec()), Step::Receive];
     for (options, hint) in [(&["-S"][..], " (try --sni)"), (&["-S", "--sni"], "")] {

@@ -40,8 +40,13 @@ pub fn judge(
                 80 => String::new(),
                 port => format!(" on port {port}"),
             };
-            let line =
-                format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
+            // A TLS server answers plain HTTP with an alert (RFC 8446, section 5.1).
+            let is_alert = response.meta.head.status_line.starts_with(b"\x15\x03");
+            let hint =
+                if is_alert && !target.tls { " (try -S: the server speaks TLS)" } else { "" };
+            let line = format!(
+                "HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}{hint}"
+            );
             let body = spec.output.body.then(|| format!("\n{}", shown_body(response)));
             let outcome = done(State::Critical, line);
             return ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long));

@@ -8,6 +8,7 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use super::families;
 use super::operands::{Operands, UnexpectedWord};
 
 /// How an option takes a value.
@@ -58,16 +59,6 @@ pub enum BadArgument {
     #[error(transparent)]
     Unexpected(#[from] UnexpectedWord),
 }
-
-/// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its error messages
-/// list them. A prefix that is unique among these names stays valid even if one of our additional
-/// options starts with it.
-const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method IP-address url \
-                           port authorization \
-    proxy-authorization hostname header-string string expect regex ereg eregi linespan \
-    onredirect critical warning timeout certificate client-cert private-key \
-    continue-after-certificate useragent header no-body max-age content-type pagesize \
-    invert-regex use-ipv4 use-ipv6 extended-perfdata show-body max-redirs";
 
 /// Legacy spellings of options. Like monitoring-plugins, we replace every word that equals one of
 /// them, even if the word is the value of another option.
@@ -141,7 +132,9 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
-    let first = FIRST_NAMES.split(' ').filter(|first| first.starts_with(name));
+    // A prefix that is unique among the options of monitoring-plugins' check_http stays valid even
+    // if one of our additional options starts with it.
+    let first = families::CHECK_HTTP.options.split(' ').filter(|first| first.starts_with(name));
     let mut meant: Vec<_> =
         first.filter_map(|first| all().find(|(long, _)| *long == first)).collect();
     if meant.is_empty() {

@@ -27,7 +27,7 @@ const OUTPUT: &str = "Output";
 #[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
-    /// in brackets. A name with letters outside ASCII is sent in the form xn--....
+    /// in brackets. A name with letters outside ASCII is sent in its xn-- form.
     #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = CONNECTION)]
     pub hostname: Vec<OsString>,
 
@@ -175,7 +175,7 @@ pub struct Cli {
 
     /// Authenticate with the client certificate and chain in this file (PEM). PKCS#12 is not
     /// supported; convert it with openssl pkcs12. TLS 1.3 post-handshake authentication is not
-    /// supported either; use -S1.2 for servers that need it.
+    /// supported either, so the server must request the certificate in the first handshake.
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
     pub client_cert: Option<OsString>,
 

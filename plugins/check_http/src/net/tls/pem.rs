@@ -72,6 +72,7 @@ impl PemFile {
     }
 
     /// Returns the first line without its end.
+    #[cfg(feature = "openssl-tls")]
     pub fn first_line(&self) -> Result<&[u8], Fault> {
         let line = self.bytes()?.split(|byte| *byte == b'\n').next().unwrap_or_default();
         Ok(line.strip_suffix(b"\r").unwrap_or(line))
