@@ -2,6 +2,7 @@
 //! definitions in the programs.
 
 pub mod completions;
+mod families;
 mod markdown;
 pub mod pages;
 mod programs;

@@ -12,8 +12,8 @@ use handle_repair::verdict::Verdict;
 use ledger::{RepairOutcome, StepKind};
 use policy::ReasonCode;
 
-use crate::markdown;
-use crate::programs::programs;
+use crate::programs::{self, programs};
+use crate::{families, markdown};
 
 /// Files on the Nagios server that the programs use.
 const SERVER: [(&str, &str); 5] = [
@@ -135,6 +135,10 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
         command.get_after_long_help().or_else(|| command.get_after_help()).map(ToString::to_string);
     let has_commands = command.has_subcommands();
     let usage = command.render_usage().to_string();
+    let mut table = Roff::default();
+    if name == programs::CHECK_HTTP {
+        families::section(&mut table, &command);
+    }
     let man = Man::new(command).source(source()).manual("nagios-selfheal");
     let mut text = Vec::new();
     man.render_title(&mut text)?;
@@ -160,6 +164,7 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     if name == "repairctl" {
         sections(&mut rest, "JSON", repairctl::JSON_FORM);
     }
+    rest.extend([table]);
     end(&mut rest, &format!("{name}(1)"), &SERVER, names);
     rest.to_writer(&mut text)?;
     Ok(Page { file: format!("{name}.1"), text })

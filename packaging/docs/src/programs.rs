@@ -11,13 +11,15 @@ pub fn programs() -> Vec<clap::Command> {
     ]
 }
 
+/// Name under which check_http is installed.
+pub const CHECK_HTTP: &str = "selfheal_check_http";
+
 /// Renames check_http to the name of its link in the plugin directory. There, the name `check_http`
 /// belongs to the distribution's plugin.
 fn as_installed(command: clap::Command) -> clap::Command {
-    const NAME: &str = "selfheal_check_http";
     let usage = command
         .get_overridden_usage()
-        .map(|usage| usage.to_string().replace("check_http", NAME))
+        .map(|usage| usage.to_string().replace("check_http", CHECK_HTTP))
         .unwrap_or_default();
-    command.name(NAME).bin_name(NAME).override_usage(usage)
+    command.name(CHECK_HTTP).bin_name(CHECK_HTTP).override_usage(usage)
 }

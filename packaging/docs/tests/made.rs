@@ -65,6 +65,16 @@ fn renders_pages_that_document_every_option() {
         }
         pages += 1;
     }
+    let check_http = shown(&place.path().join("selfheal_check_http.1"));
+    for row in [
+        "-H, --hostname                       yes           yes           yes",
+        "-D, --verify-cert                    -             yes           -",
+        "-U, --show-url                       -             -             yes",
+        "    --uri                            -             -             yes",
+        "    --pin-sha256                     -             -             -",
+    ] {
+        assert!(check_http.lines().any(|line| line == row), "{row}\n{check_http}");
+    }
     let gate = shown(&place.path().join("repair_gate.8"));
     for line in repair_gate::HELP.lines().filter(|line| line.starts_with("  ")) {
         assert!(gate.contains(line.trim()), "{line}\n{gate}");

@@ -44,6 +44,11 @@ pub struct TlsFault {
     pub openssl_may_help: bool,
 }
 
+/// Message for a peer that does not speak TLS.
+pub const NOT_TLS: &str = "the server does not speak TLS on this port";
+/// Message for a server that does not know the name, or that received none.
+pub const UNRECOGNIZED_NAME: &str = "unrecognized name";
+
 /// Whether `why` means that this process or machine ran out of a resource.
 pub fn is_shortage(why: Errno) -> bool {
     matches!(why, Errno::MFILE | Errno::NFILE | Errno::NOMEM | Errno::NOBUFS)
@@ -53,6 +58,24 @@ impl Fault {
     /// Fault for a private key that does not belong to the client certificate.
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
+
+    /// Adds a suggestion to use --sni if the handshake failed as it does when a server needs the
+    /// host name.
+    pub fn suggest_sni(self) -> Fault {
+        // These are the words of rustls and OpenSSL for the alerts 112 and 40 (RFC 8446, section
+        // 6.2).
+        const NAME_NEEDED: [&str; 3] =
+            [UNRECOGNIZED_NAME, "HandshakeFailure", "alert handshake failure"];
+        match self {
+            Fault::Tls(TlsFault { mut why, openssl_may_help })
+                if NAME_NEEDED.iter().any(|words| why.contains(words)) =>
+            {
+                why.push_str(" (try --sni)");
+                Fault::Tls(TlsFault { why, openssl_may_help })
+            }
+            other => other,
+        }
+    }
 
     /// Retries with OpenSSL if that might help. `exec` replaces this process and returns only if
     /// that fails. It then returns the reason. If the handshake failed, this reason is added to the

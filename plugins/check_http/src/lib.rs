@@ -29,6 +29,7 @@ use net::tls;
 use run::connect::CheckContext;
 use run::exec;
 
+pub use cli::families::{FAMILIES, PluginFamily};
 pub use command_line::command;
 
 /// Runs the check with rustls. If rustls refuses the peer, executes check_http_openssl.

@@ -32,6 +32,26 @@ pub fn file_error(error: &safe_file::Error) -> String {
     }
 }
 
+/// Encodes `bytes` in base64 (RFC 4648, section 4).
+pub fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let letter =
+        |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - group.len()));
+        for position in 0..4 {
+            text.push(if position <= group.len() {
+                letter(bits >> (18 - 6 * position))
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -53,6 +73,20 @@ mod tests {
             ("xy", "z", None),
         ] {
             assert_eq!(find(hay.as_bytes(), needle.as_bytes()), expected, "{hay} {needle}");
+        }
+    }
+
+    #[test]
+    fn encodes_base64_as_in_rfc_4648() {
+        for (plain, coded) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foobar", "Zm9vYmFy"),
+            ("\u{ff}~", "w79+"),
+        ] {
+            assert_eq!(base64(plain.as_bytes()), coded);
         }
     }
 }

@@ -58,7 +58,7 @@ impl Lab {
 
     /// Returns command lines for all options that take a file. `FILE` stands for the file under
     /// test. All other files in them are valid.
-    fn options(&self) -> [String; 6] {
+    fn options(&self) -> [String; 8] {
         let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
         [
             format!("-J {certificate} -K {key} --ca-cert FILE"),
@@ -66,6 +66,8 @@ impl Lab {
             format!("-J {certificate} -K FILE"),
             "-S --authorization-file FILE".into(),
             "-S --proxy-authorization-file FILE".into(),
+            "-S --header-file FILE".into(),
+            format!("-J {certificate} -K {key} --passphrase-file FILE"),
             "-S --extra-opts=@FILE".into(),
         ]
     }

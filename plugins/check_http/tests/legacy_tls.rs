@@ -12,6 +12,8 @@ mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use pipe::{WritingEnd, pipe_from, substitution};
@@ -236,4 +238,52 @@ fn honours_trust_settings_of_certificates() {
         let run = server.run(PROGRAM, &["-H", "h.example", "--ca-cert", &file]);
         assert_eq!(run.code, Some(code), "{trust}: {}", run.text);
     }
+}
+
+#[test]
+fn decrypts_client_keys_with_passphrase_file() {
+    let server = TlsServer::new(&rsa(2048), &["-Verify", "1"]);
+    let ours = Certificate::new("monitor", 60);
+    let (key, folder) = (ours.encrypted_key("p w", &[]), tempfile::tempdir().unwrap());
+    let file = folder.path().join("passphrase");
+    let line = ["-J", &ours.certificate(), "-K", &key, "--passphrase-file", file.to_str().unwrap()];
+    let mode = |mode| std::fs::set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+    for (content, code, text) in [
+        ("p w\nmore", 0, "HTTP OK"),
+        ("p w\r\n", 0, "HTTP OK"),
+        ("wrong\n", 3, "encrypted.pem: the passphrase of the private key is wrong\n"),
+        ("", 3, "encrypted.pem: the passphrase of the private key is wrong\n"),
+        (&"x".repeat(5000), 3, "encrypted.pem: the passphrase of the private key is wrong\n"),
+    ] {
+        std::fs::write(&file, content).unwrap();
+        mode(0o600);
+        for program in [PROGRAM, OPENSSL_PROGRAM] {
+            let run = server.run(program, &line);
+            assert!(run.code == Some(code) && run.text.contains(text), "{content:.9}: {run:?}");
+        }
+    }
+    mode(0o604);
+    let run = server.run(PROGRAM, &line);
+    assert!(run.code == Some(3) && run.text.contains("other users can read this file"), "{run:?}");
+    let run = server.run(PROGRAM, &line[..4]);
+    assert!(run.code == Some(3) && run.text.ends_with("with --passphrase-file\n"), "{run:?}");
+}
+
+#[test]
+fn openssl_verifies_only_the_name_on_request() {
+    let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    for (name, code) in [("old.example", 0), ("x.example", 2), ("127.0.0.1", 2)] {
+        let run = server.run(PROGRAM, &["-S", "-H", name, "--verify-host"]);
+        assert_eq!(run.code, Some(code), "{name}: {}", run.text);
+        assert_eq!(code == 2, run.text.contains("is not trusted: "), "{}", run.text);
+    }
+}
+
+#[test]
+fn openssl_accepts_only_pinned_keys() {
+    let certificate = rsa(2048);
+    let server = TlsServer::new(&certificate, &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    let other = Certificate::new("other", 60).pin();
+    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &certificate.pin()]).code, Some(0));
+    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &other]).code, Some(2));
 }

@@ -267,3 +267,19 @@ fn checks_json_bodies() {
     let run = support::run(PROGRAM, &["-H", "h", "--json", "/status==up"]);
     assert!(run.code == Some(3) && run.text.contains("put a string in double quotes"), "{run:?}");
 }
+
+#[test]
+fn sends_internationalized_names_in_ascii_and_shows_them_as_typed() {
+    let options = ["-H", "BÜCHER.example", "-d", "nope"];
+    let (run, requests) = check(&[OK], &options);
+    assert!(requests[0].contains("\r\nHost: xn--bcher-kva.example:PORT\r\n"), "{requests:?}");
+    assert!(run.text.contains("not found on 'http://BÜCHER.example:PORT/'"), "{run:?}");
+    // The site redirects to its own name in ASCII, so it may have the credentials again.
+    let away = "HTTP/1.1 302 F\r\nLocation: http://xn--bcher-kva.example:PORT/x\r\n\r\n";
+    let options = ["-H", "bücher.example", "-f", "sticky", "-a", "u:p", "-U"];
+    let (run, requests) = check(&[away, OK], &options);
+    assert!(requests[1].contains("Authorization: Basic"), "{requests:?}");
+    assert!(run.text.contains(" - http://bücher.example:PORT/x - "), "{run:?}");
+    let (run, _) = check(&[OK], &["-H", "bu\u{308}cher.example"]);
+    assert!(run.code == Some(3) && run.text.contains("write it in composed form"), "{run:?}");
+}

@@ -222,3 +222,76 @@ fn judges_whole_chain_on_request() {
         whole.text
     );
 }
+
+#[test]
+fn verifies_only_the_name_on_request() {
+    let server = TlsServer::new(&Certificate::new("h.example", 60), &[]);
+    for (options, code) in [
+        (&["-S", "-H", "h.example", "--verify-host"][..], 0),
+        (&["-S", "-H", "x.example", "--verify-host"], 2),
+        (&["-S", "--verify-host"], 2),
+        (&["-S1.2", "-H", "h.example", "--verify-host", "--sni"], 0),
+    ] {
+        let run = server.run(PROGRAM, options);
+        assert_eq!(run.code, Some(code), "{options:?}: {}", run.text);
+        assert_eq!(code == 2, run.text.contains("is not trusted: "), "{}", run.text);
+    }
+    let plain = Server::answering(&["HTTP/1.1 200 OK\r\n\r\n"]);
+    let run = plain.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT", "--verify-host"]);
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
+fn accepts_only_pinned_keys() {
+    let certificate = Certificate::new("h.example", 60);
+    let server = TlsServer::new(&certificate, &[]);
+    let (own, other) = (certificate.pin(), Certificate::new("other", 60).pin());
+    for pins in [&[&own][..], &[&other, &own]] {
+        let options: Vec<&str> = pins.iter().flat_map(|pin| ["--pin-sha256", pin]).collect();
+        let run = server.run(PROGRAM, &options);
+        assert_eq!(run.code, Some(0), "{}", run.text);
+    }
+    let run = server.run(PROGRAM, &["-H", "h.example", "--pin-sha256", &other, "-a", "u:p"]);
+    let expected = format!(
+        "CRITICAL - Certificate of 'h.example' is not trusted: its public key does not match \
+         --pin-sha256; its pin is {own}\n"
+    );
+    assert_eq!((run.code, run.text), (Some(2), expected));
+    let run = server.run(PROGRAM, &["--pin-sha256", "abc"]);
+    assert!(run.code == Some(3) && run.text.contains("Invalid pin-sha256, write"), "{run:?}");
+}
+
+#[test]
+fn pins_do_not_apply_to_hosts_that_redirects_lead_to() {
+    let (first, second) = (Certificate::new("h.example", 60), Certificate::new("localhost", 60));
+    let target = TlsServer::new(&second, &[]);
+    let away = format!("HTTP/1.1 302 F\r\nLocation: https://localhost:{}/\r\n\r\n", target.port);
+    let server = TlsServer::saying(&first, &away);
+    let options = ["-H", "h.example", "-u", "/page", "-4", "-f", "follow"];
+    let run = server.run(PROGRAM, &[&options[..], &["--pin-sha256", &first.pin()]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
+fn suggests_what_the_server_needs() {
+    let refusal = Step::Send(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec());
+    let plain = Server::doing(vec![vec![refusal, Step::Wait(Duration::from_secs(1))]]);
+    for options in [&["-S"][..], &["-S1"]] {
+        let run = plain.run(PROGRAM, &[&["-I", "127.0.0.1", "-p", "PORT"], options].concat());
+        let expected = "CRITICAL - Cannot make SSL connection.\n\
+                        the server does not speak TLS on this port\n";
+        assert_eq!((run.code, run.text.as_str()), (Some(2), expected), "{options:?}");
+    }
+    let alert = Step::Send(b"\x15\x03\x01\x00\x02\x02\x46".to_vec());
+    let run = Server::doing(vec![vec![Step::Receive, alert]])
+        .run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
+    assert!(run.text.ends_with(" (try -S: the server speaks TLS)\n"), "{}", run.text);
+    // Alert 112 is unrecognized_name.
+    let alert = vec![Step::Send(b"\x15\x03\x03\x00\x02\x02\x70".to_vec()), Step::Receive];
+    for (options, hint) in [(&["-S"][..], " (try --sni)"), (&["-S", "--sni"], "")] {
+        let server = Server::doing(vec![alert.clone()]);
+        let line = ["-I", "127.0.0.1", "-p", "PORT", "-H", "h.example"];
+        let run = server.run(PROGRAM, &[&line, options].concat());
+        assert!(run.text.ends_with(&format!("\nunrecognized name{hint}\n")), "{}", run.text);
+    }
+}

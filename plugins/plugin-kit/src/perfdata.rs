@@ -9,6 +9,8 @@ use crate::range::Range;
 pub enum Number {
     /// A decimal number, printed with six decimals. Infinite numbers and NaN are printed as `U`.
     Decimal(f64),
+    /// A decimal number, printed with as many digits as it needs.
+    Exact(f64),
     /// A number of objects or bytes, which is never negative.
     Count(u64),
     /// An integer that can be negative.
@@ -23,8 +25,9 @@ impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             // In the plugin guidelines, `U` means that the value could not be determined.
-            Number::Decimal(n) if !n.is_finite() => f.write_str("U"),
+            Number::Decimal(n) | Number::Exact(n) if !n.is_finite() => f.write_str("U"),
             Number::Decimal(n) => write!(f, "{n:.6}"),
+            Number::Exact(n) => write!(f, "{n}"),
             Number::Count(n) => write!(f, "{n}"),
             Number::Integer(n) => write!(f, "{n}"),
             Number::AtLeast(n) => write!(f, "{n}:"),

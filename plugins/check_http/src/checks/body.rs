@@ -6,7 +6,7 @@ use super::{age, json};
 use crate::http::framing::BodyEnd;
 use crate::http::response::Response;
 use crate::http::target::HttpTarget;
-use crate::spec::CheckSpec;
+use crate::spec::{CheckSpec, SizeLimits};
 use crate::text;
 
 /// How many bytes of a missing string to show in the message.
@@ -38,12 +38,7 @@ pub fn findings(
             .into_iter()
             .map(|complaint| (State::Critical, complaint)),
     );
-    let size = want.size;
-    if size.max > 0 && response.meta.received > size.max {
-        found.push((State::Warning, format!("page size {} too large", response.meta.received)));
-    } else if response.meta.received < size.min {
-        found.push((State::Warning, format!("page size {} too small", response.meta.received)));
-    }
+    found.extend(size_problem(want.size, response.meta.received));
     if let Some(why) = &response.undecodable {
         found.push((State::Critical, why.to_string()));
     }
@@ -51,6 +46,18 @@ pub fn findings(
         found.push((State::Critical, format!("body is incomplete, {missing} bytes are missing")));
     }
     found
+}
+
+fn size_problem(limits: SizeLimits, received: u64) -> Option<(State, String)> {
+    let problem = match limits {
+        SizeLimits { min, max, alert_inside: true } => {
+            (min..=max).contains(&received).then_some("within the unwanted range")?
+        }
+        SizeLimits { max, .. } if max > 0 && received > max => "too large",
+        SizeLimits { min, .. } if received < min => "too small",
+        _ => return None,
+    };
+    Some((State::Warning, format!("page size {received} {problem}")))
 }
 
 /// Adds a problem for each expected string or pattern that the body lacks and, with --invert-regex,

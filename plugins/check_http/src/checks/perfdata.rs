@@ -7,6 +7,7 @@ use plugin_kit::{Number, Perfdata, Range};
 use super::json;
 use crate::http::response::Response;
 use crate::spec::{CertificateDays, CheckSpec};
+use crate::text;
 
 /// How long each phase of the last exchange took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,6 +41,22 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
+/// Adds the performance data in a body to `items`. An item whose label is already in use is left
+/// out, because it would replace our own value in graphs. Returns a note if something was left out.
+pub fn add_body(items: &mut Vec<Perfdata>, body: &[u8]) -> Option<String> {
+    let (found, mut ignored) = plugin_kit::parse_perfdata(&text::decode(body));
+    for item in found {
+        if items.iter().any(|known| known.label == item.label) {
+            ignored += 1;
+        } else {
+            items.push(item);
+        }
+    }
+    (ignored > 0).then(|| {
+        format!("-o ignored {ignored} words in the body that are not performance data or have a used label")
+    })
+}
+
 /// Returns the performance data for a check that got no response: the elapsed time and a size of 0.
 pub fn of_failure(spec: &CheckSpec, elapsed: Duration) -> [Perfdata; 2] {
     let times = PhaseTimes { total: elapsed, ..PhaseTimes::default() };
@@ -70,7 +87,7 @@ fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
 fn size(spec: &CheckSpec, response: &Response) -> Perfdata {
     let mut size = Perfdata::new("size", Number::Count(response.meta.received), "B");
     size.min = Some(Number::Count(0));
-    if spec.response.size.min > 0 {
+    if spec.response.size.min > 0 && !spec.response.size.alert_inside {
         size.warn = Some(Number::Count(spec.response.size.min));
         size.crit = Some(Number::Count(0));
     }

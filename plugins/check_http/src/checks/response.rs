@@ -40,8 +40,13 @@ pub fn judge(
                 80 => String::new(),
                 port => format!(" on port {port}"),
             };
-            let line =
-                format!("HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}");
+            // A TLS server answers plain HTTP with an alert (RFC 8446, section 5.1).
+            let is_alert = response.meta.head.status_line.starts_with(b"\x15\x03");
+            let hint =
+                if is_alert && !target.tls { " (try -S: the server speaks TLS)" } else { "" };
+            let line = format!(
+                "HTTP CRITICAL - Invalid HTTP response received from host{port}: {status}{hint}"
+            );
             let body = spec.output.body.then(|| format!("\n{}", shown_body(response)));
             let outcome = done(State::Critical, line);
             return ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long));
@@ -70,14 +75,21 @@ pub fn judge(
         .enumerate()
         .flat_map(|(at, (_, text))| [if at == 0 { " - " } else { ", " }, text.as_str()])
         .collect();
+    let url = Some(target.display_url()).filter(|_| spec.output.url);
+    let url = url.map(|url| format!(" - {url}")).unwrap_or_default();
     let line = format!(
-        "HTTP {state}: {message}{complaints} - {} bytes in {seconds:.3} second response time ",
+        "HTTP {state}: {message}{complaints}{url} - {} bytes in {seconds:.3} second response time ",
         response.meta.received
     );
-    let items = perfdata::of_response(spec, response, times);
+    let mut items = perfdata::of_response(spec, response, times);
+    let mut ignored = None;
+    if spec.output.body_perfdata && state == State::Ok {
+        ignored = perfdata::add_body(&mut items, &response.body);
+    }
     let outcome = items.into_iter().fold(done(state, line), Outcome::perfdata);
     let body = spec.output.body.then(|| shown_body(response));
-    ResponseVerdict::Done(body.into_iter().fold(outcome, Outcome::long))
+    let notes = ignored.filter(|_| spec.output.verbose).into_iter().chain(body);
+    ResponseVerdict::Done(notes.fold(outcome, Outcome::long))
 }
 
 /// Returns the body for -B. Nagios keeps only 8 KB of it.

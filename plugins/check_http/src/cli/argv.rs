@@ -8,6 +8,9 @@
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
+use super::families;
+use super::operands::{Operands, UnexpectedWord};
+
 /// How an option takes a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ValueSyntax {
@@ -52,17 +55,10 @@ pub enum BadArgument {
     /// The short option is the last word and lacks its value.
     #[error("option requires an argument -- '{0}'")]
     ShortNeedsValue(char),
+    /// A word is neither an option nor the value of one, and cannot be used otherwise.
+    #[error(transparent)]
+    Unexpected(#[from] UnexpectedWord),
 }
-
-/// The long names of monitoring-plugins' check_http 2.3.3, in the order in which its error messages
-/// list them. A prefix that is unique among these names stays valid even if one of our additional
-/// options starts with it.
-const FIRST_NAMES: &str = "help version verbose link nohtml ssl sni post method IP-address url \
-                           port authorization \
-    proxy-authorization hostname header-string string expect regex ereg eregi linespan \
-    onredirect critical warning timeout certificate client-cert private-key \
-    continue-after-certificate useragent header no-body max-age content-type pagesize \
-    invert-regex use-ipv4 use-ipv6 extended-perfdata show-body max-redirs";
 
 /// Legacy spellings of options. Like monitoring-plugins, we replace every word that equals one of
 /// them, even if the word is the value of another option.
@@ -71,21 +67,28 @@ const OLD_FORMS: [(&str, &str); 5] =
 
 /// Normalises the arguments after the program's name. Returns the options as `--long=value` words
 /// in their original order, then `--` and the operands.
+///
+/// # Errors
+/// Fails for the first word that is not part of a valid command line.
 pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
-    let mut operands = vec![OsString::from("--")];
+    let mut operands = Operands::default();
     let mut words = argv.iter().map(replace_legacy_form);
     while let Some(word) = words.next() {
         match word.as_bytes() {
-            b"--" => operands.extend(words.by_ref()),
+            b"--" => operands.add_all(words.by_ref(), options.len()),
             [b'-', b'-', long @ ..] => options.push(long_option(long, &mut words, known)?),
             [b'-', letters @ ..] if !letters.is_empty() => {
                 short_options(letters, &mut words, known, &mut options)?
             }
-            _ => operands.push(word),
+            _ => operands.add(word, &mut options),
         }
     }
-    options.append(&mut operands);
+    let short =
+        |name: &str| known.iter().find(|option| option.long.iter().any(|l| l == name))?.short;
+    let operands = operands.finish(&options, short)?;
+    options.push("--".into());
+    options.extend(operands);
     Ok(options)
 }
 
@@ -129,7 +132,9 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
-    let first = FIRST_NAMES.split(' ').filter(|first| first.starts_with(name));
+    // A prefix that is unique among the options of monitoring-plugins' check_http stays valid even
+    // if one of our additional options starts with it.
+    let first = families::CHECK_HTTP.options.split(' ').filter(|first| first.starts_with(name));
     let mut meant: Vec<_> =
         first.filter_map(|first| all().find(|(long, _)| *long == first)).collect();
     if meant.is_empty() {
@@ -235,11 +240,11 @@ mod tests {
             (&["-H", "h", "extra", "-v"][..], "--hostname=h --verbose -- extra"),
             (&["-vHh"], "--verbose --hostname=h --"),
             (&["-H", "-v"], "--hostname=-v --"),
-            (&["-S1.2", "1.2"], "--ssl=1.2 -- 1.2"),
+            (&["-S1.2", "x.y"], "--ssl=1.2 -- x.y"),
             (&["-S", "-S1"], "--ssl --ssl=1 --"),
             (&["--ssl=1.2", "--ssl"], "--ssl=1.2 --ssl --"),
-            (&["--", "-v"], "-- -v"),
-            (&["-", "-v"], "--verbose -- -"),
+            (&["--", "-vx"], "-- -vx"),
+            (&["ab", "-v"], "--verbose -- ab"),
             (&["-s", "--"], "--string=-- --"),
             (&["--re", "x", "--ereg", "y"], "--regex=x --regex=y --"),
             (&["-wt", "5", "-s", "-wt"], "--warning=5 --string=-w --"),

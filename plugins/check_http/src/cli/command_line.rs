@@ -79,10 +79,18 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
         let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
         matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
     };
-    let tls = ["ssl", "certificate", "client_cert", "private_key", "verify_cert", "ca_cert"]
-        .into_iter()
-        .filter_map(last)
-        .max();
+    let tls = [
+        "ssl",
+        "certificate",
+        "client_cert",
+        "private_key",
+        "verify_cert",
+        "ca_cert",
+        "pin_sha256",
+    ]
+    .into_iter()
+    .filter_map(last)
+    .max();
     let tls_after_hostname =
         positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
     let ipv6_last = last("ipv6") > last("ipv4");
@@ -100,10 +108,11 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
         parse::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| parse::timeout(None, None));
-    deadline::end_of(run_start, limit.ok().flatten())
+    deadline::end_of(run_start, limit.ok().and_then(|(limit, _)| limit))
 }
 
-fn known(command: &clap::Command) -> Vec<OptionSyntax> {
+/// Returns how each option is written.
+pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
     command
         .get_arguments()
         // Leave out --extra-opts, which has already been replaced with the options from its file. A

@@ -20,8 +20,8 @@ use crate::net::tls::TlsSpec;
 use crate::net::tls::ca_bundle::{self, CaBundleError};
 use crate::net::tls::pem::PemFile;
 use crate::pattern::posix::Pattern;
-use crate::spec::proxy::Proxy;
-use crate::spec::{CertificateSpec, CheckSpec, OutputSpec, ResponseSpec, parse};
+use crate::spec::proxy::{self, Proxy};
+use crate::spec::{CertificateSpec, CheckSpec, OutputSpec, ResponseSpec, parse, secrets};
 
 const USERAGENT: &str = concat!(
     "check_http/v",
@@ -35,13 +35,13 @@ const USERAGENT: &str = concat!(
 pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Problem> {
     let target = target(&options)?;
     let critical = given(&options.cli.critical, |text| parse::range("-c", text))?;
-    let timeout = parse::timeout(options.cli.timeout.as_deref(), critical)?;
+    let (timeout, on_timeout) = parse::timeout(options.cli.timeout.as_deref(), critical)?;
     let deadline = deadline::end_of(run_start, timeout);
     let tls = tls(&options.cli, deadline)?;
     let patterns = patterns(&options)?;
     let family = family(&options);
     let mut cli = options.cli;
-    let proxy = given(&cli.proxy, |url| parse::proxy(url, cli.noproxy.as_deref()))?;
+    let proxy = given(&cli.proxy, |url| proxy::parse(url, cli.noproxy.as_deref()))?;
     Ok(CheckSpec {
         family,
         redirect: given(&cli.onredirect, parse::on_redirect)?
@@ -52,12 +52,13 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
         critical,
         timeout,
         timeout_state: given(&cli.timeout_result, |text| parse::state("timeout-result", text))?
+            .or(on_timeout)
             .unwrap_or(State::Critical),
         source: given(&cli.source_address, parse::source)?,
         haproxy: cli.haproxy_protocol,
         all_addresses: cli.all_addresses,
         max_redirects: given(&cli.max_redirs, parse::max_redirects)?.unwrap_or(15),
-        output: output(&cli),
+        output: output(&cli)?,
         response: response(&mut cli, patterns)?,
         request: request(&mut cli, target.tunnel, proxy.as_ref(), deadline)?,
         proxy,
@@ -97,14 +98,19 @@ fn certificate(cli: &Cli) -> Result<Option<CertificateSpec>, Problem> {
     }))
 }
 
-fn output(cli: &Cli) -> OutputSpec {
-    OutputSpec {
+fn output(cli: &Cli) -> Result<OutputSpec, Problem> {
+    if let Some(format) = cli.output_format.as_ref().filter(|format| *format != "multi-line") {
+        return Err(parse::usage("Invalid output-format, only multi-line is supported", format));
+    }
+    Ok(OutputSpec {
         extended: cli.extended_perfdata,
         body: cli.show_body,
+        body_perfdata: cli.output_body_as_perfdata,
+        url: cli.show_url,
         link: cli.link,
         verbose: cli.verbose > 0,
         always_perfdata: cli.always_perfdata,
-    }
+    })
 }
 
 fn response(cli: &mut Cli, patterns: Vec<Pattern>) -> Result<ResponseSpec, Problem> {
@@ -143,13 +149,17 @@ fn request(
             None => parse::outer_method(&method),
         });
     let user = (cli.authorization.take(), cli.authorization_file.take());
+    let secret_headers =
+        given(&cli.header_file, |file| secrets::header_lines(file, deadline))?.unwrap_or_default();
     let proxy_user = (cli.proxy_authorization.take(), cli.proxy_authorization_file.take());
     Ok(RequestSpec {
         method,
         useragent: bytes(&mut cli.useragent).unwrap_or_else(|| USERAGENT.into()),
         headers: mem::take(&mut cli.header).into_iter().map(OsString::into_vec).collect(),
-        authorization: parse::credentials(user.0, user.1, deadline)?,
-        proxy_authorization: parse::credentials(proxy_user.0, proxy_user.1, deadline)?
+        secret_headers,
+        auth_scheme: given(&cli.auth_scheme, parse::auth_scheme)?.unwrap_or_default(),
+        authorization: secrets::credentials(user.0, user.1, deadline)?,
+        proxy_authorization: secrets::credentials(proxy_user.0, proxy_user.1, deadline)?
             .or_else(|| proxy?.authorization.clone()),
         post: mem::take(&mut cli.post).into_iter().next().map(OsString::into_vec),
         content_type: bytes(&mut cli.content_type),
@@ -166,7 +176,10 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     let address = address.map(|name| parse::text("address", name)).transpose()?;
     let port = given(&cli.port, parse::port)?;
     let files = [&cli.certificate, &cli.client_cert, &cli.private_key, &cli.ca_cert];
-    let is_tls = cli.ssl.is_some() || cli.verify_cert || files.into_iter().any(Option::is_some);
+    let is_tls = cli.ssl.is_some()
+        || cli.verify_cert
+        || !cli.pin_sha256.is_empty()
+        || files.into_iter().any(Option::is_some);
     let HostOption { name: mut host, port: host_port, tls_after_port } = last_host(options)?;
     if host.is_none() {
         host = operands.next().map(|name| parse::text("host name", name)).transpose()?;
@@ -177,6 +190,9 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
         return Err(Problem::Usage("You must specify a server address or host name".into()));
     };
     let address = HttpTarget::without_brackets(address).to_owned();
+    for name in host.iter().chain([&address]).filter(|name| !name.starts_with('/')) {
+        parse::host_name(name)?;
+    }
     // With -S and -H, -j CONNECT requests a tunnel from a proxy.
     let tunnel = is_tls
         && host.is_some()
@@ -215,6 +231,9 @@ fn last_host(options: &ParsedOptions) -> Result<HostOption, Problem> {
             (host.port, host.tls_after_port) = (port, *tls_after);
         }
     }
+    if options.cli.hostname.last().is_some_and(|name| name.is_empty()) {
+        return Err(Problem::Usage("-H is empty (an unset macro?)".into()));
+    }
     Ok(host)
 }
 
@@ -240,9 +259,15 @@ fn tls(cli: &Cli, deadline: Option<Instant>) -> Result<TlsSpec, Problem> {
     Ok(TlsSpec {
         oldest,
         newest,
-        sni: cli.sni || ca_bundle.is_some(),
+        sni: cli.sni || cli.verify_host || ca_bundle.is_some() || !cli.pin_sha256.is_empty(),
         client: certificate.zip(key),
+        passphrase: given(&cli.passphrase_file, |file| {
+            let input = secrets::open(file, deadline)?;
+            Ok(PemFile::new(Path::new(file), input))
+        })?,
         ca_bundle,
+        verify_host: cli.verify_host,
+        pins: cli.pin_sha256.iter().map(|pin| parse::pin(pin)).collect::<Result<_, _>>()?,
     })
 }
 

@@ -4,6 +4,8 @@ mod argv;
 pub mod command_line;
 pub mod convert;
 mod extra_opts;
+pub mod families;
+mod operands;
 mod options;
 #[cfg(test)]
 mod tests;

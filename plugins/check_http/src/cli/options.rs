@@ -27,7 +27,7 @@ const OUTPUT: &str = "Output";
 #[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
-    /// in brackets.
+    /// in brackets. A name with letters outside ASCII is sent in its xn-- form.
     #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = CONNECTION)]
     pub hostname: Vec<OsString>,
 
@@ -56,12 +56,15 @@ pub struct Cli {
     #[arg(long, value_name = "ADDRESS", help_heading = CONNECTION)]
     pub source_address: Option<OsString>,
 
-    /// Send requests through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT
+    /// Send requests through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT. SOCKS
+    /// proxies are not supported.
     #[arg(short = 'x', long, value_name = "URL", help_heading = CONNECTION)]
     pub proxy: Option<OsString>,
 
-    /// With -x: connect to these hosts and domains without the proxy; * means all.
-    #[arg(long, value_name = "NAME,...", help_heading = CONNECTION)]
+    /// With -x: connect to these hosts without the proxy. Each is a name or domain (*.example.org
+    /// or .example.org), an address or a network (10.0.0.0/8). Both the host name and the address
+    /// given with -I are compared. * means all.
+    #[arg(long, value_name = "HOST,...", help_heading = CONNECTION)]
     pub noproxy: Option<OsString>,
 
     /// Before the request, send the PROXY line (version 1) that servers behind HAProxy expect.
@@ -96,7 +99,8 @@ pub struct Cli {
     #[arg(short = 'A', long, value_name = "TEXT", help_heading = REQUEST)]
     pub useragent: Option<OsString>,
 
-    /// Send this user name and password with Basic authentication.
+    /// Send this user name and password with Basic authentication. If the server refuses this and
+    /// demands Digest authentication, use Digest (see --auth-scheme).
     #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
     pub authorization: Option<OsString>,
 
@@ -113,6 +117,17 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub proxy_authorization_file: Option<OsString>,
 
+    /// Send the user name and the password only with this scheme, basic or digest (RFC 7616, with
+    /// MD5 or SHA-256). With digest, the password itself is never sent.
+    #[arg(long, value_name = "SCHEME", help_heading = REQUEST)]
+    pub auth_scheme: Option<OsString>,
+
+    /// Send the header lines in this file, for example 'Authorization: Bearer TOKEN'. They do not
+    /// appear in the process list or in the output, and are not sent to other hosts. Other users
+    /// must not be able to read the file.
+    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
+    pub header_file: Option<OsString>,
+
     /// Accept compressed bodies (gzip, deflate) and check their decompressed content.
     #[arg(long, help_heading = REQUEST)]
     pub enable_automatic_decompression: bool,
@@ -122,7 +137,8 @@ pub struct Cli {
     #[arg(long, value_name = "FILE", help_heading = REQUEST)]
     pub cookie_jar: Option<OsString>,
 
-    /// Use this HTTP version: 1.0 or 1.1 [default: 1.1 with -H, else 1.0].
+    /// Use this HTTP version: 1.0 or 1.1 [default: 1.1 with -H, else 1.0]. HTTP/2 and HTTP/3 are
+    /// not supported.
     #[arg(long, value_name = "VERSION", help_heading = REQUEST)]
     pub http_version: Option<OsString>,
 
@@ -131,7 +147,7 @@ pub struct Cli {
     pub no_body: bool,
 
     /// Use TLS. To allow only one version, give VERSION (1, 1.1, 1.2 or 1.3). To allow newer
-    /// versions as well, add a +. Write VERSION without a space before it: -S1.2 or --ssl=1.2+.
+    /// versions as well, add a +. Examples: -S1.2, -S 1.2 or --ssl=1.2+.
     #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub ssl: Option<OsString>,
@@ -157,13 +173,20 @@ pub struct Cli {
     #[arg(long, help_heading = TLS)]
     pub certificate_perfdata: bool,
 
-    /// Authenticate with the client certificate and chain in this file (PEM).
+    /// Authenticate with the client certificate and chain in this file (PEM). PKCS#12 is not
+    /// supported; convert it with openssl pkcs12. TLS 1.3 post-handshake authentication is not
+    /// supported either, so the server must request the certificate in the first handshake.
     #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
     pub client_cert: Option<OsString>,
 
     /// Read the private key of the client certificate from this file (PEM).
     #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
     pub private_key: Option<OsString>,
+
+    /// Read the passphrase of the private key from the first line of this file, which other users
+    /// must not be able to read. Needs check_http_openssl.
+    #[arg(long, value_name = "FILE", help_heading = TLS)]
+    pub passphrase_file: Option<OsString>,
 
     /// Verify the chain and the name of the server's certificate (implies -S and --sni).
     #[arg(short = 'D', long, help_heading = TLS)]
@@ -172,6 +195,16 @@ pub struct Cli {
     /// Verify the server's certificate with the CA certificates in this file (PEM; implies -D).
     #[arg(long, value_name = "FILE", help_heading = TLS)]
     pub ca_cert: Option<OsString>,
+
+    /// With TLS: verify the name of the server's certificate, but not its chain (implies --sni).
+    #[arg(long, help_heading = TLS)]
+    pub verify_host: bool,
+
+    /// Expect the server to have the public key with this hash (SHA-256 of SubjectPublicKeyInfo in
+    /// Base64, as in RFC 7469). Repeat for more keys, of which one must match. Other hosts to which
+    /// redirects lead can have any key (implies -S and --sni).
+    #[arg(long, value_name = "HASH", help_heading = TLS)]
+    pub pin_sha256: Vec<OsString>,
 
     /// Expect one of these strings in the status line; the status code is then ignored [default:
     /// HTTP/1.].
@@ -234,13 +267,13 @@ pub struct Cli {
     pub max_age: Option<OsString>,
 
     /// Return WARNING if the response, including headers, is smaller than MIN or larger than MAX
-    /// bytes.
+    /// bytes. ~:MAX has no minimum, and @MIN:MAX returns WARNING between MIN and MAX.
     #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
     pub pagesize: Vec<OsString>,
 
     /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it. HOW is one of
-    /// these states, follow, sticky (follow, but keep the address) or stickyport (follow, but keep
-    /// the address and the port) [default: ok].
+    /// these states, follow, curl (the same as follow), sticky (follow, but keep the address) or
+    /// stickyport (follow, but keep the address and the port) [default: ok].
     #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
     pub onredirect: Option<OsString>,
 
@@ -256,11 +289,12 @@ pub struct Cli {
     #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
     pub critical: Option<OsString>,
 
-    /// Stop after this many seconds and return CRITICAL; 0 means no limit [default: 10].
-    #[arg(short, long, value_name = "SECONDS", help_heading = LIMITS)]
+    /// Stop after this many seconds and return STATE; 0 means no limit. STATE is ok, warning,
+    /// critical, unknown or an exit code [default: 10:critical].
+    #[arg(short, long, value_name = "SECONDS[:STATE]", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
-    /// Return this state after a timeout [default: critical].
+    /// Return this state after a timeout, whatever STATE in -t is.
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
@@ -280,6 +314,19 @@ pub struct Cli {
     /// Print the body below the result.
     #[arg(short = 'B', long, help_heading = OUTPUT)]
     pub show_body: bool,
+
+    /// If the result is OK, add the performance data in the body to the performance data. Other
+    /// text in the body is ignored.
+    #[arg(short = 'o', long, help_heading = OUTPUT)]
+    pub output_body_as_perfdata: bool,
+
+    /// Add the URL to the message.
+    #[arg(short = 'U', long, help_heading = OUTPUT)]
+    pub show_url: bool,
+
+    /// Accept the format multi-line, which is the only supported one.
+    #[arg(long, value_name = "FORMAT", help_heading = OUTPUT)]
+    pub output_format: Option<OsString>,
 
     /// Print the result as an HTML link to the page.
     #[arg(short = 'L', long, help_heading = OUTPUT)]

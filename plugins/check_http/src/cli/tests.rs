@@ -1,11 +1,11 @@
 //! Tests that convert command lines to check specs.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::time::Instant;
 
 use plugin_kit::State;
 
-use super::{command_line, convert};
+use super::{argv, command_line, convert};
 use crate::net::tls::TlsVersion;
 use crate::spec::{CheckSpec, StatusRule};
 
@@ -37,6 +37,7 @@ fn derives_ports_from_the_order_of_options() {
 #[test]
 fn reports_errors_like_monitoring_plugins() {
     for (words, complaint) in [
+        ("-H ", "-H is empty (an unset macro?)"),
         ("-H h -p abc", "Invalid port number - abc"),
         ("-H h -p 99999", "Invalid port number - 99999"),
         ("-H h -t 5.5", "Timeout interval must be a positive integer - 5.5"),
@@ -57,6 +58,9 @@ fn limits_tls_to_the_given_version() {
     use TlsVersion::{V1_0, V1_2, V1_3};
     for (words, expected) in [
         ("-H h -S", (None, None)),
+        ("-H h -S2+", (None, None)),
+        ("-H h -S3+", (None, None)),
+        ("-H h -S 1.2", (Some(V1_2), Some(V1_2))),
         ("-H h -S1", (Some(V1_0), Some(V1_0))),
         ("-H h -S1.2+", (Some(V1_2), None)),
         ("-H h -S1.3", (Some(V1_3), Some(V1_3))),
@@ -64,7 +68,7 @@ fn limits_tls_to_the_given_version() {
         let tls = spec(words).unwrap().tls;
         assert_eq!((tls.oldest, tls.newest), expected, "{words}");
     }
-    for words in ["-H h -S1.4", "-H h -S2", "-H h -S3+", "-H h -S+", "-H h -Sx"] {
+    for words in ["-H h -S1.4", "-H h -S2", "-H h -S3", "-H h -S+", "-H h -Sx"] {
         assert!(spec(words).is_err(), "{words}");
     }
 }
@@ -72,6 +76,8 @@ fn limits_tls_to_the_given_version() {
 #[test]
 fn extends_timeout_to_critical_range() {
     let seconds = |words: &str| spec(words).unwrap().timeout.map(|limit| limit.as_secs());
+    assert_eq!(seconds("-H h -t :unknown"), Some(10));
+    assert_eq!(seconds("-H h -t 5:1 -c 20"), Some(21));
     assert_eq!(seconds("-H h"), Some(10));
     assert_eq!(seconds("-H h -c 20"), Some(21));
     assert_eq!(seconds("-H h -c @5:30"), Some(31));
@@ -94,6 +100,9 @@ fn parses_status_codes_and_states() {
         "--status 657xx=ok",
         "--status 200",
         "--timeout-result x",
+        "-t 5:x",
+        "-t x:ok",
+        "--output-format mp-test-json",
         "--state-regex ok",
         "--http-version 2",
     ] {
@@ -121,14 +130,14 @@ fn parses_proxy_and_noproxy() {
         ("inside.example", true),
         ("notinside.example", false),
     ] {
-        assert_eq!(read.bypasses(name), bypasses, "{name}");
+        assert_eq!(read.bypasses(&[name]), bypasses, "{name}");
     }
     assert_eq!(
         proxy("-x [::1]:8080").map(|read| (read.address, read.port)),
         Ok(("::1".into(), 8080))
     );
     assert_eq!(proxy("-x proxy").map(|read| read.port), Ok(1080));
-    assert!(proxy("-x proxy --noproxy *").unwrap().bypasses("anything"));
+    assert!(proxy("-x proxy --noproxy *").unwrap().bypasses(&["anything"]));
     for words in ["-x socks5://x:1", "-x http://x:99999", "-x http://"] {
         assert!(proxy(words).is_err(), "{words}");
     }
@@ -141,4 +150,97 @@ fn reads_credentials_from_a_file() {
     let read = spec(&format!("-H h --authorization-file {}", file.path().display())).unwrap();
     assert_eq!(read.request.authorization.as_deref(), Some(&b"user:secret"[..]));
     assert!(spec("-H h --authorization-file /no/such/file").is_err());
+}
+
+/// Normalises a command line. Within it, `''` is an empty word.
+fn normalised(words: &str) -> Result<String, String> {
+    let argv: Vec<OsString> = words.split(' ').map(|word| word.replace("''", "").into()).collect();
+    argv::normalise(&argv, &command_line::known(&command_line::command()))
+        .map(|read| read.join(OsStr::new(" ")).to_string_lossy().into_owned())
+        .map_err(|why| why.to_string())
+}
+
+#[test]
+fn accepts_stray_words_of_existing_configurations() {
+    for (words, expected) in [
+        ("-S 1.2", "--ssl=1.2 --"),
+        ("-S 1.2+ -H h", "--ssl=1.2+ --hostname=h --"),
+        ("--ssl 2+", "--ssl=2+ --"),
+        ("-S true", "--ssl --"),
+        ("-N true -E yes -l on -B 1", "--no-body --extended-perfdata --linespan --show-body --"),
+        ("--continue-after-certificate 1 -H h", "--continue-after-certificate --hostname=h --"),
+        ("--continue-after-certificate false -C 30", "--certificate=30 --"),
+        ("-I 1.2.3.4 -H h ''", "--IP-address=1.2.3.4 --hostname=h --"),
+        ("-H h '' ''", "--hostname=h --"),
+        ("-H h name.example", "--hostname=h -- name.example"),
+        ("-H h ::1", "--hostname=h -- ::1"),
+        ("-H h [::1]", "--hostname=h -- [::1]"),
+        ("-H h /run/socket", "--hostname=h -- /run/socket"),
+        ("-e 200 web1", "--expect=200 -- web1"),
+        ("10.0.0.1 web1", "-- 10.0.0.1 web1"),
+        ("-N -- true", "--no-body -- true"),
+        ("-V any words 1 2 3", "--version -- any words 1 2 3"),
+    ] {
+        assert_eq!(normalised(words).as_deref(), Ok(expected), "{words}");
+    }
+}
+
+#[test]
+fn rejects_stray_words_that_are_probably_mistakes() {
+    for (words, rest) in [
+        ("-H h -C 30 14", " '14': did you mean -C 30,14?"),
+        ("-I ::1 -H h -C 30 14", " '14': did you mean -C 30,14?"),
+        ("-H h -w 5 10", " '10': did you mean -w 5:10?"),
+        ("-H h -c 10 5", " '5': did you mean -c 5:10?"),
+        ("-H h -e 200 OK", " 'OK': did you mean -e '200 OK'?"),
+        ("-H h -e 404 Not Found", " 'Not': did you mean -e '404 Not Found'?"),
+        ("-H h -s Sign 2", " '2': did you mean -s 'Sign 2'?"),
+        ("-H h 10.0.0", " '10.0.0'; see --help"),
+        ("-H h -N x", " 'x'; see --help"),
+        ("-H h '' -N", " ''; see --help"),
+        ("-H h -a user: 1", " after -a: quote a value that contains blanks"),
+        ("-I ::1 -H h extra", " 'extra'; see --help"),
+        ("-S 1.4", " '1.4'; see --help"),
+        ("a.example b.example c.example", " 'c.example'; see --help"),
+        ("-H h localhost:80", " 'localhost:80'; see --help"),
+    ] {
+        let expected = format!("unexpected word{rest}");
+        assert_eq!(normalised(words).err().as_deref(), Some(&*expected), "{words}");
+    }
+}
+
+#[test]
+fn timeout_option_sets_the_state() {
+    for (words, state) in [
+        ("-t 5", State::Critical),
+        ("-t 5:", State::Critical),
+        ("-t 5:ok", State::Ok),
+        ("-t :1", State::Warning),
+        ("-t 5:ok --timeout-result unknown", State::Unknown),
+    ] {
+        assert_eq!(spec(&format!("-H h {words}")).unwrap().timeout_state, state, "{words}");
+    }
+}
+
+#[test]
+fn parses_page_sizes_and_ranges_of_them() {
+    for (typed, expected) in [
+        ("5000", Some((5000, 0, false))),
+        ("1:99999", Some((1, 99999, false))),
+        ("10:0", Some((10, 0, false))),
+        ("10:", Some((10, 0, false))),
+        (":20", Some((0, 20, false))),
+        ("~:20", Some((0, 20, false))),
+        ("@10:20", Some((10, 20, true))),
+        ("@20", Some((0, 20, true))),
+        ("@10:", Some((10, u64::MAX, true))),
+        (":", None),
+        ("-5", None),
+        ("1:2:3", None),
+        ("@", None),
+    ] {
+        let size = spec(&format!("-H h -m {typed}")).ok().map(|spec| spec.response.size);
+        let size = size.map(|size| (size.min, size.max, size.alert_inside));
+        assert_eq!(size, expected, "{typed}");
+    }
 }

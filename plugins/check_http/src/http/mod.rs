@@ -4,7 +4,9 @@
 pub mod connection;
 pub mod cookies;
 pub mod decompression;
+pub mod digest;
 pub mod framing;
+pub mod idn;
 pub mod redirect;
 pub mod request;
 pub mod response;

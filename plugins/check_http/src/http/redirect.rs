@@ -3,6 +3,7 @@
 
 use plugin_kit::State;
 
+use super::idn;
 use super::response::ResponseHead;
 use super::target::HttpTarget;
 use crate::text;
@@ -125,6 +126,9 @@ fn resolve(
         let scheme = if tls { "https" } else { "http" };
         problem(format!("{scheme}://{authority}{}", text::decode(&url)))
     })?;
+    // Keep the name as typed if the location contains it as `xn--…`.
+    let is_typed = !target.name().is_ascii() && idn::is_same_host(&host, target.name());
+    let host = if is_typed { target.name().to_owned() } else { host };
     let address = address_of(&host);
     let port = if how == OnRedirect::StickyPort && !target.tunnel { target.port } else { port };
     let connect_port = if target.tunnel { target.port } else { port };

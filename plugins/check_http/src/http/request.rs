@@ -2,7 +2,10 @@
 //! check_http, because server filters and log analysers rely on them.
 
 use super::decompression;
+use super::digest::AuthScheme;
+use super::idn;
 use super::target::HttpTarget;
+use crate::text;
 
 /// What to send in each request, as specified on the command line.
 #[derive(Debug, Clone, Default)]
@@ -13,8 +16,12 @@ pub struct RequestSpec {
     pub useragent: Vec<u8>,
     /// Additional header lines (-k).
     pub headers: Vec<Vec<u8>>,
+    /// Secret header lines (--header-file). Each has the form `Name: value`.
+    pub secret_headers: Vec<Vec<u8>>,
     /// `user:password` for the site (-a).
     pub authorization: Option<Vec<u8>>,
+    /// How to send `authorization`.
+    pub auth_scheme: AuthScheme,
     /// `user:password` for a proxy (-b).
     pub proxy_authorization: Option<Vec<u8>>,
     /// Body of the request (-P).
@@ -51,6 +58,17 @@ pub struct HttpRequest {
     pub decompress: Option<usize>,
 }
 
+/// Which credentials for the site a request contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SiteCredentials<'a> {
+    /// None, not even -k header lines that contain credentials.
+    Withheld,
+    /// All, but the user name and the password only if they can be sent without a challenge.
+    First,
+    /// All, with this value of the Authorization header as the answer to a challenge.
+    Answer(&'a [u8]),
+}
+
 /// How a request reaches its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestRoute {
@@ -68,6 +86,7 @@ impl RequestSpec {
     pub fn without_secrets(&self) -> RequestSpec {
         let hidden = |secret: &Option<Vec<u8>>| secret.as_ref().map(|_| b"hidden".to_vec());
         RequestSpec {
+            secret_headers: self.secret_headers.iter().map(|line| without_value(line)).collect(),
             authorization: hidden(&self.authorization),
             proxy_authorization: hidden(&self.proxy_authorization),
             ..self.clone()
@@ -84,17 +103,17 @@ impl RequestSpec {
     }
 }
 
-/// Builds the request for `target`. Unless `with_credentials` is set, leaves out credentials for
-/// the site, including -k header lines that contain credentials. `cookies` is the value of the
-/// Cookie header, which is left out if the value is empty.
+/// Builds the request for `target`. `cookies` is the value of the Cookie header, which is left out
+/// if the value is empty.
 pub fn build(
     request: &RequestSpec,
     target: &HttpTarget,
     route: RequestRoute,
-    with_credentials: bool,
+    credentials: SiteCredentials<'_>,
     cookies: &str,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
+    let with_credentials = credentials != SiteCredentials::Withheld;
     let with_host = target.with_host();
     let target = if route == RequestRoute::Proxy { &with_host } else { target };
     let version = match request.version {
@@ -131,11 +150,18 @@ pub fn build(
             line(&mut out, &[header]);
         }
     }
+    for header in request.secret_headers.iter().filter(|_| with_credentials) {
+        line(&mut out, &[header]);
+    }
     if !cookies.is_empty() {
         line(&mut out, &[b"Cookie: ", cookies.as_bytes()]);
     }
-    if with_credentials {
-        basic(&mut out, "Authorization", request.authorization.as_deref());
+    match credentials {
+        SiteCredentials::First if request.auth_scheme != AuthScheme::Digest => {
+            basic(&mut out, "Authorization", request.authorization.as_deref());
+        }
+        SiteCredentials::Answer(answer) => line(&mut out, &[b"Authorization: ", answer]),
+        _ => {}
     }
     // Inside a tunnel, the site itself reads the request. The site must not get the proxy
     // credentials.
@@ -157,7 +183,7 @@ pub fn build(
 /// for the site.
 pub fn build_connect(request: &RequestSpec, target: &HttpTarget) -> Vec<u8> {
     let mut out = Vec::with_capacity(256);
-    let authority = format!("{}:{}", target.name(), target.virtual_port);
+    let authority = format!("{}:{}", idn::sendable(target.name()), target.virtual_port);
     line(&mut out, &[b"CONNECT ", authority.as_bytes(), b" HTTP/1.1"]);
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     basic(&mut out, "Proxy-Authorization", request.proxy_authorization.as_deref());
@@ -176,8 +202,14 @@ pub fn build_connect(request: &RequestSpec, target: &HttpTarget) -> Vec<u8> {
 
 fn basic(out: &mut Vec<u8>, name: &str, pair: Option<&[u8]>) {
     if let Some(pair) = pair {
-        line(out, &[name.as_bytes(), b": Basic ", base64(pair).as_bytes()]);
+        line(out, &[name.as_bytes(), b": Basic ", text::base64(pair).as_bytes()]);
     }
+}
+
+/// Returns a header line with a hidden value.
+fn without_value(line: &[u8]) -> Vec<u8> {
+    let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+    [name, b": hidden"].concat()
 }
 
 fn line(out: &mut Vec<u8>, parts: &[&[u8]]) {
@@ -195,30 +227,9 @@ fn is_credential(header: &[u8]) -> bool {
         .any(|secret| name.eq_ignore_ascii_case(secret.as_bytes()))
 }
 
-/// Encodes `bytes` in base64 (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let letter =
-        |bits: u32| LETTERS.get(bits as usize & 63).map_or('=', |letter| char::from(*letter));
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = group.iter().fold(0, |bits, byte| bits << 8 | u32::from(*byte))
-            << (8 * (3 - group.len()));
-        for position in 0..4 {
-            text.push(if position <= group.len() {
-                letter(bits >> (18 - 6 * position))
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text;
 
     fn target() -> HttpTarget {
         let (host, url) = (Some("h".into()), b"/x y".into());
@@ -235,7 +246,7 @@ mod tests {
     }
 
     fn built(request: &RequestSpec, target: &HttpTarget, route: RequestRoute) -> String {
-        text::decode(&build(request, target, route, true, ""))
+        text::decode(&build(request, target, route, SiteCredentials::First, ""))
     }
 
     #[test]
@@ -267,8 +278,10 @@ mod tests {
 
     #[test]
     fn sends_no_credentials_to_other_hosts() {
-        let request = request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]);
-        let sent = build(&request, &target(), RequestRoute::Direct, false, "");
+        let mut request = request(&["cookie: s", "AUTHORIZATION : x", "X: 1"]);
+        request.secret_headers = vec![b"X-Token: t".into()];
+        let withheld = SiteCredentials::Withheld;
+        let sent = build(&request, &target(), RequestRoute::Direct, withheld, "");
         assert_eq!(
             text::decode(&sent),
             "GET /x y HTTP/1.1\r\nUser-Agent: ua\r\nConnection: close\r\nHost: h:81\r\nX: 1\r\n\r\n"
@@ -276,9 +289,35 @@ mod tests {
     }
 
     #[test]
+    fn sends_no_password_before_a_digest_challenge() {
+        let mut request = request(&[]);
+        request.auth_scheme = AuthScheme::Digest;
+        request.secret_headers = vec![b"X-Token: t".into()];
+        let sent = built(&request, &target(), RequestRoute::Direct);
+        assert!(sent.ends_with("\r\nX-Token: t\r\n\r\n"), "{sent}");
+        let answer = SiteCredentials::Answer(b"Digest x");
+        let sent = build(&request, &target(), RequestRoute::Direct, answer, "");
+        assert!(text::decode(&sent).ends_with("\r\nAuthorization: Digest x\r\n\r\n"));
+        let shown = built(&request.without_secrets(), &target(), RequestRoute::Direct);
+        assert!(shown.contains("\r\nX-Token: hidden\r\n"), "{shown}");
+    }
+
+    #[test]
+    fn sends_internationalized_names_in_ascii() {
+        let target = HttpTarget { host: Some("bücher.example".into()), tunnel: true, ..target() };
+        let sent = built(&request(&[]), &target, RequestRoute::Proxy);
+        assert!(sent.contains("http://xn--bcher-kva.example:81/x y HTTP/1.1\r\n"), "{sent}");
+        assert!(sent.contains("\r\nHost: xn--bcher-kva.example:81\r\n"), "{sent}");
+        let sent = text::decode(&build_connect(&request(&[]), &target));
+        assert!(sent.starts_with("CONNECT xn--bcher-kva.example:81 HTTP/1.1\r\n"), "{sent}");
+        assert!(target.display_url().starts_with("http://bücher.example:"));
+    }
+
+    #[test]
     fn sends_all_cookies_in_one_line() {
         let request = request(&["X: 1"]);
-        let sent = build(&request, &target(), RequestRoute::Direct, false, "a=b; c=d");
+        let withheld = SiteCredentials::Withheld;
+        let sent = build(&request, &target(), RequestRoute::Direct, withheld, "a=b; c=d");
         let text = text::decode(&sent);
         assert!(text.ends_with("\r\nX: 1\r\nCookie: a=b; c=d\r\n\r\n"), "{text}");
     }
@@ -287,7 +326,8 @@ mod tests {
     fn sends_whole_url_to_proxy() {
         let request =
             RequestSpec { proxy_authorization: Some(b"p:q".into()), ..RequestSpec::default() };
-        let text = text::decode(&build(&request, &target(), RequestRoute::Proxy, false, ""));
+        let withheld = SiteCredentials::Withheld;
+        let text = text::decode(&build(&request, &target(), RequestRoute::Proxy, withheld, ""));
         assert!(text.starts_with("GET http://h:81/x y HTTP/1.1\r\n"), "{text}");
         assert!(text.contains("\r\nHost: h:81\r\nProxy-Authorization: Basic cDpx\r\n"), "{text}");
     }
@@ -304,19 +344,5 @@ mod tests {
         let inside = built(&request, &target, RequestRoute::Tunnel);
         assert!(inside.contains("Authorization: Basic dTpw"), "{inside}");
         assert!(!inside.contains("Proxy-"), "{inside}");
-    }
-
-    #[test]
-    fn encodes_base64_as_in_rfc_4648() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foobar", "Zm9vYmFy"),
-            ("\u{ff}~", "w79+"),
-        ] {
-            assert_eq!(base64(plain.as_bytes()), coded);
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::idn;
 use crate::text;
 
 /// The target of a request. Each redirect leads to another target.
@@ -10,7 +11,8 @@ use crate::text;
 pub struct HttpTarget {
     /// Whether to use TLS.
     pub tls: bool,
-    /// Host name for the Host header and SNI. If there is none, the request uses HTTP/1.0.
+    /// Host name for the Host header and SNI, as typed. [`idn::sendable`] returns the form to send.
+    /// If there is none, the request uses HTTP/1.0.
     pub host: Option<String>,
     /// Name or address to connect to. A value that starts with `/` is the path of a Unix socket.
     pub address: String,
@@ -56,8 +58,9 @@ impl HttpTarget {
     /// Returns the value of the Host header, or `None` without a host name. The value contains the
     /// port unless it is the scheme's default.
     pub fn host_header(&self) -> Option<String> {
-        let host = Self::without_brackets(self.host.as_deref()?);
-        let host = bracketed(Self::split_zone(host).0);
+        let host = Self::split_zone(Self::without_brackets(self.host.as_deref()?)).0;
+        let host = idn::sendable(host);
+        let host = bracketed(&host);
         let (port, default) = (self.virtual_port, if self.tls { 443 } else { 80 });
         Some(if port == default { host.into_owned() } else { format!("{host}:{port}") })
     }

@@ -8,6 +8,7 @@ use plugin_kit::{Outcome, State};
 
 use super::check::{CheckRun, FinishedRun, MAX_PARALLEL, OpensslFallback};
 use super::connect::CheckContext;
+use crate::http::idn;
 use crate::net::resolve;
 
 /// An address, the time its check took and the result.
@@ -22,7 +23,9 @@ pub(super) fn run(context: CheckContext<'_>, fallback: &OpensslFallback<'_>) -> 
     }
     let (name, port) = context.peer(&spec.target);
     let mut addresses: Vec<IpAddr> = Vec::new();
-    for address in resolve::addresses(name, port, spec.family, context.deadline).ok()? {
+    for address in
+        resolve::addresses(&idn::sendable(name), port, spec.family, context.deadline).ok()?
+    {
         if !addresses.contains(&address.ip()) {
             addresses.push(address.ip());
         }

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use plugin_kit::{Outcome, State};
+use rustix::rand::{GetRandomFlags, getrandom};
 
 use super::connect::{CheckContext, OpenConnection};
 use crate::checks::certificate::PeerCertificate;
@@ -13,8 +14,9 @@ use crate::checks::response::{ResponseVerdict, judge};
 use crate::fault::Fault;
 use crate::http::connection::exchange::exchange;
 use crate::http::cookies::jar::CookieJar;
-use crate::http::redirect::{self, BadRedirect, OnRedirect};
-use crate::http::request::{self, HttpRequest, RequestSpec};
+use crate::http::digest;
+use crate::http::redirect::{self, BadRedirect};
+use crate::http::request::{self, HttpRequest, RequestSpec, SiteCredentials};
 use crate::http::response::{MAX_DECOMPRESSED, Response, ResponseHead};
 use crate::http::target::HttpTarget;
 use crate::pattern::body_search::BodySearch;
@@ -106,7 +108,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Sends one request and judges its response.
+    /// Requests a page, if necessary a second time with an answer to a challenge, and judges the
+    /// response.
     fn visit(&mut self, target: &HttpTarget) -> Result<Visit, Fault> {
         let spec = self.context.spec;
         let connection = self.context.connect(target)?;
@@ -121,15 +124,42 @@ impl<'a> CheckRun<'a> {
                 return Ok(Visit::Done(self.certificates_only(certificate)));
             }
         }
+        let trusted = self.is_trusted(target);
+        let first = if trusted { SiteCredentials::First } else { SiteCredentials::Withheld };
+        let (mut page, mut new_cookie) = self.fetch(connection, target, first)?;
+        if let Some(answer) = self.answer(target, &page.0).filter(|_| trusted) {
+            let connection = self.context.connect(target)?;
+            let (next, set) = self.fetch(connection, target, SiteCredentials::Answer(&answer))?;
+            (page, new_cookie) = (next, new_cookie || set);
+        }
+        let (response, times) = page;
+        Ok(match judge(spec, target, &response, times, self.worst_certificate()) {
+            ResponseVerdict::Done(outcome) => Visit::Done(outcome),
+            ResponseVerdict::Follow => Visit::Redirected(response.meta.head, new_cookie),
+        })
+    }
+
+    /// Sends one request. Returns the response with its times, and whether it set a new cookie.
+    fn fetch(
+        &mut self,
+        connection: OpenConnection,
+        target: &HttpTarget,
+        credentials: SiteCredentials<'_>,
+    ) -> Result<((Response, PhaseTimes), bool), Fault> {
+        let spec = self.context.spec;
         let OpenConnection { stream, times, .. } = connection;
         let jar = self.cookie_jar.as_ref();
         let cookies = jar.map(|jar| jar.header(target, now())).unwrap_or_default();
         if spec.output.verbose {
             let hidden = if cookies.is_empty() { "" } else { "hidden" };
-            let shown = self.request(&spec.request.without_secrets(), target, hidden);
+            let shown = match credentials {
+                SiteCredentials::Answer(_) => SiteCredentials::Answer(b"Digest hidden"),
+                other => other,
+            };
+            let shown = self.request(&spec.request.without_secrets(), target, shown, hidden);
             self.log(|| text::decode(&shown));
         }
-        let request = self.http_request(target, &cookies);
+        let request = self.http_request(target, credentials, &cookies);
         let search = BodySearch::new(&spec.response.strings, &spec.response.patterns);
         let response = exchange(stream, &request, search)?;
         self.log_response(&response);
@@ -138,10 +168,20 @@ impl<'a> CheckRun<'a> {
             .as_mut()
             .is_some_and(|jar| jar.store(&response.meta.head.values("Set-Cookie"), target, now()));
         let times = PhaseTimes { total: self.context.deadline.elapsed(), ..times };
-        Ok(match judge(spec, target, &response, times, self.worst_certificate()) {
-            ResponseVerdict::Done(outcome) => Visit::Done(outcome),
-            ResponseVerdict::Follow => Visit::Redirected(response.meta.head, new_cookie),
-        })
+        Ok(((response, times), new_cookie))
+    }
+
+    /// Returns the answer to a Digest challenge, if the response contains one that can be answered.
+    fn answer(&self, target: &HttpTarget, response: &Response) -> Option<Vec<u8>> {
+        let request = &self.context.spec.request;
+        let credentials = request.authorization.as_ref()?;
+        let head = Some(&response.meta.head).filter(|head| head.code() == Some(401))?;
+        let challenge = digest::challenge(&head.values("WWW-Authenticate"), request.auth_scheme)?;
+        let mut random = [0; 16];
+        // Ignore an error. The client's nonce only makes attacks by a server more expensive.
+        let _ = getrandom(&mut random, GetRandomFlags::empty());
+        let cnonce = text::base64(&random);
+        Some(challenge.answer(credentials, request.method(), &target.url, &cnonce))
     }
 
     fn judge_certificate(&mut self, chain: &[Vec<u8>], spec: CertificateSpec) {
@@ -159,21 +199,31 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    fn request(&self, request: &RequestSpec, target: &HttpTarget, cookies: &str) -> Vec<u8> {
-        let route = self.context.route(target);
-        request::build(request, target, route, self.is_trusted(target), cookies)
+    fn request(
+        &self,
+        request: &RequestSpec,
+        target: &HttpTarget,
+        credentials: SiteCredentials<'_>,
+        cookies: &str,
+    ) -> Vec<u8> {
+        request::build(request, target, self.context.route(target), credentials, cookies)
     }
 
-    fn http_request(&self, target: &HttpTarget, cookies: &str) -> HttpRequest {
+    fn http_request(
+        &self,
+        target: &HttpTarget,
+        credentials: SiteCredentials<'_>,
+        cookies: &str,
+    ) -> HttpRequest {
         let spec = self.context.spec;
         let (want, output) = (&spec.response, &spec.output);
         // Divide the memory limit of a single check among the parallel checks.
         let limit = MAX_DECOMPRESSED / self.context.pinned.map_or(1, |_| MAX_PARALLEL);
         let json = !want.json.is_empty() || !want.json_perfdata.is_empty();
-        let keep_body = json || output.body || output.verbose;
+        let keep_body = json || output.body || output.body_perfdata || output.verbose;
         let searched = keep_body || !want.strings.is_empty() || !want.patterns.is_empty();
         HttpRequest {
-            bytes: self.request(&spec.request, target, cookies),
+            bytes: self.request(&spec.request, target, credentials, cookies),
             method: spec.request.method().to_vec(),
             head_only: spec.request.no_body,
             keep_body,
@@ -185,12 +235,7 @@ impl<'a> CheckRun<'a> {
     /// user gave them. If the first request uses TLS, the credentials are never sent over plain
     /// HTTP.
     fn is_trusted(&self, target: &HttpTarget) -> bool {
-        let spec = self.context.spec;
-        let origin = &spec.target;
-        let pinned = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
-        let same = target.name().eq_ignore_ascii_case(origin.name())
-            || (pinned && target.address == origin.address);
-        same && (target.tls || !origin.tls)
+        self.context.is_origin(target) && (target.tls || !self.context.spec.target.tls)
     }
 
     fn worst_certificate(&self) -> State {

@@ -7,10 +7,12 @@ use crate::checks::perfdata::PhaseTimes;
 use crate::deadline::Deadline;
 use crate::fault::Fault;
 use crate::http::connection::stream::ByteStream;
+use crate::http::idn;
+use crate::http::redirect::OnRedirect;
 use crate::http::request::RequestRoute;
 use crate::http::target::HttpTarget;
 use crate::net::socket::Socket;
-use crate::net::tls::Handshake;
+use crate::net::tls::{Handshake, pin};
 use crate::net::{resolve, tunnel};
 use crate::spec::CheckSpec;
 use crate::spec::proxy::Proxy;
@@ -60,14 +62,28 @@ impl<'a> CheckContext<'a> {
             let stream = Box::new(socket);
             return Ok(OpenConnection { stream, chain: Vec::new(), times, agreed: None });
         }
-        let host = target.host.as_deref().filter(|_| spec.tls.sni);
-        let verified = Some(target.address.as_str()).filter(|_| spec.tls.ca_bundle.is_some());
-        let name = host.or(verified).map(HttpTarget::without_brackets);
-        let name = name.map(|name| HttpTarget::split_zone(name).0);
-        let tls = (self.handshake)(socket, &spec.tls, name)?;
+        let named = spec.tls.sni && target.host.is_some();
+        let name = if named { target.name() } else { &target.address };
+        let name = HttpTarget::split_zone(HttpTarget::without_brackets(name)).0;
+        let name = idn::sendable(name);
+        let name = Some(&*name).filter(|_| named || spec.tls.verifies_name());
+        let tls = (self.handshake)(socket, &spec.tls, name)
+            .map_err(|fault| if spec.tls.sni { fault } else { fault.suggest_sni() })?;
+        if self.is_origin(target) {
+            pin::check(&spec.tls.pins, &tls.chain)?;
+        }
         times.tls = Some(self.deadline.elapsed().saturating_sub(connected));
         let agreed = Some(tls.agreed);
         Ok(OpenConnection { stream: tls.stream, chain: tls.chain, times, agreed })
+    }
+
+    /// Whether `target` is the server that the user named, and not another one to which a redirect
+    /// led.
+    pub(super) fn is_origin(&self, target: &HttpTarget) -> bool {
+        let spec = self.spec;
+        let pinned = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
+        idn::is_same_host(target.name(), spec.target.name())
+            || (pinned && target.address == spec.target.address)
     }
 
     fn socket(&self, target: &HttpTarget) -> Result<Socket, Fault> {
@@ -79,7 +95,7 @@ impl<'a> CheckContext<'a> {
             Some((pinned, address)) if pinned.eq_ignore_ascii_case(name) => {
                 vec![SocketAddr::new(address, port)]
             }
-            _ => resolve::addresses(name, port, self.spec.family, self.deadline)?,
+            _ => resolve::addresses(&idn::sendable(name), port, self.spec.family, self.deadline)?,
         };
         let socket = Socket::connect_any(&addresses, self.spec.source, self.deadline);
         socket.map_err(|fault| match (fault, self.proxy(target)) {
@@ -113,6 +129,9 @@ impl<'a> CheckContext<'a> {
     /// Returns the proxy for `target`, if requests to it use one.
     fn proxy(&self, target: &HttpTarget) -> Option<&'a Proxy> {
         let proxy = self.spec.proxy.as_ref();
-        proxy.filter(|proxy| !target.tunnel && !proxy.bypasses(target.name()))
+        proxy.filter(|proxy| {
+            let name = idn::sendable(target.name());
+            !target.tunnel && !proxy.bypasses(&[&name, &target.address])
+        })
     }
 }

@@ -3,6 +3,7 @@
 pub mod json_assertion;
 pub mod parse;
 pub mod proxy;
+pub mod secrets;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -111,6 +112,8 @@ pub struct SizeLimits {
     pub min: u64,
     /// Largest size that is OK.
     pub max: u64,
+    /// Whether to alert if the size is within the limits, not outside them. `max` is then not 0.
+    pub alert_inside: bool,
 }
 
 /// Checks of the server's certificate (-C).
@@ -143,6 +146,10 @@ pub struct OutputSpec {
     pub extended: bool,
     /// Whether to print the body (-B).
     pub body: bool,
+    /// Whether to add the performance data in the body to our own (-o).
+    pub body_perfdata: bool,
+    /// Whether to add the URL to the message (-U).
+    pub url: bool,
     /// Whether to print the result as an HTML link (-L).
     pub link: bool,
     /// Whether to print the request and the response (-v).

@@ -4,21 +4,19 @@
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::net::IpAddr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::time::{Duration, Instant};
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 
 use plugin_kit::{Problem, Range, State};
 
 use super::json_assertion::JsonAssertion;
-use super::proxy::Proxy;
 use super::{CertificateDays, SizeLimits, StatusRule};
+use crate::http::digest::AuthScheme;
+use crate::http::idn;
 use crate::http::redirect::OnRedirect;
 use crate::http::request::HttpVersion;
-use crate::http::target::HttpTarget;
 use crate::net::tls::TlsVersion;
-
-/// Largest credentials file to read, in bytes.
-const MAX_CREDENTIALS: u64 = 1 << 20;
+use crate::net::tls::pin::PublicKeyPin;
 
 /// Reports an invalid value as `what - value`.
 pub fn usage(what: &str, value: &OsStr) -> Problem {
@@ -54,29 +52,44 @@ fn integer(text: &OsStr) -> Option<u64> {
     }
 }
 
-/// Parses the time limit. The default is 10 seconds, and 0 means no limit. If the end of the
-/// critical range is greater than the time limit, the end of the range becomes the limit. Otherwise
-/// every run would time out before it could exceed the range.
-pub fn timeout(text: Option<&OsStr>, critical: Option<Range>) -> Result<Option<Duration>, Problem> {
-    let seconds = match text {
-        None => 10,
-        Some(text) => integer(text)
-            .filter(|seconds| *seconds <= u64::from(u32::MAX))
-            .ok_or_else(|| usage("Timeout interval must be a positive integer", text))?,
+/// Parses a time limit, `N`, `N:STATE` or `:STATE`. Returns the limit and the state to return when
+/// it expires, if one is given. The default limit is 10 seconds, and 0 means no limit.
+///
+/// If the end of the critical range is greater than the time limit, the end of the range becomes
+/// the limit. Otherwise every run would time out before it could exceed the range.
+pub fn timeout(
+    text: Option<&OsStr>,
+    critical: Option<Range>,
+) -> Result<(Option<Duration>, Option<State>), Problem> {
+    let invalid = |text| usage("Timeout interval must be a positive integer", text);
+    let typed = text.map(|text| text.to_str().ok_or_else(|| invalid(text))).transpose()?;
+    let (limit, word) = match typed.and_then(|typed| typed.split_once(':')) {
+        Some((limit, word)) => (Some(limit).filter(|limit| !limit.is_empty()), word),
+        None => (typed, ""),
     };
+    let seconds = match limit.map(OsStr::new) {
+        None => 10,
+        Some(limit) => integer(limit)
+            .filter(|seconds| *seconds <= u64::from(u32::MAX))
+            .ok_or_else(|| invalid(limit))?,
+    };
+    let on_timeout = Some(word).filter(|word| !word.is_empty());
+    let on_timeout = on_timeout.map(|word| state("timeout", OsStr::new(word))).transpose()?;
     let end = critical
         .map(|range| range.end())
         .filter(|end| end.is_finite() && *end > seconds as f64 && *end < 1e9);
     let seconds = end.map_or(seconds, |end| end as u64 + 1);
-    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
+    Ok(((seconds > 0).then(|| Duration::from_secs(seconds)), on_timeout))
 }
 
-/// Parses `1.2`, `1.2+` or an empty value, which allows every version. Returns the oldest and the
+/// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version. Returns the oldest and the
 /// newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
         "" if word.is_empty() => return Ok((None, None)),
+        // Every supported version is newer than SSL 2 and 3.
+        "2" | "3" if word.ends_with('+') => return Ok((None, None)),
         "1" | "1.0" => TlsVersion::V1_0,
         "1.1" => TlsVersion::V1_1,
         "1.2" => TlsVersion::V1_2,
@@ -145,24 +158,6 @@ pub fn source(text: &OsStr) -> Result<IpAddr, Problem> {
         .ok_or_else(|| usage("Invalid source address", text))
 }
 
-/// Returns `user:password` as typed or from the first line of a file. Messages never contain it.
-pub fn credentials(
-    typed: Option<OsString>,
-    file: Option<OsString>,
-    deadline: Option<Instant>,
-) -> Result<Option<Vec<u8>>, Problem> {
-    let pair = match file {
-        None => typed.map(OsString::into_vec),
-        Some(file) => {
-            let content = safe_file::read(&file, MAX_CREDENTIALS, deadline)
-                .map_err(|why| unusable(&file, &why))?;
-            let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Some(line.trim_ascii_end().to_vec())
-        }
-    };
-    Ok(pair.filter(|pair| !pair.is_empty()))
-}
-
 /// Parses thresholds in days until a certificate expires: `30` or `30,7`.
 pub fn days(text: &OsStr) -> Result<CertificateDays, Problem> {
     let number = |word: &str| {
@@ -191,16 +186,26 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
     read().ok_or_else(|| usage("unparsable max-age", text))
 }
 
-/// Parses size limits: `MIN` or `MIN:MAX`. As in monitoring-plugins, a later `MIN` does not remove
-/// the `MAX` of an earlier `MIN:MAX`.
+/// Parses size limits: `MIN`, or a range such as `MIN:MAX`, `MIN:`, `:MAX`, `~:MAX` or `@MIN:MAX`.
+/// As in monitoring-plugins, `MIN` alone is not the end of a range, and a later `MIN` does not
+/// remove the `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
         let number = |word: &str| word.trim().parse::<u64>().ok();
+        let end = |word: &str| if matches!(word, "" | "~") { Some(0) } else { number(word) };
         let read = || {
-            Some(match text.to_str()?.split_once(':') {
-                None => SizeLimits { min: number(text.to_str()?)?, max: size.max },
-                Some((min, max)) => SizeLimits { min: number(min)?, max: number(max)? },
+            let typed = text.to_str()?;
+            let (limits, alert_inside) =
+                typed.strip_prefix('@').map_or((typed, false), |l| (l, true));
+            Some(match limits.split_once(':') {
+                Some(("", "")) => return None,
+                None if !alert_inside => SizeLimits { min: number(limits)?, ..size },
+                None => SizeLimits { min: 0, max: number(limits)?, alert_inside },
+                Some((min, "")) if alert_inside => {
+                    SizeLimits { min: end(min)?, max: u64::MAX, alert_inside }
+                }
+                Some((min, max)) => SizeLimits { min: end(min)?, max: end(max)?, alert_inside },
             })
         };
         size = read().ok_or_else(|| usage("Bad format: try \"-m min:max\"", text))?;
@@ -222,7 +227,8 @@ pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
         b"warning" => OnRedirect::State(State::Warning),
         b"critical" => OnRedirect::State(State::Critical),
         b"unknown" => OnRedirect::State(State::Unknown),
-        b"follow" => OnRedirect::Follow,
+        // With `curl`, check_curl lets libcurl follow the redirects.
+        b"follow" | b"curl" => OnRedirect::Follow,
         b"sticky" => OnRedirect::Sticky,
         b"stickyport" => OnRedirect::StickyPort,
         _ => return Err(usage("Invalid onredirect option", text)),
@@ -269,57 +275,31 @@ pub fn port(text: &OsStr) -> Result<u16, Problem> {
         .ok_or_else(|| usage("Invalid port number", text))
 }
 
+/// Returns an error if a host name or an address cannot be converted to the form that DNS uses.
+pub fn host_name(name: &str) -> Result<(), Problem> {
+    const ADVICE: &str = "Invalid host name, write it in composed form (NFC) or as xn--...";
+    idn::to_ascii(name).map(drop).ok_or_else(|| usage(ADVICE, OsStr::new(name)))
+}
+
+/// Parses a scheme for the user name and the password.
+pub fn auth_scheme(text: &OsStr) -> Result<AuthScheme, Problem> {
+    match text.to_string_lossy().to_ascii_lowercase().as_str() {
+        "basic" => Ok(AuthScheme::Basic),
+        "digest" => Ok(AuthScheme::Digest),
+        _ => Err(usage("Invalid auth-scheme, use basic or digest", text)),
+    }
+}
+
+/// Parses the hash of a public key.
+pub fn pin(typed: &OsStr) -> Result<PublicKeyPin, Problem> {
+    text("pin-sha256", typed)?
+        .parse()
+        .map_err(|why| usage(&format!("Invalid pin-sha256, {why}"), typed))
+}
+
 /// Parses a condition on a JSON body.
 pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
-}
-
-/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
-pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
-    let typed = text("proxy", url)?;
-    let authority = match typed.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some(_) => return Err(invalid()),
-        None => &typed,
-    };
-    let authority = authority.split('/').next().unwrap_or_default();
-    let (user, authority) =
-        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
-    let (host, port) = HttpTarget::split_host(authority)
-        .filter(|(host, _)| !host.is_empty())
-        .ok_or_else(invalid)?;
-    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Proxy {
-        address: HttpTarget::without_brackets(&host).to_owned(),
-        // Like curl, use port 1080 by default for proxies.
-        port: port.unwrap_or(1080),
-        authorization: user.map(percent_decoded),
-        bypass: bypass
-            .split([',', ' '])
-            .filter(|name| !name.is_empty())
-            .map(|name| name.trim_start_matches('.').to_owned())
-            .collect(),
-    })
-}
-
-/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
-            }
-            None => {
-                out.push(b'%');
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -328,7 +308,11 @@ mod tests {
 
     #[test]
     fn minimum_alone_keeps_earlier_maximum() {
-        assert_eq!(size(&["10:20".into(), "5".into()]).unwrap(), SizeLimits { min: 5, max: 20 });
-        assert_eq!(size(&["5".into(), "10:20".into()]).unwrap(), SizeLimits { min: 10, max: 20 });
+        let limits = |typed: &[&str]| {
+            let size = size(&typed.iter().map(OsString::from).collect::<Vec<_>>()).unwrap();
+            (size.min, size.max)
+        };
+        assert_eq!(limits(&["10:20", "5"]), (5, 20));
+        assert_eq!(limits(&["5", "10:20"]), (10, 20));
     }
 }

@@ -1,5 +1,13 @@
 //! The HTTP proxy given with -x, and the hosts that bypass it.
 
+use std::ffi::OsStr;
+use std::net::IpAddr;
+
+use plugin_kit::Problem;
+
+use super::parse::{text, usage};
+use crate::http::target::HttpTarget;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Host name or address of the proxy.
@@ -8,20 +16,152 @@ pub struct Proxy {
     pub port: u16,
     /// `user:password`, if the proxy URL contains them.
     pub authorization: Option<Vec<u8>>,
-    /// Hosts and domains that bypass the proxy. `*` means all hosts.
-    pub bypass: Vec<String>,
+    /// Hosts that bypass the proxy.
+    pub bypass: Vec<Bypass>,
+}
+
+/// Hosts that bypass a proxy (--noproxy).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bypass {
+    /// All hosts (`*`).
+    All,
+    /// The host or domain with this name, and everything below it.
+    Name(String),
+    /// The addresses that have the same first bits as this address. The number is at most 32 for
+    /// IPv4 and 128 for IPv6.
+    Network(IpAddr, u32),
+}
+
+impl Bypass {
+    /// Parses `*`, `name`, `.domain`, `*.domain`, `address` or `network/bits`.
+    pub fn new(text: &str) -> Bypass {
+        let address = |text: &str| text.trim_matches(['[', ']']).parse::<IpAddr>().ok();
+        let width = |address: IpAddr| if address.is_ipv4() { 32 } else { 128 };
+        let network = match text.split_once('/') {
+            Some((start, bits)) => address(start).zip(bits.parse().ok()),
+            None => address(text).map(|address| (address, width(address))),
+        };
+        match network.filter(|(address, bits)| *bits <= width(*address)) {
+            Some((address, bits)) => Bypass::Network(address, bits),
+            None if text == "*" => Bypass::All,
+            None => Bypass::Name(text.trim_start_matches('*').trim_start_matches('.').to_owned()),
+        }
+    }
+
+    fn matches(&self, host: &str) -> bool {
+        match self {
+            Bypass::All => true,
+            Bypass::Name(name) => {
+                let domain =
+                    host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
+                domain.is_some_and(|(before, end)| {
+                    end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.'))
+                })
+            }
+            Bypass::Network(network, bits) => {
+                let host = host.trim_matches(['[', ']']).parse::<IpAddr>();
+                host.is_ok_and(|host| is_in_network(host, *network, *bits))
+            }
+        }
+    }
 }
 
 impl Proxy {
-    /// Whether requests to `host` bypass the proxy.
-    pub fn bypasses(&self, host: &str) -> bool {
-        self.bypass.iter().any(|name| {
-            let domain =
-                host.len().checked_sub(name.len()).and_then(|at| host.split_at_checked(at));
-            name == "*"
-                || domain.is_some_and(|(before, end)| {
-                    end.eq_ignore_ascii_case(name) && (before.is_empty() || before.ends_with('.'))
-                })
-        })
+    /// Whether requests to any of `hosts` bypass the proxy.
+    pub fn bypasses(&self, hosts: &[&str]) -> bool {
+        self.bypass.iter().any(|bypass| hosts.iter().any(|host| bypass.matches(host)))
+    }
+}
+
+fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
+    // A shift by the full width, which leaves no bit to compare, gives `None`.
+    match (address, network) {
+        (IpAddr::V4(address), IpAddr::V4(network)) => {
+            (address.to_bits() ^ network.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0
+        }
+        (IpAddr::V6(address), IpAddr::V6(network)) => {
+            (address.to_bits() ^ network.to_bits()).checked_shr(128 - bits).unwrap_or(0) == 0
+        }
+        _ => false,
+    }
+}
+
+/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
+pub fn parse(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
+    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
+    let typed = text("proxy", url)?;
+    let authority = match typed.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some(_) => return Err(invalid()),
+        None => &typed,
+    };
+    let authority = authority.split('/').next().unwrap_or_default();
+    let (user, authority) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
+    let (host, port) = HttpTarget::split_host(authority)
+        .filter(|(host, _)| !host.is_empty())
+        .ok_or_else(invalid)?;
+    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Proxy {
+        address: HttpTarget::without_brackets(&host).to_owned(),
+        // Like curl, use port 1080 by default for proxies.
+        port: port.unwrap_or(1080),
+        authorization: user.map(percent_decoded),
+        bypass: bypass.split([',', ' ']).filter(|name| !name.is_empty()).map(Bypass::new).collect(),
+    })
+}
+
+/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+            }
+            None => {
+                out.push(b'%');
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bypasses_names_domains_addresses_and_networks() {
+        for (list, hosts, expected) in [
+            ("*", &["any"][..], true),
+            ("a.example", &["a.example"], true),
+            ("a.example", &["x.A.example"], true),
+            ("a.example", &["xa.example"], false),
+            (".a.example", &["x.a.example"], true),
+            ("*.a.example", &["x.a.example"], true),
+            ("*.a.example", &["b.example"], false),
+            ("10.0.0.0/8", &["10.9.8.7"], true),
+            ("10.0.0.0/8", &["11.0.0.1"], false),
+            ("10.0.0.0/8", &["www.example", "10.1.1.1"], true),
+            ("0.0.0.0/0", &["192.0.2.1"], true),
+            ("0.0.0.0/0", &["::1"], false),
+            ("10.0.0.1/32", &["10.0.0.1"], true),
+            ("10.0.0.1/32", &["10.0.0.2"], false),
+            ("10.0.0.1/33", &["10.0.0.1"], false),
+            ("10.0.0.1", &["10.0.0.1"], true),
+            ("fd00::/8", &["fd12::1"], true),
+            ("fd00::/8", &["[fd12::1]"], true),
+            ("[::1]", &["::1"], true),
+            ("::/0", &["fe80::1"], true),
+            ("", &["h"], false),
+        ] {
+            let bypass = list.split(',').filter(|one| !one.is_empty()).map(Bypass::new).collect();
+            let proxy = Proxy { address: "p".into(), port: 1, authorization: None, bypass };
+            assert_eq!(proxy.bypasses(hosts), expected, "{list} {hosts:?}");
+        }
     }
 }

@@ -91,6 +91,31 @@ impl Certificate {
         certificate
     }
 
+    /// Returns the SHA-256 hash of the public key in Base64.
+    pub fn pin(&self) -> String {
+        let script = "openssl x509 -in \"$1\" -noout -pubkey | openssl pkey -pubin -outform der | \
+                      openssl dgst -sha256 -binary | openssl enc -base64";
+        let made = Command::new("sh")
+            .args(["-c", script, "sh", &self.certificate()])
+            .output()
+            .expect("openssl must be installed");
+        String::from_utf8(made.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Encrypts the key with `passphrase`. Returns the path of the encrypted key. `options` are for
+    /// `openssl pkcs8`.
+    pub fn encrypted_key(&self, passphrase: &str, options: &[&str]) -> String {
+        let encrypted = self.file("encrypted.pem").display().to_string();
+        let made = Command::new("openssl")
+            .args(["pkcs8", "-topk8", "-in", &self.key(), "-out", &encrypted])
+            .args(["-passout", &format!("pass:{passphrase}")])
+            .args(options)
+            .status()
+            .expect("openssl must be installed");
+        assert!(made.success());
+        encrypted
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

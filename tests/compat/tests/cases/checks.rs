@@ -44,7 +44,7 @@ pub fn page_checks() -> Vec<Case> {
         "invalid-page-size",
         with(
             PAGE.as_bytes(),
-            &["-m :", "-m 1:", "-m :60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"],
+            &["-m :", "-m 1:", "-m :60", "-m @1:60", "-m abc", "-m -5", "-m 5:-1", "-m 10:20:30"],
         ),
     ));
     cases

@@ -34,8 +34,8 @@ pub fn requests() -> Vec<Case> {
             "-j ''",
             "-j foo",
             "-H h -u http://other/x",
-            "-H h extra -k A:_b",
-            "extra words here",
+            "extra",
+            "-H h -N ''",
             "--url=/a --url=/b",
             "-u/x -Hh",
             "-vvV",
@@ -113,7 +113,6 @@ pub fn targets() -> Vec<Case> {
             "alone -I 127.0.0.1 -H h:PORT -H i",
             "alone -H 127.0.0.1:PORT --hostname=localhost",
             "alone -H localhost:9 -S -H localhost:8 -H h",
-            "alone -H ''",
             "alone -I ''",
             "alone -H localhost -C 30 -p 9",
             "alone -H localhost:9 -S -p 9",
@@ -228,6 +227,24 @@ pub fn usage() -> Vec<Case> {
             ],
         ),
     ));
+    cases.extend(quirk(
+        "stray-words",
+        with(
+            PAGE.as_bytes(),
+            &[
+                "-H h extra -k A:_b",
+                "extra words here",
+                "-N true",
+                "-C 30 14",
+                "-e 200 OK",
+                "-H h -w 10 5",
+                "5",
+                "alone -H 127.0.0.1 -p PORT 1.2.3",
+            ],
+        ),
+    ));
+    cases.extend(quirk("empty-host-name", with(PAGE.as_bytes(), &["-H ''", "alone -H ''"])));
+    cases.extend(quirk("timeout-state", with(PAGE.as_bytes(), &["-t 5:ok", "-t :2", "-t 5:"])));
     cases.extend(quirk(
         "overridden-values",
         with(PAGE.as_bytes(), &["-f x -f ok", "-t x -t 5", "-p x -p PORT"]),

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 
 use crate::date;
+use crate::http::idn;
 use crate::http::target::HttpTarget;
 use crate::text;
 
@@ -136,7 +137,8 @@ impl Cookie {
 
 /// Returns the host that owns a target's cookies.
 fn host_of(target: &HttpTarget) -> String {
-    HttpTarget::without_brackets(target.name()).trim_end_matches('.').to_ascii_lowercase()
+    let name = idn::sendable(target.name());
+    HttpTarget::without_brackets(&name).trim_end_matches('.').to_ascii_lowercase()
 }
 
 /// Whether `host` is a name below `domain`. An IP address never is (RFC 6265, section 5.1.3).

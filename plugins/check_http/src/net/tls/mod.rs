@@ -5,6 +5,7 @@ pub mod ca_bundle;
 #[cfg(feature = "openssl-tls")]
 pub mod openssl;
 pub mod pem;
+pub mod pin;
 #[cfg(feature = "rustls")]
 pub mod rustls;
 
@@ -12,6 +13,7 @@ use crate::fault::Fault;
 use crate::http::connection::stream::ByteStream;
 use crate::net::socket::Socket;
 use pem::PemFile;
+use pin::PublicKeyPin;
 
 /// A TLS version. SSL 2 and 3 are not supported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,9 +35,22 @@ pub struct TlsSpec {
     pub sni: bool,
     /// Client certificate and its private key.
     pub client: Option<(PemFile, PemFile)>,
+    /// File whose first line is the passphrase of the private key.
+    pub passphrase: Option<PemFile>,
     /// CA certificates to verify the server's certificate against, or `None` to accept every
-    /// certificate.
+    /// issuer.
     pub ca_bundle: Option<PemFile>,
+    /// Whether to verify the names in the certificate even if there is no `ca_bundle`.
+    pub verify_host: bool,
+    /// Public keys that the server may have. Empty if every key is accepted.
+    pub pins: Vec<PublicKeyPin>,
+}
+
+impl TlsSpec {
+    /// Whether the server's certificate must be valid for the name or the address of the server.
+    pub fn verifies_name(&self) -> bool {
+        self.verify_host || self.ca_bundle.is_some()
+    }
 }
 
 /// A TLS connection after its handshake.

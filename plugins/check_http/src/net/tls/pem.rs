@@ -29,8 +29,12 @@ pub struct PemFile {
 impl PemFile {
     /// Opens a file. The path can also be a file descriptor (/dev/fd/N).
     pub fn open(path: &Path, deadline: Option<Instant>) -> Result<PemFile, Error> {
-        let input = Input::open(path, MAX_FILE, deadline)?;
-        Ok(PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) })
+        Ok(PemFile::new(path, Input::open(path, MAX_FILE, deadline)?))
+    }
+
+    /// Creates a value for a file that is already open.
+    pub fn new(path: &Path, input: Input) -> PemFile {
+        PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) }
     }
 
     /// Returns the content of a certificate file. An encrypted certificate is an error, because
@@ -47,12 +51,31 @@ impl PemFile {
     }
 
     /// Parses a private key with `read`. Returns `None` if the file does not contain a valid key.
-    /// An encrypted key is an error.
-    pub fn key<T>(&self, read: impl FnOnce(&[u8]) -> Option<T>) -> Result<Option<T>, Fault> {
+    /// An encrypted key is an error if `read` cannot decrypt it. `has_passphrase` is whether `read`
+    /// tries to do so.
+    pub fn key<T>(
+        &self,
+        has_passphrase: bool,
+        read: impl FnOnce(&[u8]) -> Option<T>,
+    ) -> Result<Option<T>, Fault> {
         let content = self.bytes()?;
         let key = read(content);
         let encrypted = key.is_none() && text::contains(content, b"ENCRYPTED");
-        if encrypted { Err(self.encrypted("private key")) } else { Ok(key) }
+        match (encrypted, has_passphrase) {
+            (false, _) => Ok(key),
+            (true, false) => Err(self.encrypted("private key")),
+            (true, true) => {
+                let path = self.path.display();
+                Err(Fault::File(format!("{path}: the passphrase of the private key is wrong")))
+            }
+        }
+    }
+
+    /// Returns the first line without its end.
+    #[cfg(feature = "openssl-tls")]
+    pub fn first_line(&self) -> Result<&[u8], Fault> {
+        let line = self.bytes()?.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Ok(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
     fn bytes(&self) -> Result<&[u8], Fault> {
@@ -61,6 +84,10 @@ impl PemFile {
 
     fn encrypted(&self, what: &str) -> Fault {
         let path = self.path.display();
-        Fault::File(format!("{path}: the {what} is encrypted; use a file that needs no passphrase"))
+        let advice = match what {
+            "private key" => "name its passphrase with --passphrase-file",
+            _ => "use a file that needs no passphrase",
+        };
+        Fault::File(format!("{path}: the {what} is encrypted; {advice}"))
     }
 }

@@ -5,18 +5,20 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::version::{TLS12, TLS13};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage, ProtocolVersion,
-    RootCertStore, SignatureScheme, StreamOwned,
+    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, Error, InvalidMessage,
+    ProtocolVersion, RootCertStore, SignatureScheme, StreamOwned,
 };
 
 use super::pem::PemFile;
 use super::{TlsConnection, TlsSpec, TlsVersion};
-use crate::fault::{Fault, TlsFault};
+use crate::fault::{Fault, NOT_TLS, TlsFault, UNRECOGNIZED_NAME};
 use crate::http::connection::stream::ByteStream;
 use crate::net::socket::Socket;
 use crate::text;
@@ -71,17 +73,22 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
     let builder = match &spec.ca_bundle {
         Some(pem) => builder.with_root_certificates(roots(pem)?),
         None => {
-            let accept =
-                AcceptAnything(provider.signature_verification_algorithms.supported_schemes());
+            let accept = AcceptIssuer {
+                schemes: provider.signature_verification_algorithms.supported_schemes(),
+                verify_name: spec.verify_host,
+            };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(accept))
         }
     };
     let mut config = match &spec.client {
         None => builder.with_no_client_auth(),
+        Some(_) if spec.passphrase.is_some() => {
+            return Err(try_openssl("check_http reads encrypted keys only with OpenSSL".into()));
+        }
         Some((certificate, key)) => {
             let chain = CertificateDer::pem_slice_iter(certificate.certificates()?)
                 .collect::<Result<Vec<_>, _>>();
-            let key = key.key(|pem| PrivateKeyDer::from_pem_slice(pem).ok())?;
+            let key = key.key(false, |pem| PrivateKeyDer::from_pem_slice(pem).ok())?;
             let (Ok(chain), Some(key)) = (chain, key) else {
                 return Err(try_openssl("the client certificate or its key cannot be read".into()));
             };
@@ -159,20 +166,27 @@ impl ByteStream for StreamOwned<ClientConnection, MonitoredSocket> {
     }
 }
 
-/// A verifier that accepts every certificate. Without -D, the check only tests whether the server
-/// responds.
+/// A verifier that accepts certificates from every issuer. Without -D, the check only tests whether
+/// the server responds.
 #[derive(Debug)]
-struct AcceptAnything(Vec<SignatureScheme>);
+struct AcceptIssuer {
+    schemes: Vec<SignatureScheme>,
+    /// Whether to verify the names in the certificate.
+    verify_name: bool,
+}
 
-impl ServerCertVerifier for AcceptAnything {
+impl ServerCertVerifier for AcceptIssuer {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
+        own: &CertificateDer<'_>,
         _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        name: &ServerName<'_>,
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        if self.verify_name {
+            verify_server_name(&ParsedCertificate::try_from(own)?, name)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
@@ -195,7 +209,7 @@ impl ServerCertVerifier for AcceptAnything {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.clone()
+        self.schemes.clone()
     }
 }
 
@@ -218,9 +232,15 @@ fn refused(error: Error) -> Fault {
         // its own CA.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
-    // OpenSSL cannot help either if the peer does not use TLS at all.
-    let not_tls = matches!(error, Error::InvalidMessage(InvalidMessage::InvalidContentType));
-    Fault::Tls(TlsFault { why: error.to_string(), openssl_may_help: !not_tls })
+    // OpenSSL cannot help in the first two cases either.
+    let (why, openssl_may_help) = match error {
+        Error::InvalidMessage(InvalidMessage::InvalidContentType) => (NOT_TLS.into(), false),
+        Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            (UNRECOGNIZED_NAME.into(), false)
+        }
+        other => (other.to_string(), true),
+    };
+    Fault::Tls(TlsFault { why, openssl_may_help })
 }
 
 fn try_openssl(why: String) -> Fault {

@@ -1,0 +1,214 @@
+//! Handles stray words: words that are neither options nor values of options.
+//!
+//! monitoring-plugins' check_http uses the first one as the address and the second one as the host
+//! name, and ignores the rest. A mistake such as `-C 30 14` or `-e 200 OK` then checks another
+//! server or nothing at all, so it is an error here. Words that existing configurations contain are
+//! accepted: Icinga writes `-S 1.2` and `--continue-after-certificate true`, and Debian's command
+//! definitions end with an empty word.
+
+use std::ffi::{OsStr, OsString};
+use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
+
+/// TLS versions that can follow -S as a word of their own, without the `+` for newer versions.
+const TLS_VERSIONS: [&str; 7] = ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"];
+/// Words that mean that a flag is set.
+const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
+/// Words that mean that a flag is not set.
+const FALSE: [&str; 4] = ["false", "no", "off", "0"];
+/// Options whose value may be a secret. No message contains a word that follows one of them.
+const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "header", "post", "proxy"];
+/// Options whose value often contains blanks.
+const TEXT: [&str; 9] = [
+    "expect",
+    "string",
+    "regex",
+    "eregi",
+    "header-string",
+    "header-regex",
+    "url",
+    "useragent",
+    "content-type",
+];
+/// Options whose value can be a pair of numbers, each with the separator of the pair.
+const PAIRS: [(&str, char); 4] =
+    [("certificate", ','), ("warning", ':'), ("critical", ':'), ("pagesize", ':')];
+/// Status codes with the first word of their reason phrase (RFC 9110, section 15).
+const PHRASES: [(&str, &str); 22] = [
+    ("200", "OK"),
+    ("201", "Created"),
+    ("202", "Accepted"),
+    ("204", "No"),
+    ("206", "Partial"),
+    ("301", "Moved"),
+    ("302", "Found"),
+    ("303", "See"),
+    ("304", "Not"),
+    ("307", "Temporary"),
+    ("308", "Permanent"),
+    ("400", "Bad"),
+    ("401", "Unauthorized"),
+    ("403", "Forbidden"),
+    ("404", "Not"),
+    ("405", "Method"),
+    ("410", "Gone"),
+    ("429", "Too"),
+    ("500", "Internal"),
+    ("502", "Bad"),
+    ("503", "Service"),
+    ("504", "Gateway"),
+];
+
+/// A stray word that cannot be used. Holds the rest of the message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unexpected word{0}")]
+pub struct UnexpectedWord(String);
+
+/// The stray words of a command line.
+#[derive(Debug, Default)]
+pub struct Operands {
+    words: Vec<Operand>,
+    /// Number of options before the last stray word, including stray words that were dropped.
+    reached: usize,
+}
+
+#[derive(Debug)]
+struct Operand {
+    word: OsString,
+    /// Number of options before this word.
+    position: usize,
+    /// Whether an option comes directly before this word.
+    adjacent: bool,
+}
+
+impl Operands {
+    /// Adds a word. If the word belongs to the last of `options`, changes that option instead.
+    pub fn add(&mut self, word: OsString, options: &mut Vec<OsString>) {
+        let position = options.len();
+        let adjacent = self.reached != position;
+        self.reached = position;
+        let is = |known: &[&str]| known.iter().any(|known| word == *known);
+        // A word without `=` is an option that was typed without a value.
+        let bare = options
+            .last()
+            .filter(|_| adjacent)
+            .and_then(|last| last.to_str()?.strip_prefix("--"))
+            .filter(|name| !name.contains('='));
+        match bare {
+            Some("ssl") if is_tls_version(&word) => {
+                options.pop();
+                let mut ssl = OsString::from("--ssl=");
+                ssl.push(word);
+                options.push(ssl);
+            }
+            Some("continue-after-certificate") if is(&FALSE) => drop(options.pop()),
+            Some(_) if is(&TRUE) => {}
+            _ => self.words.push(Operand { word, position, adjacent }),
+        }
+    }
+
+    /// Adds the words after `--`, which belong to no option.
+    pub fn add_all(&mut self, words: impl Iterator<Item = OsString>, position: usize) {
+        self.words.extend(words.map(|word| Operand { word, position, adjacent: false }));
+    }
+
+    /// Returns the words that are used as the address and the host name. `options` are all options
+    /// of the command line, and `short` returns the letter of a long option.
+    ///
+    /// # Errors
+    /// Fails for the first word that cannot be used.
+    pub fn finish(
+        mut self,
+        options: &[OsString],
+        short: impl Fn(&str) -> Option<char>,
+    ) -> Result<Vec<OsString>, UnexpectedWord> {
+        let is_last = |operand: &mut Operand| operand.position == options.len();
+        while self.words.pop_if(|last| last.word.is_empty() && is_last(last)).is_some() {}
+        let given = |name: &str| options.iter().any(|word| split(word).0 == name);
+        let missing = ["IP-address", "hostname"].into_iter().filter(|name| !given(name)).count();
+        let prints_text = given("help") || given("version");
+        let is_stray = |(index, operand): (usize, &Operand)| {
+            index >= missing || !is_target(&operand.word) || self.is_phrase(operand, options)
+        };
+        match self.words.iter().enumerate().position(is_stray).filter(|_| !prints_text) {
+            Some(at) => Err(UnexpectedWord(self.complaint(at, options, short))),
+            None => Ok(self.words.into_iter().map(|operand| operand.word).collect()),
+        }
+    }
+
+    /// Whether a word continues the reason phrase in `-e '200 OK'`, although it could be a name.
+    fn is_phrase(&self, operand: &Operand, options: &[OsString]) -> bool {
+        let (name, value) = preceding(operand, options);
+        operand.adjacent
+            && name == "expect"
+            && PHRASES.iter().any(|(code, phrase)| {
+                value.as_bytes().ends_with(code.as_bytes())
+                    && operand.word.eq_ignore_ascii_case(phrase)
+            })
+    }
+
+    /// Returns the rest of the message about the word at `at`, after `unexpected word`.
+    fn complaint(
+        &self,
+        at: usize,
+        options: &[OsString],
+        short: impl Fn(&str) -> Option<char>,
+    ) -> String {
+        let Some(operand) = self.words.get(at) else { return String::new() };
+        let (name, value) = preceding(operand, options);
+        let shown = short(name).map_or_else(|| format!("--{name}"), |letter| format!("-{letter}"));
+        let (word, value) = (operand.word.to_string_lossy(), value.to_string_lossy());
+        let pair = PAIRS.iter().find(|(pair, _)| *pair == name).filter(|_| operand.adjacent);
+        if SECRET.contains(&name) {
+            return format!(" after {shown}: quote a value that contains blanks");
+        }
+        match (word.parse::<f64>(), value.parse::<f64>(), pair) {
+            // The start of a range must not be above its end.
+            (Ok(second), Ok(first), Some((_, ':'))) if first > second => {
+                format!(" '{word}': did you mean {shown} {word}:{value}?")
+            }
+            (Ok(_), Ok(_), Some((_, separator))) => {
+                format!(" '{word}': did you mean {shown} {value}{separator}{word}?")
+            }
+            _ if !TEXT.contains(&name) => format!(" '{word}'; see --help"),
+            _ => {
+                let run = self.words.iter().filter(|other| other.position == operand.position);
+                let rest: String =
+                    run.map(|other| format!(" {}", other.word.to_string_lossy())).collect();
+                format!(" '{word}': did you mean {shown} '{value}{rest}'?")
+            }
+        }
+    }
+}
+
+/// Returns the name and the value of the option before a word. Both are empty if there is none.
+fn preceding<'a>(operand: &Operand, options: &'a [OsString]) -> (&'a str, &'a OsStr) {
+    let before = operand.position.checked_sub(1).and_then(|at| options.get(at));
+    before.map_or(("", OsStr::new("")), |word| split(word))
+}
+
+/// Splits `--name=value`.
+fn split(word: &OsStr) -> (&str, &OsStr) {
+    let bytes = word.as_bytes().strip_prefix(b"--").unwrap_or_default();
+    let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
+    let (name, value) = bytes.split_at_checked(end).unwrap_or_default();
+    let value = value.get(1..).unwrap_or_default();
+    (std::str::from_utf8(name).unwrap_or_default(), OsStr::from_bytes(value))
+}
+
+fn is_tls_version(word: &OsStr) -> bool {
+    word.to_str().is_some_and(|word| TLS_VERSIONS.contains(&word.strip_suffix('+').unwrap_or(word)))
+}
+
+/// Whether a word can be an address, a host name or the path of a Unix socket. Incomplete addresses
+/// are excluded, because `14` means 0.0.0.14 to the system.
+fn is_target(word: &OsStr) -> bool {
+    let Some(word) = word.to_str() else { return false };
+    let address = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);
+    let address = address.split('%').next().unwrap_or_default();
+    let in_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let is_name = word.chars().all(in_name)
+        && word.chars().any(char::is_alphabetic)
+        && word.chars().count() > 1;
+    address.parse::<IpAddr>().is_ok() || is_name || word.starts_with('/')
+}
