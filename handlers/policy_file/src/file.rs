@@ -10,6 +10,7 @@ use policy::{Fleet, Policy, Quota, REFUSALS_KEPT, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::ledger::LedgerConfig;
 use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
 use super::span::Span;
@@ -20,8 +21,8 @@ use super::unique::Unique;
 pub struct Config {
     /// The rules for each repair, and the fleet limits.
     pub policy: Policy,
-    /// Path of the ledger file, which records all repairs.
-    pub ledger: PathBuf,
+    /// The store that records all repairs.
+    pub ledger: LedgerConfig,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
     /// days longer than every limit, because refusals are kept for 90 days and can show that an
     /// incident is still going on.
@@ -75,16 +76,19 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories that contain the ledger, the status file and the command file. Their
-    /// owner is the account that Nagios runs as on this site.
+    /// Returns the directories that contain the ledger or, with PostgreSQL, this server's own files,
+    /// the status file and the command file. Their owner is the account that Nagios runs as on this
+    /// site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
-        let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
-        files.into_iter().flatten().filter_map(|file| file.parent())
+        let files = [self.status_file.as_deref(), self.command_file.as_deref()];
+        let files = std::iter::once(self.ledger.local()).chain(files.into_iter().flatten());
+        files.filter_map(|file| file.parent())
     }
 
-    /// Returns the path of the index of Nagios' status file, which is next to the ledger.
+    /// Returns the path of the index of Nagios' status file, which is next to the ledger or, with
+    /// PostgreSQL, to this server's own files.
     pub fn status_index(&self) -> PathBuf {
-        self.ledger.with_added_extension("status")
+        self.ledger.local().with_added_extension("status")
     }
 
     /// Returns the directories to search, in this order, for a verify command without a slash.
@@ -97,13 +101,9 @@ impl Config {
 
     /// Returns every path in the policy, so that the caller can refuse relative ones.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
-        files
-            .into_iter()
-            .flatten()
-            .chain(&self.plugin_path)
-            .map(PathBuf::as_path)
-            .chain(self.routes.paths())
+        let files = [self.command_file.as_ref(), self.status_file.as_ref()];
+        let files = files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path);
+        self.ledger.paths().chain(files).chain(self.routes.paths())
     }
 }
 
@@ -114,7 +114,7 @@ struct Keys {
     repairs: Unique<RepairName, Repair>,
     #[serde(default, deserialize_with = "fleet")]
     fleet: Fleet,
-    ledger: Option<PathBuf>,
+    ledger: Option<LedgerConfig>,
     #[serde(default, deserialize_with = "keep")]
     keep: Option<Duration>,
     command_file: Option<PathBuf>,
@@ -127,7 +127,6 @@ struct Keys {
     hosts: Unique<HostName, SshKeys>,
 }
 
-const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",
     "/usr/lib64/nagios/plugins",
@@ -144,7 +143,7 @@ impl<'de> Deserialize<'de> for Config {
         Ok(Config {
             keep: keys.keep.map(|keep| keep.max(longest_limit(&policy) + REFUSALS_KEPT)),
             policy,
-            ledger: keys.ledger.unwrap_or_else(|| DEFAULT_LEDGER.into()),
+            ledger: keys.ledger.unwrap_or_default(),
             command_file: keys.command_file,
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,
