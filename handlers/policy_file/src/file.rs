@@ -23,6 +23,9 @@ pub struct Config {
     pub policy: Policy,
     /// The store that records all repairs.
     pub ledger: LedgerConfig,
+    /// Age of an event above which its repair requires a newer check result. The age is measured
+    /// from the check that found the fault or, if that is unknown, from the call of the handler.
+    pub max_event_age: Duration,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
     /// days longer than every limit, because refusals are kept for 90 days and can show that an
     /// incident is still going on.
@@ -115,6 +118,7 @@ struct Keys {
     #[serde(default, deserialize_with = "fleet")]
     fleet: Fleet,
     ledger: Option<LedgerConfig>,
+    max_event_age: Option<Span>,
     #[serde(default, deserialize_with = "keep")]
     keep: Option<Duration>,
     command_file: Option<PathBuf>,
@@ -127,6 +131,9 @@ struct Keys {
     hosts: Unique<HostName, SshKeys>,
 }
 
+/// A check, its event and a storm of calls together take less than this. After this time, the fault
+/// may be over.
+const DEFAULT_EVENT_AGE: Duration = Duration::from_secs(600);
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",
     "/usr/lib64/nagios/plugins",
@@ -144,6 +151,7 @@ impl<'de> Deserialize<'de> for Config {
             keep: keys.keep.map(|keep| keep.max(longest_limit(&policy) + REFUSALS_KEPT)),
             policy,
             ledger: keys.ledger.unwrap_or_default(),
+            max_event_age: keys.max_event_age.map_or(DEFAULT_EVENT_AGE, |span| span.0),
             command_file: keys.command_file,
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,

@@ -50,6 +50,7 @@ fn effect(config: &Config) -> String {
     let Config {
         policy,
         ledger,
+        max_event_age,
         keep,
         command_file,
         status_file,
@@ -59,7 +60,7 @@ fn effect(config: &Config) -> String {
     } = config;
     let route = routes.route("web1", None);
     format!(
-        "{policy:?} {ledger:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
+        "{policy:?} {ledger:?} {max_event_age:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
          {route:?}"
     )
 }
@@ -80,7 +81,7 @@ fn documented_defaults_match_the_code() {
         assert_eq!(effect(&read(&policy)), defaults, "{key}: {default} is not the default");
         compared += 1;
     }
-    assert!(compared >= 21, "only {compared} defaults were compared");
+    assert!(compared >= 22, "only {compared} defaults were compared");
 }
 
 /// Returns the known keys of an object, from the error message for an unknown key.

@@ -42,12 +42,12 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let _ = std::env::set_current_dir("/");
     if invocation.options.mode == Mode::DryRun {
         let config = load(&invocation.options.policy, argv)?;
-        let called = invocation.options.seen.unwrap_or(now);
-        return rehearse(&invocation, &config, called);
+        return rehearse(&invocation, &config, seen(&invocation, now));
     }
     let missing = || Problem::Usage("--job is missing: handle_repair starts this program".into());
     let id = invocation.options.job.clone().ok_or_else(missing)?;
-    let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
+    let is_offered = invocation.options.mode == Mode::Background;
+    let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0, is_offered };
     answer(&call, argv, &mut || ())
 }
 
@@ -59,6 +59,15 @@ struct Call<'a> {
     at: SystemTime,
     /// Number of workers that died while answering this call.
     deaths: u32,
+    /// Whether the sweep offers the repair. The sweep has found the fault in the engine's current
+    /// state, so its event is not old, even if the last check of a slow service is.
+    is_offered: bool,
+}
+
+/// Returns when a check found the fault, or when the handler was called if Nagios does not pass that
+/// time. Returns the time of the call too if the clock of the engine is ahead.
+fn seen(invocation: &Invocation, called: SystemTime) -> SystemTime {
+    invocation.options.seen.unwrap_or(called).min(called)
 }
 
 /// Answers a call. The output also goes to syslog, because in the background nobody reads stdout.
@@ -93,15 +102,16 @@ fn load(policy: &Path, argv: &[OsString]) -> Result<Config, Problem> {
 fn rehearse(
     invocation: &Invocation,
     config: &Config,
-    called: SystemTime,
+    seen: SystemTime,
 ) -> Result<Outcome, Problem> {
     let mut ledger = match ledger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(_)) => None,
         opened => Some(opened.map_err(nothing_run)?),
     };
     let known = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
-    let history = reserve::history(known, invocation, config, called).map_err(nothing_run)?;
-    let verdict = match policy::decide(&invocation.event, &config.policy, &history) {
+    let history = reserve::history(known, invocation, config, seen).map_err(nothing_run)?;
+    let age = seen.elapsed().unwrap_or_default();
+    let verdict = match reserve::decide_at_age(age, &invocation.event, config, &history) {
         policy::Decision::NoAction(why) => no_action(invocation, &why),
         policy::Decision::Repair(name) => {
             verifiable(invocation, config, &name)?;
@@ -121,7 +131,7 @@ fn repair(
     config: &Config,
     before_wait: &mut dyn FnMut(),
 ) -> Result<Outcome, Problem> {
-    let Call { invocation, id, at, deaths } = *call;
+    let Call { invocation, id, at, deaths, is_offered } = *call;
     if let Some(name) = &invocation.event.repair {
         verifiable(invocation, config, name)?;
     }
@@ -132,14 +142,15 @@ fn repair(
         return Ok(Verdict::NoAction.with(&text));
     }
     recovery::close(ledger.as_mut(), invocation, config, before_wait).map_err(nothing_run)?;
-    let called = invocation.options.seen.unwrap_or(at);
+    let seen = seen(invocation, at);
     let mut detail = Vec::new();
     if invocation.options.explain {
-        let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)
+        let history = reserve::history(Some(ledger.as_mut()), invocation, config, seen)
             .map_err(nothing_run)?;
         detail = explain::lines(invocation, config, Some(&history));
     }
-    let job = RepairJob { invocation, config, id, at, called };
+    let since = if is_offered { at } else { seen };
+    let job = RepairJob { invocation, config, id, seen, since };
     let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
         Err(why) => no_action(invocation, &why),
         Ok((name, rules)) => {
