@@ -36,6 +36,9 @@ pub struct PostgresConfig {
     pub tls: Option<PostgresTls>,
     /// Name of the site. Servers with the same site share their limits, pauses and records.
     pub site: String,
+    /// Name of this server, which differs from those of the other servers of the site; `None` for
+    /// the host name of the machine.
+    pub server: Option<String>,
     /// Path to which the names of this server's own files are appended.
     local: PathBuf,
 }
@@ -241,6 +244,7 @@ struct PostgresKeys {
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
     site: Option<String>,
+    server: Option<String>,
     state: Option<PathBuf>,
 }
 
@@ -274,22 +278,22 @@ impl PostgresKeys {
         };
         Ok(PostgresConfig {
             hosts: self.hosts,
-            dbname: named("dbname", self.dbname, DEFAULT_NAME)?,
-            user: named("user", self.user, DEFAULT_NAME)?,
+            dbname: named("dbname", self.dbname.as_deref().unwrap_or(DEFAULT_NAME))?,
+            user: named("user", self.user.as_deref().unwrap_or(DEFAULT_NAME))?,
             password_file: self.password_file,
             tls,
-            site: named("site", self.site, DEFAULT_SITE)?,
+            site: named("site", self.site.as_deref().unwrap_or(DEFAULT_SITE))?,
+            server: self.server.map(|name| named("server", &name)).transpose()?,
             local: self.state.unwrap_or_else(|| DEFAULT_STATE.into()).join("ledger"),
         })
     }
 }
 
-/// Returns the name that the policy gives, or else the default name.
-fn named(key: &str, given: Option<String>, default: &str) -> Result<String, String> {
-    let name = given.unwrap_or_else(|| default.to_owned());
+/// Checks a name in the policy.
+fn named(key: &str, name: &str) -> Result<String, String> {
     // PostgreSQL shortens longer names, which could then be the name of another database or role.
     match (1..=63).contains(&name.len()) && !name.contains(char::is_control) {
-        true => Ok(name),
+        true => Ok(name.to_owned()),
         false => Err(format!("{key} is empty, longer than 63 bytes, or has control characters")),
     }
 }
