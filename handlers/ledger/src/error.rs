@@ -2,9 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
+
+use crate::postgres::ServerFault;
 
 /// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -99,15 +102,70 @@ pub enum Error {
     Busy {
         path: PathBuf,
         /// How long we waited for the lock.
-        waited: std::time::Duration,
+        waited: Duration,
     },
     /// SQLite failed for another reason, for example a full or read-only disk, damage, or a lock
     /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
     Store { path: PathBuf, why: rusqlite::Error },
     /// The ledger has no record of the job, or the job has already ended.
-    #[error("the ledger {path} has no running job {job}")]
-    NoSuchJob { path: PathBuf, job: String },
+    #[error("the ledger {ledger} has no running job {job}")]
+    NoSuchJob {
+        /// Path of the SQLite file, or name of the PostgreSQL database.
+        ledger: String,
+        job: String,
+    },
+    /// No server of the PostgreSQL database can be used.
+    #[error(
+        "the ledger in the PostgreSQL database {database} cannot be used, so nothing is \
+         repaired: {}",
+        of_servers(tried)
+    )]
+    NoServer {
+        database: String,
+        /// Each server with what is wrong with it.
+        tried: Vec<(String, ServerFault)>,
+    },
+    /// A PostgreSQL server could not be used, or refused a statement.
+    #[error(
+        "the ledger in the PostgreSQL database {database} on {server} cannot be used: {why}; {}",
+        why.next_step()
+    )]
+    Server { server: String, database: String, why: ServerFault },
+    /// The PostgreSQL server did not confirm a commit, for example because its standby does not
+    /// answer. The reservation may exist. Nothing was run, and its lease runs out by itself.
+    #[error(
+        "the PostgreSQL server {server} did not confirm that it has recorded the repair in the \
+         database {database} ({why}), so nothing was run; the host stays reserved until the \
+         lease is over; check the server and its synchronous standbys"
+    )]
+    Unconfirmed { server: String, database: String, why: ServerFault },
+    /// Another PostgreSQL server has taken over. It may lack the last reservations, so nothing is
+    /// repaired until their leases are over.
+    #[error(
+        "the PostgreSQL server {server} has taken over the database {database} and may lack the \
+         last reservations, so nothing is repaired for another {} s; this ends by itself",
+        left.as_secs()
+    )]
+    FailedOver { server: String, database: String, left: Duration },
+    /// The PostgreSQL database has no such site, or its tables belong to another version.
+    #[error(
+        "the PostgreSQL database {database} on {server} {why}; as the owner of the tables, run \
+         what `repairctl ledger schema` prints"
+    )]
+    NoSite { server: String, database: String, why: String },
+    /// Records can be imported only into a site that has none.
+    #[error(
+        "the site {site} in the PostgreSQL database {database} already has records; import \
+             into another site"
+    )]
+    NotEmpty { database: String, site: String },
+    /// A file with a password or a certificate cannot be used.
+    #[error(
+        "{path} cannot be used to connect to PostgreSQL: {why}; correct it, or name another \
+             file in the policy"
+    )]
+    Secret { path: PathBuf, why: String },
 }
 
 const FULL: &str =
@@ -180,6 +238,13 @@ impl Error {
         };
         matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
+}
+
+/// Lists what is wrong with each server, and what to do about it.
+fn of_servers(tried: &[(String, ServerFault)]) -> String {
+    let line =
+        |(server, why): &(String, ServerFault)| format!("{server}: {why} ({})", why.next_step());
+    tried.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns what to do if SQLite cannot use the file.

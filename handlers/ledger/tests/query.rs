@@ -20,7 +20,7 @@ fn job(n: u32) -> JobId {
 /// heal the host web1, and job 3 is still running for web2/HTTP. Two refusals are for web1/HTTP,
 /// one is for web3/HTTP.
 fn filled(dir: &TempDir) -> Box<dyn Ledger> {
-    let mut ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let mut ledger = ledger::open_sqlite(&dir.path().join("ledger.sqlite")).unwrap();
     let mut reserve =
         |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Reason>| {
             let event = Event {

@@ -154,7 +154,7 @@ fn grants_one_of_fifty_concurrent_reservations_for_a_host() {
         .map(|n| {
             let path = place.path();
             thread::spawn(move || {
-                let mut ledger = ledger::open(&path).unwrap();
+                let mut ledger = ledger::open_sqlite(&path).unwrap();
                 code(reserve(&mut ledger, n, &event("web1", &n.to_string(), 4), at(0)))
             })
         })

@@ -136,7 +136,7 @@ fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
     let directory = tempfile::tempdir().unwrap();
     let ledger = SqliteLedger::open(&directory.path().join("ledger.sqlite")).unwrap();
     for sql in FILL {
-        ledger.store.execute(sql, (super::row::millis(now), repairs)).unwrap();
+        ledger.store.execute(sql, (crate::value::millis(now), repairs)).unwrap();
     }
     (directory, ledger)
 }

@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 use policy::REFUSALS_KEPT;
 use rusqlite::{Connection, params};
 
-use super::locks::DecisionLock;
-use super::row::{millis, span_millis};
 use super::{SqliteLedger, unflushed};
 use crate::Error;
+use crate::locks::DecisionLock;
+use crate::value::{millis, span_millis};
 
 /// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.
 const BATCH: u32 = 500;

@@ -26,7 +26,7 @@ impl Place {
     }
 
     pub fn open(&self) -> Box<dyn Ledger> {
-        ledger::open(&self.path()).unwrap()
+        ledger::open_sqlite(&self.path()).unwrap()
     }
 }
 

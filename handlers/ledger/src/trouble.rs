@@ -1,23 +1,18 @@
 //! Reads the records that show how long an object has been in trouble: its repairs, and the
 //! refusals between them.
 
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use policy::{Event, Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, ReasonCode, RecordedHistory};
-use rusqlite::{Connection, Row, Statement, params};
+use policy::{Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, RecordedHistory};
 
-use super::row::{age, millis, object, span_millis};
-use crate::RepairOutcome;
+use crate::facts::{Facts, RecordedRepair};
+use crate::value::{age, millis, span_millis};
+use crate::{Error, RepairOutcome};
 
 /// How many repairs beyond an incident's budget are always read, even if fewer would be enough to
 /// refuse. The reason for a refusal states how many repairs there were.
 const READ_BEYOND_BUDGET: usize = 100;
-
-/// Selects the repairs of one object, the newest first. A repair whose worker died has no recorded
-/// end, so it counts as ended when its lease ends. The repairs of one object do not overlap, so
-/// they end in the order in which they were reserved, and there is an index for that order.
-const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outcome FROM repair \
-    WHERE host = ?1 AND service = ?2 ORDER BY reserved DESC";
 
 /// Reads the repairs of an object, from the newest back in time, and the refusals that show whether
 /// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
@@ -30,32 +25,29 @@ const REPAIRS: &str = "SELECT job, reserved, coalesce(ended, lease_until), outco
 ///
 /// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
 /// all the way back to the start of the incident, because no limit counts them.
-pub(super) fn read(
-    store: &Connection,
-    event: &Event,
+pub(crate) fn read(
+    facts: &impl Facts,
     horizon: &Horizon,
     reset: Option<i64>,
     now: SystemTime,
-) -> rusqlite::Result<RecordedHistory> {
-    let mut walk = Walk::begin(Refusals::of(store, event, now)?, horizon, reset, now)?;
-    let (host, service) = object(event);
-    let mut rows = store.prepare(REPAIRS)?;
-    let mut rows = rows.query(params![host, service])?;
-    while let Some(row) = rows.next()? {
-        let reached = walk.reach(past_repair(row, now)?, row.get(1)?, row.get(2)?)?;
-        if !reached || walk.has_open_breaker() {
-            break;
-        }
-    }
+) -> Result<RecordedHistory, Error> {
+    let mut walk = Walk::begin(facts, horizon, reset, now)?;
+    facts.each_past(&mut |past| {
+        let reached = walk.reach(past_repair(&past, now), past.reserved, past.ended)?;
+        Ok(match reached && !walk.has_open_breaker() {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
     walk.sort();
     Ok(walk.history)
 }
 
 /// A walk through the records of an object, back in time.
-struct Walk<'a> {
+struct Walk<'a, F> {
     horizon: &'a Horizon,
     now: SystemTime,
-    refusals: Refusals<'a>,
+    refusals: Refusals<'a, F>,
     history: RecordedHistory,
     /// The oldest sign of the incident so far, in milliseconds since 1970.
     since: i64,
@@ -65,19 +57,21 @@ struct Walk<'a> {
     enough: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a, F: Facts> Walk<'a, F> {
     fn begin(
-        refusals: Refusals<'a>,
+        facts: &'a F,
         horizon: &'a Horizon,
         reset: Option<i64>,
         now: SystemTime,
-    ) -> rusqlite::Result<Walk<'a>> {
+    ) -> Result<Walk<'a, F>, Error> {
         let limits = &horizon.limits;
         let budget = usize::try_from(limits.per_incident.max(limits.breaker));
         let enough = budget.unwrap_or(usize::MAX).saturating_add(READ_BEYOND_BUDGET);
         let reset = reset.map(|at| age(at, now));
         let history = RecordedHistory { reset, ..RecordedHistory::default() };
         let since = millis(now);
+        let kept_since = since.saturating_sub(span_millis(REFUSALS_KEPT));
+        let refusals = Refusals { facts, kept_since };
         let mut walk = Walk { horizon, now, refusals, history, since, is_over: false, enough };
         walk.add_newest_refusal(since.saturating_sub(walk.quiet()), i64::MAX)?;
         Ok(walk)
@@ -90,7 +84,7 @@ impl<'a> Walk<'a> {
 
     /// Goes back to the repair `past`. `began` and `ended` are its start and end, in milliseconds
     /// since 1970. Returns `false` if neither this repair nor any older one counts.
-    fn reach(&mut self, past: PastRepair, began: i64, ended: i64) -> rusqlite::Result<bool> {
+    fn reach(&mut self, past: PastRepair, began: i64, ended: i64) -> Result<bool, Error> {
         self.is_over |= self.history.reset.is_some_and(|reset| past.ended >= reset);
         if !self.is_over {
             self.follow_refusals(ended)?;
@@ -110,7 +104,7 @@ impl<'a> Walk<'a> {
 
     /// Follows refusals back towards `ended`, unless the gap after `ended` is too short to end the
     /// incident.
-    fn follow_refusals(&mut self, ended: i64) -> rusqlite::Result<()> {
+    fn follow_refusals(&mut self, ended: i64) -> Result<(), Error> {
         let quiet = self.quiet();
         if self.since.saturating_sub(ended) >= quiet {
             for at in self.refusals.chain(ended, self.since, quiet)? {
@@ -121,7 +115,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn add_newest_refusal(&mut self, after: i64, before: i64) -> rusqlite::Result<()> {
+    fn add_newest_refusal(&mut self, after: i64, before: i64) -> Result<(), Error> {
         let newest = self.refusals.newest_between(after, before)?;
         self.history.refused.extend(newest.map(|at| age(at, self.now)));
         Ok(())
@@ -146,66 +140,43 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn past_repair(row: &Row<'_>, now: SystemTime) -> rusqlite::Result<PastRepair> {
-    let word: Option<String> = row.get(3)?;
-    let outcome = match word.as_deref().and_then(RepairOutcome::from_word) {
+fn past_repair(past: &RecordedRepair, now: SystemTime) -> PastRepair {
+    let outcome = match past.outcome.as_deref().and_then(RepairOutcome::from_word) {
         Some(RepairOutcome::Healed) => PastOutcome::Healed,
         Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
         Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => PastOutcome::Failed,
     };
-    Ok(PastRepair {
-        job: row.get(0)?,
-        began: age(row.get(1)?, now),
-        ended: age(row.get(2)?, now),
+    PastRepair {
+        job: past.job.clone(),
+        began: age(past.reserved, now),
+        ended: age(past.ended, now),
         outcome,
-    })
+    }
 }
 
 /// The refusals of one object within [`REFUSALS_KEPT`], whether or not older ones have been deleted
-/// yet. Refusals with the reason `same-event` do not count. If Nagios repeats an event, that is not
-/// a sign of new trouble.
-struct Refusals<'a> {
-    host: Vec<u8>,
-    service: Vec<u8>,
+/// yet.
+struct Refusals<'a, F> {
+    facts: &'a F,
     kept_since: i64,
-    newest: Statement<'a>,
-    oldest: Statement<'a>,
 }
 
-impl<'a> Refusals<'a> {
-    fn of(store: &'a Connection, event: &Event, now: SystemTime) -> rusqlite::Result<Refusals<'a>> {
-        let (host, service) = object(event);
-        let kept_since = millis(now).saturating_sub(span_millis(REFUSALS_KEPT));
-        let select = |what| {
-            store.prepare(&format!(
-                "SELECT {what}(at) FROM refusal WHERE host = ?1 AND service = ?2 \
-                 AND at > ?3 AND at < ?4 AND reason <> ?5"
-            ))
-        };
-        Ok(Refusals { host, service, kept_since, newest: select("max")?, oldest: select("min")? })
-    }
-
+impl<F: Facts> Refusals<'_, F> {
     /// Returns the time of the newest refusal between two times, both exclusive.
-    fn newest_between(&mut self, after: i64, before: i64) -> rusqlite::Result<Option<i64>> {
-        let after = after.max(self.kept_since);
-        let keys = params![self.host, self.service, after, before, ReasonCode::SameEvent.as_str()];
-        self.newest.query_row(keys, |row| row.get(0))
+    fn newest_between(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        self.facts.newest_refusal(after.max(self.kept_since), before)
     }
 
     /// Goes back in time from `since` to `until`, from one refusal to another, and returns the
     /// times of these refusals. Each step is as long as possible, but shorter than `quiet`. Any two
     /// steps together are at least as long as `quiet`, so the number of steps depends on `quiet`
     /// and [`REFUSALS_KEPT`], and not on the number of refusals.
-    fn chain(&mut self, until: i64, since: i64, quiet: i64) -> rusqlite::Result<Vec<i64>> {
+    fn chain(&self, until: i64, since: i64, quiet: i64) -> Result<Vec<i64>, Error> {
         let (mut chain, mut from) = (Vec::new(), since);
         let end = until.saturating_sub(1).max(self.kept_since);
-        let repeated = ReasonCode::SameEvent.as_str();
         loop {
             let after = from.saturating_sub(quiet).max(end);
-            let keys = params![self.host, self.service, after, from, repeated];
-            let Some(at) = self.oldest.query_row(keys, |row| row.get(0))? else {
-                return Ok(chain);
-            };
+            let Some(at) = self.facts.oldest_refusal(after, from)? else { return Ok(chain) };
             chain.push(at);
             from = at;
         }
