@@ -55,7 +55,9 @@ impl Site {
 
     /// Returns the hosts of all recorded repairs and refusals, oldest first.
     fn on_record(&self) -> Vec<String> {
-        let Ok(mut ledger) = ledger::open_read_only(&self.ledger()) else { return Vec::new() };
+        let Ok(mut ledger) = ledger::open_sqlite_read_only(&self.ledger()) else {
+            return Vec::new();
+        };
         let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();
         let mut hosts: Vec<_> = repairs.map(|one| (one.reserved, one.host)).collect();
         let refusals = ledger.refused(&Filter::default()).unwrap().into_iter();

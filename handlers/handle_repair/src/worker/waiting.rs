@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use plugin_kit::{Outcome, Problem, State};
+use policy_file::LedgerConfig;
 
 use super::{Call, answer, load, syslog};
 use crate::cli;
@@ -30,7 +31,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     let mut queue = CallQueue::open(config.ledger.local()).map_err(Problem::failed)?;
     // Keep this connection open until all calls are answered. Otherwise closing the last connection
     // after each call would write the SQLite log back, which costs four fsync(2) calls.
-    let _open = ledger::open(&config.ledger);
+    let is_file = matches!(config.ledger, LedgerConfig::Sqlite(_));
+    let _open = is_file.then(|| ledger::open(&config.ledger));
     let mut answered = 0;
     while let Some(role) = queue.role().map_err(Problem::failed)? {
         let mut role = Some(role);

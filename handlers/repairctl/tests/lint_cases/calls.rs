@@ -202,8 +202,8 @@ pub const CASES: &[Case] = &[
         "a redirection",
         &[(
             COMMANDS,
-            " --problem-id '$SERVICEPROBLEMID$'",
-            " --problem-id '$SERVICEPROBLEMID$' >> /tmp/log 2>&1",
+            " --seen '$LASTSERVICECHECK$'",
+            " --seen '$LASTSERVICECHECK$' >> /tmp/log 2>&1",
         )],
         (COMMANDS, LINE),
         "note",
