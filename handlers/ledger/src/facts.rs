@@ -43,6 +43,12 @@ pub(crate) trait Facts {
 
     /// Returns the time of the oldest refusal, as [`Facts::newest_refusal`] does.
     fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error>;
+
+    /// Returns the times of the refusals after `after` that were recorded `quiet` milliseconds or
+    /// more after the object's previous refusal, in any order. The policy's `healthy_for` and
+    /// [`policy::REFUSALS_KEPT`] bound their number. Usually there are only a few, because each of
+    /// them begins a new incident.
+    fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error>;
 }
 
 /// A function that gets a repair and says whether it needs an older one.

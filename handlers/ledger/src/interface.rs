@@ -27,6 +27,9 @@ pub trait Ledger: Send {
     /// in one transaction. A refusal is recorded before another process can decide. Returns the
     /// name of that repair, or why `decide` refuses. Reads `clock` only after it has acquired the
     /// decision lock, because waiting for that lock can take a while.
+    ///
+    /// Also ends a few repairs of any host whose lease ended more than a day ago and whose worker
+    /// is dead. Their outcome is unknown, unless no rung had started.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,

@@ -9,6 +9,7 @@
 mod error;
 mod facts;
 mod filter;
+mod forgotten;
 mod held_back;
 mod history;
 mod interface;

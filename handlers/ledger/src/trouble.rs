@@ -1,10 +1,10 @@
-//! Reads the records that show how long an object has been in trouble: its repairs, and the
-//! refusals between them.
+//! Goes back through the records that show how long an object has been in trouble: its repairs, and
+//! the refusals between them. Every kind of store uses this walk.
 
 use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use policy::{Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, RecordedHistory};
+use policy::{Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, RecordedHistory, RefusalRun};
 
 use crate::facts::{Facts, RecordedRepair};
 use crate::value::{age, millis, span_millis};
@@ -15,16 +15,7 @@ use crate::{Error, RepairOutcome};
 const READ_BEYOND_BUDGET: usize = 100;
 
 /// Reads the repairs of an object, from the newest back in time, and the refusals that show whether
-/// its incident went on. `reset` is the time of the last reset. Stops as soon as no older record
-/// can change the decision, which is the case in two situations:
-///
-/// - The repairs read so far reach back beyond the start of the incident, and no older repair
-///   counts towards the cooldown or the window.
-/// - The breaker is open. The first rule about the incident then refuses, no matter what the
-///   older records contain.
-///
-/// The policy's limits therefore bound the number of rows. Only repairs that could not run are read
-/// all the way back to the start of the incident, because no limit counts them.
+/// its incident went on. `reset` is the time of the last reset, in milliseconds since 1970.
 pub(crate) fn read(
     facts: &impl Facts,
     horizon: &Horizon,
@@ -33,8 +24,7 @@ pub(crate) fn read(
 ) -> Result<RecordedHistory, Error> {
     let mut walk = Walk::begin(facts, horizon, reset, now)?;
     facts.each_past(&mut |past| {
-        let reached = walk.reach(past_repair(&past, now), past.reserved, past.ended)?;
-        Ok(match reached && !walk.has_open_breaker() {
+        Ok(match walk.reach(past)? {
             true => ControlFlow::Continue(()),
             false => ControlFlow::Break(()),
         })
@@ -43,11 +33,26 @@ pub(crate) fn read(
     Ok(walk.history)
 }
 
-/// A walk through the records of an object, back in time.
+/// A walk through the records of an object, back in time. It starts at the present and then reaches
+/// the repairs, the newest first. The walk can stop as soon as no older record can change
+/// the decision, which is the case in two situations:
+///
+/// - The repairs read so far reach back beyond the start of the incident, and no older repair
+///   counts towards the cooldown or the window.
+/// - The breaker is open. The first rule about the incident then refuses, no matter what the
+///   older records contain.
+///
+/// The policy's limits therefore bound the number of repairs. Only repairs that could not run are
+/// read all the way back to the start of the incident, because no limit counts them. Refusals are
+/// not read one by one, so their number does not matter.
 struct Walk<'a, F> {
     horizon: &'a Horizon,
     now: SystemTime,
-    refusals: Refusals<'a, F>,
+    facts: &'a F,
+    /// Older refusals do not count, whether or not they have been deleted yet.
+    kept_since: i64,
+    /// The result of [`Facts::after_gaps`], sorted, once it is needed.
+    after_gaps: Option<Vec<i64>>,
     history: RecordedHistory,
     /// The oldest sign of the incident so far, in milliseconds since 1970.
     since: i64,
@@ -58,6 +63,7 @@ struct Walk<'a, F> {
 }
 
 impl<'a, F: Facts> Walk<'a, F> {
+    /// Begins a walk. `reset` is the time of the last reset, in milliseconds since 1970.
     fn begin(
         facts: &'a F,
         horizon: &'a Horizon,
@@ -69,22 +75,27 @@ impl<'a, F: Facts> Walk<'a, F> {
         let enough = budget.unwrap_or(usize::MAX).saturating_add(READ_BEYOND_BUDGET);
         let reset = reset.map(|at| age(at, now));
         let history = RecordedHistory { reset, ..RecordedHistory::default() };
-        let since = millis(now);
+        let (after_gaps, since, is_over) = (None, millis(now), false);
         let kept_since = since.saturating_sub(span_millis(REFUSALS_KEPT));
-        let refusals = Refusals { facts, kept_since };
-        let mut walk = Walk { horizon, now, refusals, history, since, is_over: false, enough };
+        let mut walk = Walk {
+            horizon,
+            now,
+            facts,
+            kept_since,
+            after_gaps,
+            history,
+            since,
+            is_over,
+            enough,
+        };
         walk.add_newest_refusal(since.saturating_sub(walk.quiet()), i64::MAX)?;
         Ok(walk)
     }
 
-    /// Returns the length of the gap that ends an incident, in milliseconds.
-    fn quiet(&self) -> i64 {
-        span_millis(self.horizon.limits.healthy_for)
-    }
-
-    /// Goes back to the repair `past`. `began` and `ended` are its start and end, in milliseconds
-    /// since 1970. Returns `false` if neither this repair nor any older one counts.
-    fn reach(&mut self, past: PastRepair, began: i64, ended: i64) -> Result<bool, Error> {
+    /// Goes back to a repair. Returns whether an older repair can still change the decision.
+    fn reach(&mut self, repair: RecordedRepair) -> Result<bool, Error> {
+        let (began, ended) = (repair.reserved, repair.ended);
+        let past = past_repair(repair, self.now);
         self.is_over |= self.history.reset.is_some_and(|reset| past.ended >= reset);
         if !self.is_over {
             self.follow_refusals(ended)?;
@@ -99,25 +110,59 @@ impl<'a, F: Facts> Walk<'a, F> {
         }
         self.history.repairs.push(past);
         self.since = self.since.min(began);
-        Ok(true)
+        Ok(!self.has_open_breaker())
+    }
+
+    /// Returns the length of the gap that ends an incident, in milliseconds.
+    fn quiet(&self) -> i64 {
+        span_millis(self.horizon.limits.healthy_for)
     }
 
     /// Follows refusals back towards `ended`, unless the gap after `ended` is too short to end the
     /// incident.
     fn follow_refusals(&mut self, ended: i64) -> Result<(), Error> {
-        let quiet = self.quiet();
-        if self.since.saturating_sub(ended) >= quiet {
-            for at in self.refusals.chain(ended, self.since, quiet)? {
-                self.history.refused.push(age(at, self.now));
-                self.since = at;
-            }
+        while self.since.saturating_sub(ended) >= self.quiet() {
+            let Some([oldest, newest]) = self.run_before(self.since, ended)? else { break };
+            let [newest_age, oldest_age] = [newest, oldest].map(|at| age(at, self.now));
+            self.history.refused.push(RefusalRun { newest: newest_age, oldest: oldest_age });
+            self.since = oldest;
         }
         Ok(())
     }
 
+    /// Returns the oldest and the newest refusal of the run that leads back from `since` towards
+    /// `until`. The run can be shorter than it could be if the clock was set back, because a refusal
+    /// in a gap was then recorded after the gap.
+    fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, Error> {
+        let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
+        let newest = self.newest_between(before_run, since)?;
+        let Some(newest) = newest.filter(|at| since.saturating_sub(*at) < quiet) else {
+            return Ok(None);
+        };
+        let in_run = |at: &i64| (until..=newest).contains(at);
+        let oldest = match self.after_gaps()?.iter().rev().copied().find(in_run) {
+            Some(after_gap) => Some(after_gap),
+            None => self.facts.oldest_refusal(before_run.max(self.kept_since), since)?,
+        };
+        Ok(Some([oldest.unwrap_or(newest), newest]))
+    }
+
+    fn after_gaps(&mut self) -> Result<&[i64], Error> {
+        if self.after_gaps.is_none() {
+            let mut times = self.facts.after_gaps(self.quiet(), self.kept_since)?;
+            times.sort_unstable();
+            self.after_gaps = Some(times);
+        }
+        Ok(self.after_gaps.as_deref().unwrap_or_default())
+    }
+
+    fn newest_between(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        self.facts.newest_refusal(after.max(self.kept_since), before)
+    }
+
     fn add_newest_refusal(&mut self, after: i64, before: i64) -> Result<(), Error> {
-        let newest = self.refusals.newest_between(after, before)?;
-        self.history.refused.extend(newest.map(|at| age(at, self.now)));
+        let newest = self.newest_between(after, before)?;
+        self.history.refused.extend(newest.map(|at| RefusalRun::from(age(at, self.now))));
         Ok(())
     }
 
@@ -140,45 +185,12 @@ impl<'a, F: Facts> Walk<'a, F> {
     }
 }
 
-fn past_repair(past: &RecordedRepair, now: SystemTime) -> PastRepair {
-    let outcome = match past.outcome.as_deref().and_then(RepairOutcome::from_word) {
+fn past_repair(repair: RecordedRepair, now: SystemTime) -> PastRepair {
+    let outcome = match repair.outcome.as_deref().and_then(RepairOutcome::from_word) {
         Some(RepairOutcome::Healed) => PastOutcome::Healed,
         Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
         Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => PastOutcome::Failed,
     };
-    PastRepair {
-        job: past.job.clone(),
-        began: age(past.reserved, now),
-        ended: age(past.ended, now),
-        outcome,
-    }
-}
-
-/// The refusals of one object within [`REFUSALS_KEPT`], whether or not older ones have been deleted
-/// yet.
-struct Refusals<'a, F> {
-    facts: &'a F,
-    kept_since: i64,
-}
-
-impl<F: Facts> Refusals<'_, F> {
-    /// Returns the time of the newest refusal between two times, both exclusive.
-    fn newest_between(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
-        self.facts.newest_refusal(after.max(self.kept_since), before)
-    }
-
-    /// Goes back in time from `since` to `until`, from one refusal to another, and returns the
-    /// times of these refusals. Each step is as long as possible, but shorter than `quiet`. Any two
-    /// steps together are at least as long as `quiet`, so the number of steps depends on `quiet`
-    /// and [`REFUSALS_KEPT`], and not on the number of refusals.
-    fn chain(&self, until: i64, since: i64, quiet: i64) -> Result<Vec<i64>, Error> {
-        let (mut chain, mut from) = (Vec::new(), since);
-        let end = until.saturating_sub(1).max(self.kept_since);
-        loop {
-            let after = from.saturating_sub(quiet).max(end);
-            let Some(at) = self.facts.oldest_refusal(after, from)? else { return Ok(chain) };
-            chain.push(at);
-            from = at;
-        }
-    }
+    let [began, ended] = [repair.reserved, repair.ended].map(|at| age(at, now));
+    PastRepair { job: repair.job, began, ended, outcome }
 }

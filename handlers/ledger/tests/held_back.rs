@@ -65,6 +65,9 @@ fn fill(store: &mut Connection, objects: &[Past]) {
             transaction.execute(sql, params![before(*at), host]).unwrap();
         }
     }
+    let gaps = "UPDATE refusal SET gap = at - (SELECT max(at) FROM refusal AS previous \
+                WHERE previous.host = refusal.host AND previous.at < refusal.at)";
+    transaction.execute(gaps, ()).unwrap();
     transaction.commit().unwrap();
 }
 

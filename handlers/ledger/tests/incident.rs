@@ -161,7 +161,7 @@ fn record(
     let mut all = RecordedHistory::default();
     for (began, repair) in seen.into_iter().rev() {
         let Some((ended, outcome)) = repair else {
-            all.refused.push(age(began));
+            all.refused.push(age(began).into());
             continue;
         };
         let outcome = match outcome {

@@ -227,6 +227,21 @@ fn keeps_every_column_of_every_row_in_order() {
 }
 
 #[test]
+fn adds_the_gaps_between_refusals() {
+    let place = old();
+    drop(place.open());
+    let after = Connection::open(place.path()).unwrap();
+    let gaps = rows(&after, "reason, gap", "refusal");
+    let wanted = |row: &str| match row.split('|').next().unwrap() {
+        "recovered" | "same-event" => "Null",
+        // This refusal comes after one with the reason same-event, which does not count.
+        "same-problem" => "Integer(2000)",
+        _ => "Integer(1000)",
+    };
+    assert!(gaps.iter().all(|row| row.ends_with(wanted(row))), "{gaps:#?}");
+}
+
+#[test]
 fn maps_every_old_step_word_to_a_kind() {
     let place = old();
     let words = [

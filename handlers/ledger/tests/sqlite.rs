@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use std::{fs, thread};
 
 use common::{HOUR, Place, at, code, event, job, policy, reserve};
-use ledger::{Error, Paused, RepairOutcome, RungStart, StepKind};
+use ledger::{Error, Ledger, Paused, RepairOutcome, RungStart, StepKind};
 
 #[test]
 fn allows_one_repair_per_host_and_then_a_cooldown() {
@@ -123,6 +123,34 @@ fn notices_dead_worker_immediately() {
     assert!(next.abandoned("web1").unwrap().is_empty());
     assert_eq!(code(reserve(&mut next, 2, &event("web1", "2", 4), at(10))), "cooling-down");
     assert_eq!(fs::read_dir(place.dir.path().join("ledger.sqlite.jobs")).unwrap().count(), 0);
+}
+
+/// Nobody looks for the outcome of these repairs, because their hosts are no longer monitored.
+#[test]
+fn ends_forgotten_repairs_of_other_hosts() {
+    const DAY: u64 = 24 * 3600;
+    let place = Place::new();
+    let (mut live, mut dead, mut ledger) = (place.open(), place.open(), place.open());
+    assert_eq!(code(reserve(&mut live, 1, &event("live", "1", 4), at(0))), "repair");
+    assert_eq!(code(reserve(&mut dead, 2, &event("gone1", "1", 4), at(0))), "repair");
+    assert_eq!(code(reserve(&mut dead, 3, &event("gone2", "1", 4), at(0))), "repair");
+    let rung = RungStart { number: 1, gate: Some("gone2"), deadline: at(200) };
+    dead.begin_rung(&job(3), at(100), &rung, "rung 1 of 1").unwrap();
+    drop(dead);
+    let outcomes = |ledger: &mut Box<dyn Ledger>| {
+        [1, 2, 3].map(|n| {
+            let record = ledger.repair_of(&job(n)).unwrap().unwrap();
+            record.ended.zip(record.outcome)
+        })
+    };
+    assert_eq!(code(reserve(&mut ledger, 4, &event("web1", "1", 4), at(DAY))), "repair");
+    assert_eq!(outcomes(&mut ledger), [None; 3]);
+    assert_eq!(code(reserve(&mut ledger, 5, &event("web2", "1", 4), at(DAY + 201))), "repair");
+    let (could_not_run, unknown) = (RepairOutcome::CouldNotRun, RepairOutcome::Unknown);
+    let ended = [None, Some((at(120), could_not_run)), Some((at(200), unknown))];
+    assert_eq!(outcomes(&mut ledger), ended);
+    let locks = fs::read_dir(place.dir.path().join("ledger.sqlite.jobs")).unwrap().count();
+    assert_eq!(locks, 3, "the locks of the live worker and of two new repairs");
 }
 
 #[test]

@@ -52,9 +52,9 @@ pub struct RecordedHistory {
     pub running: Option<(String, Duration)>,
     /// Earlier repairs of this object within the [`Horizon`](crate::Horizon), newest first.
     pub repairs: Vec<PastRepair>,
-    /// How long ago repairs of this object were refused during a fault, newest first. Refusals
-    /// between two repairs are listed only if they show whether the incident went on.
-    pub refused: Vec<Duration>,
+    /// When repairs of this object were refused during a fault, newest first. Refusals between two
+    /// repairs are listed only if they show whether the incident went on.
+    pub refused: Vec<RefusalRun>,
     /// The age of the last manual reset of this object's breaker. Repairs that ended before the
     /// reset do not count towards the current incident.
     pub reset: Option<Duration>,
@@ -84,6 +84,23 @@ pub struct PastRepair {
     pub ended: Duration,
     /// Whether the repair helped.
     pub outcome: PastOutcome,
+}
+
+/// One refusal, or several that followed one another without a gap of `healthy_for`. A fault can
+/// last for months, so a run stands for any number of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefusalRun {
+    /// How long ago the newest refusal was.
+    pub newest: Duration,
+    /// How long ago the oldest refusal was.
+    pub oldest: Duration,
+}
+
+impl From<Duration> for RefusalRun {
+    /// Creates a run of one refusal from its age.
+    fn from(age: Duration) -> RefusalRun {
+        RefusalRun { newest: age, oldest: age }
+    }
 }
 
 /// Whether an earlier repair helped.
@@ -141,9 +158,10 @@ impl RecordedHistory {
         let mut trouble = Duration::ZERO;
         let mut count = 0;
         for past in &self.repairs {
-            let between = self.refused.iter().filter(|at| **at <= past.ended);
-            let quiet_since = between.fold(trouble, |from, at| {
-                if at.saturating_sub(from) < limits.healthy_for { from.max(*at) } else { from }
+            let between = self.refused.iter().filter(|run| run.oldest <= past.ended);
+            let quiet_since = between.fold(trouble, |from, run| {
+                let goes_on = run.newest.saturating_sub(from) < limits.healthy_for;
+                if goes_on { from.max(run.oldest) } else { from }
             });
             if past.ended.saturating_sub(quiet_since) >= limits.healthy_for
                 || self.reset.is_some_and(|reset| past.ended >= reset)
@@ -175,7 +193,9 @@ impl RecordedHistory {
     }
 
     fn refused_soon_after(&self, past: &PastRepair, limits: &Limits) -> bool {
-        self.refused.iter().any(|at| *at < past.ended && past.ended - *at < limits.relapse)
+        let first_after = |run: &RefusalRun| past.ended.checked_sub(run.oldest);
+        let is_soon = |after: Duration| !after.is_zero() && after < limits.relapse;
+        self.refused.iter().filter_map(first_after).any(is_soon)
     }
 
     /// Counts the repairs in the incident that were run, or may have been run.
@@ -196,7 +216,7 @@ impl RecordedHistory {
     /// Returns how long ago the last repair or refusal was, or `None` if there was neither.
     pub fn last_trouble(&self) -> Option<Duration> {
         let repair = self.repairs.first().map(|past| past.ended);
-        repair.into_iter().chain(self.refused.first().copied()).min()
+        repair.into_iter().chain(self.refused.first().map(|run| run.newest)).min()
     }
 }
 
@@ -232,7 +252,7 @@ mod tests {
     fn history(repairs: &[(u64, PastOutcome)], refused: &[u64]) -> RecordedHistory {
         RecordedHistory {
             repairs: repairs.iter().map(|(ended, outcome)| past(*ended, *outcome)).collect(),
-            refused: refused.iter().map(|ago| minutes(*ago)).collect(),
+            refused: refused.iter().map(|ago| minutes(*ago).into()).collect(),
             ..RecordedHistory::default()
         }
     }
@@ -251,6 +271,13 @@ mod tests {
         assert_eq!(count(&[(100, Healed)], &[50]), 1);
         assert_eq!(count(&[(100, Healed)], &[30]), 0);
         assert_eq!(count(&[(150, Healed)], &[50, 100]), 1);
+        let run = RefusalRun { newest: minutes(50), oldest: minutes(5000) };
+        let after_run = |ended: u64| {
+            let refused = std::vec![run];
+            let history = RecordedHistory { refused, ..history(&[(ended, Healed)], &[]) };
+            history.incident(&limits).len()
+        };
+        assert_eq!((after_run(5059), after_run(5060)), (1, 0));
     }
 
     #[test]

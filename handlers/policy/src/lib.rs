@@ -40,7 +40,7 @@ pub use decide::{Decision, admit, consider, decide, still_wanted, within_limits}
 pub use event::{BadWord, Event, ObjectState, StateType, object_name};
 pub use history::{
     FleetUsage, History, ObjectNow, Observation, PastOutcome, PastRepair, Pause, REFUSALS_KEPT,
-    RecordedHistory, SAME_EVENT_WITHIN,
+    RecordedHistory, RefusalRun, SAME_EVENT_WITHIN,
 };
 pub use horizon::Horizon;
 pub use names::{BadName, JobId, RepairName};

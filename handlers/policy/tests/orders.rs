@@ -116,7 +116,7 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
             .iter()
             .rev()
             .filter(|(host, _)| *host == call.host)
-            .map(|(_, at)| age(*at))
+            .map(|(_, at)| age(*at).into())
             .collect(),
         fleet: FleetUsage {
             running: u32::try_from(repairs.iter().filter(runs).count()).unwrap(),

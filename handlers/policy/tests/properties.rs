@@ -9,7 +9,7 @@ use std::time::Duration;
 use common::{STILL_CRITICAL, after, decide, event, policy, policy_of, rules};
 use policy::{
     Decision, Event, FleetUsage, History, ObjectNow, ObjectState, Observation, PastOutcome,
-    PastRepair, Pause, Reason, RecordedHistory, Rules, StateType,
+    PastRepair, Pause, Reason, RecordedHistory, RefusalRun, Rules, StateType,
 };
 use proptest::prelude::*;
 
@@ -53,7 +53,8 @@ prop_compose! {
         let outcome = |(ended, n): (u64, usize)| (ended, OUTCOMES[n]);
         let mut repairs: Vec<_> = repairs.into_iter().map(outcome).collect();
         repairs.sort_by_key(|(ended, _)| *ended);
-        let mut refused: Vec<Duration> = refused.into_iter().map(Duration::from_secs).collect();
+        let refused = refused.into_iter().map(Duration::from_secs);
+        let mut refused: Vec<RefusalRun> = refused.map(RefusalRun::from).collect();
         refused.sort();
         let fleet = FleetUsage { running: fleet_running, started, ..FleetUsage::default() };
         let running = running.map(|seconds| ("j".to_owned(), Duration::from_secs(seconds)));
@@ -85,7 +86,7 @@ proptest! {
         let mut more = history.clone();
         more.repairs.extend(after(&[(ended, OUTCOMES[outcome])]).repairs);
         more.repairs.sort_by_key(|past| past.ended);
-        more.refused.push(Duration::from_secs(refused));
+        more.refused.push(Duration::from_secs(refused).into());
         more.refused.sort();
         more.fleet.started += 1;
         more.fleet.running += 1;

@@ -56,7 +56,7 @@ impl Known {
             same_event: recent(&|known| known == event),
             same_problem: recent(&|known| problem.is_some() && self::problem(known) == problem),
             repairs: self.repairs.iter().rev().map(past).collect(),
-            refused: self.refused.iter().rev().map(|at| age(*at)).collect(),
+            refused: self.refused.iter().rev().map(|at| age(*at).into()).collect(),
             ..RecordedHistory::default()
         }
     }

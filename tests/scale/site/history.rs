@@ -3,6 +3,7 @@
 //! The ledger crate creates the file. The rows are then inserted directly, in one transaction,
 //! because reserving one repair after the other would take hours.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use ledger::{RepairOutcome, StepKind};
@@ -29,7 +30,9 @@ pub fn write(path: &Path, size: &Size, now: u64, random: &mut Random) -> u64 {
     store.execute_batch("BEGIN").unwrap();
     let statement = |sql| store.prepare(sql).unwrap();
     let (repair, step) = (statement(REPAIR), statement(STEP));
-    let mut history = History { repair, step, refusal: statement(REFUSAL), random, steps: 0 };
+    let refusal = statement(REFUSAL);
+    let last_refusals = HashMap::new();
+    let mut history = History { repair, step, refusal, last_refusals, random, steps: 0 };
     history.repairs(size, now);
     history.refusals(size, now);
     let steps = history.steps;
@@ -61,7 +64,7 @@ const REPAIR: &str = "INSERT INTO repair (job, site, server, host, service, repa
     ?5, ?6, 1, ?10, ?6, ?7, ?8, ?9)";
 const STEP: &str = "INSERT INTO step (job, at, kind, rung, text) VALUES (?1, ?2, ?3, 1, ?4)";
 const REFUSAL: &str = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, \
-    text) VALUES (?1, ?2, 'main', 'monitor', ?3, ?4, 'CRITICAL;SOFT;3', ?5, ?6)";
+    text, gap) VALUES (?1, ?2, 'main', 'monitor', ?3, ?4, 'CRITICAL;SOFT;3', ?5, ?6, ?7)";
 
 /// Converts a time for SQLite, whose integers are signed.
 fn sql(at: u64) -> i64 {
@@ -72,6 +75,8 @@ struct History<'a> {
     repair: Statement<'a>,
     step: Statement<'a>,
     refusal: Statement<'a>,
+    /// When the last refusal of each object was.
+    last_refusals: HashMap<(String, &'static str), u64>,
     random: &'a mut Random,
     steps: u64,
 }
@@ -165,10 +170,14 @@ impl History<'_> {
         }
     }
 
-    fn refusal(&mut self, host: &str, service: &str, at: u64, reason: ReasonCode) {
+    /// Writes a refusal. The refusals of an object must be written in chronological order.
+    fn refusal(&mut self, host: &str, service: &'static str, at: u64, reason: ReasonCode) {
         let job = self.job(at);
+        let counts = reason != ReasonCode::SameEvent;
+        let last = counts.then(|| self.last_refusals.insert((host.to_owned(), service), at));
+        let gap = last.flatten().map(|last| sql(at - last));
         let (host, service) = (host.as_bytes(), service.as_bytes());
-        let row = params![sql(at), job, host, service, reason.as_str(), reason.about()];
+        let row = params![sql(at), job, host, service, reason.as_str(), reason.about(), gap];
         self.refusal.execute(row).unwrap();
     }
 }

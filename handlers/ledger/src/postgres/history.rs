@@ -26,10 +26,14 @@ pub(super) struct SiteRecords<'a> {
     service: Vec<u8>,
 }
 
-/// An open record that no longer counts as running, because its worker is dead.
+/// An open record that no longer counts as running, because its lease is over and its worker is
+/// dead.
 pub(super) struct Lapsed {
     pub(super) job: String,
     pub(super) host: Vec<u8>,
+    pub(super) lease_until: i64,
+    /// Number of the rung that began last; 0 before the first.
+    pub(super) rung: u32,
 }
 
 impl<'a> SiteRecords<'a> {
@@ -54,7 +58,7 @@ impl<'a> SiteRecords<'a> {
     /// Returns the open records, those that count as running first. Only the server that reserved a
     /// repair can see whether its processes are alive. For other servers, the lease decides.
     pub(super) fn open(&self, now: i64) -> Result<(Vec<Unended>, Vec<Lapsed>), Error> {
-        let sql = "SELECT job, lease_until, host, service, reserved, origin FROM repair \
+        let sql = "SELECT job, lease_until, host, service, reserved, origin, rung FROM repair \
                    WHERE site = $1 AND ended IS NULL";
         let (mut unended, mut lapsed) = (Vec::new(), Vec::new());
         for row in self.session.query(sql, &[self.site.into()])? {
@@ -64,7 +68,8 @@ impl<'a> SiteRecords<'a> {
                 let (service, reserved) = (row.bytes(3)?, row.integer(4)?);
                 unended.push(Unended { job, host, service, reserved });
             } else {
-                lapsed.push(Lapsed { job, host });
+                let rung = u32::try_from(row.integer(6)?).unwrap_or(u32::MAX);
+                lapsed.push(Lapsed { job, host, lease_until: row.integer(1)?, rung });
             }
         }
         Ok((unended, lapsed))
@@ -173,5 +178,12 @@ impl Facts for SiteRecords<'_> {
 
     fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
         self.refusal("ASC", after, before)
+    }
+
+    fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error> {
+        let sql = "SELECT at FROM refusal \
+             WHERE site = $1 AND host = $2 AND service = $3 AND gap >= $4 AND at > $5";
+        let rows = self.session.query(sql, &self.of_object([quiet.into(), after.into()]))?;
+        rows.iter().map(|row| row.integer(0)).collect()
     }
 }

@@ -2,13 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use policy::{Decision, History, Reason, RepairName};
+use policy::{Decision, History, JobId, Reason, ReasonCode, RepairName};
 
 use super::PostgresLedger;
 use super::history::Lapsed;
-use crate::locks::WorkerLock;
+use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
+use crate::locks::{self, WorkerLock};
 use crate::value::{Value, millis, object, span_millis};
-use crate::{Claim, Error, RepairOutcome, history};
+use crate::{Claim, Error, history};
 
 /// What a decision leads to: the name of the repair with the lock of its worker, or the reason why
 /// there is none.
@@ -45,10 +46,12 @@ impl PostgresLedger {
         let now = self.session.server_time(clock());
         self.check_timeline(&site, now)?;
         let facts = self.facts(Some(claim.event));
+        let (_, lapsed) = facts.open(millis(now))?;
+        self.end_forgotten(&lapsed, now)?;
         let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
-                self.end_lapsed(&facts.open(millis(now))?.1, &object(claim.event).0)?;
+                self.end_lapsed(&lapsed, &object(claim.event).0)?;
                 // Nobody must see the reservation without its lock, so take the lock first.
                 let lock = WorkerLock::acquire(&self.local, claim.job)?;
                 self.insert_repair(claim, &name, now)?;
@@ -107,15 +110,28 @@ impl PostgresLedger {
         Err(Error::FailedOver { server, database, left })
     }
 
-    /// Records the end of the host's repairs whose worker is dead and whose lease is over, because
-    /// the database allows only one open record for a host.
+    /// Ends a few forgotten repairs of any host.
+    fn end_forgotten(&self, lapsed: &[Lapsed], now: SystemTime) -> Result<(), Error> {
+        let overdue = millis(now).saturating_sub(span_millis(FORGOTTEN_AFTER));
+        let forgotten = lapsed.iter().filter(|open| open.lease_until < overdue);
+        forgotten.take(ENDED_PER_DECISION).try_for_each(|open| self.end(open))
+    }
+
+    /// Ends the repairs of a host whose worker is dead and whose lease is over, because the
+    /// database allows only one open record for a host.
     fn end_lapsed(&self, lapsed: &[Lapsed], host: &[u8]) -> Result<(), Error> {
-        for open in lapsed.iter().filter(|open| open.host == host) {
-            let sql = "UPDATE repair SET ended = lease_until, outcome = $2, text = $3 \
-                       WHERE job = $1 AND ended IS NULL";
-            let unknown = RepairOutcome::Unknown.as_str();
-            let text = "its lease ended, and its worker is dead";
-            self.session.execute(sql, &[open.job.as_str().into(), unknown.into(), text.into()])?;
+        lapsed.iter().filter(|open| open.host == host).try_for_each(|open| self.end(open))
+    }
+
+    fn end(&self, open: &Lapsed) -> Result<(), Error> {
+        let sql = "UPDATE repair SET ended = lease_until, outcome = $2, text = $3 \
+                   WHERE job = $1 AND ended IS NULL";
+        let (outcome, text) = ending(&open.job, open.rung);
+        let row = [open.job.as_str().into(), outcome.as_str().into(), text.as_str().into()];
+        self.session.execute(sql, &row)?;
+        // The ID is part of a path, so do not use it unless it is valid.
+        if open.job.parse::<JobId>().is_ok() {
+            locks::forget(&self.local, &open.job);
         }
         Ok(())
     }
@@ -152,8 +168,11 @@ impl PostgresLedger {
         why: &Reason,
         now: SystemTime,
     ) -> Result<(), Error> {
-        let sql = "INSERT INTO refusal (site, at, job, server, host, service, event, reason, text) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        let sql = "INSERT INTO refusal \
+                   (site, at, job, server, host, service, event, reason, text, gap) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 <> $10 THEN $2 - \
+                   (SELECT max(at) FROM refusal WHERE site = $1 AND host = $5 AND service = $6 \
+                   AND at <= $2 AND reason <> $10) END)";
         let (host, service) = object(claim.event);
         let row = [
             self.site(),
@@ -165,6 +184,7 @@ impl PostgresLedger {
             claim.event.change().as_str().into(),
             why.code().as_str().into(),
             why.to_string().as_str().into(),
+            ReasonCode::SameEvent.as_str().into(),
         ];
         self.session.execute(sql, &row).map(drop)
     }

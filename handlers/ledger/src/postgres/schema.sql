@@ -5,11 +5,11 @@ CREATE SCHEMA IF NOT EXISTS selfheal;
 SET search_path = selfheal, pg_temp;
 
 -- The version of these tables.
-CREATE TABLE version (schema bigint PRIMARY KEY);
-INSERT INTO version VALUES (1);
+CREATE TABLE IF NOT EXISTS version (schema bigint PRIMARY KEY);
+INSERT INTO version SELECT 1 WHERE NOT EXISTS (SELECT FROM version);
 
 -- Each site has its own limits, pauses and records. A reservation locks the row of its site.
-CREATE TABLE site (
+CREATE TABLE IF NOT EXISTS site (
     name          text PRIMARY KEY,
     timeline      text NOT NULL,            -- of the server on which repairs are allowed
     next_timeline text,                     -- of a server that has taken over
@@ -17,7 +17,7 @@ CREATE TABLE site (
     longest_lease bigint NOT NULL DEFAULT 0 -- in milliseconds
 );
 
-CREATE TABLE repair (
+CREATE TABLE IF NOT EXISTS repair (
     id          bigint GENERATED ALWAYS AS IDENTITY,
     job         text COLLATE "C" PRIMARY KEY,
     site        text NOT NULL REFERENCES site,
@@ -39,21 +39,21 @@ CREATE TABLE repair (
     text        text NOT NULL DEFAULT '',
     CHECK ((ended IS NULL) = (outcome IS NULL))
 );
-CREATE INDEX repair_by_object ON repair (site, host, service, reserved, id);
-CREATE INDEX repair_by_time ON repair (site, reserved, id);
-CREATE INDEX repair_by_end ON repair (site, ended) WHERE ended IS NOT NULL;
-CREATE UNIQUE INDEX repair_running ON repair (site, host) WHERE ended IS NULL;
+CREATE INDEX IF NOT EXISTS repair_by_object ON repair (site, host, service, reserved, id);
+CREATE INDEX IF NOT EXISTS repair_by_time ON repair (site, reserved, id);
+CREATE INDEX IF NOT EXISTS repair_by_end ON repair (site, ended) WHERE ended IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS repair_running ON repair (site, host) WHERE ended IS NULL;
 
 -- The groups to which the host of a repair belonged at the time of the reservation.
-CREATE TABLE repair_group (
+CREATE TABLE IF NOT EXISTS repair_group (
     name     text NOT NULL,
     reserved bigint NOT NULL,
     job      text COLLATE "C" NOT NULL REFERENCES repair,
     PRIMARY KEY (name, reserved, job)
 );
-CREATE INDEX repair_group_by_job ON repair_group (job);
+CREATE INDEX IF NOT EXISTS repair_group_by_job ON repair_group (job);
 
-CREATE TABLE step (
+CREATE TABLE IF NOT EXISTS step (
     id   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     job  text COLLATE "C" NOT NULL REFERENCES repair,
     at   bigint NOT NULL,
@@ -62,9 +62,9 @@ CREATE TABLE step (
     rung bigint,                            -- the rung it belongs to, from 1
     text text NOT NULL
 );
-CREATE INDEX step_by_job ON step (job, id);
+CREATE INDEX IF NOT EXISTS step_by_job ON step (job, id);
 
-CREATE TABLE refusal (
+CREATE TABLE IF NOT EXISTS refusal (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     at      bigint NOT NULL,
     job     text COLLATE "C" NOT NULL,
@@ -74,14 +74,17 @@ CREATE TABLE refusal (
     service bytea NOT NULL,
     event   text NOT NULL,
     reason  text NOT NULL,                  -- the code of the reason
-    text    text NOT NULL
+    text    text NOT NULL,
+    gap     bigint                          -- since the object's previous refusal; NULL for the
+                                            -- first one, and for the reason same-event
 );
-CREATE INDEX refusal_by_time ON refusal (site, at, id);
-CREATE INDEX refusal_by_object ON refusal (site, host, service, at, id);
-CREATE INDEX refusal_by_job ON refusal (job);
+CREATE INDEX IF NOT EXISTS refusal_by_time ON refusal (site, at, id);
+CREATE INDEX IF NOT EXISTS refusal_by_object ON refusal (site, host, service, at, id);
+CREATE INDEX IF NOT EXISTS refusal_by_job ON refusal (job);
+CREATE INDEX IF NOT EXISTS refusal_by_gap ON refusal (site, host, service, gap, at) WHERE gap IS NOT NULL;
 
 -- An empty service pauses the whole host. An empty host and service pause all repairs.
-CREATE TABLE pause (
+CREATE TABLE IF NOT EXISTS pause (
     site    text NOT NULL REFERENCES site,
     host    bytea NOT NULL,
     service bytea NOT NULL,
@@ -93,7 +96,7 @@ CREATE TABLE pause (
 );
 
 -- Breakers that an admin has reset.
-CREATE TABLE reset (
+CREATE TABLE IF NOT EXISTS reset (
     id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     site    text NOT NULL REFERENCES site,
     at      bigint NOT NULL,
@@ -102,16 +105,16 @@ CREATE TABLE reset (
     by_whom text NOT NULL,
     reason  text NOT NULL
 );
-CREATE INDEX reset_by_object ON reset (site, host, service, at);
+CREATE INDEX IF NOT EXISTS reset_by_object ON reset (site, host, service, at);
 
 -- Returns the timeline of this server. It changes when another server takes over.
-CREATE FUNCTION timeline() RETURNS text LANGUAGE sql STABLE AS
+CREATE OR REPLACE FUNCTION timeline() RETURNS text LANGUAGE sql STABLE AS
     $$ SELECT substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) $$;
 
 -- Deletes at most `batch` refusals before `refused`, and at most `batch` repairs that ended before
 -- `ended`, with their steps. Returns whether there may be more to delete. The workers may delete
 -- records only through this function, which keeps those of the last 90 days.
-CREATE FUNCTION expire(of_site text, refused bigint, ended_before bigint, batch bigint)
+CREATE OR REPLACE FUNCTION expire(of_site text, refused bigint, ended_before bigint, batch bigint)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = selfheal, pg_temp AS $$
 DECLARE
     newest bigint := extract(epoch FROM clock_timestamp()) * 1000 - 90 * 86400000::bigint;

@@ -40,8 +40,11 @@ INSERT INTO step (job, at, kind, rung, text)
         text
     FROM old_step ORDER BY rowid;
 
-INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
-    SELECT at, job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), event, why, text
+INSERT INTO refusal (at, job, site, server, host, service, event, reason, text, gap)
+    SELECT at, job, 'main', '', CAST(host AS BLOB), CAST(service AS BLOB), event, why, text,
+        CASE WHEN why <> 'same-event' THEN
+            at - lag(at) OVER (PARTITION BY host, service, why = 'same-event' ORDER BY at, rowid)
+        END
     FROM old_refusal ORDER BY rowid;
 
 INSERT INTO pause

@@ -54,10 +54,10 @@ impl<'a> ObjectRecords<'a> {
     fn refusal(&self, which: &str, after: i64, before: i64) -> Result<Option<i64>, Error> {
         let sql = format!(
             "SELECT {which}(at) FROM refusal WHERE host = ?1 AND service = ?2 \
-             AND at > ?3 AND at < ?4 AND reason <> ?5"
+             AND at > ?3 AND at < ?4 AND reason <> '{}'",
+            ReasonCode::SameEvent.as_str()
         );
-        let repeated = ReasonCode::SameEvent.as_str();
-        let keys = params![self.host, self.service, after, before, repeated];
+        let keys = params![self.host, self.service, after, before];
         Ok(self.first(&sql, keys, |row| row.get(0))?.flatten())
     }
 }
@@ -148,5 +148,11 @@ impl Facts for ObjectRecords<'_> {
 
     fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
         self.refusal("min", after, before)
+    }
+
+    fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error> {
+        let sql = "SELECT at FROM refusal INDEXED BY refusal_by_gap \
+             WHERE host = ?1 AND service = ?2 AND gap >= ?3 AND at > ?4";
+        self.rows(sql, params![self.host, self.service, quiet, after], |row| row.get(0))
     }
 }

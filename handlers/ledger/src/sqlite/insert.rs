@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use policy::{JobId, Reason, RepairName};
+use policy::{JobId, Reason, ReasonCode, RepairName};
 use rusqlite::{Connection, params};
 
 use super::retention;
@@ -52,8 +52,11 @@ pub(super) fn refusal(
 ) -> rusqlite::Result<()> {
     retention::delete_refusals(store, now, EXPIRED_PER_REFUSAL)?;
     let (host, service) = object(claim.event);
-    let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let sql = "INSERT INTO refusal \
+               (at, job, site, server, host, service, event, reason, text, gap) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?8 <> ?10 THEN ?1 - \
+               (SELECT max(at) FROM refusal WHERE host = ?5 AND service = ?6 AND at <= ?1 \
+               AND reason <> ?10) END)";
     let row = params![
         millis(now),
         claim.job.as_str(),
@@ -64,6 +67,7 @@ pub(super) fn refusal(
         claim.event.change(),
         why.code().as_str(),
         why.to_string(),
+        ReasonCode::SameEvent.as_str(),
     ];
     store.execute(sql, row).map(drop)
 }

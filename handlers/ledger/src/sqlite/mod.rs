@@ -4,6 +4,7 @@
 mod compact;
 #[cfg(test)]
 mod event_plans;
+mod forgotten;
 mod history;
 mod insert;
 mod migrate;

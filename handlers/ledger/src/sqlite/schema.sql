@@ -58,11 +58,14 @@ CREATE TABLE refusal (
     service BLOB NOT NULL,
     event   TEXT NOT NULL,
     reason  TEXT NOT NULL,                  -- the code of the reason
-    text    TEXT NOT NULL
+    text    TEXT NOT NULL,
+    gap     INTEGER                         -- since the object's previous refusal; NULL for the
+                                            -- first one, and for the reason same-event
 ) STRICT;
 CREATE INDEX refusal_by_time ON refusal (at);
 CREATE INDEX refusal_by_object ON refusal (host, service, at);
 CREATE INDEX refusal_by_job ON refusal (job);
+CREATE INDEX refusal_by_gap ON refusal (host, service, gap, at) WHERE gap IS NOT NULL;
 
 -- An empty service pauses the whole host. An empty host and service pause all repairs.
 CREATE TABLE pause (

@@ -11,7 +11,7 @@ use policy::{
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::history::ObjectRecords;
-use super::{SqliteLedger, insert, store_error, unflushed};
+use super::{SqliteLedger, forgotten, insert, store_error, unflushed};
 use crate::history::{self, CLOCK_TOLERANCE};
 use crate::locks::{self, DecisionLock, WorkerLock};
 use crate::row::{
@@ -44,6 +44,7 @@ impl Ledger for SqliteLedger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&of_store)?;
         let now = clock();
+        forgotten::end(&transaction, path, now).map_err(&of_store)?;
         let facts = ObjectRecords::of(&transaction, path, claim.event);
         let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
         match decide(&History { recorded, observed: claim.observed }) {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use engine::log::StateChange;
-use policy::{Limits, PastOutcome, PastRepair, SAME_EVENT_WITHIN};
+use policy::{Limits, PastOutcome, PastRepair, RefusalRun, SAME_EVENT_WITHIN};
 
 /// Maximum number of repairs, and of refusals, that are kept for one object. The real ledger has
 /// the same limit, and no limit in a policy can be higher.
@@ -74,9 +74,9 @@ impl SimulatedLedger {
         self.repairs.iter().map(past).collect()
     }
 
-    /// Returns the age of each refusal, which is what the decision needs.
-    pub fn refused_at(&self, now: u64) -> Vec<Duration> {
-        self.refused.iter().map(|at| age(*at, now)).collect()
+    /// Returns the refusals in the form that the decision needs, which has ages instead of times.
+    pub fn refused_at(&self, now: u64) -> Vec<RefusalRun> {
+        self.refused.iter().map(|at| age(*at, now).into()).collect()
     }
 
     /// Returns the ID of a recent job that this problem started. If `change` is given, the job must
