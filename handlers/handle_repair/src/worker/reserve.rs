@@ -6,7 +6,8 @@ use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
 use policy::{
-    Decision, Event, History, Observation, Reason, RecordedHistory, RepairName, Rules, Rung, decide,
+    Decision, Event, History, Observation, PastOutcome, PastRepair, Reason, RecordedHistory,
+    RepairName, Rules, Rung, decide,
 };
 use policy_file::Config;
 
@@ -78,7 +79,21 @@ pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &Hist
     if age > config.max_event_age && !is_shown {
         return Decision::NoAction(Reason::WaitedTooLong(age));
     }
-    decide(event, &config.policy, known)
+    match (decide(event, &config.policy, known), answered_by(age, known)) {
+        (Decision::Repair(_), Some(job)) => Decision::NoAction(Reason::SameEvent { job }),
+        (decision, _) => decision,
+    }
+}
+
+/// Nagios passes the time of a check without its fraction of a second.
+const CHECK_PRECISION: Duration = Duration::from_secs(1);
+
+/// Returns the last repair if it ended after the fault was seen. If several servers check the same
+/// service, all of them see the fault, and the repair for the first event has answered the others.
+fn answered_by(age: Duration, known: &History) -> Option<String> {
+    let has_run = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
+    let last = known.recorded.repairs.iter().find(has_run)?;
+    (last.ended + CHECK_PRECISION < age).then(|| last.job.clone())
 }
 
 /// How long to wait for the monitoring engine to answer or to accept a report. Nagios does not read
@@ -139,5 +154,23 @@ mod tests {
         let refused = Reason::WaitedTooLong(Duration::from_secs(301));
         assert_eq!(decided(301, None), Decision::NoAction(refused));
         assert_eq!(decided(301, Some(ObjectState::Down)), repair);
+    }
+
+    #[test]
+    fn refuses_fault_that_was_seen_before_the_last_repair_ended() {
+        let past = |outcome| PastRepair {
+            job: "job-00001".into(),
+            began: Duration::from_secs(20),
+            ended: Duration::from_secs(10),
+            outcome,
+        };
+        let answered = |seconds, outcome| {
+            let recorded =
+                RecordedHistory { repairs: vec![past(outcome)], ..RecordedHistory::default() };
+            answered_by(Duration::from_secs(seconds), &History { recorded, observed: None })
+        };
+        assert_eq!(answered(12, PastOutcome::Healed).as_deref(), Some("job-00001"));
+        assert_eq!(answered(11, PastOutcome::Healed), None);
+        assert_eq!(answered(12, PastOutcome::NotRun), None);
     }
 }
