@@ -101,6 +101,9 @@ impl FixContext<'_> {
                 self.for_ledger(fix)
             }
             CorrectLedger => "follow the message above".into(),
+            OwnSecrets | StartDatabase | PrepareDatabase | SynchronizeReplicas | KeepServerTime => {
+                self.for_database(fix)
+            }
             SetCommandFile => "use the command_file of nagios.cfg in the policy".into(),
             NameStatusFile => "use the status_file of nagios.cfg in the policy".into(),
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to a service, and \
@@ -323,7 +326,7 @@ impl FixContext<'_> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
             SiteFile::Key(host) => Some(self.route(host)?.key),
-            SiteFile::Ledger => Some(self.config?.ledger.clone()),
+            SiteFile::Ledger => Some(self.config?.ledger.local().to_owned()),
             SiteFile::CommandFile => self.config?.command_file.clone(),
             SiteFile::StatusFile => self.config?.status_file.clone(),
             SiteFile::ObjectCache => {
@@ -346,7 +349,7 @@ impl FixContext<'_> {
 /// Whether root can safely run a command on `path`. It can if only root can change the directories
 /// above `path`, and `path` is not a link. No other account can then redirect the command to
 /// another file.
-fn roots_alone(path: impl AsRef<Path>) -> bool {
+pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))
         .map(|above| above.metadata(path.file_name().unwrap_or_default()));
