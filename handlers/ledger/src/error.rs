@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
 
-use crate::postgres::ServerFault;
+use crate::server_fault::ServerFault;
 
 /// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -148,12 +148,18 @@ pub enum Error {
         left.as_secs()
     )]
     FailedOver { server: String, database: String, left: Duration },
-    /// The PostgreSQL database has no such site, or its tables belong to another version.
+    /// The PostgreSQL database lacks the tables, the site or a right.
     #[error(
-        "the PostgreSQL database {database} on {server} {why}; as the owner of the tables, run \
+        "the PostgreSQL database {database} on {server} {why}; as the owner of the database, run \
          what `repairctl ledger schema` prints"
     )]
     NoSite { server: String, database: String, why: String },
+    /// The tables in the PostgreSQL database belong to another version of these programs.
+    #[error(
+        "the PostgreSQL database {database} on {server} has tables of version {found}, but this \
+         program needs version {known}; use the same version on all servers"
+    )]
+    OtherTables { server: String, database: String, found: i64, known: i64 },
     /// Records can be imported only into a site that has none.
     #[error(
         "the site {site} in the PostgreSQL database {database} already has records; import \
@@ -230,6 +236,16 @@ impl Error {
 }
 
 impl Error {
+    /// Whether the PostgreSQL database lacks tables, the site or rights, which
+    /// [`postgres_schema`](crate::postgres_schema) adds.
+    pub fn is_about_schema(&self) -> bool {
+        match self {
+            Error::NoSite { .. } => true,
+            Error::Server { why, .. } => why.is_about_schema(),
+            _ => false,
+        }
+    }
+
     /// Whether the ledger file is damaged and must be replaced.
     pub fn is_damage(&self) -> bool {
         let code = match self {

@@ -20,6 +20,7 @@ mod relapse;
 mod row;
 mod rung_session;
 mod search;
+mod server_fault;
 mod sqlite;
 mod trouble;
 mod value;
@@ -37,13 +38,14 @@ pub use error::Error;
 pub use filter::{Filter, LimitBounds, RefusalCount, RefusalTotals, Which};
 pub use held_back::{HeldBack, held_back};
 pub use interface::{Ledger, SweepLock};
-pub use postgres::{ServerFault, create, schema_sql};
+pub use postgres::{DatabaseReport, ImportCounts, examine, import, migrate, postgres_schema};
 pub use record::{
     Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, Reset, RungStart,
     Running, Step, StepKind,
 };
 pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
+pub use server_fault::ServerFault;
 
 /// Opens the ledger for writing. Creates an SQLite file if it does not exist, and migrates a file
 /// from an older version to the current schema and keeps a copy of the older file next to the new
@@ -98,6 +100,18 @@ pub fn compact(path: &Path) -> Result<bool, Error> {
 /// `None` if nothing does. As long as they are not writable, nothing is repaired.
 pub fn unwritable(config: &LedgerConfig) -> Option<PathBuf> {
     SqliteLedger::unwritable(config.local())
+}
+
+/// Tests that records can be written, without leaving one. For SQLite, [`unwritable`] is enough.
+///
+/// # Errors
+/// Returns one of the errors of [`open`], or [`Error::Server`] if the disk of the PostgreSQL server
+/// is full or its user lacks a right.
+pub fn test_write(config: &LedgerConfig) -> Result<(), Error> {
+    match config {
+        LedgerConfig::Sqlite(_) => Ok(()),
+        LedgerConfig::Postgres(postgres) => postgres::test_write(postgres),
+    }
 }
 
 /// Returns everything that a decision depends on: the recorded history, and the state in the

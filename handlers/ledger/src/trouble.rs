@@ -77,17 +77,8 @@ impl<'a, F: Facts> Walk<'a, F> {
         let history = RecordedHistory { reset, ..RecordedHistory::default() };
         let (after_gaps, since, is_over) = (None, millis(now), false);
         let kept_since = since.saturating_sub(span_millis(REFUSALS_KEPT));
-        let mut walk = Walk {
-            horizon,
-            now,
-            facts,
-            kept_since,
-            after_gaps,
-            history,
-            since,
-            is_over,
-            enough,
-        };
+        let mut walk =
+            Walk { horizon, now, facts, kept_since, after_gaps, history, since, is_over, enough };
         walk.add_newest_refusal(since.saturating_sub(walk.quiet()), i64::MAX)?;
         Ok(walk)
     }

@@ -72,24 +72,25 @@ fn deletes_expired_refusals_in_batches_and_shrinks_the_file() {
 
 #[test]
 fn keeps_repairs_forever_unless_told_otherwise() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    for (n, host, ended) in [(1, "web1", 10), (2, "web2", 30)] {
-        assert_eq!(code(reserve(&mut ledger, n, &event(host, "1", 4), at(0))), "repair");
-        ledger.step(&job(n), at(1), StepKind::Evidence, None, "disk full").unwrap();
-        ledger.finish(&job(n), at(ended), RepairOutcome::Healed, "").unwrap();
+    for place in Place::each() {
+        let mut ledger = place.open();
+        for (n, host, ended) in [(1, "web1", 10), (2, "web2", 30)] {
+            assert_eq!(code(reserve(&mut ledger, n, &event(host, "1", 4), at(0))), "repair");
+            ledger.step(&job(n), at(1), StepKind::Evidence, None, "disk full").unwrap();
+            ledger.finish(&job(n), at(ended), RepairOutcome::Healed, "").unwrap();
+        }
+        // A repair without a recorded end never expires.
+        assert_eq!(code(reserve(&mut ledger, 3, &event("web3", "1", 4), at(0))), "repair");
+        let now = at(400 * DAY + 20);
+        assert!(!ledger.expire(None, now).unwrap());
+        assert_eq!(ledger.records(9).unwrap().len(), 3);
+        assert!(!ledger.expire(Some(Duration::from_secs(400 * DAY)), now).unwrap());
+        let left: Vec<String> =
+            ledger.records(9).unwrap().into_iter().map(|record| record.host).collect();
+        assert_eq!(left, ["web3", "web2"]);
+        assert!(ledger.steps(&job(1)).unwrap().is_empty());
+        assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
     }
-    // A repair without a recorded end never expires.
-    assert_eq!(code(reserve(&mut ledger, 3, &event("web3", "1", 4), at(0))), "repair");
-    let now = at(400 * DAY + 20);
-    assert!(!ledger.expire(None, now).unwrap());
-    assert_eq!(ledger.records(9).unwrap().len(), 3);
-    assert!(!ledger.expire(Some(Duration::from_secs(400 * DAY)), now).unwrap());
-    let left: Vec<String> =
-        ledger.records(9).unwrap().into_iter().map(|record| record.host).collect();
-    assert_eq!(left, ["web3", "web2"]);
-    assert!(ledger.steps(&job(1)).unwrap().is_empty());
-    assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
 }
 
 /// Creates a ledger whose file cannot shrink, like one from an older version.

@@ -13,10 +13,10 @@ use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Connection, NoTls};
 
-use super::fault::ServerFault;
 use super::session::{Session, setting};
 use super::tls::Tls;
 use crate::Error;
+use crate::server_fault::ServerFault;
 
 /// How long connecting to one server may take, including the TLS handshake and the password check.
 const CONNECT_TIME: Duration = Duration::from_secs(5);

@@ -2,9 +2,10 @@
 //! one transaction that locks the row of the site, and only the clock of the database counts.
 
 mod connect;
-mod fault;
 mod history;
+mod import;
 mod overview;
+mod report;
 mod reserve;
 mod row;
 mod schema;
@@ -28,8 +29,9 @@ use connect::{Purpose, connect};
 use history::SiteRecords;
 use session::Session;
 
-pub use fault::ServerFault;
-pub use schema::{create, schema_sql};
+pub use import::{ImportCounts, import};
+pub use report::{DatabaseReport, examine, test_write};
+pub use schema::{migrate, postgres_schema};
 
 /// A ledger in a PostgreSQL database.
 pub struct PostgresLedger {
@@ -70,7 +72,8 @@ impl PostgresLedger {
         };
         let session = connect(config, purpose)?;
         schema::check(&session, &config.site)?;
-        let server = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let host_name = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+        let server = config.server.clone().unwrap_or_else(host_name);
         let (config, local, held) = (config.clone(), local.to_owned(), HashMap::new());
         Ok(PostgresLedger { config, purpose, session, local, server, origin, held })
     }

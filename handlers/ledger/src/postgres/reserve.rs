@@ -69,7 +69,9 @@ impl PostgresLedger {
         let sql = "SELECT timeline, next_timeline, failed_over, longest_lease, timeline() \
                    FROM site WHERE name = $1 FOR UPDATE";
         let rows = self.session.query(sql, &[self.site()])?;
-        let Some(row) = rows.first() else { return Err(self.no_site()) };
+        let Some(row) = rows.first() else {
+            return Err(self.session.no_site(format!("has no site {}", self.config.site)));
+        };
         Ok(SiteRow {
             timeline: row.text(0)?,
             next_timeline: row.text(1)?,
@@ -77,11 +79,6 @@ impl PostgresLedger {
             longest_lease: row.integer(3)?,
             current: row.text(4)?,
         })
-    }
-
-    fn no_site(&self) -> Error {
-        let (server, database) = (self.session.server.clone(), self.session.database.clone());
-        Error::NoSite { server, database, why: format!("has no site {}", self.config.site) }
     }
 
     /// Checks that no other server has taken over within the longest lease. The new server may lack

@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 
-use super::fault::ServerFault;
 use super::session::Session;
 use crate::Error;
 use crate::row::Columns;
+use crate::server_fault::ServerFault;
 use crate::value::Value;
 
 /// A row, and the session that returned it.

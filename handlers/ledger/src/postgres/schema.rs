@@ -3,9 +3,9 @@
 use policy_file::PostgresConfig;
 
 use super::connect::{Purpose, connect};
-use super::fault::ServerFault;
 use super::session::Session;
 use crate::Error;
+use crate::server_fault::ServerFault;
 
 /// Version of the tables that this program reads and writes.
 const CURRENT: i64 = 1;
@@ -34,17 +34,13 @@ pub(super) const RIGHTS: &[(&str, &str)] = &[
     ("INSERT", "reset"),
 ];
 
-/// Returns the statements that the owner of the database runs: they create the tables and the site,
-/// and give the role of the workers the rights that it needs. Without `tables`, returns only those
-/// for another site or another role.
-pub fn schema_sql(site: &str, role: &str, tables: bool) -> String {
-    let (name, role) = (literal(site), identifier(role));
-    let mut sql = match tables {
-        true => format!("BEGIN;\n{CURRENT_SQL}\n"),
-        false => "BEGIN;\nSET search_path = selfheal, pg_temp;\n".to_owned(),
-    };
-    sql += &format!(
-        "INSERT INTO site (name, timeline) VALUES ({name}, timeline()) ON CONFLICT DO NOTHING;\n\
+/// Returns the statements that the owner of the database runs: they create the tables and the site
+/// unless they exist, and give the user in `config` the rights that a worker needs.
+pub fn postgres_schema(config: &PostgresConfig) -> String {
+    let (site, role) = (literal(&config.site), identifier(&config.user));
+    let mut sql = format!(
+        "BEGIN;\n{CURRENT_SQL}\n\
+         INSERT INTO site (name, timeline) VALUES ({site}, timeline()) ON CONFLICT DO NOTHING;\n\
          GRANT USAGE ON SCHEMA selfheal TO {role};\n\
          GRANT EXECUTE ON FUNCTION expire, timeline TO {role};\n"
     );
@@ -54,37 +50,40 @@ pub fn schema_sql(site: &str, role: &str, tables: bool) -> String {
     sql + "COMMIT;\n"
 }
 
-/// Creates the tables if the database has none, creates the site of `config`, and gives `role` the
-/// rights that a worker needs. The user of `config` must own the database.
+/// Creates the tables and the site of `config` if they are missing. The user of `config` must own
+/// the database. Returns whether anything was missing.
 ///
 /// # Errors
 /// Returns [`Error::Server`] if the user may not create the tables, or one of the errors of
 /// [`open`](crate::open).
-pub fn create(config: &PostgresConfig, role: &str) -> Result<(), Error> {
+pub fn migrate(config: &PostgresConfig) -> Result<bool, Error> {
     let session = connect(config, Purpose::Own)?;
-    let has_tables = session.number("SELECT count(to_regclass('version'))", &[])? == 1;
-    if has_tables {
-        check_version(&session)?;
+    match check(&session, &config.site) {
+        Ok(()) => Ok(false),
+        Err(Error::NoSite { .. }) => {
+            session.batch(&postgres_schema(config)).inspect_err(|_| session.roll_back())?;
+            Ok(true)
+        }
+        Err(other) => Err(other),
     }
-    session.batch(&schema_sql(&config.site, role, !has_tables))
 }
 
 /// Checks that the database has the tables of this version, and the site.
 pub(super) fn check(session: &Session, site: &str) -> Result<(), Error> {
     check_version(session)?;
     let sites = session.number("SELECT count(*) FROM site WHERE name = $1", &[site.into()])?;
-    if sites == 1 { Ok(()) } else { Err(no_site(session, format!("has no site {site}"))) }
+    if sites == 1 { Ok(()) } else { Err(session.no_site(format!("has no site {site}"))) }
 }
 
 fn check_version(session: &Session) -> Result<(), Error> {
     match session.number("SELECT schema FROM version", &[]) {
         Ok(CURRENT) => Ok(()),
         Ok(found) => {
-            let why = format!("has tables of version {found}, but this program needs {CURRENT}");
-            Err(no_site(session, why))
+            let (server, database) = (session.server.clone(), session.database.clone());
+            Err(Error::OtherTables { server, database, found, known: CURRENT })
         }
         Err(Error::Server { why: ServerFault::Failed(why), .. }) if is_missing(&why) => {
-            Err(no_site(session, "has no tables of nagios-selfheal".to_owned()))
+            Err(session.no_site("has no tables of nagios-selfheal".to_owned()))
         }
         Err(other) => Err(other),
     }
@@ -94,11 +93,6 @@ fn is_missing(why: &tokio_postgres::Error) -> bool {
     use tokio_postgres::error::SqlState;
     let missing = [SqlState::UNDEFINED_TABLE, SqlState::INVALID_SCHEMA_NAME];
     why.code().is_some_and(|code| missing.contains(code))
-}
-
-fn no_site(session: &Session, why: String) -> Error {
-    let (server, database) = (session.server.clone(), session.database.clone());
-    Error::NoSite { server, database, why }
 }
 
 /// Quotes a string for SQL.
@@ -130,7 +124,6 @@ mod tests {
 
     #[test]
     fn quotes_names_of_sites_and_roles() {
-        let sql = schema_sql("it's", "a\"b", false);
-        assert!(sql.contains("('it''s', timeline())") && sql.contains("TO \"a\"\"b\";"), "{sql}");
+        assert_eq!((literal("it's"), identifier("a\"b")), ("'it''s'".into(), "\"a\"\"b\"".into()));
     }
 }

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use super::fault::ServerFault;
 use crate::Error;
+use crate::server_fault::ServerFault;
 use crate::value::{Value, millis, span_millis, time};
 
 /// How long to wait for the server to confirm a commit. The server's own deadlines do not apply to
@@ -94,6 +94,12 @@ impl Session {
     pub(super) fn failed(&self, why: ServerFault) -> Error {
         let (server, database) = (self.server.clone(), self.database.clone());
         Error::Server { server, database, why }
+    }
+
+    /// Returns the error that the database lacks what `why` says.
+    pub(super) fn no_site(&self, why: String) -> Error {
+        let (server, database) = (self.server.clone(), self.database.clone());
+        Error::NoSite { server, database, why }
     }
 
     /// Runs a query and returns its rows.

@@ -41,11 +41,11 @@ fn write_causes(f: &mut fmt::Formatter<'_>, why: &tokio_postgres::Error) -> fmt:
     }
 }
 
-const GRANTS: &str = "as the owner of the tables, run what `repairctl ledger schema` prints";
+const GRANTS: &str = "as the owner of the database, run what `repairctl ledger schema` prints";
 
 impl ServerFault {
     /// Whether the connection can no longer be used.
-    pub(super) fn is_final(&self) -> bool {
+    pub(crate) fn is_final(&self) -> bool {
         match self {
             ServerFault::NoAnswer(_) | ServerFault::ReadOnly => true,
             ServerFault::Encoding(_) => false,
@@ -54,6 +54,12 @@ impl ServerFault {
                     || why.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
             }
         }
+    }
+
+    /// Whether the database lacks tables or rights.
+    pub(crate) fn is_about_schema(&self) -> bool {
+        let ServerFault::Failed(why) = self else { return false };
+        why.code().is_some_and(is_about_schema)
     }
 
     /// Returns what an admin can do.
@@ -70,11 +76,7 @@ impl ServerFault {
             return "check that the server runs, and the name, port and certificate of the server";
         };
         match *code {
-            SqlState::INSUFFICIENT_PRIVILEGE
-            | SqlState::UNDEFINED_TABLE
-            | SqlState::UNDEFINED_FUNCTION
-            | SqlState::UNDEFINED_COLUMN
-            | SqlState::INVALID_SCHEMA_NAME => GRANTS,
+            _ if is_about_schema(code) => GRANTS,
             SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
                 "check \"user\" and \"password_file\" in the policy, and pg_hba.conf on the server"
             }
@@ -92,4 +94,15 @@ impl ServerFault {
             _ => "look into the log of the server",
         }
     }
+}
+
+fn is_about_schema(code: &SqlState) -> bool {
+    matches!(
+        *code,
+        SqlState::INSUFFICIENT_PRIVILEGE
+            | SqlState::UNDEFINED_TABLE
+            | SqlState::UNDEFINED_FUNCTION
+            | SqlState::UNDEFINED_COLUMN
+            | SqlState::INVALID_SCHEMA_NAME
+    )
 }
