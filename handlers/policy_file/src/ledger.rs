@@ -11,6 +11,7 @@ use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
 /// The store that records repairs and refusals.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a process has one or two of these values")]
 pub enum LedgerConfig {
     /// The path of an SQLite database, which only one Nagios server uses.
     Sqlite(PathBuf),

@@ -86,10 +86,11 @@ pub fn collect(
 }
 
 /// Checks that this user can write the ledger. The plugin runs as the same user as the worker, so
-/// the worker can write the ledger only if the plugin can.
+/// the worker can write the ledger only if the plugin can. In a database, also tries to write a
+/// record, because its disk can be full.
 fn writable(ledger: &LedgerConfig) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
-        None => Ok(()),
+        None => Ok(ledger::test_write(ledger)?),
         Some(file) => Err(CollectError::Unusable(format!(
             "{} is not writable for this user; {}",
             file.display(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ledger::DatabaseReport;
 use policy::Rounded;
-use policy_file::PostgresConfig;
+use policy_file::{LedgerConfig, PostgresConfig};
 
 use super::finding::{DoctorFinding, note, ok, wrong};
 use super::fix::ServerFix;
@@ -16,12 +16,16 @@ const LARGEST_SKEW: Duration = Duration::from_secs(2);
 /// Checks that the database can be reached and written, has the right schema and grants the rights
 /// that repairs need. Also checks that a failover would lose no reservation, and compares the
 /// clocks.
-pub fn check(config: &PostgresConfig) -> Vec<DoctorFinding> {
-    let report = match ledger::examine(config) {
+pub fn check(ledger: &LedgerConfig, database: &PostgresConfig) -> Vec<DoctorFinding> {
+    let tested = |report| ledger::test_write(ledger).map(|()| report);
+    let report = match ledger::examine(database).and_then(tested) {
         Ok(report) => report,
         Err(why) => return vec![wrong("ledger", why.to_string(), fix(&why))],
     };
-    let used = format!("{config}, site {}; {} answers", config.site, report.server);
+    let tls = if report.is_encrypted { "with" } else { "without" };
+    let DatabaseReport { server, version, .. } = &report;
+    let used = format!("{ledger}, site {}", database.site);
+    let used = format!("{used}; {server} runs PostgreSQL {version} {tls} TLS");
     vec![ok("ledger", used), replicas(&report), clock(report.clock_skew)]
 }
 

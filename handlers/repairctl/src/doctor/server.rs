@@ -119,7 +119,7 @@ pub fn ledger(config: &Config) -> Vec<DoctorFinding> {
         (LedgerConfig::Sqlite(_), Some(unusable)) => vec![unusable],
         (LedgerConfig::Sqlite(_), None) => vec![file(ledger)],
         (LedgerConfig::Postgres(postgres), unusable) => {
-            unusable.into_iter().chain(database::check(postgres)).collect()
+            unusable.into_iter().chain(database::check(ledger, postgres)).collect()
         }
     }
 }
