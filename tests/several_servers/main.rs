@@ -65,7 +65,7 @@ const CALL: &str = "CRITICAL HARD 4 --host web1 --service HTTP --address 127.0.0
 
 #[test]
 fn repairs_nothing_while_the_database_is_away_and_then_resumes() {
-    let mut site = SharedSite::start(2);
+    let site = SharedSite::start(2);
     assert!(site.check_repairs(0, &[]).1.starts_with("REPAIRS OK"));
     let commands = site.commands(0);
     site.database.stop();
