@@ -127,6 +127,16 @@ impl Postgres {
         }
     }
 
+    /// Changes a setting of the running server.
+    #[track_caller]
+    pub fn set(&self, name: &str, value: &str) {
+        self.sql("postgres", &format!("ALTER SYSTEM SET {name} = {value}"));
+        self.sql("postgres", "SELECT pg_reload_conf()");
+        let shown = format!("SELECT current_setting('{name}')");
+        let wanted = value.trim_matches('\'');
+        wait_until("the new setting", || self.sql("postgres", &shown).trim() == wanted);
+    }
+
     /// Makes a standby accept writes, as a failover does.
     #[track_caller]
     pub fn promote(&self) {

@@ -84,27 +84,42 @@ fn all_at_limits(
     held
 }
 
+/// Checks that the ledger finds the objects that have reached a limit, and no others.
+fn check(place: &Place, objects: &[Past], policy: &Policy) -> Result<(), TestCaseError> {
+    let mut ledger = place.open();
+    fill(place, objects);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+    let found = held_back(ledger.as_mut(), policy, now).unwrap();
+    let mut found: Vec<(String, String)> =
+        found.iter().map(|held| (held.object(), held.reason.to_string())).collect();
+    found.sort();
+    prop_assert_eq!(found, all_at_limits(ledger.as_mut(), policy, now, objects));
+    Ok(())
+}
+
+/// Returns the objects of a case, the window, `healthy_for`, and the numbers of allowed repairs.
+fn cases() -> impl Strategy<Value = (Vec<Past>, u64, u64, [u32; 3])> {
+    let objects = prop::collection::vec(past(), 8);
+    (objects, 30..300_u64, 10..120_u64, [1..5_u32, 1..5_u32, 1..5_u32])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn finds_every_object_at_a_limit(
-        objects in prop::collection::vec(past(), 8),
-        window in 30..300_u64,
-        healthy_for in 10..120_u64,
-        counts in [1..5_u32, 1..5_u32, 1..5_u32],
+    fn finds_every_object_at_a_limit((objects, window, healthy_for, counts) in cases()) {
+        check(&Place::new(), &objects, &policy(window, healthy_for, counts))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn finds_every_object_at_a_limit_in_postgres(
+        (objects, window, healthy_for, counts) in cases()
     ) {
-      for place in Place::each() {
-        let mut ledger = place.open();
-        fill(&place, &objects);
-        let policy = policy(window, healthy_for, counts);
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
-        let found = held_back(ledger.as_mut(), &policy, now).unwrap();
-        let mut found: Vec<(String, String)> =
-            found.iter().map(|held| (held.object(), held.reason.to_string())).collect();
-        found.sort();
-        prop_assert_eq!(found, all_at_limits(ledger.as_mut(), &policy, now, &objects));
-      }
+        check(&Place::postgres(), &objects, &policy(window, healthy_for, counts))?;
     }
 }
 

@@ -179,27 +179,41 @@ fn record(
     (all, now)
 }
 
+/// Checks that the ledger decides as if it had read the whole history.
+fn check(place: &Place, signs: &[Sign], limits: Limits, quiet: u64) -> Result<(), TestCaseError> {
+    let mut ledger = place.open();
+    let (all, now) = record(&mut ledger, signs, quiet);
+    let mut rules = policy();
+    rules.repairs.values_mut().for_each(|one| one.limits = limits);
+    let asked = event("web1", "2", 4);
+    let read = ledger.history(&asked, &rules.horizon(&asked), now).unwrap();
+    let decided = |history: &RecordedHistory| {
+        let reason = within_limits(&limits, history).err();
+        let left = reason.as_ref().and_then(Reason::retry_after);
+        let counts = (history.spent(&limits), history.ineffective(&limits));
+        (reason.map(|why| why.code()), left, counts)
+    };
+    prop_assert_eq!(decided(&read), decided(&all));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn decides_as_if_it_had_read_the_whole_history(
         signs in signs(), limits in limits(), quiet in 0..90u64
     ) {
-      for place in Place::each() {
-        let mut ledger = place.open();
-        let (all, now) = record(&mut ledger, &signs, quiet);
-        let mut rules = policy();
-        rules.repairs.values_mut().for_each(|one| one.limits = limits);
-        let asked = event("web1", "2", 4);
-        let read = ledger.history(&asked, &rules.horizon(&asked), now).unwrap();
-        let decided = |history: &RecordedHistory| {
-            let reason = within_limits(&limits, history).err();
-            let left = reason.as_ref().and_then(Reason::retry_after);
-            let counts = (history.spent(&limits), history.ineffective(&limits));
-            (reason.map(|why| why.code()), left, counts)
-        };
-        prop_assert_eq!(decided(&read), decided(&all));
-      }
+        check(&Place::new(), &signs, limits, quiet)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn decides_in_postgres_as_if_it_had_read_the_whole_history(
+        signs in signs(), limits in limits(), quiet in 0..90u64
+    ) {
+        check(&Place::postgres(), &signs, limits, quiet)?;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -17,9 +17,6 @@ use crate::value::{Value, millis, span_millis, time};
 /// How long to wait for the server to confirm a commit. The server's own deadlines do not apply to
 /// a commit that waits for a standby.
 const COMMIT_TIME: Duration = Duration::from_secs(5);
-
-/// After this time without a statement, the connection is tested before it is used.
-const FRESH: Duration = Duration::from_secs(1);
 
 /// How long closing a connection may take.
 const CLOSE_TIME: Duration = Duration::from_millis(200);
@@ -41,7 +38,6 @@ pub(super) struct Session {
     /// How far the server's clock is ahead of ours, in milliseconds.
     ahead: Cell<i64>,
     is_broken: Cell<bool>,
-    used: Cell<Instant>,
     /// Runs the connection while we wait for an answer. Declared last, so that it is dropped last.
     runtime: Runtime,
 }
@@ -62,7 +58,6 @@ impl Session {
             database,
             ahead: Cell::new(0),
             is_broken: Cell::new(false),
-            used: Cell::new(Instant::now()),
             runtime,
         }
     }
@@ -78,10 +73,8 @@ impl Session {
             Err(_) => Err(ServerFault::NoAnswer(limit)),
             Ok(answer) => answer.map_err(ServerFault::Failed),
         };
-        match &answer {
-            Err(fault) => self.is_broken.set(self.is_broken.get() || fault.is_final()),
-            Ok(_) => self.used.set(Instant::now()),
-        }
+        let is_broken = answer.as_ref().is_err_and(ServerFault::is_final);
+        self.is_broken.set(self.is_broken.get() || is_broken);
         answer
     }
 
@@ -147,10 +140,9 @@ impl Session {
         let _ = self.batch("ROLLBACK");
     }
 
-    /// Whether the connection can be used. Tests it if it has not been used for a while.
+    /// Tests whether the connection can be used.
     pub(super) fn is_usable(&self) -> bool {
-        let is_old = self.used.get().elapsed() > FRESH;
-        !(self.is_broken.get() || is_old && self.batch("").is_err())
+        !self.is_broken.get() && self.batch("").is_ok()
     }
 
     /// Reads the server's clock.

@@ -29,16 +29,32 @@ impl Place {
         Place { dir: tempfile::tempdir().unwrap(), database: None }
     }
 
-    /// Returns a place for a ledger in PostgreSQL. The programs have only the rights of a worker.
+    /// Returns a place for a ledger in PostgreSQL, on the server that all tests share.
     pub fn postgres() -> Place {
-        let server = Postgres::shared();
+        thread_local! {
+            /// Keeps the server running until the test ends, even if it uses several places.
+            static SERVER: Arc<Postgres> = Postgres::shared();
+        }
+        Place::on(SERVER.with(Arc::clone))
+    }
+
+    /// Returns a place for a ledger on a PostgreSQL server. The programs have only the rights of a
+    /// worker.
+    pub fn on(server: Arc<Postgres>) -> Place {
         let dir = tempfile::tempdir().unwrap();
-        let LedgerConfig::Postgres(config) = config(&server, "", &dir) else { unreachable!() };
+        let LedgerConfig::Postgres(config) = config(&[&server], "postgres", &dir) else {
+            unreachable!()
+        };
         let role = "DO $$ BEGIN CREATE ROLE selfheal LOGIN; \
                     EXCEPTION WHEN duplicate_object THEN NULL; END $$;\n";
         let schema = format!("{role}{}", ledger::postgres_schema(&config));
         let name = server.database_with(&schema);
         Place { dir, database: Some((server, name)) }
+    }
+
+    /// Returns the same database, as another monitoring server uses it.
+    pub fn beside(&self) -> Place {
+        Place { dir: tempfile::tempdir().unwrap(), database: self.database.clone() }
     }
 
     /// Returns a place for each kind of store.
@@ -55,7 +71,7 @@ impl Place {
     pub fn config(&self) -> LedgerConfig {
         match &self.database {
             None => LedgerConfig::Sqlite(self.path()),
-            Some((server, name)) => config(server, name, &self.dir),
+            Some((server, name)) => config(&[server], name, &self.dir),
         }
     }
 
@@ -159,10 +175,11 @@ pub struct EndedRepair {
     pub outcome: &'static str,
 }
 
-fn config(server: &Postgres, name: &str, state: &TempDir) -> LedgerConfig {
-    let host = format!("{}:{}", server.socket_dir().display(), server.port);
-    let name = if name.is_empty() { "postgres" } else { name };
-    let postgres = json!({"hosts": [host], "dbname": name, "state": state.path()});
+/// Returns the settings for a database on the first of `servers` that accepts writes.
+pub fn config(servers: &[&Postgres], name: &str, state: &TempDir) -> LedgerConfig {
+    let host = |server: &&Postgres| format!("{}:{}", server.socket_dir().display(), server.port);
+    let hosts: Vec<String> = servers.iter().map(host).collect();
+    let postgres = json!({"hosts": hosts, "dbname": name, "state": state.path()});
     serde_json::from_value(json!({"postgres": postgres})).unwrap()
 }
 
