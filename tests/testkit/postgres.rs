@@ -24,13 +24,21 @@ pub struct Postgres {
     databases: AtomicU32,
     /// Database that [`Postgres::database_with`] copies.
     template: OnceLock<String>,
+    /// Settings that this server has beyond those of all test servers.
+    settings: Vec<String>,
 }
 
 impl Postgres {
     /// Starts a server of this test alone.
     #[track_caller]
     pub fn start() -> Postgres {
-        let postgres = Postgres::init(&[
+        Postgres::start_with(&[])
+    }
+
+    /// Starts a server of this test alone with additional settings, for example `log_statement=all`.
+    #[track_caller]
+    pub fn start_with(settings: &[&str]) -> Postgres {
+        let mut postgres = Postgres::init(&[
             "initdb",
             "--no-sync",
             "--auth=trust",
@@ -38,6 +46,7 @@ impl Postgres {
             "--locale=C",
             "--username=postgres",
         ]);
+        postgres.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
         postgres.restart();
         postgres
     }
@@ -88,7 +97,8 @@ impl Postgres {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let (server, databases) = (Mutex::new(None), AtomicU32::new(0));
         let template = OnceLock::new();
-        Postgres { directory, port: free_port(), server, databases, template }
+        let (port, settings) = (free_port(), Vec::new());
+        Postgres { directory, port, server, databases, template, settings }
     }
 
     /// Starts the server again after [`Postgres::stop`].
@@ -106,6 +116,9 @@ impl Postgres {
             "max_connections=200",
             "shared_buffers=16MB",
         ] {
+            command.args(["-c", setting]);
+        }
+        for setting in &self.settings {
             command.args(["-c", setting]);
         }
         command.stdout(log.try_clone().unwrap()).stderr(log).stdin(Stdio::null());

@@ -14,6 +14,9 @@ mod held_back;
 mod history;
 mod interface;
 mod locks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod per_event;
 mod postgres;
 mod record;
 mod relapse;

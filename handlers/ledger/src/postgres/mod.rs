@@ -5,6 +5,9 @@ mod connect;
 mod history;
 mod import;
 mod overview;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+mod plans;
 mod report;
 mod reserve;
 mod row;
