@@ -231,7 +231,13 @@ impl Error {
     /// Whether this process or machine has run out of descriptors or memory, in which case the
     /// ledger itself may be fine.
     pub fn is_our_shortage(&self) -> bool {
-        matches!(self, Error::Directory { why, .. } if is_shortage(why))
+        let of_server = |why: &ServerFault| why.io_error().is_some_and(is_shortage);
+        match self {
+            Error::Directory { why, .. } => is_shortage(why),
+            Error::Server { why, .. } => of_server(why),
+            Error::NoServer { tried, .. } => tried.iter().any(|(_, why)| of_server(why)),
+            _ => false,
+        }
     }
 }
 

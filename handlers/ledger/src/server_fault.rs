@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
@@ -15,6 +16,8 @@ pub enum ServerFault {
     ReadOnly,
     /// The server's database does not store texts as UTF-8. The field is its encoding.
     Encoding(String),
+    /// This process could not open a connection, for example because it has too many open files.
+    NoResources(io::Error),
     /// The connection failed, or the server refused a statement.
     Failed(tokio_postgres::Error),
 }
@@ -25,6 +28,7 @@ impl fmt::Display for ServerFault {
             ServerFault::NoAnswer(waited) => write!(f, "no answer within {} s", waited.as_secs()),
             ServerFault::ReadOnly => f.write_str("it accepts no writes"),
             ServerFault::Encoding(found) => write!(f, "its encoding is {found}, not UTF8"),
+            ServerFault::NoResources(why) => write!(f, "no connection can be opened: {why}"),
             ServerFault::Failed(why) => match why.as_db_error() {
                 Some(refused) => f.write_str(refused.message()),
                 None => write_causes(f, why),
@@ -48,11 +52,20 @@ impl ServerFault {
     pub(crate) fn is_final(&self) -> bool {
         match self {
             ServerFault::NoAnswer(_) | ServerFault::ReadOnly => true,
-            ServerFault::Encoding(_) => false,
+            ServerFault::Encoding(_) | ServerFault::NoResources(_) => false,
             ServerFault::Failed(why) => {
                 why.as_db_error().is_none()
                     || why.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
             }
+        }
+    }
+
+    /// Returns the system call's error that prevented the connection, if there is one.
+    pub(crate) fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            ServerFault::NoResources(why) => Some(why),
+            ServerFault::Failed(why) => why.source()?.downcast_ref(),
+            ServerFault::NoAnswer(_) | ServerFault::ReadOnly | ServerFault::Encoding(_) => None,
         }
     }
 
@@ -68,6 +81,10 @@ impl ServerFault {
             ServerFault::NoAnswer(_) => return "check that the server runs and is not overloaded",
             ServerFault::ReadOnly => {
                 return "name its primary server in \"hosts\", or promote a standby";
+            }
+            ServerFault::NoResources(_) => {
+                return "raise the limits of the process that started this program (ulimit -n, \
+                        LimitNOFILE=)";
             }
             ServerFault::Encoding(_) => return "create the database with ENCODING 'UTF8'",
             ServerFault::Failed(why) => why.code(),

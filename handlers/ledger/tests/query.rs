@@ -18,44 +18,48 @@ fn job(n: u32) -> JobId {
     format!("job-{n:04}-x").parse().unwrap()
 }
 
+fn reserve(
+    ledger: &mut Box<dyn Ledger>,
+    n: u32,
+    (host, service): (&str, Option<&str>),
+    seconds: u64,
+    refuse: Option<Reason>,
+) {
+    let event = Event {
+        problem_id: Some(n.to_string()),
+        ..Event::new(host, service, ObjectState::Critical, StateType::Soft, 3)
+    };
+    let claim = Claim {
+        job: &job(n),
+        event: &event,
+        lease: Duration::from_secs(60),
+        horizon: Policy::default().horizon(&event),
+        observed: None,
+    };
+    let decide = |_: &_| {
+        refuse.clone().map_or(Decision::Repair("httpd".parse().unwrap()), Decision::NoAction)
+    };
+    let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
+}
+
 /// Creates a ledger with three repairs and three refusals. Job 1 healed web1/HTTP, job 2 did not
 /// heal the host web1, and job 3 is still running for web2/HTTP. Two refusals are for web1/HTTP,
 /// one is for web3/HTTP.
 fn filled(place: &Place) -> Box<dyn Ledger> {
     let mut ledger = place.open();
-    let mut reserve =
-        |n: u32, host: &str, service: Option<&str>, seconds: u64, refuse: Option<Reason>| {
-            let event = Event {
-                problem_id: Some(n.to_string()),
-                ..Event::new(host, service, ObjectState::Critical, StateType::Soft, 3)
-            };
-            let claim = Claim {
-                job: &job(n),
-                event: &event,
-                lease: Duration::from_secs(60),
-                horizon: Policy::default().horizon(&event),
-                observed: None,
-            };
-            let decide = |_: &_| {
-                refuse
-                    .clone()
-                    .map_or(Decision::Repair("httpd".parse().unwrap()), Decision::NoAction)
-            };
-            let _ = ledger.reserve(&claim, &|| at(seconds), &decide).unwrap();
-        };
-    reserve(1, "web1", Some("HTTP"), 10, None);
-    reserve(2, "web1", None, 20, None);
-    reserve(3, "web2", Some("HTTP"), 30, None);
-    reserve(4, "web1", Some("HTTP"), 40, Some(Reason::Flapping));
-    reserve(5, "web1", Some("HTTP"), 41, Some(Reason::Flapping));
-    reserve(6, "web3", Some("HTTP"), 42, Some(Reason::Acknowledged));
+    reserve(&mut ledger, 1, ("web1", Some("HTTP")), 10, None);
     for number in 1..=2 {
         let rung = RungStart { number, gate: Some("web1"), deadline: at(20) };
         let now = at(10 + u64::from(number));
         ledger.begin_rung(&job(1), now, &rung, &format!("rung {number} of 2: ssh httpd")).unwrap();
     }
     ledger.finish(&job(1), at(15), RepairOutcome::Healed, "").unwrap();
+    reserve(&mut ledger, 2, ("web1", None), 20, None);
     ledger.finish(&job(2), at(25), RepairOutcome::NotHealed, "").unwrap();
+    reserve(&mut ledger, 3, ("web2", Some("HTTP")), 30, None);
+    reserve(&mut ledger, 4, ("web1", Some("HTTP")), 40, Some(Reason::Flapping));
+    reserve(&mut ledger, 5, ("web1", Some("HTTP")), 41, Some(Reason::Flapping));
+    reserve(&mut ledger, 6, ("web3", Some("HTTP")), 42, Some(Reason::Acknowledged));
     ledger
 }
 

@@ -71,6 +71,19 @@ fn deletes_expired_refusals_in_batches_and_shrinks_the_file() {
 }
 
 #[test]
+fn deletes_expired_refusals_in_batches_from_postgres() {
+    let place = Place::postgres();
+    let mut ledger = place.open();
+    place.add_refusals((0..1200).map(|n| ("web1", 1_700_000_000_000 + n * 1000, "")));
+    assert!(!ledger.expire(None, at(90 * DAY)).unwrap());
+    let now = at(90 * DAY + 1000);
+    assert!(ledger.expire(None, now).unwrap());
+    assert_eq!(refusals(ledger.as_mut()), 700, "after one batch");
+    while ledger.expire(None, now).unwrap() {}
+    assert_eq!(refusals(ledger.as_mut()), 200);
+}
+
+#[test]
 fn keeps_repairs_forever_unless_told_otherwise() {
     for place in Place::each() {
         let mut ledger = place.open();

@@ -113,7 +113,7 @@ pub(super) fn connect_to(
         Error::Server { server, database, why }
     };
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|why| Error::Directory { path: "/dev/epoll".into(), why })?;
+    let runtime = runtime.map_err(|why| failed(ServerFault::NoResources(why)))?;
     let settings = settings(config, host, tls.is_some(), password);
     let (client, connection) =
         runtime.block_on(handshake(&runtime, &settings, tls)).map_err(failed)?;

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OpenFlags, Row};
 use serde::{Deserialize, Serialize};
 
 use super::connect::{Purpose, connect};
+use super::origin::origin;
+use super::schema;
 use super::session::Session;
-use super::{origin, schema};
 use crate::Error;
 use crate::locks::{self, DecisionLock};
 use crate::sqlite::SqliteLedger;
@@ -88,7 +89,7 @@ struct Import<'a> {
 const BATCH: usize = 500;
 
 /// A table to copy.
-struct Table {
+struct CopiedTable {
     name: &'static str,
     /// The columns in both stores.
     columns: &'static str,
@@ -100,8 +101,8 @@ struct Table {
 }
 
 /// Repairs are closed if their host has a newer one that is open as well.
-const TABLES: [Table; 6] = [
-    Table {
+const TABLES: [CopiedTable; 6] = [
+    CopiedTable {
         name: "repair",
         columns: "job, server, host, service, repair, problem, event, reserved, lease_until, \
             rung, rung_gate, rung_until, ended, outcome, text",
@@ -113,35 +114,35 @@ const TABLES: [Table; 6] = [
         has_site: true,
         has_origin: true,
     },
-    Table {
+    CopiedTable {
         name: "step",
         columns: "job, at, kind, rung, text",
         select: "job, at, kind, rung, text FROM step ORDER BY id",
         has_site: false,
         has_origin: false,
     },
-    Table {
+    CopiedTable {
         name: "repair_group",
         columns: "name, reserved, job",
         select: "name, reserved, job FROM repair_group",
         has_site: false,
         has_origin: false,
     },
-    Table {
+    CopiedTable {
         name: "refusal",
         columns: "at, job, server, host, service, event, reason, text, gap",
         select: "at, job, server, host, service, event, reason, text, gap FROM refusal ORDER BY id",
         has_site: true,
         has_origin: false,
     },
-    Table {
+    CopiedTable {
         name: "pause",
         columns: "host, service, by_whom, reason, since, until",
         select: "host, service, by_whom, reason, since, until FROM pause",
         has_site: true,
         has_origin: false,
     },
-    Table {
+    CopiedTable {
         name: "reset",
         columns: "at, host, service, by_whom, reason",
         select: "at, host, service, by_whom, reason FROM reset ORDER BY id",
@@ -184,7 +185,7 @@ impl Import<'_> {
     }
 
     /// Copies one table, and returns the number of its rows.
-    fn copy(&self, table: &Table) -> Result<u64, Error> {
+    fn copy(&self, table: &CopiedTable) -> Result<u64, Error> {
         let of_file = |why| Error::Store { path: self.from.to_owned(), why };
         let mut rows = self.file.prepare(&format!("SELECT {}", table.select)).map_err(of_file)?;
         let mut rows = rows.query(()).map_err(of_file)?;
@@ -198,7 +199,7 @@ impl Import<'_> {
         Ok(copied + self.insert(table, &batch)?)
     }
 
-    fn insert(&self, table: &Table, rows: &[Vec<Value>]) -> Result<u64, Error> {
+    fn insert(&self, table: &CopiedTable, rows: &[Vec<Value>]) -> Result<u64, Error> {
         if rows.is_empty() {
             return Ok(0);
         }
@@ -226,7 +227,7 @@ impl Import<'_> {
 }
 
 /// Reads a row. The columns with names contain bytes.
-fn values(row: &Row<'_>, table: &Table) -> rusqlite::Result<Vec<Value>> {
+fn values(row: &Row<'_>, table: &CopiedTable) -> rusqlite::Result<Vec<Value>> {
     let columns = table.columns.split(", ").enumerate();
     let value = |(n, column): (usize, &str)| {
         let is_name = matches!(column, "host" | "service" | "rung_gate");

@@ -4,6 +4,7 @@
 mod connect;
 mod history;
 mod import;
+mod origin;
 mod overview;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -18,18 +19,17 @@ mod store;
 mod tls;
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use policy::{Event, JobId};
 use policy_file::PostgresConfig;
 
 use crate::Error;
-use crate::locks::{WorkerLock, check_directory, private_file};
+use crate::locks::{WorkerLock, check_directory};
 use crate::value::Value;
 use connect::{Purpose, connect};
 use history::SiteRecords;
+use origin::{origin, read_origin};
 use session::Session;
 
 pub use import::{ImportCounts, import};
@@ -103,37 +103,4 @@ impl PostgresLedger {
     fn no_such_job(&self, job: &JobId) -> Error {
         Error::NoSuchJob { ledger: self.config.to_string(), job: job.to_string() }
     }
-}
-
-/// Length of a random name, in bytes.
-const ORIGIN_BYTES: usize = 16;
-
-fn origin_path(local: &Path) -> PathBuf {
-    local.with_added_extension("id")
-}
-
-/// Returns the random name of this server's local files, or `None` if there is none yet.
-fn read_origin(local: &Path) -> Option<String> {
-    let mut name = String::new();
-    safe_file::open(origin_path(local)).ok()?.take(64).read_to_string(&mut name).ok()?;
-    (name.len() == 2 * ORIGIN_BYTES).then_some(name)
-}
-
-/// Returns the random name of this server's local files. Writes it if there is none yet.
-fn origin(local: &Path) -> Result<String, Error> {
-    let path = origin_path(local);
-    let unusable = |why| Error::Directory { path: path.clone(), why };
-    let mut file = private_file(&path).map_err(unusable)?;
-    file.lock().map_err(unusable)?;
-    if let Some(name) = read_origin(local) {
-        return Ok(name);
-    }
-    let mut random = [0; ORIGIN_BYTES];
-    File::open("/dev/urandom")
-        .and_then(|mut file| file.read_exact(&mut random))
-        .map_err(unusable)?;
-    let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    file.set_len(0).and_then(|()| file.write_all(name.as_bytes())).map_err(unusable)?;
-    file.sync_all().map_err(unusable)?;
-    Ok(name)
 }

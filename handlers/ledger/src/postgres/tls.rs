@@ -82,22 +82,22 @@ fn unusable(path: &Path, why: impl fmt::Display) -> Error {
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
     type Stream = Encrypted<S>;
-    type TlsConnect = Handshake;
+    type TlsConnect = ServerHandshake;
     type Error = io::Error;
 
-    fn make_tls_connect(&mut self, host: &str) -> io::Result<Handshake> {
+    fn make_tls_connect(&mut self, host: &str) -> io::Result<ServerHandshake> {
         let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        Ok(Handshake { config: Arc::clone(&self.0), name })
+        Ok(ServerHandshake { config: Arc::clone(&self.0), name })
     }
 }
 
 /// A TLS handshake with one server.
-pub(super) struct Handshake {
+pub(super) struct ServerHandshake {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Handshake {
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for ServerHandshake {
     type Stream = Encrypted<S>;
     type Error = io::Error;
     type Future = Pin<Box<dyn Future<Output = io::Result<Encrypted<S>>> + Send>>;
