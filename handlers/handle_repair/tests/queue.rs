@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handle_repair::queue::{CallQueue, SLOTS, WorkerSlot};
 use ledger::Filter;
@@ -148,4 +148,21 @@ fn touches_no_queue_without_a_repair_or_in_the_foreground() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(site.on_record().len(), 1);
     assert!(!site.dir.path().join("ledger.sqlite.queue").exists());
+}
+
+#[test]
+fn refuses_event_that_a_late_handler_passes() {
+    let site = Site::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // The default of max_event_age is ten minutes.
+    for (host, age) in [("web1", 3600), ("web2", 590)] {
+        site.call(&format!("{} --seen {}", fault(host), now - age)).unwrap();
+    }
+    site.wait_until_answered();
+    let mut ledger = ledger::open_sqlite_read_only(&site.ledger()).unwrap();
+    let refusals = ledger.refused(&Filter::default()).unwrap();
+    let refused: Vec<_> = refusals.iter().map(|one| (&*one.host, one.reason.as_str())).collect();
+    assert_eq!(refused, [("web1", "waited-too-long")]);
+    let repairs = ledger.repairs(&Filter::default()).unwrap();
+    assert_eq!(repairs.iter().map(|one| &*one.host).collect::<Vec<_>>(), ["web2"]);
 }
