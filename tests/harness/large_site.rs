@@ -234,7 +234,7 @@ impl LargeSite {
         let filter = Filter { since: Some(since), ..Filter::default() };
         let ledger = self.place.at("site/ledger.sqlite");
         self.nagios.does(|| {
-            let mut ledger = ledger::open_read_only(&ledger).expect("the ledger");
+            let mut ledger = ledger::open_sqlite_read_only(&ledger).expect("the ledger");
             let repairs = ledger.repairs(&filter).expect("the repairs").len();
             [repairs, ledger.count_refused(&filter).expect("the refusals") as usize]
         })

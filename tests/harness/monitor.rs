@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use ledger::{Ledger, Record, Refusal, Step};
+use policy_file::LedgerConfig;
 use serde_json::{Value, json};
 
 use crate::account::Account;
@@ -25,7 +26,7 @@ pub struct Monitor {
     pub repairctl: PathBuf,
     /// Path of the lab's policy.json.
     pub policy: PathBuf,
-    /// Path of the lab's ledger.
+    /// Path of the lab's ledger, unless a test's policy names another one.
     pub ledger: PathBuf,
     /// Path of Nagios' external command file.
     pub command_file: PathBuf,
@@ -34,8 +35,13 @@ pub struct Monitor {
 impl Monitor {
     /// Configures the monitor side, with a policy that repairs `httpd` on the given web side.
     pub fn new(place: &Place, web: &WebSide) -> Monitor {
+        Monitor::named("monitor", place, web)
+    }
+
+    /// Configures one of several Nagios servers, with its files in the directory `name`.
+    pub fn named(name: &str, place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
-        let directory = place.directory("monitor", nagios.ids());
+        let directory = place.directory(name, nagios.ids());
         for name in ["repair_worker", "check_http_openssl", "check_repairs"] {
             place.program(name);
         }
@@ -155,12 +161,18 @@ impl Monitor {
     /// Reads from the ledger as the user nagios. Returns `None` if the ledger does not exist yet.
     pub fn read<T: Send>(&self, look: impl FnOnce(&mut dyn Ledger) -> T + Send) -> Option<T> {
         self.nagios.does(|| {
-            ledger::open_read_only(&self.ledger).ok().map(|mut ledger| look(ledger.as_mut()))
+            ledger::open_read_only(&self.store()).ok().map(|mut ledger| look(ledger.as_mut()))
         })
     }
 
     /// Opens the ledger for writing as the user nagios and calls `change` with it.
     pub fn write<T: Send>(&self, change: impl FnOnce(&mut dyn Ledger) -> T + Send) -> T {
-        self.nagios.does(|| change(ledger::open(&self.ledger).expect("the ledger").as_mut()))
+        self.nagios.does(|| change(ledger::open(&self.store()).expect("the ledger").as_mut()))
+    }
+
+    /// Returns the ledger that the policy names.
+    fn store(&self) -> LedgerConfig {
+        let config = policy_file::read(&self.policy);
+        config.map_or_else(|_| LedgerConfig::Sqlite(self.ledger.clone()), |config| config.ledger)
     }
 }

@@ -57,7 +57,7 @@ pub struct Month {
 
 impl Month {
     pub fn new(path: &Path) -> Month {
-        Month { ledger: ledger::open(path).unwrap(), dice: Dice::new(), jobs: 0 }
+        Month { ledger: ledger::open_sqlite(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
     /// Writes this many repairs on this many hosts into the month that is `back` months before

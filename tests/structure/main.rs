@@ -22,7 +22,7 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("repair_gate", &[]),
     ("policy_file", &["policy", "safe_file"]),
     ("privsep", &["plugin-kit", "safe_file"]),
-    ("ledger", &["policy"]),
+    ("ledger", &["policy", "policy_file", "safe_file"]),
     ("transport", &["policy", "policy_file", "safe_file", "privsep"]),
     ("engine", &["policy", "policy_file", "plugin-kit", "safe_file", "privsep"]),
     ("check_http", &["plugin-kit", "safe_file"]),

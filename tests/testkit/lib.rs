@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 pub mod nagios_log;
+mod postgres;
 mod random;
 
 use std::fs::{self, Permissions};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use postgres::Postgres;
 pub use random::Random;
 
 /// Returns a free loopback port that no other test is likely to use.

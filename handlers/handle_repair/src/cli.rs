@@ -83,6 +83,10 @@ struct Arguments {
     /// Problem ID, $SERVICEPROBLEMID$; with it, no event is handled twice
     #[arg(long, value_name = "N", help_heading = "Other Nagios macros")]
     problem_id: Option<String>,
+    /// $LASTSERVICECHECK$, the time of the check that found the fault, in seconds
+    /// since 1970; nothing is repaired if it is too long ago
+    #[arg(long, value_name = "EPOCH", help_heading = "Other Nagios macros")]
+    seen: Option<String>,
 
     /// Read the policy from FILE
     #[arg(
@@ -106,9 +110,6 @@ struct Arguments {
     /// Job ID that the handler assigned to this repair.
     #[arg(long, hide = true, value_name = "ID")]
     job: Option<String>,
-    /// Time at which a check found the fault, in seconds since 1970. The sweep sets it.
-    #[arg(long, hide = true, value_name = "SECONDS")]
-    seen: Option<String>,
 }
 
 /// A parsed and validated command line.
@@ -133,8 +134,8 @@ pub struct Options {
     pub explain: bool,
     /// Job ID that the handler assigned to this repair; `None` in the handler itself.
     pub job: Option<JobId>,
-    /// When a check found the fault; `None` means now. Only later checks can show a recovery. The
-    /// sweep sets this, because it reads faults from the status file some time after the check.
+    /// When a check found the fault; `None` means when the handler was called. Only later checks can
+    /// show a recovery.
     pub seen: Option<SystemTime>,
 }
 
@@ -282,8 +283,7 @@ fn check(words: Arguments) -> Result<Invocation, String> {
     let job = optional(words.job, |text| {
         text.parse().map_err(|bad: policy::BadName| format!("--job: {bad}"))
     })?;
-    let seen = optional(words.seen, |text| number("--seen", text))?;
-    let seen = seen.and_then(|seconds| UNIX_EPOCH.checked_add(Duration::from_secs(seconds)));
+    let seen = optional(words.seen, |text| time("--seen", text))?.flatten();
     // The worker changes to another directory, so the path must be absolute.
     let policy = std::path::absolute(&words.policy).map_err(|why| format!("--policy: {why}"))?;
     let mode = match (words.dry_run, words.foreground) {
@@ -315,6 +315,17 @@ fn optional<T>(
 
 fn number<N: FromStr>(what: &str, text: &str) -> Result<N, String> {
     text.parse().map_err(|_| format!("{what} is '{}', which is not a number", text.escape_debug()))
+}
+
+/// Parses a time in seconds since 1970, which can have decimals. Returns `None` for 0, which means
+/// that no check has run yet.
+fn time(what: &str, text: &str) -> Result<Option<SystemTime>, String> {
+    let since = Duration::try_from_secs_f64(number(what, text)?).ok();
+    let time = since.and_then(|since| UNIX_EPOCH.checked_add(since));
+    let time = time.ok_or_else(|| {
+        format!("{what} is '{}', which is not a time in seconds since 1970", text.escape_debug())
+    })?;
+    Ok((time > UNIX_EPOCH).then_some(time))
 }
 
 /// Rejects names that could act as an option or end a line or a field, because names are passed to

@@ -78,7 +78,7 @@ fn enqueue(
     argv: &[OsString],
 ) -> Result<(), NotStarted> {
     let policy = &invocation.options.policy;
-    let mut queue = CallQueue::open(&config.ledger)?;
+    let mut queue = CallQueue::open(config.ledger.local())?;
     queue.add(job, policy, argv)?;
     // If the call cannot be withdrawn, a worker of another call has taken it and answers it.
     let free = || queue.free_slot();

@@ -1,7 +1,8 @@
 //! The queue of handler calls that wait for a worker, and the slots that limit the number of
 //! workers.
 //!
-//! Calls and slots are files in one directory next to the ledger. Only one worker at a time holds
+//! Calls and slots are files in one directory next to the ledger or, if several servers share the
+//! ledger, next to this server's own files. Only one worker at a time holds
 //! the decision role. It takes the calls, oldest first, and decides whether to repair. Before it
 //! runs a repair, it releases the role. Therefore a single worker can refuse thousands of calls,
 //! and each running repair needs one more worker.
@@ -143,14 +144,15 @@ pub struct TakenCall {
 }
 
 impl CallQueue {
-    /// Opens the queue that belongs to a ledger. Creates the queue's directory if it does not
-    /// exist.
+    /// Opens the queue of this server. `local` is the path to which the names of the server's own
+    /// files are appended, see [`LedgerConfig::local`](policy_file::LedgerConfig::local). Creates
+    /// the queue's directory if it does not exist.
     ///
     /// # Errors
     /// Fails if another account can change the directory or one above it, or if a system call
     /// fails.
-    pub fn open(ledger: &Path) -> Result<CallQueue, QueueError> {
-        let path = ledger.with_added_extension("queue");
+    pub fn open(local: &Path) -> Result<CallQueue, QueueError> {
+        let path = local.with_added_extension("queue");
         let directory = match Directory::open(&path) {
             Err(why) if why.kind() == ErrorKind::NotFound => create(&path)?,
             opened => opened?,

@@ -48,7 +48,7 @@ impl Site {
 #[test]
 fn flushes_reservation_rung_and_outcome_only() {
     let site = Site::new();
-    drop(ledger::open(&site.at("ledger.sqlite")).unwrap());
+    drop(ledger::open_sqlite(&site.at("ledger.sqlite")).unwrap());
     let directory = site.0.path().file_name().unwrap().to_str().unwrap();
     let log = "ledger.sqlite-wal";
     // SQLite creates the write-ahead log and flushes the log's directory entry. Three commits
@@ -57,7 +57,7 @@ fn flushes_reservation_rung_and_outcome_only() {
     assert_eq!(site.flushed("web1", "test-job-0001", "REPAIRED"), alone);
     // While another process has the ledger open, a process that closes it does not write the log
     // back into it.
-    let mut other = ledger::open(&site.at("ledger.sqlite")).unwrap();
+    let mut other = ledger::open_sqlite(&site.at("ledger.sqlite")).unwrap();
     assert!(other.pauses(SystemTime::now()).unwrap().is_empty());
     site.flushed("web2", "test-job-0002", "REPAIRED");
     let repaired = site.flushed("web3", "test-job-0003", "REPAIRED");

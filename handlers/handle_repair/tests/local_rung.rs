@@ -182,7 +182,7 @@ fn script_that_signals_its_group_does_not_end_the_supervisor() {
     assert!(text.starts_with("REPAIRED"), "{text}");
     let (shown, job) = (site.at("policy.json"), text.rsplit("(job ").next().unwrap());
     let job = job.trim_end().trim_end_matches(')').parse().unwrap();
-    let mut ledger = ledger::open_read_only(&shown.with_file_name("ledger.sqlite")).unwrap();
+    let mut ledger = ledger::open_sqlite_read_only(&shown.with_file_name("ledger.sqlite")).unwrap();
     let steps = ledger.steps(&job).unwrap();
     assert!(steps.iter().any(|step| step.text.contains("signal 15")), "{steps:?}");
 }

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handle_repair::queue::{CallQueue, SLOTS, WorkerSlot};
 use ledger::{Claim, Filter, RepairOutcome};
@@ -55,7 +55,9 @@ impl Site {
 
     /// Returns the hosts of all recorded repairs and refusals, oldest first.
     fn on_record(&self) -> Vec<String> {
-        let Ok(mut ledger) = ledger::open_read_only(&self.ledger()) else { return Vec::new() };
+        let Ok(mut ledger) = ledger::open_sqlite_read_only(&self.ledger()) else {
+            return Vec::new();
+        };
         let repairs = ledger.repairs(&Filter::default()).unwrap().into_iter();
         let mut hosts: Vec<_> = repairs.map(|one| (one.reserved, one.host)).collect();
         let refusals = ledger.refused(&Filter::default()).unwrap().into_iter();
@@ -133,13 +135,13 @@ fn reserve_and_die(site: &Site, job: &JobId) {
     let (lease, horizon) = (Duration::from_secs(60), Policy::default().horizon(&event));
     let claim = Claim { job, event: &event, lease, horizon, observed: None };
     let repair = |_: &_| Decision::Repair("httpd".parse().unwrap());
-    let mut ledger = ledger::open(&site.ledger()).unwrap();
+    let mut ledger = ledger::open_sqlite(&site.ledger()).unwrap();
     ledger.reserve(&claim, &SystemTime::now, &repair).unwrap().unwrap();
 }
 
 /// Returns the recorded outcome of a repair.
 fn outcome(site: &Site, job: &JobId) -> Option<RepairOutcome> {
-    let mut ledger = ledger::open_read_only(&site.ledger()).unwrap();
+    let mut ledger = ledger::open_sqlite_read_only(&site.ledger()).unwrap();
     ledger.repair_of(job).unwrap().unwrap().outcome
 }
 
@@ -206,4 +208,21 @@ fn touches_no_queue_without_a_repair_or_in_the_foreground() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(site.on_record().len(), 1);
     assert!(!site.dir.path().join("ledger.sqlite.queue").exists());
+}
+
+#[test]
+fn refuses_event_that_a_late_handler_passes() {
+    let site = Site::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    // The default of max_event_age is ten minutes.
+    for (host, age) in [("web1", 3600), ("web2", 590)] {
+        site.call(&format!("{} --seen {}", fault(host), now - age)).unwrap();
+    }
+    site.wait_until_answered();
+    let mut ledger = ledger::open_sqlite_read_only(&site.ledger()).unwrap();
+    let refusals = ledger.refused(&Filter::default()).unwrap();
+    let refused: Vec<_> = refusals.iter().map(|one| (&*one.host, one.reason.as_str())).collect();
+    assert_eq!(refused, [("web1", "waited-too-long")]);
+    let repairs = ledger.repairs(&Filter::default()).unwrap();
+    assert_eq!(repairs.iter().map(|one| &*one.host).collect::<Vec<_>>(), ["web2"]);
 }

@@ -2,9 +2,12 @@
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use rustix::io::Errno;
+
+use crate::server_fault::ServerFault;
 
 /// Why the ledger could not be opened, read or written. Most messages end with what to do next.
 #[derive(Debug, thiserror::Error)]
@@ -100,15 +103,76 @@ pub enum Error {
     Busy {
         path: PathBuf,
         /// How long we waited for the lock.
-        waited: std::time::Duration,
+        waited: Duration,
     },
     /// SQLite failed for another reason, for example a full or read-only disk, damage, or a lock
     /// that was held for too long.
     #[error("the ledger {path} cannot be used: {why}; {}", of_store(why.sqlite_error_code()))]
     Store { path: PathBuf, why: rusqlite::Error },
     /// The ledger has no record of the job, or the job has already ended.
-    #[error("the ledger {path} has no running job {job}")]
-    NoSuchJob { path: PathBuf, job: String },
+    #[error("the ledger {ledger} has no running job {job}")]
+    NoSuchJob {
+        /// Path of the SQLite file, or name of the PostgreSQL database.
+        ledger: String,
+        job: String,
+    },
+    /// No server of the PostgreSQL database can be used.
+    #[error(
+        "the ledger in the PostgreSQL database {database} cannot be used, so nothing is \
+         repaired: {}",
+        of_servers(tried)
+    )]
+    NoServer {
+        database: String,
+        /// Each server with what is wrong with it.
+        tried: Vec<(String, ServerFault)>,
+    },
+    /// A PostgreSQL server could not be used, or refused a statement.
+    #[error(
+        "the ledger in the PostgreSQL database {database} on {server} cannot be used: {why}; {}",
+        why.next_step()
+    )]
+    Server { server: String, database: String, why: ServerFault },
+    /// The PostgreSQL server did not confirm a commit, for example because its standby does not
+    /// answer. The reservation may exist. Nothing was run, and its lease runs out by itself.
+    #[error(
+        "the PostgreSQL server {server} did not confirm that it has recorded the repair in the \
+         database {database} ({why}), so nothing was run; the host stays reserved until the \
+         lease is over; check the server and its synchronous standbys"
+    )]
+    Unconfirmed { server: String, database: String, why: ServerFault },
+    /// Another PostgreSQL server has taken over. It may lack the last reservations, so nothing is
+    /// repaired until their leases are over.
+    #[error(
+        "the PostgreSQL server {server} has taken over the database {database} and may lack the \
+         last reservations, so nothing is repaired for another {} s; this ends by itself",
+        left.as_secs()
+    )]
+    FailedOver { server: String, database: String, left: Duration },
+    /// The PostgreSQL database lacks the tables, the site or a right.
+    #[error(
+        "the PostgreSQL database {database} on {server} {why}; as the owner of the database, run \
+         what `repairctl ledger schema` prints"
+    )]
+    NoSite { server: String, database: String, why: String },
+    /// The tables in the PostgreSQL database belong to another version of these programs.
+    #[error(
+        "the PostgreSQL database {database} on {server} has tables of version {found}, but this \
+         program needs version {known}; use the same version on all servers"
+    )]
+    OtherTables { server: String, database: String, found: i64, known: i64 },
+    /// Records can be imported only into a site that has none.
+    #[error(
+        "the site {site} in the PostgreSQL database {database} already has records; import \
+             into another site"
+    )]
+    NotEmpty { database: String, site: String },
+    /// A file with a password or a certificate cannot be used.
+    #[error(
+        "{path} cannot be used to connect to PostgreSQL: {why}; correct it, or name another \
+             file in the policy"
+    )]
+    Secret { path: PathBuf, why: String },
 }
 
 const FULL: &str = "free some space on the ledger's disk; the records are kept, but nothing is \
@@ -168,11 +232,27 @@ impl Error {
     /// Whether this process or machine has run out of descriptors or memory, in which case the
     /// ledger itself may be fine.
     pub fn is_our_shortage(&self) -> bool {
-        matches!(self, Error::Directory { why, .. } if is_shortage(why))
+        let of_server = |why: &ServerFault| why.io_error().is_some_and(is_shortage);
+        match self {
+            Error::Directory { why, .. } => is_shortage(why),
+            Error::Server { why, .. } => of_server(why),
+            Error::NoServer { tried, .. } => tried.iter().any(|(_, why)| of_server(why)),
+            _ => false,
+        }
     }
 }
 
 impl Error {
+    /// Whether the PostgreSQL database lacks tables, the site or rights, which
+    /// [`postgres_schema`](crate::postgres_schema) adds.
+    pub fn is_about_schema(&self) -> bool {
+        match self {
+            Error::NoSite { .. } => true,
+            Error::Server { why, .. } => why.is_about_schema(),
+            _ => false,
+        }
+    }
+
     /// Whether the ledger file is damaged and must be replaced.
     pub fn is_damage(&self) -> bool {
         let code = match self {
@@ -181,6 +261,13 @@ impl Error {
         };
         matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
+}
+
+/// Lists what is wrong with each server, and what to do about it.
+fn of_servers(tried: &[(String, ServerFault)]) -> String {
+    let line =
+        |(server, why): &(String, ServerFault)| format!("{server}: {why} ({})", why.next_step());
+    tried.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
 /// Returns what to do if SQLite cannot use the file.

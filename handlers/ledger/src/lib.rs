@@ -7,65 +7,115 @@
 //! nothing is repaired. An unreadable ledger is never treated as empty.
 
 mod error;
+mod expiry;
+mod facts;
 mod filter;
 mod forgotten;
 mod held_back;
+mod history;
 mod interface;
+mod locks;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod per_event;
+mod postgres;
 mod record;
 mod relapse;
+mod row;
 mod rung_session;
+mod search;
+mod server_fault;
 mod sqlite;
-mod times;
 mod trouble;
+mod value;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use policy::{Event, History, Horizon, Observation, RecordedHistory};
+use policy_file::LedgerConfig;
+
+use postgres::PostgresLedger;
+use sqlite::SqliteLedger;
 
 pub use error::Error;
 pub use filter::{Filter, LimitBounds, RefusalCount, RefusalTotals, Which};
 pub use held_back::{HeldBack, held_back};
 pub use interface::{Ledger, SweepLock};
+pub use postgres::{DatabaseReport, ImportCounts, examine, import, migrate, postgres_schema};
 pub use record::{
     Claim, Paused, Record, RecordedReason, Refusal, RepairOutcome, RepairState, Reset, RungStart,
     Running, Step, StepKind,
 };
 pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
+pub use server_fault::ServerFault;
 
-/// Opens the ledger for writing, and creates it if it does not exist. Migrates a ledger from an
-/// older version to the current schema and keeps a copy of the older ledger next to the new one.
+/// Opens the ledger for writing. Creates an SQLite file if it does not exist, and migrates a file
+/// from an older version to the current schema and keeps a copy of the older file next to the new
+/// one.
 ///
 /// # Errors
 /// Fails if the ledger cannot be trusted or used, or if a worker of the older version is still
 /// running.
-pub fn open(path: &Path) -> Result<Box<dyn Ledger>, Error> {
-    Ok(Box::new(sqlite::SqliteLedger::open(path)?))
-}
-
-/// Rewrites a ledger from an older version so that its file can shrink when records expire. Returns
-/// `false` if the ledger does not need this. Decisions wait until the rewrite is done.
-///
-/// # Errors
-/// Returns [`Error::InUse`] while a worker is repairing, or one of the errors of [`open`].
-pub fn compact(path: &Path) -> Result<bool, Error> {
-    sqlite::SqliteLedger::compact(path)
+pub fn open(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
+    match config {
+        LedgerConfig::Sqlite(path) => open_sqlite(path),
+        LedgerConfig::Postgres(postgres) => {
+            Ok(Box::new(PostgresLedger::open(postgres, config.local())?))
+        }
+    }
 }
 
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
-/// Returns [`Error::Missing`] if the ledger does not exist yet, [`Error::Older`] if it has not been
-/// migrated to the current schema, or one of the errors of [`open`].
-pub fn open_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
-    Ok(Box::new(sqlite::SqliteLedger::open_read_only(path)?))
+/// Returns [`Error::Missing`] if an SQLite file does not exist yet, [`Error::Older`] if it has not
+/// been migrated to the current schema, or one of the errors of [`open`].
+pub fn open_read_only(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
+    match config {
+        LedgerConfig::Sqlite(path) => open_sqlite_read_only(path),
+        LedgerConfig::Postgres(postgres) => {
+            Ok(Box::new(PostgresLedger::open_read_only(postgres, config.local())?))
+        }
+    }
 }
 
-/// Returns the file or directory that keeps this user from writing the ledger, or `None` if nothing
-/// does. As long as the ledger is not writable, nothing is repaired.
-pub fn unwritable(path: &Path) -> Option<PathBuf> {
-    sqlite::SqliteLedger::unwritable(path)
+/// Opens the ledger in an SQLite file for writing, as [`open`] does.
+pub fn open_sqlite(path: &Path) -> Result<Box<dyn Ledger>, Error> {
+    Ok(Box::new(SqliteLedger::open(path)?))
+}
+
+/// Opens the ledger in an SQLite file for reading only, as [`open_read_only`] does.
+pub fn open_sqlite_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
+    Ok(Box::new(SqliteLedger::open_read_only(path)?))
+}
+
+/// Rewrites an SQLite file from an older version so that it can shrink when records expire. Returns
+/// `false` if the ledger does not need this. Decisions wait until the rewrite is done.
+///
+/// # Errors
+/// Returns [`Error::InUse`] while a worker is repairing, or one of the errors of [`open`].
+pub fn compact(path: &Path) -> Result<bool, Error> {
+    SqliteLedger::compact(path)
+}
+
+/// Returns the file or directory that keeps this user from writing the ledger's local files, or
+/// `None` if nothing does. As long as they are not writable, nothing is repaired.
+pub fn unwritable(config: &LedgerConfig) -> Option<PathBuf> {
+    SqliteLedger::unwritable(config.local())
+}
+
+/// Tests that records can be written, without leaving one. For SQLite, [`unwritable`] is enough.
+///
+/// # Errors
+/// Returns one of the errors of [`open`], or [`Error::Server`] if the disk of the PostgreSQL server
+/// is full or its user lacks a right.
+pub fn test_write(config: &LedgerConfig) -> Result<(), Error> {
+    match config {
+        LedgerConfig::Sqlite(_) => Ok(()),
+        LedgerConfig::Postgres(postgres) => postgres::test_write(postgres),
+    }
 }
 
 /// Returns everything that a decision depends on: the recorded history, and the state in the

@@ -1,36 +1,40 @@
 //! Goes back through the records that show how long an object has been in trouble: its repairs, and
 //! the refusals between them. Every kind of store uses this walk.
 
+use std::ops::ControlFlow;
 use std::time::SystemTime;
 
-use policy::{Horizon, PastOutcome, PastRepair, RecordedHistory, RefusalRun};
+use policy::{Horizon, PastOutcome, PastRepair, REFUSALS_KEPT, RecordedHistory, RefusalRun};
 
-use crate::RepairOutcome;
-use crate::times::{age, millis, span_millis};
+use crate::facts::{Facts, RecordedRepair};
+use crate::value::{age, millis, span_millis};
+use crate::{Error, RepairOutcome};
 
 /// How many repairs beyond an incident's budget are always read, even if fewer would be enough to
 /// refuse. The reason for a refusal states how many repairs there were.
 const READ_BEYOND_BUDGET: usize = 100;
 
-/// The refusals of one object that are at most [`policy::REFUSALS_KEPT`] old, whether or not older
-/// ones have been deleted yet. Refusals with the reason `same-event` do not count. If Nagios
-/// repeats an event, that is not a sign of new trouble. All times are milliseconds since 1970.
-pub(crate) trait Refusals {
-    type Error;
-
-    /// Returns the time of the newest refusal between two times, both exclusive.
-    fn newest_between(&mut self, after: i64, before: i64) -> Result<Option<i64>, Self::Error>;
-
-    /// Returns the time of the oldest refusal between two times, both exclusive.
-    fn oldest_between(&mut self, after: i64, before: i64) -> Result<Option<i64>, Self::Error>;
-
-    /// Returns the times of the refusals that were recorded `quiet` milliseconds or more after the
-    /// object's previous refusal, in any order.
-    fn after_gaps(&mut self, quiet: i64) -> Result<Vec<i64>, Self::Error>;
+/// Reads the repairs of an object, from the newest back in time, and the refusals that show whether
+/// its incident went on. `reset` is the time of the last reset, in milliseconds since 1970.
+pub(crate) fn read(
+    facts: &impl Facts,
+    horizon: &Horizon,
+    reset: Option<i64>,
+    now: SystemTime,
+) -> Result<RecordedHistory, Error> {
+    let mut walk = Walk::begin(facts, horizon, reset, now)?;
+    facts.each_past(&mut |past| {
+        Ok(match walk.reach(past)? {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        })
+    })?;
+    walk.sort();
+    Ok(walk.history)
 }
 
-/// A walk through the records of an object, back in time. It starts at the present. The caller then
-/// passes the repairs, the newest first. The walk can stop as soon as no older record can change
+/// A walk through the records of an object, back in time. It starts at the present and then reaches
+/// the repairs, the newest first. The walk can stop as soon as no older record can change
 /// the decision, which is the case in two situations:
 ///
 /// - The repairs read so far reach back beyond the start of the incident, and no older repair
@@ -41,11 +45,13 @@ pub(crate) trait Refusals {
 /// The policy's limits therefore bound the number of repairs. Only repairs that could not run are
 /// read all the way back to the start of the incident, because no limit counts them. Refusals are
 /// not read one by one, so their number does not matter.
-pub(crate) struct Walk<'a, R> {
+struct Walk<'a, F> {
     horizon: &'a Horizon,
     now: SystemTime,
-    refusals: R,
-    /// The result of [`Refusals::after_gaps`], sorted, once it is needed.
+    facts: &'a F,
+    /// Older refusals do not count, whether or not they have been deleted yet.
+    kept_since: i64,
+    /// The result of [`Facts::after_gaps`], sorted, once it is needed.
     after_gaps: Option<Vec<i64>>,
     history: RecordedHistory,
     /// The oldest sign of the incident so far, in milliseconds since 1970.
@@ -56,37 +62,31 @@ pub(crate) struct Walk<'a, R> {
     enough: usize,
 }
 
-impl<'a, R: Refusals> Walk<'a, R> {
+impl<'a, F: Facts> Walk<'a, F> {
     /// Begins a walk. `reset` is the time of the last reset, in milliseconds since 1970.
-    pub(crate) fn begin(
-        refusals: R,
+    fn begin(
+        facts: &'a F,
         horizon: &'a Horizon,
         reset: Option<i64>,
         now: SystemTime,
-    ) -> Result<Walk<'a, R>, R::Error> {
+    ) -> Result<Walk<'a, F>, Error> {
         let limits = &horizon.limits;
         let budget = usize::try_from(limits.per_incident.max(limits.breaker));
         let enough = budget.unwrap_or(usize::MAX).saturating_add(READ_BEYOND_BUDGET);
         let reset = reset.map(|at| age(at, now));
         let history = RecordedHistory { reset, ..RecordedHistory::default() };
         let (after_gaps, since, is_over) = (None, millis(now), false);
-        let mut walk = Walk { horizon, now, refusals, after_gaps, history, since, is_over, enough };
+        let kept_since = since.saturating_sub(span_millis(REFUSALS_KEPT));
+        let mut walk =
+            Walk { horizon, now, facts, kept_since, after_gaps, history, since, is_over, enough };
         walk.add_newest_refusal(since.saturating_sub(walk.quiet()), i64::MAX)?;
         Ok(walk)
     }
 
-    /// Goes back to the repair of `job`. `began` and `ended` are its start and end, in milliseconds
-    /// since 1970. Without a recorded end, `ended` is the end of its lease. Returns whether an
-    /// older repair can still change the decision.
-    pub(crate) fn reach(
-        &mut self,
-        job: String,
-        [began, ended]: [i64; 2],
-        outcome: Option<&str>,
-    ) -> Result<bool, R::Error> {
-        let ages = [began, ended].map(|at| age(at, self.now));
-        let past =
-            PastRepair { job, began: ages[0], ended: ages[1], outcome: past_outcome(outcome) };
+    /// Goes back to a repair. Returns whether an older repair can still change the decision.
+    fn reach(&mut self, repair: RecordedRepair) -> Result<bool, Error> {
+        let (began, ended) = (repair.reserved, repair.ended);
+        let past = past_repair(repair, self.now);
         self.is_over |= self.history.reset.is_some_and(|reset| past.ended >= reset);
         if !self.is_over {
             self.follow_refusals(ended)?;
@@ -104,12 +104,6 @@ impl<'a, R: Refusals> Walk<'a, R> {
         Ok(!self.has_open_breaker())
     }
 
-    /// Returns the history that the walk has found.
-    pub(crate) fn end(mut self) -> RecordedHistory {
-        self.sort();
-        self.history
-    }
-
     /// Returns the length of the gap that ends an incident, in milliseconds.
     fn quiet(&self) -> i64 {
         span_millis(self.horizon.limits.healthy_for)
@@ -117,7 +111,7 @@ impl<'a, R: Refusals> Walk<'a, R> {
 
     /// Follows refusals back towards `ended`, unless the gap after `ended` is too short to end the
     /// incident.
-    fn follow_refusals(&mut self, ended: i64) -> Result<(), R::Error> {
+    fn follow_refusals(&mut self, ended: i64) -> Result<(), Error> {
         while self.since.saturating_sub(ended) >= self.quiet() {
             let Some([oldest, newest]) = self.run_before(self.since, ended)? else { break };
             let [newest_age, oldest_age] = [newest, oldest].map(|at| age(at, self.now));
@@ -128,33 +122,37 @@ impl<'a, R: Refusals> Walk<'a, R> {
     }
 
     /// Returns the oldest and the newest refusal of the run that leads back from `since` towards
-    /// `until`. The run can be shorter than it could be if the clock was set back, because a
-    /// refusal in a gap was then recorded after the gap.
-    fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, R::Error> {
+    /// `until`. The run can be shorter than it could be if the clock was set back, because a refusal
+    /// in a gap was then recorded after the gap.
+    fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, Error> {
         let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
-        let newest = self.refusals.newest_between(before_run, since)?;
+        let newest = self.newest_between(before_run, since)?;
         let Some(newest) = newest.filter(|at| since.saturating_sub(*at) < quiet) else {
             return Ok(None);
         };
         let in_run = |at: &i64| (until..=newest).contains(at);
         let oldest = match self.after_gaps()?.iter().rev().copied().find(in_run) {
             Some(after_gap) => Some(after_gap),
-            None => self.refusals.oldest_between(before_run, since)?,
+            None => self.facts.oldest_refusal(before_run.max(self.kept_since), since)?,
         };
         Ok(Some([oldest.unwrap_or(newest), newest]))
     }
 
-    fn after_gaps(&mut self) -> Result<&[i64], R::Error> {
+    fn after_gaps(&mut self) -> Result<&[i64], Error> {
         if self.after_gaps.is_none() {
-            let mut times = self.refusals.after_gaps(self.quiet())?;
+            let mut times = self.facts.after_gaps(self.quiet(), self.kept_since)?;
             times.sort_unstable();
             self.after_gaps = Some(times);
         }
         Ok(self.after_gaps.as_deref().unwrap_or_default())
     }
 
-    fn add_newest_refusal(&mut self, after: i64, before: i64) -> Result<(), R::Error> {
-        let newest = self.refusals.newest_between(after, before)?;
+    fn newest_between(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        self.facts.newest_refusal(after.max(self.kept_since), before)
+    }
+
+    fn add_newest_refusal(&mut self, after: i64, before: i64) -> Result<(), Error> {
+        let newest = self.newest_between(after, before)?;
         self.history.refused.extend(newest.map(|at| RefusalRun::from(age(at, self.now))));
         Ok(())
     }
@@ -178,10 +176,12 @@ impl<'a, R: Refusals> Walk<'a, R> {
     }
 }
 
-fn past_outcome(word: Option<&str>) -> PastOutcome {
-    match word.and_then(RepairOutcome::from_word) {
+fn past_repair(repair: RecordedRepair, now: SystemTime) -> PastRepair {
+    let outcome = match repair.outcome.as_deref().and_then(RepairOutcome::from_word) {
         Some(RepairOutcome::Healed) => PastOutcome::Healed,
         Some(RepairOutcome::CouldNotRun) => PastOutcome::NotRun,
         Some(RepairOutcome::NotHealed | RepairOutcome::Unknown) | None => PastOutcome::Failed,
-    }
+    };
+    let [began, ended] = [repair.reserved, repair.ended].map(|at| age(at, now));
+    PastRepair { job: repair.job, began, ended, outcome }
 }

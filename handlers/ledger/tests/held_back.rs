@@ -7,11 +7,10 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use common::{HOUR, Place, event};
+use common::{EndedRepair, HOUR, Place, event};
 use ledger::{Ledger, held_back};
 use policy::{Limits, Policy, Quota, Rules, within_limits};
 use proptest::prelude::*;
-use rusqlite::{Connection, params};
 
 /// Unit of the times in these tests: ten minutes, in milliseconds. A history of 400 units reaches
 /// beyond the default window, which counts even if no repair in the policy uses it.
@@ -46,29 +45,21 @@ fn policy(window: u64, healthy_for: u64, [per_incident, breaker, count]: [u32; 3
     Policy { repairs: [("httpd".parse().unwrap(), rules)].into(), ..Policy::default() }
 }
 
-fn fill(store: &mut Connection, objects: &[Past]) {
-    let transaction = store.transaction().unwrap();
-    let before = |units: u64| i64::try_from(NOW - units * UNIT).unwrap();
-    for (n, past) in objects.iter().enumerate() {
-        let host = format!("web{n}").into_bytes();
-        for (at, (began, took, healed)) in past.repairs.iter().enumerate() {
-            let sql = "INSERT INTO repair VALUES (?1, '', '', ?2, x'48545450', 'httpd', '', '', \
-                       ?3, ?4, 1, NULL, NULL, ?4, ?5, '')";
-            let ended = before(began.saturating_sub(*took));
-            let outcome = if *healed { "healed" } else { "not-healed" };
-            let row = params![format!("job-{n}-{at}"), host, before(*began), ended, outcome];
-            transaction.execute(sql, row).unwrap();
-        }
-        for at in &past.refusals {
-            let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, \
-                       text) VALUES (?1, 'j', '', '', ?2, x'48545450', '', 'cooling-down', '')";
-            transaction.execute(sql, params![before(*at), host]).unwrap();
-        }
-    }
-    let gaps = "UPDATE refusal SET gap = at - (SELECT max(at) FROM refusal AS previous \
-                WHERE previous.host = refusal.host AND previous.at < refusal.at)";
-    transaction.execute(gaps, ()).unwrap();
-    transaction.commit().unwrap();
+fn fill(place: &Place, objects: &[Past]) {
+    let before = |units: u64| NOW - units * UNIT;
+    let hosts: Vec<String> = (0..objects.len()).map(|n| format!("web{n}")).collect();
+    place.add_repairs(hosts.iter().zip(objects).flat_map(|(host, past)| {
+        past.repairs.iter().enumerate().map(move |(n, (began, took, healed))| EndedRepair {
+            job: format!("job-{host}-{n}"),
+            host: host.clone(),
+            reserved: before(*began),
+            ended: before(began.saturating_sub(*took)),
+            outcome: if *healed { "healed" } else { "not-healed" },
+        })
+    }));
+    place.add_refusals(hosts.iter().zip(objects).flat_map(|(host, past)| {
+        past.refusals.iter().map(move |at| (host.as_str(), before(*at), ""))
+    }));
 }
 
 /// Reads the history of every object, and returns those that have reached a limit.
@@ -93,57 +84,75 @@ fn all_at_limits(
     held
 }
 
+/// Checks that the ledger finds the objects that have reached a limit, and no others.
+fn check(place: &Place, objects: &[Past], policy: &Policy) -> Result<(), TestCaseError> {
+    let mut ledger = place.open();
+    fill(place, objects);
+    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+    let found = held_back(ledger.as_mut(), policy, now).unwrap();
+    let mut found: Vec<(String, String)> =
+        found.iter().map(|held| (held.object(), held.reason.to_string())).collect();
+    found.sort();
+    prop_assert_eq!(found, all_at_limits(ledger.as_mut(), policy, now, objects));
+    Ok(())
+}
+
+/// Returns the objects of a case, the window, `healthy_for`, and the numbers of allowed repairs.
+fn cases() -> impl Strategy<Value = (Vec<Past>, u64, u64, [u32; 3])> {
+    let objects = prop::collection::vec(past(), 8);
+    (objects, 30..300_u64, 10..120_u64, [1..5_u32, 1..5_u32, 1..5_u32])
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
     #[test]
-    fn finds_every_object_at_a_limit(
-        objects in prop::collection::vec(past(), 8),
-        window in 30..300_u64,
-        healthy_for in 10..120_u64,
-        counts in [1..5_u32, 1..5_u32, 1..5_u32],
+    fn finds_every_object_at_a_limit((objects, window, healthy_for, counts) in cases()) {
+        check(&Place::new(), &objects, &policy(window, healthy_for, counts))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn finds_every_object_at_a_limit_in_postgres(
+        (objects, window, healthy_for, counts) in cases()
     ) {
-        let place = Place::new();
-        let mut ledger = place.open();
-        fill(&mut Connection::open(place.path()).unwrap(), &objects);
-        let policy = policy(window, healthy_for, counts);
-        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
-        let found = held_back(ledger.as_mut(), &policy, now).unwrap();
-        let mut found: Vec<(String, String)> =
-            found.iter().map(|held| (held.object(), held.reason.to_string())).collect();
-        found.sort();
-        prop_assert_eq!(found, all_at_limits(ledger.as_mut(), &policy, now, &objects));
+        check(&Place::postgres(), &objects, &policy(window, healthy_for, counts))?;
     }
 }
 
 /// Refusals keep the incident open long after its last repair.
 #[test]
 fn finds_open_breaker_of_incident_older_than_the_window() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let past = Past {
-        repairs: vec![(300, 1, false), (320, 1, false), (340, 1, false)],
-        refusals: (0..30).map(|n| n * 10 + 5).collect(),
-    };
-    fill(&mut Connection::open(place.path()).unwrap(), &[past]);
-    let policy = policy(60, 20, [9, 3, 9]);
-    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
-    let held = |ledger: &mut dyn Ledger, now| held_back(ledger, &policy, now).unwrap().len();
-    assert_eq!(held(ledger.as_mut(), now), 1);
-    assert_eq!(held(ledger.as_mut(), now + 4 * HOUR), 0);
+    for place in Place::each() {
+        let mut ledger = place.open();
+        let past = Past {
+            repairs: vec![(300, 1, false), (320, 1, false), (340, 1, false)],
+            refusals: (0..30).map(|n| n * 10 + 5).collect(),
+        };
+        fill(&place, std::slice::from_ref(&past));
+        let policy = policy(60, 20, [9, 3, 9]);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+        let held = |ledger: &mut dyn Ledger, now| held_back(ledger, &policy, now).unwrap().len();
+        assert_eq!(held(ledger.as_mut(), now), 1);
+        assert_eq!(held(ledger.as_mut(), now + 4 * HOUR), 0);
+    }
 }
 
 /// The incident has one recent repair. Its other repairs are older than the window.
 #[test]
 fn finds_open_breaker_of_incident_that_refusals_connect() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let past = Past {
-        repairs: vec![(15, 1, false), (161, 1, false), (176, 1, false)],
-        refusals: (0..9).map(|n| n * 15 + 25).collect(),
-    };
-    fill(&mut Connection::open(place.path()).unwrap(), &[past]);
-    let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
-    let held = held_back(ledger.as_mut(), &policy(120, 20, [9, 3, 9]), now).unwrap();
-    assert_eq!(held.len(), 1);
+    for place in Place::each() {
+        let mut ledger = place.open();
+        let past = Past {
+            repairs: vec![(15, 1, false), (161, 1, false), (176, 1, false)],
+            refusals: (0..9).map(|n| n * 15 + 25).collect(),
+        };
+        fill(&place, std::slice::from_ref(&past));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(NOW);
+        let held = held_back(ledger.as_mut(), &policy(120, 20, [9, 3, 9]), now).unwrap();
+        assert_eq!(held.len(), 1);
+    }
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::{Duration, SystemTime};
 
-use common::{HOUR, Place, at, code, event, job, policy, reserve};
+use common::{EndedRepair, HOUR, Place, at, code, event, job, policy, reserve};
 use ledger::{Claim, Ledger, RepairOutcome, Reset};
 use policy::{
     Decision, Limits, PastOutcome, PastRepair, Quota, Reason, RecordedHistory, within_limits,
@@ -38,22 +38,23 @@ fn open_breaker(ledger: &mut Box<dyn Ledger>) -> u64 {
 
 #[test]
 fn breaker_stays_open_over_many_refusals() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let mut now = open_breaker(&mut ledger);
-    for n in 10..1_600 {
-        refuse(&mut ledger, n, "9", at(now));
-        now += MINUTE;
+    for place in Place::each() {
+        let mut ledger = place.open();
+        let mut now = open_breaker(&mut ledger);
+        for n in 10..1_600 {
+            refuse(&mut ledger, n, "9", at(now));
+            now += MINUTE;
+        }
+        assert_eq!(
+            code(reserve(&mut ledger, 9_000, &event("web1", "9", 4), at(now))),
+            "breaker-open",
+            "after 1,590 refusals in {} hours",
+            now / 3600
+        );
+        // An hour without a fault ends the incident.
+        now += 61 * MINUTE;
+        assert_eq!(code(reserve(&mut ledger, 9_001, &event("web1", "10", 4), at(now))), "repair");
     }
-    assert_eq!(
-        code(reserve(&mut ledger, 9_000, &event("web1", "9", 4), at(now))),
-        "breaker-open",
-        "after 1,590 refusals in {} hours",
-        now / 3600
-    );
-    // An hour without a fault ends the incident.
-    now += 61 * MINUTE;
-    assert_eq!(code(reserve(&mut ledger, 9_001, &event("web1", "10", 4), at(now))), "repair");
 }
 
 #[test]
@@ -64,48 +65,51 @@ fn reset_closes_only_breakers_that_it_covers() {
         (Some("Disk"), "web1", "same-event"),
         (Some("HTTP"), "web2", "same-event"),
     ] {
-        let place = Place::new();
-        let mut ledger = place.open();
-        let now = open_breaker(&mut ledger);
-        // The sweep offers the event of the last repair again.
-        let again = event("web1", "2", 4);
-        assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "same-event");
-        let reset = Reset {
-            at: at(now + 1),
-            host: host.into(),
-            service: service.map(str::to_owned),
-            by: "alice".into(),
-            reason: "the disk is replaced".into(),
-        };
-        ledger.reset(&reset).unwrap();
-        assert_eq!(code(reserve(&mut ledger, 8_001, &again, at(now + 2))), wanted);
-        let covers = ledger.last_reset(&again, at(now + 2)).unwrap();
-        assert_eq!(covers, (wanted == "repair").then_some(reset));
+        for place in Place::each() {
+            let mut ledger = place.open();
+            let now = open_breaker(&mut ledger);
+            // The sweep offers the event of the last repair again.
+            let again = event("web1", "2", 4);
+            assert_eq!(code(reserve(&mut ledger, 8_000, &again, at(now))), "same-event");
+            let reset = Reset {
+                at: at(now + 1),
+                host: host.into(),
+                service: service.map(str::to_owned),
+                by: "alice".into(),
+                reason: "the disk is replaced".into(),
+            };
+            ledger.reset(&reset).unwrap();
+            assert_eq!(code(reserve(&mut ledger, 8_001, &again, at(now + 2))), wanted);
+            let covers = ledger.last_reset(&again, at(now + 2)).unwrap();
+            assert_eq!(covers, (wanted == "repair").then_some(reset));
+        }
     }
 }
 
 #[test]
 fn ignores_reset_in_the_future() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let now = open_breaker(&mut ledger);
-    let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
-    let tomorrow = at(now + 24 * 3600);
-    ledger.reset(&Reset { at: tomorrow, host, service: None, by, reason }).unwrap();
-    let next = event("web1", "9", 4);
-    assert_eq!(code(reserve(&mut ledger, 8_000, &next, at(now))), "breaker-open");
-    assert_eq!(ledger.last_reset(&next, at(now)).unwrap(), None);
+    for place in Place::each() {
+        let mut ledger = place.open();
+        let now = open_breaker(&mut ledger);
+        let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
+        let tomorrow = at(now + 24 * 3600);
+        ledger.reset(&Reset { at: tomorrow, host, service: None, by, reason }).unwrap();
+        let next = event("web1", "9", 4);
+        assert_eq!(code(reserve(&mut ledger, 8_000, &next, at(now))), "breaker-open");
+        assert_eq!(ledger.last_reset(&next, at(now)).unwrap(), None);
+    }
 }
 
 #[test]
 fn reset_does_not_end_cooldown() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
-    ledger.finish(&job(1), at(5), RepairOutcome::NotHealed, "").unwrap();
-    let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
-    ledger.reset(&Reset { at: at(6), host, service: None, by, reason }).unwrap();
-    assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
+    for place in Place::each() {
+        let mut ledger = place.open();
+        assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
+        ledger.finish(&job(1), at(5), RepairOutcome::NotHealed, "").unwrap();
+        let (host, by, reason) = ("web1".to_owned(), "alice".to_owned(), "x".to_owned());
+        ledger.reset(&Reset { at: at(6), host, service: None, by, reason }).unwrap();
+        assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 5), at(7))), "cooling-down");
+    }
 }
 
 /// A sign of trouble. It holds the minutes since the previous sign and, for a repair, its duration
@@ -175,26 +179,41 @@ fn record(
     (all, now)
 }
 
+/// Checks that the ledger decides as if it had read the whole history.
+fn check(place: &Place, signs: &[Sign], limits: Limits, quiet: u64) -> Result<(), TestCaseError> {
+    let mut ledger = place.open();
+    let (all, now) = record(&mut ledger, signs, quiet);
+    let mut rules = policy();
+    rules.repairs.values_mut().for_each(|one| one.limits = limits);
+    let asked = event("web1", "2", 4);
+    let read = ledger.history(&asked, &rules.horizon(&asked), now).unwrap();
+    let decided = |history: &RecordedHistory| {
+        let reason = within_limits(&limits, history).err();
+        let left = reason.as_ref().and_then(Reason::retry_after);
+        let counts = (history.spent(&limits), history.ineffective(&limits));
+        (reason.map(|why| why.code()), left, counts)
+    };
+    prop_assert_eq!(decided(&read), decided(&all));
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
     fn decides_as_if_it_had_read_the_whole_history(
         signs in signs(), limits in limits(), quiet in 0..90u64
     ) {
-        let place = Place::new();
-        let mut ledger = place.open();
-        let (all, now) = record(&mut ledger, &signs, quiet);
-        let mut rules = policy();
-        rules.repairs.values_mut().for_each(|one| one.limits = limits);
-        let asked = event("web1", "2", 4);
-        let read = ledger.history(&asked, &rules.horizon(&asked), now).unwrap();
-        let decided = |history: &RecordedHistory| {
-            let reason = within_limits(&limits, history).err();
-            let left = reason.as_ref().and_then(Reason::retry_after);
-            let counts = (history.spent(&limits), history.ineffective(&limits));
-            (reason.map(|why| why.code()), left, counts)
-        };
-        prop_assert_eq!(decided(&read), decided(&all));
+        check(&Place::new(), &signs, limits, quiet)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn decides_in_postgres_as_if_it_had_read_the_whole_history(
+        signs in signs(), limits in limits(), quiet in 0..90u64
+    ) {
+        check(&Place::postgres(), &signs, limits, quiet)?;
     }
 }
 
@@ -203,13 +222,12 @@ fn minutes(n: u64) -> Duration {
 }
 
 /// Inserts repairs of web1/HTTP directly into the database, one every ten minutes up to `at(0)`.
-fn fill(place: &Place, repairs: u32, outcome: RepairOutcome) {
-    let store = rusqlite::Connection::open(place.path()).unwrap();
-    let sql = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < ?1 - 1)
-        INSERT INTO repair SELECT 'job-' || i, 'main', '', CAST('web1' AS BLOB),
-            CAST('HTTP' AS BLOB), 'httpd', i, '', 1700000000000 - i * 600000 - 1000, 0, 1, NULL,
-            NULL, 1700000000000 - i * 600000, ?2, '' FROM n";
-    store.execute(sql, (repairs, outcome.as_str())).unwrap();
+fn fill(place: &Place, repairs: u64, outcome: RepairOutcome) {
+    place.add_repairs((0..repairs).map(|n| {
+        let ended = 1_700_000_000_000 - n * 600_000;
+        let (job, host) = (format!("job-{n}"), "web1".to_owned());
+        EndedRepair { job, host, reserved: ended - 1000, ended, outcome: outcome.as_str() }
+    }));
 }
 
 #[test]
@@ -219,34 +237,34 @@ fn reads_no_more_repairs_than_an_open_breaker_needs() {
         (RepairOutcome::Healed, 103),
         (RepairOutcome::CouldNotRun, 700),
     ] {
-        let place = Place::new();
-        let mut ledger = place.open();
-        fill(&place, 700, outcome);
-        let event = event("web1", "9", 4);
-        let history = ledger.history(&event, &policy().horizon(&event), at(60)).unwrap();
-        // Repairs that could not run never open the breaker, so all repairs in the incident are
-        // read.
-        assert_eq!(history.repairs.len(), read, "{outcome:?}");
+        for place in Place::each() {
+            let mut ledger = place.open();
+            fill(&place, 700, outcome);
+            let event = event("web1", "9", 4);
+            let history = ledger.history(&event, &policy().horizon(&event), at(60)).unwrap();
+            // Repairs that could not run never open the breaker, so all repairs in the incident are
+            // read.
+            assert_eq!(history.repairs.len(), read, "{outcome:?}");
+        }
     }
 }
 
 #[test]
 fn old_refusals_count_no_more_even_before_they_are_deleted() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    let mut now = open_breaker(&mut ledger);
-    let horizon = policy().horizon(&event("web1", "9", 4));
-    let spent = |ledger: &mut Box<dyn Ledger>, now| {
-        ledger.history(&event("web1", "9", 4), &horizon, at(now)).unwrap().spent(&horizon.limits)
-    };
-    let store = rusqlite::Connection::open(place.path()).unwrap();
-    for n in 0..91 * 24 * 2 {
-        let sql = "INSERT INTO refusal (at, job, site, server, host, service, event, reason, text)
-            VALUES (?1, ?2, '', '', CAST('web1' AS BLOB), CAST('HTTP' AS BLOB), '', 'flapping', '')";
-        let millis = (1_700_000_000 + i64::try_from(now).unwrap()) * 1000;
-        store.execute(sql, (millis, format!("no-{n}"))).unwrap();
-        now += 30 * MINUTE;
+    for place in Place::each() {
+        let mut ledger = place.open();
+        let mut now = open_breaker(&mut ledger);
+        let horizon = policy().horizon(&event("web1", "9", 4));
+        let spent = |ledger: &mut Box<dyn Ledger>, now| {
+            ledger
+                .history(&event("web1", "9", 4), &horizon, at(now))
+                .unwrap()
+                .spent(&horizon.limits)
+        };
+        let times = (0..91 * 24 * 2).map(|n| (1_700_000_000 + now + n * 30 * MINUTE) * 1000);
+        place.add_refusals(times.map(|at| ("web1", at, "")));
+        now += 91 * 24 * 3600;
+        assert_eq!(spent(&mut ledger, now - 2 * 24 * 3600), 3, "within 90 days");
+        assert_eq!(spent(&mut ledger, now), 0);
     }
-    assert_eq!(spent(&mut ledger, now - 2 * 24 * 3600), 3, "within 90 days");
-    assert_eq!(spent(&mut ledger, now), 0);
 }

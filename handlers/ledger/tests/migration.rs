@@ -140,7 +140,7 @@ fn refuses_migration_while_old_worker_runs() {
     let worker = File::create(jobs.join(AT_GATE)).unwrap();
     worker.lock().unwrap();
     let before = fs::read(place.path()).unwrap();
-    let refused = ledger::open(&place.path()).err().unwrap();
+    let refused = ledger::open_sqlite(&place.path()).err().unwrap();
     assert!(matches!(&refused, Error::WorkerAtWork { job, .. } if job == AT_GATE), "{refused}");
     assert_eq!((fs::read(place.path()).unwrap(), schema_of(&place.path())), (before, 1));
     assert!(!backup(&place).exists());
@@ -151,7 +151,7 @@ fn refuses_migration_while_old_worker_runs() {
 #[test]
 fn reader_names_the_command_that_migrates() {
     let place = old();
-    let refused = ledger::open_read_only(&place.path()).err().unwrap();
+    let refused = ledger::open_sqlite_read_only(&place.path()).err().unwrap();
     assert!(matches!(refused, Error::Older { found: 1, known: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("`repairctl ledger migrate`"), "{refused}");
 }
@@ -163,7 +163,7 @@ fn refuses_an_old_ledger_with_a_trigger() {
     store
         .execute_batch("CREATE TRIGGER more AFTER INSERT ON refusal BEGIN DELETE FROM repair; END")
         .unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Foreign(_))));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Foreign(_))));
 }
 
 #[test]
@@ -278,7 +278,7 @@ fn keeps_write_ahead_log_of_ledger_and_copy() {
             store.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
         assert_eq!(mode, "wal");
     }
-    let refused = ledger::open_read_only(&backup(&place)).err().unwrap();
+    let refused = ledger::open_sqlite_read_only(&backup(&place)).err().unwrap();
     assert!(matches!(refused, Error::Older { .. }), "{refused}");
 }
 
@@ -297,7 +297,7 @@ fn replaces_draft_of_killed_attempt() {
 fn leaves_ledger_unchanged_if_copy_fails() {
     let place = old();
     fs::create_dir(backup(&place).with_added_extension("new")).unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Directory { .. })));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Directory { .. })));
     assert_eq!(schema_of(&place.path()), 1);
 }
 
@@ -307,7 +307,7 @@ fn names_copy_to_restore_when_schema_is_newer() {
     drop(place.open());
     let store = Connection::open(place.path()).unwrap();
     store.pragma_update(None, "user_version", 3).unwrap();
-    let refused = || ledger::open(&place.path()).err().unwrap().to_string();
+    let refused = || ledger::open_sqlite(&place.path()).err().unwrap().to_string();
     assert!(refused().ends_with("upgrade the package"), "{}", refused());
     let copy = place.path().with_added_extension("schema-2");
     fs::write(&copy, "").unwrap();

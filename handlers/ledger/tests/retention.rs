@@ -73,48 +73,64 @@ fn deletes_expired_refusals_in_batches_and_shrinks_the_file() {
 }
 
 #[test]
-fn keeps_repairs_forever_unless_told_otherwise() {
-    let place = Place::new();
+fn deletes_expired_refusals_in_batches_from_postgres() {
+    let place = Place::postgres();
     let mut ledger = place.open();
-    for (n, host, ended) in [(1, "web1", 10), (2, "web2", 30)] {
-        assert_eq!(code(reserve(&mut ledger, n, &event(host, "1", 4), at(0))), "repair");
-        ledger.step(&job(n), at(1), StepKind::Evidence, None, "disk full").unwrap();
-        ledger.finish(&job(n), at(ended), RepairOutcome::Healed, "").unwrap();
+    place.add_refusals((0..1200).map(|n| ("web1", 1_700_000_000_000 + n * 1000, "")));
+    refuse(ledger.as_mut(), 1, at(80 * DAY));
+    assert!(!ledger.expire(None, at(90 * DAY)).unwrap());
+    let now = at(90 * DAY + 1000);
+    assert!(ledger.expire(None, now).unwrap());
+    assert_eq!(refusals(ledger.as_mut()), 701, "after one batch");
+    while ledger.expire(None, now).unwrap() {}
+    assert_eq!(refusals(ledger.as_mut()), 201);
+}
+
+#[test]
+fn keeps_repairs_forever_unless_told_otherwise() {
+    for place in Place::each() {
+        let mut ledger = place.open();
+        for (n, host, ended) in [(1, "web1", 10), (2, "web2", 30)] {
+            assert_eq!(code(reserve(&mut ledger, n, &event(host, "1", 4), at(0))), "repair");
+            ledger.step(&job(n), at(1), StepKind::Evidence, None, "disk full").unwrap();
+            ledger.finish(&job(n), at(ended), RepairOutcome::Healed, "").unwrap();
+        }
+        // A repair without a recorded end never expires.
+        assert_eq!(code(reserve(&mut ledger, 3, &event("web3", "1", 4), at(0))), "repair");
+        let now = at(400 * DAY + 20);
+        refuse(ledger.as_mut(), 4, at(390 * DAY));
+        assert!(!ledger.expire(None, now).unwrap());
+        assert_eq!(ledger.records(9).unwrap().len(), 3);
+        assert!(!ledger.expire(Some(Duration::from_secs(400 * DAY)), now).unwrap());
+        let left: Vec<String> =
+            ledger.records(9).unwrap().into_iter().map(|record| record.host).collect();
+        assert_eq!(left, ["web3", "web2"]);
+        assert!(ledger.steps(&job(1)).unwrap().is_empty());
+        assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
     }
-    // A repair without a recorded end never expires.
-    assert_eq!(code(reserve(&mut ledger, 3, &event("web3", "1", 4), at(0))), "repair");
-    let now = at(400 * DAY + 20);
-    refuse(ledger.as_mut(), 4, at(390 * DAY));
-    assert!(!ledger.expire(None, now).unwrap());
-    assert_eq!(ledger.records(9).unwrap().len(), 3);
-    assert!(!ledger.expire(Some(Duration::from_secs(400 * DAY)), now).unwrap());
-    let left: Vec<String> =
-        ledger.records(9).unwrap().into_iter().map(|record| record.host).collect();
-    assert_eq!(left, ["web3", "web2"]);
-    assert!(ledger.steps(&job(1)).unwrap().is_empty());
-    assert_eq!(ledger.steps(&job(2)).unwrap().len(), 1);
 }
 
 #[test]
 fn deletes_nothing_after_the_clock_has_jumped_ahead() {
-    let place = Place::new();
-    let mut ledger = place.open();
-    assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
-    ledger.finish(&job(1), at(1), RepairOutcome::Healed, "").unwrap();
-    fill(&place, 20);
-    let keep = Some(Duration::from_secs(200 * DAY));
-    let jumped = at(1000 * DAY);
-    let left = |ledger: &mut dyn Ledger| (ledger.records(9).unwrap().len(), refusals(ledger));
-    assert!(!ledger.expire(keep, jumped).unwrap());
-    assert_eq!(left(ledger.as_mut()), (1, 20));
-    // New records have the wrong time, too. They do not make the clock right.
-    refuse(ledger.as_mut(), 2, jumped);
-    refuse(ledger.as_mut(), 3, jumped);
-    assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY - 1)).unwrap());
-    assert_eq!(left(ledger.as_mut()), (1, 22));
-    // After a day, the new time counts.
-    assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY)).unwrap());
-    assert_eq!(left(ledger.as_mut()), (0, 2));
+    for place in Place::each() {
+        let mut ledger = place.open();
+        assert_eq!(code(reserve(&mut ledger, 1, &event("web1", "1", 4), at(0))), "repair");
+        ledger.finish(&job(1), at(1), RepairOutcome::Healed, "").unwrap();
+        place.add_refusals((0..20).map(|n| ("web1", 1_700_000_000_000 + n * 1000, "")));
+        let keep = Some(Duration::from_secs(200 * DAY));
+        let jumped = at(1000 * DAY);
+        let left = |ledger: &mut dyn Ledger| (ledger.records(9).unwrap().len(), refusals(ledger));
+        assert!(!ledger.expire(keep, jumped).unwrap());
+        assert_eq!(left(ledger.as_mut()), (1, 20));
+        // New records have the wrong time, too. They do not make the clock right.
+        refuse(ledger.as_mut(), 2, jumped);
+        refuse(ledger.as_mut(), 3, jumped);
+        assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY - 1)).unwrap());
+        assert_eq!(left(ledger.as_mut()), (1, 22));
+        // After a day, the new time counts.
+        assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY)).unwrap());
+        assert_eq!(left(ledger.as_mut()), (0, 2));
+    }
 }
 
 /// Creates a ledger whose file cannot shrink, like one from an older version.

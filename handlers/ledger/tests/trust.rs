@@ -16,7 +16,7 @@ fn rejects_ledger_that_others_can_write() {
     let place = Place::new();
     drop(place.open());
     testkit::set_mode(place.path(), 0o666);
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Writable(_))));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Writable(_))));
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn rejects_ledger_that_others_can_replace() {
     let mode = |bits| testkit::set_mode(place.dir.path(), bits);
     for (bits, exposed) in [(0o770, true), (0o757, true), (0o1777, false), (0o750, false)] {
         mode(bits);
-        let opened = ledger::open(&place.path());
+        let opened = ledger::open_sqlite(&place.path());
         assert_eq!(
             matches!(opened, Err(Error::Exposed(_))),
             exposed,
@@ -38,12 +38,12 @@ fn rejects_ledger_that_others_can_replace() {
     // No ledger is created in a directory where other accounts could replace it.
     mode(0o777);
     fs::remove_file(place.path()).unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
     // Root creates no ledger in another account's directory.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Exposed(_))));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
 }
 
@@ -101,7 +101,9 @@ fn refuses_foreign_views_triggers_and_tables() {
         let place = Place::new();
         drop(place.open());
         rusqlite::Connection::open(place.path()).unwrap().execute_batch(sql).unwrap();
-        for opened in [ledger::open(&place.path()), ledger::open_read_only(&place.path())] {
+        for opened in
+            [ledger::open_sqlite(&place.path()), ledger::open_sqlite_read_only(&place.path())]
+        {
             assert!(matches!(opened, Err(Error::Foreign(_))), "{sql}");
         }
     }
@@ -120,20 +122,20 @@ fn rejects_foreign_file_and_leaves_it_unchanged() {
         &[0xff; 4096],
     ] {
         fs::write(place.path(), content).unwrap();
-        let refused = ledger::open(&place.path()).err().unwrap();
+        let refused = ledger::open_sqlite(&place.path()).err().unwrap();
         assert!(matches!(refused, Error::Foreign(_) | Error::Store { .. }), "{refused}");
         assert_eq!(fs::read(place.path()).unwrap(), content);
     }
     fs::remove_file(place.path()).unwrap();
     let other = rusqlite::Connection::open(place.path()).unwrap();
     other.execute_batch("CREATE TABLE theirs (x)").unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Foreign(_))));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Foreign(_))));
 }
 
 #[test]
 fn rejects_fifo_directory_and_link_without_blocking() {
     let place = Place::new();
-    let refused = || matches!(ledger::open(&place.path()), Err(Error::NoFile(_)));
+    let refused = || matches!(ledger::open_sqlite(&place.path()), Err(Error::NoFile(_)));
     assert!(std::process::Command::new("mkfifo").arg(place.path()).status().unwrap().success());
     assert!(refused());
     fs::remove_file(place.path()).unwrap();
@@ -141,7 +143,7 @@ fn rejects_fifo_directory_and_link_without_blocking() {
     assert!(refused());
     fs::remove_dir(place.path()).unwrap();
     let elsewhere = place.dir.path().join("elsewhere");
-    drop(ledger::open(&elsewhere).unwrap());
+    drop(ledger::open_sqlite(&elsewhere).unwrap());
     std::os::unix::fs::symlink(&elsewhere, place.path()).unwrap();
     assert!(refused());
 }
@@ -152,24 +154,24 @@ fn rejects_newer_schema() {
     drop(place.open());
     let newer = rusqlite::Connection::open(place.path()).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
-    assert!(matches!(ledger::open(&place.path()), Err(Error::Newer { found: 99, .. })));
+    assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Newer { found: 99, .. })));
 }
 
 #[test]
 fn names_missing_directory() {
     let place = Place::new();
     let path = place.dir.path().join("missing/ledger.sqlite");
-    let refused = ledger::open(&path).err().unwrap().to_string();
+    let refused = ledger::open_sqlite(&path).err().unwrap().to_string();
     assert!(refused.contains("/missing cannot be used"), "{refused}");
 }
 
 #[test]
 fn reader_creates_no_ledger() {
     let place = Place::new();
-    assert!(matches!(ledger::open_read_only(&place.path()), Err(Error::Missing(_))));
+    assert!(matches!(ledger::open_sqlite_read_only(&place.path()), Err(Error::Missing(_))));
     assert!(!place.path().exists());
     drop(place.open());
-    let mut reader = ledger::open_read_only(&place.path()).unwrap();
+    let mut reader = ledger::open_sqlite_read_only(&place.path()).unwrap();
     assert_eq!(
         reader
             .history(&event("web1", "1", 4), &policy().horizon(&event("web1", "1", 4)), at(0))

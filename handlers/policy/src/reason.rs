@@ -77,8 +77,8 @@ pub enum Reason {
         /// How far that time is ahead of the clock.
         ahead: Duration,
     },
-    /// The call to the handler waited so long for a worker that the fault may be over, and the
-    /// engine shows no newer check result. Holds how long the call waited.
+    /// The check that found the fault is so long ago that the fault may be over, and the engine
+    /// shows no newer check result. Holds the age of the event.
     WaitedTooLong(Duration),
     /// A repair is running on this host.
     AlreadyRunning {
@@ -270,12 +270,12 @@ impl fmt::Display for Reason {
                  ran, delete that job's row from the ledger",
                 Rounded(*ahead)
             ),
-            Reason::WaitedTooLong(wait) => write!(
+            Reason::WaitedTooLong(age) => write!(
                 f,
-                "the call waited {} for a worker, and Nagios has had no check result since then: a \
-                 repair is allowed at the next event, or when 'repairctl sweep' finds that the \
-                 fault persists",
-                Rounded(*wait)
+                "the fault was seen {} ago, longer than max_event_age in the policy allows, and no \
+                 later check result is known: a repair is allowed at the next event, or when \
+                 'repairctl sweep' finds that the fault persists",
+                Rounded(*age)
             ),
             Reason::AlreadyRunning { job, since } => write!(
                 f,

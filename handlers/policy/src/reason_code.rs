@@ -34,7 +34,7 @@ words! {
         SameProblem = "same-problem",
         /// The ledger contains a time that is later than the current time.
         ClockWentBack = "clock-went-back",
-        /// The call waited so long for a worker that the fault may be over.
+        /// The fault was seen so long ago that it may be over.
         WaitedTooLong = "waited-too-long",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",

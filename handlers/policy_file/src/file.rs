@@ -10,6 +10,7 @@ use policy::{Fleet, Policy, Quota, REFUSALS_KEPT, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::ledger::LedgerConfig;
 use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
 use super::span::Span;
@@ -20,8 +21,11 @@ use super::unique::Unique;
 pub struct Config {
     /// The rules for each repair, and the fleet limits.
     pub policy: Policy,
-    /// Path of the ledger file, which records all repairs.
-    pub ledger: PathBuf,
+    /// The store that records all repairs.
+    pub ledger: LedgerConfig,
+    /// Age of an event above which its repair requires a newer check result. The age is measured
+    /// from the check that found the fault or, if that is unknown, from the call of the handler.
+    pub max_event_age: Duration,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
     /// days longer than every limit, because refusals are kept for 90 days and can show that an
     /// incident is still going on.
@@ -75,16 +79,19 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories that contain the ledger, the status file and the command file. Their
-    /// owner is the account that Nagios runs as on this site.
+    /// Returns the directories that contain the ledger or, with PostgreSQL, this server's own files,
+    /// the status file and the command file. Their owner is the account that Nagios runs as on this
+    /// site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
-        let files = [Some(&self.ledger), self.status_file.as_ref(), self.command_file.as_ref()];
-        files.into_iter().flatten().filter_map(|file| file.parent())
+        let files = [self.status_file.as_deref(), self.command_file.as_deref()];
+        let files = std::iter::once(self.ledger.local()).chain(files.into_iter().flatten());
+        files.filter_map(|file| file.parent())
     }
 
-    /// Returns the path of the index of Nagios' status file, which is next to the ledger.
+    /// Returns the path of the index of Nagios' status file, which is next to the ledger or, with
+    /// PostgreSQL, to this server's own files.
     pub fn status_index(&self) -> PathBuf {
-        self.ledger.with_added_extension("status")
+        self.ledger.local().with_added_extension("status")
     }
 
     /// Returns the directories to search, in this order, for a verify command without a slash.
@@ -97,13 +104,9 @@ impl Config {
 
     /// Returns every path in the policy, so that the caller can refuse relative ones.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        let files = [Some(&self.ledger), self.command_file.as_ref(), self.status_file.as_ref()];
-        files
-            .into_iter()
-            .flatten()
-            .chain(&self.plugin_path)
-            .map(PathBuf::as_path)
-            .chain(self.routes.paths())
+        let files = [self.command_file.as_ref(), self.status_file.as_ref()];
+        let files = files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path);
+        self.ledger.paths().chain(files).chain(self.routes.paths())
     }
 }
 
@@ -114,7 +117,8 @@ struct Keys {
     repairs: Unique<RepairName, Repair>,
     #[serde(default, deserialize_with = "fleet")]
     fleet: Fleet,
-    ledger: Option<PathBuf>,
+    ledger: Option<LedgerConfig>,
+    max_event_age: Option<Span>,
     #[serde(default, deserialize_with = "keep")]
     keep: Option<Duration>,
     command_file: Option<PathBuf>,
@@ -127,7 +131,9 @@ struct Keys {
     hosts: Unique<HostName, SshKeys>,
 }
 
-const DEFAULT_LEDGER: &str = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
+/// A check, its event and a storm of calls together take less than this. After this time, the fault
+/// may be over.
+const DEFAULT_EVENT_AGE: Duration = Duration::from_secs(600);
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",
     "/usr/lib64/nagios/plugins",
@@ -144,7 +150,8 @@ impl<'de> Deserialize<'de> for Config {
         Ok(Config {
             keep: keys.keep.map(|keep| keep.max(longest_limit(&policy) + REFUSALS_KEPT)),
             policy,
-            ledger: keys.ledger.unwrap_or_else(|| DEFAULT_LEDGER.into()),
+            ledger: keys.ledger.unwrap_or_default(),
+            max_event_age: keys.max_event_age.map_or(DEFAULT_EVENT_AGE, |span| span.0),
             command_file: keys.command_file,
             status_file: keys.status_file,
             check_repairs: keys.check_repairs,

@@ -2,6 +2,7 @@
 //! Fills in every default and refuses unknown keys.
 
 mod file;
+mod ledger;
 mod repairs;
 mod routes;
 mod span;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
+pub use ledger::{LedgerConfig, PostgresConfig, PostgresHost, PostgresTls};
 pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
 

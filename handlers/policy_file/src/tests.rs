@@ -80,6 +80,8 @@ fn names_the_position_of_each_error() {
                 [\"/v\"]{keys}}}}}}}"
         )
     };
+    let postgres =
+        |keys: &str| format!("{{\"repairs\": {{}}, \"ledger\":\n{{\"postgres\": {keys}}}}}");
     for (text, wanted) in [
         ("".into(), "policy.json:1:0: EOF"),
         ("{\n \"repairs\": {},\n}".into(), "policy.json:3:1: "),
@@ -105,6 +107,22 @@ fn names_the_position_of_each_error() {
         ("{\"repairs\": {}} x".into(), "trailing characters"),
         ("{\"repairs\": {}, \"repair\": 1}".into(), "unknown field `repair`"),
         ("{\"repairs\": {}, \"ledger\": 1}".into(), "ledger: invalid type"),
+        (postgres(r#"{"hosts": []}"#), "policy.json:2:27: ledger.postgres: hosts is empty"),
+        (postgres(r#"{"hosts": ["::1", "a b"]}"#), "ledger.postgres.hosts[1]: 'a b' is not a host"),
+        (postgres(r#"{"hosts": ["db1"]}"#), "ledger.postgres: \"ca\" is missing, and db1:5432"),
+        (
+            postgres(r#"{"hosts": ["::1"], "ca": "/c", "key": "/k"}"#),
+            "cert and key belong together",
+        ),
+        (postgres(r#"{"hosts": ["::1"], "cert": "/c", "key": "/k"}"#), "cert and key need"),
+        (postgres(r#"{"hosts": ["::1"], "host": 1}"#), "ledger.postgres.host: unknown field"),
+        (postgres(r#"{"hosts": ["::1"], "site": ""}"#), "ledger.postgres: site is empty"),
+        (postgres(r#"{"hosts": ["::1"], "state": "s"}"#), "'s/ledger' is not an absolute path"),
+        (postgres(r#"{"hosts": ["::1"], "password_file": "p"}"#), "'p' is not an absolute path"),
+        (
+            postgres(r#"{"hosts": ["::1"]}, "sqlite": "/l""#),
+            "policy.json:2:41: ledger.sqlite: unknown field",
+        ),
         ("{\"repairs\": {}, \"ssh\": {\"port\": 70000}}".into(), "ssh.port: "),
         ("{\"repairs\": {\"a b\": {}}}".into(), "'a b' is not a repair name"),
         ("{\"repairs\": {\"x\": {\"ladder\": []}}}".into(), "repairs.x: the ladder is empty"),

@@ -32,6 +32,15 @@ fn smallest() -> Value {
     json!({"repairs": {"NAME": {"ladder": [{"ssh": "NAME"}], "verify": ["check"]}}})
 }
 
+/// Returns the smallest policy that can contain `key`.
+fn smallest_with(key: &str) -> Value {
+    let mut policy = smallest();
+    if key.starts_with("ledger.postgres.") {
+        policy["ledger"] = json!({"postgres": {"hosts": ["/run/postgresql"]}});
+    }
+    policy
+}
+
 fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
@@ -41,6 +50,7 @@ fn effect(config: &Config) -> String {
     let Config {
         policy,
         ledger,
+        max_event_age,
         keep,
         command_file,
         status_file,
@@ -50,18 +60,18 @@ fn effect(config: &Config) -> String {
     } = config;
     let route = routes.route("web1", None);
     format!(
-        "{policy:?} {ledger:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
+        "{policy:?} {ledger:?} {max_event_age:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
          {route:?}"
     )
 }
 
 #[test]
 fn documented_defaults_match_the_code() {
-    let defaults = effect(&read(&smallest()));
     let mut compared = 0;
     for (key, default) in keys() {
         let Some(default) = default else { continue };
-        let mut policy = smallest();
+        let mut policy = smallest_with(&key);
+        let defaults = effect(&read(&policy));
         let pointer = format!("/{}", key.replace('.', "/"));
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         if policy.pointer(parent).is_none() {
@@ -71,12 +81,12 @@ fn documented_defaults_match_the_code() {
         assert_eq!(effect(&read(&policy)), defaults, "{key}: {default} is not the default");
         compared += 1;
     }
-    assert!(compared >= 17, "only {compared} defaults were compared");
+    assert!(compared >= 22, "only {compared} defaults were compared");
 }
 
 /// Returns the known keys of an object, from the error message for an unknown key.
 fn known_keys(place: &str) -> Vec<String> {
-    let mut policy = smallest();
+    let mut policy = smallest_with(&format!("{}.", place.trim_matches('/').replace('/', ".")));
     if place == "/ssh" {
         policy["ssh"] = json!({});
     }
@@ -90,7 +100,7 @@ fn known_keys(place: &str) -> Vec<String> {
 fn documents_every_key() {
     let words: BTreeSet<&str> =
         PAGE.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
-    for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh"] {
+    for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh", "/ledger/postgres"] {
         for key in known_keys(place) {
             assert!(words.contains(key.as_str()), "policy.md does not mention {place}/{key}");
         }

@@ -51,7 +51,7 @@ pub fn run(argv: &[OsString], out: &mut Out) -> CommandResult {
         RepairctlCommand::Resume(words) => split::run(&words, &context, argv, out),
         RepairctlCommand::Reset(args) => split::run(&args, &context, argv, out),
         RepairctlCommand::Status(words) => split::run(&words, &context, argv, out),
-        RepairctlCommand::Ledger(args) => split::run(&args, &context, argv, out),
+        RepairctlCommand::Ledger(args) => ledger::run(&args, &context, argv, out),
         RepairctlCommand::Sweep(words) => run_as_nagios(sweep::run, &words, &context, argv, out),
     }
 }

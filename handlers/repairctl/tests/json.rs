@@ -84,7 +84,7 @@ impl Site {
     }
 
     fn record(&self) {
-        let mut ledger = ledger::open(&self.at("ledger.sqlite")).unwrap();
+        let mut ledger = ledger::open_sqlite(&self.at("ledger.sqlite")).unwrap();
         let now = SystemTime::now();
         let ago = |seconds| now - Duration::from_secs(seconds);
         for n in 1..=6 {

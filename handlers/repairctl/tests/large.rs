@@ -36,7 +36,7 @@ impl Site {
         }}});
         fs::write(site.at("policy.json"), policy.to_string()).unwrap();
         copy_program(env!("CARGO_BIN_EXE_repairctl"), site.at("repairctl"));
-        drop(ledger::open(&site.at("ledger/ledger.sqlite")).unwrap());
+        drop(ledger::open_sqlite(&site.at("ledger/ledger.sqlite")).unwrap());
         site.fill();
         set_mode(site.at("ledger"), 0o750);
         let files = fs::read_dir(site.at("ledger")).unwrap().map(|file| file.unwrap().path());

@@ -55,7 +55,7 @@ impl Site {
     /// Records three repairs without success, the last of them a few seconds ago. Their problem IDs
     /// are `first` and the next two numbers.
     fn open_breaker(&self, first: u32) {
-        let mut ledger = ledger::open(&self.dir.path().join("ledger.sqlite")).unwrap();
+        let mut ledger = ledger::open_sqlite(&self.dir.path().join("ledger.sqlite")).unwrap();
         for n in 0..3u32 {
             let now = SystemTime::now() - Duration::from_secs(u64::from(10 * (3 - n)));
             let job = format!("job-0000{n}").parse().unwrap();

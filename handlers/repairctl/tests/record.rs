@@ -93,7 +93,7 @@ impl Context {
     fn record(&self) {
         // Only the ledger's owner can write to it. The test runs as root, so make root the owner.
         self.give_ledger_to(0);
-        let mut ledger = ledger::open(&self.ledger()).unwrap();
+        let mut ledger = ledger::open_sqlite(&self.ledger()).unwrap();
         let event = Event::new(HOSTILE, Some(HOSTILE), ObjectState::Critical, StateType::Hard, 4);
         let span = Duration::from_secs(60);
         for (job, decision) in [

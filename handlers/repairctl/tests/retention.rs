@@ -28,7 +28,7 @@ impl Site {
         fs::write(site.at("policy.json"), policy.to_string()).unwrap();
         site.write_status(seconds());
         fs::write(site.at("objects.cache"), "").unwrap();
-        drop(ledger::open(&site.at("ledger.sqlite")).unwrap());
+        drop(ledger::open_sqlite(&site.at("ledger.sqlite")).unwrap());
         site
     }
 
@@ -64,7 +64,7 @@ impl Site {
         let done = repairctl.arg("--policy").arg(self.at("policy.json")).arg("sweep").output();
         let text = String::from_utf8(done.unwrap().stdout).unwrap();
         assert!(text.contains("no object with a repair has a HARD problem"), "{text}");
-        let mut ledger = ledger::open_read_only(&self.at("ledger.sqlite")).unwrap();
+        let mut ledger = ledger::open_sqlite_read_only(&self.at("ledger.sqlite")).unwrap();
         let all = Filter::default();
         (ledger.repairs(&all).unwrap().len(), ledger.refused(&all).unwrap().len())
     }

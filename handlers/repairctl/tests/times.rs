@@ -26,7 +26,7 @@ fn site() -> TempDir {
         json!({"ledger": at("ledger.sqlite"), "repairs": repairs}).to_string(),
     )
     .unwrap();
-    let mut ledger = ledger::open(&at("ledger.sqlite")).unwrap();
+    let mut ledger = ledger::open_sqlite(&at("ledger.sqlite")).unwrap();
     let noon = SystemTime::UNIX_EPOCH + Duration::from_secs(NOON);
     let (job, span) = ("noon-0001".parse().unwrap(), Duration::from_secs(60));
     let event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);

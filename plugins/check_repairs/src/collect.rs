@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use ledger::{Filter, HeldBack, Ledger, Record, RelapseFinder, RepairOutcome};
 use policy::{FleetUsage, Limits, Reason};
-use policy_file::Config;
+use policy_file::{Config, LedgerConfig};
 
 /// Why the state of repairs could not be collected.
 #[derive(Debug, thiserror::Error)]
@@ -75,7 +75,7 @@ pub fn collect(
 ) -> Result<LedgerSummary, CollectError> {
     match ledger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(path)) => {
-            no_ledger_yet(&path).and_then(|summary| writable(&path).map(|()| summary))
+            no_ledger_yet(&path).and_then(|summary| writable(&config.ledger).map(|()| summary))
         }
         Err(why) => Err(why.into()),
         Ok(mut ledger) => {
@@ -86,10 +86,11 @@ pub fn collect(
 }
 
 /// Checks that this user can write the ledger. The plugin runs as the same user as the worker, so
-/// the worker can write the ledger only if the plugin can.
-fn writable(ledger: &Path) -> Result<(), CollectError> {
+/// the worker can write the ledger only if the plugin can. In a database, also tries to write a
+/// record, because its disk can be full.
+fn writable(ledger: &LedgerConfig) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
-        None => Ok(()),
+        None => Ok(ledger::test_write(ledger)?),
         Some(file) => Err(CollectError::Unusable(format!(
             "this user cannot write to {}; {}",
             file.display(),

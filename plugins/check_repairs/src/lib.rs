@@ -42,9 +42,9 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 }
 
 /// Evaluates the ledger. Gives up after the timeout, because even reading a local file can block,
-/// for example on a dead disk or a lock that is never released.
+/// for example on a dead disk or a lock that is never released, and a database server can be slow.
 fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> Outcome {
-    let (path, policy, window) = (config.ledger.clone(), config.policy.clone(), check.window);
+    let (ledger, policy, window) = (config.ledger.clone(), config.policy.clone(), check.window);
     let work = move || collect::collect(&config, window, SystemTime::now());
     let fault = |text: String| Outcome::new(State::Critical, format!("{NAME} CRITICAL: {text}"));
     match timeout::run(options.timeout, work) {
@@ -54,8 +54,7 @@ fn check_ledger(check: &LedgerCheck, options: &CheckOptions, config: Config) -> 
             Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {why}"))
         }
         None => fault(format!(
-            "check_repairs could not read the ledger {} within {} s",
-            path.display(),
+            "check_repairs could not read the ledger {ledger} within {} s",
             options.timeout.as_secs()
         )),
     }

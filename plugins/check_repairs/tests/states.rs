@@ -22,7 +22,7 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let dir = tempfile::tempdir().unwrap();
-        let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
+        let ledger = ledger::open_sqlite(&dir.path().join("ledger.sqlite")).unwrap();
         let site = Site { dir, ledger, jobs: 0 };
         site.write_policy(&json!({"count": 20, "per": "1h"}));
         site
@@ -215,7 +215,7 @@ fn warns_about_unknown_outcome() {
     assert_eq!(site.check("").0, 0);
     let Site { dir, ledger, jobs } = site;
     drop(ledger);
-    let ledger = ledger::open(&dir.path().join("ledger.sqlite")).unwrap();
+    let ledger = ledger::open_sqlite(&dir.path().join("ledger.sqlite")).unwrap();
     let output = Site { dir, ledger, jobs }.check("-v");
     assert!(output.0 == 1 && output.1.contains("running: its worker is dead"), "{}", output.1);
 }

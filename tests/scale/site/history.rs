@@ -19,7 +19,7 @@ const DAY: u64 = 24 * 60 * MINUTE;
 
 /// Writes the ledger. Times are milliseconds since 1970. Returns the number of steps.
 pub fn write(path: &Path, size: &Size, now: u64, random: &mut Random) -> u64 {
-    drop(ledger::open(path).unwrap());
+    drop(ledger::open_sqlite(path).unwrap());
     let store = Connection::open(path).unwrap();
     let settings =
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -65536";

@@ -13,7 +13,8 @@ fn parses_the_call_in_commands_cfg() {
     let call = read_text(
         "CRITICAL SOFT 3 --host web1 --address 192.0.2.1 --service HTTP --max-attempts 4 \
          --host-state UP \
-         --last-state CRITICAL --downtime 0 --host-downtime 0 --problem-id 12 --repair httpd",
+         --last-state CRITICAL --downtime 0 --host-downtime 0 --problem-id 12 --repair httpd --seen \
+         1700000000",
     )
     .unwrap();
     assert_eq!(
@@ -25,6 +26,23 @@ fn parses_the_call_in_commands_cfg() {
         (call.event.problem_id.as_deref(), call.event.host_state),
         (Some("12"), Some(ObjectState::Up))
     );
+    assert_eq!(call.options.seen, Some(UNIX_EPOCH + Duration::from_secs(1_700_000_000)));
+}
+
+#[test]
+fn reads_time_of_the_check_with_and_without_decimals() {
+    let seen = |text: &str| {
+        let call = read_text(&format!("CRITICAL HARD 4 --host web1 --service HTTP --seen {text}"));
+        call.map(|call| call.options.seen)
+    };
+    let half = UNIX_EPOCH + Duration::from_millis(1_700_000_000_500);
+    assert_eq!(seen("1700000000.500000"), Ok(Some(half)));
+    for none in ["''", "0", "$LASTSERVICECHECK$"] {
+        assert_eq!(seen(none), Ok(None), "{none}");
+    }
+    for bad in ["NaN", "inf", "1e300", "now"] {
+        assert!(seen(bad).is_err_and(|why| why.contains("--seen")), "{bad}");
+    }
 }
 
 #[test]

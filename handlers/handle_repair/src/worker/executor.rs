@@ -260,8 +260,8 @@ impl Executor for LiveExecutor<'_> {
     }
 
     fn still_wanted(&mut self) -> Result<(), CalledOff> {
-        let RepairJob { invocation, config, called, .. } = *self.job;
-        let known = reserve::present(self.ledger, invocation, config, called);
+        let RepairJob { invocation, config, seen, .. } = *self.job;
+        let known = reserve::present(self.ledger, invocation, config, seen);
         still_wanted(&known?).map_err(CalledOff::NotWanted)
     }
 

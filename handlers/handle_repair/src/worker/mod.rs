@@ -43,8 +43,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let _ = std::env::set_current_dir("/");
     if invocation.options.mode == Mode::DryRun {
         let config = load(&invocation.options.policy, argv)?;
-        let called = invocation.options.seen.unwrap_or(now);
-        return rehearse(&invocation, &config, called);
+        return rehearse(&invocation, &config, seen(&invocation, now));
     }
     let missing = || {
         Problem::Usage(
@@ -53,9 +52,10 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
         )
     };
     let id = invocation.options.job.clone().ok_or_else(missing)?;
-    let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0 };
+    let is_offered = invocation.options.mode == Mode::Background;
+    let call = Call { invocation: &invocation, id: &id, at: now, deaths: 0, is_offered };
     let result = answer(&call, argv, &mut || ());
-    if invocation.options.mode == Mode::Background {
+    if is_offered {
         serve_waiting_calls(&invocation.options.policy, argv);
     }
     result
@@ -66,7 +66,7 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 fn serve_waiting_calls(policy: &Path, argv: &[OsString]) {
     // Ignore other errors, because `answer` has already reported them.
     let Ok(config) = load(policy, argv) else { return };
-    let Ok(queue) = CallQueue::open(&config.ledger) else { return };
+    let Ok(queue) = CallQueue::open(config.ledger.local()) else { return };
     if let Err(why) = handler::serve_in_own_slot(&queue, policy) {
         syslog::log(&format!("calls are waiting in the queue: {why}"));
     }
@@ -80,6 +80,15 @@ struct Call<'a> {
     at: SystemTime,
     /// Number of workers that died while answering this call.
     deaths: u32,
+    /// Whether the sweep offers the repair. The sweep has found the fault in the engine's current
+    /// state, so its event is not old, even if the last check of a slow service is.
+    is_offered: bool,
+}
+
+/// Returns when a check found the fault, or when the handler was called if Nagios does not pass that
+/// time. Returns the time of the call too if the clock of the engine is ahead.
+fn seen(invocation: &Invocation, called: SystemTime) -> SystemTime {
+    invocation.options.seen.unwrap_or(called).min(called)
 }
 
 /// Answers a call. The output also goes to syslog, because in the background nobody reads stdout.
@@ -114,15 +123,16 @@ fn load(policy: &Path, argv: &[OsString]) -> Result<Config, Problem> {
 fn rehearse(
     invocation: &Invocation,
     config: &Config,
-    called: SystemTime,
+    seen: SystemTime,
 ) -> Result<Outcome, Problem> {
     let mut ledger = match ledger::open_read_only(&config.ledger) {
         Err(ledger::Error::Missing(_)) => None,
         opened => Some(opened.map_err(nothing_run)?),
     };
     let known = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
-    let history = reserve::history(known, invocation, config, called).map_err(nothing_run)?;
-    let verdict = match policy::decide(&invocation.event, &config.policy, &history) {
+    let history = reserve::history(known, invocation, config, seen).map_err(nothing_run)?;
+    let age = seen.elapsed().unwrap_or_default();
+    let verdict = match reserve::decide_at_age(age, &invocation.event, config, &history) {
         policy::Decision::NoAction(why) => no_action(invocation, &why),
         policy::Decision::Repair(name) => {
             verifiable(invocation, config, &name)?;
@@ -142,7 +152,7 @@ fn repair(
     config: &Config,
     before_wait: &mut dyn FnMut(),
 ) -> Result<Outcome, Problem> {
-    let Call { invocation, id, at, deaths } = *call;
+    let Call { invocation, id, at, deaths, is_offered } = *call;
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
     // Do this first, because the host stays reserved until it is done, even if this call can do
     // nothing else.
@@ -156,14 +166,15 @@ fn repair(
     if let Some(name) = &invocation.event.repair {
         verifiable(invocation, config, name)?;
     }
-    let called = invocation.options.seen.unwrap_or(at);
+    let seen = seen(invocation, at);
     let mut detail = Vec::new();
     if invocation.options.explain {
-        let history = reserve::history(Some(ledger.as_mut()), invocation, config, called)
+        let history = reserve::history(Some(ledger.as_mut()), invocation, config, seen)
             .map_err(nothing_run)?;
         detail = explain::lines(invocation, config, Some(&history));
     }
-    let job = RepairJob { invocation, config, id, at, called };
+    let since = if is_offered { at } else { seen };
+    let job = RepairJob { invocation, config, id, seen, since };
     let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
         Err(why) => no_action(invocation, &why),
         Ok((name, rules)) => {

@@ -15,8 +15,9 @@ pub struct RepairJob<'a> {
     pub config: &'a Config,
     /// Job ID, assigned by the handler.
     pub id: &'a JobId,
-    /// When Nagios called the handler.
-    pub at: SystemTime,
-    /// When Nagios saw the fault. Only later checks can show a recovery.
-    pub called: SystemTime,
+    /// When a check found the fault. Only later checks can show a recovery.
+    pub seen: SystemTime,
+    /// Time from which the age of the event is measured. This is `seen`, except in a job from the
+    /// sweep, which has just found the fault in the engine's current state.
+    pub since: SystemTime,
 }

@@ -6,7 +6,8 @@ use engine::{Engine, NagiosFiles};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
 use policy::{
-    Decision, History, Observation, Reason, RecordedHistory, RepairName, Rules, Rung, decide,
+    Decision, Event, History, Observation, PastOutcome, PastRepair, Reason, RecordedHistory,
+    RepairName, Rules, Rung, decide,
 };
 use policy_file::Config;
 
@@ -22,9 +23,9 @@ pub fn history(
     ledger: Option<&mut dyn Ledger>,
     invocation: &Invocation,
     config: &Config,
-    called: SystemTime,
+    seen: SystemTime,
 ) -> Result<History, NotKnown> {
-    let observed = observe(invocation, config, called)?;
+    let observed = observe(invocation, config, seen)?;
     let horizon = config.policy.horizon(&invocation.event);
     Ok(ledger::gather(ledger, &invocation.event, &horizon, SystemTime::now(), observed)?)
 }
@@ -35,9 +36,9 @@ pub fn present(
     ledger: &mut dyn Ledger,
     invocation: &Invocation,
     config: &Config,
-    called: SystemTime,
+    seen: SystemTime,
 ) -> Result<History, NotKnown> {
-    let observed = observe(invocation, config, called)?;
+    let observed = observe(invocation, config, seen)?;
     let paused = ledger.pause_of(&invocation.event, SystemTime::now())?;
     Ok(History { recorded: RecordedHistory { paused, ..RecordedHistory::default() }, observed })
 }
@@ -56,13 +57,10 @@ pub fn reserve<'a>(
         horizon: policy.horizon(event),
         // Read the status file before locking the ledger. The file can be large, and the lock keeps
         // other workers waiting.
-        observed: observe(job.invocation, job.config, job.called).map_err(nothing_run)?,
+        observed: observe(job.invocation, job.config, job.seen).map_err(nothing_run)?,
     };
-    let waited = job.at.elapsed().unwrap_or_default();
-    let decide = |known: &History| match outdated(waited, known.observed.as_ref()) {
-        Some(why) => Decision::NoAction(why),
-        None => decide(event, policy, known),
-    };
+    let age = job.since.elapsed().unwrap_or_default();
+    let decide = |known: &History| decide_at_age(age, event, job.config, known);
     let granted = ledger.reserve(&claim, &SystemTime::now, &decide);
     granted.map_err(nothing_run)?.map_or_else(
         |why| Ok(Err(why)),
@@ -73,15 +71,29 @@ pub fn reserve<'a>(
     )
 }
 
-/// How long a call can wait in the queue before its repair requires a check result that is newer
-/// than the call.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// Decides about an event of the given age. Refuses an event that is too old, for example because
+/// the server was off, or because a distributed engine ran the handler late. The fault may be over
+/// by then. Does not refuse the event if the engine shows a newer check result.
+pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &History) -> Decision {
+    let is_shown = known.observed.is_some_and(|observed| observed.object.state.is_some());
+    if age > config.max_event_age && !is_shown {
+        return Decision::NoAction(Reason::WaitedTooLong(age));
+    }
+    match (decide(event, &config.policy, known), answered_by(age, known)) {
+        (Decision::Repair(_), Some(job)) => Decision::NoAction(Reason::SameEvent { job }),
+        (decision, _) => decision,
+    }
+}
 
-/// Refuses a call that waited too long, for example because the server was off. The fault may be
-/// over by then. Does not refuse the call if the engine shows a newer check result.
-fn outdated(waited: Duration, observed: Option<&Observation>) -> Option<Reason> {
-    let is_shown = observed.is_some_and(|observed| observed.object.state.is_some());
-    (waited > LONGEST_WAIT && !is_shown).then_some(Reason::WaitedTooLong(waited))
+/// Nagios passes the time of a check without its fraction of a second.
+const CHECK_PRECISION: Duration = Duration::from_secs(1);
+
+/// Returns the last repair if it ended after the fault was seen. If several servers check the same
+/// service, all of them see the fault, and the repair for the first event has answered the others.
+fn answered_by(age: Duration, known: &History) -> Option<String> {
+    let has_run = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
+    let last = known.recorded.repairs.iter().find(has_run)?;
+    (last.ended + CHECK_PRECISION < age).then(|| last.job.clone())
 }
 
 /// How long to wait for the monitoring engine to answer or to accept a report. Nagios does not read
@@ -93,14 +105,14 @@ pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 fn observe(
     invocation: &Invocation,
     config: &Config,
-    called: SystemTime,
+    seen: SystemTime,
 ) -> Result<Option<Observation>, engine::Error> {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
     let engine = match invocation.options.mode {
         Mode::DryRun => NagiosFiles::read_only,
         _ => NagiosFiles::new,
     };
-    engine(config).observe(&invocation.event, called, deadline)
+    engine(config).observe(&invocation.event, seen, deadline)
 }
 
 /// Returns the longest time that a whole ladder can take. After that time, a repair whose worker
@@ -119,20 +131,46 @@ fn lease(rules: &Rules) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
-    use policy::{ObjectNow, ObjectState};
+    use policy::{ObjectNow, ObjectState, StateType};
 
     #[test]
-    fn refuses_a_call_that_waited_long_unless_the_engine_shows_a_newer_result() {
-        let seen = |state| Observation {
-            object: ObjectNow { state, ..ObjectNow::default() },
-            share: (0, 0),
+    fn refuses_old_event_unless_the_engine_shows_a_newer_result() {
+        let policy = br#"{"max_event_age": "5m",
+            "repairs": {"r": {"ladder": [{"ssh": "r"}], "verify": ["v"]}}}"#;
+        let config = policy_file::parse(policy, Path::new("policy.json")).unwrap();
+        let mut event = Event::new("web1", None, ObjectState::Down, StateType::Hard, 3);
+        event.repair = Some("r".parse().unwrap());
+        let decided = |seconds, state| {
+            let object = ObjectNow { state, ..ObjectNow::default() };
+            let observed = Some(Observation { object, share: (0, 0) });
+            let known = History { observed, ..History::default() };
+            decide_at_age(Duration::from_secs(seconds), &event, &config, &known)
         };
-        let (old, critical) = (LONGEST_WAIT + Duration::from_secs(1), Some(ObjectState::Critical));
-        for observed in [None, Some(seen(None))] {
-            assert_eq!(outdated(LONGEST_WAIT, observed.as_ref()), None);
-            assert_eq!(outdated(old, observed.as_ref()), Some(Reason::WaitedTooLong(old)));
-        }
-        assert_eq!(outdated(old, Some(&seen(critical))), None);
+        let repair = Decision::Repair("r".parse().unwrap());
+        assert_eq!(decided(300, None), repair);
+        let refused = Reason::WaitedTooLong(Duration::from_secs(301));
+        assert_eq!(decided(301, None), Decision::NoAction(refused));
+        assert_eq!(decided(301, Some(ObjectState::Down)), repair);
+    }
+
+    #[test]
+    fn refuses_fault_that_was_seen_before_the_last_repair_ended() {
+        let past = |outcome| PastRepair {
+            job: "job-00001".into(),
+            began: Duration::from_secs(20),
+            ended: Duration::from_secs(10),
+            outcome,
+        };
+        let answered = |seconds, outcome| {
+            let recorded =
+                RecordedHistory { repairs: vec![past(outcome)], ..RecordedHistory::default() };
+            answered_by(Duration::from_secs(seconds), &History { recorded, observed: None })
+        };
+        assert_eq!(answered(12, PastOutcome::Healed).as_deref(), Some("job-00001"));
+        assert_eq!(answered(11, PastOutcome::Healed), None);
+        assert_eq!(answered(12, PastOutcome::NotRun), None);
     }
 }

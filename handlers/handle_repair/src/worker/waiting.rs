@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use plugin_kit::{Outcome, Problem, State};
+use policy_file::LedgerConfig;
 
 use super::{Call, answer, load, syslog};
 use crate::cli;
@@ -29,10 +30,11 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 
 fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     let config = load(policy, argv)?;
-    let mut queue = CallQueue::open(&config.ledger).map_err(Problem::failed)?;
+    let mut queue = CallQueue::open(config.ledger.local()).map_err(Problem::failed)?;
     // Keep this connection open until all calls are answered. Otherwise closing the last connection
     // after each call would write the SQLite log back, which costs four fsync(2) calls.
-    let _open = ledger::open(&config.ledger);
+    let is_file = matches!(config.ledger, LedgerConfig::Sqlite(_));
+    let _open = is_file.then(|| ledger::open(&config.ledger));
     let mut answered = 0;
     while let Some(role) = queue.role().map_err(Problem::failed)? {
         let mut role = Some(role);
@@ -71,7 +73,8 @@ fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Opt
     });
     match parsed {
         Ok((invocation, argv)) => {
-            let call = Call { invocation: &invocation, id: job, at: *at, deaths: *deaths };
+            let (invocation, at, deaths) = (&invocation, *at, *deaths);
+            let call = Call { invocation, id: job, at, deaths, is_offered: false };
             let mut before_wait = || {
                 if role.take().is_some() {
                     // Ignore errors. If no other worker can be started, this worker checks the

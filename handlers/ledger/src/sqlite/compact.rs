@@ -4,10 +4,10 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::locks::{self, DecisionLock};
 use super::retention::{INCREMENTAL, auto_vacuum};
 use super::{SqliteLedger, store_error};
 use crate::Error;
+use crate::locks::{self, DecisionLock};
 
 /// How many instructions SQLite's virtual machine executes before the rewrite shows waiting
 /// processes again that it is making progress. Executing this many takes a few milliseconds.

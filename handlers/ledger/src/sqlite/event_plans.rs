@@ -1,112 +1,19 @@
 //! Tests that the work for an event does not grow with the ledger.
 //!
-//! SQLite reports each statement that it runs, so a new query is tested without an entry here. A
-//! new method of [`Ledger`] must be added to one of the lists below.
+//! SQLite reports each statement that it runs, so a new query is tested without an entry here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use policy::{Decision, Event, JobId, ObjectState, Policy, Reason, Rules, StateType, decide};
+use policy::{Decision, Reason};
 use rusqlite::trace::{TraceEvent, TraceEventCodes};
 use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
 use super::SqliteLedger;
-use crate::{Claim, Ledger, RepairOutcome, RungStart, StepKind};
-
-/// Methods of [`Ledger`] that are never called for an event.
-const FOR_ADMINS: &[&str] = &[
-    "each_repair",
-    "each_refusal",
-    "repairs",
-    "refused",
-    "count_refused",
-    "refusal_totals",
-    "jobs",
-    "may_be_held_back",
-    "unknown_since",
-    "pause",
-    "resume",
-    "reset",
-    "records",
-    "refusals",
-];
-/// Methods of [`Ledger`] that run no SQL statement.
-const WITHOUT_STORE: &[&str] = &["share_lock", "lock_sweep"];
-
-/// A function that calls one method with the object of an event.
-type Call = fn(&mut SqliteLedger, &Event, SystemTime);
-
-/// The methods that a worker or the sweep calls for each event or object.
-const PER_EVENT: &[(&str, Call)] = &[
-    ("stop_overdue", |ledger, event, _| ledger.stop_overdue(&event.host).unwrap()),
-    ("abandoned", |ledger, event, _| drop(ledger.abandoned(&event.host).unwrap())),
-    ("running", |ledger, _, _| drop(ledger.running().unwrap())),
-    ("pauses", |ledger, _, now| drop(ledger.pauses(now).unwrap())),
-    ("fleet", |ledger, _, now| assert!(ledger.fleet(HOUR, now).unwrap().started > 0)),
-    ("last_reset", |ledger, event, now| drop(ledger.last_reset(event, now).unwrap())),
-    ("repairs_since", |ledger, event, _| {
-        drop(ledger.repairs_since(event, SystemTime::UNIX_EPOCH).unwrap());
-    }),
-    ("last_refusal", |ledger, event, _| {
-        drop(ledger.last_refusal(event, SystemTime::UNIX_EPOCH).unwrap());
-    }),
-    ("history", |ledger, event, now| {
-        drop(ledger.history(event, &policy().horizon(event), now).unwrap());
-    }),
-    ("limits_history", |ledger, event, now| {
-        drop(ledger.limits_history(event, &policy().horizon(event), now).unwrap());
-    }),
-    ("pause_of", |ledger, event, now| drop(ledger.pause_of(event, now).unwrap())),
-    ("reserve", |ledger, event, now| {
-        reserve(ledger, event, now, &|known| decide(event, &policy(), known));
-        reserve(ledger, event, now, &|_| Decision::NoAction(Reason::Flapping));
-        reserve(ledger, event, now, &|_| Decision::Repair("httpd".parse().unwrap()));
-    }),
-    ("repair_of", |ledger, _, _| drop(ledger.repair_of(&job()).unwrap())),
-    ("refusal_of", |ledger, _, now| drop(ledger.refusal_of(&job(), now - HOUR).unwrap())),
-    ("begin_rung", |ledger, _, now| {
-        let rung = RungStart { number: 1, gate: None, deadline: now };
-        ledger.begin_rung(&job(), now, &rung, "rung 1 of 1").unwrap();
-    }),
-    ("step", |ledger, _, now| ledger.step(&job(), now, StepKind::Ran, Some(1), "").unwrap()),
-    ("steps", |ledger, _, _| drop(ledger.steps(&job()).unwrap())),
-    ("renew", |ledger, _, now| ledger.renew(&job(), now).unwrap()),
-    ("finish", |ledger, _, now| ledger.finish(&job(), now, RepairOutcome::Healed, "").unwrap()),
-    ("expire", |ledger, _, now| assert!(!ledger.expire(Some(400 * DAY), now).unwrap())),
-];
-
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
-
-fn policy() -> Policy {
-    let rules = [("httpd".parse().unwrap(), Rules::with_ladder(vec![]))];
-    Policy { repairs: rules.into(), ..Policy::default() }
-}
-
-fn job() -> JobId {
-    "the-job-of-this-event".parse().unwrap()
-}
-
-fn reserve(
-    ledger: &mut SqliteLedger,
-    event: &Event,
-    now: SystemTime,
-    decide: &dyn Fn(&policy::History) -> Decision,
-) {
-    let (lease, horizon) = (HOUR, policy().horizon(event));
-    let claim = Claim { job: &job(), event, lease, horizon, observed: None };
-    let _ = ledger.reserve(&claim, &|| now, decide).unwrap();
-}
-
-fn event(host: &str) -> Event {
-    Event {
-        problem_id: Some("7".into()),
-        repair: Some("httpd".parse().unwrap()),
-        ..Event::new(host, Some("HTTP"), ObjectState::Critical, StateType::Hard, 4)
-    }
-}
+use crate::Ledger;
+use crate::per_event::{DAY, PER_EVENT, event, policy, reserve};
 
 /// Statements that fill the tables with records up to the time `?1`. The object busy/HTTP gets `?2`
 /// repairs, one every 26 minutes, and twice as many refusals. All other objects together get ten
@@ -145,7 +52,7 @@ fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
     let directory = tempfile::tempdir().unwrap();
     let ledger = SqliteLedger::open(&directory.path().join("ledger.sqlite")).unwrap();
     for sql in FILL {
-        ledger.store.execute(sql, (super::row::millis(now), repairs)).unwrap();
+        ledger.store.execute(sql, (crate::value::millis(now), repairs)).unwrap();
     }
     (directory, ledger)
 }
@@ -241,7 +148,7 @@ fn forgotten_repairs_cost_nothing_after_a_few_events() {
         let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i <= ?2)
             INSERT INTO repair SELECT 'forgotten-' || i, 'main', '', CAST('gone' || i AS BLOB),
             x'', 'httpd', '', '', ?1, ?1, 1, NULL, NULL, NULL, NULL, '' FROM n WHERE i <= ?2";
-        let lease = super::row::millis(now - 2 * DAY);
+        let lease = crate::value::millis(now - 2 * DAY);
         ledger.store.execute(sql, (lease, forgotten)).unwrap();
         for _ in 0..5 {
             reserve(&mut ledger, &event("cold"), now, &|_| Decision::NoAction(Reason::Flapping));
@@ -252,15 +159,4 @@ fn forgotten_repairs_cost_nothing_after_a_few_events() {
         let steps = |statements: &BTreeMap<String, i64>| statements.values().sum::<i64>();
         assert_eq!(steps(&none[method]), steps(&statements), "{method}: {statements:#?}");
     }
-}
-
-#[test]
-fn knows_which_methods_run_per_event() {
-    let source = include_str!("../interface.rs");
-    let (_, methods) = source.split_once("pub trait Ledger").unwrap();
-    let methods = methods.split("\n    fn ").skip(1);
-    let methods: BTreeSet<&str> = methods.map(|rest| rest.split_once('(').unwrap().0).collect();
-    let per_event = PER_EVENT.iter().map(|(method, _)| method);
-    let known = per_event.chain(FOR_ADMINS).chain(WITHOUT_STORE).copied().collect();
-    assert_eq!(methods, known, "add a new method to one of the lists in event_plans.rs");
 }

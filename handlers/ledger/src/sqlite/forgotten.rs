@@ -6,9 +6,9 @@ use std::time::SystemTime;
 use policy::JobId;
 use rusqlite::{Connection, Row, params};
 
-use super::locks;
-use super::row::{millis, span_millis};
 use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
+use crate::locks;
+use crate::value::{millis, span_millis};
 
 /// Ends a few forgotten repairs. `path` is the path of the ledger.
 pub(super) fn end(store: &Connection, path: &Path, now: SystemTime) -> rusqlite::Result<()> {

@@ -6,7 +6,7 @@ use policy::{JobId, Reason, ReasonCode, RepairName};
 use rusqlite::{Connection, params};
 
 use super::retention;
-use super::row::{millis, object};
+use crate::value::{millis, object};
 use crate::{Claim, StepKind};
 
 /// How many expired refusals are deleted whenever a new one is added. Because this is more than

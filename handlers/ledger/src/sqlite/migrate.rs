@@ -7,10 +7,10 @@ use std::path::Path;
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::locks::{self, DecisionLock, directory_of};
 use super::schema::{self, Schema};
 use super::{WAL, store_error};
 use crate::Error;
+use crate::locks::{self, DecisionLock, directory_of};
 
 const SET_ASIDE: &str = "
     ALTER TABLE repair RENAME TO old_repair;

@@ -7,7 +7,6 @@ mod event_plans;
 mod forgotten;
 mod history;
 mod insert;
-mod locks;
 mod migrate;
 mod open;
 mod overview;
@@ -19,25 +18,19 @@ mod row;
 mod schema;
 mod search;
 mod store;
-mod trouble;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use policy::JobId;
 use rusqlite::{Connection, Params, Row};
 
 use crate::Error;
-use locks::WorkerLock;
+use crate::locks::{self, WorkerLock};
 
 /// Turns on the write-ahead log, so that readers never block a reservation. SQLite stores this
 /// setting in the file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
-
-/// Tolerance for corrections to the system clock. A recorded time further in the future means that
-/// the clock was set back.
-const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// A ledger in a SQLite file.
 pub struct SqliteLedger {

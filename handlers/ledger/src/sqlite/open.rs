@@ -12,11 +12,11 @@ use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags};
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 
-use super::locks::{LOCK_WAIT, directory_of, private_file};
 use super::retention::INCREMENTAL;
 use super::schema::{self, Schema};
 use super::{SqliteLedger, WAL, migrate, store_error};
 use crate::Error;
+use crate::locks::{LOCK_WAIT, check_directory, directory_of, our_id, private_file};
 
 /// Time limit for queries on a ledger that was opened read-only. A search restarts the limit for
 /// each page, because its caller may be blocked by a terminal between pages.
@@ -187,7 +187,7 @@ fn write_schema(draft: &Path) -> rusqlite::Result<()> {
 fn check_owner(path: &Path) -> Result<(), Error> {
     let unreadable = |why| Error::Directory { path: path.to_owned(), why };
     let found = fs::symlink_metadata(path).map_err(unreadable)?;
-    let us = us();
+    let us = our_id();
     if !found.is_file() {
         return Err(Error::NoFile(path.to_owned()));
     }
@@ -198,20 +198,4 @@ fn check_owner(path: &Path) -> Result<(), Error> {
         owner if owner == us || owner == 0 => Ok(()),
         owner => Err(Error::Owner { path: path.to_owned(), owner, us }),
     }
-}
-
-/// Checks that no other account can replace the ledger. An account that can delete the ledger can
-/// replace it with one that has no history. In a directory with the sticky bit, only the owner of a
-/// file can delete it.
-fn check_directory(path: &Path) -> Result<(), Error> {
-    let directory = directory_of(path);
-    let unusable = |why| Error::Directory { path: directory.to_owned(), why };
-    let found = fs::metadata(directory).map_err(unusable)?;
-    let (shared, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
-    let anothers = ![0, us()].contains(&found.uid());
-    if (shared && !sticky) || anothers { Err(Error::Exposed(directory.to_owned())) } else { Ok(()) }
-}
-
-fn us() -> u32 {
-    rustix::process::geteuid().as_raw()
 }

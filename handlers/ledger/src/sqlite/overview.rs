@@ -7,7 +7,8 @@ use rusqlite::params;
 use rusqlite::types::ValueRef;
 
 use super::SqliteLedger;
-use super::row::{RECORD, given, lossy, millis, name, record, span_millis};
+use crate::row::{RECORD, lossy, name, record};
+use crate::value::{given, millis, span_millis};
 use crate::{Error, LimitBounds, Record, RepairOutcome};
 
 /// Selects the objects that may have reached a limit, each with the name of its newest repair. ?1
@@ -52,7 +53,8 @@ pub(super) const MAY_BE_HELD_BACK: &str = "\
 /// Returns the query for the repairs that ended after ?1 with the outcome ?2.
 pub(super) fn ended_since() -> String {
     format!(
-        "{RECORD} INDEXED BY repair_by_end WHERE ended > ?1 AND outcome = ?2 ORDER BY ended DESC"
+        "SELECT {RECORD} FROM repair INDEXED BY repair_by_end \
+         WHERE ended > ?1 AND outcome = ?2 ORDER BY ended DESC"
     )
 }
 

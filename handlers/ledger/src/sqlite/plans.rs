@@ -5,7 +5,8 @@ use rusqlite::{Connection, StatementStatus, ToSql, params_from_iter};
 
 use super::SqliteLedger;
 use super::overview::{MAY_BE_HELD_BACK, ended_since};
-use super::search::{Search, jobs};
+use super::search::jobs;
+use crate::search::{Dialect, Search};
 use crate::{Filter, RepairOutcome, RepairState, Which};
 
 const HOUR: i64 = 3_600_000;
@@ -45,7 +46,7 @@ fn scans(store: &Connection, sql: &str) -> Vec<String> {
     steps.map(Result::unwrap).filter(is_scan).collect()
 }
 
-fn searches() -> Vec<Search> {
+fn searches() -> Vec<Search<'static>> {
     let all = Filter::default();
     let running = [RepairState::Running];
     let healed = [RepairState::Ended(RepairOutcome::Healed)];
@@ -57,7 +58,12 @@ fn searches() -> Vec<Search> {
         Filter { states: &running, ..all },
         Filter { states: &healed, ..all },
     ];
-    filters.iter().flat_map(|filter| [Search::repairs(filter), Search::refusals(filter)]).collect()
+    filters
+        .iter()
+        .flat_map(|filter| {
+            [Search::repairs(filter, Dialect::Sqlite), Search::refusals(filter, Dialect::Sqlite)]
+        })
+        .collect()
 }
 
 #[test]
@@ -89,8 +95,8 @@ fn old_records_cost_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let ledger = open(&dir);
     let now = 1_000_000 * HOUR;
-    let page = Search::repairs(&Filter::default()).page();
-    let refusals = Search::refusals(&Filter::default()).page();
+    let page = Search::repairs(&Filter::default(), Dialect::Sqlite).page();
+    let refusals = Search::refusals(&Filter::default(), Dialect::Sqlite).page();
     let last: [&dyn ToSql; 3] = [&i64::MAX, &i64::MAX, &50];
     let efforts = || {
         let store = &ledger.store;

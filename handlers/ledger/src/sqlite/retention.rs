@@ -5,22 +5,17 @@ use std::time::{Duration, SystemTime};
 use policy::REFUSALS_KEPT;
 use rusqlite::{Connection, params};
 
-use super::locks::DecisionLock;
-use super::row::{millis, span_millis};
 use super::{SqliteLedger, unflushed};
 use crate::Error;
+use crate::expiry::WITNESS_AGES;
+use crate::locks::DecisionLock;
+use crate::value::{millis, span_millis};
 
 /// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.
 const BATCH: u32 = 500;
 
 /// How many pages of 4 KiB one batch returns to the file system.
 const PAGES: u32 = 500;
-
-/// Records expire only if at least one record has an age between these two. Without this rule, the
-/// whole history would be deleted when the clock jumps ahead. Younger records do not count, because
-/// they may have been written after the jump.
-const WITNESS_AGES: [Duration; 2] =
-    [Duration::from_secs(24 * 3600), Duration::from_secs(30 * 24 * 3600)];
 
 /// One page in `SPARE` may stay unused. New records fill these pages again, so the file does not
 /// shrink and grow all the time.

@@ -10,12 +10,14 @@ use policy::{
 };
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
-use super::locks::{self, DecisionLock, WorkerLock};
-use super::row::{
-    PAUSE, RECORD, REFUSAL, RESET, STEP, bytes, millis, object, paused, record, refusal, reset,
-    step, strict,
+use super::history::ObjectRecords;
+use super::{SqliteLedger, forgotten, insert, store_error, unflushed};
+use crate::history::{self, CLOCK_TOLERANCE};
+use crate::locks::{self, DecisionLock, WorkerLock};
+use crate::row::{
+    PAUSE, RECORD, REFUSAL, RESET, STEP, paused, record, refusal, reset, step, strict,
 };
-use super::{CLOCK_TOLERANCE, SqliteLedger, forgotten, history, insert, store_error, unflushed};
+use crate::value::{bytes, millis, object};
 use crate::{
     Claim, Error, Filter, Ledger, LimitBounds, Paused, Record, Refusal, RefusalTotals,
     RepairOutcome, Reset, RungSession, RungStart, Running, Step, StepKind, SweepLock,
@@ -42,10 +44,9 @@ impl Ledger for SqliteLedger {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(&of_store)?;
         let now = clock();
-        let alive = |job: &str| locks::is_alive(path, job);
         forgotten::end(&transaction, path, now).map_err(&of_store)?;
-        let recorded = history::read(&transaction, &alive, claim.event, &claim.horizon, now)
-            .map_err(&of_store)?;
+        let facts = ObjectRecords::of(&transaction, path, claim.event);
+        let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
                 // Nobody must see the reservation without its lock, so take the lock first.
@@ -74,12 +75,11 @@ impl Ledger for SqliteLedger {
         horizon: &Horizon,
         now: SystemTime,
     ) -> Result<RecordedHistory, Error> {
-        let alive = |job: &str| self.is_alive(job);
-        self.named(history::read(&self.store, &alive, event, horizon, now))
+        history::read(&self.facts(event), event, horizon, now)
     }
 
     fn pause_of(&mut self, event: &Event, now: SystemTime) -> Result<Option<Pause>, Error> {
-        self.named(history::paused(&self.store, event, now))
+        history::paused(&self.facts(event), now)
     }
 
     fn begin_rung(
@@ -125,7 +125,7 @@ impl Ledger for SqliteLedger {
     fn share_lock(&mut self, job: &JobId) -> Result<File, Error> {
         match self.held.get_mut(job) {
             Some(lock) => lock.share(),
-            None => Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() }),
+            None => Err(self.no_such_job(job)),
         }
     }
 
@@ -156,16 +156,13 @@ impl Ledger for SqliteLedger {
         ))?;
         self.held.remove(job);
         locks::forget(&self.path, job.as_str());
-        if changed == 1 {
-            Ok(())
-        } else {
-            Err(Error::NoSuchJob { path: self.path.clone(), job: job.to_string() })
-        }
+        if changed == 1 { Ok(()) } else { Err(self.no_such_job(job)) }
     }
 
     fn running(&mut self) -> Result<Vec<Running>, Error> {
-        let sql =
-            format!("{RECORD} INDEXED BY repair_running WHERE ended IS NULL ORDER BY reserved");
+        let sql = format!(
+            "SELECT {RECORD} FROM repair INDEXED BY repair_running WHERE ended IS NULL ORDER BY reserved"
+        );
         let mut running = Vec::new();
         for record in self.rows(&sql, (), |row| record(row, strict))? {
             let alive = self.is_alive(&record.job);
@@ -179,8 +176,7 @@ impl Ledger for SqliteLedger {
     }
 
     fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error> {
-        let alive = |job: &str| self.is_alive(job);
-        self.named(history::fleet(&self.store, &alive, window, now))
+        history::fleet(&ObjectRecords::of_fleet(&self.store, &self.path), window, now)
     }
 
     fn each_repair(
@@ -216,12 +212,16 @@ impl Ledger for SqliteLedger {
     }
 
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error> {
-        self.rows(&format!("{STEP} WHERE job = ?1 ORDER BY id"), [job.as_str()], step)
+        self.rows(
+            &format!("SELECT {STEP} FROM step WHERE job = ?1 ORDER BY id"),
+            [job.as_str()],
+            |row| step(row),
+        )
     }
 
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error> {
         let sql = format!(
-            "{RECORD} WHERE host = ?1 AND service = ?2 AND reserved > ?3 \
+            "SELECT {RECORD} FROM repair WHERE host = ?1 AND service = ?2 AND reserved > ?3 \
              ORDER BY reserved DESC, rowid DESC LIMIT {MOST_REPAIRS_SINCE}"
         );
         let (host, service) = object(event);
@@ -230,7 +230,7 @@ impl Ledger for SqliteLedger {
 
     fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error> {
         let sql = format!(
-            "{REFUSAL} WHERE host = ?1 AND service = ?2 AND at > ?3 \
+            "SELECT {REFUSAL} FROM refusal WHERE host = ?1 AND service = ?2 AND at > ?3 \
              ORDER BY at DESC, id DESC LIMIT 1"
         );
         let (host, service) = object(event);
@@ -239,12 +239,12 @@ impl Ledger for SqliteLedger {
     }
 
     fn repair_of(&mut self, job: &JobId) -> Result<Option<Record>, Error> {
-        let sql = format!("{RECORD} WHERE job = ?1");
+        let sql = format!("SELECT {RECORD} FROM repair WHERE job = ?1");
         Ok(self.rows(&sql, [job.as_str()], |row| record(row, strict))?.pop())
     }
 
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error> {
-        let sql = format!("{REFUSAL} WHERE job = ?1 AND at >= ?2");
+        let sql = format!("SELECT {REFUSAL} FROM refusal WHERE job = ?1 AND at >= ?2");
         let keys = params![job.as_str(), millis(since)];
         Ok(self.rows(&sql, keys, |row| refusal(row, strict))?.pop())
     }
@@ -263,7 +263,7 @@ impl Ledger for SqliteLedger {
         horizon: &Horizon,
         now: SystemTime,
     ) -> Result<RecordedHistory, Error> {
-        self.named(history::read_for_limits(&self.store, event, horizon, now))
+        history::read_for_limits(&self.facts(event), horizon, now)
     }
 
     fn unknown_since(&mut self, since: SystemTime) -> Result<Vec<Record>, Error> {
@@ -292,14 +292,14 @@ impl Ledger for SqliteLedger {
         self.named(self.store.execute("DELETE FROM pause WHERE until <= ?1", [millis(now)]))?;
         let sql = format!("DELETE FROM pause WHERE host = ?1 AND service = ?2 RETURNING {PAUSE}");
         let scope = params![bytes(host), bytes(service)];
-        self.named(self.store.query_row(&sql, scope, paused).optional())
+        self.named(self.store.query_row(&sql, scope, |row| paused(row)).optional())
     }
 
     fn pauses(&mut self, now: SystemTime) -> Result<Vec<Paused>, Error> {
         let sql = format!(
             "SELECT {PAUSE} FROM pause WHERE until IS NULL OR until > ?1 ORDER BY host, service"
         );
-        self.rows(&sql, [millis(now)], paused)
+        self.rows(&sql, [millis(now)], |row| paused(row))
     }
 
     fn reset(&mut self, reset: &Reset) -> Result<(), Error> {
@@ -318,11 +318,11 @@ impl Ledger for SqliteLedger {
     fn last_reset(&mut self, event: &Event, now: SystemTime) -> Result<Option<Reset>, Error> {
         let (host, service) = object(event);
         let sql = format!(
-            "{RESET} WHERE host = ?1 AND service = ?2 AND at <= ?3 ORDER BY at DESC LIMIT 1"
+            "SELECT {RESET} FROM reset WHERE host = ?1 AND service = ?2 AND at <= ?3 ORDER BY at DESC LIMIT 1"
         );
         let until = millis(now + CLOCK_TOLERANCE);
-        let of_host = self.rows(&sql, params![host, b"", until], reset)?;
-        let of_object = self.rows(&sql, params![host, service, until], reset)?;
+        let of_host = self.rows(&sql, params![host, b"", until], |row| reset(row))?;
+        let of_object = self.rows(&sql, params![host, service, until], |row| reset(row))?;
         Ok(of_host.into_iter().chain(of_object).max_by_key(|reset| reset.at))
     }
 
@@ -336,6 +336,14 @@ impl Ledger for SqliteLedger {
 }
 
 impl SqliteLedger {
+    fn facts(&self, event: &Event) -> ObjectRecords<'_> {
+        ObjectRecords::of(&self.store, &self.path, event)
+    }
+
+    fn no_such_job(&self, job: &JobId) -> Error {
+        Error::NoSuchJob { ledger: self.path.display().to_string(), job: job.to_string() }
+    }
+
     fn has_ended(&self, job: &str) -> Result<bool, Error> {
         let sql = "SELECT ended IS NOT NULL FROM repair WHERE job = ?1";
         Ok(self.rows(sql, [job], |row| row.get(0))?.pop().unwrap_or(true))

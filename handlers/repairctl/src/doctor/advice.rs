@@ -105,6 +105,9 @@ impl FixContext<'_> {
                 self.for_ledger(fix)
             }
             CorrectLedger => "do what the message above says".into(),
+            OwnSecrets | StartDatabase | PrepareDatabase | SynchronizeReplicas | KeepServerTime => {
+                self.for_database(fix)
+            }
             SetCommandFile => "set command_file in the policy to its value in nagios.cfg".into(),
             NameStatusFile => "set status_file in the policy to its value in nagios.cfg".into(),
             OptIn => "add `use repairable-service,...` and `_REPAIR NAME` to the definition of a \
@@ -342,7 +345,7 @@ impl FixContext<'_> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
             SiteFile::Key(host) => Some(self.route(host)?.key),
-            SiteFile::Ledger => Some(self.config?.ledger.clone()),
+            SiteFile::Ledger => Some(self.config?.ledger.local().to_owned()),
             SiteFile::CommandFile => self.config?.command_file.clone(),
             SiteFile::StatusFile => self.config?.status_file.clone(),
             SiteFile::ObjectCache => {
@@ -365,7 +368,7 @@ impl FixContext<'_> {
 /// Whether root can safely run a command on `path`. It can if only root can change the directories
 /// above `path`, and `path` is not a link. No other account can then redirect the command to
 /// another file.
-fn roots_alone(path: impl AsRef<Path>) -> bool {
+pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))
         .map(|above| above.metadata(path.file_name().unwrap_or_default()));

@@ -59,6 +59,11 @@ pub enum ServerFix {
     MigrateLedger,
     SetLedgerAside,
     CorrectLedger,
+    OwnSecrets,
+    StartDatabase,
+    PrepareDatabase,
+    SynchronizeReplicas,
+    KeepServerTime,
     SetCommandFile,
     NameStatusFile,
     OptIn,
@@ -75,7 +80,7 @@ pub enum SiteFile {
     Policy,
     /// The private key for logging in to the host with this name.
     Key(String),
-    /// The ledger, which is a SQLite database.
+    /// The ledger or, with PostgreSQL, the files of this server.
     Ledger,
     /// Nagios' `command_file`, which is the pipe from which Nagios reads commands.
     CommandFile,

@@ -2,6 +2,8 @@
 
 mod advice;
 pub mod args;
+mod database;
+mod database_advice;
 mod finding;
 mod fix;
 mod host;
@@ -70,7 +72,7 @@ impl Split for DoctorArgs {
         if let Ok(config) = &config {
             findings.extend(server::programs(config));
             findings.extend(server::keys(targets.iter().map(|target| &target.route)));
-            findings.push(server::ledger(config));
+            findings.extend(server::ledger(config));
             findings.extend(server::files_of_nagios(config));
         }
         let usable = config.as_ref().ok().copied();

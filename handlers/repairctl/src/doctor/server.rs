@@ -11,12 +11,13 @@ use engine::status_file::{self, StatusFileError};
 use handle_repair::handler;
 use handle_repair::worker::verify;
 use plugin_kit::program_places;
-use policy_file::{BadPolicy, Config, HostRoute};
+use policy_file::{BadPolicy, Config, HostRoute, LedgerConfig};
 use rustix::fs::{Access, access};
 use transport::{Error, probe};
 
 use crate::context::{Context, UnusablePolicy};
 
+use super::database;
 use super::finding::{DoctorFinding, cause, note, ok, ok_unless, wrong};
 use super::fix::{ServerFix, SiteFile};
 
@@ -108,10 +109,21 @@ fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     }
 }
 
-/// Checks that this user can open the ledger, and can create it if it does not exist.
-pub fn ledger(config: &Config) -> DoctorFinding {
-    let path = &config.ledger;
-    let directory = path.parent().unwrap_or(Path::new("/"));
+/// Checks that this user can use the ledger and, if it is a database, the files of this server.
+pub fn ledger(config: &Config) -> Vec<DoctorFinding> {
+    let ledger = &config.ledger;
+    match (ledger, local_files(ledger)) {
+        (LedgerConfig::Sqlite(_), Some(unusable)) => vec![unusable],
+        (LedgerConfig::Sqlite(_), None) => vec![file(ledger)],
+        (LedgerConfig::Postgres(postgres), unusable) => {
+            unusable.into_iter().chain(database::check(ledger, postgres)).collect()
+        }
+    }
+}
+
+/// Reports a directory or file of this server that this user cannot write.
+fn local_files(ledger: &LedgerConfig) -> Option<DoctorFinding> {
+    let directory = ledger.local().parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
         let text = format!(
             "{directory} is missing, or this user cannot write to it",
@@ -121,24 +133,23 @@ pub fn ledger(config: &Config) -> DoctorFinding {
             Err(_) => ServerFix::EnterDirectories(SiteFile::Ledger),
             Ok(_) => ServerFix::MakeLedgerDirectory,
         };
-        return wrong("ledger", text, fix);
+        return Some(wrong("ledger", text, fix));
     }
     // If root created files in the directory before giving the directory to this user, this user
     // cannot write to those files.
-    if let Some(file) = ledger::unwritable(path) {
-        let text = format!("this user cannot write to {file}", file = file.display());
-        return wrong("ledger", text, ServerFix::OwnLedger);
-    }
-    match ledger::open_read_only(path) {
-        Err(ledger::Error::Missing(_)) => ok(
-            "ledger",
-            format!(
-                "there is no ledger yet; the first repair creates {path}",
-                path = path.display()
-            ),
-        ),
+    let file = ledger::unwritable(ledger)?;
+    let text = format!("this user cannot write to {file}", file = file.display());
+    Some(wrong("ledger", text, ServerFix::OwnLedger))
+}
+
+/// Checks that this user can open the ledger's file, if there is one.
+fn file(ledger: &LedgerConfig) -> DoctorFinding {
+    match ledger::open_read_only(ledger) {
+        Err(ledger::Error::Missing(_)) => {
+            ok("ledger", format!("there is no ledger yet; the first repair creates {ledger}"))
+        }
         Err(why) => wrong("ledger", why.to_string(), ledger_fix(&why)),
-        Ok(_) => ok("ledger", path.display().to_string()),
+        Ok(_) => ok("ledger", ledger.to_string()),
     }
 }
 

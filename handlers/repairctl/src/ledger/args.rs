@@ -1,5 +1,7 @@
 //! Arguments and help text of `repairctl ledger`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 /// The arguments that follow `repairctl ledger`.
@@ -11,15 +13,37 @@ pub struct LedgerArgs {
 }
 
 /// What to do with the ledger.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 pub enum LedgerAction {
-    /// Migrate a ledger from an older version to the current schema
+    /// Migrate the ledger to the current schema
     #[command(after_help = "\
-An upgrade of the package also migrates the ledger, and so does the first repair
-after an upgrade. A copy of the old ledger stays next to the new one. Only this
-command also rewrites a ledger whose file cannot shrink yet, which needs free
-disk space of twice the ledger's size.
+For SQLite, an upgrade of the package also migrates the ledger, and so does the
+first repair after an upgrade. A copy of the old ledger stays next to the new
+one. Only this command also rewrites a ledger whose file cannot shrink yet,
+which needs free disk space of twice the ledger's size.
+
+For PostgreSQL, this creates the tables, or migrates them. The role in the
+policy must own the database or the tables. If it does not, use
+`repairctl ledger schema`.
 
 Exit codes: 2 if a worker is still running a repair.")]
     Migrate,
+    /// Print the SQL that creates or migrates the tables in PostgreSQL
+    #[command(
+        after_help = "Run the SQL as the owner of the database. It can run repeatedly. It also grants the role in
+the policy the rights that the programs need, and no others:
+  repairctl ledger schema | sudo -u postgres psql -v ON_ERROR_STOP=1 -d selfheal"
+    )]
+    Schema,
+    /// Copy the records of a SQLite ledger into PostgreSQL
+    #[command(
+        after_help = "Run this after the policy names PostgreSQL and before the first repair there, because a site
+that has records accepts no others. All records are copied and counted in one transaction. A
+ledger in which a repair is still running is refused. The SQLite ledger stays as it is."
+    )]
+    Import {
+        /// Path of the SQLite ledger
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
 }

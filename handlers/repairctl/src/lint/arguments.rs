@@ -20,7 +20,7 @@ struct ArgumentCheck {
     fix: &'static str,
 }
 
-const ARGUMENTS: [ArgumentCheck; 9] = [
+const ARGUMENTS: [ArgumentCheck; 10] = [
     ArgumentCheck {
         level: LintLevel::Error,
         code: "host-not-passed",
@@ -80,6 +80,14 @@ const ARGUMENTS: [ArgumentCheck; 9] = [
         text: "${KIND}PROBLEMID$ is not passed: if a Nagios worker process dies and Nagios repeats \
                the call, handle_repair treats the second call as a new event",
         fix: "add --problem-id '${KIND}PROBLEMID$' to the command line",
+    },
+    ArgumentCheck {
+        level: LintLevel::Note,
+        code: "seen-not-passed",
+        is_passed: |_, call| call.options.seen.is_some(),
+        text: "--seen is not $LAST{KIND}CHECK$: a handler that runs late, for example through \
+               Mod-Gearman, would repair a fault that may be over",
+        fix: "add --seen '$LAST{KIND}CHECK$' to the command line",
     },
     ArgumentCheck {
         level: LintLevel::Note,

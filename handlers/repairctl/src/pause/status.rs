@@ -146,7 +146,7 @@ impl RepairStatus {
             );
         }
         row("policy", context.policy.display().to_string(), Tone::Plain);
-        row("ledger", config.ledger.display().to_string(), Tone::Plain);
+        row("ledger", config.ledger.to_string(), Tone::Plain);
         table
     }
 
@@ -244,7 +244,7 @@ impl RepairStatus {
             "breakers": breakers.collect::<Vec<_>>(),
             "unknown": self.unknown.iter().map(repair_json).collect::<Vec<_>>(),
             "policy": context.policy.display().to_string(),
-            "ledger": config.ledger.display().to_string(),
+            "ledger": config.ledger.to_string(),
         })
     }
 }

@@ -91,8 +91,7 @@ impl Assessor<'_> {
         self.config.policy.repairs.get(&name).ok_or_else(|| Reason::UnknownRepair(name).to_string())
     }
 
-    /// Returns the call that Nagios would make with this project's commands.cfg, with the
-    /// additional option `--seen` for the time of the last check.
+    /// Returns the call that Nagios would make with this project's commands.cfg.
     fn worker_call(
         &self,
         object: &ObjectStatus,

@@ -43,7 +43,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
         let report = SweepReport::new(out, args.json, [].iter());
         return Ok(report.end(&SweepEnd::Held("another sweep is running".into()), 0, &[]));
     };
-    let calls = CallQueue::open(&config.ledger).map_err(SweepError::Queue)?;
+    let calls = CallQueue::open(config.ledger.local()).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
     // Ignore an error. It means that nobody receives the event, because the sweep has already

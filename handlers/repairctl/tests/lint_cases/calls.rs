@@ -56,6 +56,14 @@ pub const CASES: &[Case] = &[
         "leave $SERVICEOUTPUT$ out",
     ),
     case(
+        "the time of the state change instead of the check",
+        &[(COMMANDS, "'$LASTSERVICECHECK$'", "'$LASTSERVICESTATECHANGE$'")],
+        (COMMANDS, LINE),
+        "note",
+        "seen-not-passed",
+        "--seen '$LASTSERVICECHECK$'",
+    ),
+    case(
         "no host state",
         &[(COMMANDS, " --host-state '$HOSTSTATE$'", "")],
         (COMMANDS, LINE),
@@ -194,8 +202,8 @@ pub const CASES: &[Case] = &[
         "a redirection",
         &[(
             COMMANDS,
-            " --problem-id '$SERVICEPROBLEMID$'",
-            " --problem-id '$SERVICEPROBLEMID$' >> /tmp/log 2>&1",
+            " --seen '$LASTSERVICECHECK$'",
+            " --seen '$LASTSERVICECHECK$' >> /tmp/log 2>&1",
         )],
         (COMMANDS, LINE),
         "note",

@@ -18,12 +18,12 @@ use crate::{Error, RungSession};
 
 /// How long a reservation waits while another process holds the lock without progress. A
 /// reservation normally holds the lock for a few milliseconds.
-pub(super) const LOCK_WAIT: Duration = Duration::from_secs(20);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
 /// The lock that a process must hold while it decides. Handlers queue for it in the kernel, which
 /// wakes one at a time.
 #[derive(Debug)]
-pub(super) struct DecisionLock {
+pub(crate) struct DecisionLock {
     locked: File,
 }
 
@@ -31,7 +31,7 @@ impl DecisionLock {
     /// Acquires the lock. A thousand handlers can be waiting for it, so this function waits as long
     /// as the lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it
     /// for more than [`LOCK_WAIT`].
-    pub(super) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
+    pub(crate) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };
         let file = private_file(&path).map_err(unusable)?;
@@ -64,7 +64,7 @@ impl DecisionLock {
 
     /// Updates the modification time of the lock file, which shows waiting processes that the lock
     /// is in use and not stuck.
-    pub(super) fn show_progress(&self) {
+    pub(crate) fn show_progress(&self) {
         let _ = self.locked.set_modified(SystemTime::now());
     }
 
@@ -78,7 +78,7 @@ impl DecisionLock {
 /// the lock too. A service manager can kill a worker together with Nagios. The next worker then
 /// finds the lock free and knows that the worker is dead.
 #[derive(Debug)]
-pub(super) struct WorkerLock {
+pub(crate) struct WorkerLock {
     path: PathBuf,
     locked: File,
     is_shared: bool,
@@ -86,7 +86,7 @@ pub(super) struct WorkerLock {
 
 impl WorkerLock {
     /// Acquires the lock of a job, before the job is recorded.
-    pub(super) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
+    pub(crate) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
         let path = lock_path(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
         make_directory(directory_of(&path)).map_err(unusable)?;
@@ -96,7 +96,7 @@ impl WorkerLock {
     }
 
     /// Returns another handle to the lock file. The lock is held until both handles are closed.
-    pub(super) fn share(&mut self) -> Result<File, Error> {
+    pub(crate) fn share(&mut self) -> Result<File, Error> {
         self.is_shared = true;
         let unusable = |why| Error::Directory { path: self.path.clone(), why };
         self.locked.try_clone().map_err(unusable)
@@ -115,7 +115,7 @@ impl Drop for WorkerLock {
 
 /// Whether any process of a job is alive: its worker, the supervisor of its local rung, or a
 /// process of that rung. Returns `true` if that cannot be determined.
-pub(super) fn is_alive(ledger: &Path, job: &str) -> bool {
+pub(crate) fn is_alive(ledger: &Path, job: &str) -> bool {
     match open_lock(ledger, job) {
         Ok(file) => file.try_lock_shared().is_err() || is_session_running(&file),
         Err(why) => why.kind() != ErrorKind::NotFound,
@@ -131,7 +131,7 @@ fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
 
 /// Returns the ID of a job that is still alive, if there is one. This includes jobs of older
 /// versions, which use the same lock files.
-pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
+pub(crate) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
     let directory = jobs_directory(ledger);
     let unusable = |why| Error::Directory { path: directory.clone(), why };
     let entries = match fs::read_dir(&directory) {
@@ -148,7 +148,7 @@ pub(super) fn any_alive(ledger: &Path) -> Result<Option<String>, Error> {
 }
 
 /// Removes the lock file of a job whose processes are all dead.
-pub(super) fn forget(ledger: &Path, job: &str) {
+pub(crate) fn forget(ledger: &Path, job: &str) {
     if !is_alive(ledger, job) {
         let _ = fs::remove_file(lock_path(ledger, job));
     }
@@ -160,14 +160,14 @@ fn is_session_running(lock: &File) -> bool {
 
 /// Returns the recorded session of a job whose worker and supervisor are dead. No process enforces
 /// the deadline of such a session.
-pub(super) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
+pub(crate) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
     let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;
     RungSession::recorded(&file).ok()?
 }
 
 /// Takes the sweep lock. Returns `None` while another sweep holds it.
-pub(super) fn sweep(ledger: &Path) -> Result<Option<File>, Error> {
+pub(crate) fn sweep(ledger: &Path) -> Result<Option<File>, Error> {
     let path = ledger.with_added_extension("sweep");
     let unusable = |why| Error::Directory { path: path.clone(), why };
     let file = private_file(&path).map_err(unusable)?;
@@ -187,13 +187,13 @@ fn lock_path(ledger: &Path, job: &str) -> PathBuf {
 }
 
 /// Returns the directory that contains `path`.
-pub(super) fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Opens a file for reading and writing, and creates it with mode 0600 if it does not exist.
 /// Rejects symbolic links, files that are not regular and files with several hard links.
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600);
     let file = options.custom_flags(flags(OFlags::NOFOLLOW)).open(path).map_err(no_link)?;
@@ -235,4 +235,20 @@ fn no_link(why: io::Error) -> io::Error {
         ),
         false => why,
     }
+}
+
+/// Checks that no other account can replace the ledger. An account that can delete the ledger can
+/// replace it with one that has no history. In a directory with the sticky bit, only the owner of a
+/// file can delete it.
+pub(crate) fn check_directory(path: &Path) -> Result<(), Error> {
+    let directory = directory_of(path);
+    let unusable = |why| Error::Directory { path: directory.to_owned(), why };
+    let found = fs::metadata(directory).map_err(unusable)?;
+    let (shared, sticky) = (found.mode() & 0o022 != 0, found.mode() & 0o1000 != 0);
+    let anothers = ![0, our_id()].contains(&found.uid());
+    if (shared && !sticky) || anothers { Err(Error::Exposed(directory.to_owned())) } else { Ok(()) }
+}
+
+pub(crate) fn our_id() -> u32 {
+    rustix::process::geteuid().as_raw()
 }

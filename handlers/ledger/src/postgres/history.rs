@@ -1,0 +1,189 @@
+//! The queries for the history that a decision needs.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use policy::{Event, ReasonCode};
+
+use super::row::ServerRow;
+use super::session::Session;
+use crate::facts::{CoveringPause, EachPast, Facts, RecordedRepair, Unended};
+use crate::row::Columns;
+use crate::value::{Value, object};
+use crate::{Error, RepairOutcome, locks};
+
+/// How many earlier repairs the first query reads. Each further query reads twice as many as the
+/// one before, because most decisions need only a few.
+const FIRST_PAGE: u32 = 16;
+
+/// The records of one object at a site.
+pub(super) struct SiteRecords<'a> {
+    session: &'a Session,
+    site: &'a str,
+    local: &'a Path,
+    origin: &'a str,
+    host: Vec<u8>,
+    service: Vec<u8>,
+}
+
+/// An open record that no longer counts as running, because its lease is over and its worker is
+/// dead.
+pub(super) struct Lapsed {
+    pub(super) job: String,
+    pub(super) host: Vec<u8>,
+    pub(super) lease_until: i64,
+    /// Number of the rung that began last; 0 before the first.
+    pub(super) rung: u32,
+}
+
+impl<'a> SiteRecords<'a> {
+    /// Returns the records of the object of an event, or of no object for questions about the whole
+    /// fleet. `origin` identifies this server, and `local` is the path of its local files.
+    pub(super) fn new(
+        session: &'a Session,
+        site: &'a str,
+        (local, origin): (&'a Path, &'a str),
+        event: Option<&Event>,
+    ) -> SiteRecords<'a> {
+        let (host, service) = event.map(object).unwrap_or_default();
+        SiteRecords { session, site, local, origin, host, service }
+    }
+
+    /// Returns the parameters that select the object, followed by `more`.
+    fn of_object(&self, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+        let object = [self.site.into(), self.host.clone().into(), self.service.clone().into()];
+        object.into_iter().chain(more).collect()
+    }
+
+    /// Returns the open records, those that count as running first. Only the server that reserved a
+    /// repair can see whether its processes are alive. For other servers, the lease decides.
+    pub(super) fn open(&self, now: i64) -> Result<(Vec<Unended>, Vec<Lapsed>), Error> {
+        let sql = "SELECT job, lease_until, host, service, reserved, origin, rung FROM repair \
+                   WHERE site = $1 AND ended IS NULL";
+        let (mut unended, mut lapsed) = (Vec::new(), Vec::new());
+        for row in self.session.query(sql, &[self.site.into()])? {
+            let (job, host) = (row.text(0)?, row.bytes(2)?);
+            let is_ours = row.text(5)? == self.origin;
+            if row.integer(1)? > now || (is_ours && locks::is_alive(self.local, &job)) {
+                let (service, reserved) = (row.bytes(3)?, row.integer(4)?);
+                unended.push(Unended { job, host, service, reserved });
+            } else {
+                let rung = u32::try_from(row.integer(6)?).unwrap_or(u32::MAX);
+                lapsed.push(Lapsed { job, host, lease_until: row.integer(1)?, rung });
+            }
+        }
+        Ok((unended, lapsed))
+    }
+
+    fn refusal(&self, order: &str, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        let sql = format!(
+            "SELECT at FROM refusal WHERE site = $1 AND host = $2 AND service = $3 AND at > $4 \
+             AND at < $5 AND reason <> $6 ORDER BY at {order} LIMIT 1"
+        );
+        let repeated = ReasonCode::SameEvent.as_str();
+        let keys = self.of_object([after.into(), before.into(), repeated.into()]);
+        let rows = self.session.query(&sql, &keys)?;
+        rows.first().map(|row| row.integer(0)).transpose()
+    }
+}
+
+impl Facts for SiteRecords<'_> {
+    fn unended(&self, now: i64) -> Result<Vec<Unended>, Error> {
+        Ok(self.open(now)?.0)
+    }
+
+    fn last_reset(&self, until: i64) -> Result<Option<i64>, Error> {
+        let sql = "SELECT greatest( \
+            (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = $3 AND at <= $4), \
+            (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = '' AND at <= $4))";
+        let rows = self.session.query(sql, &self.of_object([until.into()]))?;
+        Ok(rows.first().map(|row| row.number(0)).transpose()?.flatten())
+    }
+
+    fn pauses(&self, now: i64) -> Result<Vec<CoveringPause>, Error> {
+        let sql = "SELECT by_whom, reason, until FROM pause WHERE site = $1 \
+             AND host IN ('', $2) AND service IN ('', $3) AND (until IS NULL OR until > $4)";
+        let rows = self.session.query(sql, &self.of_object([now.into()]))?;
+        let pause = |row: &ServerRow<'_>| {
+            Ok(CoveringPause { by: row.text(0)?, reason: row.text(1)?, until: row.number(2)? })
+        };
+        rows.iter().map(pause).collect()
+    }
+
+    fn answered(
+        &self,
+        problem: &str,
+        event: Option<&str>,
+        since: i64,
+    ) -> Result<Option<String>, Error> {
+        // Each server counts its own problems, so another server's problem can have the same ID.
+        let sql = "SELECT job FROM repair WHERE site = $1 AND host = $2 AND service = $3 \
+             AND problem = $4 AND event = coalesce($5, event) AND reserved > $6 \
+             AND coalesce(outcome, '') <> $7 AND origin = $8 ORDER BY reserved DESC LIMIT 1";
+        let event = Value::Text(event.map(str::to_owned));
+        let could_not_run = RepairOutcome::CouldNotRun.as_str().into();
+        let keys = [problem.into(), event, since.into(), could_not_run, self.origin.into()];
+        let rows = self.session.query(sql, &self.of_object(keys))?;
+        rows.first().map(|row| row.text(0)).transpose()
+    }
+
+    fn ended_after(&self, future: i64) -> Result<Option<(String, i64)>, Error> {
+        // OFFSET 0 keeps the planner from reading all repairs of the object instead of those that
+        // end in the future, of which there are normally none.
+        let sql = "SELECT job, ended FROM (SELECT job, ended, host, service FROM repair \
+             WHERE site = $1 AND ended > $4 ORDER BY ended DESC OFFSET 0) AS ahead \
+             WHERE host = $2 AND service = $3 LIMIT 1";
+        let rows = self.session.query(sql, &self.of_object([future.into()]))?;
+        rows.first().map(|row| Ok((row.text(0)?, row.integer(1)?))).transpose()
+    }
+
+    fn started_since(&self, since: i64) -> Result<(u32, Option<i64>), Error> {
+        let sql = "SELECT count(*), min(reserved) FROM repair WHERE site = $1 AND reserved > $2";
+        let rows = self.session.query(sql, &[self.site.into(), since.into()])?;
+        let Some(row) = rows.first() else { return Ok((0, None)) };
+        Ok((u32::try_from(row.integer(0)?).unwrap_or(u32::MAX), row.number(1)?))
+    }
+
+    fn each_past(&self, each: EachPast<'_>) -> Result<(), Error> {
+        let sql = "SELECT job, reserved, coalesce(ended, lease_until), outcome, id FROM repair \
+            WHERE site = $1 AND host = $2 AND service = $3 AND (reserved, id) < ($4, $5) \
+            ORDER BY reserved DESC, id DESC LIMIT $6";
+        let (mut before, mut size) = ((i64::MAX, i64::MAX), FIRST_PAGE);
+        loop {
+            let keys = self.of_object([before.0.into(), before.1.into(), size.into()]);
+            let page = self.session.query(sql, &keys)?;
+            for row in &page {
+                before = (row.integer(1)?, row.integer(4)?);
+                let outcome = row.text(3)?;
+                let past = RecordedRepair {
+                    job: row.text(0)?,
+                    reserved: before.0,
+                    ended: row.integer(2)?,
+                    outcome: (!outcome.is_empty()).then_some(outcome),
+                };
+                if let ControlFlow::Break(()) = each(past)? {
+                    return Ok(());
+                }
+            }
+            if page.len() < size as usize {
+                return Ok(());
+            }
+            size = size.saturating_mul(2);
+        }
+    }
+
+    fn newest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        self.refusal("DESC", after, before)
+    }
+
+    fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error> {
+        self.refusal("ASC", after, before)
+    }
+
+    fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error> {
+        let sql = "SELECT at FROM refusal \
+             WHERE site = $1 AND host = $2 AND service = $3 AND gap >= $4 AND at > $5";
+        let rows = self.session.query(sql, &self.of_object([quiet.into(), after.into()]))?;
+        rows.iter().map(|row| row.integer(0)).collect()
+    }
+}

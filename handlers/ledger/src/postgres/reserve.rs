@@ -1,0 +1,211 @@
+//! Reserves a repair in one transaction.
+
+use std::time::{Duration, SystemTime};
+
+use policy::{Decision, History, JobId, Reason, ReasonCode, RepairName};
+
+use super::PostgresLedger;
+use super::history::Lapsed;
+use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
+use crate::locks::{self, WorkerLock};
+use crate::value::{Value, millis, object, span_millis};
+use crate::{Claim, Error, history};
+
+/// What a decision leads to: the name of the repair with the lock of its worker, or the reason why
+/// there is none.
+type Granted = Result<(RepairName, WorkerLock), Reason>;
+
+impl PostgresLedger {
+    /// Decides while holding the lock of the site, and commits the result.
+    pub(super) fn reserve_repair(
+        &mut self,
+        claim: &Claim<'_>,
+        clock: &dyn Fn() -> SystemTime,
+        decide: &dyn Fn(&History) -> Decision,
+    ) -> Result<Result<RepairName, Reason>, Error> {
+        self.connected()?.batch("BEGIN")?;
+        let decided = self.decide(claim, clock, decide);
+        let granted = decided.inspect_err(|_| self.session.roll_back())?;
+        self.session.commit()?;
+        Ok(granted.map(|(name, lock)| {
+            self.held.insert(claim.job.clone(), lock);
+            name
+        }))
+    }
+
+    /// Locks the site, reads the history and the clock, and writes the reservation or the refusal.
+    fn decide(
+        &self,
+        claim: &Claim<'_>,
+        clock: &dyn Fn() -> SystemTime,
+        decide: &dyn Fn(&History) -> Decision,
+    ) -> Result<Granted, Error> {
+        let site = self.lock_site()?;
+        // Waiting for the lock can take a while, so read the clock only now.
+        self.session.read_clock()?;
+        let now = self.session.server_time(clock());
+        self.check_timeline(&site, now)?;
+        let facts = self.facts(Some(claim.event));
+        let (_, lapsed) = facts.open(millis(now))?;
+        self.end_forgotten(&lapsed, now)?;
+        let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
+        match decide(&History { recorded, observed: claim.observed }) {
+            Decision::Repair(name) => {
+                self.end_lapsed(&lapsed, &object(claim.event).0)?;
+                // Nobody must see the reservation without its lock, so take the lock first.
+                let lock = WorkerLock::acquire(&self.local, claim.job)?;
+                self.insert_repair(claim, &name, now)?;
+                self.remember_lease(&site, claim.lease)?;
+                Ok(Ok((name, lock)))
+            }
+            Decision::NoAction(why) => {
+                self.insert_refusal(claim, &why, now)?;
+                Ok(Err(why))
+            }
+        }
+    }
+
+    fn lock_site(&self) -> Result<SiteRow, Error> {
+        let sql = "SELECT timeline, next_timeline, failed_over, longest_lease, timeline() \
+                   FROM site WHERE name = $1 FOR UPDATE";
+        let rows = self.session.query(sql, &[self.site()])?;
+        let Some(row) = rows.first() else {
+            return Err(self.session.no_site(format!("has no site {}", self.config.site)));
+        };
+        Ok(SiteRow {
+            timeline: row.text(0)?,
+            next_timeline: row.text(1)?,
+            failed_over: row.integer(2)?,
+            longest_lease: row.integer(3)?,
+            current: row.text(4)?,
+        })
+    }
+
+    /// Checks that no other server has taken over within the longest lease. The new server may lack
+    /// the last reservations, whose workers may still be running.
+    fn check_timeline(&self, site: &SiteRow, now: SystemTime) -> Result<(), Error> {
+        if site.current == site.timeline {
+            return Ok(());
+        }
+        let is_known = site.current == site.next_timeline;
+        let since = if is_known { site.failed_over } else { millis(now) };
+        let left = since.saturating_add(site.longest_lease).saturating_sub(millis(now));
+        if left <= 0 {
+            let sql = "UPDATE site SET timeline = $2, next_timeline = NULL, failed_over = NULL \
+                       WHERE name = $1";
+            self.session.execute(sql, &[self.site(), site.current.as_str().into()])?;
+            return Ok(());
+        }
+        if !is_known {
+            let sql = "UPDATE site SET next_timeline = $2, failed_over = $3 WHERE name = $1";
+            let keys = [self.site(), site.current.as_str().into(), since.into()];
+            self.session.execute(sql, &keys)?;
+            self.session.commit()?;
+        }
+        let (server, database) = (self.session.server.clone(), self.session.database.clone());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        Err(Error::FailedOver { server, database, left })
+    }
+
+    /// Ends a few forgotten repairs of any host.
+    fn end_forgotten(&self, lapsed: &[Lapsed], now: SystemTime) -> Result<(), Error> {
+        let overdue = millis(now).saturating_sub(span_millis(FORGOTTEN_AFTER));
+        let forgotten = lapsed.iter().filter(|open| open.lease_until < overdue);
+        forgotten.take(ENDED_PER_DECISION).try_for_each(|open| self.end(open))
+    }
+
+    /// Ends the repairs of a host whose worker is dead and whose lease is over, because the
+    /// database allows only one open record for a host.
+    fn end_lapsed(&self, lapsed: &[Lapsed], host: &[u8]) -> Result<(), Error> {
+        lapsed.iter().filter(|open| open.host == host).try_for_each(|open| self.end(open))
+    }
+
+    fn end(&self, open: &Lapsed) -> Result<(), Error> {
+        let sql = "UPDATE repair SET ended = lease_until, outcome = $2, text = $3 \
+                   WHERE job = $1 AND ended IS NULL";
+        let (outcome, text) = ending(&open.job, open.rung);
+        let row = [open.job.as_str().into(), outcome.as_str().into(), text.as_str().into()];
+        self.session.execute(sql, &row)?;
+        // The ID is part of a path, so do not use it unless it is valid.
+        if open.job.parse::<JobId>().is_ok() {
+            locks::forget(&self.local, &open.job);
+        }
+        Ok(())
+    }
+
+    fn insert_repair(
+        &self,
+        claim: &Claim<'_>,
+        name: &RepairName,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let sql = "INSERT INTO repair (site, job, server, origin, host, service, repair, problem, \
+                   event, reserved, lease_until) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+        let (host, service) = object(claim.event);
+        let row = [
+            self.site(),
+            claim.job.as_str().into(),
+            self.server.as_str().into(),
+            self.origin.as_str().into(),
+            host.into(),
+            service.into(),
+            name.as_str().into(),
+            claim.event.problem_id.as_deref().unwrap_or_default().into(),
+            claim.event.change().as_str().into(),
+            millis(now).into(),
+            millis(now + claim.lease).into(),
+        ];
+        self.session.execute(sql, &row).map(drop)
+    }
+
+    fn insert_refusal(
+        &self,
+        claim: &Claim<'_>,
+        why: &Reason,
+        now: SystemTime,
+    ) -> Result<(), Error> {
+        let sql = "INSERT INTO refusal \
+                   (site, at, job, server, host, service, event, reason, text, gap) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 <> $10 THEN $2 - \
+                   (SELECT max(at) FROM refusal WHERE site = $1 AND host = $5 AND service = $6 \
+                   AND at <= $2 AND reason <> $10) END)";
+        let (host, service) = object(claim.event);
+        let row = [
+            self.site(),
+            millis(now).into(),
+            claim.job.as_str().into(),
+            self.server.as_str().into(),
+            host.into(),
+            service.into(),
+            claim.event.change().as_str().into(),
+            why.code().as_str().into(),
+            why.to_string().as_str().into(),
+            ReasonCode::SameEvent.as_str().into(),
+        ];
+        self.session.execute(sql, &row).map(drop)
+    }
+
+    /// Stores the longest lease, which is how long to wait when another server takes over.
+    fn remember_lease(&self, site: &SiteRow, lease: Duration) -> Result<(), Error> {
+        let lease = span_millis(lease);
+        if lease > site.longest_lease {
+            let sql = "UPDATE site SET longest_lease = $2 WHERE name = $1";
+            self.session.execute(sql, &[self.site(), Value::from(lease)])?;
+        }
+        Ok(())
+    }
+}
+
+/// The row of a site.
+struct SiteRow {
+    /// Timeline of the server on which repairs are allowed.
+    timeline: String,
+    /// Timeline of a server that has taken over; empty if there is none.
+    next_timeline: String,
+    /// When that was noticed.
+    failed_over: i64,
+    longest_lease: i64,
+    /// Timeline of the server that answers.
+    current: String,
+}

@@ -1,0 +1,212 @@
+//! A connection to PostgreSQL. Each call has a deadline.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use crate::Error;
+use crate::server_fault::ServerFault;
+use crate::value::{Value, millis, span_millis, time};
+
+/// How long to wait for the server to confirm a commit. The server's own deadlines do not apply to
+/// a commit that waits for a standby.
+const COMMIT_TIME: Duration = Duration::from_secs(5);
+
+/// How long closing a connection may take.
+const CLOSE_TIME: Duration = Duration::from_millis(200);
+
+/// Parameters of a statement, with their types.
+type Parameters<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
+
+/// A connection to a server that accepts writes.
+pub(super) struct Session {
+    /// `None` only while the session is being dropped.
+    client: Option<Client>,
+    connection: JoinHandle<()>,
+    /// Deadline of each call.
+    call_time: Duration,
+    /// Name of the server, for messages.
+    pub(super) server: String,
+    /// Name of the database, for messages.
+    pub(super) database: String,
+    /// How far the server's clock is ahead of ours, in milliseconds.
+    ahead: Cell<i64>,
+    is_broken: Cell<bool>,
+    /// Runs the connection while we wait for an answer. Declared last, so that it is dropped last.
+    runtime: Runtime,
+}
+
+impl Session {
+    pub(super) fn new(
+        runtime: Runtime,
+        client: Client,
+        connection: JoinHandle<()>,
+        [server, database]: [String; 2],
+        call_time: Duration,
+    ) -> Session {
+        Session {
+            client: Some(client),
+            connection,
+            call_time,
+            server,
+            database,
+            ahead: Cell::new(0),
+            is_broken: Cell::new(false),
+            runtime,
+        }
+    }
+
+    /// Waits for an answer, for at most `limit`.
+    fn wait<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, tokio_postgres::Error>>,
+    ) -> Result<T, ServerFault> {
+        let answer = self.runtime.block_on(async { timeout(limit, answer).await });
+        let answer = match answer {
+            Err(_) => Err(ServerFault::NoAnswer(limit)),
+            Ok(answer) => answer.map_err(ServerFault::Failed),
+        };
+        let is_broken = answer.as_ref().is_err_and(ServerFault::is_final);
+        self.is_broken.set(self.is_broken.get() || is_broken);
+        answer
+    }
+
+    fn client(&self) -> Result<&Client, Error> {
+        let gone = || self.failed(ServerFault::NoAnswer(Duration::ZERO));
+        self.client.as_ref().ok_or_else(gone)
+    }
+
+    /// Adds the names of the server and the database to a fault.
+    pub(super) fn failed(&self, why: ServerFault) -> Error {
+        let (server, database) = (self.server.clone(), self.database.clone());
+        Error::Server { server, database, why }
+    }
+
+    /// Returns the error that the database lacks what `why` says.
+    pub(super) fn no_site(&self, why: String) -> Error {
+        let (server, database) = (self.server.clone(), self.database.clone());
+        Error::NoSite { server, database, why }
+    }
+
+    /// Runs a query and returns its rows.
+    pub(super) fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Error> {
+        let values = parameters(values);
+        let answer = self.client()?.query_typed(sql, &values);
+        self.wait(self.call_time, answer).map_err(|why| self.failed(why))
+    }
+
+    /// Runs a statement and returns how many rows it changed.
+    pub(super) fn execute(&self, sql: &str, values: &[Value]) -> Result<u64, Error> {
+        let values = parameters(values);
+        let answer = self.client()?.execute_typed(sql, &values);
+        self.wait(self.call_time, answer).map_err(|why| self.failed(why))
+    }
+
+    /// Runs statements without parameters.
+    pub(super) fn batch(&self, sql: &str) -> Result<(), Error> {
+        let answer = self.client()?.batch_execute(sql);
+        self.wait(self.call_time, answer).map_err(|why| self.failed(why))
+    }
+
+    /// Commits the transaction.
+    ///
+    /// # Errors
+    /// Returns [`Error::Unconfirmed`] if it remains unknown whether the server has committed.
+    pub(super) fn commit(&self) -> Result<(), Error> {
+        let answer = self.client()?.batch_execute("COMMIT");
+        self.wait(COMMIT_TIME, answer).map_err(|fault| match &fault {
+            // A server that shuts down reports an error although the commit may be on its disk.
+            ServerFault::Failed(why)
+                if why.code().is_some_and(|code| !code.code().starts_with("57")) =>
+            {
+                self.failed(fault)
+            }
+            _ => {
+                let (server, database) = (self.server.clone(), self.database.clone());
+                Error::Unconfirmed { server, database, why: fault }
+            }
+        })
+    }
+
+    /// Rolls the transaction back. Closing the connection does the same, so errors do not matter.
+    pub(super) fn roll_back(&self) {
+        let _ = self.batch("ROLLBACK");
+    }
+
+    /// Tests whether the connection can be used.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.is_broken.get() && self.batch("").is_ok()
+    }
+
+    /// Reads the server's clock.
+    pub(super) fn read_clock(&self) -> Result<(), Error> {
+        let before = millis(SystemTime::now());
+        let sql = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
+        let theirs = self.number(sql, &[])?;
+        let after = millis(SystemTime::now());
+        // The server read its clock between our two readings, so a time between them does not show
+        // any difference between the clocks.
+        let is_same = (before..=after).contains(&theirs);
+        self.ahead.set(if is_same { 0 } else { theirs - (before + after) / 2 });
+        Ok(())
+    }
+
+    /// Returns how far the server's clock is ahead of ours, in milliseconds.
+    pub(super) fn ahead(&self) -> i64 {
+        self.ahead.get()
+    }
+
+    /// Converts a time on our clock to milliseconds on the server's clock.
+    pub(super) fn millis(&self, at: SystemTime) -> i64 {
+        millis(at).saturating_add(self.ahead())
+    }
+
+    /// Converts a time on our clock to the server's clock.
+    pub(super) fn server_time(&self, at: SystemTime) -> SystemTime {
+        time(self.millis(at))
+    }
+
+    /// Converts milliseconds on the server's clock to a time on our clock.
+    pub(super) fn local_time(&self, millis: i64) -> SystemTime {
+        time(millis.saturating_sub(self.ahead()))
+    }
+
+    /// Returns a number from the only row of a query, or 0 if there is none.
+    pub(super) fn number(&self, sql: &str, values: &[Value]) -> Result<i64, Error> {
+        let rows = self.rows(sql, values)?;
+        let read = |row: &Row| row.try_get::<_, Option<i64>>(0);
+        let number = rows.first().map(read).transpose();
+        let number = number.map_err(|why| self.failed(ServerFault::Failed(why)))?;
+        Ok(number.flatten().unwrap_or(0))
+    }
+}
+
+impl Drop for Session {
+    /// Tells the server that we leave, which would otherwise log that the connection was lost.
+    fn drop(&mut self) {
+        drop(self.client.take());
+        let connection = &mut self.connection;
+        let _ = self.runtime.block_on(async { timeout(CLOSE_TIME, connection).await });
+    }
+}
+
+fn parameters(values: &[Value]) -> Parameters<'_> {
+    let typed = values.iter().map(|value| match value {
+        Value::Bytes(bytes) => (bytes as &(dyn ToSql + Sync), Type::BYTEA),
+        Value::Text(text) => (text as &(dyn ToSql + Sync), Type::TEXT),
+        Value::Number(number) => (number as &(dyn ToSql + Sync), Type::INT8),
+    });
+    typed.collect()
+}
+
+/// Writes a duration as the server's settings need it, in milliseconds.
+pub(super) fn setting(span: Duration) -> i64 {
+    span_millis(span).min(i32::MAX.into())
+}

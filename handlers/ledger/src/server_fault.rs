@@ -1,0 +1,125 @@
+//! Why a PostgreSQL server cannot be used, and what to do about it.
+
+use std::error::Error as _;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+/// Why a PostgreSQL server cannot be used.
+#[derive(Debug)]
+pub enum ServerFault {
+    /// The server did not answer within this time.
+    NoAnswer(Duration),
+    /// The server accepts no writes. It is a standby, or it was made read-only.
+    ReadOnly,
+    /// The server's database does not store texts as UTF-8. The field is its encoding.
+    Encoding(String),
+    /// This process could not open a connection, for example because it has too many open files.
+    NoResources(io::Error),
+    /// The connection failed, or the server refused a statement.
+    Failed(tokio_postgres::Error),
+}
+
+impl fmt::Display for ServerFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ServerFault::NoAnswer(waited) => write!(f, "no answer within {} s", waited.as_secs()),
+            ServerFault::ReadOnly => f.write_str("it accepts no writes"),
+            ServerFault::Encoding(found) => write!(f, "its encoding is {found}, not UTF8"),
+            ServerFault::NoResources(why) => write!(f, "no connection can be opened: {why}"),
+            ServerFault::Failed(why) => match why.as_db_error() {
+                Some(refused) => f.write_str(refused.message()),
+                None => write_causes(f, why),
+            },
+        }
+    }
+}
+
+/// Writes the error below tokio-postgres' own, which only says what it was doing.
+fn write_causes(f: &mut fmt::Formatter<'_>, why: &tokio_postgres::Error) -> fmt::Result {
+    match why.source() {
+        Some(cause) => write!(f, "{cause}"),
+        None => write!(f, "{why}"),
+    }
+}
+
+const GRANTS: &str = "as the owner of the database, run what `repairctl ledger schema` prints";
+
+impl ServerFault {
+    /// Whether the connection can no longer be used.
+    pub(crate) fn is_final(&self) -> bool {
+        match self {
+            ServerFault::NoAnswer(_) | ServerFault::ReadOnly => true,
+            ServerFault::Encoding(_) | ServerFault::NoResources(_) => false,
+            ServerFault::Failed(why) => {
+                why.as_db_error().is_none()
+                    || why.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
+            }
+        }
+    }
+
+    /// Returns the system call's error that prevented the connection, if there is one.
+    pub(crate) fn io_error(&self) -> Option<&io::Error> {
+        match self {
+            ServerFault::NoResources(why) => Some(why),
+            ServerFault::Failed(why) => why.source()?.downcast_ref(),
+            ServerFault::NoAnswer(_) | ServerFault::ReadOnly | ServerFault::Encoding(_) => None,
+        }
+    }
+
+    /// Whether the database lacks tables or rights.
+    pub(crate) fn is_about_schema(&self) -> bool {
+        let ServerFault::Failed(why) = self else { return false };
+        why.code().is_some_and(is_about_schema)
+    }
+
+    /// Returns what an admin can do.
+    pub(crate) fn next_step(&self) -> &'static str {
+        let code = match self {
+            ServerFault::NoAnswer(_) => return "check that the server runs and is not overloaded",
+            ServerFault::ReadOnly => {
+                return "name its primary server in \"hosts\", or promote a standby";
+            }
+            ServerFault::NoResources(_) => {
+                return "raise the limits of the process that started this program (ulimit -n, \
+                        LimitNOFILE=)";
+            }
+            ServerFault::Encoding(_) => return "create the database with ENCODING 'UTF8'",
+            ServerFault::Failed(why) => why.code(),
+        };
+        let Some(code) = code else {
+            return "check that the server runs, and the name, port and certificate of the server";
+        };
+        match *code {
+            _ if is_about_schema(code) => GRANTS,
+            SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
+                "check \"user\" and \"password_file\" in the policy, and pg_hba.conf on the server"
+            }
+            SqlState::INVALID_CATALOG_NAME => "check \"dbname\" in the policy",
+            SqlState::READ_ONLY_SQL_TRANSACTION => {
+                "name its primary server in \"hosts\", or promote a standby"
+            }
+            SqlState::DISK_FULL => "free some space on the server",
+            SqlState::TOO_MANY_CONNECTIONS => "raise max_connections, or close some connections",
+            SqlState::LOCK_NOT_AVAILABLE => {
+                "another server held the lock of the site for too long; look for a stopped \
+                 repair_worker, or for a standby that does not answer"
+            }
+            SqlState::QUERY_CANCELED => "it took too long; check the load of the server",
+            _ => "look into the log of the server",
+        }
+    }
+}
+
+fn is_about_schema(code: &SqlState) -> bool {
+    matches!(
+        *code,
+        SqlState::INSUFFICIENT_PRIVILEGE
+            | SqlState::UNDEFINED_TABLE
+            | SqlState::UNDEFINED_FUNCTION
+            | SqlState::UNDEFINED_COLUMN
+            | SqlState::INVALID_SCHEMA_NAME
+    )
+}

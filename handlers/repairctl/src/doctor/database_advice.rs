@@ -1,0 +1,66 @@
+//! The text of each fix for a problem with PostgreSQL.
+
+use std::path::PathBuf;
+
+use policy_file::{LedgerConfig, PostgresConfig, PostgresHost};
+use privsep::quoted;
+
+use super::advice::{FixContext, roots_alone};
+use super::fix::{Advice, ServerFix};
+use crate::paste::{Paste, path};
+
+impl FixContext<'_> {
+    /// Returns the text of a fix for a problem with PostgreSQL.
+    pub(super) fn for_database(&self, fix: &ServerFix) -> Advice {
+        let Some(LedgerConfig::Postgres(postgres)) = self.config.map(|config| &config.ledger)
+        else {
+            return "fix the policy first".into();
+        };
+        let database = quoted(&postgres.dbname);
+        match fix {
+            ServerFix::OwnSecrets => self.own_secrets(postgres),
+            ServerFix::StartDatabase if postgres.hosts.iter().all(PostgresHost::is_local) => {
+                Paste::here("systemctl start postgresql").into()
+            }
+            ServerFix::PrepareDatabase => Advice::then(
+                "if PostgreSQL runs elsewhere, run the second command there",
+                Paste::here(format!(
+                    "{} | runuser -u postgres -- psql -v ON_ERROR_STOP=1 -d {database}",
+                    self.site.repairctl("ledger schema")
+                )),
+            ),
+            ServerFix::SynchronizeReplicas => Advice::then(
+                "on the primary server of PostgreSQL, if Patroni does not manage it (there, set \
+                 synchronous_mode)",
+                Paste::here(
+                    "runuser -u postgres -- psql -c \"ALTER SYSTEM SET synchronous_standby_names = \
+                     '*'\" -c \"SELECT pg_reload_conf()\"",
+                ),
+            ),
+            ServerFix::KeepServerTime => {
+                "synchronise the clocks of this server and of PostgreSQL, with chrony or \
+                 systemd-timesyncd"
+                    .into()
+            }
+            _ => "start PostgreSQL, open the firewall, or correct ledger.postgres in the policy"
+                .into(),
+        }
+    }
+
+    /// Returns the command that lets only Nagios' user read the password and the private key.
+    fn own_secrets(&self, postgres: &PostgresConfig) -> Advice {
+        let group = quoted(&self.account.group);
+        let key = postgres.tls.iter().filter_map(|tls| Some(&tls.client.as_ref()?.1));
+        let files: Vec<&PathBuf> = postgres.password_file.iter().chain(key).collect();
+        if files.is_empty() || !files.iter().all(roots_alone) {
+            return format!(
+                "move the password, the certificates and the private key to a directory that only \
+                 root can change, with group {group} and mode 640"
+            )
+            .into();
+        }
+        let files: Vec<String> = files.into_iter().map(|file| path(file)).collect();
+        let files = files.join(" ");
+        Paste::here(format!("chown root:{group} {files} && chmod 640 {files}")).into()
+    }
+}

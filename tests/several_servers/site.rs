@@ -1,0 +1,119 @@
+//! Nagios servers that share one PostgreSQL database and one host to repair.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+
+use e2e::{Monitor, Place, WebSide, run};
+use serde_json::{Value, json};
+use testkit::Postgres;
+
+/// Name of the database and of the role that the servers use.
+const DATABASE: &str = "selfheal";
+
+/// Several Nagios servers, their database, and a host with Apache and a gate. Fields are dropped in
+/// this order.
+pub struct SharedSite {
+    /// The Nagios servers.
+    pub servers: Vec<Monitor>,
+    /// The host to be repaired.
+    pub web: WebSide,
+    /// The database server.
+    pub database: Postgres,
+    /// File to which each repair `here` appends the name of its host.
+    pub done: PathBuf,
+    place: Place,
+}
+
+impl SharedSite {
+    /// Starts the host and the database, creates the tables as the database's owner, and configures
+    /// `count` servers.
+    pub fn start(count: usize) -> SharedSite {
+        let place = Place::new();
+        let web = WebSide::start(&place);
+        let database = Postgres::start();
+        database.create_database(DATABASE);
+        database.sql(DATABASE, &format!("CREATE ROLE {DATABASE} LOGIN"));
+        let server = |n| Monitor::named(&format!("nagios{n}"), &place, &web);
+        let servers: Vec<Monitor> = (1..=count).map(server).collect();
+        let done = servers[0].ledger.with_file_name("done");
+        let site = SharedSite { servers, web, database, done, place };
+        for server in &site.servers {
+            server.write_policy(&site.policy(server));
+        }
+        let schema = run(&mut site.servers[0].ctl(&["ledger", "schema"]));
+        site.database.sql(DATABASE, &schema);
+        site
+    }
+
+    /// Returns a policy with two repairs: `httpd` at the gate, and `here` on the Nagios server.
+    fn policy(&self, server: &Monitor) -> Value {
+        let mut policy = server.default_policy(&self.web);
+        let state = server.ledger.parent().unwrap();
+        let socket = format!("{}:{}", self.database.socket_dir().display(), self.database.port);
+        policy["ledger"] = json!({"postgres": {
+            "hosts": [socket], "state": state, "server": state.file_name().unwrap().to_str(),
+        }});
+        policy["fleet"]["running"] = json!(64);
+        policy["repairs"]["httpd"]["cooldown"] = json!("10m");
+        policy["repairs"]["here"] = json!({
+            "ladder": [{"local": ["/bin/sh", "-c", format!("echo {{host}} >> {}", self.done.display())]}],
+            "verify": ["/bin/true"], "settle": "0s", "cooldown": "10m",
+        });
+        policy
+    }
+
+    /// Starts the handler of one server, as its Nagios would. Each Nagios counts its problems by
+    /// itself.
+    pub fn begin(&self, server: usize, host: &str, repair: &str, problem: usize) -> Child {
+        let monitor = &self.servers[server];
+        let mut command = monitor.as_nagios(&monitor.handler);
+        command.args(["CRITICAL", "HARD", "4", "--service", "HTTP", "--address", "127.0.0.1"]);
+        command.args(["--host", host, "--repair", repair]);
+        command.arg(format!("--problem-id={}", 1000 * (server + 1) + problem));
+        command.arg("--policy").arg(&monitor.policy);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs a program of one server. Returns its exit code and its output.
+    pub fn check_repairs(&self, server: usize, arguments: &[&str]) -> (i32, String) {
+        let monitor = &self.servers[server];
+        let plugin = self.place.program("check_repairs");
+        let mut command = monitor.as_nagios(&plugin);
+        result(command.arg("--policy").arg(&monitor.policy).args(arguments))
+    }
+
+    /// Returns the names of the calls that wait for a worker of this server.
+    pub fn waiting(&self, server: usize) -> Vec<String> {
+        let queue = self.servers[server].ledger.with_file_name("ledger.queue");
+        let names = fs::read_dir(queue).unwrap().flatten();
+        let names = names.map(|entry| entry.file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect()
+    }
+
+    /// Creates the command file of a server, which Nagios would read. Returns the commands that
+    /// arrive.
+    pub fn commands(&self, server: usize) -> Receiver<String> {
+        let path = &self.servers[server].command_file;
+        let directory = path.parent().unwrap().strip_prefix(self.place.path()).unwrap();
+        self.place.directory(directory.to_str().unwrap(), self.servers[server].nagios.ids());
+        run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
+        // With both ends open, neither this nor a reader at the end of the file has to wait.
+        let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let (sender, commands) = mpsc::channel();
+        thread::spawn(move || {
+            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+            lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+        });
+        commands
+    }
+}
+
+/// Runs a command. Returns its exit code and its output.
+pub fn result(command: &mut Command) -> (i32, String) {
+    let Output { status, stdout, .. } = command.output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stdout).unwrap())
+}
