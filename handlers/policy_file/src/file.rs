@@ -10,6 +10,7 @@ use policy::{Fleet, Policy, Quota, REFUSALS_KEPT, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::icinga2::Icinga2Api;
 use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
 use super::span::Span;
@@ -31,6 +32,9 @@ pub struct Config {
     /// Path of Nagios' status file. Without it, acknowledgements, flapping and the share of objects
     /// in trouble are ignored.
     pub status_file: Option<PathBuf>,
+    /// How to reach Icinga 2. If it is set, Icinga 2 is the engine, and neither the status file nor
+    /// the command file is used.
+    pub icinga2: Option<Icinga2Api>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
     /// Directories to search, in this order, for a verify command without a slash. The directory of
@@ -82,6 +86,18 @@ impl Config {
         files.into_iter().flatten().filter_map(|file| file.parent())
     }
 
+    /// Whether the policy names a source for the current state of hosts and services.
+    pub fn has_engine_state(&self) -> bool {
+        self.status_file.is_some() || self.icinga2.is_some()
+    }
+
+    /// Returns the first key about Nagios' files in a policy that selects Icinga 2.
+    pub(super) fn conflicting_key(&self) -> Option<&'static str> {
+        self.icinga2.as_ref()?;
+        let keys = [("status_file", &self.status_file), ("command_file", &self.command_file)];
+        keys.into_iter().find_map(|(name, file)| file.is_some().then_some(name))
+    }
+
     /// Returns the path of the index of Nagios' status file, which is next to the ledger.
     pub fn status_index(&self) -> PathBuf {
         self.ledger.with_added_extension("status")
@@ -104,6 +120,7 @@ impl Config {
             .chain(&self.plugin_path)
             .map(PathBuf::as_path)
             .chain(self.routes.paths())
+            .chain(self.icinga2.iter().flat_map(Icinga2Api::paths))
     }
 }
 
@@ -119,6 +136,7 @@ struct Keys {
     keep: Option<Duration>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
+    icinga2: Option<Icinga2Api>,
     check_repairs: Option<WatchService>,
     plugin_path: Option<Vec<PathBuf>>,
     #[serde(default)]
@@ -147,6 +165,7 @@ impl<'de> Deserialize<'de> for Config {
             ledger: keys.ledger.unwrap_or_else(|| DEFAULT_LEDGER.into()),
             command_file: keys.command_file,
             status_file: keys.status_file,
+            icinga2: keys.icinga2,
             check_repairs: keys.check_repairs,
             plugin_path: keys
                 .plugin_path
