@@ -3,24 +3,83 @@
 use std::time::{Instant, SystemTime};
 
 use policy::{Event, Observation};
+use policy_file::Config;
 
+use crate::configuration::ObjectCache;
 use crate::error::Error;
+use crate::icinga2::Icinga2;
+use crate::nagios_files::NagiosFiles;
 use crate::notification::Notification;
+use crate::status::{ObjectReport, ProgramStatus};
+use crate::status_snapshot::StatusSnapshot;
 
-/// What these programs need from a monitoring engine.
+/// What these programs need from a monitoring engine. Each request ends at its `deadline`. If the
+/// policy configures no source for the state, for example no status file, the requests for the
+/// state return `None`.
 pub trait Engine {
+    /// Returns the name of the engine, for messages.
+    fn name(&self) -> &'static str;
+
     /// Returns the current condition of the event's object. The state is included only if it comes
-    /// from a check after `since`. Returns `None` if the policy does not configure a source for the
-    /// condition, for example a status file.
+    /// from a check after `since`.
     ///
     /// # Errors
-    /// Fails if the engine does not answer before `deadline` or does not know the object.
+    /// Fails if the engine does not answer or does not know the object.
     fn observe(
         &mut self,
         event: &Event,
         since: SystemTime,
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
+
+    /// Returns the status of a host, or of one of its services. The names are encoded by
+    /// [`policy::spell`].
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer.
+    fn find(
+        &mut self,
+        host: &str,
+        service: Option<&str>,
+        deadline: Instant,
+    ) -> Result<Option<ObjectReport>, Error>;
+
+    /// Returns the services of a host; `None` if the engine does not know the host.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer.
+    fn services(&mut self, host: &str, deadline: Instant) -> Result<Option<Vec<String>>, Error>;
+
+    /// Returns the number of opted-in objects that are in trouble, the number of all opted-in
+    /// objects, and the status of the engine itself.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer.
+    fn share(&mut self, deadline: Instant) -> Result<Option<((u32, u32), ProgramStatus)>, Error>;
+
+    /// Returns the opted-in objects with a HARD fault, and their hosts.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer.
+    fn snapshot(&mut self, deadline: Instant) -> Result<Option<StatusSnapshot>, Error>;
+
+    /// Replaces a snapshot of this engine if the state may have changed since.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer. The snapshot then stays as it is.
+    fn refresh(&mut self, snapshot: &mut StatusSnapshot, deadline: Instant) -> Result<(), Error> {
+        if let Some(current) = self.snapshot(deadline)? {
+            *snapshot = current;
+        }
+        Ok(())
+    }
+
+    /// Returns the addresses of all hosts, and the repairs that objects name. Returns `None` if
+    /// this engine keeps them in a file that the policy does not name.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer.
+    fn objects(&mut self, deadline: Instant) -> Result<Option<ObjectCache>, Error>;
 
     /// Reports how a repair ended, in a comment on the object. If the repair helped, also forces a
     /// check of the object. Otherwise submits a CRITICAL result for the service that reports
@@ -32,4 +91,20 @@ pub trait Engine {
     /// is not affected.
     fn notify(&mut self, notification: &Notification<'_>, deadline: Instant)
     -> Result<bool, Error>;
+}
+
+/// Returns the engine that the policy configures.
+pub fn engine_of(config: &Config) -> Box<dyn Engine + '_> {
+    match &config.icinga2 {
+        Some(api) => Box::new(Icinga2::new(api, config.check_repairs.as_ref())),
+        None => Box::new(NagiosFiles::new(config)),
+    }
+}
+
+/// Returns the engine that the policy configures, for programs that must not write any file.
+pub fn read_only_engine_of(config: &Config) -> Box<dyn Engine + '_> {
+    match &config.icinga2 {
+        Some(_) => engine_of(config),
+        None => Box::new(NagiosFiles::read_only(config)),
+    }
 }

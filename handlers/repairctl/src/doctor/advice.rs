@@ -43,6 +43,8 @@ impl FixContext<'_> {
         let policy = &absolute(&site.policy);
         let ours = |words: &str| Paste::here(site.repairctl_with_nagios(words));
         match fix {
+            OwnApiPassword | CorrectApi | GrantApiUser => self.for_icinga2(fix),
+            EnableEventHandlers | OptIn if self.is_icinga2() => self.for_icinga2(fix),
             RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
             Init => ours("init").into(),
             AddFirstRepair => {
@@ -191,9 +193,11 @@ impl FixContext<'_> {
     }
 
     fn control_nagios(&self, verb: &str) -> Advice {
-        match nagios_unit() {
+        let engine = if self.is_icinga2() { "Icinga 2" } else { "Nagios" };
+        let unit = if self.is_icinga2() { unit(&["icinga2"]) } else { nagios_unit() };
+        match unit {
             Some(unit) => Paste::here(format!("systemctl {verb} {unit}")).into(),
-            None => format!("{verb} Nagios").into(),
+            None => format!("{verb} {engine}").into(),
         }
     }
 
@@ -319,13 +323,14 @@ impl FixContext<'_> {
 
     /// Returns the path of a file. Takes it only from configuration that the process running as
     /// root has read itself.
-    fn place(&self, file: &SiteFile) -> Option<PathBuf> {
+    pub(super) fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
             SiteFile::Key(host) => Some(self.route(host)?.key),
             SiteFile::Ledger => Some(self.config?.ledger.clone()),
             SiteFile::CommandFile => self.config?.command_file.clone(),
             SiteFile::StatusFile => self.config?.status_file.clone(),
+            SiteFile::ApiPassword => Some(self.config?.icinga2.as_ref()?.password_file.clone()),
             SiteFile::ObjectCache => {
                 let main = MainFile::of_root(self.site.nagios_cfg.as_deref())?;
                 main.text("object_cache_file").map(PathBuf::from)
@@ -346,7 +351,7 @@ impl FixContext<'_> {
 /// Whether root can safely run a command on `path`. It can if only root can change the directories
 /// above `path`, and `path` is not a link. No other account can then redirect the command to
 /// another file.
-fn roots_alone(path: impl AsRef<Path>) -> bool {
+pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))
         .map(|above| above.metadata(path.file_name().unwrap_or_default()));
@@ -359,6 +364,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Returns the name of the systemd unit that runs Nagios on this server.
 fn nagios_unit() -> Option<&'static str> {
+    unit(&["nagios4", "nagios", "naemon", "icinga"])
+}
+
+/// Returns the first of these systemd units that exists on this server.
+fn unit(names: &[&'static str]) -> Option<&'static str> {
     const DIRECTORIES: [&str; 4] = [
         "/etc/systemd/system",
         "/usr/local/lib/systemd/system",
@@ -368,5 +378,5 @@ fn nagios_unit() -> Option<&'static str> {
     let is_there = |unit: &&str| {
         DIRECTORIES.iter().any(|place| Path::new(place).join(format!("{unit}.service")).exists())
     };
-    ["nagios4", "nagios", "naemon", "icinga"].into_iter().find(is_there)
+    names.iter().copied().find(is_there)
 }

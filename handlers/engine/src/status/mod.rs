@@ -1,0 +1,10 @@
+//! What an engine reports about its hosts and services, and about itself.
+
+mod field;
+mod object;
+mod program;
+mod report;
+
+pub use object::{ObjectKey, ObjectStatus};
+pub use program::ProgramStatus;
+pub use report::ObjectReport;
