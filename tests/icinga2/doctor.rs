@@ -47,7 +47,7 @@ fn doctor_finds_mistakes_in_the_settings_of_the_api() {
     finds("Icinga 2", "wrong", "does not accept the user selfheal", "compare the ApiUser");
     let open = lab.place.file("monitor/open", "secret\n", 0o644, owner).display().to_string();
     with("password_file", &open);
-    finds("Icinga 2", "wrong", "accessible to other users (mode 0644", "mode 0600");
+    finds("Icinga 2", "wrong", "accessible to other users (mode 0644", "chmod 600");
     with("ca", "/etc/hostname");
     finds("Icinga 2", "wrong", "no certificate", "icinga2.ca");
     with("ca", &other_ca(&lab));
@@ -73,8 +73,18 @@ fn other_ca(lab: &Lab) -> String {
     let [key, file] = ["monitor/other.key", "monitor/other.crt"].map(|name| lab.place.at(name));
     e2e::run(
         std::process::Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
-            .args(["-nodes", "-subj", "/CN=Icinga CA", "-days", "2", "-keyout"])
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-subj",
+                "/CN=Icinga CA",
+                "-days",
+                "2",
+                "-keyout",
+            ])
             .arg(&key)
             .arg("-out")
             .arg(&file),

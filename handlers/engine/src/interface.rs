@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::icinga2::Icinga2;
 use crate::nagios_files::NagiosFiles;
 use crate::notification::Notification;
-use crate::status::{ObjectReport, ProgramStatus};
+use crate::status::{EngineSummary, ObjectReport};
 use crate::status_snapshot::StatusSnapshot;
 
 /// What these programs need from a monitoring engine. Each request ends at its `deadline`. If the
@@ -50,12 +50,11 @@ pub trait Engine {
     /// Fails if the engine does not answer.
     fn services(&mut self, host: &str, deadline: Instant) -> Result<Option<Vec<String>>, Error>;
 
-    /// Returns the number of opted-in objects that are in trouble, the number of all opted-in
-    /// objects, and the status of the engine itself.
+    /// Returns the share of objects in trouble, and the status of the engine itself.
     ///
     /// # Errors
     /// Fails if the engine does not answer.
-    fn share(&mut self, deadline: Instant) -> Result<Option<((u32, u32), ProgramStatus)>, Error>;
+    fn summary(&mut self, deadline: Instant) -> Result<Option<EngineSummary>, Error>;
 
     /// Returns the opted-in objects with a HARD fault, and their hosts.
     ///

@@ -27,4 +27,4 @@ pub use interface::{Engine, engine_of, read_only_engine_of};
 
 pub use nagios_files::NagiosFiles;
 pub use notification::Notification;
-pub use status::{ObjectKey, ObjectReport, ObjectStatus, ProgramStatus};
+pub use status::{EngineSummary, ObjectKey, ObjectReport, ObjectStatus, ProgramStatus};

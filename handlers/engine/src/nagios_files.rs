@@ -11,7 +11,7 @@ use crate::configuration::ObjectCache;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status::{ObjectReport, ProgramStatus};
+use crate::status::{EngineSummary, ObjectReport};
 use crate::status_file::{self, IndexFile, StatusFileError};
 use crate::status_snapshot::StatusSnapshot;
 
@@ -71,9 +71,10 @@ impl Engine for NagiosFiles<'_> {
         Ok(status_file::services(file, host)?)
     }
 
-    fn share(&mut self, _deadline: Instant) -> Result<Option<((u32, u32), ProgramStatus)>, Error> {
+    fn summary(&mut self, _deadline: Instant) -> Result<Option<EngineSummary>, Error> {
         let Some(file) = &self.config.status_file else { return Ok(None) };
-        Ok(Some(status_file::share(file)?))
+        let (share, program) = status_file::share(file)?;
+        Ok(Some(EngineSummary { program, share }))
     }
 
     fn snapshot(&mut self, _deadline: Instant) -> Result<Option<StatusSnapshot>, Error> {

@@ -133,6 +133,9 @@ impl<'a> ApiClient<'a> {
         let url = self.api.url.clone();
         match why {
             ureq::Error::Rustls(why) => ApiError::Untrusted { url, why: why.to_string() },
+            ureq::Error::Io(why) if why.get_ref().is_some_and(|why| why.is::<rustls::Error>()) => {
+                ApiError::Untrusted { url, why: why.to_string() }
+            }
             ureq::Error::Io(why) => ApiError::Unreachable { url, why: why.to_string() },
             ureq::Error::Timeout(_) => {
                 ApiError::Unreachable { url, why: "it does not answer in time".into() }

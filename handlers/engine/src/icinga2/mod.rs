@@ -18,7 +18,7 @@ use crate::configuration::ObjectCache;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status::{ObjectReport, ProgramStatus};
+use crate::status::{EngineSummary, ObjectReport, ProgramStatus};
 use crate::status_snapshot::{HostStatus, StatusSnapshot};
 use client::{ApiClient, Method};
 use row::{ActionRow, ApplicationRow, NameRow, Row, StateRow, host_attributes, service_attributes};
@@ -262,8 +262,9 @@ impl Engine for Icinga2<'_> {
         Ok(Some(rows.iter().map(NameRow::name).collect()))
     }
 
-    fn share(&mut self, deadline: Instant) -> Result<Option<((u32, u32), ProgramStatus)>, Error> {
-        Ok(Some((self.counts(deadline)?, self.program(deadline)?)))
+    fn summary(&mut self, deadline: Instant) -> Result<Option<EngineSummary>, Error> {
+        let (program, share) = (self.program(deadline)?, self.counts(deadline)?);
+        Ok(Some(EngineSummary { program, share }))
     }
 
     fn snapshot(&mut self, deadline: Instant) -> Result<Option<StatusSnapshot>, Error> {

@@ -7,4 +7,4 @@ mod report;
 
 pub use object::{ObjectKey, ObjectStatus};
 pub use program::ProgramStatus;
-pub use report::ObjectReport;
+pub use report::{EngineSummary, ObjectReport};

@@ -21,6 +21,15 @@ pub struct ObjectReport {
     pub share: (u32, u32),
 }
 
+/// What an engine reports about all objects together.
+#[derive(Debug)]
+pub struct EngineSummary {
+    /// The status of the engine itself.
+    pub program: ProgramStatus,
+    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
+    pub share: (u32, u32),
+}
+
 impl ObjectReport {
     /// Returns the condition of the object for a decision about an event at `since`; `None` if the
     /// engine does not know the object.

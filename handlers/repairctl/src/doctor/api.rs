@@ -33,8 +33,8 @@ pub fn examine(config: &Config, api: &Icinga2Api) -> (Vec<DoctorFinding>, Option
     let mut findings = vec![ok("Icinga 2", format!("{} at {}", user.version, api.url))];
     let needed = NEEDED.len() - usize::from(config.check_repairs.is_none());
     findings.extend(permissions(&user.permissions, NEEDED.get(..needed).unwrap_or(&NEEDED)));
-    match engine.share(deadline) {
-        Ok(Some((_, program))) if !program.event_handlers => {
+    match engine.summary(deadline) {
+        Ok(Some(summary)) if !summary.program.event_handlers => {
             let text = "enable_event_handlers is false: Icinga 2 never calls the event handler";
             findings.push(wrong("Icinga 2", text, ServerFix::EnableEventHandlers));
         }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use engine::read_only_engine_of;
+use engine::{EngineSummary, read_only_engine_of};
 use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
 use policy::{Quota, Reason, Rounded};
@@ -62,9 +62,9 @@ struct OpenBreaker {
 
 impl FleetTrouble {
     fn read(config: &Config, now: SystemTime) -> FleetTrouble {
-        match read_only_engine_of(config).share(Instant::now() + ENGINE_TIMEOUT) {
+        match read_only_engine_of(config).summary(Instant::now() + ENGINE_TIMEOUT) {
             Ok(None) => FleetTrouble::NotKnown,
-            Ok(Some(((troubled, all), program))) => {
+            Ok(Some(EngineSummary { program, share: (troubled, all) })) => {
                 FleetTrouble::Share { troubled, all, age: program.age(now) }
             }
             Err(why) => FleetTrouble::Unreadable(why.to_string()),
