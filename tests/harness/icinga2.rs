@@ -116,8 +116,8 @@ impl Icinga2Lab {
     pub fn wait_for_state(&self, service: &str, state: u8) -> Value {
         until(&format!("state {state} of {service}"), Duration::from_secs(60), || {
             self.service(service).filter(|attributes| {
-                attributes["state"].as_f64() == Some(state.into())
-                    && attributes["last_check"].as_f64().is_some_and(|at| at > 0.0)
+                let number = |name: &str| attributes.get(name)?.as_f64();
+                number("state") == Some(state.into()) && number("last_check") > Some(0.0)
             })
         })
     }
@@ -126,7 +126,7 @@ impl Icinga2Lab {
     pub fn wait_for_hard_state(&self, service: &str, state: u8) {
         until(&format!("HARD state {state} of {service}"), Duration::from_secs(60), || {
             let attributes = self.wait_for_state(service, state);
-            (attributes["state_type"].as_f64() == Some(1.0)).then_some(())
+            (attributes.get("state_type")?.as_f64() == Some(1.0)).then_some(())
         });
     }
 

@@ -3,12 +3,9 @@
 use std::time::{Instant, SystemTime};
 
 use policy::{Event, Observation};
-use policy_file::Config;
 
 use crate::configuration::ObjectCache;
 use crate::error::Error;
-use crate::icinga2::Icinga2;
-use crate::nagios_files::NagiosFiles;
 use crate::notification::Notification;
 use crate::status::{EngineSummary, ObjectReport};
 use crate::status_snapshot::StatusSnapshot;
@@ -90,20 +87,4 @@ pub trait Engine {
     /// is not affected.
     fn notify(&mut self, notification: &Notification<'_>, deadline: Instant)
     -> Result<bool, Error>;
-}
-
-/// Returns the engine that the policy configures.
-pub fn engine_of(config: &Config) -> Box<dyn Engine + '_> {
-    match &config.icinga2 {
-        Some(api) => Box::new(Icinga2::new(api, config.check_repairs.as_ref())),
-        None => Box::new(NagiosFiles::new(config)),
-    }
-}
-
-/// Returns the engine that the policy configures, for programs that must not write any file.
-pub fn read_only_engine_of(config: &Config) -> Box<dyn Engine + '_> {
-    match &config.icinga2 {
-        Some(_) => engine_of(config),
-        None => Box::new(NagiosFiles::read_only(config)),
-    }
 }

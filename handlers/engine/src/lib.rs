@@ -9,6 +9,7 @@
 pub mod account;
 pub mod command_file;
 pub mod configuration;
+mod configured;
 mod error;
 mod icinga2;
 mod interface;
@@ -21,9 +22,10 @@ mod status;
 pub mod status_file;
 pub mod status_snapshot;
 
+pub use configured::{engine_of, read_only_engine_of};
 pub use error::Error;
 pub use icinga2::{ApiError, ApiUserInfo, Icinga2};
-pub use interface::{Engine, engine_of, read_only_engine_of};
+pub use interface::Engine;
 
 pub use nagios_files::NagiosFiles;
 pub use notification::Notification;

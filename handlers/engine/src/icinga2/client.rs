@@ -55,7 +55,7 @@ struct Results<T> {
 
 /// The form of an answer that reports an error.
 #[derive(Deserialize)]
-struct Refusal {
+struct ErrorAnswer {
     status: String,
 }
 
@@ -152,8 +152,8 @@ impl<'a> ApiClient<'a> {
 /// Returns the text of an error, from the JSON that Icinga 2 sends, or from the body of another
 /// server's answer.
 fn text_of(answer: &[u8]) -> String {
-    let text = match serde_json::from_slice::<Refusal>(answer) {
-        Ok(refusal) => refusal.status,
+    let text = match serde_json::from_slice::<ErrorAnswer>(answer) {
+        Ok(error) => error.status,
         Err(_) => String::from_utf8_lossy(answer).into_owned(),
     };
     clean(&text).chars().take(LONGEST_TEXT).collect()

@@ -153,11 +153,11 @@ impl StateRow {
 /// An object of which only the names, the address and the custom variables were requested.
 #[derive(Deserialize)]
 pub(super) struct NameRow {
-    attrs: Names,
+    attrs: NameAttributes,
 }
 
 #[derive(Deserialize)]
-struct Names {
+struct NameAttributes {
     name: String,
     host_name: Option<String>,
     #[serde(default)]

@@ -12,7 +12,7 @@ use privsep::{Account, quoted};
 use safe_file::Directory;
 
 use super::error::InitError;
-use super::server::{failed, name, print_result};
+use super::server::{API_PASSWORD, failed, name, print_result, unreadable};
 use crate::paste::{Paste, path};
 
 /// Icinga 2's main file.
@@ -47,19 +47,15 @@ fn host_name() -> String {
     name.trim().to_owned()
 }
 
-/// The files that are next to the policy: the password, and the ApiUser for Icinga 2.
-pub const PASSWORD: &str = "icinga2.password";
+/// Name of the file with the ApiUser for Icinga 2. It is next to the policy.
 const USER: &str = "icinga2-api-user.conf";
 
 /// Creates a password and an ApiUser with this password, unless there is a password already.
-pub fn new_user(
-    configuration: &Directory,
-    policy: &Path,
-    account: &Account,
-    out: &mut Out,
-) -> Result<(), InitError> {
-    let [password_file, user_file] = [PASSWORD, USER].map(|file| policy.with_file_name(file));
-    let is_there = configuration.metadata(PASSWORD).is_ok();
+pub fn new_user(policy: &Path, account: &Account, out: &mut Out) -> Result<(), InitError> {
+    let directory = policy.parent().unwrap_or(Path::new("/"));
+    let configuration = Directory::open(directory).map_err(|why| unreadable(directory, why))?;
+    let [password_file, user_file] = [API_PASSWORD, USER].map(|file| policy.with_file_name(file));
+    let is_there = configuration.metadata(API_PASSWORD).is_ok();
     if !is_there {
         let password = password().map_err(|why| failed(&password_file, why))?;
         let Account { uid, gid, .. } = *account;

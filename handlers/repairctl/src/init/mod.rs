@@ -63,6 +63,9 @@ impl Split for InitArgs {
         let account = &account_of_nagios(self, &nagios, context, out)?;
         let (policy, ledger_directory, nagios) = (&context.policy, &self.dir, &nagios);
         ServerSetup { policy, ledger_directory, account, nagios }.set_up(&recipes, out)?;
+        if nagios.icinga2.is_some() {
+            icinga2::new_user(policy, account, out)?;
+        }
         if !self.repairs.is_empty()
             && !server::add_repairs(&context.policy, &recipes, self.yes, out)?
         {

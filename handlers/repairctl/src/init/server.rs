@@ -14,10 +14,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::error::InitError;
-use super::icinga2;
 use super::merge::{MergedFile, merge};
 use super::recipe::{self, Recipe};
 use crate::ui::question;
+
+/// Name of the file with the password for Icinga 2's API. It is next to the policy.
+pub const API_PASSWORD: &str = "icinga2.password";
 
 /// Settings from Nagios' main configuration. The process that runs as Nagios' user reads them.
 #[derive(Serialize, Deserialize)]
@@ -63,9 +65,6 @@ impl ServerSetup<'_> {
         let opened = Directory::open(configuration);
         let configuration = opened.map_err(|why| unreadable(configuration, why))?;
         self.new_key(&configuration, out)?;
-        if self.nagios.icinga2.is_some() {
-            icinga2::new_user(&configuration, self.policy, self.account, out)?;
-        }
         let text = policy_text(self, recipes);
         policy_file::parse(text.as_bytes(), self.policy)
             .map_err(|bad| Problem::Internal(bad.to_string()))?;
@@ -150,7 +149,8 @@ pub fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
     InitError::Make { path: path.to_owned(), why: why.into() }
 }
 
-fn unreadable(path: &Path, why: impl Into<io::Error>) -> InitError {
+/// Returns the error for a file or directory that cannot be opened or read.
+pub fn unreadable(path: &Path, why: impl Into<io::Error>) -> InitError {
     InitError::Read { path: path.to_owned(), why: why.into() }
 }
 
@@ -239,7 +239,7 @@ fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
         policy.extend(place.map(|place| (name.to_owned(), json!(place))));
     }
     if let Some(node) = &setup.nagios.icinga2 {
-        let password_file = setup.policy.with_file_name(icinga2::PASSWORD);
+        let password_file = setup.policy.with_file_name(API_PASSWORD);
         let url = format!("https://{node}:5665");
         policy.insert("icinga2".into(), json!({"url": url, "password_file": password_file}));
     }
