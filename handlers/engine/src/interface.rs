@@ -2,7 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use policy::{Event, Observation};
+use policy::{Event, ObjectNow, Observation};
 
 use crate::configuration::ObjectCache;
 use crate::error::Error;
@@ -28,6 +28,21 @@ pub trait Engine {
         since: SystemTime,
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
+
+    /// Returns the current condition of the event's object like [`Engine::observe`], but without
+    /// the share of objects in trouble. Some engines must read the state of all objects for the
+    /// share.
+    ///
+    /// # Errors
+    /// Fails if the engine does not answer or does not know the object.
+    fn look_again(
+        &mut self,
+        event: &Event,
+        since: SystemTime,
+        deadline: Instant,
+    ) -> Result<Option<ObjectNow>, Error> {
+        Ok(self.observe(event, since, deadline)?.map(|observed| observed.object))
+    }
 
     /// Returns the status of a host, or of one of its services. The names are encoded by
     /// [`policy::spell`].

@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use policy::{Event, Observation, object_name, unspell};
+use policy::{Event, ObjectNow, Observation, object_name, unspell};
 use policy_file::{Icinga2Api, WatchService};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ use crate::configuration::ObjectCache;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status::{EngineSummary, ObjectReport, ProgramStatus};
+use crate::status::{self, EngineSummary, ObjectReport, ProgramStatus};
 use crate::status_snapshot::{HostStatus, StatusSnapshot};
 use client::{ApiClient, Method};
 use row::{ActionRow, ApplicationRow, NameRow, Row, StateRow, host_attributes, service_attributes};
@@ -131,6 +131,17 @@ impl<'a> Icinga2<'a> {
         Ok(counts)
     }
 
+    fn condition(
+        &self,
+        event: &Event,
+        since: SystemTime,
+        deadline: Instant,
+    ) -> Result<ObjectNow, ApiError> {
+        let row = self.row(&event.host, event.service.as_deref(), deadline)?;
+        let row = row.ok_or_else(|| self.unknown(event.object()))?;
+        Ok(status::condition(&row.object(), row.host().as_ref(), since))
+    }
+
     fn report(
         &self,
         host: &str,
@@ -233,9 +244,17 @@ impl Engine for Icinga2<'_> {
         since: SystemTime,
         deadline: Instant,
     ) -> Result<Option<Observation>, Error> {
-        let report = self.report(&event.host, event.service.as_deref(), deadline)?;
-        let observed = report.observation(since).ok_or_else(|| self.unknown(event.object()))?;
-        Ok(Some(observed))
+        let object = self.condition(event, since, deadline)?;
+        Ok(Some(Observation { object, share: self.counts(deadline)? }))
+    }
+
+    fn look_again(
+        &mut self,
+        event: &Event,
+        since: SystemTime,
+        deadline: Instant,
+    ) -> Result<Option<ObjectNow>, Error> {
+        Ok(Some(self.condition(event, since, deadline)?))
     }
 
     fn find(

@@ -7,4 +7,5 @@ mod report;
 
 pub use object::{ObjectKey, ObjectStatus};
 pub use program::ProgramStatus;
+pub(crate) use report::condition;
 pub use report::{EngineSummary, ObjectReport};

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use policy::{ObjectState, Observation};
+use policy::{ObjectNow, ObjectState, Observation};
 
 use super::object::ObjectStatus;
 use super::program::ProgramStatus;
@@ -34,11 +34,19 @@ impl ObjectReport {
     /// Returns the condition of the object for a decision about an event at `since`; `None` if the
     /// engine does not know the object.
     pub(crate) fn observation(&self, since: SystemTime) -> Option<Observation> {
-        let object = self.object.as_ref()?;
-        let host_downtime = self.host.as_ref().map_or(0, |host| host.downtime);
-        let object = object.object_now(state_since(object, since), host_downtime);
+        let object = condition(self.object.as_ref()?, self.host.as_ref(), since);
         Some(Observation { object, share: self.share })
     }
+}
+
+/// Returns the condition of an object for a decision about an event at `since`.
+pub(crate) fn condition(
+    object: &ObjectStatus,
+    host: Option<&ObjectStatus>,
+    since: SystemTime,
+) -> ObjectNow {
+    let host_downtime = host.map_or(0, |host| host.downtime);
+    object.object_now(state_since(object, since), host_downtime)
 }
 
 /// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios

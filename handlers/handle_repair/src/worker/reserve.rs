@@ -37,7 +37,9 @@ pub fn present(
     config: &Config,
     called: SystemTime,
 ) -> Result<History, NotKnown> {
-    let observed = observe(invocation, config, called)?;
+    let deadline = Instant::now() + ENGINE_TIMEOUT;
+    let object = engine_of(config).look_again(&invocation.event, called, deadline)?;
+    let observed = object.map(|object| Observation { object, share: (0, 0) });
     let paused = ledger.pause_of(&invocation.event, SystemTime::now())?;
     Ok(History { recorded: RecordedHistory { paused, ..RecordedHistory::default() }, observed })
 }
