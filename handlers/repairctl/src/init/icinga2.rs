@@ -28,9 +28,12 @@ const PASSWORD_BYTES: usize = 24;
 const API_USER: &str = include_str!("../../../../nagios-config/icinga2/api-user.conf");
 
 /// Returns the name of this node in Icinga 2, which is also the name in the certificate of its API.
-/// Returns `None` if Icinga 2 is not installed.
+/// Returns `None` if Icinga 2 is not installed, or if
+/// a URL cannot contain the name.
 pub fn node_name() -> Option<String> {
-    Path::new(MAIN_FILE).exists().then(|| certified_name().unwrap_or_else(host_name))
+    let name = Path::new(MAIN_FILE).exists().then(|| certified_name().unwrap_or_else(host_name))?;
+    let is_valid = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    (is_valid && !name.is_empty()).then_some(name)
 }
 
 /// Returns the name in the certificate, or `None` if there is not exactly one.
