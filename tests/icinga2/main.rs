@@ -15,7 +15,17 @@ use serde_json::{Value, json};
 
 /// Starts Icinga 2 and selects it in the policy, which `change` can change further.
 pub fn start(lab: &Lab, retry_interval: u32, change: impl FnOnce(&mut Value)) -> Icinga2Lab {
-    let icinga2 = Icinga2Lab::start(&lab.place, &lab.monitor, &lab.web, retry_interval, "");
+    start_with(lab, retry_interval, "", change)
+}
+
+/// Starts Icinga 2 like [`start`], with additional objects.
+fn start_with(
+    lab: &Lab,
+    retry_interval: u32,
+    objects: &str,
+    change: impl FnOnce(&mut Value),
+) -> Icinga2Lab {
+    let icinga2 = Icinga2Lab::start(&lab.place, &lab.monitor, &lab.web, retry_interval, objects);
     lab.policy(|policy| {
         policy.as_object_mut().unwrap().remove("command_file");
         policy["icinga2"] = icinga2.policy_key();
@@ -132,4 +142,41 @@ fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     assert_eq!(monitor.records()[0].outcome, Some(RepairOutcome::Healed));
     let (code, text) = ctl(&["status"]);
     assert!(code == Some(0) && text.contains("0 of 1 objects with a repair"), "{text}");
+}
+
+/// This test repairs a host, not a service. Its name contains a blank, a quote and a letter that is
+/// not ASCII.
+#[test]
+fn powers_on_host_whose_name_needs_quotes() {
+    let lab = Lab::new();
+    let monitor = &lab.monitor;
+    let power = lab.place.directory("power", monitor.nagios.ids()).join("on");
+    std::fs::write(&power, "").unwrap();
+    // To Icinga 2, a host is UP if its plugin exits with 0 or 1.
+    let script = format!("#!/bin/sh\ntest -e {} || exit 2\n", power.display());
+    let alive = lab.place.file("alive.sh", &script, 0o755, None);
+    let objects = format!(
+        "object CheckCommand \"alive\" {{ command = [ \"{}\" ] }}\n\
+         object Host \"Größe 'x'\" {{\n import \"repairable-host\"\n check_command = \"alive\"\n \
+         check_interval = 1s\n retry_interval = 1s\n max_check_attempts = 3\n \
+         vars.repair = \"power\"\n}}\n",
+        alive.display()
+    );
+    let icinga2 = start_with(&lab, 1, &objects, |policy| {
+        policy["repairs"]["power"] = json!({
+            "ladder": [{"local": ["/usr/bin/touch", power]}], "settle": "0s",
+            "verify": ["/usr/bin/test", "-e", power],
+            "on": ["DOWN"],
+        });
+    });
+
+    std::fs::remove_file(&power).unwrap();
+    icinga2.wait_for_comment("REPAIRED Größe 'x' with power");
+    let host = || icinga2.request("objects/hosts", &json!({"host": "Größe 'x'"}))[0].clone();
+    until("UP in Icinga 2", Duration::from_secs(20), || {
+        (host().pointer("/attrs/state")?.as_f64() == Some(0.0)).then_some(())
+    });
+    let records = monitor.records();
+    assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
+    assert_eq!(records[0].event, "DOWN;SOFT;2");
 }
