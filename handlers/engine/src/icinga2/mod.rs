@@ -330,13 +330,15 @@ impl Engine for Icinga2<'_> {
         let comment = json!({
             "author": AUTHOR, "comment": text, "expiry": (now + COMMENT_KEPT).as_secs(),
         });
-        self.act("add-comment", object, comment, deadline)?;
+        let commented = self.act("add-comment", object, comment, deadline);
+        // Even without the comment, Icinga 2 should see the recovery or the failure.
         if *healed {
             self.act("reschedule-check", object, json!({"force": true}), deadline)?;
         } else if let Some(WatchService { host, service }) = self.watch {
             let result = json!({"exit_status": 2, "plugin_output": text});
             self.act("process-check-result", (host, Some(service)), result, deadline)?;
         }
+        commented?;
         Ok(true)
     }
 }

@@ -7,8 +7,8 @@ use clap::Args;
 /// The arguments that follow `repairctl sweep`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads the state of hosts and services (status_file or icinga2 in the policy) and
-looks for those that have a _REPAIR, are in a HARD problem state and missed
+    after_help = "Reads the state of hosts and services (status_file or icinga2 in the policy)
+and looks for those that have a _REPAIR, are in a HARD problem state and missed
 their repair. A repair is missed if the host or Nagios was down when the fault began,
 if a limit that no longer applies refused it, if it could not be run, or if its
 worker died. The sweep offers the oldest fault first and never exceeds the
