@@ -96,8 +96,8 @@ test: build
 # /usr. Only the tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
 AS_INSTALLED = $(AS_ROOT) $(CURDIR)/packaging/as-installed $(or $(abspath $(DESTDIR)),/)
-TEST_INSTALLED ?= cfengine chain faults growth names nrpe portable privileges replay report scale several_servers storm sweep \
-	watch
+TEST_INSTALLED ?= cfengine chain faults growth icinga2 names nrpe portable privileges replay report scale several_servers storm \
+	sweep watch
 test-installed:
 	packaging/prerequisites test
 	SELFHEAL_PROGRAMS=$(INSTALLED) $(CARGO) test --locked --no-fail-fast -p e2e $(TEST_INSTALLED:%=--test %) \

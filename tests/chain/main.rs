@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use e2e::{Journal, Lab, Nagios, Place, Watch, WebSide, system_program, until};
+use e2e::{Journal, Lab, Nagios, Watch, reload_and_restart, until};
 use ledger::StepKind::{Begun, Evidence, Ran, Verified};
 use ledger::{RepairOutcome, StepKind};
 use policy::{Decision, Event, Fleet, History, ObjectState, Policy, Rules, decide};
@@ -213,21 +213,6 @@ const PASSIVE: &str = "define command {\n command_name none\n command_line /bin/
 define service {\n host_name web1\n service_description Repairs\n check_command \
 none\n active_checks_enabled 0
  check_period always\n notification_period always\n contacts pager\n max_check_attempts 1\n}\n";
-
-/// Returns two gate repairs for an Apache that can hang. The second repair kills Apache with
-/// SIGKILL and starts it again.
-fn reload_and_restart(place: &Place, web: &WebSide) -> serde_json::Value {
-    let apache = system_program(&["apache2"]).display().to_string();
-    let config = web.apache.config.display().to_string();
-    let script =
-        format!("pkill -KILL -f {config}\nsleep 0.2\nexec {apache} -f {config} -k start\n");
-    let script = place.file("web/restart.sh", &script, 0o755, None);
-    json!({"repairs": {
-        "reload": {"run": [apache, "-f", config, "-k", "graceful"], "timeout": "5s", "cooldown": "0s",
-            "diagnose": [["/usr/bin/grep", "ErrorLog", web.apache.config.with_file_name("kept.conf")]]},
-        "restart": {"run": ["/bin/sh", script], "timeout": "10s", "cooldown": "0s"},
-    }})
-}
 
 /// Checks that the log alone leads to the same decisions as the real calls. A log line looks like
 /// `SERVICE EVENT HANDLER: web1;HTTP;CRITICAL;SOFT;3;handle_repair`.

@@ -1,5 +1,5 @@
-//! Tests that Nagios, CFEngine, sudo and this project's programs accept the files in nagios-config/.
-//! Also tests `make deny`.
+//! Tests that Nagios, Icinga 2, CFEngine, sudo and this project's programs accept the files in
+//! nagios-config/. Also tests `make deny`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use e2e::{Place, run, shipped, system_program};
+use e2e::{Account, Place, run, shipped, system_program};
 
 /// Definitions that the shipped files need and that every site already has: a contact, a time
 /// period and templates.
@@ -95,6 +95,45 @@ fn lint_finds_nothing_in_the_object_files_and_the_policy_for_naemon() {
     let mut lint = Command::new(place.program("repairctl"));
     let said = run(lint.arg("--policy").arg(policy).arg("lint").arg(main_file));
     assert_eq!(said.trim_end(), "nothing found in 1 service and 1 host with a repair");
+}
+
+/// Definitions that the shipped files for Icinga 2 need and that every site already has.
+const ICINGA2_SITE: &str = r#"
+include <itl>
+include <plugins>
+const PluginDir = "/usr/lib/nagios/plugins"
+template Host "generic-host" { check_command = "hostalive" }
+template Service "generic-service" { max_check_attempts = 5 }
+object Host NodeName {
+  import "generic-host"
+  import "repairable-host"
+  address = "127.0.0.1"
+  vars.repair = "power-cycle"
+}
+"#;
+
+#[test]
+fn icinga2_accepts_the_object_files() {
+    let place = Place::new();
+    let nagios = Account::nagios();
+    let directory = place.directory("icinga2", nagios.ids());
+    let mut main_file = String::new();
+    for name in ["commands.conf", "templates.conf", "api-user.conf", "services.conf"] {
+        let text = fs::read_to_string(shipped("nagios-config/icinga2").join(name)).unwrap();
+        let copy = place.file(&format!("icinga2/{name}"), &text, 0o600, nagios.ids());
+        main_file += &format!("include \"{}\"\n", copy.display());
+        if name == "templates.conf" {
+            main_file += ICINGA2_SITE;
+        }
+    }
+    let main_file = place.file("icinga2/icinga2.conf", &main_file, 0o600, nagios.ids());
+    let mut check = Command::new(system_program(&["icinga2"]));
+    check.args(["daemon", "-C", "-DNodeName=monitor", "-c"]).arg(main_file);
+    for name in ["ConfigDir", "DataDir", "LogDir", "CacheDir", "SpoolDir", "InitRunDir"] {
+        check.arg(format!("-D{name}={}", directory.display()));
+    }
+    let said = run(&mut check);
+    assert!(said.contains("Instantiated 2 Services.") && !said.contains("warning/"), "{said}");
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! A lab on one machine. The web server side has its own sshd, Apache, gate and CFEngine. The
-//! monitor side runs Nagios as the unprivileged user nagios. All servers listen on free loopback
+//! monitor side runs Nagios or Icinga 2 as the unprivileged user nagios. All servers listen on free loopback
 //! ports, keep their files in one directory, and end with the test that started them.
 
 mod account;
 mod cfengine;
 mod daemon;
+mod icinga2;
 mod journal;
 mod lab;
 mod large_site;
@@ -22,6 +23,7 @@ mod workers;
 pub use account::Account;
 pub use cfengine::CfServerd;
 pub use daemon::Daemon;
+pub use icinga2::Icinga2Lab;
 pub use journal::{Happening, Journal};
 pub use lab::Lab;
 pub use large_site::{CostRow, ExpectedOutput, LargeSite};
@@ -33,5 +35,5 @@ pub use place::{Place, run, shipped, system_program};
 pub use readme::quick_start;
 pub use testkit::free_port;
 pub use wait::{clean_up_when_interrupted, interrupted, until, within};
-pub use web::{Apache, Sshd, WebSide, gate_records};
+pub use web::{Apache, Sshd, WebSide, gate_records, reload_and_restart};
 pub use workers::{Highest, Watcher, run_at_once};

@@ -299,3 +299,18 @@ impl Apache {
         Pid::from_raw(fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?)
     }
 }
+
+/// Returns two gate repairs for an Apache that can hang. The second repair kills Apache with
+/// SIGKILL and starts it again.
+pub fn reload_and_restart(place: &Place, web: &WebSide) -> Value {
+    let apache = system_program(&["apache2"]).display().to_string();
+    let config = web.apache.config.display().to_string();
+    let script =
+        format!("pkill -KILL -f {config}\nsleep 0.2\nexec {apache} -f {config} -k start\n");
+    let script = place.file("web/restart.sh", &script, 0o755, None);
+    json!({"repairs": {
+        "reload": {"run": [apache, "-f", config, "-k", "graceful"], "timeout": "5s", "cooldown": "0s",
+            "diagnose": [["/usr/bin/grep", "ErrorLog", web.apache.config.with_file_name("kept.conf")]]},
+        "restart": {"run": ["/bin/sh", script], "timeout": "10s", "cooldown": "0s"},
+    }})
+}

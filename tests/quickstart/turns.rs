@@ -18,6 +18,9 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
     ("ManyRequests", "the fix is to wait"),
+    ("OwnApiPassword", "tests/icinga2 provokes it"),
+    ("CorrectApi", "tests/icinga2 provokes it"),
+    ("GrantApiUser", "tests/icinga2 provokes it"),
     ("MigrateLedger", "handlers/repairctl/tests/ledger.rs runs the command"),
 ];
 

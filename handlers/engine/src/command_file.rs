@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use plugin_kit::clean;
 use policy::unspell;
 use policy_file::WatchService;
 
@@ -28,10 +27,6 @@ pub enum CommandFileError {
     #[error("cannot send commands to Nagios: {path}: {why}")]
     Unwritable { path: PathBuf, why: io::Error },
 }
-
-/// Maximum length of a comment, in characters. Comments are kept short because Nagios holds them in
-/// memory and in its status file.
-const LONGEST: usize = 800;
 
 /// Writes the commands for a notification. If the repair did not help, sets the service `watch` to
 /// CRITICAL.
@@ -83,12 +78,6 @@ pub fn open(file: &Path) -> Result<File, CommandFileError> {
     })
 }
 
-/// Removes control characters and replaces HTML special characters. Parts of the text come from the
-/// repaired host, and Nagios' own web pages do not escape comments.
-fn harmless(text: &str) -> String {
-    clean(text).replace('<', "(").replace('>', ")").replace('&', "+")
-}
-
 /// Maximum length in bytes of an atomic write to a pipe (pipe(7)). If the pipe is full, a longer
 /// write can be cut short. Nagios would then also lose the next command, no matter which program
 /// writes it.
@@ -107,9 +96,9 @@ fn commands(
     watch: Option<&WatchService>,
     now: SystemTime,
 ) -> Vec<Vec<u8>> {
-    let Notification { event, text, healed } = notification;
+    let Notification { event, healed, .. } = notification;
     let seconds = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let text: String = harmless(text).chars().take(LONGEST).collect();
+    let text = notification.comment();
     let begin = |command: &str| format!("[{seconds}] {command};").into_bytes();
     let (object, kind) = match &event.service {
         Some(service) => (service_of(&event.host, service), "SVC"),

@@ -5,6 +5,7 @@ use plugin_kit::Problem;
 use crate::account::AccountError;
 use crate::command_file::CommandFileError;
 use crate::configuration::MainFileError;
+use crate::icinga2::ApiError;
 use crate::status_file::StatusFileError;
 
 /// Why an engine returned no observation or did not accept a report.
@@ -16,6 +17,9 @@ pub enum Error {
     /// Nagios' command file cannot be used.
     #[error(transparent)]
     CommandFile(#[from] CommandFileError),
+    /// Icinga 2's API cannot be used.
+    #[error(transparent)]
+    Api(#[from] ApiError),
 }
 
 macro_rules! failures {
@@ -28,4 +32,4 @@ macro_rules! failures {
     };
 }
 
-failures!(AccountError, MainFileError, StatusFileError);
+failures!(AccountError, MainFileError, StatusFileError, Error);

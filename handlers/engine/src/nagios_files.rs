@@ -3,14 +3,17 @@
 use std::path::Path;
 use std::time::{Instant, SystemTime};
 
-use policy::{Event, ObjectState, Observation};
+use policy::{Event, Observation};
 use policy_file::Config;
 
 use crate::command_file;
+use crate::configuration::ObjectCache;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status_file::{self, IndexFile, ObjectStatus, StatusFileError};
+use crate::status::{EngineSummary, ObjectReport};
+use crate::status_file::{self, IndexFile, StatusFileError};
+use crate::status_snapshot::StatusSnapshot;
 
 /// Nagios as an engine, with the files that the policy names.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +35,10 @@ impl<'a> NagiosFiles<'a> {
 }
 
 impl Engine for NagiosFiles<'_> {
+    fn name(&self) -> &'static str {
+        "Nagios"
+    }
+
     // The status file is needed because no macro passes acknowledgements or flapping, and because a
     // downtime can begin after the event. The deadline is not used, because reading a regular file
     // does not block.
@@ -45,6 +52,45 @@ impl Engine for NagiosFiles<'_> {
         let path = self.config.status_index();
         let index = IndexFile { path: &path, is_written: self.writes_index };
         Ok(Some(observe(file, index, event, since, SystemTime::now())?))
+    }
+
+    fn find(
+        &mut self,
+        host: &str,
+        service: Option<&str>,
+        _deadline: Instant,
+    ) -> Result<Option<ObjectReport>, Error> {
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        let path = self.config.status_index();
+        let index = IndexFile { path: &path, is_written: self.writes_index };
+        let found = status_file::find(file, index, host, service)?;
+        status_file::refuse_outdated(file, &found.program, SystemTime::now())?;
+        Ok(Some(found))
+    }
+
+    fn services(&mut self, host: &str, _deadline: Instant) -> Result<Option<Vec<String>>, Error> {
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        Ok(status_file::services(file, host)?)
+    }
+
+    fn summary(&mut self, _deadline: Instant) -> Result<Option<EngineSummary>, Error> {
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        let (share, program) = status_file::share(file)?;
+        Ok(Some(EngineSummary { program, share }))
+    }
+
+    fn snapshot(&mut self, _deadline: Instant) -> Result<Option<StatusSnapshot>, Error> {
+        let Some(file) = &self.config.status_file else { return Ok(None) };
+        Ok(Some(StatusSnapshot::read(file)?))
+    }
+
+    fn refresh(&mut self, snapshot: &mut StatusSnapshot, _deadline: Instant) -> Result<(), Error> {
+        let Some(file) = &self.config.status_file else { return Ok(()) };
+        Ok(snapshot.refresh(file)?)
+    }
+
+    fn objects(&mut self, _deadline: Instant) -> Result<Option<ObjectCache>, Error> {
+        Ok(None)
     }
 
     fn notify(
@@ -68,32 +114,10 @@ fn observe(
 ) -> Result<Observation, StatusFileError> {
     let found = status_file::find(path, index, &event.host, event.service.as_deref())?;
     status_file::refuse_outdated(path, &found.program, now)?;
-    let object = found.object.ok_or_else(|| StatusFileError::NoSuchObject {
+    found.observation(since).ok_or_else(|| StatusFileError::NoSuchObject {
         path: path.to_owned(),
         object: event.object(),
-    })?;
-    let host_downtime = found.host.map_or(0, |host| host.downtime);
-    let object = object.object_now(state_since(&object, since), host_downtime);
-    Ok(Observation { object, share: found.share })
-}
-
-/// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios
-/// writes the status file only every few seconds, so an older state is out of date. The file's
-/// times are whole seconds, so a check in the same second as the event counts as older.
-///
-/// If the object was good at any time after `since`, returns the good state even if the object is
-/// broken again. The new fault is a separate event, for which Nagios calls the handler again.
-fn state_since(object: &ObjectStatus, since: SystemTime) -> Option<ObjectState> {
-    let seconds = |at: SystemTime| {
-        at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
-    };
-    let is_later = |at: SystemTime| seconds(at) > seconds(since);
-    let good = if object.service().is_some() { ObjectState::Ok } else { ObjectState::Up };
-    if is_later(object.last_good) {
-        Some(good)
-    } else {
-        is_later(object.last_check).then_some(object.state())
-    }
+    })
 }
 
 #[cfg(test)]
@@ -101,9 +125,9 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    use policy::ObjectNow;
+    use policy::{ObjectNow, ObjectState};
 
-    use super::{Event, IndexFile, ObjectState, Observation, Path, StatusFileError, SystemTime};
+    use super::{Event, IndexFile, Observation, Path, StatusFileError, SystemTime};
     use crate::status_file::tests::status_file;
 
     /// When the sample files were written, in seconds since 1970.

@@ -1,6 +1,11 @@
 //! The report that an engine receives when a repair ends.
 
+use plugin_kit::clean;
 use policy::Event;
+
+/// Maximum length of a comment, in characters. Comments are kept short because the engine holds
+/// them in memory and in its status.
+const LONGEST: usize = 800;
 
 /// A report on how a repair ended.
 #[derive(Debug, Clone, Copy)]
@@ -11,4 +16,14 @@ pub struct Notification<'a> {
     pub text: &'a str,
     /// Whether the repair helped.
     pub healed: bool,
+}
+
+impl Notification<'_> {
+    /// Returns the text without control characters and HTML special characters, in at most
+    /// [`LONGEST`] characters. Parts of the text come from the repaired host, and Nagios' own web
+    /// pages do not escape comments.
+    pub(crate) fn comment(&self) -> String {
+        let text = clean(self.text).replace('<', "(").replace('>', ")").replace('&', "+");
+        text.chars().take(LONGEST).collect()
+    }
 }

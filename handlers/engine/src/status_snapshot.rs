@@ -1,4 +1,4 @@
-//! A snapshot of the status file. It holds the opted-in objects with a HARD fault, all hosts, and
+//! A snapshot of the engine's state. It holds the opted-in objects with a HARD fault, all hosts, and
 //! the share of objects in trouble.
 
 use std::collections::HashMap;
@@ -6,22 +6,23 @@ use std::path::Path;
 
 use policy::{ObjectState, StateType};
 
-use crate::status_file::{self, FileIdentity, ObjectStatus, ProgramStatus, StatusFileError};
+use crate::status::{ObjectStatus, ProgramStatus};
+use crate::status_file::{self, FileIdentity, StatusFileError};
 
-/// The name of the host and, for a service, its description, both as bytes.
-pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
+pub use crate::status::ObjectKey;
 
-/// What the status file contained when it was read.
+/// The engine's state at one point in time.
 #[derive(Debug)]
 pub struct StatusSnapshot {
-    /// What the file reports about Nagios itself.
+    /// The status of the engine itself.
     pub program: ProgramStatus,
     /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
     /// The opted-in objects with a HARD fault.
     pub faults: HashMap<ObjectKey, ObjectStatus>,
-    hosts: HashMap<Vec<u8>, HostStatus>,
-    identity: FileIdentity,
+    pub(crate) hosts: HashMap<Vec<u8>, HostStatus>,
+    /// Identity of the status file; `None` if the state does not come from a file.
+    pub(crate) identity: Option<FileIdentity>,
 }
 
 /// The part of a host's status that decisions about its services need.
@@ -31,6 +32,12 @@ pub struct HostStatus {
     pub state: ObjectState,
     /// Number of active downtimes of the host.
     pub downtime: u32,
+}
+
+impl From<&ObjectStatus> for HostStatus {
+    fn from(host: &ObjectStatus) -> HostStatus {
+        HostStatus { state: host.state(), downtime: host.downtime }
+    }
 }
 
 impl StatusSnapshot {
@@ -45,18 +52,16 @@ impl StatusSnapshot {
         let (mut hosts, mut faults, mut share) = (HashMap::new(), HashMap::new(), (0, 0));
         let program = status_file::read(path, |object| {
             if object.service().is_none() {
-                let host = HostStatus { state: object.state(), downtime: object.downtime };
-                hosts.insert(object.host.clone(), host);
+                hosts.insert(object.host.clone(), HostStatus::from(object));
             }
             object.count_in(&mut share);
             let is_broken = object.state_type == StateType::Hard && !object.state().is_good();
             if object.has_repair() && is_broken {
-                let key = (object.host.clone(), object.service().map(<[u8]>::to_vec));
-                faults.insert(key, object.clone());
+                faults.insert(object.key(), object.clone());
             }
         })?;
         status_file::refuse_foreign(path, &program)?;
-        Ok(StatusSnapshot { program, share, faults, hosts, identity })
+        Ok(StatusSnapshot { program, share, faults, hosts, identity: Some(identity) })
     }
 
     /// Reads the status file again if Nagios has written it since.
@@ -64,13 +69,13 @@ impl StatusSnapshot {
     /// # Errors
     /// Fails if the file is not readable or not a status file.
     pub fn refresh(&mut self, path: &Path) -> Result<(), StatusFileError> {
-        if status_file::identity(path)? != self.identity {
+        if Some(status_file::identity(path)?) != self.identity {
             *self = StatusSnapshot::read(path)?;
         }
         Ok(())
     }
 
-    /// Returns the status of a host; `None` if the file does not contain it.
+    /// Returns the status of a host; `None` if the engine does not know it.
     pub fn host(&self, name: &[u8]) -> Option<HostStatus> {
         self.hosts.get(name).copied()
     }

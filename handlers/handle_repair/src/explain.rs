@@ -118,11 +118,11 @@ fn value(rule: Rule, limits: &Limits, fleet: &Fleet, history: &History) -> Strin
     let recorded = &history.recorded;
     let seen = |text: &str| match history.observed {
         Some(_) => text.to_owned(),
-        None => "unknown: the policy names no status_file".to_owned(),
+        None => "unknown: the policy has neither status_file nor icinga2".to_owned(),
     };
     match rule {
-        Rule::Recovery => seen("Nagios has seen no recovery since the event"),
-        Rule::Downtime => seen("Nagios' status file shows no downtime"),
+        Rule::Recovery => seen("no check has shown a recovery since the event"),
+        Rule::Downtime => seen("no downtime is in effect"),
         Rule::Acknowledgement => seen("not acknowledged"),
         Rule::Flapping => seen("not flapping"),
         Rule::Pause => "no pause applies".to_owned(),

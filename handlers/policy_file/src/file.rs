@@ -10,6 +10,7 @@ use policy::{Fleet, Policy, Quota, REFUSALS_KEPT, RepairName, respell};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
+use super::icinga2::Icinga2Api;
 use super::ledger::LedgerConfig;
 use super::repairs::{QuotaKeys, Repair};
 use super::routes::{HostRoutes, SshKeys};
@@ -35,6 +36,9 @@ pub struct Config {
     /// Path of Nagios' status file. Without it, acknowledgements, flapping and the share of objects
     /// in trouble are ignored.
     pub status_file: Option<PathBuf>,
+    /// How to reach Icinga 2. If it is set, Icinga 2 is the engine, and neither the status file nor
+    /// the command file is used.
+    pub icinga2: Option<Icinga2Api>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
     /// Directories to search, in this order, for a verify command without a slash. The directory of
@@ -88,6 +92,18 @@ impl Config {
         files.filter_map(|file| file.parent())
     }
 
+    /// Whether the policy names a source for the current state of hosts and services.
+    pub fn has_engine_state(&self) -> bool {
+        self.status_file.is_some() || self.icinga2.is_some()
+    }
+
+    /// Returns the first key about Nagios' files in a policy that selects Icinga 2.
+    pub(super) fn conflicting_key(&self) -> Option<&'static str> {
+        self.icinga2.as_ref()?;
+        let keys = [("status_file", &self.status_file), ("command_file", &self.command_file)];
+        keys.into_iter().find_map(|(name, file)| file.is_some().then_some(name))
+    }
+
     /// Returns the path of the index of Nagios' status file, which is next to the ledger or, with
     /// PostgreSQL, to this server's own files.
     pub fn status_index(&self) -> PathBuf {
@@ -106,7 +122,11 @@ impl Config {
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let files = [self.command_file.as_ref(), self.status_file.as_ref()];
         let files = files.into_iter().flatten().chain(&self.plugin_path).map(PathBuf::as_path);
-        self.ledger.paths().chain(files).chain(self.routes.paths())
+        self.ledger
+            .paths()
+            .chain(files)
+            .chain(self.routes.paths())
+            .chain(self.icinga2.iter().flat_map(Icinga2Api::paths))
     }
 }
 
@@ -123,6 +143,7 @@ struct Keys {
     keep: Option<Duration>,
     command_file: Option<PathBuf>,
     status_file: Option<PathBuf>,
+    icinga2: Option<Icinga2Api>,
     check_repairs: Option<WatchService>,
     plugin_path: Option<Vec<PathBuf>>,
     #[serde(default)]
@@ -154,6 +175,7 @@ impl<'de> Deserialize<'de> for Config {
             max_event_age: keys.max_event_age.map_or(DEFAULT_EVENT_AGE, |span| span.0),
             command_file: keys.command_file,
             status_file: keys.status_file,
+            icinga2: keys.icinga2,
             check_repairs: keys.check_repairs,
             plugin_path: keys
                 .plugin_path

@@ -2,6 +2,7 @@
 //! Fills in every default and refuses unknown keys.
 
 mod file;
+mod icinga2;
 mod ledger;
 mod repairs;
 mod routes;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use safe_file::{Directory, Input};
 
 pub use file::{Config, WatchService};
+pub use icinga2::Icinga2Api;
 pub use ledger::{LedgerConfig, PostgresConfig, PostgresHost, PostgresTls};
 pub use routes::{Backend, HostRoute, HostRoutes};
 pub use span::{BadSpan, Span};
@@ -44,6 +46,16 @@ pub enum BadPolicy {
         path: PathBuf,
         /// The relative path in the policy.
         place: PathBuf,
+    },
+    /// The policy configures both Icinga 2 and a file of Nagios.
+    #[error(
+        "{path}: icinga2: the policy also has \"{key}\", a file of Nagios; remove the key of the \
+         engine that this server does not run"
+    )]
+    TwoEngines {
+        path: PathBuf,
+        /// The key about Nagios.
+        key: &'static str,
     },
     /// The policy file belongs to another account, which could choose which programs run.
     #[error(
@@ -127,9 +139,10 @@ pub fn parse(text: &[u8], path: &Path) -> Result<Config, BadPolicy> {
     })?;
     json.end().map_err(|error| malformed(path, None, &error))?;
     let relative = config.paths().find(|place| !place.is_absolute()).map(Path::to_owned);
-    match relative {
-        Some(place) => Err(BadPolicy::Relative { path: path.to_owned(), place }),
-        None => Ok(config),
+    match (relative, config.conflicting_key()) {
+        (Some(place), _) => Err(BadPolicy::Relative { path: path.to_owned(), place }),
+        (None, Some(key)) => Err(BadPolicy::TwoEngines { path: path.to_owned(), key }),
+        (None, None) => Ok(config),
     }
 }
 

@@ -157,6 +157,19 @@ fn names_the_position_of_each_error() {
         ),
         ("{\"repairs\": {}, \"fleet\": {\"share\": 101}}".into(), "share is a percentage"),
         (
+            r#"{"repairs": {}, "icinga2": {"url": "http://m"}}"#.into(),
+            "policy.json:1:46: icinga2.url: 'http://m' is not the address",
+        ),
+        (r#"{"repairs": {}, "icinga2": {}}"#.into(), "icinga2: missing field `url`"),
+        (
+            r#"{"repairs": {}, "icinga2": {"url": "https://m", "ca": "ca.crt"}}"#.into(),
+            "'ca.crt' is not an absolute path",
+        ),
+        (
+            r#"{"repairs": {}, "icinga2": {"url": "https://m"}, "command_file": "/c"}"#.into(),
+            "policy.json: icinga2: the policy also has \"command_file\"",
+        ),
+        (
             "{\"repairs\": {}, \"hosts\": {\"a\": {\"transport\": \"telnet\"}}}".into(),
             "hosts.a.transport: unknown variant",
         ),

@@ -45,6 +45,15 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
+/// Returns the smallest object for a top-level key.
+fn required(place: &str) -> Value {
+    match place {
+        "/icinga2" => json!({"url": "https://localhost:5665"}),
+        "/keep" => json!({"repairs": "180d"}),
+        _ => json!({}),
+    }
+}
+
 /// Returns a string that contains every value of a configuration, for comparisons.
 fn effect(config: &Config) -> String {
     let Config {
@@ -54,14 +63,15 @@ fn effect(config: &Config) -> String {
         keep,
         command_file,
         status_file,
+        icinga2,
         check_repairs,
         plugin_path,
         routes,
     } = config;
     let route = routes.route("web1", None);
     format!(
-        "{policy:?} {ledger:?} {max_event_age:?} {keep:?} {command_file:?} {status_file:?} {check_repairs:?} {plugin_path:?} \
-         {route:?}"
+        "{policy:?} {ledger:?} {max_event_age:?} {keep:?} {command_file:?} {status_file:?} \
+         {icinga2:?} {check_repairs:?} {plugin_path:?} {route:?}"
     )
 }
 
@@ -71,12 +81,12 @@ fn documented_defaults_match_the_code() {
     for (key, default) in keys() {
         let Some(default) = default else { continue };
         let mut policy = smallest_with(&key);
-        let defaults = effect(&read(&policy));
         let pointer = format!("/{}", key.replace('.', "/"));
         let (parent, name) = pointer.rsplit_once('/').unwrap();
         if policy.pointer(parent).is_none() {
-            policy[parent.trim_start_matches('/')] = json!({});
+            policy[parent.trim_start_matches('/')] = required(parent);
         }
+        let defaults = effect(&read(&policy));
         policy.pointer_mut(parent).unwrap()[name] = default.clone();
         assert_eq!(effect(&read(&policy)), defaults, "{key}: {default} is not the default");
         compared += 1;
@@ -87,8 +97,8 @@ fn documented_defaults_match_the_code() {
 /// Returns the known keys of an object, from the error message for an unknown key.
 fn known_keys(place: &str) -> Vec<String> {
     let mut policy = smallest_with(&format!("{}.", place.trim_matches('/').replace('/', ".")));
-    if place == "/ssh" {
-        policy["ssh"] = json!({});
+    if policy.pointer(place).is_none() {
+        policy[place.trim_start_matches('/')] = required(place);
     }
     policy.pointer_mut(place).unwrap()["no such key"] = json!(1);
     let refused = parse(policy.to_string().as_bytes(), Path::new("p")).unwrap_err().to_string();
@@ -100,7 +110,9 @@ fn known_keys(place: &str) -> Vec<String> {
 fn documents_every_key() {
     let words: BTreeSet<&str> =
         PAGE.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).collect();
-    for place in ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh", "/ledger/postgres"] {
+    let places =
+        ["", "/repairs/NAME", "/repairs/NAME/ladder/0", "/ssh", "/icinga2", "/ledger/postgres"];
+    for place in places {
         for key in known_keys(place) {
             assert!(words.contains(key.as_str()), "policy.md does not mention {place}/{key}");
         }

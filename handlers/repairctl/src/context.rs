@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use engine::account;
 use ledger::Ledger;
@@ -14,6 +15,10 @@ use crate::paste::{absolute, program, with_sudo};
 
 /// Path of the policy if `--policy` does not name another one.
 pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
+
+/// How long to wait for an answer of the engine. It is less than the time that the process running
+/// as root waits for the collecting process.
+pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the policy cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -140,7 +140,7 @@ fn prints_decisions_assumptions_and_summary() {
                  objects: every service is assumed to have the repair 'httpd'\n\
                  assumed: each repair takes 10 s and heals the fault if the logs next show a \
                  recovery; no lines are ignored; nothing was paused; acknowledgements and flapping \
-                 are ignored, because the policy has no status_file\n";
+                 are ignored, because the policy has neither status_file nor icinga2\n";
     assert!(text.starts_with(begin), "{text}");
     assert!(
         text.contains("\nrepairs                            1  0 healed, 1 did not\n"),

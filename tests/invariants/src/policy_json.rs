@@ -74,6 +74,10 @@ fn places<'a>(config: &Config, hosts: impl Iterator<Item = &'a str>) {
     let files = [&config.command_file, &config.status_file].into_iter().flatten();
     let files = files.chain(&config.plugin_path).map(PathBuf::as_path);
     assert!(files.chain([config.ledger.local()]).all(Path::is_absolute), "{config:?}");
+    if let Some(api) = &config.icinga2 {
+        assert!(api.url.starts_with("https://") && api.password_file.is_absolute(), "{api:?}");
+        assert!(api.ca.is_absolute() && config.status_file.is_none(), "{config:?}");
+    }
     for host in hosts.chain(["web1"]) {
         let mut hop = Some(Box::new(config.routes.route(host, Some("192.0.2.1"))));
         let mut hops = 0;

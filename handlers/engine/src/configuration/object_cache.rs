@@ -93,11 +93,21 @@ impl ObjectCache {
         if let Some(address) = &object.address
             && addresses.contains(&host)
         {
-            self.addresses.insert(host.clone(), spell(address));
+            self.add_address(host.clone(), spell(address));
         }
         if let Some(repair) = repair.map(spell) {
-            self.opted.entry(repair).or_default().insert(host);
+            self.add_repair(host, repair);
         }
+    }
+
+    /// Adds the address of a host.
+    pub(crate) fn add_address(&mut self, host: String, address: String) {
+        self.addresses.insert(host, address);
+    }
+
+    /// Adds a repair that a host or one of its services names.
+    pub(crate) fn add_repair(&mut self, host: String, repair: String) {
+        self.opted.entry(repair).or_default().insert(host);
     }
 
     /// Returns the hosts that opted in to any repair, themselves or through one of their services.

@@ -17,9 +17,8 @@ use safe_file::Directory;
 
 use super::index_header::{FileIdentity, Header};
 use super::line_chunks::LineChunks;
-use super::object::ObjectStatus;
-use super::program::ProgramStatus;
 use super::scan::{Fields, scan_blocks};
+use crate::status::{ObjectStatus, ProgramStatus};
 
 /// How long to wait while another process builds the index.
 const PATIENCE: Duration = Duration::from_secs(2);

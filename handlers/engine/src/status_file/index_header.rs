@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-use super::program::ProgramStatus;
+use crate::status::ProgramStatus;
 
 /// The first value of every index file. It must be changed whenever the layout changes.
 const MAGIC: u64 = u64::from_le_bytes(*b"status 2");

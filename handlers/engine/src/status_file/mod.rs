@@ -5,14 +5,11 @@
 //! block begins, so that one object can be found without a scan. Workers share the index until
 //! Nagios writes the next status file.
 
-mod field;
 mod index;
 mod index_header;
 #[cfg(test)]
 mod index_tests;
 mod line_chunks;
-mod object;
-mod program;
 mod scan;
 #[cfg(test)]
 pub mod tests;
@@ -25,14 +22,14 @@ use std::time::{Duration, SystemTime};
 
 use policy::{Rounded, spell, unspell};
 
+pub use crate::status::{ObjectReport, ObjectStatus, ProgramStatus};
+
 use index::StatusIndex;
 use line_chunks::LineChunks;
 use scan::{Fields, scan_blocks};
 
 pub use index::IndexFile;
 pub(crate) use index_header::FileIdentity;
-pub use object::ObjectStatus;
-pub use program::ProgramStatus;
 
 /// Maximum age of a status file that shows the present states. Nagios writes the file every
 /// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default. Large
@@ -85,20 +82,6 @@ pub enum StatusFileError {
         /// Name of the object, for example `web1/HTTP`.
         object: String,
     },
-}
-
-/// The part of the status file that a decision about one object needs.
-#[derive(Debug)]
-pub struct ObjectReport {
-    /// The status of Nagios itself, without line numbers.
-    pub program: ProgramStatus,
-    /// The object; `None` if the file does not contain it. Its line numbers are counted from the
-    /// start of its block.
-    pub object: Option<ObjectStatus>,
-    /// The host of a service, or the host itself; `None` if the file does not contain it.
-    pub host: Option<ObjectStatus>,
-    /// The number of opted-in objects that are in trouble, and the number of all opted-in objects.
-    pub share: (u32, u32),
 }
 
 /// Finds a host, or one of its services, in the status file. The names must be encoded by

@@ -9,10 +9,9 @@ use std::ops::ControlFlow;
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 
-use super::field::split;
 use super::line_chunks::{LONGEST_LINE, LineChunks};
-use super::object::ObjectStatus;
-use super::program::ProgramStatus;
+use crate::status::field::split;
+use crate::status::{ObjectStatus, ProgramStatus};
 
 /// Error text for a file that ends in the middle of a block. Nagios never leaves such a file,
 /// because it writes a new file and renames it over the old one.

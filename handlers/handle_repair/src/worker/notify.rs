@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use engine::{Engine, NagiosFiles, Notification};
+use engine::{Notification, engine_of};
 use ledger::{RepairOutcome, StepKind};
 use plugin_kit::Problem;
 use policy_file::Config;
@@ -25,8 +25,9 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
     };
     let notification = Notification { event: &job.invocation.event, text: &text, healed };
     let deadline = Instant::now() + ENGINE_TIMEOUT;
-    match NagiosFiles::new(job.config).notify(&notification, deadline) {
-        Ok(true) => executor.record(StepKind::Notified, None, "Nagios"),
+    let mut engine = engine_of(job.config);
+    match engine.notify(&notification, deadline) {
+        Ok(true) => executor.record(StepKind::Notified, None, engine.name()),
         Ok(false) => {}
         Err(why) => {
             executor.record(StepKind::NotNotified, None, &why.to_string());
@@ -35,12 +36,12 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
     }
 }
 
-/// Adds a Nagios comment about an error that prevented a decision. Does nothing in the foreground,
+/// Adds a comment in the engine about an error that prevented a decision. Does nothing in the foreground,
 /// because the caller sees the error in any case.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());
         let notification = Notification { event: &invocation.event, text: &text, healed: false };
-        let _ = NagiosFiles::new(config).notify(&notification, Instant::now() + ENGINE_TIMEOUT);
+        let _ = engine_of(config).notify(&notification, Instant::now() + ENGINE_TIMEOUT);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use engine::{Engine, NagiosFiles};
+use engine::{engine_of, read_only_engine_of};
 use ledger::{Claim, Ledger};
 use plugin_kit::Problem;
 use policy::{
@@ -38,7 +38,9 @@ pub fn present(
     config: &Config,
     seen: SystemTime,
 ) -> Result<History, NotKnown> {
-    let observed = observe(invocation, config, seen)?;
+    let deadline = Instant::now() + ENGINE_TIMEOUT;
+    let object = engine_of(config).look_again(&invocation.event, seen, deadline)?;
+    let observed = object.map(|object| Observation { object, share: (0, 0) });
     let paused = ledger.pause_of(&invocation.event, SystemTime::now())?;
     Ok(History { recorded: RecordedHistory { paused, ..RecordedHistory::default() }, observed })
 }
@@ -55,8 +57,8 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // Read the status file before locking the ledger. The file can be large, and the lock keeps
-        // other workers waiting.
+        // Query the engine before locking the ledger. Its status file can be large, and the lock
+        // keeps other workers waiting.
         observed: observe(job.invocation, job.config, job.seen).map_err(nothing_run)?,
     };
     let age = job.since.elapsed().unwrap_or_default();
@@ -100,8 +102,8 @@ fn answered_by(age: Duration, known: &History) -> Option<String> {
 /// its command file while it starts, and may be slow if there are many writers.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Returns the state that the engine reports, or `None` if the policy names no status file. If the
-/// state cannot be read, the repair must not run, because the fault may have been acknowledged.
+/// Returns the state that the engine reports, or `None` if the policy names no source for it. If
+/// the state cannot be read, the repair must not run, because the fault may have been acknowledged.
 fn observe(
     invocation: &Invocation,
     config: &Config,
@@ -109,8 +111,8 @@ fn observe(
 ) -> Result<Option<Observation>, engine::Error> {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
     let engine = match invocation.options.mode {
-        Mode::DryRun => NagiosFiles::read_only,
-        _ => NagiosFiles::new,
+        Mode::DryRun => read_only_engine_of,
+        _ => engine_of,
     };
     engine(config).observe(&invocation.event, seen, deadline)
 }

@@ -43,6 +43,8 @@ impl FixContext<'_> {
         let policy = &absolute(&site.policy);
         let ours = |words: &str| Paste::here(site.repairctl_with_nagios(words));
         match fix {
+            OwnApiPassword | CorrectApi | GrantApiUser => self.for_icinga2(fix),
+            EnableEventHandlers | OptIn if self.is_icinga2() => self.for_icinga2(fix),
             RunAsRoot => ours(&format!("doctor --nagios-user {user}")).into(),
             Init => ours("init").into(),
             AddFirstRepair => Advice::then(
@@ -204,9 +206,11 @@ impl FixContext<'_> {
     }
 
     fn control_nagios(&self, verb: &str) -> Advice {
-        match nagios_unit() {
+        let engine = if self.is_icinga2() { "Icinga 2" } else { "Nagios" };
+        let unit = if self.is_icinga2() { unit(&["icinga2"]) } else { nagios_unit() };
+        match unit {
             Some(unit) => Paste::here(format!("systemctl {verb} {unit}")).into(),
-            None => format!("{verb} Nagios").into(),
+            None => format!("{verb} {engine}").into(),
         }
     }
 
@@ -341,13 +345,14 @@ impl FixContext<'_> {
 
     /// Returns the path of a file. Takes it only from configuration that the process running as
     /// root has read itself.
-    fn place(&self, file: &SiteFile) -> Option<PathBuf> {
+    pub(super) fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
             SiteFile::Key(host) => Some(self.route(host)?.key),
             SiteFile::Ledger => Some(self.config?.ledger.local().to_owned()),
             SiteFile::CommandFile => self.config?.command_file.clone(),
             SiteFile::StatusFile => self.config?.status_file.clone(),
+            SiteFile::ApiPassword => Some(self.config?.icinga2.as_ref()?.password_file.clone()),
             SiteFile::ObjectCache => {
                 let main = MainFile::of_root(self.site.nagios_cfg.as_deref())?;
                 main.text("object_cache_file").map(PathBuf::from)
@@ -381,6 +386,11 @@ fn absolute(path: &Path) -> PathBuf {
 
 /// Returns the name of the systemd unit that runs Nagios on this server.
 fn nagios_unit() -> Option<&'static str> {
+    unit(&["nagios4", "nagios", "naemon", "icinga"])
+}
+
+/// Returns the first of these systemd units that exists on this server.
+fn unit(names: &[&'static str]) -> Option<&'static str> {
     const DIRECTORIES: [&str; 4] = [
         "/etc/systemd/system",
         "/usr/local/lib/systemd/system",
@@ -390,5 +400,5 @@ fn nagios_unit() -> Option<&'static str> {
     let is_there = |unit: &&str| {
         DIRECTORIES.iter().any(|place| Path::new(place).join(format!("{unit}.service")).exists())
     };
-    ["nagios4", "nagios", "naemon", "icinga"].into_iter().find(is_there)
+    names.iter().copied().find(is_there)
 }

@@ -66,6 +66,9 @@ pub enum ServerFix {
     KeepServerTime,
     SetCommandFile,
     NameStatusFile,
+    OwnApiPassword,
+    CorrectApi,
+    GrantApiUser,
     OptIn,
     AddRepair,
     EnableSweep,
@@ -86,6 +89,8 @@ pub enum SiteFile {
     CommandFile,
     /// Nagios' `status_file`, with the current states of all objects.
     StatusFile,
+    /// The file with the password for Icinga 2's API.
+    ApiPassword,
     /// Nagios' `object_cache_file`, which lists all objects with their templates resolved.
     ObjectCache,
 }

@@ -1,6 +1,8 @@
 //! `repairctl doctor`: checks the whole chain from Nagios to the gates, as the user Nagios runs as.
 
 mod advice;
+mod api;
+mod api_advice;
 pub mod args;
 mod database;
 mod database_advice;
@@ -63,7 +65,14 @@ impl Split for DoctorArgs {
             hosts => AddressesOf::Hosts(hosts),
         };
         let objects = main.as_ref().map(|main| main.objects(addresses));
-        let known = objects.as_ref().and_then(|read| read.as_ref().ok());
+        let api = config
+            .as_ref()
+            .ok()
+            .and_then(|config| config.icinga2.as_ref().map(|api| api::examine(config, api)));
+        let known = match &api {
+            Some((_, objects)) => objects.as_ref(),
+            None => objects.as_ref().and_then(|read| read.as_ref().ok()),
+        };
         let targets =
             config.as_ref().map(|config| targets(self, config, known)).unwrap_or_default();
 
@@ -73,10 +82,15 @@ impl Split for DoctorArgs {
             findings.extend(server::programs(config));
             findings.extend(server::keys(targets.iter().map(|target| &target.route)));
             findings.extend(server::ledger(config));
-            findings.extend(server::files_of_nagios(config));
         }
-        let usable = config.as_ref().ok().copied();
-        findings.extend(nagios_config(main.as_ref(), objects.as_ref(), usable));
+        match api.as_ref() {
+            Some((of_api, _)) => findings.extend(of_api.iter().cloned()),
+            None => {
+                let usable = config.as_ref().ok().copied();
+                findings.extend(usable.into_iter().flat_map(server::files_of_nagios));
+                findings.extend(nagios_config(main.as_ref(), objects.as_ref(), usable));
+            }
+        }
         if let (Ok(config), Some(objects)) = (&config, known) {
             findings.extend(unknown_hosts(self, config, objects));
         }

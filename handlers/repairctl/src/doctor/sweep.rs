@@ -9,10 +9,12 @@ use policy_file::Config;
 use super::finding::{DoctorFinding, note, ok};
 use super::fix::{CRON_FILE, SWEEP_TIMER, ServerFix};
 
-/// Checks the systemd timer or the cron job. Returns `None` if the policy names no status file,
-/// because no sweep can run without one.
+/// Checks the systemd timer or the cron job. Returns `None` if the policy names no source for the
+/// state of objects, because no sweep can run without one.
 pub fn check(config: &Config) -> Option<DoctorFinding> {
-    config.status_file.as_ref()?;
+    if !config.has_engine_state() {
+        return None;
+    }
     if Path::new(CRON_FILE).exists() {
         return Some(ok("sweep", CRON_FILE));
     }

@@ -5,9 +5,9 @@ mod next;
 mod no_action;
 mod observed;
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
-use engine::status_file::{self, IndexFile};
+use engine::{ObjectReport, read_only_engine_of};
 use handle_repair::cli::Invocation;
 use handle_repair::explain;
 use handle_repair::verdict::Verdict;
@@ -18,7 +18,7 @@ use policy_file::Config;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::context::Context;
+use crate::context::{Context, ENGINE_TIMEOUT};
 use crate::object::Object;
 use crate::split::{CommandResult, Split};
 use crate::sweep::missed_repair;
@@ -33,7 +33,7 @@ use observed::ObservedObject;
 /// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// Description of the object's state; `None` if the policy names no status file.
+    /// Description of the object's state; `None` if the policy names no source for it.
     state: Option<String>,
     prediction: Prediction,
     /// The prediction for a broken state, if the object is in a good state now.
@@ -64,16 +64,14 @@ impl Split for ExplainArgs {
         let now = SystemTime::now();
         let config = context.config()?;
         let service = self.service.as_deref();
-        let path = config.status_index();
-        let index = IndexFile { path: &path, is_written: false };
-        // The worker refuses an outdated file, so do the same.
-        let read = |file| {
-            let report = status_file::find(file, index, &self.host, service)?;
-            status_file::refuse_outdated(file, &report.program, now).map(|()| report)
+        let deadline = Instant::now() + ENGINE_TIMEOUT;
+        let mut engine = read_only_engine_of(config);
+        let report = engine.find(&self.host, service, deadline)?;
+        let services = match &report {
+            Some(ObjectReport { object: None, .. }) => engine.services(&self.host, deadline)?,
+            _ => None,
         };
-        let status_file = config.status_file.as_deref();
-        let report = status_file.map(read).transpose()?;
-        let observed = ObservedObject { args: self, policy: &context.policy, status_file, report };
+        let observed = ObservedObject { args: self, policy: &context.policy, services, report };
         let mut ledger = context.ledger(config)?;
         let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
@@ -164,7 +162,7 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// Collects the object's history from the ledger and the status file. Leaves out the object's
+/// Collects the object's history from the ledger and the engine. Leaves out the object's
 /// actual state if `--state` assumes another one.
 fn history(
     ledger: Option<&mut dyn Ledger>,
@@ -192,8 +190,8 @@ fn print(args: &ExplainArgs, explanation: &Explanation, out: &mut Out) {
         headline(&format!("  if its state were {event}", event = broken.event), broken, out);
     }
     out.line("");
-    let unknown = "as given with --state; the current state is unknown, because the policy has no \
-                   status_file";
+    let unknown = "as given with --state; the current state is unknown, because the policy has \
+                   neither status_file nor icinga2";
     let state = ("state".to_owned(), state.clone().unwrap_or_else(|| unknown.to_owned()));
     let because = &if_broken.as_ref().unwrap_or(prediction).because;
     let next = next.as_ref().map(|next| ("next".to_owned(), next.text()));

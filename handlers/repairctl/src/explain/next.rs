@@ -77,9 +77,9 @@ fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
         .then(|| NextAttempt::never("nothing: the object's event handler is disabled in Nagios"))
 }
 
-/// Whether the status file states that the object's event handler is off.
+/// Whether the engine reports that the object's event handler is off.
 fn is_switched_off(object: &ObjectStatus) -> bool {
-    !object.event_handler_enabled && object.event_handler_line > 0
+    !object.event_handler_enabled && object.knows_event_handler
 }
 
 /// Returns when Nagios will call the handler next. Nagios calls it after each SOFT result and when
@@ -143,6 +143,6 @@ fn by_sweep(
 /// Whether only a sweep can start a repair of this object. This is the case for a HARD fault that
 /// the rules cover, because Nagios does not call the handler again until the state changes.
 pub fn is_left_to_the_sweep(object: &ObjectStatus, rules: &Rules) -> bool {
-    let is_switched_on = object.event_handler_enabled || object.event_handler_line > 0;
+    let is_switched_on = object.event_handler_enabled || object.knows_event_handler;
     is_switched_on && object.state_type == StateType::Hard && rules.on.contains(&object.state())
 }

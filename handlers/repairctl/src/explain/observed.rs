@@ -1,10 +1,10 @@
-//! The state of an object in Nagios' status file, and how Nagios would call handle_repair for it.
+//! The state of an object in the engine, and how the engine would call handle_repair for it.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use engine::status_file::{self, ObjectReport, ObjectStatus};
+use engine::{ObjectReport, ObjectStatus};
 use handle_repair::cli::{self, Invocation, with_name, with_value};
 use plugin_kit::Problem;
 use policy::{ObjectState, Rounded, StateType};
@@ -12,39 +12,39 @@ use policy::{ObjectState, Rounded, StateType};
 use super::args::ExplainArgs;
 use crate::object::Object;
 
-/// The object named on the command line, with its state from the status file.
+/// The object named on the command line, with its state from the engine.
 pub struct ObservedObject<'a> {
     /// The command's arguments. With `--state`, they replace the object's actual state.
     pub args: &'a ExplainArgs,
     /// Path of the policy. Nagios would pass it to handle_repair as `--policy`.
     pub policy: &'a Path,
-    /// Path of Nagios' status file, if the policy names one.
-    pub status_file: Option<&'a Path>,
-    /// The content of the status file, or `None` if the policy names no status file.
+    /// The services of the host, if the engine knows the host but not the object.
+    pub services: Option<Vec<String>>,
+    /// What the engine reports about the object, or `None` if the policy names no source for it.
     pub report: Option<ObjectReport>,
 }
 
 impl ObservedObject<'_> {
-    /// Returns the object's status, or `None` if Nagios does not know the object or the policy
-    /// names no status file.
+    /// Returns the object's status, or `None` if the engine does not know the object or the policy
+    /// names no source for it.
     pub fn object(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.object.as_ref()
     }
 
     /// Returns the status of the service's host, or of the object itself if it is a host. Returns
-    /// `None` if Nagios does not know the host or the policy names no status file.
+    /// `None` if the engine does not know the host or the policy names no source for it.
     pub fn host(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.host.as_ref()
     }
 
-    /// Describes the object's state, or returns `None` if the policy names no status file.
+    /// Describes the object's state, or returns `None` if the policy names no source for it.
     pub fn state(&self, now: SystemTime) -> Option<String> {
         let report = self.report.as_ref()?;
         let age = Rounded(report.program.age(now));
         let Some(object) = &report.object else {
             return Some(format!(
-                "as given with --state; Nagios' status file, which is {age} old, does not contain \
-                 this object; check the name"
+                "as given with --state; the state of the engine, which is {age} old, does not \
+                 contain this object; check the name"
             ));
         };
         let repair = match object.has_repair() {
@@ -62,8 +62,8 @@ impl ObservedObject<'_> {
         let flags: String =
             flags.into_iter().filter(|(is_on, _)| *is_on).map(|(_, text)| text).collect();
         Some(format!(
-            "{state};{state_type};{attempt} of {attempts}{host}{flags}; _REPAIR {repair}; the \
-             status file is {age} old",
+            "{state};{state_type};{attempt} of {attempts}{host}{flags}; _REPAIR {repair}; this \
+             state is {age} old",
             state = object.state(),
             state_type = object.state_type,
             attempt = object.attempt,
@@ -87,16 +87,13 @@ impl ObservedObject<'_> {
 
     fn unknown(&self) -> String {
         let object = Object { host: &self.args.host, service: self.args.service.as_deref() };
-        let known = match self.status_file {
-            Some(file) => {
-                let services = status_file::services(file, &self.args.host).unwrap_or_default();
-                format!(
-                    "{unknown}; correct the name",
-                    unknown = object.is_unknown(services.as_deref())
-                )
-            }
-            None => "the state is unknown, because the policy has no \"status_file\"; add it to \
-                     the policy"
+        let known = match &self.report {
+            Some(_) => format!(
+                "{unknown}; correct the name",
+                unknown = object.is_unknown(self.services.as_deref())
+            ),
+            None => "the state is unknown, because the policy has neither \"status_file\" nor \
+                     \"icinga2\"; add one of them to the policy"
                 .to_owned(),
         };
         format!("{known}, or assume a state with --state CRITICAL --repair NAME")
@@ -121,7 +118,7 @@ impl ObservedObject<'_> {
         let of_object = || object.map(ObjectStatus::repair_name);
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
-        // The status file does not contain the previous state. But if the state has been HARD for
+        // The engine does not report the previous state. But if the state has been HARD for
         // more than one check, the previous state is the same as the current one.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());

@@ -3,6 +3,7 @@
 pub mod args;
 mod error;
 mod host;
+mod icinga2;
 mod login;
 mod merge;
 mod recipe;
@@ -53,6 +54,7 @@ impl Split for InitArgs {
             user: main.as_ref().and_then(MainFile::user).map(str::to_owned),
             command_file: get("command_file"),
             status_file: get("status_file"),
+            icinga2: if main.is_none() { icinga2::node_name() } else { None },
         })
     }
 
@@ -61,6 +63,9 @@ impl Split for InitArgs {
         let account = &account_of_nagios(self, &nagios, context, out)?;
         let (policy, ledger_directory, nagios) = (&context.policy, &self.dir, &nagios);
         ServerSetup { policy, ledger_directory, account, nagios }.set_up(&recipes, out)?;
+        if nagios.icinga2.is_some() {
+            icinga2::new_user(policy, account, out)?;
+        }
         if !self.repairs.is_empty()
             && !server::add_repairs(&context.policy, &recipes, self.yes, out)?
         {
@@ -74,7 +79,7 @@ impl Split for InitArgs {
             }
         };
         if found == ToolResult::Fine {
-            print_next_steps(self, &recipes, context, account, out);
+            print_next_steps(self, &recipes, context, (account, nagios), out);
         }
         Ok(found)
     }
@@ -134,19 +139,10 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-fn print_next_steps(
-    args: &InitArgs,
-    recipes: &[Recipe],
-    context: &Context,
-    account: &Account,
-    out: &mut Out,
-) {
-    let host = args.target.as_deref().map_or("HOST".to_owned(), quoted);
-    let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
-    let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
+/// Prints how to add the objects to Nagios and how a service opts in.
+fn print_objects(context: &Context, share: &Path, repair: &str, out: &mut Out) {
     let file = context.nagios_cfg.clone().or_else(configuration::find);
     let file = file.unwrap_or_else(|| "nagios.cfg".into());
-    out.line("\nNext steps:");
     if PACKAGED_OBJECTS.iter().any(|object| Path::new(object).exists()) {
         out.line("  1. add these lines to each service that needs this repair:");
     } else {
@@ -159,6 +155,23 @@ fn print_next_steps(
     out.line("       use      repairable-service,generic-service");
     out.line(format!("       _REPAIR  {repair}"));
     out.line("     then restart Nagios");
+}
+
+fn print_next_steps(
+    args: &InitArgs,
+    recipes: &[Recipe],
+    context: &Context,
+    (account, nagios): (&Account, &NagiosSettings),
+    out: &mut Out,
+) {
+    let host = args.target.as_deref().map_or("HOST".to_owned(), quoted);
+    let repair = recipes.first().map_or("httpd", |recipe| recipe.name.as_str());
+    let share = Path::new("/usr/share/nagios-selfheal/nagios-config");
+    out.line("\nNext steps:");
+    match &nagios.icinga2 {
+        Some(_) => icinga2::print_objects(&context.policy, account, share, repair, out),
+        None => print_objects(context, share, repair, out),
+    }
     let ours = |words: &str| Paste::here(context.repairctl_with_nagios(words));
     out.line(format!("  2. {}", ours(&format!("trust {host}"))));
     out.line(format!("  3. {}", ours("doctor")));

@@ -18,6 +18,9 @@ use super::merge::{MergedFile, merge};
 use super::recipe::{self, Recipe};
 use crate::ui::question;
 
+/// Name of the file with the password for Icinga 2's API. It is next to the policy.
+pub const API_PASSWORD: &str = "icinga2.password";
+
 /// Settings from Nagios' main configuration. The process that runs as Nagios' user reads them.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
@@ -25,6 +28,8 @@ pub struct NagiosSettings {
     pub user: Option<String>,
     pub command_file: Option<String>,
     pub status_file: Option<String>,
+    /// Name of this node in Icinga 2; absent if the server runs Nagios.
+    pub icinga2: Option<String>,
 }
 
 /// The files to create on this server, and their owner.
@@ -134,19 +139,23 @@ fn parent_directory(path: &Path) -> Result<Directory, InitError> {
     Directory::open(path.parent().unwrap_or(Path::new("/"))).map_err(|why| unreadable(path, why))
 }
 
-fn name(path: &Path) -> &OsStr {
+/// Returns the last part of a path.
+pub fn name(path: &Path) -> &OsStr {
     path.file_name().unwrap_or_default()
 }
 
-fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
+/// Returns the error for a file or directory that cannot be created or changed.
+pub fn failed(path: &Path, why: impl Into<io::Error>) -> InitError {
     InitError::Make { path: path.to_owned(), why: why.into() }
 }
 
-fn unreadable(path: &Path, why: impl Into<io::Error>) -> InitError {
+/// Returns the error for a file or directory that cannot be opened or read.
+pub fn unreadable(path: &Path, why: impl Into<io::Error>) -> InitError {
     InitError::Read { path: path.to_owned(), why: why.into() }
 }
 
-fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
+/// Prints whether a file was created or kept.
+pub fn print_result(made: bool, path: &Path, what: &str, out: &mut Out) {
     let path = path.display();
     out.line(match made {
         true => format!("made  {path} ({what})"),
@@ -231,6 +240,11 @@ fn policy_text(setup: &ServerSetup<'_>, recipes: &[Recipe]) -> String {
     {
         let place = place.as_ref().filter(|place| place.starts_with('/'));
         policy.extend(place.map(|place| (name.to_owned(), json!(place))));
+    }
+    if let Some(node) = &setup.nagios.icinga2 {
+        let password_file = setup.policy.with_file_name(API_PASSWORD);
+        let url = format!("https://{node}:5665");
+        policy.insert("icinga2".into(), json!({"url": url, "password_file": password_file}));
     }
     policy.insert("ledger".into(), json!(setup.ledger_directory.join("ledger.sqlite")));
     let known_hosts = setup.policy.with_file_name("known_hosts");

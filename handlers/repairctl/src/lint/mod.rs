@@ -31,6 +31,11 @@ use policies::Policies;
 /// Runs `repairctl lint`.
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
     let not_found = || {
+        if context.draft().is_ok_and(|policy| policy.icinga2.is_some()) {
+            let text = "lint reads Nagios' configuration, not Icinga 2's; use `icinga2 daemon -C` \
+                        for the objects and `repairctl doctor` for the rest";
+            return Problem::Usage(text.into());
+        }
         let places = configuration::places();
         Problem::Usage(format!("nagios.cfg was not found (tried {places}); pass its path"))
     };

@@ -1,10 +1,12 @@
 //! Checks that Nagios knows an object, because a pause for a mistyped name would have no effect.
 
+use std::time::Instant;
+
 use engine::configuration::{self, MainFile};
-use engine::status_file;
+use engine::read_only_engine_of;
 use policy_file::Config;
 
-use crate::context::Context;
+use crate::context::{Context, ENGINE_TIMEOUT};
 use crate::object::Object;
 
 /// Why a pause may have no effect: the object does not exist, or its existence could not be
@@ -14,13 +16,14 @@ pub enum UnknownObject {
     /// Nagios has no such object.
     #[error("{0}")]
     NotThere(String),
-    /// Neither the status file nor the object cache can be read.
+    /// Neither the engine's state nor the object cache can be read.
     #[error("{0}")]
     NotLookedUp(String),
 }
 
-/// Looks up the object in Nagios' status file or, if that file cannot be read, in the object cache.
-/// Also returns `Ok` if the policy names no status file and the object cache cannot be read.
+/// Looks up the object in the engine's state or, if that cannot be read, in Nagios' object cache.
+/// Also returns `Ok` if the policy names no source for the state and the object cache cannot be
+/// read.
 pub fn check(
     context: &Context,
     config: &Config,
@@ -29,13 +32,15 @@ pub fn check(
 ) -> Result<(), UnknownObject> {
     let Some(host) = host else { return Ok(()) };
     let object = Object { host, service };
-    let unread = match &config.status_file {
-        Some(file) => match status_file::services(file, host) {
+    let mut unread = None;
+    if config.has_engine_state() {
+        match read_only_engine_of(config).services(host, Instant::now() + ENGINE_TIMEOUT) {
             Ok(services) => return judge(&object, services.as_deref()),
-            Err(why) => Some(format!("could not check whether Nagios knows {object}: {why}")),
-        },
-        None => None,
-    };
+            Err(why) => {
+                unread = Some(format!("could not check whether Nagios knows {object}: {why}"));
+            }
+        }
+    }
     match services_in_objects(context, host) {
         Some(services) => judge(&object, services.as_deref()),
         None => unread.map_or(Ok(()), |why| Err(UnknownObject::NotLookedUp(why))),

@@ -1,10 +1,9 @@
 //! The output of `repairctl status`: pauses, running jobs, usage of the fleet limits, open breakers
 //! and unknown outcomes.
 
-use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
-use engine::status_file;
+use engine::{EngineSummary, read_only_engine_of};
 use ledger::{HeldBack, Ledger, Paused, Record, Running};
 use plugin_kit::Problem;
 use policy::{Quota, Reason, Rounded};
@@ -13,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::text::{describe, scope_of};
-use crate::context::Context;
+use crate::context::{Context, ENGINE_TIMEOUT};
 use crate::history::repair_json;
 use crate::object::Object;
 use crate::ui::json::merged;
@@ -43,12 +42,11 @@ pub struct RepairStatus {
 /// How many objects are in trouble, if this is known. Objects without a repair do not count.
 #[derive(Serialize, Deserialize)]
 enum FleetTrouble {
-    /// The policy names no status file.
+    /// The policy names no source for the state of objects.
     NotKnown,
-    /// Why the status file cannot be used.
+    /// Why the state cannot be read.
     Unreadable(String),
-    /// The number of objects in trouble, the total number of objects, and the age of the status
-    /// file.
+    /// The number of objects in trouble, the total number of objects, and the age of the state.
     Share { troubled: u32, all: u32, age: Duration },
 }
 
@@ -63,10 +61,10 @@ struct OpenBreaker {
 }
 
 impl FleetTrouble {
-    fn read(file: Option<&Path>, now: SystemTime) -> FleetTrouble {
-        let Some(file) = file else { return FleetTrouble::NotKnown };
-        match status_file::share(file) {
-            Ok(((troubled, all), program)) => {
+    fn read(config: &Config, now: SystemTime) -> FleetTrouble {
+        match read_only_engine_of(config).summary(Instant::now() + ENGINE_TIMEOUT) {
+            Ok(None) => FleetTrouble::NotKnown,
+            Ok(Some(EngineSummary { program, share: (troubled, all) })) => {
                 FleetTrouble::Share { troubled, all, age: program.age(now) }
             }
             Err(why) => FleetTrouble::Unreadable(why.to_string()),
@@ -75,12 +73,12 @@ impl FleetTrouble {
 }
 
 impl RepairStatus {
-    /// Reads the state of all repairs from the ledger and from Nagios' status file.
+    /// Reads the state of all repairs from the ledger and from the engine.
     pub fn read(context: &Context) -> Result<RepairStatus, Problem> {
         let (now, config) = (SystemTime::now(), context.config()?);
         let mut status = RepairStatus {
             now,
-            trouble: FleetTrouble::read(config.status_file.as_deref(), now),
+            trouble: FleetTrouble::read(config, now),
             pauses: Vec::new(),
             running: Vec::new(),
             busy: 0,
@@ -170,7 +168,7 @@ impl RepairStatus {
     fn trouble(&self, limit: u32) -> (String, Tone) {
         match &self.trouble {
             FleetTrouble::NotKnown => {
-                ("unknown: the policy has no status_file".into(), Tone::Faint)
+                ("unknown: the policy has neither status_file nor icinga2".into(), Tone::Faint)
             }
             FleetTrouble::Unreadable(why) => (format!("unknown: {why}"), Tone::Bad),
             FleetTrouble::Share { troubled, all, age } => {

@@ -39,7 +39,7 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
         policy: &config.policy,
         assume: args.assume,
         takes: args.takes.0,
-        knows_status: config.status_file.is_some(),
+        knows_status: config.has_engine_state(),
     };
     let (logs, mut bad) = log::in_order(&args.logs);
     let mut simulation = Simulation::new(options, objects);

@@ -145,7 +145,7 @@ impl Summary<'_> {
         if self.options.knows_status {
             ""
         } else {
-            "; acknowledgements and flapping are ignored, because the policy has no status_file"
+            "; acknowledgements and flapping are ignored, because the policy has neither status_file nor icinga2"
         }
     }
 

@@ -7,9 +7,9 @@ use clap::Args;
 /// The arguments that follow `repairctl sweep`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Reads Nagios' status file (status_file in the policy) and looks for hosts and
-services that have a _REPAIR, are in a HARD problem state and missed their
-repair. A repair is missed if the host or Nagios was down when the fault began,
+    after_help = "Reads the state of hosts and services (status_file or icinga2 in the policy)
+and looks for those that have a _REPAIR, are in a HARD problem state and missed
+their repair. A repair is missed if the host or Nagios was down when the fault began,
 if a limit that no longer applies refused it, if it could not be run, or if its
 worker died. The sweep starts with the oldest fault and never exceeds the limits
 of the policy. If a repair ran without success, its fault was escalated, and the

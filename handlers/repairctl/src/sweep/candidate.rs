@@ -35,12 +35,12 @@ pub struct WorkerCall {
     pub argv: Vec<OsString>,
 }
 
-/// Assesses objects, using the policy and Nagios' files.
+/// Assesses objects, using the policy and the state of the engine.
 pub struct Assessor<'a> {
     pub config: &'a Config,
     /// Absolute path of the policy, which the worker gets as `--policy`.
     pub policy: &'a Path,
-    pub nagios: &'a NagiosState,
+    pub nagios: &'a NagiosState<'a>,
 }
 
 impl Assessor<'_> {
@@ -98,9 +98,9 @@ impl Assessor<'_> {
         missed: &MissedRepair,
     ) -> Result<WorkerCall, String> {
         let address = self.nagios.address(&object.host);
-        let address = address.ok_or("Nagios' object cache has no address for the host")?;
+        let address = address.ok_or("the engine has no address for the host")?;
         let host = self.nagios.snapshot.host(&object.host);
-        let host = host.ok_or("Nagios' status file does not contain the service's host")?;
+        let host = host.ok_or("the engine's state does not contain the service's host")?;
         let checked = object.last_check.duration_since(UNIX_EPOCH);
         let problem = missed.problem_id(object.problem_id).unwrap_or_default();
         let mut argv = vec![

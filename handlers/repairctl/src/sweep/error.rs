@@ -3,25 +3,25 @@
 use std::io;
 use std::path::PathBuf;
 
-use engine::status_file::StatusFileError;
 use handle_repair::queue::QueueError;
 use plugin_kit::Problem;
 
 /// Why a sweep does not start, or stops early.
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
-    /// The policy names no status file, so the sweep cannot find out which objects have a fault.
+    /// The policy names no source for the state of objects, so the sweep cannot find out which of
+    /// them have a fault.
     #[error(
-        "{policy}: there is no \"status_file\", which a sweep needs; copy the value of status_file \
-         from nagios.cfg; nothing was done"
+        "{policy}: there is neither \"status_file\" nor \"icinga2\", and a sweep needs one of them; \
+         for Nagios, copy the value of status_file from nagios.cfg; nothing was done"
     )]
-    NoStatusFile {
+    NoSource {
         /// Path of the policy, for the message.
         policy: PathBuf,
     },
-    /// The status file cannot be used.
+    /// The engine did not report its state.
     #[error("{0}; nothing was done")]
-    StatusFile(#[from] StatusFileError),
+    Engine(#[from] engine::Error),
     /// The object cache cannot be read.
     #[error(
         "{path}: cannot read Nagios' object cache, which contains the hosts' addresses: {why}; \

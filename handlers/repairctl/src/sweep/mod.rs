@@ -32,9 +32,8 @@ use scheduler::{Scheduler, SweepEvent};
 /// Runs `repairctl sweep`.
 pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.config()?;
-    let no_file = || SweepError::NoStatusFile { policy: context.policy.clone() };
-    let file = config.status_file.as_deref().ok_or_else(no_file)?;
-    let nagios = NagiosState::read(file, args.objects.as_deref())?;
+    let no_source = || SweepError::NoSource { policy: context.policy.clone() };
+    let nagios = NagiosState::read(config, args.objects.as_deref())?.ok_or_else(no_source)?;
     if args.dry_run {
         return rehearse(args, context, config, &nagios, out);
     }
@@ -93,7 +92,7 @@ fn rehearse(
     args: &SweepArgs,
     context: &Context,
     config: &Config,
-    nagios: &NagiosState,
+    nagios: &NagiosState<'_>,
     out: &mut Out,
 ) -> CommandResult {
     let now = SystemTime::now();

@@ -1,64 +1,78 @@
-//! Nagios' status file and object cache. The status file is read again while the sweep runs.
+//! The state of the engine's objects, and their addresses. The state is read again while the sweep
+//! runs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use engine::configuration::{AddressesOf, ObjectCache};
-use engine::status_file::{self, StatusFileError};
 use engine::status_snapshot::{ObjectKey, StatusSnapshot};
+use engine::{Engine, engine_of, status_file};
 use policy::spell;
+use policy_file::Config;
 
 use super::error::SweepError;
+use crate::context::ENGINE_TIMEOUT;
 
-/// Maximum age of the content in memory before the sweep reads the status file again.
+/// Maximum age of the content in memory before the sweep reads the state again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
-/// The content of the status file and the object cache.
-pub struct NagiosState {
-    file: PathBuf,
+/// The state of the engine's objects, and their addresses.
+pub struct NagiosState<'a> {
+    config: &'a Config,
+    engine: Box<dyn Engine + 'a>,
     objects: ObjectCache,
     read: Instant,
-    /// The content of the status file when it was last read.
+    /// The state when it was last read.
     pub snapshot: StatusSnapshot,
 }
 
-impl NagiosState {
-    /// Reads the status file and the object cache. By default it expects the object cache next to
-    /// the status file, which is where Nagios itself and all distributions put it.
-    pub fn read(file: &Path, objects: Option<&Path>) -> Result<NagiosState, SweepError> {
-        let path = objects.map_or_else(|| file.with_file_name("objects.cache"), Path::to_owned);
-        let objects = ObjectCache::read(&path, AddressesOf::AllHosts)
-            .map_err(|why| SweepError::ObjectCache { path, why })?;
-        let snapshot = StatusSnapshot::read(file)?;
-        Ok(NagiosState { file: file.to_owned(), objects, read: Instant::now(), snapshot })
+impl<'a> NagiosState<'a> {
+    /// Reads the state and the addresses. By default it expects Nagios' object cache next to the
+    /// status file, which is where Nagios itself and all distributions put it. Returns `None` if
+    /// the policy names no source for the state.
+    pub fn read(
+        config: &'a Config,
+        objects: Option<&Path>,
+    ) -> Result<Option<NagiosState<'a>>, SweepError> {
+        let deadline = Instant::now() + ENGINE_TIMEOUT;
+        let mut engine = engine_of(config);
+        let objects = match (engine.objects(deadline)?, &config.status_file) {
+            (Some(objects), _) => objects,
+            (None, Some(file)) => object_cache(file, objects)?,
+            (None, None) => return Ok(None),
+        };
+        let Some(snapshot) = engine.snapshot(deadline)? else { return Ok(None) };
+        Ok(Some(NagiosState { config, engine, objects, read: Instant::now(), snapshot }))
     }
 
-    /// Reads the status file again if it has changed. Does nothing if the last call that read it
-    /// was less than [`GOOD_FOR`] ago.
-    pub fn refresh(&mut self) -> Result<(), StatusFileError> {
+    /// Reads the state again if it can have changed. Does nothing if the last call that read it was
+    /// less than [`GOOD_FOR`] ago.
+    pub fn refresh(&mut self) -> Result<(), engine::Error> {
         if self.read.elapsed() >= GOOD_FOR {
-            self.snapshot.refresh(&self.file)?;
+            self.engine.refresh(&mut self.snapshot, Instant::now() + ENGINE_TIMEOUT)?;
             self.read = Instant::now();
         }
         Ok(())
     }
 
     /// Rejects a status file that does not show the present states.
-    pub fn refuse_outdated(&self, now: SystemTime) -> Result<(), StatusFileError> {
-        status_file::refuse_outdated(&self.file, &self.snapshot.program, now)
+    pub fn refuse_outdated(&self, now: SystemTime) -> Result<(), engine::Error> {
+        let Some(file) = &self.config.status_file else { return Ok(()) };
+        Ok(status_file::refuse_outdated(file, &self.snapshot.program, now)?)
     }
 
-    /// Returns why the sweep must not repair anything on the basis of this status file, or `None`
-    /// if the file is fit for use.
+    /// Returns why the sweep must not repair anything on the basis of this state, or `None` if the
+    /// state is fit for use.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         if let Err(why) = self.refuse_outdated(now) {
             return Some(why.to_string());
         }
+        let name = self.engine.name();
         (!self.snapshot.program.event_handlers)
-            .then(|| "event handlers are disabled in Nagios (enable_event_handlers)".to_owned())
+            .then(|| format!("event handlers are disabled in {name} (enable_event_handlers)"))
     }
 
-    /// Returns the address of a host, or `None` if the object cache does not contain it.
+    /// Returns the address of a host, or `None` if the engine has no address for it.
     pub fn address(&self, host: &[u8]) -> Option<&str> {
         self.objects.address(&spell(host))
     }
@@ -71,4 +85,10 @@ impl NagiosState {
         keys.sort();
         keys.into_iter().map(|(_, key)| key.clone()).collect()
     }
+}
+
+fn object_cache(status_file: &Path, named: Option<&Path>) -> Result<ObjectCache, SweepError> {
+    let path = named.map_or_else(|| status_file.with_file_name("objects.cache"), Path::to_owned);
+    ObjectCache::read(&path, AddressesOf::AllHosts)
+        .map_err(|why| SweepError::ObjectCache { path, why })
 }

@@ -48,7 +48,7 @@ pub struct Scheduler<'a> {
     config: &'a Config,
     /// Absolute path of the policy, which each worker gets as `--policy`.
     policy: &'a Path,
-    nagios: NagiosState,
+    nagios: NagiosState<'a>,
     ledger: Box<dyn Ledger>,
     report: SweepReport<'a>,
     queue: Vec<QueuedObject>,
@@ -78,11 +78,11 @@ struct StartedWorker {
 }
 
 impl<'a> Scheduler<'a> {
-    /// Prepares a sweep of all faults in Nagios' status file.
+    /// Prepares a sweep of all faults that the engine reports.
     pub fn new(
         config: &'a Config,
         policy: &'a Path,
-        nagios: NagiosState,
+        nagios: NagiosState<'a>,
         ledger: Box<dyn Ledger>,
         report: SweepReport<'a>,
         calls: CallQueue,

@@ -1,10 +1,13 @@
-//! A host or service in the status file.
+//! A host or service, as the engine reports it.
 
 use std::time::SystemTime;
 
 use policy::{ObjectNow, ObjectState, StateType, spell};
 
 use super::field::{number, split, time};
+
+/// The name of the host and, for a service, its description, both as bytes.
+pub type ObjectKey = (Vec<u8>, Option<Vec<u8>>);
 
 /// The status of a host or service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub struct ObjectStatus {
     pub flapping: bool,
     /// Number of active downtimes of the object itself, not counting those of its host.
     pub downtime: u32,
+    /// Whether the engine reports if the event handler of the object is enabled.
+    pub knows_event_handler: bool,
     /// Whether the event handler of the object is enabled.
     pub event_handler_enabled: bool,
     /// Line number of the field `event_handler_enabled`, from 1; 0 if the field is missing.
@@ -54,7 +59,7 @@ pub struct ObjectStatus {
 
 impl ObjectStatus {
     /// Creates an empty object.
-    pub(super) fn nothing() -> ObjectStatus {
+    pub(crate) fn nothing() -> ObjectStatus {
         ObjectStatus {
             is_service: false,
             digit: 0,
@@ -74,15 +79,24 @@ impl ObjectStatus {
             acknowledged: false,
             flapping: false,
             downtime: 0,
+            knows_event_handler: false,
             event_handler_enabled: false,
             event_handler_line: 0,
             is_modified: false,
         }
     }
 
+    /// Creates a host or, with `service`, a service of the host. `digit` is the state as a number,
+    /// as plugins and both engines encode it. All other fields are left empty.
+    pub(crate) fn new(host: Vec<u8>, service: Option<Vec<u8>>, digit: u8) -> ObjectStatus {
+        let is_service = service.is_some();
+        let service = service.unwrap_or_default();
+        ObjectStatus { is_service, digit, host, service, ..ObjectStatus::nothing() }
+    }
+
     /// Resets the object for the next block. The strings keep their capacity, so that the next
     /// block needs no new memory.
-    pub(super) fn clear(&mut self, is_service: bool) {
+    pub(crate) fn clear(&mut self, is_service: bool) {
         let [host, service, repair] =
             [&mut self.host, &mut self.service, &mut self.repair].map(|text| {
                 text.clear();
@@ -92,14 +106,14 @@ impl ObjectStatus {
     }
 
     /// Stores a field in the form `name=value` that was read from the given line.
-    pub(super) fn take(&mut self, field: &[u8], line: u32) {
+    pub(crate) fn take(&mut self, field: &[u8], line: u32) {
         if let Some((name, value)) = split(field) {
             self.store(name, value, line);
         }
     }
 
     /// Stores a field that was read from the given line.
-    pub(super) fn store(&mut self, name: &[u8], value: &[u8], line: u32) {
+    pub(crate) fn store(&mut self, name: &[u8], value: &[u8], line: u32) {
         let flag = value == b"1";
         let [has_host, has_service, has_state, has_repair] = &mut self.has;
         let is_first = |has: &mut bool| !std::mem::replace(has, true);
@@ -124,7 +138,8 @@ impl ObjectStatus {
             b"is_flapping" => self.flapping = flag,
             b"scheduled_downtime_depth" => self.downtime = number(value),
             b"event_handler_enabled" => {
-                (self.event_handler_enabled, self.event_handler_line) = (flag, line)
+                (self.event_handler_enabled, self.event_handler_line) = (flag, line);
+                self.knows_event_handler = true;
             }
             b"modified_attributes" => self.is_modified = value != b"0",
             // Nagios writes a custom variable as "changed;value". If the variable occurs twice, the
@@ -141,6 +156,11 @@ impl ObjectStatus {
     /// Returns the description of the service; `None` for a host.
     pub fn service(&self) -> Option<&[u8]> {
         self.is_service.then_some(&self.service)
+    }
+
+    /// Returns the name of the object.
+    pub(crate) fn key(&self) -> ObjectKey {
+        (self.host.clone(), self.service().map(<[u8]>::to_vec))
     }
 
     /// Whether this object is the given host, or the given service of that host.

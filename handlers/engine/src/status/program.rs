@@ -1,15 +1,15 @@
-//! The part of the status file about Nagios itself.
+//! What the engine reports about itself.
 
 use std::time::{Duration, SystemTime};
 
 use super::field::{split, time};
 
-/// The status of Nagios itself.
+/// The status of the engine itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramStatus {
-    /// Time when the file was written; the epoch if the field is missing.
+    /// Time when the engine wrote or sent its state; the epoch if the field is missing.
     pub written: SystemTime,
-    /// Time when Nagios was started; the epoch if the field is missing.
+    /// Time when the engine was started; the epoch if the field is missing.
     pub started: SystemTime,
     /// Whether event handlers are enabled globally.
     pub event_handlers: bool,
@@ -19,7 +19,7 @@ pub struct ProgramStatus {
 
 impl ProgramStatus {
     /// Creates an empty status.
-    pub(super) fn nothing() -> ProgramStatus {
+    pub(crate) fn nothing() -> ProgramStatus {
         ProgramStatus {
             written: SystemTime::UNIX_EPOCH,
             started: SystemTime::UNIX_EPOCH,
@@ -28,13 +28,13 @@ impl ProgramStatus {
         }
     }
 
-    /// Returns the age of the file at `now`; zero if the file was written later.
+    /// Returns the age of the state at `now`; zero if it was written later.
     pub fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.written).unwrap_or_default()
     }
 
     /// Stores a field that was read from the given line.
-    pub(super) fn take(&mut self, field: &[u8], line: u32) {
+    pub(crate) fn take(&mut self, field: &[u8], line: u32) {
         match split(field) {
             Some((b"created", value)) => self.written = time(value),
             Some((b"program_start", value)) => self.started = time(value),

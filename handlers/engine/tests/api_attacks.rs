@@ -1,0 +1,183 @@
+//! Tests with servers that pose as Icinga 2's API, or that send hostile answers. The tests in
+//! tests/icinga2 use the real Icinga 2.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{fs, thread};
+
+use engine::{ApiError, Icinga2};
+use policy_file::Icinga2Api;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use tempfile::TempDir;
+
+type Stream = StreamOwned<ServerConnection, TcpStream>;
+
+/// A server with its own certificate, which it has signed itself.
+struct ApiServer {
+    directory: TempDir,
+    port: u16,
+    /// The requests that the server has received.
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl ApiServer {
+    /// Starts a server that passes each connection to `answer` after it has received the request.
+    fn start(answer: impl Fn(&mut Stream) + Send + 'static) -> ApiServer {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Arc::new(tls(directory.path()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::clone(&requests);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = StreamOwned::new(tls, stream.unwrap());
+                let mut bytes = [0; 4096];
+                let Ok(read) = stream.read(&mut bytes) else { continue };
+                received.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                answer(&mut stream);
+            }
+        });
+        ApiServer { directory, port, requests }
+    }
+
+    /// Returns the settings for this server, with a password.
+    fn api(&self) -> Icinga2Api {
+        let password_file = self.directory.path().join("password");
+        fs::write(&password_file, "secret\n").unwrap();
+        fs::set_permissions(&password_file, fs::Permissions::from_mode(0o600)).unwrap();
+        Icinga2Api {
+            url: format!("https://localhost:{}", self.port),
+            user: "selfheal".into(),
+            password_file,
+            ca: self.certificate(),
+        }
+    }
+
+    fn certificate(&self) -> PathBuf {
+        self.directory.path().join("crt")
+    }
+}
+
+/// Creates a certificate for localhost, and returns the configuration of a server with it.
+fn tls(directory: &Path) -> ServerConfig {
+    let [key, certificate] = ["key", "crt"].map(|name| directory.join(name));
+    let mut openssl = Command::new("openssl");
+    openssl.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+    ]);
+    openssl.args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE", "-days", "2", "-keyout"]);
+    let done = openssl.arg(&key).arg("-out").arg(&certificate).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(certificate).unwrap()],
+            PrivateKeyDer::from_pem_file(key).unwrap(),
+        )
+        .unwrap()
+}
+
+fn within(time: Duration) -> Instant {
+    Instant::now() + time
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+#[test]
+fn sends_the_password_only_to_trusted_servers() {
+    let answer = "{\"results\": [{\"permissions\": [], \"version\": \"r2\"}]}";
+    let server = ApiServer::start(move |stream| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", answer.len());
+        let _ = stream.write_all((head + answer).as_bytes());
+    });
+    let other = ApiServer::start(|_| ());
+    let api = Icinga2Api { ca: other.certificate(), ..server.api() };
+    let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err();
+    assert!(matches!(refused, ApiError::Untrusted { .. }), "{refused}");
+    // The certificate is valid only for the name localhost.
+    let url = server.api().url.replace("localhost", "127.0.0.1");
+    let api = Icinga2Api { url, ..server.api() };
+    let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err();
+    assert!(matches!(refused, ApiError::Untrusted { .. }), "{refused}");
+    assert_eq!(server.requests.lock().unwrap().len(), 0);
+
+    let api = server.api();
+    assert_eq!(Icinga2::new(&api, None).user(within(LONG)).unwrap().version, "r2");
+    let requests = server.requests.lock().unwrap();
+    assert!(requests[0].contains(" Basic c2VsZmhlYWw6c2VjcmV0\r\n"), "{requests:?}");
+}
+
+#[test]
+fn follows_no_redirect() {
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let server = ApiServer::start(move |stream| {
+        let head = format!("HTTP/1.1 307 Moved\r\nLocation: https://localhost:{port}/v1\r\n");
+        let _ = stream.write_all((head + "Content-Length: 0\r\n\r\n").as_bytes());
+    });
+    let api = server.api();
+    let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err();
+    assert!(matches!(refused, ApiError::Status { status: 307, .. }), "{refused}");
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+}
+
+#[test]
+fn limits_the_size_of_answers() {
+    let server = ApiServer::start(|stream| {
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{\"results\": [");
+        while stream.write_all(&[b' '; 65536]).is_ok() {}
+    });
+    let api = server.api();
+    let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err();
+    assert!(refused.to_string().contains("longer than 16777216 bytes"), "{refused}");
+}
+
+#[test]
+fn gives_up_at_the_deadline() {
+    let server = ApiServer::start(|stream| {
+        while stream.write_all(b"HTTP/1.1 200 OK\r\n").is_ok() {
+            thread::sleep(Duration::from_millis(50));
+            let _ = stream.flush();
+        }
+    });
+    let api = server.api();
+    let begun = Instant::now();
+    let late = Icinga2::new(&api, None).user(within(Duration::from_millis(500))).unwrap_err();
+    assert!(matches!(late, ApiError::Unreachable { .. }), "{late}");
+    assert!(begun.elapsed() < LONG, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn cleans_texts_of_errors() {
+    let server = ApiServer::start(|stream| {
+        let text = format!("{{\"status\": \"\\u001b[31m\\n{}\"}}", "x".repeat(9000));
+        let head = format!("HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n", text.len());
+        let _ = stream.write_all((head + &text).as_bytes());
+    });
+    let api = server.api();
+    let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err().to_string();
+    assert!(refused.contains("answers 503 to /v1") && refused.len() < 400, "{refused}");
+    assert!(!refused.contains(char::is_control), "{refused:?}");
+}

@@ -1,0 +1,121 @@
+//! Prepares the use of Icinga 2's API: finds the name of this node, and creates a password together
+//! with the ApiUser that has it.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+use base64ct::{Base64, Encoding};
+use plugin_kit::Out;
+use privsep::{Account, quoted};
+use safe_file::Directory;
+
+use super::error::InitError;
+use super::server::{API_PASSWORD, failed, name, print_result, unreadable};
+use crate::paste::{Paste, path};
+
+/// Icinga 2's main file.
+const MAIN_FILE: &str = "/etc/icinga2/icinga2.conf";
+/// The directory with the certificate of this node, in a file with the name of the node.
+const CERTIFICATES: &str = "/var/lib/icinga2/certs";
+/// The directory from which Icinga 2 reads objects.
+const OBJECTS: &str = "/etc/icinga2/conf.d";
+/// Number of random bytes in a password.
+const PASSWORD_BYTES: usize = 24;
+
+/// The shipped ApiUser, without a password.
+const API_USER: &str = include_str!("../../../../nagios-config/icinga2/api-user.conf");
+
+/// Returns the name of this node in Icinga 2, which is also the name in the certificate of its API.
+/// Returns `None` if Icinga 2 is not installed, or if
+/// a URL cannot contain the name.
+pub fn node_name() -> Option<String> {
+    let name = Path::new(MAIN_FILE).exists().then(|| certified_name().unwrap_or_else(host_name))?;
+    let is_valid = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    (is_valid && !name.is_empty()).then_some(name)
+}
+
+/// Returns the name in the certificate, or `None` if there is not exactly one.
+fn certified_name() -> Option<String> {
+    let files = fs::read_dir(CERTIFICATES).ok()?.flatten().map(|entry| entry.path());
+    let certificates = files.filter(|file| file.extension() == Some(OsStr::new("crt")));
+    let names = certificates.filter_map(|file| file.file_stem()?.to_str().map(str::to_owned));
+    let mut names = names.filter(|name| name != "ca");
+    names.next().filter(|_| names.next().is_none())
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_owned()
+}
+
+/// Name of the file with the ApiUser for Icinga 2. It is next to the policy.
+const USER: &str = "icinga2-api-user.conf";
+
+/// Creates a password and an ApiUser with this password, unless there is a password already.
+pub fn new_user(policy: &Path, account: &Account, out: &mut Out) -> Result<(), InitError> {
+    let directory = policy.parent().unwrap_or(Path::new("/"));
+    let configuration = Directory::open(directory).map_err(|why| unreadable(directory, why))?;
+    let [password_file, user_file] = [API_PASSWORD, USER].map(|file| policy.with_file_name(file));
+    let is_there = configuration.metadata(API_PASSWORD).is_ok();
+    if !is_there {
+        let password = password().map_err(|why| failed(&password_file, why))?;
+        let Account { uid, gid, .. } = *account;
+        let user = API_USER.replace("CHANGE ME", &password);
+        // If the ApiUser cannot be created, the next run must create both files.
+        configuration
+            .write_new(name(&user_file), user.as_bytes(), 0o640, Some((0, gid)))
+            .map_err(|why| failed(&user_file, why))?;
+        let line = format!("{password}\n");
+        configuration
+            .write_new(name(&password_file), line.as_bytes(), 0o600, Some((uid, gid)))
+            .map_err(|why| failed(&password_file, why))?;
+    }
+    let Account { name: user, group, .. } = account;
+    print_result(!is_there, &password_file, &format!("password for the API, {user} 600"), out);
+    if !is_there {
+        print_result(true, &user_file, &format!("ApiUser for Icinga 2, root:{group} 640"), out);
+    }
+    Ok(())
+}
+
+fn password() -> io::Result<String> {
+    let mut bytes = [0; PASSWORD_BYTES];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(Base64::encode_string(&bytes))
+}
+
+/// Prints how to add the objects to Icinga 2 and how a service opts in. Icinga 2's user owns the
+/// directory of its objects, so the command runs as this user.
+pub fn print_objects(policy: &Path, account: &Account, share: &Path, repair: &str, out: &mut Out) {
+    let shipped = ["commands.conf", "templates.conf"];
+    let shipped = shipped.map(|file| path(&share.join("icinga2").join(file))).join(" ");
+    let copy = format!(
+        "runuser -u {} -- cp {shipped} {} {OBJECTS}/ && systemctl reload icinga2",
+        quoted(&account.name),
+        path(&policy.with_file_name(USER))
+    );
+    out.line(
+        "  1. enable Icinga 2's API, if you have not (icinga2 api setup). Then add the objects:",
+    );
+    out.line(format!("       {}", Paste::here(copy)));
+    out.line("     and to each service that needs this repair:");
+    out.line("       import \"repairable-service\"");
+    out.line(format!("       vars.repair = \"{repair}\""));
+    out.line("     then reload Icinga 2");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn creates_long_passwords_that_differ() {
+        let [one, other] = [password().unwrap(), password().unwrap()];
+        assert!(one.len() >= 32 && one != other, "{one} {other}");
+        assert!(!one.contains(['"', '\\', '$', '\n']), "{one}");
+        let user = API_USER.replace("CHANGE ME", &one);
+        assert!(user.contains(&format!("password = \"{one}\"")), "{user}");
+    }
+}
