@@ -100,7 +100,7 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
 }
 
 /// Connects to one server, which must accept writes.
-pub(super) fn connect_to(
+fn connect_to(
     config: &PostgresConfig,
     host: &PostgresHost,
     tls: Option<Tls>,
@@ -115,8 +115,14 @@ pub(super) fn connect_to(
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| failed(ServerFault::NoResources(why)))?;
     let settings = settings(config, host, tls.is_some(), password);
-    let (client, connection) =
-        runtime.block_on(handshake(&runtime, &settings, tls)).map_err(failed)?;
+    let (client, connection) = match runtime.block_on(handshake(&runtime, &settings, tls)) {
+        Ok(connected) => connected,
+        Err(why) => {
+            // Do not wait for a resolver that does not answer.
+            runtime.shutdown_background();
+            return Err(failed(why));
+        }
+    };
     let call_time = purpose.statement_time() + GRACE;
     let session = Session::new(runtime, client, connection, names.clone(), call_time);
     session.batch(&purpose.settings())?;
@@ -168,7 +174,8 @@ fn settings(
     let mut settings = Config::new();
     settings.dbname(&config.dbname).user(&config.user).application_name("nagios-selfheal");
     settings.connect_timeout(CONNECT_TIME);
-    settings.ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
+    let needs_tls = is_encrypted || !host.is_local();
+    settings.ssl_mode(if needs_tls { SslMode::Require } else { SslMode::Disable });
     match host {
         PostgresHost::Socket { directory, port } => settings.host_path(directory).port(*port),
         PostgresHost::Tcp { name, port } => settings.host(name).port(*port),
@@ -195,7 +202,7 @@ fn refusal(session: &Session) -> Result<Option<ServerFault>, Error> {
 }
 
 /// Reads the password, which ends at the end of the first line.
-pub(super) fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
+fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
     let unusable = |why: io::Error| Error::Secret { path: path.to_owned(), why: why.to_string() };
     let file = safe_file::open(path).map_err(|why| unusable(why.into()))?;
     let found = file.metadata().map_err(unusable)?;
