@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::{Place, at, code, config, event, job, policy, reserve};
 use ledger::{Claim, Error, Ledger, RepairOutcome, RungStart, ServerFault, StepKind};
-use policy::{Decision, History};
+use policy::{Decision, Event, History};
 use policy_file::{LedgerConfig, PostgresConfig};
 use serde_json::json;
 use testkit::{Postgres, wait_until};
@@ -159,6 +159,9 @@ fn reservation_without_confirmation_runs_nothing_and_expires() {
     let place = Place::on(Arc::clone(&server));
     let mut ledger = place.open();
     server.set("synchronous_standby_names", "'missing'");
+    // A refusal does not wait for the standby.
+    let unnamed = Event { repair: None, ..event("web1", "1", 4) };
+    assert_eq!(code(reserve(&mut ledger, 9, &unnamed, SystemTime::now())), "no-repair-named");
     let refused = reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap_err();
     assert!(matches!(refused, Error::Unconfirmed { .. }), "{refused}");
     assert_eq!(fs::read_dir(place.jobs()).unwrap().count(), 0, "the worker's lock is released");
@@ -246,6 +249,30 @@ fn connects_again_after_the_server_was_away() {
     assert!(matches!(away, Error::NoServer { .. }), "{away}");
     server.restart();
     ledger.finish(&job(1), SystemTime::now(), RepairOutcome::Healed, "").unwrap();
+}
+
+#[test]
+fn gives_up_on_a_server_that_does_not_answer() {
+    let server = Arc::new(Postgres::start());
+    let place = Place::on(Arc::clone(&server));
+    let mut ledger = place.open();
+    let backends = server.sql("postgres", "SELECT pid FROM pg_stat_activity");
+    let postmaster = fs::read_to_string(server.log().with_file_name("data/postmaster.pid"));
+    let postmaster = postmaster.unwrap().lines().next().unwrap().to_owned();
+    let signal = |name: &str| {
+        let all = backends.split_whitespace().chain([postmaster.as_str()]);
+        // psql has ended, so its process is missing.
+        Command::new("/bin/kill").arg(name).args(all).output().unwrap();
+    };
+    signal("-STOP");
+    let begun = Instant::now();
+    let refused = reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {});
+    let took = begun.elapsed();
+    signal("-CONT");
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains("no answer within 5 s"), "{refused}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    reserve_with(ledger.as_mut(), 2, "web2", MINUTE, &|| {}).unwrap();
 }
 
 #[test]
