@@ -208,6 +208,12 @@ fn repairs_nothing_after_failover_until_the_longest_lease_is_over() {
     assert!(begun.elapsed() >= lease - Duration::from_secs(1) && refusals > 1);
     let sql = "SELECT timeline, failed_over IS NULL FROM selfheal.site";
     assert_eq!(standby.sql(&name, sql).trim(), "00000002|t");
+    // The old primary comes back and accepts writes, although it does not know the last repair.
+    primary.restart();
+    let old = config(&[&primary], &name, &place.dir);
+    let refused = ledger::open(&old).err().unwrap().to_string();
+    assert!(refused.contains("another server has taken over from it (stop it"), "{refused}");
+    assert!(ledger::open(&both).unwrap().repair_of(&job(2)).unwrap().is_some());
 }
 
 #[test]
