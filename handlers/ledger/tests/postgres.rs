@@ -291,6 +291,36 @@ fn reader_cannot_write() {
 }
 
 #[test]
+fn reserves_nothing_in_database_that_its_owner_made_read_only() {
+    let place = Place::postgres();
+    let (server, name) = place.database.clone().unwrap();
+    server.sql(&name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    let refused = ledger::open(&place.config()).err().unwrap().to_string();
+    assert!(refused.contains("it accepts no writes (name its primary server"), "{refused}");
+    assert_eq!(ledger::open_read_only(&place.config()).unwrap().records(9).unwrap(), []);
+}
+
+#[test]
+fn sites_in_one_database_share_nothing() {
+    let place = Place::postgres();
+    let (server, name) = place.database.clone().unwrap();
+    let beside = place.beside();
+    let mut config = postgres(&beside.config()).clone();
+    config.site = "second".into();
+    server.sql(&name, &ledger::postgres_schema(&config));
+    let (mut first, mut second) =
+        (place.open(), ledger::open(&LedgerConfig::Postgres(config)).unwrap());
+    let now = SystemTime::now();
+    assert_eq!(code(reserve(&mut first, 1, &event("web1", "1", 4), now)), "repair");
+    assert_eq!(code(reserve(&mut second, 2, &event("web1", "1", 4), now)), "repair");
+    for ledger in [&mut first, &mut second] {
+        assert_eq!((ledger.records(9).unwrap().len(), ledger.running().unwrap().len()), (1, 1));
+        assert_eq!(ledger.fleet(MINUTE, now).unwrap().running, 1);
+        assert!(ledger.lock_sweep().unwrap().is_some());
+    }
+}
+
+#[test]
 fn creates_tables_once_and_lists_missing_rights() {
     let server = Postgres::shared();
     let dir = tempfile::tempdir().unwrap();

@@ -66,13 +66,15 @@ impl Purpose {
     fn settings(self) -> String {
         let [lock, statement, idle] =
             [LOCK_TIME.min(self.statement_time()), self.statement_time(), IDLE_TIME].map(setting);
-        let read_only = if self == Purpose::Read { "on" } else { "off" };
+        let read_only = match self {
+            Purpose::Read => "SET default_transaction_read_only = on; ",
+            Purpose::Write | Purpose::Own => "",
+        };
         format!(
             "SET search_path = selfheal, pg_temp; SET client_min_messages = error; \
              SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
              SET idle_in_transaction_session_timeout = {idle}; \
-             SET default_transaction_read_only = {read_only}; \
-             SET default_transaction_isolation = 'read committed'; \
+             {read_only}SET default_transaction_isolation = 'read committed'; \
              SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; \
              SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; \
              SET tcp_keepalives_count = 3"
@@ -141,7 +143,7 @@ fn connect_to(
     let call_time = purpose.statement_time() + GRACE;
     let session = Session::new(runtime, client, connection, names.clone(), call_time);
     session.batch(&purpose.settings())?;
-    let timeline = check_server(&session, newest)?.map_err(|why| session.failed(why))?;
+    let timeline = check_server(&session, purpose, newest)?.map_err(|why| session.failed(why))?;
     session.read_clock()?;
     Ok((session, timeline))
 }
@@ -201,19 +203,23 @@ fn settings(
 /// Checks that the server can store a ledger. Returns its timeline, or why it cannot.
 fn check_server(
     session: &Session,
+    purpose: Purpose,
     newest: Option<&Timeline>,
 ) -> Result<Result<Timeline, ServerFault>, Error> {
     // The functions for the log fail on a standby.
-    let sql = "SELECT pg_is_in_recovery()::int::bigint, current_setting('server_encoding'), \
+    let sql = "SELECT (pg_is_in_recovery() OR \
+               current_setting('default_transaction_read_only') = $1)::int::bigint, current_setting('server_encoding'), \
                (SELECT system_identifier::text FROM pg_control_system()), \
                CASE WHEN NOT pg_is_in_recovery() THEN \
                substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END";
-    let rows = session.query(sql, &[])?;
+    // A connection for reading is read-only because we have asked for it.
+    let refused = if purpose == Purpose::Read { "" } else { "on" };
+    let rows = session.query(sql, &[refused.into()])?;
     let Some(row) = rows.first() else { return Ok(Err(ServerFault::ReadOnly)) };
-    let (is_standby, encoding) = (row.integer(0)? == 1, row.text(1)?);
+    let (is_read_only, encoding) = (row.integer(0)? == 1, row.text(1)?);
     let timeline = Timeline { cluster: row.text(2)?, number: row.text(3)? };
     Ok(match encoding.as_str() {
-        _ if is_standby => Err(ServerFault::ReadOnly),
+        _ if is_read_only => Err(ServerFault::ReadOnly),
         _ if newest.is_some_and(|newest| timeline.is_older_than(newest)) => Err(ServerFault::Stale),
         "UTF8" => Ok(timeline),
         _ => Err(ServerFault::Encoding(encoding)),
