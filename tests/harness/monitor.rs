@@ -171,7 +171,7 @@ impl Monitor {
     }
 
     /// Returns the ledger that the policy names.
-    fn store(&self) -> LedgerConfig {
+    pub fn store(&self) -> LedgerConfig {
         let config = policy_file::read(&self.policy);
         config.map_or_else(|_| LedgerConfig::Sqlite(self.ledger.clone()), |config| config.ledger)
     }

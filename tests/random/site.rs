@@ -12,7 +12,7 @@ use e2e::{Lab, Monitor, Place, WebSide, run, system_program};
 use ledger::{Record, Running};
 use rusqlite::Connection;
 use serde_json::{Value, json};
-use testkit::set_mode;
+use testkit::{Postgres, set_mode};
 
 use crate::processes::{self, Process};
 
@@ -45,11 +45,32 @@ exit 0
 pub struct Site {
     monitor: Monitor,
     web: WebSide,
+    /// The server with the ledger; `None` for SQLite.
+    database: Option<Postgres>,
     place: Place,
 }
 
+/// Name of the database and of the role that the programs use.
+const DATABASE: &str = "selfheal";
+
 impl Site {
+    /// Creates a site with its ledger in SQLite.
     pub fn new() -> Site {
+        Site::with(None)
+    }
+
+    /// Creates a site with its ledger in PostgreSQL.
+    pub fn with_postgres() -> Site {
+        let database = Postgres::start();
+        database.create_database(DATABASE);
+        database.sql(DATABASE, &format!("CREATE ROLE {DATABASE} LOGIN"));
+        let site = Site::with(Some(database));
+        let schema = run(&mut site.monitor.ctl(&["ledger", "schema"]));
+        site.sql(&schema);
+        site
+    }
+
+    fn with(database: Option<Postgres>) -> Site {
         let Lab { monitor, web, place } = Lab::new();
         let marks = place.directory("marks", None);
         set_mode(&marks, 0o777);
@@ -64,7 +85,7 @@ impl Site {
         {
             place.file(&format!("marks/{name}"), "", 0o666, None);
         }
-        let site = Site { monitor, web, place };
+        let site = Site { monitor, web, database, place };
         site.set_up_gates();
         site.write_policy();
         site
@@ -125,6 +146,11 @@ impl Site {
         policy["hosts"] =
             with_gate.map(|host| ((*host).to_owned(), json!({"key": self.key(host)}))).collect();
         policy["command_file"] = Value::Null;
+        if let Some(server) = &self.database {
+            let socket = format!("{}:{}", server.socket_dir().display(), server.port);
+            policy["ledger"] =
+                json!({"postgres": {"hosts": [socket], "state": self.place.at("monitor")}});
+        }
         self.monitor.write_policy(&policy);
     }
 
@@ -176,21 +202,20 @@ impl Site {
     /// unchanged, because a gate may be about to run a request that it has just received.
     pub fn move_clock(&self, span: Duration) {
         let moved = format!("- {}", span.as_millis());
-        self.store(|store| {
-            store
-                .execute_batch(&format!(
-                    "UPDATE repair SET reserved = reserved {moved}, ended = ended {moved}, \
-                     lease_until = lease_until {moved}, rung_until = rung_until {moved}; \
-                     UPDATE refusal SET at = at {moved};"
-                ))
-                .unwrap();
-        });
+        self.sql(&format!(
+            "UPDATE repair SET reserved = reserved {moved}, ended = ended {moved}, lease_until = \
+             lease_until {moved}, rung_until = rung_until {moved}; \
+             UPDATE refusal SET at = at {moved};"
+        ));
     }
 
     /// Returns the IDs of all jobs that have a repair or a refusal in the ledger.
     pub fn jobs_on_record(&self) -> HashSet<String> {
+        let sql = "SELECT job FROM repair UNION SELECT job FROM refusal";
+        if self.database.is_some() {
+            return self.sql(sql).lines().map(str::to_owned).collect();
+        }
         self.store(|store| {
-            let sql = "SELECT job FROM repair UNION SELECT job FROM refusal";
             let mut rows = store.prepare(sql).unwrap();
             rows.query_map((), |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
         })
@@ -198,7 +223,7 @@ impl Site {
 
     /// Returns the number of calls in the queue.
     pub fn waiting(&self) -> usize {
-        let queue = fs::read_dir(self.place.at("monitor/ledger.sqlite.queue"));
+        let queue = fs::read_dir(self.monitor.store().local().with_added_extension("queue"));
         let names = queue.into_iter().flatten().map(|entry| entry.unwrap().file_name());
         names
             .filter(|name| name.to_str().unwrap().starts_with(|c: char| c.is_ascii_digit()))
@@ -222,6 +247,17 @@ impl Site {
         let last = kills.iter().rev().take(20);
         lines.extend(last.map(|(at, what)| format!("{at:?} killed {what}")));
         format!("{:?}\n{}", SystemTime::now(), lines.join("\n"))
+    }
+
+    /// Runs SQL that changes the ledger, or returns what PostgreSQL prints.
+    fn sql(&self, sql: &str) -> String {
+        match &self.database {
+            None => self.store(|store| store.execute_batch(sql).unwrap()),
+            Some(server) => {
+                return server.sql(DATABASE, &format!("SET search_path = selfheal; {sql}"));
+            }
+        }
+        String::new()
     }
 
     fn store<T: Send>(&self, act: impl FnOnce(&Connection) -> T + Send) -> T {

@@ -7,11 +7,13 @@ mod site;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::process::Child;
+use std::process::{Child, Command};
+use std::thread;
 use std::time::Duration;
 
-use e2e::until;
+use e2e::{run, until};
 use ledger::RepairOutcome;
+use serde_json::json;
 use site::{SharedSite, result};
 
 const SERVERS: usize = 3;
@@ -89,6 +91,48 @@ fn repairs_nothing_while_the_database_is_away_and_then_resumes() {
     assert!(code == 0 && text.starts_with("REPAIRED web1/HTTP"), "{code}: {text}");
     let (code, text) = site.check_repairs(0, &[]);
     assert!(code == 0 && text.starts_with("REPAIRS OK: 1 healed"), "{code}: {text}");
+}
+
+#[test]
+fn records_outcome_after_the_database_was_away_during_the_repair() {
+    let site = SharedSite::start(2);
+    let mark = site.done.with_file_name("began");
+    site.write_policies(|policy| {
+        let script = format!(": > {}; sleep 4", mark.display());
+        policy["repairs"]["here"]["ladder"] = json!([{"local": ["/bin/sh", "-c", script]}]);
+    });
+    let handler = site.begin(0, "host1", "here", 1).wait_with_output().unwrap();
+    assert!(handler.status.success());
+    until("the repair runs", LIMIT, || mark.exists().then_some(()));
+    site.database.stop();
+    // The repair ends while the database is away.
+    thread::sleep(Duration::from_secs(6));
+    site.database.restart();
+    until("a recorded outcome", LIMIT, || {
+        let records = site.servers[1].records();
+        assert_eq!(records.len(), 1);
+        (records[0].outcome == Some(RepairOutcome::Healed)).then_some(())
+    });
+}
+
+#[test]
+fn root_connects_to_the_database_only_as_nagios() {
+    let site = SharedSite::start(1);
+    let server = &site.servers[0];
+    let (policy, trace) = (site.policy_of_root(0), site.done.with_file_name("trace"));
+    let mut strace = Command::new("strace");
+    strace.args(["-f", "-qq", "-e", "trace=connect,setuid", "-o"]).arg(&trace);
+    strace.arg(&server.repairctl).arg("--policy").arg(policy).arg("status");
+    let text = run(&mut strace);
+    assert!(text.contains("PostgreSQL database selfheal"), "{text}");
+    let trace = fs::read_to_string(trace).unwrap();
+    let of = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    let with = |what: &str| -> BTreeSet<String> {
+        trace.lines().filter(|line| line.contains(what)).map(of).collect()
+    };
+    let connected = with(&format!(".s.PGSQL.{}", site.database.port));
+    let stepped_down = with(&format!("setuid({}", server.nagios.uid));
+    assert!(!connected.is_empty() && connected.is_subset(&stepped_down), "{trace}");
 }
 
 /// Calls the handler of a server and waits for the repair.

@@ -41,12 +41,25 @@ impl SharedSite {
         let servers: Vec<Monitor> = (1..=count).map(server).collect();
         let done = servers[0].ledger.with_file_name("done");
         let site = SharedSite { servers, web, database, done, place };
-        for server in &site.servers {
-            server.write_policy(&site.policy(server));
-        }
+        site.write_policies(|_| ());
         let schema = run(&mut site.servers[0].ctl(&["ledger", "schema"]));
         site.database.sql(DATABASE, &schema);
         site
+    }
+
+    /// Writes the policy of every server, after `change`.
+    pub fn write_policies(&self, change: impl Fn(&mut Value)) {
+        for server in &self.servers {
+            let mut policy = self.policy(server);
+            change(&mut policy);
+            server.write_policy(&policy);
+        }
+    }
+
+    /// Copies the policy of a server into a directory that only root can change.
+    pub fn policy_of_root(&self, server: usize) -> PathBuf {
+        let policy = fs::read_to_string(&self.servers[server].policy).unwrap();
+        self.place.file("policy.json", &policy, 0o644, None)
     }
 
     /// Returns a policy with two repairs: `httpd` at the gate, and `here` on the Nagios server.

@@ -86,6 +86,8 @@ impl Postgres {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("selfheal-postgres-{}-{count}", std::process::id());
         let directory = std::env::temp_dir().join(name);
+        // A test with the same process ID may have been killed.
+        let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).unwrap();
         set_mode(&directory, 0o755);
         if is_root() {

@@ -23,6 +23,9 @@ pub struct SweepLock(
 );
 
 /// A store of reservations, repairs and refusals.
+///
+/// All times in calls and in results are on the clock of this machine. A store that several
+/// machines share records them on a clock of its own, and converts them.
 pub trait Ledger: Send {
     /// Reads the history, calls `decide` with it and reserves the repair that `decide` grants, all
     /// in one transaction. A refusal is recorded before another process can decide. Returns the

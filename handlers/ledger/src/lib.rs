@@ -5,6 +5,9 @@
 //! the transaction does not undo the reservation. Only the last refusals may be lost, because they
 //! are written after the transaction. If the ledger cannot be read, the caller gets an error and
 //! nothing is repaired. An unreadable ledger is never treated as empty.
+//!
+//! There are two stores: a SQLite file for one monitoring server, and a PostgreSQL database that
+//! several servers share.
 
 mod error;
 mod expiry;

@@ -14,6 +14,8 @@ pub enum ServerFault {
     NoAnswer(Duration),
     /// The server accepts no writes. It is a standby, or it was made read-only.
     ReadOnly,
+    /// Another server has taken over from this one, which came back and accepts writes.
+    Stale,
     /// The server's database does not store texts as UTF-8. The field is its encoding.
     Encoding(String),
     /// This process could not open a connection, for example because it has too many open files.
@@ -27,6 +29,7 @@ impl fmt::Display for ServerFault {
         match self {
             ServerFault::NoAnswer(waited) => write!(f, "no answer within {} s", waited.as_secs()),
             ServerFault::ReadOnly => f.write_str("it accepts no writes"),
+            ServerFault::Stale => f.write_str("another server has taken over from it"),
             ServerFault::Encoding(found) => write!(f, "its encoding is {found}, not UTF8"),
             ServerFault::NoResources(why) => write!(f, "no connection can be opened: {why}"),
             ServerFault::Failed(why) => match why.as_db_error() {
@@ -51,7 +54,7 @@ impl ServerFault {
     /// Whether the connection can no longer be used.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            ServerFault::NoAnswer(_) | ServerFault::ReadOnly => true,
+            ServerFault::NoAnswer(_) | ServerFault::ReadOnly | ServerFault::Stale => true,
             ServerFault::Encoding(_) | ServerFault::NoResources(_) => false,
             ServerFault::Failed(why) => {
                 why.as_db_error().is_none()
@@ -65,7 +68,10 @@ impl ServerFault {
         match self {
             ServerFault::NoResources(why) => Some(why),
             ServerFault::Failed(why) => why.source()?.downcast_ref(),
-            ServerFault::NoAnswer(_) | ServerFault::ReadOnly | ServerFault::Encoding(_) => None,
+            ServerFault::NoAnswer(_)
+            | ServerFault::ReadOnly
+            | ServerFault::Stale
+            | ServerFault::Encoding(_) => None,
         }
     }
 
@@ -81,6 +87,10 @@ impl ServerFault {
             ServerFault::NoAnswer(_) => return "check that the server runs and is not overloaded",
             ServerFault::ReadOnly => {
                 return "name its primary server in \"hosts\", or promote a standby";
+            }
+            ServerFault::Stale => {
+                return "stop it at once, because it lacks the newest records, and make it a \
+                        standby of the other one";
             }
             ServerFault::NoResources(_) => {
                 return "raise the limits of the process that started this program (ulimit -n, \

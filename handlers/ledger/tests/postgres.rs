@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use common::{Place, at, code, config, event, job, policy, reserve};
 use ledger::{Claim, Error, Ledger, RepairOutcome, RungStart, ServerFault, StepKind};
-use policy::{Decision, History};
+use policy::{Decision, Event, History};
 use policy_file::{LedgerConfig, PostgresConfig};
 use serde_json::json;
 use testkit::{Postgres, wait_until};
@@ -159,6 +159,9 @@ fn reservation_without_confirmation_runs_nothing_and_expires() {
     let place = Place::on(Arc::clone(&server));
     let mut ledger = place.open();
     server.set("synchronous_standby_names", "'missing'");
+    // A refusal does not wait for the standby.
+    let unnamed = Event { repair: None, ..event("web1", "1", 4) };
+    assert_eq!(code(reserve(&mut ledger, 9, &unnamed, SystemTime::now())), "no-repair-named");
     let refused = reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap_err();
     assert!(matches!(refused, Error::Unconfirmed { .. }), "{refused}");
     assert_eq!(fs::read_dir(place.jobs()).unwrap().count(), 0, "the worker's lock is released");
@@ -205,6 +208,12 @@ fn repairs_nothing_after_failover_until_the_longest_lease_is_over() {
     assert!(begun.elapsed() >= lease - Duration::from_secs(1) && refusals > 1);
     let sql = "SELECT timeline, failed_over IS NULL FROM selfheal.site";
     assert_eq!(standby.sql(&name, sql).trim(), "00000002|t");
+    // The old primary comes back and accepts writes, although it does not know the last repair.
+    primary.restart();
+    let old = config(&[&primary], &name, &place.dir);
+    let refused = ledger::open(&old).err().unwrap().to_string();
+    assert!(refused.contains("another server has taken over from it (stop it"), "{refused}");
+    assert!(ledger::open(&both).unwrap().repair_of(&job(2)).unwrap().is_some());
 }
 
 #[test]
@@ -249,12 +258,66 @@ fn connects_again_after_the_server_was_away() {
 }
 
 #[test]
+fn gives_up_on_a_server_that_does_not_answer() {
+    let server = Arc::new(Postgres::start());
+    let place = Place::on(Arc::clone(&server));
+    let mut ledger = place.open();
+    let backends = server.sql("postgres", "SELECT pid FROM pg_stat_activity");
+    let postmaster = fs::read_to_string(server.log().with_file_name("data/postmaster.pid"));
+    let postmaster = postmaster.unwrap().lines().next().unwrap().to_owned();
+    let signal = |name: &str| {
+        let all = backends.split_whitespace().chain([postmaster.as_str()]);
+        // psql has ended, so its process is missing.
+        Command::new("/bin/kill").arg(name).args(all).output().unwrap();
+    };
+    signal("-STOP");
+    let begun = Instant::now();
+    let refused = reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {});
+    let took = begun.elapsed();
+    signal("-CONT");
+    let refused = refused.unwrap_err();
+    assert!(refused.to_string().contains("no answer within 5 s"), "{refused}");
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    reserve_with(ledger.as_mut(), 2, "web2", MINUTE, &|| {}).unwrap();
+}
+
+#[test]
 fn reader_cannot_write() {
     let place = Place::postgres();
     let mut reader = ledger::open_read_only(&place.config()).unwrap();
     assert_eq!(reader.records(9).unwrap(), []);
     let refused = reserve_with(reader.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap_err();
     assert!(refused.to_string().contains("read-only transaction"), "{refused}");
+}
+
+#[test]
+fn reserves_nothing_in_database_that_its_owner_made_read_only() {
+    let place = Place::postgres();
+    let (server, name) = place.database.clone().unwrap();
+    server.sql(&name, &format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    let refused = ledger::open(&place.config()).err().unwrap().to_string();
+    assert!(refused.contains("it accepts no writes (name its primary server"), "{refused}");
+    assert_eq!(ledger::open_read_only(&place.config()).unwrap().records(9).unwrap(), []);
+}
+
+#[test]
+fn sites_in_one_database_share_nothing() {
+    let place = Place::postgres();
+    let (server, name) = place.database.clone().unwrap();
+    let beside = place.beside();
+    let mut config = postgres(&beside.config()).clone();
+    config.site = "second".into();
+    server.sql(&name, &ledger::postgres_schema(&config));
+    let (mut first, mut second) =
+        (place.open(), ledger::open(&LedgerConfig::Postgres(config)).unwrap());
+    let now = SystemTime::now();
+    assert_eq!(code(reserve(&mut first, 1, &event("web1", "1", 4), now)), "repair");
+    assert_eq!(code(reserve(&mut second, 2, &event("web1", "1", 4), now)), "repair");
+    for ledger in [&mut first, &mut second] {
+        assert_eq!((ledger.records(9).unwrap().len(), ledger.running().unwrap().len()), (1, 1));
+        assert_eq!(ledger.fleet(MINUTE, now).unwrap().running, 1);
+        assert!(ledger.lock_sweep().unwrap().is_some());
+    }
 }
 
 #[test]

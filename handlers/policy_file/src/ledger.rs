@@ -37,8 +37,7 @@ pub struct PostgresConfig {
     pub tls: Option<PostgresTls>,
     /// Name of the site. Servers with the same site share their limits, pauses and records.
     pub site: String,
-    /// Name of this server, which differs from those of the other servers of the site; `None` for
-    /// the host name of the machine.
+    /// Name of this server in the records; `None` for the host name of the machine.
     pub server: Option<String>,
     /// Path to which the names of this server's own files are appended.
     local: PathBuf,

@@ -21,11 +21,14 @@ use super::verify::{self, CheckResult};
 use super::{hints, reserve};
 use crate::cli::Mode;
 
-/// How long to pause between two queries for a job's state.
+/// How long to pause between two queries for a job's state, or two tries to record an outcome.
 pub const POLL: Duration = Duration::from_secs(1);
 /// Longest time for which a gate can run a repair. The limit in repairs.json is one hour, and
 /// stopping the repair takes a few seconds more.
 pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
+/// How long to try to record an outcome while no server of a shared ledger answers, for example
+/// during a failover.
+const RECORD_TIME: Duration = Duration::from_secs(60);
 /// Maximum number of evidence lines in a Nagios comment. The ledger stores all lines.
 const EVIDENCE_LINES: usize = 5;
 
@@ -58,10 +61,23 @@ impl<'a> LiveExecutor<'a> {
         }
     }
 
-    /// Records the outcome of the repair, which releases the host's reservation.
+    /// Records the outcome of the repair, which releases the host's reservation. Keeps trying for
+    /// [`RECORD_TIME`] while no server of a shared ledger answers.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
-        if let Err(why) = self.ledger.finish(self.job.id, SystemTime::now(), outcome, text) {
-            self.warnings.push(format!("warning: cannot record how the repair ended: {why}"));
+        use ledger::Error::{NoServer, NoSuchJob, Server};
+        let (ended, until) = (SystemTime::now(), Instant::now() + RECORD_TIME);
+        let mut is_repeated = false;
+        while let Err(why) = self.ledger.finish(self.job.id, ended, outcome, text) {
+            match why {
+                // The server recorded an earlier attempt, but its answer was lost.
+                NoSuchJob { .. } if is_repeated => return,
+                NoServer { .. } | Server { .. } if Instant::now() < until => is_repeated = true,
+                why => {
+                    let text = format!("warning: cannot record how the repair ended: {why}");
+                    return self.warnings.push(text);
+                }
+            }
+            thread::sleep(POLL);
         }
     }
 

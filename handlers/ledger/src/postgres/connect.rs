@@ -2,10 +2,10 @@
 
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use policy_file::{PostgresConfig, PostgresHost};
+use policy_file::{LedgerConfig, PostgresConfig, PostgresHost};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
@@ -14,6 +14,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::{Client, Config, Connection, NoTls};
 
 use super::session::{Session, setting};
+use super::timeline::{self, Timeline};
 use super::tls::Tls;
 use crate::Error;
 use crate::server_fault::ServerFault;
@@ -65,13 +66,15 @@ impl Purpose {
     fn settings(self) -> String {
         let [lock, statement, idle] =
             [LOCK_TIME.min(self.statement_time()), self.statement_time(), IDLE_TIME].map(setting);
-        let read_only = if self == Purpose::Read { "on" } else { "off" };
+        let read_only = match self {
+            Purpose::Read => "SET default_transaction_read_only = on; ",
+            Purpose::Write | Purpose::Own => "",
+        };
         format!(
             "SET search_path = selfheal, pg_temp; SET client_min_messages = error; \
              SET lock_timeout = {lock}; SET statement_timeout = {statement}; \
              SET idle_in_transaction_session_timeout = {idle}; \
-             SET default_transaction_read_only = {read_only}; \
-             SET default_transaction_isolation = 'read committed'; \
+             {read_only}SET default_transaction_isolation = 'read committed'; \
              SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off; \
              SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; \
              SET tcp_keepalives_count = 3"
@@ -87,11 +90,18 @@ impl Purpose {
 pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Session, Error> {
     let tls = config.tls.as_ref().map(Tls::new).transpose()?;
     let password = config.password_file.as_deref().map(read_password).transpose()?;
+    let local = local_path(config);
+    let newest = timeline::remembered(&local);
     let mut tried = Vec::new();
     for host in &config.hosts {
         let tls = tls.clone().filter(|_| matches!(host, PostgresHost::Tcp { .. }));
-        match connect_to(config, host, tls, password.as_deref(), purpose) {
-            Ok(session) => return Ok(session),
+        match connect_to(config, host, tls, password.as_deref(), purpose, newest.as_ref()) {
+            Ok((session, timeline)) => {
+                if purpose == Purpose::Write && newest.as_ref() != Some(&timeline) {
+                    timeline::remember(&local, &timeline)?;
+                }
+                return Ok(session);
+            }
             Err(Error::Server { server, why, .. }) => tried.push((server, why)),
             Err(other) => return Err(other),
         }
@@ -99,14 +109,21 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
     Err(Error::NoServer { database: config.dbname.clone(), tried })
 }
 
-/// Connects to one server, which must accept writes.
-pub(super) fn connect_to(
+/// Returns the path to which the names of this server's own files are appended.
+pub(super) fn local_path(config: &PostgresConfig) -> PathBuf {
+    LedgerConfig::Postgres(config.clone()).local().to_owned()
+}
+
+/// Connects to one server, which must accept writes and must not be older than `newest`. Also
+/// returns its timeline.
+fn connect_to(
     config: &PostgresConfig,
     host: &PostgresHost,
     tls: Option<Tls>,
     password: Option<&[u8]>,
     purpose: Purpose,
-) -> Result<Session, Error> {
+    newest: Option<&Timeline>,
+) -> Result<(Session, Timeline), Error> {
     let names = [host.to_string(), config.dbname.clone()];
     let failed = |why| {
         let [server, database] = names.clone();
@@ -115,17 +132,20 @@ pub(super) fn connect_to(
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|why| failed(ServerFault::NoResources(why)))?;
     let settings = settings(config, host, tls.is_some(), password);
-    let (client, connection) =
-        runtime.block_on(handshake(&runtime, &settings, tls)).map_err(failed)?;
+    let (client, connection) = match runtime.block_on(handshake(&runtime, &settings, tls)) {
+        Ok(connected) => connected,
+        Err(why) => {
+            // Do not wait for a resolver that does not answer.
+            runtime.shutdown_background();
+            return Err(failed(why));
+        }
+    };
     let call_time = purpose.statement_time() + GRACE;
     let session = Session::new(runtime, client, connection, names.clone(), call_time);
     session.batch(&purpose.settings())?;
-    let refusal = refusal(&session)?;
-    if let Some(why) = refusal {
-        return Err(session.failed(why));
-    }
+    let timeline = check_server(&session, purpose, newest)?.map_err(|why| session.failed(why))?;
     session.read_clock()?;
-    Ok(session)
+    Ok((session, timeline))
 }
 
 /// Connects and starts the task that reads from the connection.
@@ -168,7 +188,8 @@ fn settings(
     let mut settings = Config::new();
     settings.dbname(&config.dbname).user(&config.user).application_name("nagios-selfheal");
     settings.connect_timeout(CONNECT_TIME);
-    settings.ssl_mode(if is_encrypted { SslMode::Require } else { SslMode::Disable });
+    let needs_tls = is_encrypted || !host.is_local();
+    settings.ssl_mode(if needs_tls { SslMode::Require } else { SslMode::Disable });
     match host {
         PostgresHost::Socket { directory, port } => settings.host_path(directory).port(*port),
         PostgresHost::Tcp { name, port } => settings.host(name).port(*port),
@@ -179,23 +200,34 @@ fn settings(
     settings
 }
 
-/// Returns why the server cannot store a ledger, or `None` if it can.
-fn refusal(session: &Session) -> Result<Option<ServerFault>, Error> {
-    let rows =
-        session.rows("SELECT pg_is_in_recovery(), current_setting('server_encoding')", &[])?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let read = || Ok((row.try_get(0)?, row.try_get(1)?));
-    let (is_standby, encoding): (bool, String) =
-        read().map_err(|why| session.failed(ServerFault::Failed(why)))?;
+/// Checks that the server can store a ledger. Returns its timeline, or why it cannot.
+fn check_server(
+    session: &Session,
+    purpose: Purpose,
+    newest: Option<&Timeline>,
+) -> Result<Result<Timeline, ServerFault>, Error> {
+    // The functions for the log fail on a standby.
+    let sql = "SELECT (pg_is_in_recovery() OR \
+               current_setting('default_transaction_read_only') = $1)::int::bigint, current_setting('server_encoding'), \
+               (SELECT system_identifier::text FROM pg_control_system()), \
+               CASE WHEN NOT pg_is_in_recovery() THEN \
+               substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END";
+    // A connection for reading is read-only because we have asked for it.
+    let refused = if purpose == Purpose::Read { "" } else { "on" };
+    let rows = session.query(sql, &[refused.into()])?;
+    let Some(row) = rows.first() else { return Ok(Err(ServerFault::ReadOnly)) };
+    let (is_read_only, encoding) = (row.integer(0)? == 1, row.text(1)?);
+    let timeline = Timeline { cluster: row.text(2)?, number: row.text(3)? };
     Ok(match encoding.as_str() {
-        _ if is_standby => Some(ServerFault::ReadOnly),
-        "UTF8" => None,
-        _ => Some(ServerFault::Encoding(encoding)),
+        _ if is_read_only => Err(ServerFault::ReadOnly),
+        _ if newest.is_some_and(|newest| timeline.is_older_than(newest)) => Err(ServerFault::Stale),
+        "UTF8" => Ok(timeline),
+        _ => Err(ServerFault::Encoding(encoding)),
     })
 }
 
 /// Reads the password, which ends at the end of the first line.
-pub(super) fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
+fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
     let unusable = |why: io::Error| Error::Secret { path: path.to_owned(), why: why.to_string() };
     let file = safe_file::open(path).map_err(|why| unusable(why.into()))?;
     let found = file.metadata().map_err(unusable)?;

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::path::Path;
 
-use policy_file::{LedgerConfig, PostgresConfig};
+use policy_file::PostgresConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::{Deserialize, Serialize};
 
-use super::connect::{Purpose, connect};
+use super::connect::{Purpose, connect, local_path};
 use super::origin::origin;
 use super::schema;
 use super::session::Session;
@@ -61,13 +61,12 @@ pub fn import(from: &Path, to: &PostgresConfig) -> Result<ImportCounts, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let file = Connection::open_with_flags(from, flags)
         .map_err(|why| Error::Store { path: from.to_owned(), why })?;
-    let local = LedgerConfig::Postgres(to.clone()).local().to_owned();
     let import = Import {
         file,
         from,
         session: connect(to, Purpose::Own)?,
         site: &to.site,
-        origin: origin(&local)?,
+        origin: origin(&local_path(to))?,
     };
     schema::check(&import.session, &to.site)?;
     import.session.batch("BEGIN")?;

@@ -16,6 +16,7 @@ mod schema;
 mod search;
 mod session;
 mod store;
+mod timeline;
 mod tls;
 
 use std::collections::HashMap;

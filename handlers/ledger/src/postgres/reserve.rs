@@ -26,11 +26,17 @@ impl PostgresLedger {
         self.connected()?.batch("BEGIN")?;
         let decided = self.decide(claim, clock, decide);
         let granted = decided.inspect_err(|_| self.session.roll_back())?;
+        let (name, lock) = match granted {
+            Ok(granted) => granted,
+            Err(why) => {
+                // Losing a refusal is harmless, because nothing was repaired.
+                self.session.commit_unflushed()?;
+                return Ok(Err(why));
+            }
+        };
         self.session.commit()?;
-        Ok(granted.map(|(name, lock)| {
-            self.held.insert(claim.job.clone(), lock);
-            name
-        }))
+        self.held.insert(claim.job.clone(), lock);
+        Ok(Ok(name))
     }
 
     /// Locks the site, reads the history and the clock, and writes the reservation or the refusal.

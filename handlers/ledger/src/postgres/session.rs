@@ -18,6 +18,9 @@ use crate::value::{Value, millis, span_millis, time};
 /// a commit that waits for a standby.
 const COMMIT_TIME: Duration = Duration::from_secs(5);
 
+/// How long the test of a connection may take.
+const TEST_TIME: Duration = Duration::from_secs(5);
+
 /// How long closing a connection may take.
 const CLOSE_TIME: Duration = Duration::from_millis(200);
 
@@ -135,6 +138,12 @@ impl Session {
         })
     }
 
+    /// Commits without waiting for the disk or a standby. A crash or a failover may undo the
+    /// commit.
+    pub(super) fn commit_unflushed(&self) -> Result<(), Error> {
+        self.batch("SET LOCAL synchronous_commit = off; COMMIT")
+    }
+
     /// Rolls the transaction back. Closing the connection does the same, so errors do not matter.
     pub(super) fn roll_back(&self) {
         let _ = self.batch("ROLLBACK");
@@ -142,7 +151,8 @@ impl Session {
 
     /// Tests whether the connection can be used.
     pub(super) fn is_usable(&self) -> bool {
-        !self.is_broken.get() && self.batch("").is_ok()
+        let is_answered = |client: &Client| self.wait(TEST_TIME, client.batch_execute("")).is_ok();
+        !self.is_broken.get() && self.client.as_ref().is_some_and(is_answered)
     }
 
     /// Reads the server's clock.
@@ -151,10 +161,7 @@ impl Session {
         let sql = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
         let theirs = self.number(sql, &[])?;
         let after = millis(SystemTime::now());
-        // The server read its clock between our two readings, so a time between them does not show
-        // any difference between the clocks.
-        let is_same = (before..=after).contains(&theirs);
-        self.ahead.set(if is_same { 0 } else { theirs - (before + after) / 2 });
+        self.ahead.set(difference(before, theirs, after));
         Ok(())
     }
 
@@ -197,6 +204,13 @@ impl Drop for Session {
     }
 }
 
+/// Returns how far the server's clock is ahead of ours. The server read its clock between our two
+/// readings, so a time between them does not show any difference between the clocks.
+fn difference(before: i64, theirs: i64, after: i64) -> i64 {
+    let is_same = (before..=after).contains(&theirs);
+    if is_same { 0 } else { theirs - (before + after) / 2 }
+}
+
 fn parameters(values: &[Value]) -> Parameters<'_> {
     let typed = values.iter().map(|value| match value {
         Value::Bytes(bytes) => (bytes as &(dyn ToSql + Sync), Type::BYTEA),
@@ -209,4 +223,16 @@ fn parameters(values: &[Value]) -> Parameters<'_> {
 /// Writes a duration as the server's settings need it, in milliseconds.
 pub(super) fn setting(span: Duration) -> i64 {
     span_millis(span).min(i32::MAX.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn measures_difference_between_clocks() {
+        assert_eq!([10, 15, 20].map(|theirs| difference(10, theirs, 20)), [0; 3]);
+        assert_eq!(difference(10, 9_015, 20), 9_000);
+        assert_eq!(difference(9_010, 15, 9_020), -9_000);
+    }
 }

@@ -76,7 +76,8 @@ impl SqliteLedger {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))
         };
-        let beside = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep", ".queue"].map(|end| {
+        let ends = ["", "-wal", "-shm", ".turn", ".jobs", ".sweep", ".queue", ".id", ".timeline"];
+        let beside = ends.map(|end| {
             let mut name = path.as_os_str().to_owned();
             name.push(end);
             PathBuf::from(name)
