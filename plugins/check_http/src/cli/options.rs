@@ -294,7 +294,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "SECONDS[:STATE]", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
-    /// Return this state after a timeout, whatever STATE in -t is.
+    /// Return this state after a timeout. Takes precedence over STATE in -t.
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 
