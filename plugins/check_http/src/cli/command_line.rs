@@ -57,7 +57,7 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     let known = known(&command);
     let takes_value = |name: &str| {
         known.iter().any(|option| {
-            option.takes == ValueSyntax::Value && option.long.iter().any(|long| long == name)
+            option.takes == ValueSyntax::Value && option.names().any(|long| long == name)
         })
     };
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, run_start))?;
@@ -97,13 +97,13 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     let patterns = patterns(&cli, &matches);
     // Leak clap's tables. The process exits soon, and freeing the tables would take an eighth of
     // the whole run time.
-    std::mem::forget((command, matches, known));
+    std::mem::forget((command, matches));
     Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
 }
 
 /// Returns when a run with the command line `line` must end. Ignores errors in `line`, which are
 /// reported later.
-fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Option<Instant> {
+fn deadline(line: &[OsString], known: &[OptionSyntax<'_>], run_start: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
@@ -112,7 +112,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 }
 
 /// Returns how each option is written.
-pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
+pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax<'_>> {
     command
         .get_arguments()
         // Leave out --extra-opts, which has already been replaced with the options from its file. A
@@ -126,11 +126,11 @@ pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
                 _ if arg.get_action().takes_values() => ValueSyntax::Value,
                 _ => ValueSyntax::Nothing,
             };
-            let long = arg.get_long()?.to_owned();
-            let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
+            let aliases = arg.get_all_aliases();
             Some(OptionSyntax {
                 short: arg.get_short(),
-                long: std::iter::once(long).chain(aliases).collect(),
+                long: arg.get_long()?,
+                alias: aliases.and_then(|aliases| aliases.into_iter().next()),
                 takes,
             })
         })

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::http::idn;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Host name or address of the proxy.
@@ -38,7 +40,10 @@ impl Bypass {
         match network.filter(|(address, bits)| *bits <= width(*address)) {
             Some((address, bits)) => Bypass::Network(address, bits),
             None if text == "*" => Bypass::All,
-            None => Bypass::Name(text.trim_start_matches('*').trim_start_matches('.').to_owned()),
+            None => {
+                let name = text.trim_start_matches('*').trim_start_matches('.');
+                Bypass::Name(idn::sendable(name).into_owned())
+            }
         }
     }
 
@@ -107,6 +112,7 @@ mod tests {
             ("fd00::/8", &["[fd12::1]"], true),
             ("[::1]", &["::1"], true),
             ("::/0", &["fe80::1"], true),
+            ("bücher.example", &["xn--bcher-kva.example"], true),
             ("", &["h"], false),
         ] {
             let bypass = list.split(',').filter(|one| !one.is_empty()).map(Bypass::new).collect();
