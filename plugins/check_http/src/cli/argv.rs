@@ -23,14 +23,23 @@ pub enum ValueSyntax {
 }
 
 /// An option's names, and how it takes a value.
-#[derive(Debug, Clone)]
-pub struct OptionSyntax {
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSyntax<'a> {
     /// Letter of the short form, if the option has one.
     pub short: Option<char>,
-    /// Long names without dashes. The first one is the canonical name, the others are aliases.
-    pub long: Vec<String>,
+    /// Long name without dashes.
+    pub long: &'a str,
+    /// Other long name, if the option has one.
+    pub alias: Option<&'a str>,
     /// How the option takes a value.
     pub takes: ValueSyntax,
+}
+
+impl<'a> OptionSyntax<'a> {
+    /// Returns all long names.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        std::iter::once(self.long).chain(self.alias)
+    }
 }
 
 /// An error in a command line, worded as in getopt.
@@ -70,7 +79,10 @@ const OLD_FORMS: [(&str, &str); 5] =
 ///
 /// # Errors
 /// Fails for the first word that is not part of a valid command line.
-pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsString>, BadArgument> {
+pub fn normalise(
+    argv: &[OsString],
+    known: &[OptionSyntax<'_>],
+) -> Result<Vec<OsString>, BadArgument> {
     let mut options = Vec::new();
     let mut operands = Operands::default();
     let mut words = argv.iter().map(replace_legacy_form);
@@ -84,8 +96,7 @@ pub fn normalise(argv: &[OsString], known: &[OptionSyntax]) -> Result<Vec<OsStri
             _ => operands.add(word, &mut options),
         }
     }
-    let short =
-        |name: &str| known.iter().find(|option| option.long.iter().any(|l| l == name))?.short;
+    let short = |name: &str| known.iter().find(|option| option.long == name)?.short;
     let operands = operands.finish(&options, short)?;
     options.push("--".into());
     options.extend(operands);
@@ -102,7 +113,7 @@ fn replace_legacy_form(word: &OsString) -> OsString {
 fn long_option(
     word: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[OptionSyntax],
+    known: &[OptionSyntax<'_>],
 ) -> Result<OsString, BadArgument> {
     let equals = word.iter().position(|b| *b == b'=');
     let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
@@ -123,12 +134,9 @@ fn long_option(
 
 /// Finds the option whose long name is `name`. If there is none, finds the only option whose long
 /// name starts with `name`. Returns its canonical name and how it takes a value.
-fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax), BadArgument> {
-    let all = || {
-        known.iter().flat_map(|option| option.long.iter().map(move |long| (long.as_str(), option)))
-    };
-    let chosen =
-        |option: &OptionSyntax| (option.long.first().cloned().unwrap_or_default(), option.takes);
+fn complete(name: &str, known: &[OptionSyntax<'_>]) -> Result<(String, ValueSyntax), BadArgument> {
+    let all = || known.iter().flat_map(|option| option.names().map(move |long| (long, option)));
+    let chosen = |option: &OptionSyntax<'_>| (option.long.to_owned(), option.takes);
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
         return Ok(chosen(option));
     }
@@ -153,9 +161,9 @@ fn complete(name: &str, known: &[OptionSyntax]) -> Result<(String, ValueSyntax),
 }
 
 /// Suggests an option whose name differs from `name` only in case, dashes and underscores.
-fn suggestion(name: &str, known: &[OptionSyntax]) -> String {
+fn suggestion(name: &str, known: &[OptionSyntax<'_>]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
-    let mut all = known.iter().flat_map(|option| &option.long);
+    let mut all = known.iter().flat_map(OptionSyntax::names);
     all.find(|long| letters(long) == letters(name))
         .map(|long| format!("; did you mean '--{long}'?"))
         .unwrap_or_default()
@@ -166,7 +174,7 @@ fn suggestion(name: &str, known: &[OptionSyntax]) -> String {
 fn short_options(
     letters: &[u8],
     words: &mut impl Iterator<Item = OsString>,
-    known: &[OptionSyntax],
+    known: &[OptionSyntax<'_>],
     options: &mut Vec<OsString>,
 ) -> Result<(), BadArgument> {
     let mut rest = letters;
@@ -176,7 +184,7 @@ fn short_options(
             .iter()
             .find(|option| option.short == Some(letter))
             .ok_or(BadArgument::Invalid(letter))?;
-        let name = found.long.first().map_or("", String::as_str);
+        let name = found.long;
         match found.takes {
             ValueSyntax::Nothing => options.push(option(name, None)),
             ValueSyntax::Attached => {
@@ -209,10 +217,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn known() -> Vec<OptionSyntax> {
-        let one = |short, long: &[&str], takes| OptionSyntax {
+    fn known() -> Vec<OptionSyntax<'static>> {
+        let one = |short, long: &[&'static str], takes| OptionSyntax {
             short,
-            long: long.iter().map(|name| (*name).to_owned()).collect(),
+            long: long[0],
+            alias: long.get(1).copied(),
             takes,
         };
         vec![

@@ -57,15 +57,16 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     let known = known(&command);
     let takes_value = |name: &str| {
         known.iter().any(|option| {
-            option.takes == ValueSyntax::Value && option.long.iter().any(|long| long == name)
+            option.takes == ValueSyntax::Value && option.names().any(|long| long == name)
         })
     };
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, run_start))?;
     let words =
         argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
     let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
-    let matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(&error))?;
+    let mut matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
+    let order = OptionOrder::new(&matches);
+    let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| usage(&error))?;
     if cli.help {
         return Err(Problem::HelpRequested(command.render_help().to_string()));
     }
@@ -75,35 +76,66 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
             env!("CARGO_PKG_VERSION")
         )));
     }
-    let last = |id: &str| {
-        let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-        matches.indices_of(id).filter(|_| typed).and_then(Iterator::max)
-    };
-    let tls = [
-        "ssl",
-        "certificate",
-        "client_cert",
-        "private_key",
-        "verify_cert",
-        "ca_cert",
-        "pin_sha256",
-    ]
-    .into_iter()
-    .filter_map(last)
-    .max();
-    let tls_after_hostname =
-        positions(&matches, "hostname").into_iter().map(|position| tls > Some(position)).collect();
-    let ipv6_last = last("ipv6") > last("ipv4");
-    let patterns = patterns(&cli, &matches);
+    let patterns = patterns(&cli, &order);
     // Leak clap's tables. The process exits soon, and freeing the tables would take an eighth of
     // the whole run time.
-    std::mem::forget((command, matches, known));
-    Ok(ParsedOptions { cli, words, tls_after_hostname, ipv6_last, patterns })
+    std::mem::forget((command, matches));
+    Ok(ParsedOptions {
+        cli,
+        words,
+        tls_after_hostname: order.tls_after_hostname,
+        ipv6_last: order.ipv6_last,
+        patterns,
+    })
+}
+
+/// Facts that depend on the order of the options. They are read before clap's table of values is
+/// converted, because the conversion empties the table.
+struct OptionOrder {
+    tls_after_hostname: Vec<bool>,
+    ipv6_last: bool,
+    /// Positions of -r.
+    regex: Vec<usize>,
+    /// Positions of -R.
+    eregi: Vec<usize>,
+    /// Position of the first -l.
+    linespan: Option<usize>,
+}
+
+impl OptionOrder {
+    fn new(matches: &clap::ArgMatches) -> OptionOrder {
+        let positions = |id: &str| {
+            let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
+            matches.indices_of(id).filter(|_| typed).into_iter().flatten()
+        };
+        let last = |id: &str| positions(id).max();
+        let tls = [
+            "ssl",
+            "certificate",
+            "client_cert",
+            "private_key",
+            "verify_cert",
+            "ca_cert",
+            "pin_sha256",
+        ]
+        .into_iter()
+        .filter_map(last)
+        .max();
+        OptionOrder {
+            tls_after_hostname: positions("hostname")
+                .map(|position| tls > Some(position))
+                .collect(),
+            ipv6_last: last("ipv6") > last("ipv4"),
+            regex: positions("regex").collect(),
+            eregi: positions("eregi").collect(),
+            linespan: positions("linespan").min(),
+        }
+    }
 }
 
 /// Returns when a run with the command line `line` must end. Ignores errors in `line`, which are
 /// reported later.
-fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Option<Instant> {
+fn deadline(line: &[OsString], known: &[OptionSyntax<'_>], run_start: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
     let limit =
@@ -112,7 +144,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax], run_start: Instant) -> Op
 }
 
 /// Returns how each option is written.
-pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
+pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax<'_>> {
     command
         .get_arguments()
         // Leave out --extra-opts, which has already been replaced with the options from its file. A
@@ -126,35 +158,27 @@ pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax> {
                 _ if arg.get_action().takes_values() => ValueSyntax::Value,
                 _ => ValueSyntax::Nothing,
             };
-            let long = arg.get_long()?.to_owned();
-            let aliases = arg.get_all_aliases().unwrap_or_default().into_iter().map(str::to_owned);
+            let aliases = arg.get_all_aliases();
             Some(OptionSyntax {
                 short: arg.get_short(),
-                long: std::iter::once(long).chain(aliases).collect(),
+                long: arg.get_long()?,
+                alias: aliases.and_then(|aliases| aliases.into_iter().next()),
                 takes,
             })
         })
         .collect()
 }
 
-/// Returns all positions of an option on the command line.
-fn positions(matches: &clap::ArgMatches, id: &str) -> Vec<usize> {
-    matches.indices_of(id).map(Iterator::collect).unwrap_or_default()
-}
-
-fn patterns(cli: &Cli, matches: &clap::ArgMatches) -> Vec<PatternOption> {
-    let (regex, eregi) = (positions(matches, "regex"), positions(matches, "eregi"));
-    let linespan =
-        if cli.linespan > 0 { positions(matches, "linespan").into_iter().min() } else { None };
-    let mut typed: Vec<_> =
-        regex.iter().zip(&cli.regex).chain(eregi.iter().zip(&cli.eregi)).collect();
+fn patterns(cli: &Cli, order: &OptionOrder) -> Vec<PatternOption> {
+    let regex = order.regex.iter().zip(&cli.regex);
+    let mut typed: Vec<_> = regex.chain(order.eregi.iter().zip(&cli.eregi)).collect();
     typed.sort_by_key(|(position, _)| **position);
     typed
         .into_iter()
         .map(|(position, text)| PatternOption {
             text: text.clone(),
-            ignore_case: eregi.iter().any(|insensitive| insensitive <= position),
-            linespan: linespan.is_some_and(|flag| flag < *position),
+            ignore_case: order.eregi.iter().any(|insensitive| insensitive <= position),
+            linespan: order.linespan.is_some_and(|flag| flag < *position),
         })
         .collect()
 }

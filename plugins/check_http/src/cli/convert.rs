@@ -20,7 +20,7 @@ use crate::net::tls::TlsSpec;
 use crate::net::tls::ca_bundle::{self, CaBundleError};
 use crate::net::tls::pem::PemFile;
 use crate::pattern::posix::Pattern;
-use crate::spec::proxy::{self, Proxy};
+use crate::spec::proxy::Proxy;
 use crate::spec::{CertificateSpec, CheckSpec, OutputSpec, ResponseSpec, parse, secrets};
 
 const USERAGENT: &str = concat!(
@@ -41,7 +41,7 @@ pub fn spec(options: ParsedOptions, run_start: Instant) -> Result<CheckSpec, Pro
     let patterns = patterns(&options)?;
     let family = family(&options);
     let mut cli = options.cli;
-    let proxy = given(&cli.proxy, |url| proxy::parse(url, cli.noproxy.as_deref()))?;
+    let proxy = given(&cli.proxy, |url| parse::proxy(url, cli.noproxy.as_deref()))?;
     Ok(CheckSpec {
         family,
         redirect: given(&cli.onredirect, parse::on_redirect)?

@@ -86,7 +86,6 @@ impl Operands {
     pub fn add(&mut self, word: OsString, options: &mut Vec<OsString>) {
         let position = options.len();
         let adjacent = self.reached != position;
-        self.reached = position;
         let is = |known: &[&str]| known.iter().any(|known| word == *known);
         // A word without `=` is an option that was typed without a value.
         let bare = options
@@ -105,6 +104,7 @@ impl Operands {
             Some(_) if is(&TRUE) => {}
             _ => self.words.push(Operand { word, position, adjacent }),
         }
+        self.reached = options.len();
     }
 
     /// Adds the words after `--`, which belong to no option.

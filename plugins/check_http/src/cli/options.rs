@@ -24,6 +24,8 @@ const OUTPUT: &str = "Output";
     disable_version_flag = true,
     args_override_self = true
 )]
+// Without a group, clap does less work in every run.
+#[group(skip)]
 #[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct Cli {
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
@@ -294,7 +296,7 @@ pub struct Cli {
     #[arg(short, long, value_name = "SECONDS[:STATE]", help_heading = LIMITS)]
     pub timeout: Option<OsString>,
 
-    /// Return this state after a timeout, whatever STATE in -t is.
+    /// Return this state after a timeout. Takes precedence over STATE in -t.
     #[arg(long, value_name = "STATE", help_heading = LIMITS)]
     pub timeout_result: Option<OsString>,
 

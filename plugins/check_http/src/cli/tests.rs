@@ -170,6 +170,7 @@ fn accepts_stray_words_of_existing_configurations() {
         ("-N true -E yes -l on -B 1", "--no-body --extended-perfdata --linespan --show-body --"),
         ("--continue-after-certificate 1 -H h", "--continue-after-certificate --hostname=h --"),
         ("--continue-after-certificate false -C 30", "--certificate=30 --"),
+        ("--continue-after-certificate no -N true", "--no-body --"),
         ("-I 1.2.3.4 -H h ''", "--IP-address=1.2.3.4 --hostname=h --"),
         ("-H h '' ''", "--hostname=h --"),
         ("-H h name.example", "--hostname=h -- name.example"),

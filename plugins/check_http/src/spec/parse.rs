@@ -10,11 +10,13 @@ use std::time::Duration;
 use plugin_kit::{Problem, Range, State};
 
 use super::json_assertion::JsonAssertion;
+use super::proxy::{Bypass, Proxy};
 use super::{CertificateDays, SizeLimits, StatusRule};
 use crate::http::digest::AuthScheme;
 use crate::http::idn;
 use crate::http::redirect::OnRedirect;
 use crate::http::request::HttpVersion;
+use crate::http::target::HttpTarget;
 use crate::net::tls::TlsVersion;
 use crate::net::tls::pin::PublicKeyPin;
 
@@ -300,6 +302,50 @@ pub fn pin(typed: &OsStr) -> Result<PublicKeyPin, Problem> {
 /// Parses a condition on a JSON body.
 pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
     text("json", typed)?.parse().map_err(|why| usage(&format!("Invalid json option, {why}"), typed))
+}
+
+/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
+pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
+    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
+    let typed = text("proxy", url)?;
+    let authority = match typed.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
+        Some(_) => return Err(invalid()),
+        None => &typed,
+    };
+    let authority = authority.split('/').next().unwrap_or_default();
+    let (user, authority) =
+        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
+    let (host, port) = HttpTarget::split_host(authority)
+        .filter(|(host, _)| !host.is_empty())
+        .ok_or_else(invalid)?;
+    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(Proxy {
+        address: HttpTarget::without_brackets(&host).to_owned(),
+        // Like curl, use port 1080 by default for proxies.
+        port: port.unwrap_or(1080),
+        authorization: user.map(percent_decoded),
+        bypass: bypass.split([',', ' ']).filter(|name| !name.is_empty()).map(Bypass::new).collect(),
+    })
+}
+
+/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let mut parts = text.split('%');
+    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
+            }
+            None => {
+                out.push(b'%');
+                out.extend_from_slice(part.as_bytes());
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

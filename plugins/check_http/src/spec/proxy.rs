@@ -1,12 +1,8 @@
 //! The HTTP proxy given with -x, and the hosts that bypass it.
 
-use std::ffi::OsStr;
 use std::net::IpAddr;
 
-use plugin_kit::Problem;
-
-use super::parse::{text, usage};
-use crate::http::target::HttpTarget;
+use crate::http::idn;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxy {
@@ -44,7 +40,10 @@ impl Bypass {
         match network.filter(|(address, bits)| *bits <= width(*address)) {
             Some((address, bits)) => Bypass::Network(address, bits),
             None if text == "*" => Bypass::All,
-            None => Bypass::Name(text.trim_start_matches('*').trim_start_matches('.').to_owned()),
+            None => {
+                let name = text.trim_start_matches('*').trim_start_matches('.');
+                Bypass::Name(idn::sendable(name).into_owned())
+            }
         }
     }
 
@@ -86,50 +85,6 @@ fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
     }
 }
 
-/// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
-pub fn parse(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
-    let typed = text("proxy", url)?;
-    let authority = match typed.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
-        Some(_) => return Err(invalid()),
-        None => &typed,
-    };
-    let authority = authority.split('/').next().unwrap_or_default();
-    let (user, authority) =
-        authority.rsplit_once('@').map_or((None, authority), |(user, rest)| (Some(user), rest));
-    let (host, port) = HttpTarget::split_host(authority)
-        .filter(|(host, _)| !host.is_empty())
-        .ok_or_else(invalid)?;
-    let bypass = bypass.map(|list| list.to_string_lossy().into_owned()).unwrap_or_default();
-    Ok(Proxy {
-        address: HttpTarget::without_brackets(&host).to_owned(),
-        // Like curl, use port 1080 by default for proxies.
-        port: port.unwrap_or(1080),
-        authorization: user.map(percent_decoded),
-        bypass: bypass.split([',', ' ']).filter(|name| !name.is_empty()).map(Bypass::new).collect(),
-    })
-}
-
-/// Decodes `%40` to `@` (RFC 3986, section 2.1). Invalid escapes are kept unchanged.
-fn percent_decoded(text: &str) -> Vec<u8> {
-    let mut parts = text.split('%');
-    let mut out = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                out.push(byte);
-                out.extend_from_slice(part.get(2..).unwrap_or_default().as_bytes());
-            }
-            None => {
-                out.push(b'%');
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +112,7 @@ mod tests {
             ("fd00::/8", &["[fd12::1]"], true),
             ("[::1]", &["::1"], true),
             ("::/0", &["fe80::1"], true),
+            ("bücher.example", &["xn--bcher-kva.example"], true),
             ("", &["h"], false),
         ] {
             let bypass = list.split(',').filter(|one| !one.is_empty()).map(Bypass::new).collect();
