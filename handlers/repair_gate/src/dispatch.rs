@@ -18,8 +18,8 @@ use crate::{
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
-        // The arguments come from authorized_keys or from an agent's configuration, so send an error
-        // in them to the server as well, in a framed answer.
+        // The arguments come from authorized_keys. If they are invalid, tell the server as well, in
+        // a framed answer.
         Err(refusal) => {
             let stderr = format!("repair_gate: {}\n", refusal.text);
             return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
