@@ -120,8 +120,8 @@ fn reads_answer_of_a_gate_that_another_program_has_called() {
 
 #[test]
 fn refuses_answer_to_another_request() {
-    assert!(why_not(&status(), REPORT).contains("different request"));
-    assert!(why_not(&Request::List, REPORT).contains("different request"));
+    assert!(why_not(&status(), REPORT).contains("a different request"));
+    assert!(why_not(&Request::List, REPORT).contains("a different request"));
     assert!(why_not(&request(), &REPORT.replace("job-00001", "job-00002")).contains("job-00002"));
     assert!(why_not(&request(), &REPORT.replace("httpd", "sshd")).contains("sshd"));
     let refused = r#"{"answer":"refused","host":"h","reason":"busy","text":"t","job":"job-00002"}"#;
