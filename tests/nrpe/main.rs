@@ -88,7 +88,7 @@ fn gate_behind_nrpe_heals_once_and_refuses_second_repair_within_cooldown() {
     lab.web.apache.kill();
     let (code, text) = call(&lab);
     assert_eq!(code, Some(2), "{text}");
-    assert!(text.contains("the gate refuses (cooldown): "), "{text}");
+    assert!(text.contains("the gate refused the repair (cooldown): "), "{text}");
     let records = lab.monitor.records();
     assert_eq!(records[0].outcome, Some(RepairOutcome::CouldNotRun), "{records:?}");
     assert_eq!(steps(&lab)[1].0, StepKind::Refused);
@@ -110,7 +110,7 @@ fn gate_finishes_repair_that_nrpe_no_longer_waits_for() {
     lab.web.apache.kill();
     let (code, text) = call(&lab);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("the gate refuses (busy): "), "{text}");
+    assert!(text.contains("the gate refused the repair (busy): "), "{text}");
     let steps = steps(&lab);
     let stopped = "NRPE: Command timed out after 2 seconds; the repair may still be running";
     assert!(steps[1].1.contains(stopped), "{steps:?}");

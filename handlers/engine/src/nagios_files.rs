@@ -267,7 +267,7 @@ mod tests {
         assert!(refused.contains("was written in the future"), "{refused}");
         let foreign = text.replace("created=", "made=");
         let refused = read(&foreign, WRITTEN).unwrap_err();
-        assert!(refused.contains("is not a status file"), "{refused}");
+        assert!(refused.contains("is not a Nagios status file"), "{refused}");
     }
 
     #[test]

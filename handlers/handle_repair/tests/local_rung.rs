@@ -228,7 +228,7 @@ fn answer_of_a_gate_counts_instead_of_exit_status() {
     };
     // Without a message, the worker tries the second rung.
     for (script, message) in [
-        (refused("cooldown"), Some("the gate refuses (cooldown): not now")),
+        (refused("cooldown"), Some("the gate refused the repair (cooldown): not now")),
         (refused("unknown-repair"), None),
         (job("failed"), None),
         (job("timeout"), Some("'httpd' was stopped at its timeout after 1.5 s: done")),

@@ -89,7 +89,7 @@ fn database_that_is_slow_is_critical_within_the_timeout() {
         testkit::wait_until("a locked table", || site.database.sql(DATABASE, count) != "0\n");
         let begun = Instant::now();
         let text = site.critical(&["-t", "2"]);
-        assert!(text.contains("could not be read within 2 s"), "{text}");
+        assert!(text.contains("could not read the ledger"), "{text}");
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     });
 }
