@@ -8,10 +8,11 @@ use std::net::IpAddr;
 const SHORT: &str = "HIpxujPTkAabCJKedsrRMmfwct";
 /// Names of the long options that take a value.
 const LONG: &str = "hostname IP-address port source-address proxy noproxy url uri method post \
-    content-type header useragent authorization proxy-authorization authorization-file \
-    proxy-authorization-file cookie-jar http-version certificate client-cert private-key ca-cert \
-    expect status header-string header-regex string regex ereg eregi state-regex json max-age \
-    pagesize onredirect max-redirs warning critical timeout timeout-result json-perfdata";
+    content-type header header-file useragent authorization proxy-authorization auth-scheme \
+    authorization-file proxy-authorization-file cookie-jar http-version certificate client-cert \
+    private-key ca-cert passphrase-file pin-sha256 output-format expect status header-string \
+    header-regex string regex ereg eregi state-regex json max-age pagesize onredirect max-redirs \
+    warning critical timeout timeout-result json-perfdata";
 
 /// A word that the next version of check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,8 +95,11 @@ fn takes_value(name: &str) -> bool {
 /// version after `--ssl`, and a word such as `on` after a switch.
 fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     let is_tls = matches!(option.name, "-S" | "--ssl")
-        && ["1", "1.0", "1.1", "1.2", "1.3"].contains(&word.trim_end_matches('+'));
-    option.value.is_none() && (is_tls || ["true", "yes", "on", "1"].contains(&word))
+        && ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"].contains(&word.trim_end_matches('+'));
+    let is_negated = option.name == "--continue-after-certificate"
+        && ["false", "no", "off", "0"].contains(&word);
+    let is_set = ["true", "yes", "on", "1"].contains(&word);
+    option.value.is_none() && (is_tls || is_set || is_negated)
 }
 
 /// Whether the word seems to be the second part of the option's value, split off by a blank.
@@ -152,6 +156,7 @@ mod tests {
             "-S 1.2 -H h1",
             "-H h1 --ssl 1.2+ -u /x",
             "-N true -H h1 -I ::1",
+            "-H h1 --continue-after-certificate 0 -I ::1",
             "-H h1 --continue-after-certificate 1 -I ::1",
             "-vvS1.2 -w5 -c10 -H h1 -I ::1 -e 200,301",
             "-H h1 -I ::1 --onred ok --cert=30,14",

@@ -202,7 +202,7 @@ mod tests {
     fn uses_the_last_of_repeated_options() {
         let cli = parsed("-H a -H b -u /x -u /y -k 1 -k 2 -P first -P second").cli;
         assert_eq!(cli.hostname, ["a", "b"]);
-        assert_eq!(cli.url, "/y");
+        assert_eq!(cli.url.as_deref(), Some(OsStr::new("/y")));
         assert_eq!(cli.header, ["1", "2"]);
         assert_eq!(cli.post.first(), Some(&"first".into()));
     }

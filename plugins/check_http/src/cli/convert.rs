@@ -204,7 +204,7 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
         address,
         port,
         virtual_port,
-        url: cli.url.as_bytes().to_vec(),
+        url: cli.url.as_ref().map_or(b"/".to_vec(), |url| url.as_bytes().to_vec()),
         tunnel,
     })
 }

@@ -73,11 +73,10 @@ pub struct Cli {
     #[arg(long, help_heading = CONNECTION)]
     pub haproxy_protocol: bool,
 
-    /// Request this path, and send it unchanged. If -I is the address of a plain HTTP proxy, give a
-    /// whole URL.
+    /// Request this path, and send it unchanged [default: /]. If -I is the address of a plain HTTP
+    /// proxy, give a whole URL.
     #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = REQUEST)]
-    #[arg(default_value = "/", hide_default_value = true)]
-    pub url: OsString,
+    pub url: Option<OsString>,
 
     /// Send this method unchanged [default: GET, or POST with -P]. With -S and -H, CONNECT or
     /// CONNECT:METHOD opens a tunnel through the proxy that -I and -p name.
