@@ -120,7 +120,7 @@ fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     let (code, text) = ctl(&["explain", "web1", "HTTP"]);
     assert!(code == Some(0) && text.contains("OK;HARD;1 of 4, host UP; _REPAIR httpd"), "{text}");
     let (_, text) = ctl(&["explain", "web1", "FTP"]);
-    assert!(text.contains("does not know web1/FTP; services of web1: HTTP"), "{text}");
+    assert!(text.contains("Icinga 2 does not know web1/FTP; services of web1: HTTP"), "{text}");
 
     assert_eq!(ctl(&["pause", "--reason", "test"]).0, Some(0));
     web.apache.kill();

@@ -26,17 +26,17 @@ pub struct Object<'a> {
 }
 
 impl Object<'_> {
-    /// Returns the message for an object that Nagios does not know. `services` lists the host's
-    /// services, or is `None` if Nagios does not know the host either.
-    pub fn is_unknown(&self, services: Option<&[String]>) -> String {
+    /// Returns the message for an object that the engine does not know. `services` lists the host's
+    /// services, or is `None` if the engine does not know the host either.
+    pub fn is_unknown(&self, engine: &str, services: Option<&[String]>) -> String {
         let Some(services) = services else {
             let host = Object { host: self.host, service: None };
-            return format!("Nagios does not know host {host}");
+            return format!("{engine} does not know host {host}");
         };
         let services: Vec<String> = services.iter().map(|name| plugin_kit::clean(name)).collect();
         let has = if services.is_empty() { "none".into() } else { services.join(", ") };
         let host = plugin_kit::clean(self.host);
-        format!("Nagios does not know {self}; services of {host}: {has}")
+        format!("{engine} does not know {self}; services of {host}: {has}")
     }
 }
 

@@ -71,7 +71,8 @@ impl Split for ExplainArgs {
             Some(ObjectReport { object: None, .. }) => engine.services(&self.host, deadline)?,
             _ => None,
         };
-        let observed = ObservedObject { args: self, policy: &context.policy, services, report };
+        let (policy, engine) = (context.policy.as_path(), engine.name());
+        let observed = ObservedObject { args: self, policy, engine, services, report };
         let mut ledger = context.ledger(config)?;
         let mut predict = |call: &Invocation, is_real: bool| -> Result<Prediction, Problem> {
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);

@@ -18,6 +18,8 @@ pub struct ObservedObject<'a> {
     pub args: &'a ExplainArgs,
     /// Path of the policy. Nagios would pass it to handle_repair as `--policy`.
     pub policy: &'a Path,
+    /// Name of the engine, for messages.
+    pub engine: &'static str,
     /// The services of the host, if the engine knows the host but not the object.
     pub services: Option<Vec<String>>,
     /// What the engine reports about the object, or `None` if the policy names no source for it.
@@ -90,7 +92,7 @@ impl ObservedObject<'_> {
         let known = match &self.report {
             Some(_) => format!(
                 "{unknown}; correct the name",
-                unknown = object.is_unknown(self.services.as_deref())
+                unknown = object.is_unknown(self.engine, self.services.as_deref())
             ),
             None => "the state is unknown, because the policy has neither \"status_file\" nor \
                      \"icinga2\"; add one of them to the policy"

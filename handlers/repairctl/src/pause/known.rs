@@ -1,4 +1,4 @@
-//! Checks that Nagios knows an object, because a pause for a mistyped name would have no effect.
+//! Checks that the engine knows an object, because a pause for a mistyped name would have no effect.
 
 use std::time::Instant;
 
@@ -13,7 +13,7 @@ use crate::object::Object;
 /// checked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownObject {
-    /// Nagios has no such object.
+    /// The engine has no such object.
     #[error("{0}")]
     NotThere(String),
     /// Neither the engine's state nor the object cache can be read.
@@ -34,25 +34,31 @@ pub fn check(
     let object = Object { host, service };
     let mut unread = None;
     if config.has_engine_state() {
-        match read_only_engine_of(config).services(host, Instant::now() + ENGINE_TIMEOUT) {
-            Ok(services) => return judge(&object, services.as_deref()),
+        let mut engine = read_only_engine_of(config);
+        let name = engine.name();
+        match engine.services(host, Instant::now() + ENGINE_TIMEOUT) {
+            Ok(services) => return judge(&object, name, services.as_deref()),
             Err(why) => {
-                unread = Some(format!("could not check whether Nagios knows {object}: {why}"));
+                unread = Some(format!("could not check whether {name} knows {object}: {why}"));
             }
         }
     }
     match services_in_objects(context, host) {
-        Some(services) => judge(&object, services.as_deref()),
+        Some(services) => judge(&object, "Nagios", services.as_deref()),
         None => unread.map_or(Ok(()), |why| Err(UnknownObject::NotLookedUp(why))),
     }
 }
 
-fn judge(object: &Object<'_>, services: Option<&[String]>) -> Result<(), UnknownObject> {
+fn judge(
+    object: &Object<'_>,
+    engine: &str,
+    services: Option<&[String]>,
+) -> Result<(), UnknownObject> {
     let known = |all: &[String]| object.service.is_none_or(|name| all.iter().any(|it| it == name));
     if services.is_some_and(known) {
         return Ok(());
     }
-    Err(UnknownObject::NotThere(object.is_unknown(services)))
+    Err(UnknownObject::NotThere(object.is_unknown(engine, services)))
 }
 
 /// Returns a host's services from the object cache, or `Some(None)` if the cache does not list the
