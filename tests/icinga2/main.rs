@@ -180,3 +180,17 @@ fn powers_on_host_whose_name_needs_quotes() {
     assert_eq!((records.len(), records[0].service.as_deref()), (1, None), "{records:?}");
     assert_eq!(records[0].event, "DOWN;SOFT;2");
 }
+
+/// The fault may have been acknowledged, so without an answer from the API nothing is repaired.
+#[test]
+fn repairs_nothing_without_an_answer_of_the_api() {
+    let lab = Lab::new();
+    let monitor = &lab.monitor;
+    start(&lab, 1, |policy| policy["icinga2"]["url"] = json!("https://localhost:1"));
+    let call = "CRITICAL HARD 1 --host web1 --service HTTP --repair httpd --foreground";
+    let done = monitor.call(call);
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(done.status.code(), Some(3), "{text}");
+    assert!(text.contains("cannot query Icinga 2's API") && text.contains("nothing"), "{text}");
+    assert_eq!((monitor.records().len(), lab.web.jobs().len()), (0, 0));
+}
