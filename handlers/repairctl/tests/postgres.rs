@@ -168,8 +168,27 @@ fn doctor_explains_each_problem_with_the_database() {
     assert!(verdict == "wrong" && text.contains("every account can read it"), "{verdict}: {text}");
     assert!(fix.contains("640"), "{fix}");
 
+    testkit::set_mode(&password, 0o640);
+    site.policy(json!({"password_file": password}));
+    let (verdict, text, _) = site.doctor("ledger");
+    assert_eq!(verdict, "ok", "{text}");
+
     site.policy(json!({}));
     site.database.stop();
     let (verdict, text, fix) = site.doctor("ledger");
     assert!(verdict == "wrong" && fix.contains("systemctl start postgresql"), "{text} {fix}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn refuses_password_file_of_another_account() {
+    let site = DatabaseSite::with_tables();
+    let password = site.at("password");
+    fs::write(&password, "secret\n").unwrap();
+    testkit::set_mode(&password, 0o600);
+    std::os::unix::fs::chown(&password, Some(65534), None).unwrap();
+    site.policy(json!({"password_file": password}));
+    let (verdict, text, fix) = site.doctor("ledger");
+    assert!(verdict == "wrong" && text.contains("belongs to uid 65534"), "{verdict}: {text}");
+    assert!(fix.contains("root"), "{fix}");
 }

@@ -234,6 +234,10 @@ fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
     if found.mode() & 0o007 != 0 {
         return Err(unusable(io::Error::other("every account can read it; run chmod o= on it")));
     }
+    if ![0, rustix::process::geteuid().as_raw()].contains(&found.uid()) {
+        let why = format!("it belongs to uid {}, not to root or this user", found.uid());
+        return Err(unusable(io::Error::other(why)));
+    }
     let mut text = Vec::new();
     file.take(LONGEST_PASSWORD).read_to_end(&mut text).map_err(unusable)?;
     Ok(text.split(|b| matches!(b, b'\n' | b'\r')).next().unwrap_or_default().to_vec())

@@ -18,13 +18,14 @@ use crate::per_event::{DAY, HOUR, PER_EVENT, event};
 use crate::value::millis;
 use crate::{Filter, Ledger, LimitBounds, RepairOutcome, RepairState, Which};
 
-/// Settings with which the server logs the plan of each statement, and how many rows each step of
-/// the plan really had.
+/// Settings with which the server logs the plan of each statement, how many rows each step of the
+/// plan really had, and how many pages it read.
 const LOG_PLANS: &[&str] = &[
     "session_preload_libraries=auto_explain",
     "auto_explain.log_min_duration=0",
     "auto_explain.log_analyze=on",
     "auto_explain.log_timing=off",
+    "auto_explain.log_buffers=on",
     "auto_explain.log_nested_statements=on",
 ];
 
@@ -118,6 +119,12 @@ fn rows(plan: &str) -> u64 {
     plan.lines().map(of_line).sum()
 }
 
+/// Returns how many pages a plan read. The first step includes the pages of all others.
+fn pages(plan: &str) -> u64 {
+    let line = plan.lines().find(|line| line.contains("Buffers: "));
+    line.map_or(0, |line| number(line, "hit=") + number(line, " read="))
+}
+
 /// Returns the lines of a plan that read a whole table or sort more than `most` rows.
 fn expensive(plan: &str, most: u64) -> Vec<&str> {
     let scans = ["repair", "refusal", "step", "reset"].map(|table| format!("Seq Scan on {table} "));
@@ -156,7 +163,7 @@ fn cost_of_an_event_does_not_grow_with_the_ledger() {
         for host in ["busy", "cold", "lasting"] {
             for (method, call) in PER_EVENT {
                 let plans = plans(&mut filled, |ledger| call(ledger, &event(host), now));
-                let cost: u64 = plans.iter().map(|plan| rows(plan)).sum();
+                let cost: [u64; 2] = [rows, pages].map(|of| plans.iter().map(|one| of(one)).sum());
                 costs.insert((host, *method), (cost, plans));
             }
             // Each host gets the same job.
@@ -170,7 +177,9 @@ fn cost_of_an_event_does_not_grow_with_the_ledger() {
     });
     for (call, (after, plans)) in large {
         let (before, _) = small[&call];
-        assert!(after <= before + before / 10, "{call:?}: {before}, {after}: {plans:#?}");
+        // A larger index has one or two levels more, so each search in it reads more pages.
+        let is_same = after[0] <= before[0] + before[0] / 10 + 10 && after[1] <= 2 * before[1] + 10;
+        assert!(is_same, "{call:?}: {before:?}, {after:?}: {plans:#?}");
     }
 }
 
