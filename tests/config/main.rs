@@ -94,7 +94,7 @@ fn lint_finds_nothing_in_the_object_files_and_the_policy_for_naemon() {
     let policy = place.file("p.json", &policy.replace("\"repairs\": {", power), 0o644, None);
     let mut lint = Command::new(place.program("repairctl"));
     let said = run(lint.arg("--policy").arg(policy).arg("lint").arg(main_file));
-    assert_eq!(said.trim_end(), "nothing found in 1 service and 1 host with a repair");
+    assert_eq!(said.trim_end(), "no problems found in 1 service and 1 host with a repair");
 }
 
 /// Definitions that the shipped files for Icinga 2 need and that every site already has.

@@ -33,15 +33,13 @@ const ROLE: &str = "role";
 const FULL: &str = "full";
 /// Maximum number of waiting calls. The queue fills up only if all workers hang.
 const MOST_WAITING: usize = 20_000;
-/// On average, one in `COUNT_EVERY` handlers counts the waiting calls. The nanoseconds of the clock
-/// decide which one.
+/// On average, one in this many handlers counts the waiting calls, chosen by the clock.
 const COUNT_EVERY: u64 = 64;
 /// Maximum size of a call in bytes. Linux has the same limit for a single argument.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
-/// How long to try to take the decision role while other processes check whether a worker has it.
-/// Each of them locks the file for a few microseconds.
+/// How long to try to take the decision role while others check, for microseconds, who has it.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 /// Pause between two attempts to take the decision role.
 const PROBE_PAUSE: Duration = Duration::from_millis(1);

@@ -1,4 +1,4 @@
-//! The text of each fix for a problem with PostgreSQL.
+//! The text of each fix for a problem with the ledger, in SQLite or in PostgreSQL.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use policy_file::{LedgerConfig, PostgresConfig, PostgresHost};
 use privsep::quoted;
 
 use super::advice::{FixContext, roots_alone};
-use super::fix::{Advice, ServerFix};
+use super::fix::{Advice, ServerFix, SiteFile};
 use crate::paste::{Paste, path};
 
 impl FixContext<'_> {
@@ -62,5 +62,46 @@ impl FixContext<'_> {
         let files: Vec<String> = files.into_iter().map(|file| path(file)).collect();
         let files = files.join(" ");
         Paste::here(format!("chown root:{group} {files} && chmod 640 {files}")).into()
+    }
+
+    /// Returns what to do about a ledger in SQLite, or about the files of this server.
+    pub(super) fn for_ledger(&self, fix: &ServerFix) -> Advice {
+        let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
+        let directory = self.place(&SiteFile::Ledger).and_then(|file| Some(file.parent()?.into()));
+        let Some::<PathBuf>(directory) = directory else { return "fix the policy first".into() };
+        let is_roots = roots_alone(&directory);
+        let directory = path(&directory);
+        let make = format!("install -d -o {user} -g {group} -m 750 {directory}");
+        match fix {
+            ServerFix::MakeLedgerDirectory if is_roots => Paste::here(make).into(),
+            ServerFix::MakeLedgerDirectory => {
+                Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
+            }
+            // Nagios' user can put links into this directory. For this reason chown, which runs as
+            // root, does not follow links (-h), and chmod runs as Nagios' user.
+            ServerFix::OwnLedger => Paste::here(format!(
+                "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
+                 {directory}"
+            ))
+            .into(),
+            ServerFix::MigrateLedger => Paste::here(self.site.repairctl("ledger migrate")).into(),
+            ServerFix::SetLedgerAside if is_roots => Advice::then(
+                "restore a backup of the ledger; or, to start with an empty history",
+                Paste::here(format!("mv {directory} {directory}.damaged && {make}")),
+            ),
+            ServerFix::SetLedgerAside => {
+                "restore a backup of the ledger; or, to start with an empty history, move the \
+                 ledger's directory away"
+                    .into()
+            }
+            _ => Advice::then(
+                "check whether other accounts have changed the ledger's history, and then remove \
+                 their access",
+                Paste::here(format!(
+                    "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R \
+                     g-w,o= {directory}"
+                )),
+            ),
+        }
     }
 }
