@@ -166,7 +166,7 @@ pub const IN_THE_CONFIGURATION: &[Mistake] = &[
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,/var/lib/nagios4/status.dat,/etc/hostname,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "nagios.cfg",
-        text: "status_file is /var/lib/nagios4/status.dat, but /etc/hostname",
+        text: "status_file is /var/lib/nagios4/status.dat in nagios.cfg, but /etc/hostname",
         fix: "name the same file in the policy as in nagios.cfg",
         deed: Deed::Words(On::Server, "mv /root/policy /etc/nagios-selfheal/policy.json"),
         undo: "true",
