@@ -263,6 +263,11 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("systemctl show: {why}", "quotes systemctl"),
     ("systemd kills a repair, and every daemon", "pasted by tests/hosts"),
     ("systemd-logind kills a repair", "pasted by tests/hosts"),
+    ("run chmod o-r {file}", "names the file that the user passed to check_http"),
+    (
+        "cp {shipped} {} {OBJECTS}/",
+        "init prints it only with Icinga 2; tests/config checks these files",
+    ),
     ("If your key is in an ssh-agent", "introduces a command that is pasted"),
     (
         "may not use sudo without a password",

@@ -21,7 +21,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "mv /etc/nagios-selfheal/known_hosts /root; touch /etc/nagios-selfheal/ssh_config; cp -p /etc/nagios-selfheal/policy.json /root/policy; sed -i 's,\"key\":,\"transport\": \"openssh\"\\, \"config\": \"/etc/nagios-selfheal/ssh_config\"\\, \"key\":,' /etc/nagios-selfheal/policy.json; chgrp nagios /etc/nagios-selfheal/policy.json",
         check: "known host",
         text: "known_hosts does not exist",
-        fix: "unless ssh_config names another source of host keys, as root: repairctl trust web1",
+        fix: "record the host's key, unless ssh_config names another source of host keys, as root: repairctl trust web1",
         deed: Deed::Paste,
         undo: "mv /root/policy /etc/nagios-selfheal/policy.json; rm /root/known_hosts /etc/nagios-selfheal/ssh_config",
     },

@@ -232,7 +232,8 @@ fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
     let file = safe_file::open(path).map_err(|why| unusable(why.into()))?;
     let found = file.metadata().map_err(unusable)?;
     if found.mode() & 0o007 != 0 {
-        return Err(unusable(io::Error::other("every account can read it; run chmod o= on it")));
+        let why = concat!("every account can read it; ", policy::see_doctor!());
+        return Err(unusable(io::Error::other(why)));
     }
     if ![0, rustix::process::geteuid().as_raw()].contains(&found.uid()) {
         let why = format!("it belongs to uid {}, not to root or this user", found.uid());
