@@ -282,8 +282,14 @@ fn openssl_verifies_only_the_name_on_request() {
 #[test]
 fn openssl_accepts_only_pinned_keys() {
     let certificate = rsa(2048);
-    let server = TlsServer::new(&certificate, &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
-    let other = Certificate::new("other", 60).pin();
-    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &certificate.pin()]).code, Some(0));
+    let server = TlsServer::new(&certificate, &["-tls1_2", "-cipher", "AES128-SHA"]);
+    let (own, other) = (certificate.pin(), Certificate::new("other", 60).pin());
+    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &own]).code, Some(0));
     assert_eq!(server.run(PROGRAM, &["--pin-sha256", &other]).code, Some(2));
+    // With TLS 1.0, the server signs with MD5 and SHA-1, which prove nothing.
+    let weak = TlsServer::new(&certificate, &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    for program in [PROGRAM, OPENSSL_PROGRAM] {
+        assert_eq!(weak.run(program, &["-S"]).code, Some(0));
+        assert_eq!(weak.run(program, &["--pin-sha256", &own]).code, Some(2));
+    }
 }
