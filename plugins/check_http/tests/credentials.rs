@@ -95,6 +95,20 @@ fn rejects_header_files_that_are_unsafe_or_invalid() {
 }
 
 #[test]
+fn never_checks_without_the_secrets_in_a_file() {
+    let (_folder, path) = secret("");
+    let file = path.to_str().unwrap();
+    for content in ["", "\n", " \r\n\n"] {
+        fs::write(&path, content).unwrap();
+        for option in ["--header-file", "--authorization-file", "--proxy-authorization-file"] {
+            let (run, requests) = check(&[OK], &[option, file]);
+            assert_eq!((run.code, requests.len()), (Some(3), 0), "{option} {content:?}: {run:?}");
+            assert!(run.text.ends_with(&format!("{file} is empty\n")), "{run:?}");
+        }
+    }
+}
+
+#[test]
 fn answers_digest_challenge_after_refused_basic() {
     let (run, requests) = check(&[&format!("{DENIED}{DIGEST}"), OK], &["-a", "u:p", "-u", "/x"]);
     assert!(run.code == Some(0) && run.text.starts_with("HTTP OK: HTTP/1.1 200 OK"), "{run:?}");
