@@ -80,6 +80,13 @@ fn load(
     let content = read(&path, deadline).map_err(|why| {
         Problem::Usage(format!("Can't read config file: {}", text::file_error(&why)))
     })?;
+    if content.is_empty() {
+        // check_http_openssl gets here if check_http has already read the pipe.
+        return Err(Problem::Usage(format!(
+            "Config file '{}' is empty (a pipe can be read only once)",
+            path.display()
+        )));
+    }
     let options = section_of(&content, &section, takes_value).map_err(|line| {
         Problem::Usage(format!("Config file error: line {line} of '{}'", path.display()))
     })?;
