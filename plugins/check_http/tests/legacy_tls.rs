@@ -241,11 +241,7 @@ fn takes_part_in_renegotiation() {
     );
     let file = root.join("apache.conf");
     std::fs::write(&file, configuration).unwrap();
-    let apache = Command::new("/usr/sbin/apache2")
-        .args(["-X", "-f"])
-        .arg(&file)
-        .spawn()
-        .unwrap();
+    let apache = Command::new("/usr/sbin/apache2").args(["-X", "-f"]).arg(&file).spawn().unwrap();
     let _apache = Apache(apache);
     let port = port.to_string();
     let options = ["-I", "127.0.0.1", "-p", &port, "-S", "-u", "/page", "-s", "hello"];

@@ -12,6 +12,7 @@ use std::time::Instant;
 use plugin_kit::Problem;
 use safe_file::{Error, Input};
 
+use crate::spec::secrets::READ_ONCE;
 use crate::text;
 
 const OPTION: &[u8] = b"--extra-opts";
@@ -83,7 +84,7 @@ fn load(
     if content.is_empty() {
         // check_http_openssl gets here if check_http has already read the pipe.
         return Err(Problem::Usage(format!(
-            "Config file '{}' is empty (a pipe can be read only once)",
+            "Config file '{}' is empty ({READ_ONCE})",
             path.display()
         )));
     }

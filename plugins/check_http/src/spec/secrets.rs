@@ -15,6 +15,8 @@ use super::parse::unusable;
 
 /// Largest file with secrets to read, in bytes.
 const MAX_SECRETS: u64 = 1 << 20;
+/// Hint for an empty file.
+pub const READ_ONCE: &str = "a pipe can be read only once";
 /// Permission for users who are neither the owner of a file nor in its group to read it.
 const OTHERS_READ: u32 = 0o4;
 
@@ -32,7 +34,7 @@ pub fn credentials(
     let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
     if line.is_empty() {
         let file = file.to_string_lossy();
-        return Err(Problem::Usage(format!("the first line of {file} is empty")));
+        return Err(Problem::Usage(format!("the first line of {file} is empty ({READ_ONCE})")));
     }
     Ok(Some(line.to_vec()))
 }
@@ -77,7 +79,7 @@ pub fn header_lines(file: &OsStr, deadline: Option<Instant>) -> Result<Vec<Vec<u
         return Err(Problem::Usage(format!("{}:{number}: {wrong}", file.to_string_lossy())));
     }
     if headers.is_empty() {
-        return Err(Problem::Usage(format!("{} is empty", file.to_string_lossy())));
+        return Err(Problem::Usage(format!("{} is empty ({READ_ONCE})", file.to_string_lossy())));
     }
     Ok(headers)
 }
