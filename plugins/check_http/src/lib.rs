@@ -36,11 +36,11 @@ pub use command_line::command;
 #[cfg(feature = "rustls")]
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let run_start = std::time::Instant::now();
-    let mut options = command_line::parse(argv, run_start)?;
-    let words = std::mem::take(&mut options.words);
-    let spec = convert::spec(options, run_start)?;
+    let spec = convert::spec(command_line::parse(argv, run_start)?, run_start)?;
     let deadline = Deadline::start(run_start, std::time::Duration::ZERO, spec.timeout);
-    let fallback = |spent| exec::exec_openssl(&words, spent);
+    // Let check_http_openssl read the --extra-opts files again. The secrets in them must not appear
+    // in the process list.
+    let fallback = |spent| exec::exec_openssl(argv, spent);
     let handshake = tls::rustls::handshake;
     let context = CheckContext { spec: &spec, deadline: &deadline, handshake, pinned: None };
     Ok(run::run(context, &fallback))

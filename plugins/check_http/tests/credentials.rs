@@ -59,6 +59,24 @@ fn keeps_headers_from_a_file_from_other_hosts() {
 }
 
 #[test]
+fn keeps_credentials_from_other_hosts_behind_a_proxy() {
+    let (_folder, path) = secret("X-Key: k3y");
+    let secrets = ["-a", "u:p", "-k", "Cookie: c00kie", "--header-file", path.to_str().unwrap()];
+    let away = "HTTP/1.1 302 Found\r\nLocation: http://other.example/\r\n\r\n";
+    for redirect in ["sticky", "stickyport"] {
+        let proxy = Server::answering(&[away, OK]);
+        let options = ["-H", "h.example", "-x", "127.0.0.1:PORT", "-f", redirect];
+        let run = proxy.run(PROGRAM, &[&options[..], &secrets].concat());
+        assert_eq!(run.code, Some(0), "{run:?}");
+        let requests = proxy.requests();
+        for secret in ["Authorization", "c00kie", "k3y"] {
+            assert!(requests[0].contains(secret), "{requests:?}");
+            assert!(!requests[1].contains(secret), "{requests:?}");
+        }
+    }
+}
+
+#[test]
 fn rejects_header_files_that_are_unsafe_or_invalid() {
     let (_folder, path) = secret("X-Key: a\ns3cret\n");
     let file = path.to_str().unwrap();
@@ -74,6 +92,23 @@ fn rejects_header_files_that_are_unsafe_or_invalid() {
     refused(":1: not a header line; write NAME: VALUE");
     fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
     refused(&format!(": other users can read this file; run chmod o-r {file}"));
+}
+
+#[test]
+fn never_checks_without_the_secrets_in_a_file() {
+    let (_folder, path) = secret("");
+    let file = path.to_str().unwrap();
+    for content in ["", "\n", " \r\n\n"] {
+        fs::write(&path, content).unwrap();
+        for option in ["--header-file", "--authorization-file", "--proxy-authorization-file"] {
+            let (run, requests) = check(&[OK], &[option, file]);
+            assert_eq!((run.code, requests.len()), (Some(3), 0), "{option} {content:?}: {run:?}");
+            assert!(
+                run.text.ends_with(&format!("{file} is empty (a pipe can be read only once)\n")),
+                "{run:?}"
+            );
+        }
+    }
 }
 
 #[test]

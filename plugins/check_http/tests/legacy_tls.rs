@@ -14,6 +14,7 @@ mod tls;
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use pipe::{WritingEnd, pipe_from, substitution};
@@ -94,6 +95,47 @@ fn lets_check_http_openssl_read_process_substitutions() {
     let [certificate, key] = pipes.each_ref().map(substitution);
     let run = server.run(PROGRAM, &["-S1", "-J", &certificate, "-K", &key]);
     assert_eq!(run.code, Some(0), "{}", run.text);
+}
+
+#[test]
+fn lets_check_http_openssl_read_extra_opts() {
+    let server = TlsServer::new(&rsa(2048), &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let option = format!("--extra-opts=@{}", file.path().display());
+    for (text, code) in [("Ciphers", 0), ("absent", 2)] {
+        std::fs::write(file.path(), format!("[check_http]\nstring={text}\n")).unwrap();
+        let run = server.run(PROGRAM, &["-S", &option]);
+        assert_eq!(run.code, Some(code), "{}", run.text);
+    }
+    let (reader, _) = pipe_from(WritingEnd::Writes("[check_http]\nstring=absent\n"));
+    let run = server.run(PROGRAM, &["-S", &format!("--extra-opts=@{}", substitution(&reader))]);
+    let text = "is empty (a pipe can be read only once)\n";
+    assert!(run.code == Some(3) && run.text.ends_with(text), "{run:?}");
+}
+
+#[test]
+fn keeps_secrets_of_extra_opts_out_of_the_process_list() {
+    let alert = b"\x15\x03\x01\x00\x02\x02\x46".to_vec();
+    let hangs = vec![Step::Wait(Duration::from_secs(30))];
+    let server = Server::doing(vec![vec![Step::Send(alert)], hangs]);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "[check_http]\nauthorization=u:s3cret\n").unwrap();
+    let mut child = Command::new(PROGRAM)
+        .args(["-I", "127.0.0.1", "-p", &server.port.to_string(), "-S"])
+        .arg(format!("--extra-opts=@{}", file.path().display()))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let cmdline = format!("/proc/{}/cmdline", child.id());
+    let shown = (0..200).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        let shown = std::fs::read_to_string(&cmdline).unwrap();
+        Some(shown).filter(|shown| shown.contains("check_http_openssl"))
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let shown = shown.expect("check_http_openssl must start");
+    assert!(shown.contains("--extra-opts=@") && !shown.contains("s3cret"), "{shown:?}");
 }
 
 #[test]
@@ -199,11 +241,7 @@ fn takes_part_in_renegotiation() {
     );
     let file = root.join("apache.conf");
     std::fs::write(&file, configuration).unwrap();
-    let apache = std::process::Command::new("/usr/sbin/apache2")
-        .args(["-X", "-f"])
-        .arg(&file)
-        .spawn()
-        .unwrap();
+    let apache = Command::new("/usr/sbin/apache2").args(["-X", "-f"]).arg(&file).spawn().unwrap();
     let _apache = Apache(apache);
     let port = port.to_string();
     let options = ["-I", "127.0.0.1", "-p", &port, "-S", "-u", "/page", "-s", "hello"];
@@ -222,7 +260,7 @@ fn honours_trust_settings_of_certificates() {
     let folder = tempfile::tempdir().unwrap();
     for (trust, code) in [("-addtrust", 0), ("-addreject", 2)] {
         let file = folder.path().join(trust).display().to_string();
-        let made = std::process::Command::new("openssl")
+        let made = Command::new("openssl")
             .args([
                 "x509",
                 "-in",
@@ -282,8 +320,14 @@ fn openssl_verifies_only_the_name_on_request() {
 #[test]
 fn openssl_accepts_only_pinned_keys() {
     let certificate = rsa(2048);
-    let server = TlsServer::new(&certificate, &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
-    let other = Certificate::new("other", 60).pin();
-    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &certificate.pin()]).code, Some(0));
+    let server = TlsServer::new(&certificate, &["-tls1_2", "-cipher", "AES128-SHA"]);
+    let (own, other) = (certificate.pin(), Certificate::new("other", 60).pin());
+    assert_eq!(server.run(PROGRAM, &["--pin-sha256", &own]).code, Some(0));
     assert_eq!(server.run(PROGRAM, &["--pin-sha256", &other]).code, Some(2));
+    // With TLS 1.0, the server signs with MD5 and SHA-1, which prove nothing.
+    let weak = TlsServer::new(&certificate, &["-tls1", "-cipher", "ALL:@SECLEVEL=0"]);
+    for program in [PROGRAM, OPENSSL_PROGRAM] {
+        assert_eq!(weak.run(program, &["-S"]).code, Some(0));
+        assert_eq!(weak.run(program, &["--pin-sha256", &own]).code, Some(2));
+    }
 }

@@ -10,8 +10,17 @@ mod support;
 #[path = "support/tls.rs"]
 mod tls;
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use support::{Server, Step, run};
 use tls::{Certificate, TlsServer};
 
@@ -259,6 +268,47 @@ fn accepts_only_pinned_keys() {
     assert_eq!((run.code, run.text), (Some(2), expected));
     let run = server.run(PROGRAM, &["--pin-sha256", "abc"]);
     assert!(run.code == Some(3) && run.text.contains("Invalid pin-sha256, write"), "{run:?}");
+}
+
+/// Starts a server that presents a copy of `certificate`, but has only the key of another one.
+/// Returns its port.
+fn impostor(certificate: &Certificate, version: &'static SupportedProtocolVersion) -> u16 {
+    let chain = CertificateDer::pem_file_iter(certificate.certificate()).unwrap();
+    let key = PrivateKeyDer::from_pem_file(Certificate::new("other", 60).key()).unwrap();
+    let copy = CertifiedKey::new(
+        chain.map(Result::unwrap).collect(),
+        ring::sign::any_supported_type(&key).unwrap(),
+    );
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(copy)));
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(session, connection.unwrap());
+            // The client may close the connection at any time.
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        }
+    });
+    port
+}
+
+#[test]
+fn pinned_server_must_have_the_private_key() {
+    let certificate = Certificate::new("h.example", 60);
+    for version in [&TLS12, &TLS13] {
+        let port = impostor(&certificate, version).to_string();
+        let line = ["-I", "127.0.0.1", "-p", &port, "-S"];
+        assert_eq!(run(PROGRAM, &line).code, Some(0), "{version:?}");
+        let pinned = run(PROGRAM, &[&line[..], &["--pin-sha256", &certificate.pin()]].concat());
+        assert_eq!(pinned.code, Some(2), "{version:?}: {pinned:?}");
+    }
 }
 
 #[test]

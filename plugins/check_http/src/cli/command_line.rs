@@ -23,9 +23,6 @@ pub fn command() -> clap::Command {
 pub struct ParsedOptions {
     /// Options as clap parsed them.
     pub cli: Cli,
-    /// The options as `--long=value` words, including those from the --extra-opts files.
-    #[cfg_attr(not(feature = "rustls"), allow(dead_code, reason = "only check_http needs it"))]
-    pub words: Vec<OsString>,
     /// For each -H, whether an option that implies TLS comes after it. If so, check_http ignores
     /// the port in that -H when it connects.
     pub tls_after_hostname: Vec<bool>,
@@ -63,7 +60,7 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, run_start))?;
     let words =
         argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
-    let line = std::iter::once(OsString::from("check_http")).chain(words.iter().cloned());
+    let line = std::iter::once(OsString::from("check_http")).chain(words);
     let mut matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
     let order = OptionOrder::new(&matches);
     let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| usage(&error))?;
@@ -82,7 +79,6 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     std::mem::forget((command, matches));
     Ok(ParsedOptions {
         cli,
-        words,
         tls_after_hostname: order.tls_after_hostname,
         ipv6_last: order.ipv6_last,
         patterns,

@@ -12,6 +12,7 @@ use std::time::Instant;
 use plugin_kit::Problem;
 use safe_file::{Error, Input};
 
+use crate::spec::secrets::READ_ONCE;
 use crate::text;
 
 const OPTION: &[u8] = b"--extra-opts";
@@ -80,6 +81,13 @@ fn load(
     let content = read(&path, deadline).map_err(|why| {
         Problem::Usage(format!("Can't read config file: {}", text::file_error(&why)))
     })?;
+    if content.is_empty() {
+        // check_http_openssl gets here if check_http has already read the pipe.
+        return Err(Problem::Usage(format!(
+            "Config file '{}' is empty ({READ_ONCE})",
+            path.display()
+        )));
+    }
     let options = section_of(&content, &section, takes_value).map_err(|line| {
         Problem::Usage(format!("Config file error: line {line} of '{}'", path.display()))
     })?;

@@ -81,9 +81,11 @@ impl<'a> CheckContext<'a> {
     /// led.
     pub(super) fn is_origin(&self, target: &HttpTarget) -> bool {
         let spec = self.spec;
-        let pinned = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
+        let sticky = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
+        // A proxy connects to the name, so the same address does not mean the same server.
+        let connects_to_address = self.route(target) == RequestRoute::Direct;
         idn::is_same_host(target.name(), spec.target.name())
-            || (pinned && target.address == spec.target.address)
+            || (sticky && connects_to_address && target.address == spec.target.address)
     }
 
     fn socket(&self, target: &HttpTarget) -> Result<Socket, Fault> {

@@ -1,4 +1,7 @@
 //! Reads secrets from files, so that they do not appear in the process list.
+//!
+//! An empty file is an error, because no check should run without its secrets. The file may be a
+//! pipe that check_http has read before it executed check_http_openssl.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -12,6 +15,8 @@ use super::parse::unusable;
 
 /// Largest file with secrets to read, in bytes.
 const MAX_SECRETS: u64 = 1 << 20;
+/// Hint for an empty file.
+pub const READ_ONCE: &str = "a pipe can be read only once";
 /// Permission for users who are neither the owner of a file nor in its group to read it.
 const OTHERS_READ: u32 = 0o4;
 
@@ -21,16 +26,17 @@ pub fn credentials(
     file: Option<OsString>,
     deadline: Option<Instant>,
 ) -> Result<Option<Vec<u8>>, Problem> {
-    let pair = match file {
-        None => typed.map(OsString::into_vec),
-        Some(file) => {
-            let content = safe_file::read(&file, MAX_SECRETS, deadline)
-                .map_err(|why| unusable(&file, &why))?;
-            let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Some(line.trim_ascii_end().to_vec())
-        }
+    let Some(file) = file else {
+        return Ok(typed.map(OsString::into_vec).filter(|pair| !pair.is_empty()));
     };
-    Ok(pair.filter(|pair| !pair.is_empty()))
+    let content =
+        safe_file::read(&file, MAX_SECRETS, deadline).map_err(|why| unusable(&file, &why))?;
+    let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii_end();
+    if line.is_empty() {
+        let file = file.to_string_lossy();
+        return Err(Problem::Usage(format!("the first line of {file} is empty ({READ_ONCE})")));
+    }
+    Ok(Some(line.to_vec()))
 }
 
 /// Opens a file with secrets. A regular file that other users can read is an error, because the
@@ -71,6 +77,9 @@ pub fn header_lines(file: &OsStr, deadline: Option<Instant>) -> Result<Vec<Vec<u
             continue;
         };
         return Err(Problem::Usage(format!("{}:{number}: {wrong}", file.to_string_lossy())));
+    }
+    if headers.is_empty() {
+        return Err(Problem::Usage(format!("{} is empty ({READ_ONCE})", file.to_string_lossy())));
     }
     Ok(headers)
 }

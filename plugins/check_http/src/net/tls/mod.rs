@@ -51,6 +51,12 @@ impl TlsSpec {
     pub fn verifies_name(&self) -> bool {
         self.verify_host || self.ca_bundle.is_some()
     }
+
+    /// Whether the server must prove who it is. Weak encryption is then not acceptable.
+    #[cfg(feature = "openssl-tls")]
+    pub fn authenticates_server(&self) -> bool {
+        self.ca_bundle.is_some() || !self.pins.is_empty()
+    }
 }
 
 /// A TLS connection after its handshake.

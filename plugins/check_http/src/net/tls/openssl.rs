@@ -1,8 +1,7 @@
-//! TLS with OpenSSL at security level 0, which allows every version from TLS 1.0 on, every cipher
-//! and every key size.
+//! TLS with OpenSSL. Without -D and --pin-sha256, it uses security level 0, which allows every
+//! version from TLS 1.0 on, every cipher and every key size.
 //!
-//! If the certificate is not verified, weak encryption adds no risk, because the check only tests
-//! whether the server responds.
+//! Weak encryption then adds no risk, because the check only tests whether the server responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -62,23 +61,24 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     // Do not use SslConnector. It would load the system's CA bundle, which takes longer than all
     // the rest of the check.
     let mut builder = SslContext::builder(SslMethod::tls_client())?;
-    if spec.ca_bundle.is_some() {
+    if spec.authenticates_server() {
         // Require at least 80 bits of security (level 1 in SSL_CTX_set_security_level(3)).
-        // Verifying a weaker certificate would prove nothing, because it could be forged.
+        // Verifying a weaker certificate or key would prove nothing, because it could be forged.
         builder.set_security_level(1);
+    } else {
+        builder.set_security_level(0);
+        builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
+    }
+    if spec.ca_bundle.is_some() {
         builder.set_verify(SslVerifyMode::PEER);
         // Trust every certificate in the bundle, even if it is not self-signed. A user who passes
         // the server's own certificate wants exactly this certificate
         // (X509_VERIFY_PARAM_set_flags).
         builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
+    } else if spec.verify_host {
+        builder.set_verify_callback(SslVerifyMode::PEER, accept_issuer);
     } else {
-        builder.set_security_level(0);
-        builder.set_cipher_list("ALL:COMPLEMENTOFALL:@SECLEVEL=0")?;
-        if spec.verify_host {
-            builder.set_verify_callback(SslVerifyMode::PEER, accept_issuer);
-        } else {
-            builder.set_verify(SslVerifyMode::NONE);
-        }
+        builder.set_verify(SslVerifyMode::NONE);
     }
     builder.set_options(
         SslOptions::NO_TICKET | SslOptions::ALLOW_UNSAFE_LEGACY_RENEGOTIATION | legacy_server(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
-use rustls::crypto::ring;
+use rustls::crypto::{self, WebPkiSupportedAlgorithms, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -74,8 +74,9 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
         Some(pem) => builder.with_root_certificates(roots(pem)?),
         None => {
             let accept = AcceptIssuer {
-                schemes: provider.signature_verification_algorithms.supported_schemes(),
+                algorithms: provider.signature_verification_algorithms,
                 verify_name: spec.verify_host,
+                verify_signature: !spec.pins.is_empty(),
             };
             builder.dangerous().with_custom_certificate_verifier(Arc::new(accept))
         }
@@ -166,13 +167,16 @@ impl ByteStream for StreamOwned<ClientConnection, MonitoredSocket> {
     }
 }
 
-/// A verifier that accepts certificates from every issuer. Without -D, the check only tests whether
-/// the server responds.
+/// A verifier that accepts certificates from every issuer. Without -D and --pin-sha256, the check
+/// only tests whether the server responds.
 #[derive(Debug)]
 struct AcceptIssuer {
-    schemes: Vec<SignatureScheme>,
+    algorithms: WebPkiSupportedAlgorithms,
     /// Whether to verify the names in the certificate.
     verify_name: bool,
+    /// Whether to verify that the server has the private key of its certificate. A pin is worth
+    /// nothing without this, because everybody can send a copy of a public certificate.
+    verify_signature: bool,
 }
 
 impl ServerCertVerifier for AcceptIssuer {
@@ -192,24 +196,30 @@ impl ServerCertVerifier for AcceptIssuer {
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        if !self.verify_signature {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        crypto::verify_tls12_signature(message, own, signed, &self.algorithms)
     }
 
     fn verify_tls13_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        own: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        if !self.verify_signature {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        crypto::verify_tls13_signature(message, own, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
+        self.algorithms.supported_schemes()
     }
 }
 
