@@ -80,8 +80,9 @@ fn take(
 ) {
     match request.decompress {
         Some(limit) => {
-            response.searched =
-                Some(limit).filter(|limit| response.body.len() + piece.len() > *limit);
+            if response.body.len() + piece.len() > limit {
+                response.searched = Some(limit);
+            }
             keep(&mut response.body, piece, limit);
         }
         None => {
