@@ -53,7 +53,8 @@ fn send_and_receive(
         })?;
     }
     response.meta = reader.meta;
-    if let Some(limit) = request.decompress {
+    // Servers announce a coding even if they send no body, for example in a response to HEAD.
+    if let Some(limit) = request.decompress.filter(|_| !response.body.is_empty()) {
         decompress_body(&mut response, limit);
         search.feed(&response.body);
     }
