@@ -60,6 +60,25 @@ fn maps_status_codes_to_states() {
 }
 
 #[test]
+fn finds_final_response_after_interim_one_and_blank_lines() {
+    let interim = "HTTP/1.1 100 C\r\n\r\n";
+    for blank in ["", "\r\n", "\n\r\n\n"] {
+        let last = "HTTP/1.1 500 Down\r\n\r\n";
+        let answer = [interim, blank, interim, blank, last].concat();
+        let text = line("CRITICAL", "HTTP/1.1 500 Down", answer.len());
+        expect(&answer, &[], 2, &text);
+        let pieces = [interim, blank, interim, blank, last]
+            .into_iter()
+            .flat_map(|piece| [Step::Send(piece.into()), Step::Wait(Duration::from_millis(50))]);
+        let server = Server::doing(vec![std::iter::once(Step::Receive).chain(pieces).collect()]);
+        let run = server.run(PROGRAM, &["-I", "127.0.0.1", "-p", "PORT"]);
+        assert_eq!((run.code, run.text.trim_end()), (Some(2), text.as_str()), "{blank:?}");
+        let answer = [interim, blank].concat();
+        expect(&answer, &[], 0, &line("OK", "HTTP/1.1 100 C", answer.len()));
+    }
+}
+
+#[test]
 fn reports_all_problems_in_order() {
     let url = "http://127.0.0.1:PORT/";
     let size = OK.len();

@@ -63,6 +63,22 @@ fn adds_perfdata_from_the_body() {
 }
 
 #[test]
+fn limits_perfdata_from_the_body() {
+    let head = "HTTP/1.1 200 OK\r\n\r\n";
+    let reserved = format!("{head}certificate_days=9 time_ssl=9 size=9 load=1");
+    let (run, _) = check(&[&reserved], &["-o"]);
+    assert!(run.text.ends_with(" size=62B;;;0; load=1;;;;\n"), "{run:?}");
+    let many: String = (0..200).map(|count| format!(" l{count}=1")).collect();
+    let (run, _) = check(&[&format!("{head}{many}")], &["-o", "-v"]);
+    assert!(run.text.contains(" l99=1;;;;") && !run.text.contains(" l100=1;;;;"), "{run:?}");
+    let huge: String = (0..100_000).map(|count| format!("l{count}=1 ")).collect();
+    let (run, _) = check(&[&format!("{head}{}{huge}", "x".repeat(8187))], &["-o", "-t", "5"]);
+    assert!(run.code == Some(0) && !run.text.contains(" l0="), "{:.300}", run.text);
+    let (run, _) = check(&[&format!("{head}{huge}")], &["-o", "-t", "5"]);
+    assert!(run.code == Some(0) && run.time.as_secs() < 5, "{:?} {:.300}", run.time, run.text);
+}
+
+#[test]
 fn curl_follows_redirects() {
     let away = "HTTP/1.1 302 Found\r\nLocation: /next\r\n\r\n";
     let (run, requests) = check(&[away, OK], &["-f", "curl"]);

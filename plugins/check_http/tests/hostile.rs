@@ -178,6 +178,33 @@ fn searches_decompression_bomb_up_to_the_limit() {
         "{output:.300}"
     );
     assert!(peak < 64 << 10, "{peak} KiB");
+    let absent = ["--enable-automatic-decompression", "-r", "needle", "--invert-regex"];
+    let (exit, output, _) = watched(&server, LONG, &absent);
+    assert!(
+        exit == Some(2)
+            && output.contains(
+                "the rest of the body may contain the pattern (only the first 16 MiB were searched)"
+            ),
+        "{output:.300}"
+    );
+}
+
+#[test]
+fn unsearched_rest_of_plain_body_is_not_ok() {
+    let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let size = (16 << 20) + 6;
+    let body = [format!("{head}{size:x}\r\n").into_bytes(), vec![b'x'; 16 << 20]].concat();
+    // The last chunk arrives alone, and contains no data.
+    let steps = vec![
+        Step::Receive,
+        Step::Send(body),
+        Step::Send("needle".into()),
+        Step::Wait(Duration::from_millis(500)),
+        Step::Send("\r\n0\r\n\r\n".into()),
+    ];
+    let absent = ["--enable-automatic-decompression", "-r", "needle", "--invert-regex"];
+    let (exit, output, _) = watched(&Server::doing(vec![steps]), LONG, &absent);
+    assert!(exit == Some(2) && output.contains("only the first 16 MiB"), "{output:.300}");
 }
 
 #[test]

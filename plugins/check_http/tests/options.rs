@@ -233,6 +233,17 @@ fn decompresses_bodies_on_request() {
 }
 
 #[test]
+fn empty_body_needs_no_decompression() {
+    let head = "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n";
+    let option = "--enable-automatic-decompression";
+    ends(&format!("{head}Content-Length: 0\r\n\r\n"), &["-B", option], 0, "HTTP OK");
+    ends(&format!("{head}Content-Length: 9\r\n\r\n"), &["-B", "-j", "HEAD", option], 0, "HTTP OK");
+    ends(&format!("{head}\r\nnot read"), &["-B", "-N", option], 0, "HTTP OK");
+    let missing = "string 'x' not found on 'http://127.0.0.1:PORT/' - ";
+    ends(&format!("{head}Content-Length: 0\r\n\r\n"), &["-s", "x", option], 2, missing);
+}
+
+#[test]
 fn undecodable_body_satisfies_no_condition() {
     let answer = "HTTP/1.1 200 OK\r\nContent-Encoding: br\r\n\r\n\x0b\x02hello\x03";
     let options = ["-r", "error", "--invert-regex", "--enable-automatic-decompression"];

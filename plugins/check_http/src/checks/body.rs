@@ -61,7 +61,7 @@ fn size_problem(limits: SizeLimits, received: u64) -> Option<(State, String)> {
 }
 
 /// Adds a problem for each expected string or pattern that the body lacks and, with --invert-regex,
-/// for each pattern that it contains.
+/// for each pattern that it contains or that was not searched in the whole body.
 fn search(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -83,6 +83,10 @@ fn search(
                 found.push((want.pattern_state, format!("pattern not found{searched}")))
             }
             (true, true) => found.push((want.pattern_state, "pattern found".into())),
+            (false, true) if response.searched.is_some() => found.push((
+                want.pattern_state,
+                format!("the rest of the body may contain the pattern{searched}"),
+            )),
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 //! Performance data: times, sizes and the days until a certificate expires.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use plugin_kit::{Number, Perfdata, Range};
@@ -8,6 +9,22 @@ use super::json;
 use crate::http::response::Response;
 use crate::spec::{CertificateDays, CheckSpec};
 use crate::text;
+
+/// Labels of the items that check_http itself prints.
+const OWN_LABELS: [&str; 8] = [
+    "time",
+    "size",
+    "time_connect",
+    "time_ssl",
+    "time_headers",
+    "time_firstbyte",
+    "time_transfer",
+    "certificate_days",
+];
+/// Maximum number of items that -o accepts. Monitoring systems create a file or a series per item.
+const MAX_BODY_ITEMS: usize = 100;
+/// How many bytes of a body -o reads. Nagios reads only 8 KB of a plugin's output.
+const MAX_BODY_TEXT: usize = 8 << 10;
 
 /// How long each phase of the last exchange took.
 #[derive(Debug, Clone, Copy, Default)]
@@ -41,19 +58,34 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
-/// Adds the performance data in a body to `items`. An item whose label is already in use is left
-/// out, because it would replace our own value in graphs. Returns a note if something was left out.
+/// Adds the performance data in a body to `items`, at most 100 items from the first 8 KiB. An item
+/// whose label is already in use is left out, because it would replace our own value in graphs.
+/// Returns a note if something was left out.
 pub fn add_body(items: &mut Vec<Perfdata>, body: &[u8]) -> Option<String> {
-    let (found, mut ignored) = plugin_kit::parse_perfdata(&text::decode(body));
+    let body = text::decode(body);
+    let cut = body.len() > MAX_BODY_TEXT;
+    let body = match body.get(..body.floor_char_boundary(MAX_BODY_TEXT)) {
+        // Leave out the last word, which may be incomplete.
+        Some(start) if cut => start.trim_end_matches(|c: char| !c.is_whitespace()),
+        _ => &body,
+    };
+    let (found, mut ignored) = plugin_kit::parse_perfdata(body);
+    let mut labels: HashSet<String> = items.iter().map(|item| item.label.clone()).collect();
+    labels.extend(OWN_LABELS.map(String::from));
+    let room = items.len() + MAX_BODY_ITEMS;
     for item in found {
-        if items.iter().any(|known| known.label == item.label) {
-            ignored += 1;
-        } else {
+        if items.len() < room && labels.insert(item.label.clone()) {
             items.push(item);
+        } else {
+            ignored += 1;
         }
     }
-    (ignored > 0).then(|| {
-        format!("-o ignored {ignored} words in the body that are not performance data or have a used label")
+    let rest = if cut { " and everything after the first 8 KiB" } else { "" };
+    (ignored > 0 || cut).then(|| {
+        format!(
+            "-o ignored {ignored} words in the body that are not performance data, have a used \
+             label or follow the first {MAX_BODY_ITEMS} items{rest}"
+        )
     })
 }
 

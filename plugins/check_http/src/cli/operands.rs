@@ -4,7 +4,8 @@
 //! name, and ignores the rest. A mistake such as `-C 30 14` or `-e 200 OK` then checks another
 //! server or nothing at all, so it is an error here. Words that existing configurations contain are
 //! accepted: Icinga writes `-S 1.2` and `--continue-after-certificate true`, and Debian's command
-//! definitions end with an empty word.
+//! definitions end with an empty word. With -I, an empty word can be anywhere, because it usually
+//! comes from an unset macro.
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
@@ -125,6 +126,9 @@ impl Operands {
         let is_last = |operand: &mut Operand| operand.position == options.len();
         while self.words.pop_if(|last| last.word.is_empty() && is_last(last)).is_some() {}
         let given = |name: &str| options.iter().any(|word| split(word).0 == name);
+        if given("IP-address") {
+            self.words.retain(|operand| !operand.word.is_empty());
+        }
         let missing = ["IP-address", "hostname"].into_iter().filter(|name| !given(name)).count();
         let prints_text = given("help") || given("version");
         let is_stray = |(index, operand): (usize, &Operand)| {

@@ -316,8 +316,8 @@ pub struct Cli {
     #[arg(short = 'B', long, help_heading = OUTPUT)]
     pub show_body: bool,
 
-    /// If the result is OK, add the performance data in the body to the performance data. Other
-    /// text in the body is ignored.
+    /// If the result is OK, add the performance data in the body to the performance data, at most
+    /// 100 items from the first 8 KiB. Other text in the body is ignored.
     #[arg(short = 'o', long, help_heading = OUTPUT)]
     pub output_body_as_perfdata: bool,
 

@@ -3,6 +3,8 @@
 //!
 //! The checksums and lengths in gzip data are not verified, because some servers send wrong ones.
 
+use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress as inflate};
 use miniz_oxide::inflate::{
     DecompressError, TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
 };
@@ -12,13 +14,19 @@ use crate::text;
 /// How many characters of an unsupported coding are shown.
 const MAX_SHOWN_CODING: usize = 40;
 
+/// Length in bytes of the checksum and the length after the data of a gzip member.
+const TRAILER: usize = 8;
+
+/// Maximum number of members of a gzip file. Each one costs time, even if it is empty.
+const MAX_MEMBERS: usize = 10_000;
+
 /// Request header line that accepts compressed bodies.
 pub const ACCEPTED: &str = "Accept-Encoding: gzip, deflate";
 
 /// Why a body cannot be decompressed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UndecodableBody {
-    /// The compressed data are damaged or truncated.
+    /// The compressed data are damaged or truncated, or have more than 10,000 gzip members.
     #[error("body cannot be decompressed")]
     Damaged,
     /// The server used a coding that the request did not accept, such as `br`, or several codings.
@@ -47,23 +55,59 @@ pub fn decompress(
     limit: usize,
 ) -> Result<Option<Decompressed>, UndecodableBody> {
     let coding = codings.join(&b","[..]).to_ascii_lowercase();
-    let result = match coding.as_slice() {
-        b"gzip" | b"x-gzip" => {
-            decompress_to_vec_with_limit(deflated(body).ok_or(UndecodableBody::Damaged)?, limit)
-        }
-        b"deflate" => zlib_or_raw(body, limit),
-        b"" | b"identity" => return Ok(None),
+    match coding.as_slice() {
+        b"gzip" | b"x-gzip" => gunzip(body, limit).map(Some),
+        b"deflate" => match zlib_or_raw(body, limit) {
+            Ok(body) => Ok(Some(Decompressed { body, cut: false })),
+            Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
+                Ok(Some(Decompressed { body: cut.output, cut: true }))
+            }
+            Err(_) => Err(UndecodableBody::Damaged),
+        },
+        b"" | b"identity" => Ok(None),
         _ => {
             let coding = text::decode(&coding).chars().take(MAX_SHOWN_CODING).collect();
-            return Err(UndecodableBody::Unsupported(coding));
+            Err(UndecodableBody::Unsupported(coding))
         }
-    };
-    match result {
-        Ok(body) => Ok(Some(Decompressed { body, cut: false })),
-        Err(cut) if cut.status == TINFLStatus::HasMoreOutput => {
-            Ok(Some(Decompressed { body: cut.output, cut: true }))
+    }
+}
+
+/// Decompresses all members of a gzip file (RFC 1952, section 2.2). The last trailer may be missing
+/// or followed by zeros.
+fn gunzip(gzip: &[u8], limit: usize) -> Result<Decompressed, UndecodableBody> {
+    let mut state = Box::<DecompressorOxide>::default();
+    let mut body = vec![0; gzip.len().saturating_mul(2).min(limit)];
+    let (mut start, mut end, mut members) = (0, 0, 1);
+    let mut rest = deflated(gzip).ok_or(UndecodableBody::Damaged)?;
+    loop {
+        let member = body.get_mut(start..).unwrap_or_default();
+        let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let (status, read, written) = inflate(&mut state, rest, member, end - start, flags);
+        end += written;
+        rest = rest.get(read..).unwrap_or_default();
+        match status {
+            TINFLStatus::Done => {
+                rest = rest.get(TRAILER..).unwrap_or_default();
+                if rest.iter().all(|byte| *byte == 0) {
+                    body.truncate(end);
+                    return Ok(Decompressed { body, cut: false });
+                }
+                rest = deflated(rest).ok_or(UndecodableBody::Damaged)?;
+                members += 1;
+                if members > MAX_MEMBERS {
+                    return Err(UndecodableBody::Damaged);
+                }
+                state.init();
+                start = end;
+            }
+            TINFLStatus::HasMoreOutput if body.len() >= limit => {
+                return Ok(Decompressed { body, cut: true });
+            }
+            TINFLStatus::HasMoreOutput => {
+                body.resize(body.len().saturating_mul(2).min(limit), 0);
+            }
+            _ => return Err(UndecodableBody::Damaged),
         }
-        Err(_) => Err(UndecodableBody::Damaged),
     }
 }
 
@@ -78,7 +122,7 @@ fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     }
 }
 
-/// Returns the data after the header of a gzip file.
+/// Returns the data after the header of a gzip member.
 fn deflated(gzip: &[u8]) -> Option<&[u8]> {
     const CHECKSUM: u8 = 2;
     const EXTRA: u8 = 4;
@@ -156,6 +200,35 @@ mod tests {
             plain("gzip", &gzip(0, b"", &[0; 105]), 100),
             Ok(Some(Decompressed { body: vec![0; 100], cut: true }))
         );
+    }
+
+    #[test]
+    fn decompresses_every_member_of_a_gzip_file() {
+        let (one, two) = (gzip(0, b"", b"hello"), gzip(8, b"name\0", &[b'x'; 9000]));
+        let body = [b"hello".as_slice(), &[b'x'; 9000]].concat();
+        let both = [one.as_slice(), &two].concat();
+        for padding in [0, 1, 512] {
+            let padded = [both.as_slice(), &vec![0; padding]].concat();
+            let whole = Decompressed { body: body.clone(), cut: false };
+            assert_eq!(plain("gzip", &padded, 9005), Ok(Some(whole)), "{padding}");
+        }
+        for limit in [3, 5, 9004] {
+            let cut = Decompressed { body: body[..limit].to_vec(), cut: true };
+            assert_eq!(plain("gzip", &both, limit), Ok(Some(cut)), "{limit}");
+        }
+        for rest in [&b"error"[..], &two[..7], &two[..30], b"\0\0error"] {
+            let damaged = [one.as_slice(), rest].concat();
+            assert_eq!(plain("gzip", &damaged, 9999), Err(UndecodableBody::Damaged), "{rest:?}");
+        }
+    }
+
+    #[test]
+    fn limits_members_of_a_gzip_file() {
+        let members = |count| gzip(0, b"", b"x").repeat(count);
+        let most = Decompressed { body: vec![b'x'; MAX_MEMBERS], cut: false };
+        assert_eq!(plain("gzip", &members(MAX_MEMBERS), 1 << 20), Ok(Some(most)));
+        let more = plain("gzip", &members(MAX_MEMBERS + 1), 1 << 20);
+        assert_eq!(more, Err(UndecodableBody::Damaged));
     }
 
     proptest! {

@@ -50,8 +50,9 @@ const MAX_CHUNK_LINE: usize = 64 << 10;
 impl Framing {
     /// Counts `bytes` as received. Has no effect on a chunked body.
     ///
-    /// More bytes may arrive than the header announced. Some servers announce a length that is too
-    /// small, and users expect check_http to find any text that they can see.
+    /// More bytes may arrive than the header announced, because some servers announce a length that
+    /// is too small. The excess is searched only if it arrives in the same read as the end of the
+    /// announced body. Nothing is read after that, because the connection may stay open.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);

@@ -72,6 +72,11 @@ pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     }
 }
 
+/// Returns how many carriage returns and newlines `bytes` start with.
+pub fn leading_newlines(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
+}
+
 impl ResponseHead {
     /// Splits a head into status line and header. The blank line at its end may be missing.
     pub fn new(bytes: &[u8]) -> ResponseHead {

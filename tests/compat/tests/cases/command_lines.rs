@@ -36,6 +36,7 @@ pub fn requests() -> Vec<Case> {
             "-H h -u http://other/x",
             "extra",
             "-H h -N ''",
+            "-H h '' -t 5",
             "--url=/a --url=/b",
             "-u/x -Hh",
             "-vvV",
@@ -240,6 +241,8 @@ pub fn usage() -> Vec<Case> {
                 "-H h -w 10 5",
                 "5",
                 "alone -H 127.0.0.1 -p PORT 1.2.3",
+                "alone -H h -p PORT 127.1",
+                "'' -t 5",
             ],
         ),
     ));

@@ -75,7 +75,10 @@ pub fn status_lines() -> Vec<Case> {
     ));
     cases.extend(quirk(
         "interim-responses",
-        vec![case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"])],
+        vec![
+            case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"]),
+            case(&[], &[b"HTTP/1.1 100 Continue\r\n\r\n\r\nHTTP/1.1 500 Bad\r\n\r\n"]),
+        ],
     ));
     cases.extend(quirk(
         "cleaned-output",

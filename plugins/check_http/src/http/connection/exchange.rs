@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::http::decompression::decompress;
 use crate::http::framing::{BodyEnd, Framing};
 use crate::http::request::HttpRequest;
-use crate::http::response::{MAX_KEPT, Response, blank_nuls};
+use crate::http::response::{MAX_KEPT, Response, blank_nuls, leading_newlines};
 use crate::pattern::body_search::BodySearch;
 
 /// Sends `request`, reads the response and closes the connection. `search` searches the body while
@@ -53,7 +53,8 @@ fn send_and_receive(
         })?;
     }
     response.meta = reader.meta;
-    if let Some(limit) = request.decompress {
+    // Servers announce a coding even if they send no body, for example in a response to HEAD.
+    if let Some(limit) = request.decompress.filter(|_| !response.body.is_empty()) {
         decompress_body(&mut response, limit);
         search.feed(&response.body);
     }
@@ -80,8 +81,9 @@ fn take(
 ) {
     match request.decompress {
         Some(limit) => {
-            response.searched =
-                Some(limit).filter(|limit| response.body.len() + piece.len() > *limit);
+            if response.body.len() + piece.len() > limit {
+                response.searched = Some(limit);
+            }
             keep(&mut response.body, piece, limit);
         }
         None => {
@@ -113,8 +115,7 @@ fn decompress_body(response: &mut Response, limit: usize) {
 /// Removes newlines from the first piece of a body. monitoring-plugins ignores blank lines before
 /// the body, and a check such as `-l -r '^<'` relies on that.
 fn without_leading_newlines(piece: &mut [u8]) -> &mut [u8] {
-    let newlines = piece.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    piece.get_mut(newlines..).unwrap_or_default()
+    piece.get_mut(leading_newlines(piece)..).unwrap_or_default()
 }
 
 fn keep(body: &mut Vec<u8>, piece: &[u8], limit: usize) {

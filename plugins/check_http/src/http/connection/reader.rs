@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::stream::ByteStream;
 use crate::fault::Fault;
 use crate::http::framing::{BodyEnd, Framing};
-use crate::http::response::{ResponseHead, ResponseMeta, head_end};
+use crate::http::response::{ResponseHead, ResponseMeta, head_end, leading_newlines};
 use crate::text;
 
 /// Size of the first read, in bytes. It is small because most responses are small, and touching a
@@ -58,14 +58,22 @@ impl<'a> ResponseReader<'a> {
         let (mut known, mut interim) = (0, 0);
         loop {
             bytes.extend_from_slice(self.receive()?);
-            if interim > 0 && (bytes.is_empty() || !may_be_head(&bytes)) {
-                return Ok(bytes);
-            }
             let ended = self.ended;
+            if interim > 0 {
+                bytes.drain(..leading_newlines(&bytes));
+                if !may_be_head(&bytes) || (ended && bytes.is_empty()) {
+                    return Ok(bytes);
+                }
+            }
             while let Some(end) = head_end(&bytes, known).or(ended.then_some(bytes.len())) {
-                let rest = bytes.split_off(end);
+                let mut rest = bytes.split_off(end);
                 self.meta.head = ResponseHead::new(&bytes);
-                if !self.meta.head.is_interim() || ended || !may_be_head(&rest) {
+                if !self.meta.head.is_interim() {
+                    return Ok(rest);
+                }
+                // Some servers send a blank line between responses.
+                rest.drain(..leading_newlines(&rest));
+                if ended || !may_be_head(&rest) {
                     return Ok(rest);
                 }
                 interim += 1;
