@@ -67,7 +67,7 @@ impl Nrpe {
     /// Returns the rung for policy.json that runs the command `repair_httpd`.
     pub fn rung(&self) -> Value {
         json!({"local": [
-            system_program(&["check_nrpe"]), "-H", "{address}", "-p", self.port.to_string(),
+            system_program(&["check_nrpe"]), "-2", "-H", "{address}", "-p", self.port.to_string(),
             "-t", "30", "-c", "repair_httpd",
         ]})
     }

@@ -3,7 +3,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
+use std::{fs, thread};
 
 use e2e::{Lab, Nrpe, Watch, until};
 use ledger::{RepairOutcome, StepKind};
@@ -90,8 +93,8 @@ fn gate_behind_nrpe_heals_once_and_refuses_second_repair_within_cooldown() {
     assert_eq!(code, Some(2), "{text}");
     assert!(text.contains("the gate refused the repair (cooldown): "), "{text}");
     let records = lab.monitor.records();
-    assert_eq!(records[0].outcome, Some(RepairOutcome::CouldNotRun), "{records:?}");
-    assert_eq!(steps(&lab)[1].0, StepKind::Refused);
+    assert_eq!(records[0].outcome, Some(RepairOutcome::Unknown), "{records:?}");
+    assert_eq!(steps(&lab)[1].0, StepKind::Unknown);
     assert_eq!(lab.web.jobs().len(), 1);
     assert!(!lab.web.apache.is_listening() && !second_rung.exists());
 }
@@ -109,11 +112,61 @@ fn gate_finishes_repair_that_nrpe_no_longer_waits_for() {
     ladder(&lab, &[nrpe.rung(), nrpe.rung()]);
     lab.web.apache.kill();
     let (code, text) = call(&lab);
-    assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("the gate refused the repair (busy): "), "{text}");
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.starts_with("OUTCOME UNKNOWN"), "{text}");
     let steps = steps(&lab);
+    assert!(steps.iter().filter(|(kind, _)| *kind == StepKind::Begun).count() == 1, "{steps:?}");
     let stopped = "NRPE: Command timed out after 2 seconds; the repair may still be running";
     assert!(steps[1].1.contains(stopped), "{steps:?}");
     until("the end of the repair", Duration::from_secs(20), || done.exists().then_some(()));
     assert_eq!(lab.web.jobs().len(), 1);
+}
+
+/// Kills NRPE's processes for one connection, the outermost first. They are the ancestors of the
+/// command.
+fn close_connection(command: &str) {
+    let parent = |pid: &str| {
+        let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap();
+        stat.rsplit(") ").next().unwrap().split(' ').nth(1).unwrap().to_owned()
+    };
+    let name = |pid: &str| {
+        fs::read_to_string(Path::new("/proc").join(pid).join("comm")).unwrap_or_default()
+    };
+    let shell = parent(command);
+    let mut ancestors: Vec<String> = Vec::new();
+    let mut pid = parent(&shell);
+    while name(&pid).trim() == "nrpe" {
+        ancestors.insert(0, pid.clone());
+        pid = parent(&pid);
+    }
+    assert!(!ancestors.is_empty(), "no NRPE above {command}");
+    assert!(Command::new("/bin/kill").arg("-KILL").args(ancestors).status().unwrap().success());
+}
+
+/// Without -2, check_nrpe would send the query again.
+#[test]
+fn requests_repair_once_if_nrpe_closes_the_connection() {
+    let lab = Lab::new();
+    let begun = lab.place.directory("web/cut", lab.web.account.ids()).join("begun");
+    let script = format!("#!/bin/sh\necho $$ >> {}\nsleep 3\necho done\n", begun.display());
+    let script = lab.place.file("web/cut.sh", &script, 0o755, None);
+    let command = format!("command[repair_httpd]={}\n", script.display());
+    let nrpe = Nrpe::start(&lab.place, &lab.web.account, &command);
+    let second_rung = lab.place.at("web/second-rung");
+    ladder(&lab, &[nrpe.rung(), json!({"local": ["/usr/bin/touch", second_rung]})]);
+    lab.web.apache.kill();
+    let runs = || fs::read_to_string(&begun).unwrap_or_default();
+    let (code, text) = thread::scope(|scope| {
+        scope.spawn(|| {
+            let first = until("the command", Duration::from_secs(20), || {
+                runs().strip_suffix('\n').map(str::to_owned)
+            });
+            close_connection(&first);
+        });
+        call(&lab)
+    });
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.starts_with("OUTCOME UNKNOWN") && text.contains("header underflow"), "{text}");
+    assert_eq!(runs().lines().count(), 1, "{text}");
+    assert!(!second_rung.exists(), "{text}");
 }

@@ -228,7 +228,7 @@ fn answer_of_a_gate_counts_instead_of_exit_status() {
     };
     // Without a message, the worker tries the second rung.
     for (script, message) in [
-        (refused("cooldown"), Some("the gate refused the repair (cooldown): not now")),
+        (refused("held"), Some("the gate refused the repair (held): not now")),
         (refused("unknown-repair"), None),
         (job("failed"), None),
         (job("timeout"), Some("'httpd' was stopped at its timeout after 1.5 s: done")),
@@ -239,5 +239,57 @@ fn answer_of_a_gate_counts_instead_of_exit_status() {
         let text = site.call();
         assert!(text.contains(message.unwrap_or_default()), "{script}: {text}");
         assert_eq!(site.at("second").exists(), message.is_none(), "{script}: {text}");
+    }
+}
+
+/// check_nrpe can send a request twice. The gate then refuses the second request because of the
+/// first, whose outcome nobody knows.
+#[test]
+fn outcome_is_unknown_if_forwarded_refusal_can_follow_a_lost_answer() {
+    for reason in ["busy", "cooldown", "budget"] {
+        let site = site_with_two_rungs(&format!(
+            "echo 'SHN1 {{\"host\":\"web1\",\"answer\":\"refused\",\"reason\":\"{reason}\",\
+             \"text\":\"not now\"}}'; exit 3"
+        ));
+        let text = site.call();
+        assert!(text.starts_with("OUTCOME UNKNOWN"), "{text}");
+        assert!(
+            text.contains(&format!("the gate refused the repair ({reason}): not now")),
+            "{text}"
+        );
+        assert!(!text.contains("check_nrpe") && !site.at("second").exists(), "{text}");
+    }
+}
+
+/// Makes the first rung run its script under the name check_nrpe, with an argument.
+fn name_check_nrpe(site: &Site, argument: &str) {
+    fs::rename(site.at("script"), site.at("check_nrpe")).unwrap();
+    let policy = fs::read_to_string(site.at("policy.json")).unwrap();
+    let named = format!("{:?}, {argument:?}", site.at("check_nrpe"));
+    let policy = policy.replace(&format!("{:?}", site.at("script")), &named);
+    fs::write(site.at("policy.json"), policy).unwrap();
+}
+
+#[test]
+fn answer_lost_by_check_nrpe_ends_the_climb_and_prints_fix() {
+    for (error, fix) in [
+        ("NRPE: Command timed out after 60 seconds", "increase command_timeout"),
+        ("CHECK_NRPE STATE OK: Socket timeout after 10 seconds.", "more time with -t"),
+        (
+            "CHECK_NRPE: Receive header underflow - only 0 bytes received (4 expected).",
+            "see NRPE's log",
+        ),
+    ] {
+        for (argument, resends) in [("-3", true), ("-2", false)] {
+            for code in [0, 3] {
+                let site = site_with_two_rungs(&format!("echo '{error}'; exit {code}"));
+                name_check_nrpe(&site, argument);
+                let text = site.call();
+                assert!(text.starts_with("OUTCOME UNKNOWN"), "{text}");
+                assert!(text.contains(error) && text.contains(fix), "{text}");
+                assert_eq!(text.contains("add -2 to the arguments"), resends, "{text}");
+                assert!(!site.at("second").exists(), "{text}");
+            }
+        }
     }
 }

@@ -73,6 +73,17 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
+    /// Drops the first lines of a repair's output until the frame has at most `most` bytes.
+    pub(crate) fn shortened(mut self, host: &str, most: usize) -> GateAnswer {
+        while self.frame(host).len() > most
+            && let GateAnswer::Repair(record) = &mut self
+            && !record.output.is_empty()
+        {
+            record.output.remove(0);
+        }
+        self
+    }
+
     /// Returns the exit code, 0 to 3. The server does not rely on this code.
     pub(crate) fn code(&self) -> u8 {
         match self {

@@ -113,6 +113,11 @@ pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
+        // An agent's client may choose the name, and with it the words that follow.
+        if let GateCommand::Repair(name) = &args.command {
+            let (word, name) = (word.display(), name.as_str());
+            return Err(wrong(format!("unexpected '{word}' after 'repair {name}'; remove it")));
+        }
         if word == "sudoers" && args.command == GateCommand::Serve {
             let user = words.next_if(|user| !user.as_encoded_bytes().starts_with(b"-"));
             args.command = GateCommand::Sudoers(
@@ -200,6 +205,9 @@ mod tests {
             "repair ../httpd",
             "repair httpd 20261123-aa",
             "repair httpd repair httpd",
+            "repair httpd --state /b",
+            "repair httpd --config /a",
+            "repair httpd --help",
             "check repair httpd",
             "check check",
             "sudoers ALL",

@@ -14,6 +14,10 @@ use crate::{
     config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, timestamps, usage,
 };
 
+/// Maximum length in bytes of an answer that an agent forwards. A version 2 packet of NRPE carries
+/// 1023 bytes, and only with such packets does check_nrpe send a query once.
+const FORWARDED: usize = 1000;
+
 /// Runs the command that the arguments select, and returns this program's output.
 pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
@@ -27,7 +31,9 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
     };
     match &args.command {
         GateCommand::Serve => answered(&serve(&args)),
-        GateCommand::Repair(name) => answered(&repair(&args, name)),
+        GateCommand::Repair(name) => {
+            answered(&repair(&args, name).shortened(&host::name(), FORWARDED))
+        }
         GateCommand::Help => plain_output(Ok(args::HELP.to_owned())),
         GateCommand::Version => {
             plain_output(Ok(format!("repair_gate {}\n", env!("CARGO_PKG_VERSION"))))

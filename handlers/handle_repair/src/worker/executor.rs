@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 use ledger::{Ledger, RepairOutcome, RungStart, StepKind};
 use policy::{JobId, RepairName, Rung, still_wanted};
 use transport::{
-    Answer, Error, Gate, GateReason, JobReport, JobState, Request, read_forwarded_answer,
-    while_turned_away,
+    Answer, Error, Gate, GateReason, GateRefusal, JobReport, JobState, Request,
+    read_forwarded_answer, while_turned_away,
 };
 
 use super::ladder::{Attempt, CalledOff, EVIDENCE_TIME, Executor, GRACE};
@@ -188,9 +188,25 @@ impl fmt::Display for QueryReason<'_> {
 /// Returns the answer of a gate that a local program has called, for example through NRPE, or
 /// `None` if the program has printed no such answer.
 fn forwarded(program: &str, output: &[u8]) -> Option<Attempt> {
+    use GateReason::{Budget, Busy, Cooldown};
     match read_forwarded_answer(output) {
+        // The program may have sent its request twice, so the reason can be that the gate has run
+        // the first request.
+        Ok(Some(Answer::Refused(refusal)))
+            if matches!(refusal.reason, Busy | Cooldown | Budget) =>
+        {
+            Some(Attempt::Unknown(refused(&refusal)))
+        }
         Ok(answer) => answer.map(judge),
         Err(why) => Some(Attempt::Unknown(format!("{program} printed an invalid answer: {why}"))),
+    }
+}
+
+/// Adds the hint about a program that may have sent its request twice.
+fn with_resending(attempt: Attempt, argv: &[String]) -> Attempt {
+    match (attempt, hints::about_resending(argv)) {
+        (Attempt::Unknown(text), Some(fix)) => Attempt::Unknown(format!("{text}; {fix}")),
+        (attempt, _) => attempt,
     }
 }
 
@@ -207,11 +223,7 @@ fn judge(answer: Answer) -> Attempt {
             }
         }
         Answer::Refused(refusal) => {
-            let text = format!(
-                "the gate refused the repair ({}): {}",
-                refusal.reason.as_str(),
-                refusal.text
-            );
+            let text = refused(&refusal);
             match refusal.reason {
                 // The host does not offer this repair but may offer the next rung's repair, so try
                 // that rung.
@@ -223,6 +235,10 @@ fn judge(answer: Answer) -> Attempt {
             Attempt::Unknown(format!("the gate's answer belongs to a different request: {other:?}"))
         }
     }
+}
+
+fn refused(refusal: &GateRefusal) -> String {
+    format!("the gate refused the repair ({}): {}", refusal.reason.as_str(), refusal.text)
 }
 
 /// Formats a job report as one line.
@@ -333,11 +349,17 @@ impl Executor for LiveExecutor<'_> {
         if let RungEnd::Exit(_) = end
             && let Some(attempt) = forwarded(program, &output)
         {
-            return attempt;
+            return with_resending(attempt, argv);
         }
         let line = first_line(&output);
+        let known = hints::about(argv, &line);
+        let fix = known.map(|error| format!("; {}", error.fix)).unwrap_or_default();
         match end {
             RungEnd::NotStarted(why) => Attempt::NotRun(format!("cannot run {program}: {why}")),
+            RungEnd::Exit(_) if known.is_some_and(|error| error.is_answer_lost) => with_resending(
+                Attempt::Unknown(format!("{program} ended with {end}: {line}{fix}")),
+                argv,
+            ),
             RungEnd::Exit(0) => Attempt::Ran(format!("{program}: {line}")),
             // Work that the program started elsewhere may continue, so the outcome is unknown.
             RungEnd::TimedOut => {
@@ -347,8 +369,6 @@ impl Executor for LiveExecutor<'_> {
                 "the supervisor of {program} was killed, so the outcome is unknown"
             )),
             RungEnd::Exit(_) | RungEnd::Signal(_) => {
-                let fix =
-                    hints::about(argv, &line).map(|fix| format!("; {fix}")).unwrap_or_default();
                 Attempt::Failed(format!("{program} ended with {end}: {line}{fix}"))
             }
         }

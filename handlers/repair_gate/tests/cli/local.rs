@@ -48,3 +48,27 @@ fn arguments_count_instead_of_ssh_original_command() {
     answer.refused("config");
     assert!(!lab.marker().exists());
 }
+
+/// A client of NRPE may be able to choose the arguments that follow the repair's name.
+#[test]
+fn refuses_arguments_after_the_name_of_the_repair() {
+    let lab = GateLab::with(NOTE, &json!({"cooldown": "1m"}));
+    for option in ["--state", "--config"] {
+        let mut command = lab.command(None);
+        command.args(["repair", "x", option]).arg(lab.path("etc"));
+        GateResult::of(&command.output().unwrap()).refused("config");
+    }
+    assert_eq!(lab.runs(), 0);
+}
+
+/// A version 2 packet of NRPE carries at most 1023 bytes of output.
+#[test]
+fn answer_to_an_agent_fits_into_a_packet_of_nrpe() {
+    let lab = GateLab::with("seq -f '%060g\"' 30", &json!({}));
+    let output = lab.command(None).args(["repair", "x"]).output().unwrap();
+    assert!(output.stdout.len() < 1024, "{output:?}");
+    let done = GateResult::of(&output);
+    assert!(done.is("done").output().ends_with("30\""), "{}", done.json);
+    let status = lab.request(&format!("status {}", done.text("job")));
+    assert_eq!(status.output().lines().count(), 30);
+}
