@@ -1,5 +1,5 @@
-//! Tests of conditions that only the status file of a real Nagios shows: an acknowledgement,
-//! scheduled downtime, or a recovery after the call.
+//! Tests conditions that only the status file of a real Nagios shows: an acknowledgement, scheduled
+//! downtime, or a recovery after the call.
 
 use std::fs::{self, File};
 use std::os::unix::fs::chown;

@@ -1,6 +1,6 @@
 //! A lab on one machine. The web server side has its own sshd, Apache, gate and CFEngine. The
-//! monitor side runs Nagios or Icinga 2 as the unprivileged user nagios. All servers listen on free loopback
-//! ports, keep their files in one directory, and end with the test that started them.
+//! monitor side runs Nagios or Icinga 2 as the unprivileged user nagios. All servers listen on free
+//! loopback ports, keep their files in one directory, and end with the test that started them.
 
 mod account;
 mod cfengine;

@@ -43,8 +43,8 @@ impl Nrpe {
         Nrpe { port, sudoers: None, _daemon: daemon }
     }
 
-    /// Starts NRPE as Debian does, as the user nagios, with the shipped commands and sudo rules that
-    /// call the gate. `lines` can override the shipped settings.
+    /// Starts NRPE as Debian does, as the user nagios, with the shipped commands and sudo rules
+    /// that call the gate. `lines` can override the shipped settings.
     pub fn with_gate(place: &Place, web: &WebSide, lines: &str) -> Nrpe {
         let shipped_file = |name: &str| {
             let text = fs::read_to_string(shipped("nagios-config/nrpe").join(name));

@@ -51,10 +51,10 @@ fn doctor_finds_mistakes_in_the_settings_of_the_api() {
     with("ca", "/etc/hostname");
     finds("Icinga 2", "wrong", "no certificate", "icinga2.ca");
     with("ca", &other_ca(&lab));
-    finds("Icinga 2", "wrong", "does not trust Icinga 2's API", "NodeName");
+    finds("Icinga 2", "wrong", "cannot verify the certificate of Icinga 2's API", "NodeName");
     let url = icinga2.policy_key()["url"].as_str().unwrap().replace("localhost", "127.0.0.1");
     with("url", &url);
-    finds("Icinga 2", "wrong", "does not trust Icinga 2's API", "NodeName");
+    finds("Icinga 2", "wrong", "cannot verify the certificate of Icinga 2's API", "NodeName");
     with("url", "https://localhost:1");
     finds("Icinga 2", "wrong", "Connection refused", "start");
 

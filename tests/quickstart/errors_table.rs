@@ -82,7 +82,7 @@ pub const ERRORS: &[PastedError] = &[
         on: On::Server,
         plant: "true",
         call: "sudo handle_repair CRITICAL SOFT 3 --host web1 --service HTTP --repair httpd",
-        text: "root does not run nagios's repairs",
+        text: "nagios's repairs never run as root",
         then: Then::Instead("true"),
         undo: "true",
     },

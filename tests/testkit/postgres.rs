@@ -35,7 +35,8 @@ impl Postgres {
         Postgres::start_with(&[])
     }
 
-    /// Starts a server of this test alone with additional settings, for example `log_statement=all`.
+    /// Starts a server of this test alone with additional settings, for example
+    /// `log_statement=all`.
     #[track_caller]
     pub fn start_with(settings: &[&str]) -> Postgres {
         let mut postgres = Postgres::init(&[

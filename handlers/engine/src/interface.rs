@@ -29,9 +29,8 @@ pub trait Engine {
         deadline: Instant,
     ) -> Result<Option<Observation>, Error>;
 
-    /// Returns the current condition of the event's object like [`Engine::observe`], but without
-    /// the share of objects in trouble. Some engines must read the state of all objects for the
-    /// share.
+    /// Like [`Engine::observe`], but returns no share of objects in trouble, because some engines
+    /// have to read the state of every object to calculate the share.
     ///
     /// # Errors
     /// Fails if the engine does not answer or does not know the object.

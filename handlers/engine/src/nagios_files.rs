@@ -144,7 +144,7 @@ mod tests {
         last_time_ok=90\n\
         servicecomment host_name=web2 service_description=HTTP";
 
-    /// Observes an object in the same way as the engine, with an index next to the status file.
+    /// Observes an object as the engine does, with an index file next to the status file.
     fn observe(
         path: &Path,
         event: &Event,

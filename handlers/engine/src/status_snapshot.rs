@@ -1,5 +1,5 @@
-//! A snapshot of the engine's state. It holds the opted-in objects with a HARD fault, all hosts, and
-//! the share of objects in trouble.
+//! A snapshot of the engine's state. It holds the opted-in objects with a HARD fault, all hosts,
+//! and the share of objects in trouble.
 
 use std::collections::HashMap;
 use std::path::Path;

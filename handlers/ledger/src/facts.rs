@@ -41,7 +41,7 @@ pub(crate) trait Facts {
     /// trouble.
     fn newest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error>;
 
-    /// Returns the time of the oldest refusal, as [`Facts::newest_refusal`] does.
+    /// Like [`Facts::newest_refusal`], but returns the time of the oldest refusal.
     fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error>;
 
     /// Returns the times of the refusals after `after` that were recorded `quiet` milliseconds or

@@ -1,5 +1,5 @@
-//! The methods of [`Ledger`] that run for each event. Each store tests that they do not take longer as
-//! the ledger grows. A new method must be added to one of the lists below.
+//! The methods of [`Ledger`] that run for each event. Each store tests that they do not take longer
+//! as the ledger grows. A new method must be added to one of the lists below.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};

@@ -122,8 +122,8 @@ impl<'a, F: Facts> Walk<'a, F> {
     }
 
     /// Returns the oldest and the newest refusal of the run that leads back from `since` towards
-    /// `until`. The run can be shorter than it could be if the clock was set back, because a refusal
-    /// in a gap was then recorded after the gap.
+    /// `until`. The run can be shorter than it could be if the clock was set back, because a
+    /// refusal in a gap was then recorded after the gap.
     fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, Error> {
         let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
         let newest = self.newest_between(before_run, since)?;

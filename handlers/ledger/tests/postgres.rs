@@ -26,7 +26,7 @@ fn postgres(config: &LedgerConfig) -> &PostgresConfig {
     }
 }
 
-/// Reserves a repair, with a function that runs while the site is locked.
+/// Reserves a repair and calls the function while the site is locked.
 fn reserve_with(
     ledger: &mut dyn Ledger,
     n: u32,

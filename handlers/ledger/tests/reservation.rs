@@ -51,8 +51,8 @@ fn answers_repeated_event_once() {
         assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "7", 4), at(3599))), "same-event");
         assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "8", 4), at(3599))), "repair");
         ledger.finish(&job(3), at(3600), RepairOutcome::Healed, "").unwrap();
-        // Another event of the same problem is refused, first because of the cooldown and later because
-        // a job has already run for the problem.
+        // Another event of the same problem is refused, first because of the cooldown and later
+        // because a job has already run for the problem.
         assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(3601))), "cooling-down");
         assert_eq!(code(reserve(&mut ledger, 5, &event("web1", "8", 3), at(5000))), "same-problem");
         // Nagios reuses the problem ID when it restarts without state retention.
@@ -122,8 +122,8 @@ fn notices_dead_worker_immediately() {
         assert_eq!(code(reserve(&mut worker, 1, &event("web1", "1", 4), at(0))), "repair");
         let mut next = place.open();
         assert!(next.abandoned("web1").unwrap().is_empty());
-        // The kernel releases the locks of a process when that process ends. Dropping the ledger has
-        // the same effect.
+        // The kernel releases the locks of a process when that process ends. Dropping the ledger
+        // has the same effect.
         drop(worker);
         let abandoned = next.abandoned("web1").unwrap();
         assert_eq!(

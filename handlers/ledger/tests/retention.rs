@@ -127,7 +127,7 @@ fn deletes_nothing_after_the_clock_has_jumped_ahead() {
         refuse(ledger.as_mut(), 3, jumped);
         assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY - 1)).unwrap());
         assert_eq!(left(ledger.as_mut()), (1, 22));
-        // After a day, the new time counts.
+        // After a day, the ledger accepts the new time.
         assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY)).unwrap());
         assert_eq!(left(ledger.as_mut()), (0, 2));
     }

@@ -83,9 +83,9 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories that contain the ledger or, with PostgreSQL, this server's own files,
-    /// the status file and the command file. Their owner is the account that Nagios runs as on this
-    /// site.
+    /// Returns the directories that contain the ledger or, with PostgreSQL, this server's own
+    /// files, the status file and the command file. Their owner is the account that Nagios runs as
+    /// on this site.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [self.status_file.as_deref(), self.command_file.as_deref()];
         let files = std::iter::once(self.ledger.local()).chain(files.into_iter().flatten());
@@ -152,8 +152,8 @@ struct Keys {
     hosts: Unique<HostName, SshKeys>,
 }
 
-/// A check, its event and a storm of calls together take less than this. After this time, the fault
-/// may be over.
+/// Long enough for a check, its event and the wait in a storm of calls. An older event is ignored,
+/// because the fault may be over.
 const DEFAULT_EVENT_AGE: Duration = Duration::from_secs(600);
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",

@@ -19,8 +19,8 @@ pub enum Error {
     NoAccount(String),
     /// Root must not run repairs that belong to another account.
     #[error(
-        "root does not run {account}'s repairs, so nothing was run; run this command instead, as \
-         root: {line}"
+        "{account}'s repairs never run as root, so nothing was run; to run this repair as \
+         {account}, use this command as root: {line}"
     )]
     AsRoot { account: String, line: String },
     /// An account other than root passed the internal option `--step-down`.

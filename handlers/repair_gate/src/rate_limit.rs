@@ -62,8 +62,8 @@ pub(crate) fn check_unlocked(
     check(history, name, repair, now)
 }
 
-/// Refuses if another repair may still be running, or if the cooldown, the budget or the number of
-/// records of this repair does not allow a run.
+/// Refuses the run if another repair may still be running, if this repair's cooldown has not ended,
+/// if its budget is used up, or if it has too many records.
 ///
 /// If the clock was set back, records can have times in the future. Such records count as recent,
 /// so setting the clock back never allows more runs.

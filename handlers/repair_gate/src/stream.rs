@@ -11,7 +11,7 @@ use crate::threads;
 /// Maximum number of lines. Together the lines are at most 60 KiB long, so even with the answer
 /// they stay far below the 256 KiB that a server reads.
 const MOST: usize = 200;
-/// How long the last lines may take to write after the repair has ended. A slow reader delays the
+/// Time limit for writing the last lines after the repair has ended. A slow reader delays the
 /// answer by no more than this time.
 const LAST_LINES: Duration = Duration::from_millis(200);
 

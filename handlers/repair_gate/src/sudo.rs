@@ -52,8 +52,8 @@ pub(crate) fn check_command(
 /// Checks the sudo options that apply when the current account runs commands as `account`.
 pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     let ran = list(None);
-    // If this account may not run `sudo -l`, ignore that. The option `listpw` can forbid it even if
-    // the account may run the repair.
+    // Ignore the failure if this account may not run `sudo -l`. The option `listpw` can forbid it
+    // even if the account may run the repair.
     if answered(&ran, "which options sudo applies to a repair")?
         && let Some(wrong) = harm(&ran.output, &gate_path()?, account)
     {

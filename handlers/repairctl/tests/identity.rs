@@ -89,9 +89,9 @@ fn uses_the_environment_of_nagios_and_not_of_other_users_processes() {
     assert!(user.starts_with("nobody, with HOME=/of/nagios"), "{user}");
 }
 
-/// No process of root may have Nagios' environment. The test sets LD_DEBUG_OUTPUT in it, so the
-/// dynamic loader writes a file for each process that has it (ld.so(8)). The file's owner shows
-/// which user the process ran as.
+/// No process that runs as root may inherit Nagios' environment. The test sets LD_DEBUG_OUTPUT in
+/// that environment, so the dynamic loader writes a file for every process that inherits it
+/// (ld.so(8)). The file's owner shows which user the process ran as.
 #[test]
 fn root_does_not_adopt_the_environment_of_nagios() {
     let site = Context::new();

@@ -1,5 +1,5 @@
-//! Tests the options that check_http shares with check_curl and with nagios-plugins' check_http, but
-//! not with monitoring-plugins' check_http 2.3.3.
+//! Tests the options that check_http shares with check_curl and with nagios-plugins' check_http,
+//! but not with monitoring-plugins' check_http 2.3.3.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -85,9 +85,9 @@ pub fn collect(
     }
 }
 
-/// Checks that this user can write the ledger. The plugin runs as the same user as the worker, so
-/// the worker can write the ledger only if the plugin can. In a database, also tries to write a
-/// record, because its disk can be full.
+/// Checks that this user can write the ledger. The plugin and the worker run as the same user, so
+/// if the plugin cannot write the ledger, neither can the worker. If the ledger is in a database,
+/// also tries to write a record, because the database's disk may be full.
 fn writable(ledger: &LedgerConfig) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(ledger::test_write(ledger)?),

@@ -1,4 +1,4 @@
-//! Checks for text that contains untrusted bytes and is printed or logged.
+//! Invariants of printed and logged text that contains untrusted bytes.
 
 /// Whether `text` is a single line that is safe to print. It must contain neither control
 /// characters, which can end lines and start escape sequences, nor marks of Unicode's bidirectional

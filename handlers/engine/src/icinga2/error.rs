@@ -16,7 +16,7 @@ pub enum ApiError {
     Ca { path: PathBuf, why: String },
     /// The certificate of the API is not valid for its name, or another authority signed it.
     #[error(
-        "does not trust Icinga 2's API at {url}: {why}; see icinga2.url and icinga2.ca in the policy"
+        "cannot verify the certificate of Icinga 2's API at {url}: {why}; check icinga2.url and icinga2.ca in the policy"
     )]
     Untrusted { url: String, why: String },
     /// The API cannot be reached, did not answer in time, or sent too much.

@@ -126,7 +126,7 @@ fn repair(vars: Option<&Map<String, Value>>) -> Option<&str> {
     vars?.get("repair")?.as_str()
 }
 
-/// Converts a time in seconds since 1970. Returns the epoch if there was no such time.
+/// Converts a time in seconds since 1970. Returns the epoch if the number is not a valid time.
 fn time(seconds: f64) -> SystemTime {
     let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)

@@ -190,9 +190,9 @@ impl Attempt {
     }
 }
 
-/// Runs a rung's check and decides what follows. Only the check decides whether a rung succeeded or
-/// failed, never its exit status. If the check is inconclusive, the climb ends, because a broken
-/// check must not lead to a stronger rung.
+/// Runs a rung's check and decides what follows. Only the check decides whether the rung succeeded;
+/// the rung's own exit status is ignored. If the check is inconclusive, the climb ends, because a
+/// broken check must not lead to a stronger rung.
 fn judge(
     attempt: &Attempt,
     number: u32,

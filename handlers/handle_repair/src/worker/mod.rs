@@ -85,8 +85,8 @@ struct Call<'a> {
     is_offered: bool,
 }
 
-/// Returns when a check found the fault, or when the handler was called if Nagios does not pass that
-/// time. Returns the time of the call too if the clock of the engine is ahead.
+/// Returns when a check found the fault, or when the handler was called if Nagios does not pass
+/// that time. Returns the time of the call too if the clock of the engine is ahead.
 fn seen(invocation: &Invocation, called: SystemTime) -> SystemTime {
     invocation.options.seen.unwrap_or(called).min(called)
 }
@@ -154,8 +154,8 @@ fn repair(
 ) -> Result<Outcome, Problem> {
     let Call { invocation, id, at, deaths, is_offered } = *call;
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
-    // Do this first, because the host stays reserved until it is done, even if this call can do
-    // nothing else.
+    // Do this first, even if this call can do nothing else. Until it is done, the host stays
+    // reserved.
     recovery::close(ledger.as_mut(), std::slice::from_ref(invocation), config, before_wait)
         .map_err(nothing_run)?;
     if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {

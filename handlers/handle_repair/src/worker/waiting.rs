@@ -20,7 +20,7 @@ const MOST_DEATHS: u32 = 10;
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let [policy] = argv else {
         return Err(Problem::Usage(
-            "do not start this program by hand, because handle_repair starts it".into(),
+            "do not start this program by hand; handle_repair starts it when needed".into(),
         ));
     };
     // The worker outlives its caller, so it must not keep the caller's working directory busy.

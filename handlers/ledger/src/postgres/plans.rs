@@ -1,5 +1,5 @@
-//! Tests that queries find their rows through an index, and that the work for an event does not grow
-//! with the ledger.
+//! Tests that queries find their rows through an index, and that the work for an event does not
+//! grow with the ledger.
 //!
 //! PostgreSQL logs the plan of each statement that it runs, so a new query is tested without an
 //! entry here.

@@ -34,7 +34,8 @@ impl SqliteLedger {
         self.search(&search, filter.limit, 6, |row| refusal(row, lossy), each)
     }
 
-    /// Reads the records page by page. `key` is the column with the time of a row; its ID follows.
+    /// Reads the records page by page. `key` is the index of the column that holds a row's time;
+    /// the next column holds the row's ID.
     fn search<T>(
         &mut self,
         search: &Search<'_>,

@@ -9,8 +9,8 @@ use policy_file::{LedgerConfig, PostgresConfig};
 use super::finding::{DoctorFinding, note, ok, wrong};
 use super::fix::ServerFix;
 
-/// Difference between the clocks above which doctor adds a note. Decisions use only the clock of the
-/// database, so a difference does no harm, but it makes records hard to compare with logs.
+/// Difference between the clocks above which doctor adds a note. Decisions use only the clock of
+/// the database, so a difference does no harm, but it makes records hard to compare with logs.
 const LARGEST_SKEW: Duration = Duration::from_secs(2);
 
 /// Checks that the database can be reached and written, has the right schema and grants the rights

@@ -150,8 +150,8 @@ fn explain(
     let user = args.sudo_user.as_deref().unwrap_or("your account");
     out.line(match why {
         LoginFailure::Name => format!(
-            "ssh cannot resolve {shown}: add it to your ssh_config, or, with --address NAME, pass \
-             the name that you type after ssh"
+            "ssh cannot resolve {shown}: add it to your ssh_config, or pass --address NAME, where \
+             NAME is what you type after ssh"
         ),
         LoginFailure::HostKey => format!(
             "your own known_hosts has no key for {shown}, or the host shows a different key: \

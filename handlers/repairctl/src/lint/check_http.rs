@@ -1,6 +1,6 @@
-//! Finds words in a check_http command line that belong to no option. Both this project's
-//! check_http and monitoring-plugins' check_http use the first such word as an address and ignore
-//! the rest. The next version of this project's check_http refuses them.
+//! Finds words in a check_http command line that belong to no option. monitoring-plugins' check_http
+//! uses the first such word as an address and ignores the rest. This project's check_http refuses
+//! the rest.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ const LONG: &str = "hostname IP-address port source-address proxy noproxy url ur
     header-regex string regex ereg eregi state-regex json max-age pagesize onredirect max-redirs \
     warning critical timeout timeout-result json-perfdata";
 
-/// A word that the next version of check_http refuses.
+/// A word that check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
     /// What happens to the word. It becomes the finding's text.
@@ -31,7 +31,7 @@ struct OptionBefore<'a> {
     value: Option<&'a str>,
 }
 
-/// Returns the first word that the next version of check_http refuses. Words with macros are
+/// Returns the first word that check_http refuses. Words with macros are
 /// assumed to be valid.
 pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let (mut addresses, mut before) = (Vec::new(), None);
@@ -55,8 +55,7 @@ pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
         has_address |= matches!(name, "-I" | "--IP-address");
         has_name |= matches!(name, "-H" | "--hostname");
         if value == Some("") && matches!(name, "-H" | "--hostname") {
-            let text =
-                "check_http is called with an empty -H, which its next version refuses".to_owned();
+            let text = "check_http is called with an empty -H, which it refuses".to_owned();
             return Some(RefusedWord { text, fix: "add a host name, or remove -H".into() });
         }
         before = Some(OptionBefore { name, value });
@@ -64,7 +63,7 @@ pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let used = usize::from(!has_address) + usize::from(!has_name);
     let is_odd = |(n, word): &(usize, &&str)| *n >= used || !is_address(word);
     addresses.iter().enumerate().find(is_odd).map(|(_, word)| RefusedWord {
-        text: format!("check_http ignores the word '{word}', but its next version refuses it"),
+        text: format!("check_http refuses the word '{word}'"),
         fix: "remove it, write the missing option before it, or quote the value that it belongs to"
             .into(),
     })
@@ -91,7 +90,7 @@ fn takes_value(name: &str) -> bool {
     }
 }
 
-/// Whether the next version of check_http accepts the word after this option. It accepts a TLS
+/// Whether check_http accepts the word after this option. It accepts a TLS
 /// version after `--ssl`, and a word such as `on` after a switch.
 fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     let is_tls = matches!(option.name, "-S" | "--ssl")
@@ -122,7 +121,7 @@ fn split(option: OptionBefore<'_>, word: &str) -> RefusedWord {
         _ => format!("{name} {value}"),
     };
     RefusedWord {
-        text: format!("check_http ignores the word '{word}', but its next version refuses it"),
+        text: format!("check_http refuses the word '{word}'"),
         fix: format!("write {whole}"),
     }
 }

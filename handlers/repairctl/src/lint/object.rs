@@ -179,8 +179,7 @@ impl<'a> ObjectLinter<'a> {
         true
     }
 
-    /// Reports words that check_http ignores. The next version of check_http refuses them, so every
-    /// check would then return UNKNOWN.
+    /// Reports words that check_http refuses, so that every check returns UNKNOWN.
     fn check_words(&mut self, subject: &LintedObject<'_>) {
         let Configuration { objects, main, .. } = self.configuration;
         let Some(named) = subject.object.get(Directive::CheckCommand) else { return };

@@ -1,4 +1,5 @@
-//! Checks that the engine knows an object, because a pause for a mistyped name would have no effect.
+//! Checks that the engine knows an object, because a pause for a mistyped name would have no
+//! effect.
 
 use std::time::Instant;
 

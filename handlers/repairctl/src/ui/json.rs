@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// Prints an object with lists of any length, in the format of [`print()`]. Prints each element of
-/// a list before the next one has been read.
+/// Prints an object whose lists can have any length, in the format of [`print()`]. Prints each
+/// element of a list before it reads the next one.
 pub struct ListPrinter {
     is_empty: bool,
 }

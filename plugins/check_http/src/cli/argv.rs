@@ -64,7 +64,7 @@ pub enum BadArgument {
     /// The short option is the last word and lacks its value.
     #[error("option requires an argument -- '{0}'")]
     ShortNeedsValue(char),
-    /// A word is neither an option nor the value of one, and cannot be used otherwise.
+    /// A word is neither an option nor the value of an option, and has no other meaning.
     #[error(transparent)]
     Unexpected(#[from] UnexpectedWord),
 }

@@ -27,8 +27,8 @@ pub const CHECK_HTTP: PluginFamily = PluginFamily {
               max-redirs extra-opts",
 };
 
-/// All plugins whose options check_http accepts: monitoring-plugins' check_http 2.3.3, its check_curl
-/// up to 3.0.3, and nagios-plugins' check_http up to 2.5.
+/// All plugins whose options check_http accepts: monitoring-plugins' check_http 2.3.3, its
+/// check_curl up to 3.0.3, and nagios-plugins' check_http up to 2.5.
 pub const FAMILIES: [PluginFamily; 3] = [
     CHECK_HTTP,
     PluginFamily {

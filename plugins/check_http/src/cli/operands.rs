@@ -69,7 +69,7 @@ pub struct UnexpectedWord(String);
 #[derive(Debug, Default)]
 pub struct Operands {
     words: Vec<Operand>,
-    /// Number of options before the last stray word, including stray words that were dropped.
+    /// Number of options before the last stray word. That word may be one that was dropped.
     reached: usize,
 }
 

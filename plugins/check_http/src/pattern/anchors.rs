@@ -6,8 +6,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-/// Lets an anchor match only at the start or end of the text, unless the same match can contain a
-/// newline next to the anchor.
+/// Lets each anchor match only at the start or end of the text. As an exception, an anchor also
+/// matches at a line break if the pattern itself can match the newline next to the anchor.
 pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }

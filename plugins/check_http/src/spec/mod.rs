@@ -112,7 +112,8 @@ pub struct SizeLimits {
     pub min: u64,
     /// Largest size that is OK.
     pub max: u64,
-    /// Whether to alert if the size is within the limits, not outside them. `max` is then not 0.
+    /// Whether to alert if the size is within the limits instead of outside them. If this is set,
+    /// `max` is not 0.
     pub alert_inside: bool,
 }
 

@@ -84,8 +84,8 @@ pub fn timeout(
     Ok(((seconds > 0).then(|| Duration::from_secs(seconds)), on_timeout))
 }
 
-/// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version. Returns the oldest and the
-/// newest allowed TLS version.
+/// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version.
+/// Returns the oldest and the newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {

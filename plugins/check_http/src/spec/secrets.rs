@@ -13,7 +13,7 @@ use safe_file::Input;
 
 use super::parse::unusable;
 
-/// Largest file with secrets to read, in bytes.
+/// Maximum size of a file with secrets, in bytes.
 const MAX_SECRETS: u64 = 1 << 20;
 /// Hint for an empty file.
 pub const READ_ONCE: &str = "a pipe can be read only once";

@@ -1,6 +1,6 @@
-//! The arguments that Icinga's template library and Debian's command definitions pass. `PORT` stands
-//! for the port of the server, and `DIR` for a directory with files. `_` stands for a blank within a
-//! word, and `''` is an empty word.
+//! The arguments that Icinga's template library and Debian's command definitions pass. `PORT`
+//! stands for the port of the server, and `DIR` for a directory with files. `_` stands for a blank
+//! within a word, and `''` is an empty word.
 
 /// Arguments of the CheckCommand `http`.
 pub const HTTP: &[&str] = &[
