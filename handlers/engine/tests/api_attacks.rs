@@ -44,8 +44,16 @@ impl ApiServer {
                 let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = StreamOwned::new(tls, stream.unwrap());
                 let mut bytes = [0; 4096];
-                let Ok(read) = stream.read(&mut bytes) else { continue };
-                received.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                let mut request = String::new();
+                // Every request ends with a JSON object.
+                while !request.ends_with('}') {
+                    let Ok(read @ 1..) = stream.read(&mut bytes) else { break };
+                    request += &String::from_utf8_lossy(&bytes[..read]);
+                }
+                if request.is_empty() {
+                    continue;
+                }
+                received.lock().unwrap().push(request);
                 answer(&mut stream);
             }
         });
@@ -220,5 +228,22 @@ fn refuses_services_whose_host_is_hidden() {
     for joins in ["{}", "{\"host\": null}"] {
         let refused = observed(2, joins).unwrap_err();
         assert!(refused.contains("does not permit objects/query/Host for web1"), "{refused}");
+    }
+}
+
+/// The custom variables of all hosts can exceed the limit for answers on a large site.
+#[test]
+fn requests_custom_variables_only_of_objects_that_opted_in() {
+    let server = ApiServer::start(|stream| {
+        let body = "{\"results\": []}";
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ";
+        let _ = stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes());
+    });
+    let api = server.api();
+    Icinga2::new(&api, None).objects(within(LONG)).unwrap();
+    let requests = server.requests.lock().unwrap();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    for request in requests.iter() {
+        assert!(!request.contains("\"vars\"") || request.contains(".vars.repair"), "{request}");
     }
 }
