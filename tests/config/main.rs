@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -134,6 +135,22 @@ fn icinga2_accepts_the_object_files() {
     }
     let said = run(&mut check);
     assert!(said.contains("Instantiated 2 Services.") && !said.contains("warning/"), "{said}");
+}
+
+/// The handler must get the same facts from both engines.
+#[test]
+fn icinga2_passes_the_same_options_as_nagios() {
+    let read = |name: &str| fs::read_to_string(shipped("nagios-config").join(name)).unwrap();
+    let (nagios, icinga2) = (read("commands.cfg"), read("icinga2/commands.conf"));
+    let options = |text: &str| -> BTreeSet<String> {
+        let words = text.split_whitespace().map(|word| word.trim_matches('"'));
+        words.filter(|word| word.starts_with("--")).map(str::to_owned).collect()
+    };
+    let nagios = nagios.lines().filter(|line| line.contains(" /usr/bin/handle_repair "));
+    let icinga2 = icinga2.split("\nobject ").filter(|text| text.starts_with("EventCommand "));
+    let [nagios, icinga2] = [nagios.map(options).collect(), icinga2.map(options).collect()];
+    assert_eq!(<Vec<BTreeSet<String>>>::len(&nagios), 2);
+    assert_eq!(nagios, icinga2);
 }
 
 #[test]

@@ -66,6 +66,16 @@ fn doctor_finds_mistakes_in_the_settings_of_the_api() {
     fs::write(icinga2.api_user(), user.replace("actions/add-comment", "actions/x")).unwrap();
     icinga2.reload();
     finds("permissions", "wrong", "lacks actions/add-comment", "api-user.conf");
+    let filtered = "{ permission = \"objects/query/Host\", filter = {{ host.name == \"x\" }} },";
+    fs::write(icinga2.api_user(), user.replace("\"objects/query/Host\",", filtered)).unwrap();
+    icinga2.reload();
+    finds("permissions", "note", "objects/query/Host has a filter", "api-user.conf");
+    // The host could be in downtime.
+    let done =
+        monitor.call("CRITICAL HARD 1 --host web1 --service HTTP --repair httpd --foreground");
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(text.contains("does not permit objects/query/Host for web1"), "{text}");
+    assert_eq!(monitor.records().len(), 0);
 }
 
 /// Creates a CA that has signed nothing, and returns its path.

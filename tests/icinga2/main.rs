@@ -181,6 +181,29 @@ fn powers_on_host_whose_name_needs_quotes() {
     assert_eq!(records[0].event, "DOWN;SOFT;2");
 }
 
+/// Icinga 2 calls the handler even if a parent is DOWN, but then a repair could not reach the host.
+#[test]
+fn repairs_nothing_behind_a_parent_that_is_down() {
+    let lab = Lab::new();
+    let monitor = &lab.monitor;
+    let objects = "object Host \"router\" {\n check_command = \"dummy\"\n vars.dummy_state = 2\n \
+                   check_interval = 1s\n max_check_attempts = 1\n}\n\
+                   object Dependency \"path\" {\n parent_host_name = \"router\"\n \
+                   child_host_name = \"web1\"\n child_service_name = \"HTTP\"\n}\n";
+    let icinga2 = start_with(&lab, 1, objects, |_| ());
+    until("unreachable in Icinga 2", Duration::from_secs(20), || {
+        (icinga2.service("HTTP")?["last_reachable"] == false).then_some(())
+    });
+    lab.web.apache.kill();
+    icinga2.wait_for_hard_state("HTTP", 2);
+    let refusal = until("the refusal", Duration::from_secs(20), || monitor.refusals().pop());
+    assert_eq!(refusal.reason.as_str(), "host-not-up", "{refusal:?}");
+    let done = monitor.ctl(&["sweep", "--dry-run"]).output().unwrap();
+    let text = String::from_utf8_lossy(&done.stdout);
+    assert!(text.contains("the host is UNREACHABLE"), "{text}");
+    assert_eq!((monitor.records().len(), lab.web.jobs().len()), (0, 0));
+}
+
 /// The fault may have been acknowledged, so without an answer from the API nothing is repaired.
 #[test]
 fn repairs_nothing_without_an_answer_of_the_api() {

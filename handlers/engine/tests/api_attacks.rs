@@ -9,10 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, thread};
 
-use engine::{ApiError, Icinga2};
+use engine::{ApiError, Engine, Icinga2};
+use policy::{Event, ObjectNow, ObjectState, StateType};
 use policy_file::Icinga2Api;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -43,8 +44,16 @@ impl ApiServer {
                 let tls = ServerConnection::new(Arc::clone(&config)).unwrap();
                 let mut stream = StreamOwned::new(tls, stream.unwrap());
                 let mut bytes = [0; 4096];
-                let Ok(read) = stream.read(&mut bytes) else { continue };
-                received.lock().unwrap().push(String::from_utf8_lossy(&bytes[..read]).into_owned());
+                let mut request = String::new();
+                // Every request ends with a JSON object.
+                while !request.ends_with('}') {
+                    let Ok(read @ 1..) = stream.read(&mut bytes) else { break };
+                    request += &String::from_utf8_lossy(&bytes[..read]);
+                }
+                if request.is_empty() {
+                    continue;
+                }
+                received.lock().unwrap().push(request);
                 answer(&mut stream);
             }
         });
@@ -180,4 +189,61 @@ fn cleans_texts_of_errors() {
     let refused = Icinga2::new(&api, None).user(within(LONG)).unwrap_err().to_string();
     assert!(refused.contains("answers 503 to /v1") && refused.len() < 400, "{refused}");
     assert!(!refused.contains(char::is_control), "{refused:?}");
+}
+
+/// Returns what the engine observes in an answer about web1/HTTP, which was checked long ago by the
+/// clock of the node that ran the check.
+fn observed(state: u8, joins: &'static str) -> Result<ObjectNow, String> {
+    let server = ApiServer::start(move |stream| {
+        let row = format!(
+            "{{\"attrs\": {{\"name\": \"HTTP\", \"host_name\": \"web1\", \"state\": {state}, \
+             \"last_reachable\": false, \"state_type\": 1, \"check_attempt\": 1, \
+             \"max_check_attempts\": 4, \"last_check\": 100, \"next_check\": 200, \
+             \"last_state_change\": 100, \"last_hard_state_change\": 100, \"last_state_ok\": 50, \
+             \"acknowledgement\": 0, \"flapping\": false, \"downtime_depth\": 0, \
+             \"enable_event_handler\": true, \"vars\": null}}, \"joins\": {joins}}}"
+        );
+        let body = format!("{{\"results\": [{row}]}}");
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+        let _ = stream.write_all((head + &body).as_bytes());
+    });
+    let api = server.api();
+    let event = Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 1);
+    let seen = Icinga2::new(&api, None).look_again(&event, SystemTime::now(), within(LONG));
+    seen.map(Option::unwrap).map_err(|why| why.to_string())
+}
+
+const HOST: &str = r#"{"host": {"name": "web1", "state": 0, "last_reachable": true,
+    "downtime_depth": 1}}"#;
+
+#[test]
+fn sees_recoveries_even_if_the_clock_of_the_checking_node_is_behind() {
+    assert_eq!(observed(0, HOST).unwrap().state, Some(ObjectState::Ok));
+    let broken = observed(2, HOST).unwrap();
+    assert_eq!((broken.state, broken.host_downtime, broken.unreachable), (None, true, true));
+}
+
+#[test]
+fn refuses_services_whose_host_is_hidden() {
+    for joins in ["{}", "{\"host\": null}"] {
+        let refused = observed(2, joins).unwrap_err();
+        assert!(refused.contains("does not permit objects/query/Host for web1"), "{refused}");
+    }
+}
+
+/// The custom variables of all hosts can exceed the limit for answers on a large site.
+#[test]
+fn requests_custom_variables_only_of_objects_that_opted_in() {
+    let server = ApiServer::start(|stream| {
+        let body = "{\"results\": []}";
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: ";
+        let _ = stream.write_all(format!("{head}{}\r\n\r\n{body}", body.len()).as_bytes());
+    });
+    let api = server.api();
+    Icinga2::new(&api, None).objects(within(LONG)).unwrap();
+    let requests = server.requests.lock().unwrap();
+    assert_eq!(requests.len(), 3, "{requests:?}");
+    for request in requests.iter() {
+        assert!(!request.contains("\"vars\"") || request.contains(".vars.repair"), "{request}");
+    }
 }

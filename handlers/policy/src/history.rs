@@ -148,6 +148,9 @@ pub struct ObjectNow {
     pub downtime: bool,
     /// Whether the host is in scheduled downtime. For a host object, this equals `downtime`.
     pub host_downtime: bool,
+    /// Whether the object cannot be reached because of a fault on which it depends. Only Icinga 2
+    /// shows this; Nagios passes the state UNREACHABLE instead.
+    pub unreachable: bool,
 }
 
 impl RecordedHistory {

@@ -2,7 +2,7 @@
 //! also refuse it if the history contained more records.
 
 use crate::history::{count, ran};
-use crate::{Fleet, History, Limits, ObjectNow, Pause, Reason, RecordedHistory};
+use crate::{Fleet, History, Limits, ObjectNow, ObjectState, Pause, Reason, RecordedHistory};
 
 words! {
     /// The rules, in the order in which they are applied. The first one that refuses provides the
@@ -90,6 +90,9 @@ impl Rule {
         match (self, now) {
             (Rule::Recovery, ObjectNow { state: Some(state), .. }) if state.is_good() => {
                 Err(Reason::Recovered(state))
+            }
+            (Rule::Recovery, ObjectNow { unreachable: true, .. }) => {
+                Err(Reason::HostNotUp(ObjectState::Unreachable))
             }
             (Rule::Downtime, ObjectNow { host_downtime: true, .. }) => Err(Reason::HostDowntime),
             (Rule::Downtime, ObjectNow { downtime: true, .. }) => Err(Reason::ServiceDowntime),

@@ -138,6 +138,7 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(now(|now| now.acknowledged = true), "acknowledged");
     assert_eq!(now(|now| now.flapping = true), "flapping");
     assert_eq!(now(|now| now.state = Some(ObjectState::Ok)), "recovered");
+    assert_eq!(now(|now| now.unreachable = true), "host-not-up");
 }
 
 #[test]

@@ -18,10 +18,12 @@ use crate::configuration::ObjectCache;
 use crate::error::Error;
 use crate::interface::Engine;
 use crate::notification::Notification;
-use crate::status::{self, EngineSummary, ObjectReport, ProgramStatus};
+use crate::status::{self, EngineSummary, ObjectReport, ObjectStatus, ProgramStatus};
 use crate::status_snapshot::{HostStatus, StatusSnapshot};
 use client::{ApiClient, Method};
-use row::{ActionRow, ApplicationRow, NameRow, Row, StateRow, host_attributes, service_attributes};
+use row::{
+    ActionRow, ApplicationRow, JOINED, NameRow, Row, StateRow, host_attributes, service_attributes,
+};
 
 pub use error::ApiError;
 pub use row::ApiUserInfo;
@@ -99,9 +101,9 @@ impl<'a> Icinga2<'a> {
         let Some((path, name)) = full_name(host, service) else { return Ok(None) };
         let body = match service {
             Some(_) => json!({
-                "service": name, "attrs": service_attributes(), "joins": host_attributes("host."),
+                "service": name, "attrs": service_attributes(), "joins": JOINED,
             }),
-            None => json!({"host": name, "attrs": host_attributes("")}),
+            None => json!({"host": name, "attrs": host_attributes()}),
         };
         let rows = self.client()?.request(Method::Query, path, &body, deadline)?;
         Ok(rows.and_then(|mut rows| rows.pop()))
@@ -131,6 +133,12 @@ impl<'a> Icinga2<'a> {
         Ok(counts)
     }
 
+    /// Returns the host of a row. A host that the user may not see can be in downtime, so this is an
+    /// error.
+    fn host_of(&self, row: &Row, name: &str) -> Result<ObjectStatus, ApiError> {
+        row.host().ok_or_else(|| self.denied(&format!("objects/query/Host for {name}")))
+    }
+
     fn condition(
         &self,
         event: &Event,
@@ -139,7 +147,12 @@ impl<'a> Icinga2<'a> {
     ) -> Result<ObjectNow, ApiError> {
         let row = self.row(&event.host, event.service.as_deref(), deadline)?;
         let row = row.ok_or_else(|| self.unknown(event.object()))?;
-        Ok(status::condition(&row.object(), row.host().as_ref(), since))
+        let (object, host) = (row.object(), self.host_of(&row, &event.host)?);
+        let now = status::condition(&object, &host, since);
+        // The answer shows the present state. The times are from the clock of the node that ran the
+        // check, which can differ from the clock of this server.
+        let is_good = object.state().is_good();
+        Ok(ObjectNow { state: if is_good { Some(object.state()) } else { now.state }, ..now })
     }
 
     fn report(
@@ -152,7 +165,7 @@ impl<'a> Icinga2<'a> {
         Ok(ObjectReport {
             program: self.program(deadline)?,
             object: row.as_ref().map(Row::object),
-            host: row.as_ref().and_then(Row::host),
+            host: row.as_ref().map(|row| self.host_of(row, host)).transpose()?,
             share: self.counts(deadline)?,
         })
     }
@@ -197,12 +210,12 @@ impl<'a> Icinga2<'a> {
             SERVICES,
             &json!({
                 "filter": format!("{REPAIRABLE_SERVICES} && {}", is_broken("service")),
-                "attrs": service_attributes(), "joins": host_attributes("host."),
+                "attrs": service_attributes(), "joins": JOINED,
             }),
             deadline,
         )?;
         let filter = format!("{REPAIRABLE_HOSTS} && {}", is_broken("host"));
-        let body = json!({"filter": filter, "attrs": host_attributes("")});
+        let body = json!({"filter": filter, "attrs": host_attributes()});
         rows.extend(self.list::<Row>(HOSTS, &body, deadline)?);
         Ok(rows)
     }
@@ -301,11 +314,13 @@ impl Engine for Icinga2<'_> {
 
     fn objects(&mut self, deadline: Instant) -> Result<Option<ObjectCache>, Error> {
         let mut objects = ObjectCache::default();
-        let hosts = json!({"attrs": ["name", "address", "vars"]});
+        // Custom variables can be long, so request them only of objects that opted in.
+        let addresses = json!({"attrs": ["name", "address"]});
+        let hosts = json!({"filter": REPAIRABLE_HOSTS, "attrs": ["name", "vars"]});
         let services = json!({
             "filter": REPAIRABLE_SERVICES, "attrs": ["name", "host_name", "vars"],
         });
-        for (path, body) in [(HOSTS, hosts), (SERVICES, services)] {
+        for (path, body) in [(HOSTS, addresses), (HOSTS, hosts), (SERVICES, services)] {
             for row in self.list::<NameRow>(path, &body, deadline)? {
                 if let Some(address) = row.address() {
                     objects.add_address(row.host(), address.to_owned());

@@ -10,9 +10,11 @@ use serde_json::{Map, Value};
 use crate::status::{ObjectStatus, ProgramStatus};
 
 /// The attributes that hosts and services have in common.
-const COMMON: [&str; 13] = [
+const COMMON: [&str; 15] = [
     "name",
     "state",
+    "last_reachable",
+    "vars",
     "state_type",
     "check_attempt",
     "max_check_attempts",
@@ -26,16 +28,19 @@ const COMMON: [&str; 13] = [
     "enable_event_handler",
 ];
 
-/// Returns the attributes of a host that [`Row`] needs. A prefix selects them in a joined host.
-pub(super) fn host_attributes(prefix: &str) -> Vec<String> {
-    let all = COMMON.iter().chain(&["vars", "last_state_up"]);
-    all.map(|name| format!("{prefix}{name}")).collect()
+/// The attributes of a service's host that [`Row`] needs. Its custom variables can be long, and are
+/// not among them.
+pub(super) const JOINED: [&str; 4] =
+    ["host.name", "host.state", "host.last_reachable", "host.downtime_depth"];
+
+/// Returns the attributes of a host that [`Row`] needs.
+pub(super) fn host_attributes() -> Vec<&'static str> {
+    COMMON.iter().chain(&["last_state_up"]).copied().collect()
 }
 
 /// Returns the attributes of a service that [`Row`] needs.
-pub(super) fn service_attributes() -> Vec<String> {
-    let all = COMMON.iter().chain(&["vars", "last_state_ok", "host_name"]);
-    all.map(|name| (*name).to_owned()).collect()
+pub(super) fn service_attributes() -> Vec<&'static str> {
+    COMMON.iter().chain(&["last_state_ok", "host_name"]).copied().collect()
 }
 
 /// A host, or a service with its host.
@@ -48,7 +53,16 @@ pub(super) struct Row {
 
 #[derive(Default, Deserialize)]
 struct Joins {
-    host: Option<Attributes>,
+    host: Option<JoinedHost>,
+}
+
+/// The host of a service.
+#[derive(Deserialize)]
+struct JoinedHost {
+    name: String,
+    state: f64,
+    last_reachable: bool,
+    downtime_depth: f64,
 }
 
 #[derive(Deserialize)]
@@ -57,6 +71,8 @@ struct Attributes {
     /// Only services have this attribute.
     host_name: Option<String>,
     state: f64,
+    /// Whether all dependencies were met at the last check.
+    last_reachable: bool,
     state_type: f64,
     check_attempt: f64,
     max_check_attempts: f64,
@@ -82,24 +98,44 @@ impl Row {
         self.attrs.status()
     }
 
-    /// Returns the status of the service's host, or of the object itself if it is a host. Returns
-    /// `None` if the user may not see the host.
+    /// Returns the status of the service's host, of which only the name, the state and the
+    /// downtimes are known, or of the object itself if it is a host. Returns `None` if the user may
+    /// not see the host.
     pub(super) fn host(&self) -> Option<ObjectStatus> {
         match self.attrs.host_name {
-            Some(_) => self.joins.host.as_ref().map(Attributes::status),
+            Some(_) => self.joins.host.as_ref().map(JoinedHost::status),
             None => Some(self.object()),
         }
     }
 }
 
+impl JoinedHost {
+    fn status(&self) -> ObjectStatus {
+        let digit = host_digit(self.state, self.last_reachable);
+        let mut host = ObjectStatus::new(self.name.clone().into_bytes(), None, digit);
+        host.downtime = self.downtime_depth as u32;
+        host.is_reachable = self.last_reachable;
+        host
+    }
+}
+
+/// Returns the state of a host as Nagios encodes it. In Icinga 2, a host that cannot be reached is
+/// DOWN.
+fn host_digit(state: f64, is_reachable: bool) -> u8 {
+    if state == 0.0 || is_reachable { state as u8 } else { 2 }
+}
+
 impl Attributes {
     fn status(&self) -> ObjectStatus {
         let name = |text: &String| text.clone().into_bytes();
-        let (host, service) = match &self.host_name {
-            Some(host) => (name(host), Some(name(&self.name))),
-            None => (name(&self.name), None),
+        let mut object = match &self.host_name {
+            Some(host) => ObjectStatus::new(name(host), Some(name(&self.name)), self.state as u8),
+            None => {
+                let digit = host_digit(self.state, self.last_reachable);
+                ObjectStatus::new(name(&self.name), None, digit)
+            }
         };
-        let mut object = ObjectStatus::new(host, service, self.state as u8);
+        object.is_reachable = self.last_reachable;
         object.repair = repair(self.vars.as_ref()).unwrap_or_default().into();
         object.state_type = if self.state_type == 0.0 { StateType::Soft } else { StateType::Hard };
         object.attempt = self.check_attempt as u32;
@@ -251,15 +287,12 @@ mod tests {
     /// An answer of Icinga 2 2.13.6, with one number written as newer versions write it.
     const ANSWER: &str = r#"{"attrs": {"acknowledgement": 1, "check_attempt": 2,
         "downtime_depth": 0, "enable_event_handler": true, "flapping": false, "host_name": "web1",
-        "last_check": 1796108289.454982, "last_hard_state_change": 1796108275.370958,
+        "last_check": 1796108289.454982, "last_reachable": true, "last_hard_state_change": 1796108275.370958,
         "last_state_change": 1796108275.370958, "last_state_ok": 1796108270.954931,
         "max_check_attempts": 4, "name": "HTTP", "next_check": 1796108290.455005, "state": 2.0,
         "state_type": 0, "vars": {"repair": "httpd"}},
-        "joins": {"host": {"acknowledgement": 0, "check_attempt": 1, "downtime_depth": 1,
-        "enable_event_handler": true, "flapping": false, "last_check": null,
-        "last_hard_state_change": 0, "last_state_change": 0, "last_state_up": 0,
-        "max_check_attempts": 3, "name": "web1", "next_check": 0, "state": 1, "state_type": 1,
-        "vars": null}}, "meta": {}, "name": "web1!HTTP", "type": "Service"}"#;
+        "joins": {"host": {"downtime_depth": 1, "last_reachable": true, "name": "web1", "state": 1}},
+        "meta": {}, "name": "web1!HTTP", "type": "Service"}"#;
 
     #[test]
     fn reads_a_service_with_its_host() {
@@ -274,7 +307,18 @@ mod tests {
         let host = row.host().unwrap();
         assert!(host.is(b"web1", None) && !host.has_repair());
         assert_eq!((host.state(), host.downtime), (ObjectState::Down, 1));
-        assert_eq!((host.last_check, host.problem_id), (SystemTime::UNIX_EPOCH, 0));
+    }
+
+    #[test]
+    fn reads_down_hosts_behind_a_fault_as_unreachable() {
+        let text = ANSWER.replace("\"last_reachable\": true", "\"last_reachable\": false");
+        let row: Row = serde_json::from_str(&text).unwrap();
+        let (service, host) = (row.object(), row.host().unwrap());
+        assert_eq!((service.state(), service.is_reachable), (ObjectState::Critical, false));
+        assert_eq!((host.state(), host.is_reachable), (ObjectState::Unreachable, false));
+        assert!(service.object_now(None, 0).unreachable);
+        let up: Row = serde_json::from_str(&text.replace("\"state\": 1", "\"state\": 0")).unwrap();
+        assert_eq!(up.host().unwrap().state(), ObjectState::Up);
     }
 
     #[test]

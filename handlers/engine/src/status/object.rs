@@ -46,6 +46,9 @@ pub struct ObjectStatus {
     pub flapping: bool,
     /// Number of active downtimes of the object itself, not counting those of its host.
     pub downtime: u32,
+    /// Whether the object can be reached, because no host or service on which it depends has a
+    /// fault. Nagios shows this only for hosts, as the state UNREACHABLE.
+    pub is_reachable: bool,
     /// Whether the engine reports if the event handler of the object is enabled.
     pub knows_event_handler: bool,
     /// Whether the event handler of the object is enabled.
@@ -79,6 +82,7 @@ impl ObjectStatus {
             acknowledged: false,
             flapping: false,
             downtime: 0,
+            is_reachable: true,
             knows_event_handler: false,
             event_handler_enabled: false,
             event_handler_line: 0,
@@ -203,6 +207,7 @@ impl ObjectStatus {
             flapping: self.flapping,
             downtime: self.downtime > 0,
             host_downtime: host_downtime > 0,
+            unreachable: !self.is_reachable,
         }
     }
 

@@ -32,9 +32,10 @@ pub struct EngineSummary {
 
 impl ObjectReport {
     /// Returns the condition of the object for a decision about an event at `since`; `None` if the
-    /// engine does not know the object.
+    /// engine does not know the object or its host, because a downtime of the host could be in
+    /// effect.
     pub(crate) fn observation(&self, since: SystemTime) -> Option<Observation> {
-        let object = condition(self.object.as_ref()?, self.host.as_ref(), since);
+        let object = condition(self.object.as_ref()?, self.host.as_ref()?, since);
         Some(Observation { object, share: self.share })
     }
 }
@@ -42,11 +43,10 @@ impl ObjectReport {
 /// Returns the condition of an object for a decision about an event at `since`.
 pub(crate) fn condition(
     object: &ObjectStatus,
-    host: Option<&ObjectStatus>,
+    host: &ObjectStatus,
     since: SystemTime,
 ) -> ObjectNow {
-    let host_downtime = host.map_or(0, |host| host.downtime);
-    object.object_now(state_since(object, since), host_downtime)
+    object.object_now(state_since(object, since), host.downtime)
 }
 
 /// Returns the state of the object if it comes from a check after `since`; otherwise `None`. Nagios

@@ -72,6 +72,7 @@ pub const STILL_CRITICAL: ObjectNow = ObjectNow {
     flapping: false,
     downtime: false,
     host_downtime: false,
+    unreachable: false,
 };
 
 /// Creates a history of repairs, newest first. The caller passes the outcome of each repair and how

@@ -22,6 +22,9 @@ const NEEDED: [&str; 6] = [
     "actions/process-check-result",
 ];
 
+/// What Icinga 2 adds to a permission that covers only some objects.
+const FILTERED: &str = " (filtered)";
+
 /// Checks the API. Also returns the objects, if they can be read.
 pub fn examine(config: &Config, api: &Icinga2Api) -> (Vec<DoctorFinding>, Option<ObjectCache>) {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
@@ -64,8 +67,9 @@ fn failed(why: &ApiError) -> DoctorFinding {
 
 /// Compares the permissions of the user with those that the programs need.
 fn permissions(granted: &[String], needed: &[&str]) -> Vec<DoctorFinding> {
+    let sees_all_hosts = granted.iter().any(|granted| covers(granted, NEEDED[0]));
     let granted: Vec<&str> =
-        granted.iter().map(|name| name.strip_suffix(" (filtered)").unwrap_or(name)).collect();
+        granted.iter().map(|name| name.strip_suffix(FILTERED).unwrap_or(name)).collect();
     let missing: Vec<&str> = needed
         .iter()
         .copied()
@@ -77,6 +81,11 @@ fn permissions(granted: &[String], needed: &[&str]) -> Vec<DoctorFinding> {
     if !missing.is_empty() {
         let text = format!("the ApiUser lacks {}", missing.join(", "));
         findings.push(wrong("permissions", text, ServerFix::GrantApiUser));
+    }
+    if !sees_all_hosts && !missing.contains(&NEEDED[0]) {
+        let text = "objects/query/Host has a filter; services of hosts that the ApiUser may not \
+                    see are never repaired, because the host could be in downtime";
+        findings.push(note("permissions", text, ServerFix::GrantApiUser));
     }
     if !excess.is_empty() {
         let text = format!("the ApiUser has more than it needs: {}", excess.join(", "));
@@ -128,6 +137,9 @@ mod tests {
         let found = verdicts(&["objects/query/host"], &needed);
         assert_eq!(found[0].0, DoctorVerdict::Wrong);
         assert!(found[0].1.ends_with("lacks actions/add-comment"), "{found:?}");
+        let found = verdicts(&["objects/query/Host (filtered)", exact[1]], &needed);
+        assert_eq!((found.len(), found[0].0), (1, DoctorVerdict::Note));
+        assert!(found[0].1.starts_with("objects/query/Host has a filter"), "{found:?}");
         for all in ["*", "actions/*", "a?tions/add-comment"] {
             let found = verdicts(&[all, "objects/query/Host"], &needed);
             assert_eq!(found.len(), 1, "{found:?}");

@@ -137,8 +137,9 @@ fn next(
     let waiting = match (&observed.report, observed.object(), rules) {
         (Some(report), Some(object), Some(rules)) if next::is_left_to_the_sweep(object, rules) => {
             let ledger = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
-            let missed = missed_repair(object, &report.program, rules, &call.event, ledger, now)
-                .map_err(Problem::failed)?;
+            let missed =
+                missed_repair(object, &report.program, config, rules, &call.event, ledger, now)
+                    .map_err(Problem::failed)?;
             // A breaker closes, and an incident's budget is restored, only after some time without
             // a fault. While the fault persists, nobody knows when that will be, so show no time.
             if let Some(why) = &mut prediction.no_action

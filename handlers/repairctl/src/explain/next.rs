@@ -133,9 +133,14 @@ fn by_sweep(
         (Err(Ineligible::TriedLately { left, .. }), None) => {
             ("the first sweep after the waiting time is over".to_owned(), now.checked_add(*left))
         }
-        (Err(why @ (Ineligible::NotCheckedYet | Ineligible::NotCheckedSince(_))), None) => {
-            (format!("the first sweep after Nagios' next check: {why}"), checked)
-        }
+        (
+            Err(
+                why @ (Ineligible::NotCheckedYet
+                | Ineligible::NotCheckedSince(_)
+                | Ineligible::CheckOverdue),
+            ),
+            None,
+        ) => (format!("the first sweep after Nagios' next check: {why}"), checked),
     };
     NextAttempt { trigger, at }
 }

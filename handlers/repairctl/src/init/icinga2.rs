@@ -55,29 +55,40 @@ const USER: &str = "icinga2-api-user.conf";
 
 /// Creates a password and an ApiUser with this password, unless there is a password already.
 pub fn new_user(policy: &Path, account: &Account, out: &mut Out) -> Result<(), InitError> {
-    let directory = policy.parent().unwrap_or(Path::new("/"));
-    let configuration = Directory::open(directory).map_err(|why| unreadable(directory, why))?;
     let [password_file, user_file] = [API_PASSWORD, USER].map(|file| policy.with_file_name(file));
-    let is_there = configuration.metadata(API_PASSWORD).is_ok();
-    if !is_there {
-        let password = password().map_err(|why| failed(&password_file, why))?;
-        let Account { uid, gid, .. } = *account;
-        let user = API_USER.replace("CHANGE ME", &password);
-        // If the ApiUser cannot be created, the next run must create both files.
-        configuration
-            .write_new(name(&user_file), user.as_bytes(), 0o640, Some((0, gid)))
-            .map_err(|why| failed(&user_file, why))?;
-        let line = format!("{password}\n");
-        configuration
-            .write_new(name(&password_file), line.as_bytes(), 0o600, Some((uid, gid)))
-            .map_err(|why| failed(&password_file, why))?;
-    }
-    let Account { name: user, group, .. } = account;
-    print_result(!is_there, &password_file, &format!("password for the API, {user} 600"), out);
-    if !is_there {
-        print_result(true, &user_file, &format!("ApiUser for Icinga 2, root:{group} 640"), out);
+    let is_made = write_user(&password_file, &user_file, account)?;
+    let user = &account.name;
+    print_result(is_made, &password_file, &format!("password for the API, {user} 600"), out);
+    if is_made {
+        print_result(true, &user_file, &format!("ApiUser for Icinga 2, {user} 600"), out);
     }
     Ok(())
+}
+
+/// Writes the two files unless there is a password already. Returns whether they were written.
+fn write_user(
+    password_file: &Path,
+    user_file: &Path,
+    account: &Account,
+) -> Result<bool, InitError> {
+    let directory = password_file.parent().unwrap_or(Path::new("/"));
+    let configuration = Directory::open(directory).map_err(|why| unreadable(directory, why))?;
+    if configuration.metadata(name(password_file)).is_ok() {
+        return Ok(false);
+    }
+    let password = password().map_err(|why| failed(password_file, why))?;
+    let owner = Some((account.uid, account.gid));
+    let user = API_USER.replace("CHANGE ME", &password);
+    // If the password cannot be written, the next run must create both files, so it must be able to
+    // replace the ApiUser.
+    configuration
+        .replace(name(user_file), user.as_bytes(), 0o600, owner)
+        .map_err(|why| failed(user_file, why))?;
+    let line = format!("{password}\n");
+    configuration
+        .write_new(name(password_file), line.as_bytes(), 0o600, owner)
+        .map_err(|why| failed(password_file, why))?;
+    Ok(true)
 }
 
 fn password() -> io::Result<String> {
@@ -86,20 +97,29 @@ fn password() -> io::Result<String> {
     Ok(Base64::encode_string(&bytes))
 }
 
-/// Prints how to add the objects to Icinga 2 and how a service opts in. Icinga 2's user owns the
-/// directory of its objects, so the command runs as this user.
+/// Returns the command that copies the objects to Icinga 2. Icinga 2's user owns the directory of
+/// its objects, so the copy runs as this user. The command then removes the ApiUser, because the
+/// file contains the password. If an earlier run of the command has removed it, it is left out.
+fn copy_command(policy: &Path, account: &Account, share: &Path) -> String {
+    let mut files = ["commands.conf", "templates.conf"]
+        .map(|file| path(&share.join("icinga2").join(file)))
+        .join(" ");
+    let (user_file, mut removal) = (policy.with_file_name(USER), String::new());
+    if user_file.exists() {
+        let user_file = path(&user_file);
+        removal = format!(" && rm {user_file}");
+        files = format!("{files} {user_file}");
+    }
+    let user = quoted(&account.name);
+    format!("runuser -u {user} -- cp {files} {OBJECTS}/{removal} && systemctl reload icinga2")
+}
+
+/// Prints how to add the objects to Icinga 2 and how a service opts in.
 pub fn print_objects(policy: &Path, account: &Account, share: &Path, repair: &str, out: &mut Out) {
-    let shipped = ["commands.conf", "templates.conf"];
-    let shipped = shipped.map(|file| path(&share.join("icinga2").join(file))).join(" ");
-    let copy = format!(
-        "runuser -u {} -- cp {shipped} {} {OBJECTS}/ && systemctl reload icinga2",
-        quoted(&account.name),
-        path(&policy.with_file_name(USER))
-    );
     out.line(
         "  1. enable Icinga 2's API, if you have not (icinga2 api setup). Then add the objects:",
     );
-    out.line(format!("       {}", Paste::here(copy)));
+    out.line(format!("       {}", Paste::here(copy_command(policy, account, share))));
     out.line("     and to each service that needs this repair:");
     out.line("       import \"repairable-service\"");
     out.line(format!("       vars.repair = \"{repair}\""));
@@ -108,7 +128,38 @@ pub fn print_objects(policy: &Path, account: &Account, share: &Path, repair: &st
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
+
+    #[test]
+    fn replaces_the_user_of_a_failed_run_and_removes_it_after_the_copy() {
+        let directory = tempfile::tempdir().unwrap();
+        let policy = directory.path().join("policy.json");
+        let [password, user] = [API_PASSWORD, USER].map(|file| policy.with_file_name(file));
+        let found = directory.path().metadata().unwrap();
+        let account = Account {
+            name: "icinga".into(),
+            uid: found.uid(),
+            group: "icinga".into(),
+            gid: found.gid(),
+            home: "/".into(),
+        };
+        fs::write(&user, "of a failed run").unwrap();
+        assert!(write_user(&password, &user, &account).unwrap());
+        for file in [&password, &user] {
+            assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o600, "{}", file.display());
+        }
+        let [line, text] = [&password, &user].map(|file| fs::read_to_string(file).unwrap());
+        assert!(text.contains(&format!("password = \"{}\"", line.trim_end())), "{text}");
+        let command = || copy_command(&policy, &account, Path::new("/usr/share"));
+        let removal = format!(" && rm {} && systemctl", path(&user));
+        assert!(command().contains(&removal), "{}", command());
+
+        fs::remove_file(&user).unwrap();
+        assert!(!write_user(&password, &user, &account).unwrap() && !user.exists());
+        assert!(!command().contains(USER), "{}", command());
+    }
 
     #[test]
     fn creates_long_passwords_that_differ() {

@@ -212,6 +212,7 @@ impl<'a> Simulation<'a> {
                 flapping: object.flapping,
                 downtime: object.downtime > 0,
                 host_downtime: host_downtime > 0,
+                unreachable: false,
             };
             let observed = knows_status.then_some(Observation { object: now, share });
             History { recorded, observed }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use engine::status_file::{ObjectStatus, ProgramStatus};
 use handle_repair::cli::{self, Invocation, with_name, with_value};
@@ -66,7 +66,7 @@ impl Assessor<'_> {
         };
         let program = &self.nagios.snapshot.program;
         let known = ledger.as_mut().map(|ledger| &mut **ledger as _);
-        let missed = match missed_repair(object, program, rules, &event, known, now)? {
+        let missed = match missed_repair(object, program, self.config, rules, &event, known, now)? {
             Ok(missed) => missed,
             Err(why) => return Ok(Candidate::Ineligible(why)),
         };
@@ -136,6 +136,7 @@ impl Assessor<'_> {
 pub fn missed_repair(
     object: &ObjectStatus,
     program: &ProgramStatus,
+    config: &Config,
     rules: &Rules,
     event: &Event,
     ledger: Option<&mut dyn Ledger>,
@@ -150,12 +151,39 @@ pub fn missed_repair(
         repairs = ledger.repairs_since(event, since)?;
         refusal = ledger.last_refusal(event, object.last_good)?;
     }
-    Ok(eligibility(&EligibilityFacts {
+    let missed = eligibility(&EligibilityFacts {
         object,
         program,
         repairs: &repairs,
         refused: refusal.as_ref().map(|refusal| refusal.reason.as_str()),
         cooldown: rules.limits.cooldown,
         now,
-    }))
+    });
+    let is_outdated = config.icinga2.is_some() && is_overdue(object, config.max_event_age, now);
+    Ok(missed
+        .and_then(|missed| if is_outdated { Err(Ineligible::CheckOverdue) } else { Ok(missed) }))
+}
+
+/// Whether a check of the object should have started more than `allowed` ago. Nagios' status file
+/// needs no such test, because the programs refuse an old file.
+fn is_overdue(object: &ObjectStatus, allowed: Duration, now: SystemTime) -> bool {
+    now.duration_since(object.next_check).is_ok_and(|late| late > allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::status_file::scan;
+
+    use super::*;
+
+    #[test]
+    fn leaves_objects_alone_whose_check_is_overdue() {
+        let (mut found, text) = (None, "hoststatus {\n\tnext_check=1000\n\t}\n");
+        scan(text.as_bytes(), |object| found = Some(object.clone())).unwrap();
+        let object = found.unwrap();
+        let at = |seconds| UNIX_EPOCH + Duration::from_secs(seconds);
+        for (now, overdue) in [(900, false), (1600, false), (1601, true)] {
+            assert_eq!(is_overdue(&object, Duration::from_secs(600), at(now)), overdue, "{now}");
+        }
+    }
 }

@@ -50,6 +50,9 @@ pub enum Ineligible {
     /// outdated.
     #[error("Nagios has not checked the object since Nagios was started")]
     NotCheckedYet,
+    /// Icinga 2 should have checked the object long ago. For example, its satellite is offline.
+    #[error("the check of the object is overdue, so its state may be outdated")]
+    CheckOverdue,
     /// A repair is running.
     #[error("job {0} is repairing the object")]
     Running(String),
@@ -169,6 +172,7 @@ impl Ineligible {
         match self {
             Ineligible::HandlerDisabled => "handler-disabled",
             Ineligible::NotCheckedYet => "not-checked-yet",
+            Ineligible::CheckOverdue => "check-overdue",
             Ineligible::Running(_) => "running",
             Ineligible::NotCheckedSince(_) => "not-checked-since",
             Ineligible::Escalated(_) => "escalated",
