@@ -104,7 +104,7 @@ fn migrate_creates_tables_if_the_role_owns_the_database() {
     assert!(code != 0 && text.contains("repairctl ledger schema"), "{code}: {text}");
     site.database.sql(DATABASE, "ALTER DATABASE selfheal OWNER TO selfheal");
     let (code, text) = site.repairctl(&["ledger", "migrate"]);
-    assert!(code == 0 && text.contains("has the current schema now"), "{code}: {text}");
+    assert!(code == 0 && text.contains("now has the current schema"), "{code}: {text}");
     let (code, text) = site.repairctl(&["ledger", "migrate"]);
     assert!(code == 0 && text.contains("already"), "{code}: {text}");
     assert_eq!(site.repairctl(&["history"]).0, 0);
