@@ -122,8 +122,12 @@ pub(crate) fn is_alive(ledger: &Path, job: &str) -> bool {
     }
 }
 
-/// Opens the lock file of a job for reading. Does not block if the path is a FIFO.
+/// Opens the lock file of a job for reading. Does not block if the path is a FIFO. Opens nothing
+/// outside the directory of the lock files, even if the ledger contains a forged job ID.
 fn open_lock(ledger: &Path, job: &str) -> io::Result<File> {
+    if job.contains('/') || job.starts_with('.') {
+        return Err(ErrorKind::NotFound.into());
+    }
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(flags(OFlags::NONBLOCK | OFlags::NOFOLLOW));
     options.open(lock_path(ledger, job))

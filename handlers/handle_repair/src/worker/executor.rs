@@ -29,6 +29,8 @@ pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// How long to try to record an outcome while no server of a shared ledger answers, for example
 /// during a failover.
 const RECORD_TIME: Duration = Duration::from_secs(60);
+/// How often to renew the lease of a running repair, because other servers see only the lease.
+const RENEW_EVERY: Duration = Duration::from_secs(30);
 /// Maximum number of evidence lines in a Nagios comment. The ledger stores all lines.
 const EVIDENCE_LINES: usize = 5;
 
@@ -121,11 +123,18 @@ impl<'a> LiveExecutor<'a> {
         let longest = Instant::now() + LONGEST_AT_GATE;
         let status = Request::Status { job: job.clone() };
         let mut has_begun = matches!(reason, QueryReason::Running(_));
+        let mut next_renewal = Instant::now();
         loop {
             let within = deadline.max(Instant::now() + GRACE);
             let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     has_begun = true;
+                    if Instant::now() >= next_renewal {
+                        // Ignore an error, because a later renewal may succeed.
+                        let lease_until = SystemTime::now() + 4 * RENEW_EVERY;
+                        let _ = self.ledger.renew(self.job.id, lease_until);
+                        next_renewal = Instant::now() + RENEW_EVERY;
+                    }
                     (
                         Attempt::Unknown(format!(
                             "{reason}; the gate reports that the repair is running"

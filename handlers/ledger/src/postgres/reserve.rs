@@ -50,7 +50,7 @@ impl PostgresLedger {
         // Waiting for the lock can take a while, so read the clock only now.
         self.session.read_clock()?;
         let now = self.session.server_time(clock());
-        self.check_timeline(&site, now)?;
+        self.check_timeline(&site, claim.lease, now)?;
         let facts = self.facts(Some(claim.event));
         let (_, lapsed) = facts.open(millis(now))?;
         self.end_forgotten(&lapsed, now)?;
@@ -88,14 +88,21 @@ impl PostgresLedger {
     }
 
     /// Checks that no other server has taken over within the longest lease. The new server may lack
-    /// the last reservations, whose workers may still be running.
-    fn check_timeline(&self, site: &SiteRow, now: SystemTime) -> Result<(), Error> {
+    /// the last reservations, whose workers may still be running. It may also lack the longest lease
+    /// itself, so `lease`, that of the repair in question, counts as well.
+    fn check_timeline(
+        &self,
+        site: &SiteRow,
+        lease: Duration,
+        now: SystemTime,
+    ) -> Result<(), Error> {
         if site.current == site.timeline {
             return Ok(());
         }
         let is_known = site.current == site.next_timeline;
         let since = if is_known { site.failed_over } else { millis(now) };
-        let left = since.saturating_add(site.longest_lease).saturating_sub(millis(now));
+        let longest = site.longest_lease.max(span_millis(lease));
+        let left = since.saturating_add(longest).saturating_sub(millis(now));
         if left <= 0 {
             let sql = "UPDATE site SET timeline = $2, next_timeline = NULL, failed_over = NULL \
                        WHERE name = $1";

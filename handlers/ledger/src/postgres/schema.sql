@@ -1,6 +1,15 @@
 -- Schema 1 of a ledger that several servers share. Times are milliseconds since 1970 (UTC) on the
 -- clock of the database server. Names of hosts and services are stored as the bytes that the
 -- monitoring engine uses. An empty service means the host itself.
+SET search_path = pg_catalog, pg_temp;
+-- Another role that owns the schema could have put triggers on its tables. They would run with the
+-- rights of the role that runs this SQL.
+DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_namespace
+               WHERE nspname = 'selfheal' AND pg_get_userbyid(nspowner) <> current_user) THEN
+        RAISE EXCEPTION 'another role owns the schema selfheal; run this SQL as that role';
+    END IF;
+END $$;
 CREATE SCHEMA IF NOT EXISTS selfheal;
 SET search_path = selfheal, pg_temp;
 

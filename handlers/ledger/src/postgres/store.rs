@@ -54,8 +54,8 @@ impl Ledger for PostgresLedger {
         history::paused(&self.facts(Some(event)), now)
     }
 
-    /// Renews the lease as well. Changes nothing if the repair has ended, for example because its
-    /// lease was over and another server has recorded its end.
+    /// Renews the lease as well. Fails if the lease is over, because other servers may then have
+    /// started other repairs, or if the repair has ended.
     fn begin_rung(
         &mut self,
         job: &JobId,
@@ -65,7 +65,7 @@ impl Ledger for PostgresLedger {
     ) -> Result<(), Error> {
         let sql = "WITH begun AS (UPDATE repair SET rung = $2, rung_gate = $3, rung_until = $4, \
                    lease_until = greatest(lease_until, $4) \
-                   WHERE job = $1 AND ended IS NULL RETURNING job) \
+                   WHERE job = $1 AND ended IS NULL AND lease_until > $5 RETURNING job) \
                    INSERT INTO step (job, at, kind, rung, text) \
                    SELECT job, $5, $6, $2, $7 FROM begun";
         let session = self.connected()?;
