@@ -37,7 +37,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 }
 
 /// Adds a comment in the engine about an error that prevented a decision. Does nothing in the
-/// foreground, because the caller sees the error in any case.
+/// foreground, because the caller already sees the error.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

@@ -73,9 +73,9 @@ pub fn reserve<'a>(
     )
 }
 
-/// Decides about an event of the given age. Refuses an event that is too old, for example because
-/// the server was off, or because a distributed engine ran the handler late. The fault may be over
-/// by then. Does not refuse the event if the engine shows a newer check result.
+/// Decides about an event of the given age. Refuses an event that is too old, because its fault may
+/// be over. An event can be old because the server was off, or because a distributed engine ran the
+/// handler late. Accepts an old event if the engine shows a newer check result.
 pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &History) -> Decision {
     let is_shown = known.observed.is_some_and(|observed| observed.object.state.is_some());
     if age > config.max_event_age && !is_shown {
@@ -87,11 +87,12 @@ pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &Hist
     }
 }
 
-/// Nagios passes the time of a check without its fraction of a second.
+/// Precision of the time of a check. Nagios passes this time in whole seconds.
 const CHECK_PRECISION: Duration = Duration::from_secs(1);
 
-/// Returns the last repair if it ended after the fault was seen. If several servers check the same
-/// service, all of them see the fault, and the repair for the first event has answered the others.
+/// Returns the job of the last repair if that repair ended after the fault was seen. If several
+/// servers check the same service, all of them see the fault. The repair for the first event then
+/// also answers the events of the other servers.
 fn answered_by(age: Duration, known: &History) -> Option<String> {
     let has_run = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
     let last = known.recorded.repairs.iter().find(has_run)?;
@@ -117,8 +118,8 @@ fn observe(
     engine(config).observe(&invocation.event, seen, deadline)
 }
 
-/// Returns the longest time that a whole ladder can take. After that time, a repair whose worker
-/// died counts as ended.
+/// Returns the longest time that a whole ladder can take. If the worker of a repair has died, the
+/// repair counts as ended after this time.
 fn lease(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (verify::limit(rung) + ladder::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules
