@@ -1,4 +1,4 @@
-//! Tests how long it takes to close repairs whose workers died if no gate answers.
+//! Tests how long it takes, if no gate answers, to close repairs whose workers have died.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -149,7 +149,7 @@ fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
     Ok(found?.break_value())
 }
 
-/// The values that are used from one definition in the object cache.
+/// The part of a definition in the object cache that these programs use.
 #[derive(Debug, Default)]
 struct CachedObject {
     host_name: Option<Vec<u8>>,

@@ -149,8 +149,8 @@ impl<'a> ApiClient<'a> {
     }
 }
 
-/// Returns the text of an error. Icinga 2 sends it in JSON. The body of any other answer is used as
-/// it is.
+/// Returns the text of an answer that reports an error. Icinga 2 sends the text in JSON. If the
+/// body is not in this form, returns the body itself.
 fn text_of(answer: &[u8]) -> String {
     let text = match serde_json::from_slice::<ErrorAnswer>(answer) {
         Ok(error) => error.status,

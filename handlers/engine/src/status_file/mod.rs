@@ -207,7 +207,7 @@ fn scan_fields(
 }
 
 /// Rejects a file that does not contain the time when it was written. Every status file contains
-/// this time, so the file is something else.
+/// this time, so such a file is not a status file.
 pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
     match program.written == SystemTime::UNIX_EPOCH {
         true => Err(StatusFileError::Foreign(path.to_owned())),

@@ -1,6 +1,6 @@
 //! Fixes for known error messages from programs that are often used as a `local` rung.
 
-/// An error message of a program, and its fix.
+/// A known error message of a program, and how to fix the error.
 pub struct KnownError {
     program: &'static str,
     message: &'static str,
@@ -15,7 +15,7 @@ const fn known(program: &'static str, message: &'static str, fix: &'static str) 
     KnownError { program, message, fix, is_answer_lost: false }
 }
 
-/// Returns an error that check_nrpe reports after it has sent the query.
+/// Describes an error that check_nrpe reports after it has sent the query.
 const fn lost(message: &'static str, fix: &'static str) -> KnownError {
     KnownError { program: "check_nrpe", message, fix, is_answer_lost: true }
 }

@@ -1,5 +1,5 @@
-//! Climbs the ladder. Each rung runs its action, waits its settle time and runs a check. The next
-//! rung is tried only if the fault is still there.
+//! Climbs the ladder. Each rung runs its action, waits for its settle time and then runs a check.
+//! The next rung is tried only if the fault is still there.
 //!
 //! All side effects are left to an [`Executor`].
 

@@ -15,7 +15,7 @@ use crate::cli::{Invocation, Mode};
 use crate::verdict::Verdict;
 
 /// Notifies the engine of the outcome. Adds a comment and either forces a check or submits a result
-/// for the service that watches repairs.
+/// for the service that reports repairs.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {

@@ -67,7 +67,7 @@ pub fn close(
         queries.into_iter().map(|query| query?.join().ok()).collect()
     });
     for (repair, remains) in abandoned.iter().zip(remains) {
-        // If the thread could not be started, the next call queries the gate.
+        // If no thread could be started for this gate, the next call queries it.
         if let Some(remains) = remains {
             record(ledger, repair, remains)?;
         }

@@ -57,8 +57,8 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // Query the engine before locking the ledger. Its status file can be large, and the lock
-        // keeps other workers waiting.
+        // Query the engine before locking the ledger. Nagios' status file can be large, and the
+        // lock keeps other workers waiting.
         observed: observe(job.invocation, job.config, job.seen).map_err(nothing_run)?,
     };
     let age = job.since.elapsed().unwrap_or_default();

@@ -109,7 +109,8 @@ pub fn run(
 }
 
 /// Waits until a rung's session is empty or no longer counts as running. Kills the session after
-/// the deadline. Programs that sudo runs as another user cannot be killed, so waits until they end.
+/// the deadline. Programs that sudo runs as another user cannot be killed, so this function waits
+/// until they end.
 fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
