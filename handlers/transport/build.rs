@@ -1,7 +1,6 @@
-//! Fails the build if libssh2-sys would link the distribution's libssh2, which it does if
-//! LIBSSH2_SYS_USE_PKG_CONFIG is set to any value. The distribution's version may be too old.
-//! Debian 12, for example, ships libssh2 1.10.0, which lacks RSA with SHA-2 and has known
-//! vulnerabilities.
+//! Fails the build if LIBSSH2_SYS_USE_PKG_CONFIG is set. With any value of this variable,
+//! libssh2-sys would link the distribution's libssh2, which may be too old. Debian 12, for example,
+//! ships libssh2 1.10.0, which lacks RSA with SHA-2 and has known vulnerabilities.
 
 fn main() {
     let switch = "LIBSSH2_SYS_USE_PKG_CONFIG";

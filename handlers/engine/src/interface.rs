@@ -73,7 +73,7 @@ pub trait Engine {
     /// Fails if the engine does not answer.
     fn snapshot(&mut self, deadline: Instant) -> Result<Option<StatusSnapshot>, Error>;
 
-    /// Replaces a snapshot of this engine if the state may have changed since.
+    /// Replaces a snapshot of this engine if the state may have changed since it was taken.
     ///
     /// # Errors
     /// Fails if the engine does not answer. The snapshot then stays as it is.
@@ -84,8 +84,8 @@ pub trait Engine {
         Ok(())
     }
 
-    /// Returns the addresses of all hosts, and the repairs that objects name. Returns `None` if
-    /// this engine keeps them in a file that the policy does not name.
+    /// Returns the addresses of all hosts, and the names of the repairs that objects opted in to.
+    /// Returns `None` if this engine keeps them in a file that the policy does not name.
     ///
     /// # Errors
     /// Fails if the engine does not answer.

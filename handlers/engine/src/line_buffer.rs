@@ -16,7 +16,7 @@ pub struct LineBuffer<R> {
 impl<R: Read> LineBuffer<R> {
     /// Creates a reader that skips lines of more than `longest` bytes.
     pub fn new(file: R, longest: usize) -> LineBuffer<R> {
-        // A line of `longest` bytes must fit together with its line end.
+        // A line of `longest` bytes must fit into the buffer together with its line end.
         LineBuffer { file, buffer: vec![0; longest + 1], rest: 0..0 }
     }
 

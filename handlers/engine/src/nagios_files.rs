@@ -39,9 +39,9 @@ impl Engine for NagiosFiles<'_> {
         "Nagios"
     }
 
-    // The status file is needed because no macro passes acknowledgements or flapping, and because a
-    // downtime can begin after the event. The deadline is not used, because reading a regular file
-    // does not block.
+    // The status file is needed because Nagios' macros do not show acknowledgements or flapping,
+    // and because a downtime can begin after the event. The deadline is not used, because reading a
+    // regular file does not block.
     fn observe(
         &mut self,
         event: &Event,
@@ -155,7 +155,7 @@ mod tests {
         super::observe(path, IndexFile { path: &index, is_written: true }, event, since, now)
     }
 
-    /// Returns what the engine observes for an event at `since`, in seconds since 1970.
+    /// Returns what the engine observes for an event. `since` is in seconds since 1970.
     fn observed(
         host: &str,
         service: Option<&str>,
@@ -257,7 +257,7 @@ mod tests {
             super::observe(&path, index, &event, at(0), at(now)).map_err(|why| why.to_string())
         };
         let text = status_file(BLOCKS);
-        // An index does not make an old file usable, so read the same file several times.
+        // The index must not make an outdated file usable, so read the same file several times.
         for now in [WRITTEN - 600, WRITTEN, WRITTEN + 600] {
             read(&text, now).unwrap();
         }

@@ -4,7 +4,7 @@ use plugin_kit::clean;
 use policy::Event;
 
 /// Maximum length of a comment, in characters. Comments are kept short because the engine holds
-/// them in memory and in its status.
+/// them in memory and saves them with its state.
 const LONGEST: usize = 800;
 
 /// A report on how a repair ended.
@@ -19,9 +19,9 @@ pub struct Notification<'a> {
 }
 
 impl Notification<'_> {
-    /// Returns the text without control characters and HTML special characters, in at most
-    /// [`LONGEST`] characters. Parts of the text come from the repaired host, and Nagios' own web
-    /// pages do not escape comments.
+    /// Returns the text, shortened to [`LONGEST`] characters and without control characters and
+    /// HTML special characters. This is necessary because parts of the text come from the repaired
+    /// host, and Nagios' own web pages do not escape comments.
     pub(crate) fn comment(&self) -> String {
         let text = clean(self.text).replace('<', "(").replace('>', ")").replace('&', "+");
         text.chars().take(LONGEST).collect()

@@ -64,7 +64,7 @@ impl StatusSnapshot {
         Ok(StatusSnapshot { program, share, faults, hosts, identity: Some(identity) })
     }
 
-    /// Reads the status file again if Nagios has written it since.
+    /// Reads the status file again if Nagios has written it since the last read.
     ///
     /// # Errors
     /// Fails if the file is not readable or not a status file.

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 type Stream = StreamOwned<ServerConnection, TcpStream>;
 
-/// A server with its own certificate, which it has signed itself.
+/// A server with a self-signed certificate.
 struct ApiServer {
     directory: TempDir,
     port: u16,
@@ -78,7 +78,7 @@ impl ApiServer {
     }
 }
 
-/// Creates a certificate for localhost, and returns the configuration of a server with it.
+/// Creates a certificate for localhost, and returns the configuration of a server that uses it.
 fn tls(directory: &Path) -> ServerConfig {
     let [key, certificate] = ["key", "crt"].map(|name| directory.join(name));
     let mut openssl = Command::new("openssl");
@@ -191,8 +191,8 @@ fn cleans_texts_of_errors() {
     assert!(!refused.contains(char::is_control), "{refused:?}");
 }
 
-/// Returns what the engine observes in an answer about web1/HTTP, which was checked long ago by the
-/// clock of the node that ran the check.
+/// Returns what the engine observes if the API reports this state for web1/HTTP. The time of the
+/// last check is long ago, as if the clock of the node that ran it were behind.
 fn observed(state: u8, joins: &'static str) -> Result<ObjectNow, String> {
     let server = ApiServer::start(move |stream| {
         let row = format!(
@@ -231,7 +231,7 @@ fn refuses_services_whose_host_is_hidden() {
     }
 }
 
-/// The custom variables of all hosts can exceed the limit for answers on a large site.
+/// On a large site, the custom variables of all hosts can exceed the maximum size of an answer.
 #[test]
 fn requests_custom_variables_only_of_objects_that_opted_in() {
     let server = ApiServer::start(|stream| {

@@ -134,8 +134,8 @@ pub struct Options {
     pub explain: bool,
     /// Job ID that the handler assigned to this repair; `None` in the handler itself.
     pub job: Option<JobId>,
-    /// When a check found the fault; `None` means when the handler was called. Only later checks
-    /// can show a recovery.
+    /// Time when a check found the fault; if `None`, the time of the handler call is used instead.
+    /// Only later checks can show a recovery.
     pub seen: Option<SystemTime>,
 }
 

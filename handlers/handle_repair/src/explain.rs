@@ -5,8 +5,8 @@ use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rul
 use crate::cli::Invocation;
 use policy_file::{Config, HostRoute};
 
-/// Returns one row for the event, one for the policy, one for each rule and one for the repair's
-/// rungs. Each row is a name and a sentence.
+/// Returns one row each for the event, the policy and the trigger, then one for each rule and one
+/// for each of the repair's rungs. A row consists of a name and a sentence.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,

@@ -68,9 +68,8 @@ fn dispatch(
     }
 }
 
-/// Adds the call to the queue, and starts a worker if none is taking calls. The call is queued
-/// before the worker is started. If the worker is killed, another one then finds the call in the
-/// queue.
+/// Adds the call to the queue, and then starts a worker if none is taking calls. In this order, the
+/// call is not lost if the worker is killed, because another worker finds it in the queue.
 fn enqueue(
     job: &JobId,
     invocation: &Invocation,
@@ -80,8 +79,8 @@ fn enqueue(
     let policy = &invocation.options.policy;
     let mut queue = CallQueue::open(config.ledger.local())?;
     queue.add(job, policy, argv)?;
-    // If the call cannot be withdrawn, a worker of another call has taken it and answers it.
     let free = || queue.free_slot();
+    // If the call cannot be withdrawn, another worker has already taken it and will answer it.
     start_decider(&queue, policy, free)
         .or_else(|why| if queue.withdraw(job) { Err(why) } else { Ok(()) })
 }
@@ -93,7 +92,7 @@ pub fn serve(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
 }
 
 /// Like [`serve`], but starts the worker in the slot of this process, which is a worker that is
-/// about to end. All other slots can be taken.
+/// about to end. This works even if all other slots are taken.
 pub fn serve_in_own_slot(queue: &CallQueue, policy: &Path) -> Result<(), NotStarted> {
     if queue.has_waiting()? {
         start_decider(queue, policy, || queue.own_slot().map(Some))

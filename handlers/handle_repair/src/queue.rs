@@ -2,10 +2,10 @@
 //! workers.
 //!
 //! Calls and slots are files in one directory next to the ledger or, if several servers share the
-//! ledger, next to this server's own files. Only one worker at a time holds
-//! the decision role. It takes the calls, oldest first, and decides whether to repair. Before it
-//! runs a repair, it releases the role. Therefore a single worker can refuse thousands of calls,
-//! and each running repair needs one more worker.
+//! ledger, next to this server's own files. Only one worker at a time holds the decision role. This
+//! worker takes the calls, oldest first, and decides whether to repair. Before it runs a repair, it
+//! releases the role. Therefore a single worker can refuse thousands of calls, and each running
+//! repair needs one more worker.
 //!
 //! The handler adds its call and then checks whether a worker holds the role. A worker that
 //! releases the role checks the queue afterwards. So at least one of the two always notices that
@@ -33,13 +33,13 @@ const ROLE: &str = "role";
 const FULL: &str = "full";
 /// Maximum number of waiting calls. The queue fills up only if all workers hang.
 const MOST_WAITING: usize = 20_000;
-/// On average, one in this many handlers counts the waiting calls, chosen by the clock.
+/// One in this many handlers, on average, counts the waiting calls. The clock selects which ones.
 const COUNT_EVERY: u64 = 64;
 /// Maximum size of a call in bytes. Linux has the same limit for a single argument.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
-/// How long to try to take the decision role while others check, for microseconds, who has it.
+/// How long to try to take the decision role. Other processes lock its file briefly to check it.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 /// Pause between two attempts to take the decision role.
 const PROBE_PAUSE: Duration = Duration::from_millis(1);
@@ -187,7 +187,7 @@ impl CallQueue {
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
     /// count. A handler that finds too many creates the file [`FULL`]. While this file exists,
-    /// every handler counts, so the first one after the queue has drained removes the file.
+    /// every handler counts, so it is removed as soon as the queue has drained.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
         let was_full = self.directory.metadata(FULL).is_ok();
         if !count && !was_full {
@@ -216,14 +216,14 @@ impl CallQueue {
     /// Takes the decision role, or returns `None` if another worker has it.
     ///
     /// # Errors
-    /// Fails if the role's file cannot be opened or locked. Also fails if a process that does not
-    /// have the role keeps the file locked for ten seconds.
+    /// Fails if the role's file cannot be opened or locked. Also fails if processes without the
+    /// role keep the file locked for ten seconds.
     pub fn role(&self) -> Result<Option<DecisionRole>, QueueError> {
         let file = self.directory.open_or_create(ROLE, 0o600)?;
         let until = Instant::now() + PROBE_TIME;
         while !self.locked(file.try_lock())? {
-            // If a shared lock succeeds, no worker has the role. [`CallQueue::has_decider`] holds a
-            // shared lock, too, for a moment. So try again.
+            // If a shared lock succeeds, no worker has the role, and the exclusive lock failed only
+            // because [`CallQueue::has_decider`] briefly holds a shared lock, too. So try again.
             if !self.locked(file.try_lock_shared())? {
                 return Ok(None);
             }
@@ -295,8 +295,7 @@ impl CallQueue {
         Ok(None)
     }
 
-    /// Returns the absolute path of the policy, and the arguments with which `handle_repair` was
-    /// called.
+    /// Returns the absolute path of the policy, and the arguments of `handle_repair`.
     ///
     /// # Errors
     /// Fails if the file is too large, is not a regular file, or cannot be read.

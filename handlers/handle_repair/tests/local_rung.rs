@@ -126,7 +126,7 @@ fn worker_waits_for_rung_when_supervisor_is_killed() {
     assert!(site.at("done").exists());
 }
 
-/// Scripts that hang, in their own process group or in groups that other programs create.
+/// Scripts that hang: in their own process group, below timeout(1), or in a group that bash creates.
 const HANGS: [&str; 3] = [
     "trap '' TERM; sleep 600 & echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; wait",
     "echo $$ > DIR/tmp; mv DIR/tmp DIR/begun; exec timeout 600 sleep 600",
@@ -187,7 +187,7 @@ fn script_that_signals_its_group_does_not_end_the_supervisor() {
     assert!(steps.iter().any(|step| step.text.contains("signal 15")), "{steps:?}");
 }
 
-/// Returns the state of a process, or `Z` if it has ended.
+/// Returns the state of a process, or `Z` if the process has ended.
 fn stat_of(pid: &str) -> String {
     let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
     stat.rsplit(") ").next().and_then(|rest| rest.split(' ').next()).unwrap_or("Z").to_owned()
@@ -203,7 +203,8 @@ fn daemon_left_behind_does_not_keep_the_host_reserved() {
     }
 }
 
-/// A script whose check fails, so that the worker would try the second rung.
+/// Creates a site with two rungs. The check fails after the first rung, so that the worker would
+/// try the second one.
 fn site_with_two_rungs(script: &str) -> Site {
     let site = Site::new(script, "60s");
     let policy = fs::read_to_string(site.at("policy.json")).unwrap();
@@ -214,7 +215,8 @@ fn site_with_two_rungs(script: &str) -> Site {
     site
 }
 
-/// A program such as check_nrpe can pass on the answer of a gate. Its exit status can differ.
+/// A program such as check_nrpe can pass on the answer of a gate, and exit with a status that does
+/// not match the answer.
 #[test]
 fn answer_of_a_gate_counts_instead_of_exit_status() {
     let frame = |json: &str| format!("echo; echo 'SHN1 {{\"host\":\"web1\",{json}}}'; exit 3");
@@ -226,7 +228,7 @@ fn answer_of_a_gate_counts_instead_of_exit_status() {
         let job = r#""answer":"repair","job":"local-1-2","repair":"httpd""#;
         frame(&format!(r#"{job},"state":"{state}",{times}"#))
     };
-    // Without a message, the worker tries the second rung.
+    // If `message` is `None`, the worker is expected to try the second rung.
     for (script, message) in [
         (refused("held"), Some("the gate refused the repair (held): not now")),
         (refused("unknown-repair"), None),

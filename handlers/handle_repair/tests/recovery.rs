@@ -1,4 +1,4 @@
-//! Tests how long it takes to close repairs whose worker died, if no gate answers.
+//! Tests how long it takes, if no gate answers, to close repairs whose workers have died.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ use ledger::{Claim, RepairOutcome, RungStart};
 use policy::{Decision, Event, JobId, ObjectState, StateType};
 use serde_json::json;
 
-/// How many gates are silent. Waiting for one after the other would take a minute.
+/// Number of gates that do not answer. Waiting for one after the other would take a minute.
 const GATES: usize = 6;
 
 #[test]
@@ -46,7 +46,7 @@ fn waits_for_all_silent_gates_at_the_same_time() {
         let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
         let repair = |_: &_| Decision::Repair("httpd".parse().unwrap());
         ledger.reserve(&claim, &SystemTime::now, &repair).unwrap().unwrap();
-        // The deadline has passed, so an answer is not required to close the repair.
+        // The deadline is now, so the repair can be closed even if the gate does not answer.
         let now = SystemTime::now();
         let rung = RungStart { number: 1, gate: Some(&host), deadline: now };
         ledger.begin_rung(&job, now, &rung, "").unwrap();

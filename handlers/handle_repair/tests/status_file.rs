@@ -50,8 +50,8 @@ impl Site {
         self.dir.path().join(name)
     }
 
-    /// Calls the handler. Returns its output, and the number of bytes that the handler and its
-    /// worker have read from the status file.
+    /// Calls the handler. Returns its output, and how many bytes the handler and its worker have
+    /// read from the status file.
     fn call(&self, host: &str, option: &str) -> (String, u64) {
         let trace = self.at("trace");
         let output = Command::new("strace")

@@ -116,8 +116,8 @@ pub fn recorded(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     }
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. Fails
-/// if no connection to the host could succeed, with an error that explains why.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
+/// connection to the host could succeed, returns an error that explains why.
 pub fn negotiated(route: &HostRoute) -> Result<String, Error> {
     route::check(route)?;
     known_hosts::algorithms(route, &known_hosts::read(route)?)

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::error::Error;
 
 /// The first pause between two attempts. Each further pause is twice as long. A busy sshd usually
-/// accepts clients again after a second, but penalties that it imposes last longer (sshd_config(5),
-/// PerSourcePenalties).
+/// accepts clients again after a second, but the penalties that sshd imposes last longer
+/// (sshd_config(5), PerSourcePenalties).
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Repeats `attempt` as long as it fails with an error that [is passing](Error::is_passing), but

@@ -42,7 +42,7 @@ pub fn in_quotes(text: &str) -> String {
     format!("\"{}\"", clean(text).replace('"', "'"))
 }
 
-/// Returns the beginning of a host's output, quoted as by [`in_quotes`].
+/// Returns the beginning of a host's output, quoted by [`in_quotes`].
 pub(crate) fn quoted(bytes: &[u8]) -> String {
     in_quotes(&excerpt(bytes))
 }

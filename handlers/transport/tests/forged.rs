@@ -154,7 +154,7 @@ fn never_denies_a_started_repair_after_a_cut_at_any_byte() {
 fn never_denies_a_started_repair_after_a_deadline_at_any_time() {
     let mut slow = Slow::new();
     let route = slow.sshd.route();
-    // On a busy machine, the gate may start only after more than 405 ms. In that case, try longer
+    // On a busy machine, the gate may take more than 405 ms to start. In that case, try longer
     // deadlines until a request fails after the gate has started.
     let mut milliseconds = 5;
     while milliseconds < 405 || slow.begun == 0 && milliseconds < 30_000 {

@@ -19,8 +19,8 @@ fn trusted(route: &HostRoute) {
     assert_eq!(answer, Ok(Answer::Version("0.1.0".into())));
 }
 
-/// Checks that connecting over the route fails with this error code, without a login or a request
-/// on the host. Returns the message.
+/// Checks that connecting over the route fails with this error code, and that neither a login nor a
+/// request reaches the host. Returns the message.
 fn refused(sshd: &Sshd, route: &HostRoute, code: &str) -> String {
     let logins = |sshd: &Sshd| sshd.log().matches("Accepted publickey").count();
     let before = (sshd.requests(), logins(sshd));

@@ -37,8 +37,8 @@ fn refused(route: &HostRoute, code: &str) -> Error {
     error
 }
 
-/// Requests a repair from a gate that runs `script`. Checks that the error has this code and states
-/// that the outcome is unknown. Returns the error.
+/// Requests a repair from a gate that runs `script`. Checks that the error has this code, and that
+/// its message states that the outcome is unknown. Returns the error.
 fn in_doubt(script: &str, code: &str) -> Error {
     let sshd = Plan::new().gate(script).start();
     let error = send(&sshd.route(), &repair(), LONG).0.unwrap_err();

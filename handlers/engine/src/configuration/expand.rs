@@ -1,4 +1,4 @@
-//! Expands definitions into objects, and resolves duplicate services in the same way as Nagios.
+//! Expands definitions into objects, and resolves duplicate services as Nagios does.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Splits a configuration file into lines in the same way as Nagios (`mmap_fgets_multiline` and
+//! Splits a configuration file into lines as Nagios does (`mmap_fgets_multiline` and
 //! `xodtemplate_process_config_file` in Nagios Core 4.4.6). Lines are bytes, because the file can
 //! have any encoding.
 
@@ -30,8 +30,8 @@ impl<R: BufRead> ConfigurationLines<R> {
     }
 
     /// Returns the next line with the number of its first physical line, counted from 1. A
-    /// backslash at the end of a line joins it with the next line, without the leading blanks of
-    /// that line. Two backslashes at the end stand for one backslash.
+    /// backslash at the end of a line joins it with the next line, whose leading blanks are
+    /// removed. Two backslashes at the end stand for one backslash.
     ///
     /// # Errors
     /// Fails if the file cannot be read.
@@ -120,8 +120,8 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Removes leading and trailing blanks in the same way as Nagios. A no-break space is kept, because
-/// to Nagios it is part of the name.
+/// Removes leading and trailing blanks as Nagios does. A no-break space is kept, because Nagios
+/// treats it as part of the name.
 pub fn stripped(text: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let begin = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());

@@ -48,8 +48,8 @@ pub struct MainFileError {
 }
 
 impl MainFile {
-    /// Reads the main file at the path `named`, or at one of the usual paths, without the files
-    /// that it includes. Returns `None` if there is no main file.
+    /// Reads the main file at the path `named` or, without it, at one of the usual paths. Does not
+    /// read the files that it includes. Returns `None` if there is no main file.
     ///
     /// # Errors
     /// Fails if the file is not readable.

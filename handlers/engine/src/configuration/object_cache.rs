@@ -149,7 +149,7 @@ fn find_address(file: impl Read, host: &str) -> io::Result<Option<String>> {
     Ok(found?.break_value())
 }
 
-/// The directives that are used from one definition in the object cache.
+/// The part of a definition in the object cache that these programs use.
 #[derive(Debug, Default)]
 struct CachedObject {
     host_name: Option<Vec<u8>>,
@@ -260,7 +260,7 @@ mod tests {
         assert_eq!(objects.opted_in(), ["web2"].into());
     }
 
-    /// A reader for bytes that must not be read. It fails on every read.
+    /// A reader that fails on every read, for the part of a file that must not be read.
     struct Unread;
 
     impl Read for Unread {

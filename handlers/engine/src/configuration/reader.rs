@@ -109,7 +109,8 @@ impl ConfigurationReader {
         self.noted(read, path, named);
     }
 
-    /// Returns the value of a successful read. Records a failed read and returns `None`.
+    /// Returns the value of a successful read. If the read failed, records the error and returns
+    /// `None`.
     fn noted<T>(&mut self, what: io::Result<T>, path: &Path, named: &Location) -> Option<T> {
         let note = |why: &io::Error| {
             self.fail(&named.file, named.line, &format!("{}: {why}", path.display()));
@@ -121,7 +122,7 @@ impl ConfigurationReader {
     fn definitions_of(&mut self, path: &Path, mut file: OpenFile) -> io::Result<()> {
         let known = self.definitions.len();
         let includes = self.definitions_in(path, &mut file);
-        // If the file cannot be read to its end, ignore all of its definitions.
+        // If the file cannot be read completely, ignore all of its definitions.
         for (name, value) in includes.inspect_err(|_| self.definitions.truncate(known))? {
             let place = value.path();
             match name.as_str() {
@@ -133,7 +134,7 @@ impl ConfigurationReader {
         Ok(())
     }
 
-    /// Parses an object file. Returns its `include_file=` and `include_dir=` lines.
+    /// Parses an object file, and returns its `include_file=` and `include_dir=` lines.
     fn definitions_in(
         &mut self,
         path: &Path,

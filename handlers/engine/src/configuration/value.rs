@@ -35,8 +35,8 @@ pub struct DirectiveValue {
     pub cut: Option<Rc<str>>,
     /// Location of the value.
     pub at: Location,
-    /// Line of another value for the same directive in the same definition. That value has no
-    /// effect.
+    /// Line of another value for the same directive in the same definition; `None` if there is
+    /// none. That other value has no effect.
     pub again: Option<u32>,
 }
 
@@ -83,8 +83,8 @@ pub fn file_name(text: &str) -> PathBuf {
     OsString::from_vec(unspell(text)).into()
 }
 
-/// Parses the number at the start of a value, in the same way as atoi(3) and strtod(3); `None` if
-/// the value does not start with a number.
+/// Parses the number at the start of a value, as atoi(3) and strtod(3) do. Returns `None` if the
+/// value does not start with a number.
 pub fn number(text: &str) -> Option<f64> {
     let text = text.trim_start();
     let end = text

@@ -1,5 +1,5 @@
 //! Sends requests to Icinga 2's REST API and checks the answers. The certificate of the API is
-//! always verified, redirects and proxies are never used, and answers are bounded.
+//! always verified, redirects and proxies are never used, and the size of answers is limited.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -27,13 +27,13 @@ const LONGEST_ANSWER: u64 = 16 << 20;
 const LONGEST_CA: u64 = 1 << 20;
 /// Maximum size of the password file, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
-/// Maximum length of an error text from the API in a message, in characters.
+/// Maximum length of the error text that a message quotes from the API, in characters.
 const LONGEST_TEXT: usize = 200;
 
 /// What a request does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
-    /// Reads state. The parameters are in the body, because names need no escapes there.
+    /// Reads state. The parameters are sent in the body, where names need no escapes.
     Query,
     /// Changes state.
     Act,
@@ -149,8 +149,8 @@ impl<'a> ApiClient<'a> {
     }
 }
 
-/// Returns the text of an error, from the JSON that Icinga 2 sends, or from the body of another
-/// server's answer.
+/// Returns the text of an answer that reports an error. Icinga 2 sends the text in JSON. If the
+/// body is not in this form, returns the body itself.
 fn text_of(answer: &[u8]) -> String {
     let text = match serde_json::from_slice::<ErrorAnswer>(answer) {
         Ok(error) => error.status,

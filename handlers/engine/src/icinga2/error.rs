@@ -28,8 +28,8 @@ pub enum ApiError {
          ApiUser with icinga2.user and icinga2.password_file in the policy"
     )]
     Login { url: String, user: String },
-    /// The user has no permission for a request. For some requests, Icinga 2 also answers so if the
-    /// object does not exist.
+    /// The user has no permission for a request. To some requests, Icinga 2 also gives this answer
+    /// if the object does not exist.
     #[error(
         "Icinga 2's API at {url} does not permit {permission} to the user {user}; see \
          nagios-config/icinga2/api-user.conf"
@@ -44,7 +44,7 @@ pub enum ApiError {
     /// The API answered with an error.
     #[error("Icinga 2's API at {url} answers {status} to {request}: {text}")]
     Status { url: String, request: String, status: u16, text: String },
-    /// The answer is not what Icinga 2 sends.
+    /// The answer does not have the form that Icinga 2 uses.
     #[error("Icinga 2's API at {url} sent an unexpected answer to {request}: {why}")]
     Malformed { url: String, request: String, why: String },
 }

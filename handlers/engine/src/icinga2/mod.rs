@@ -30,8 +30,7 @@ pub use row::ApiUserInfo;
 
 /// The author of comments.
 const AUTHOR: &str = "nagios-selfheal";
-/// How long a comment stays in Icinga 2, which keeps comments across restarts. The ledger keeps the
-/// record.
+/// How long Icinga 2 keeps a comment, also across restarts. The permanent record is in the ledger.
 const COMMENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Selects services that opted in.
@@ -124,7 +123,7 @@ impl<'a> Icinga2<'a> {
         {
             let body = json!({"filter": filter, "attrs": ["state"]});
             for row in self.list::<StateRow>(path, &body, deadline)? {
-                // A service in state 3 is UNKNOWN, which is not trouble.
+                // A service in state 3 is UNKNOWN, which does not count as trouble.
                 let is_unknown = path == SERVICES && row.is_at_least(3.0);
                 counts.0 += u32::from(row.is_at_least(trouble) && !is_unknown);
                 counts.1 += 1;
@@ -133,8 +132,8 @@ impl<'a> Icinga2<'a> {
         Ok(counts)
     }
 
-    /// Returns the host of a row. A host that the user may not see can be in downtime, so this is an
-    /// error.
+    /// Returns the host of a row. Fails if the user may not see the host, because the host could be
+    /// in downtime.
     fn host_of(&self, row: &Row, name: &str) -> Result<ObjectStatus, ApiError> {
         row.host().ok_or_else(|| self.denied(&format!("objects/query/Host for {name}")))
     }
@@ -149,8 +148,8 @@ impl<'a> Icinga2<'a> {
         let row = row.ok_or_else(|| self.unknown(event.object()))?;
         let (object, host) = (row.object(), self.host_of(&row, &event.host)?);
         let now = status::condition(&object, &host, since);
-        // The answer shows the present state. The times are from the clock of the node that ran the
-        // check, which can differ from the clock of this server.
+        // If the state is good now, the times do not matter. They come from the clock of the node
+        // that ran the check, which can differ from the clock of this server.
         let is_good = object.state().is_good();
         Ok(ObjectNow { state: if is_good { Some(object.state()) } else { now.state }, ..now })
     }
@@ -314,7 +313,7 @@ impl Engine for Icinga2<'_> {
 
     fn objects(&mut self, deadline: Instant) -> Result<Option<ObjectCache>, Error> {
         let mut objects = ObjectCache::default();
-        // Custom variables can be long, so request them only of objects that opted in.
+        // Custom variables can be long, so request them only for objects that opted in.
         let addresses = json!({"attrs": ["name", "address"]});
         let hosts = json!({"filter": REPAIRABLE_HOSTS, "attrs": ["name", "vars"]});
         let services = json!({
@@ -346,7 +345,7 @@ impl Engine for Icinga2<'_> {
             "author": AUTHOR, "comment": text, "expiry": (now + COMMENT_KEPT).as_secs(),
         });
         let commented = self.act("add-comment", object, comment, deadline);
-        // Even without the comment, Icinga 2 should see the recovery or the failure.
+        // Continue even if the comment failed: Icinga 2 should see the recovery or the failure.
         if *healed {
             self.act("reschedule-check", object, json!({"force": true}), deadline)?;
         } else if let Some(WatchService { host, service }) = self.watch {

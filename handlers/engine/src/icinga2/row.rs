@@ -28,8 +28,8 @@ const COMMON: [&str; 15] = [
     "enable_event_handler",
 ];
 
-/// The attributes of a service's host that [`Row`] needs. Its custom variables can be long, and are
-/// not among them.
+/// The attributes of a service's host that [`Row`] needs. The host's custom variables are not among
+/// them, because they can be long.
 pub(super) const JOINED: [&str; 4] =
     ["host.name", "host.state", "host.last_reachable", "host.downtime_depth"];
 
@@ -76,7 +76,7 @@ struct Attributes {
     state_type: f64,
     check_attempt: f64,
     max_check_attempts: f64,
-    /// -1 or absent before the first check.
+    /// Time of the last check; -1 or absent before the first check.
     last_check: Option<f64>,
     next_check: f64,
     last_state_change: f64,
@@ -98,8 +98,8 @@ impl Row {
         self.attrs.status()
     }
 
-    /// Returns the status of the service's host, of which only the name, the state and the
-    /// downtimes are known, or of the object itself if it is a host. Returns `None` if the user may
+    /// Returns the status of the service's host, with only the name, the state and the downtimes
+    /// filled in. If the object is a host, returns its own status. Returns `None` if the user may
     /// not see the host.
     pub(super) fn host(&self) -> Option<ObjectStatus> {
         match self.attrs.host_name {
@@ -145,8 +145,8 @@ impl Attributes {
         object.last_change = time(self.last_state_change);
         object.last_hard_change = time(self.last_hard_state_change);
         object.last_good = time(self.last_good);
-        // Icinga 2 has no problem IDs. The time of the last good result stays the same until the
-        // object recovers. The event command passes it in whole seconds.
+        // Icinga 2 has no problem IDs. Use the time of the last good result, which stays the same
+        // until the object recovers. The event command passes this time in whole seconds, too.
         object.problem_id = self.last_good as u64;
         object.acknowledged = self.acknowledgement != 0.0;
         object.flapping = self.flapping;
@@ -162,13 +162,13 @@ fn repair(vars: Option<&Map<String, Value>>) -> Option<&str> {
     vars?.get("repair")?.as_str()
 }
 
-/// Converts a time in seconds since 1970. Returns the epoch if the number is not a valid time.
+/// Converts a time in seconds since 1970. Returns `UNIX_EPOCH` if the number is not a valid time.
 fn time(seconds: f64) -> SystemTime {
     let since = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
 }
 
-/// An object of which only the state was requested.
+/// An object for which only the state was requested.
 #[derive(Deserialize)]
 pub(super) struct StateRow {
     attrs: StateAttribute,
@@ -186,7 +186,7 @@ impl StateRow {
     }
 }
 
-/// An object of which only the names, the address and the custom variables were requested.
+/// An object for which only the names, the address and the custom variables were requested.
 #[derive(Deserialize)]
 pub(super) struct NameRow {
     attrs: NameAttributes,
@@ -247,7 +247,7 @@ struct Settings {
 }
 
 impl ApplicationRow {
-    /// Returns the status, as sent at `now`.
+    /// Returns the status of Icinga 2, with `now` as the time when it was sent.
     pub(super) fn program(&self, now: SystemTime) -> ProgramStatus {
         let Settings { enable_event_handlers, program_start } = self.status.icingaapplication.app;
         ProgramStatus {
@@ -284,7 +284,7 @@ mod tests {
 
     use super::*;
 
-    /// An answer of Icinga 2 2.13.6, with one number written as newer versions write it.
+    /// An answer from Icinga 2 2.13.6. The number in `state` is written as newer versions write it.
     const ANSWER: &str = r#"{"attrs": {"acknowledgement": 1, "check_attempt": 2,
         "downtime_depth": 0, "enable_event_handler": true, "flapping": false, "host_name": "web1",
         "last_check": 1796108289.454982, "last_reachable": true, "last_hard_state_change": 1796108275.370958,

@@ -65,7 +65,8 @@ fn number(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() { None } else { digits.iter().try_fold(0, digit) }
 }
 
-/// Parses the text that follows the time. Returns `None` if the line is of another kind or damaged.
+/// Parses the text that follows the time. Returns `None` if the line is damaged or reports none of
+/// the events in [`LogEvent`].
 pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (kind, rest) = text.split_at_checked(memchr(b':', text)?)?;
     let rest = rest.strip_prefix(b": ")?;
@@ -79,7 +80,7 @@ pub fn parse(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
             None => (false, kind.strip_prefix(b"HOST ")?),
         },
     };
-    // A notification names its contact before the object.
+    // In a notification, the name of the contact precedes the object's name.
     let rest = if kind == b"NOTIFICATION" { field(rest)?.1 } else { rest };
     let (object, rest) = object(service, rest)?;
     let event = match kind {
@@ -115,13 +116,13 @@ fn acknowledgement(at: u64, text: &[u8]) -> Option<LogEntry<'_>> {
     let (rest, service, on) = commands
         .into_iter()
         .find_map(|(command, service, on)| Some((text.strip_prefix(command)?, service, on)))?;
-    // A command that removes an acknowledgement ends with the object's name.
+    // If the command removes an acknowledgement, no further fields follow the object's name.
     let object = object(service, rest).map_or(rest, |(object, _)| object);
     Some(LogEntry { at, object, event: LogEvent::Acknowledged(on) })
 }
 
-/// Splits the text after the object's name, which is the host or, for a service, the host and the
-/// service.
+/// Splits the text into the object's name and the rest. The name is `host` or, for a service,
+/// `host;service`.
 fn object(service: bool, text: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut end = memchr(b';', text)?;
     if service {

@@ -13,7 +13,7 @@ use safe_file::Input;
 use super::entry::timestamp;
 use super::lines::LogLines;
 
-/// A log file, and when its first line was written.
+/// A log file, with the time of its first line.
 #[derive(Debug)]
 pub struct LogFile {
     /// Path of the file.
@@ -74,7 +74,7 @@ pub fn in_order(paths: &[PathBuf]) -> (Vec<LogFile>, Vec<LogError>) {
     (logs, bad)
 }
 
-/// How many lines to search for a log's first timestamp.
+/// Maximum number of lines to search for a log's first timestamp.
 const SEARCHED: usize = 1000;
 
 fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
@@ -92,7 +92,7 @@ fn first_line(path: &Path) -> Result<Option<LogFile>, LogError> {
     if is_empty { Ok(None) } else { Err(LogError::NoLog(path.to_owned())) }
 }
 
-/// Opens a log and checks that it is a regular file, which can be read more than once.
+/// Opens a log. Accepts only regular files, because a log is read more than once.
 fn plain(path: &Path) -> io::Result<Input> {
     let input = Input::open(path, u64::MAX, None)?;
     let why = "not a regular file, but this program reads a log more than once; save the data to a \
@@ -100,8 +100,8 @@ fn plain(path: &Path) -> io::Result<Input> {
     if input.is_regular()? { Ok(input) } else { Err(io::Error::other(why)) }
 }
 
-/// Opens a log. Decompresses it if it begins with the magic bytes of gzip (RFC 1952). Every read
-/// adds to `count` how many bytes it took from the file.
+/// Opens a log. Decompresses it if it begins with the magic bytes of gzip (RFC 1952). Each read
+/// adds the number of bytes that it took from the file to `count`.
 ///
 /// # Errors
 /// Fails if the file is not readable or not a regular file.

@@ -17,9 +17,9 @@ impl<R: Read> LogLines<R> {
         LogLines(LineBuffer::new(file, LONGEST))
     }
 
-    /// Returns the next line without its line break, or `None` after the last line. Also returns a
-    /// last line that has no line break, because a rotated log can end like this. It may also be a
-    /// line that Nagios is still writing.
+    /// Returns the next line without its line break, or `None` after the last line. The last line
+    /// may have no line break, because Nagios is still writing it or because a rotated log ends
+    /// like this. It is returned as well.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

@@ -15,7 +15,7 @@ pub fn number<N: std::str::FromStr + Default>(value: &[u8]) -> N {
     str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// Parses a time in seconds since 1970. Returns the epoch if the value is not a time.
+/// Parses a time in seconds since 1970. Returns `UNIX_EPOCH` if the value is not a time.
 pub fn time(value: &[u8]) -> SystemTime {
     SystemTime::UNIX_EPOCH
         .checked_add(Duration::from_secs(number(value)))

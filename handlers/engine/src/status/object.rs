@@ -18,7 +18,8 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. Only the first occurrence of each field counts, so a scan need not look for more.
+    /// found. Only the first occurrence of each field counts, so a scan can then stop looking for
+    /// it.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,
@@ -28,15 +29,15 @@ pub struct ObjectStatus {
     pub attempt: u32,
     /// The value of `max_check_attempts`.
     pub max_attempts: u32,
-    /// Time of the last check; the epoch if there was none.
+    /// Time of the last check; `UNIX_EPOCH` if there was none.
     pub last_check: SystemTime,
-    /// Time of the next scheduled check; the epoch if none is scheduled.
+    /// Time of the next scheduled check; `UNIX_EPOCH` if none is scheduled.
     pub next_check: SystemTime,
-    /// Time of the last state change, SOFT or HARD; the epoch if there was none.
+    /// Time of the last state change, SOFT or HARD; `UNIX_EPOCH` if there was none.
     pub last_change: SystemTime,
-    /// Time of the last change from one HARD state to another; the epoch if there was none.
+    /// Time of the last change from one HARD state to another; `UNIX_EPOCH` if there was none.
     pub last_hard_change: SystemTime,
-    /// Time of the last check with the result OK or UP; the epoch if there was none.
+    /// Time of the last check with the result OK or UP; `UNIX_EPOCH` if there was none.
     pub last_good: SystemTime,
     /// Problem ID, which stays the same until the object recovers; 0 if there is no problem.
     pub problem_id: u64,
@@ -49,7 +50,7 @@ pub struct ObjectStatus {
     /// Whether the object can be reached, because no host or service on which it depends has a
     /// fault. Nagios shows this only for hosts, as the state UNREACHABLE.
     pub is_reachable: bool,
-    /// Whether the engine reports if the event handler of the object is enabled.
+    /// Whether the engine reports `event_handler_enabled` for this object.
     pub knows_event_handler: bool,
     /// Whether the event handler of the object is enabled.
     pub event_handler_enabled: bool,
@@ -91,7 +92,7 @@ impl ObjectStatus {
     }
 
     /// Creates a host or, with `service`, a service of the host. `digit` is the state as a number,
-    /// as plugins and both engines encode it. All other fields are left empty.
+    /// in the encoding that plugins and both engines use. All other fields are left empty.
     pub(crate) fn new(host: Vec<u8>, service: Option<Vec<u8>>, digit: u8) -> ObjectStatus {
         let is_service = service.is_some();
         let service = service.unwrap_or_default();
@@ -191,7 +192,7 @@ impl ObjectStatus {
     }
 
     /// Returns the previous check result if it was the same as the last one. Otherwise returns
-    /// `None`, because the status file does not show what a different previous result was.
+    /// `None`, because the status file does not contain a previous result that was different.
     pub fn result_before(&self) -> Option<ObjectState> {
         let known = self.last_change > SystemTime::UNIX_EPOCH;
         (known && self.last_check > self.last_change).then(|| self.state())
@@ -221,7 +222,7 @@ impl ObjectStatus {
         matches!(self.state(), ObjectState::Critical | ObjectState::Down | ObjectState::Unreachable)
     }
 
-    /// If the object opted in, adds it to the counts of objects in trouble and of all objects.
+    /// If the object opted in, adds it to `all` and, if it is in trouble, also to `troubled`.
     pub(crate) fn count_in(&self, (troubled, all): &mut (u32, u32)) {
         *troubled += u32::from(self.has_repair() && self.in_trouble());
         *all += u32::from(self.has_repair());

@@ -7,9 +7,9 @@ use super::field::{split, time};
 /// The status of the engine itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProgramStatus {
-    /// Time when the engine wrote or sent its state; the epoch if the field is missing.
+    /// Time when the engine wrote or sent its state; `UNIX_EPOCH` if the field is missing.
     pub written: SystemTime,
-    /// Time when the engine was started; the epoch if the field is missing.
+    /// Time when the engine was started; `UNIX_EPOCH` if the field is missing.
     pub started: SystemTime,
     /// Whether event handlers are enabled globally.
     pub event_handlers: bool,
@@ -28,7 +28,7 @@ impl ProgramStatus {
         }
     }
 
-    /// Returns the age of the state at `now`; zero if it was written later.
+    /// Returns the age of the state at `now`; zero if the state was written after `now`.
     pub fn age(&self, now: SystemTime) -> Duration {
         now.duration_since(self.written).unwrap_or_default()
     }

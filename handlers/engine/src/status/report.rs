@@ -31,9 +31,9 @@ pub struct EngineSummary {
 }
 
 impl ObjectReport {
-    /// Returns the condition of the object for a decision about an event at `since`; `None` if the
-    /// engine does not know the object or its host, because a downtime of the host could be in
-    /// effect.
+    /// Returns the condition of the object for a decision about an event at `since`. Returns `None`
+    /// if the engine does not know the object or its host, because an unknown host could be in
+    /// downtime.
     pub(crate) fn observation(&self, since: SystemTime) -> Option<Observation> {
         let object = condition(self.object.as_ref()?, self.host.as_ref()?, since);
         Some(Observation { object, share: self.share })

@@ -1,6 +1,6 @@
 //! The index of a status file. It holds the position of each object's block, and the counts that
 //! would otherwise need a scan of the whole file. Workers share the index in a file, so that only
-//! one of them scans a status file that Nagios has just written.
+//! one of them has to scan each status file that Nagios writes.
 //!
 //! The index file holds a [`Header`], followed by an [`Entry`] for each object, in ascending order.
 //! All values are 64-bit little-endian numbers.
@@ -22,7 +22,7 @@ use crate::status::{ObjectStatus, ProgramStatus};
 
 /// How long to wait while another process builds the index.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How many bytes to read at a time when reading the block of one object. A block is about 2 KB.
+/// Number of bytes to read at a time from the block of an object. A block is about 2 KB long.
 const BLOCK: usize = 4096;
 
 /// The hash of an object's name, and the offset of its block in the status file.
@@ -66,13 +66,13 @@ impl StatusIndex {
         let (Some(parent), Some(name)) = (shared.path.parent(), shared.path.file_name()) else {
             return StatusIndex::build(status);
         };
-        // If other accounts can change the directory, they can put an index there, so do not even
-        // read it.
+        // If other accounts can change the directory, they can forge the index, so do not even read
+        // it.
         let Ok(directory) = Directory::open(parent) else { return StatusIndex::build(status) };
         if let Some(index) = StatusIndex::open(&directory, name, &identity) {
             return Ok(index);
         }
-        // A process that does not get the lock scans the status file for itself.
+        // If this process does not get the lock, it scans the status file for its own use.
         let lock = || directory.lock_file(with_suffix(name, ".lock"), Instant::now() + PATIENCE);
         let locked = shared.is_written.then(lock);
         let Some(Ok(_lock)) = locked else { return StatusIndex::build(status) };
@@ -203,7 +203,8 @@ impl StatusIndex {
     }
 }
 
-/// Reads the object whose block begins at `offset`. Returns `None` if no such block begins there.
+/// Reads the object whose block begins at `offset`. Returns `None` if no object's block begins
+/// there.
 fn read_block(status: &File, offset: u64) -> io::Result<Option<ObjectStatus>> {
     // Also read the byte before the block, which must be a line end. A block can begin only at the
     // start of a line.
@@ -245,7 +246,7 @@ fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
     name
 }
 
-/// A reader that starts at an offset in a file and does not use the file's own position.
+/// A reader that starts at an offset in a file, independently of the file's own position.
 struct ReadAt<'a> {
     file: &'a File,
     offset: u64,

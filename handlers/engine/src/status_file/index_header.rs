@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::status::ProgramStatus;
 
-/// The first value of every index file. It must be changed whenever the layout changes.
+/// The first value of every index file. Change it whenever the layout changes.
 const MAGIC: u64 = u64::from_le_bytes(*b"status 2");
 /// Number of values in a header, without its checksum.
 const VALUES: usize = 12;

@@ -68,8 +68,8 @@ impl Site {
         self.find_with(true, host, service)
     }
 
-    /// Checks that some objects are found in the same way with and without an index. One of these
-    /// objects does not exist.
+    /// Checks that searches with and without an index return the same results for several objects,
+    /// one of which does not exist.
     fn assert_same(&self) {
         for (host, service) in
             [("web1", Some("HTTP")), ("web0", Some("SSH")), ("web2", None), ("web9", Some("SSH"))]
@@ -95,8 +95,7 @@ fn bytes_read(work: impl FnOnce()) -> u64 {
         let (_, count) = text.lines().next().unwrap().split_once("rchar: ").unwrap();
         count.parse().unwrap()
     };
-    // Reading the counter is counted as well, so measure how many bytes that takes and subtract
-    // them.
+    // Reading the counter itself reads bytes, so measure how many and subtract them.
     let before = count();
     let own = count() - before;
     work();
@@ -115,7 +114,8 @@ fn second_look_reads_as_little_of_a_large_file_as_of_a_small_one() {
         assert!(second < 10_000, "{second} bytes");
         second
     });
-    // The only difference is that the search takes a few more steps in the larger index.
+    // Apart from a few more steps to search the larger index, both searches read the same number of
+    // bytes.
     assert!(counts[1] - counts[0] < 16 * 16, "{counts:?}");
 }
 
@@ -136,7 +136,7 @@ fn looks_again_when_nagios_has_written_the_file() {
     assert_eq!(site.find("web1", None).share, (3, 6));
     site.write(4, "");
     assert_eq!(site.find("web1", None).share, (4, 8));
-    // The new file has the same size, but another inode and modification time.
+    // The new file has the same size, but a different inode and modification time.
     let swap = |text: &str| text.replace("current_state=2", "current_state=0");
     let text = swap(&fs::read_to_string(&site.status).unwrap());
     let draft = site.dir.path().join("draft");
@@ -229,7 +229,8 @@ fn refuses_damaged_headers_and_lengths() {
     site.assert_same();
 }
 
-/// The plugin output looks like the start of a block, and part of the real block follows it.
+/// The output of a plugin looks like the start of a block, and is followed by fields that belong to
+/// the real block.
 #[test]
 fn never_takes_text_of_a_plugin_for_a_block() {
     let site = Site::new(0);
@@ -241,7 +242,7 @@ fn never_takes_text_of_a_plugin_for_a_block() {
     let whole = fs::read(&site.index).unwrap();
     for offset in 0..text.len() as u64 {
         // Forge one entry at a time. If both entries were wrong, the status file would be scanned
-        // anyway.
+        // in any case.
         for entry in [Header::SIZE, Header::SIZE + 16] {
             let mut forged = whole.clone();
             forged[entry + 8..entry + 16].copy_from_slice(&offset.to_le_bytes());
@@ -266,7 +267,8 @@ fn builds_one_index_for_many_workers() {
         workers.into_iter().map(|worker| worker.join().unwrap()).sum()
     });
     assert!(read < 2 * size, "{read} of {size}");
-    // A process that keeps the lock does not block other processes.
+    // If another process never releases the lock, the search scans the status file and writes no
+    // index.
     fs::remove_file(&site.index).unwrap();
     let lock = File::open(site.dir.path().join("ledger.sqlite.status.lock")).unwrap();
     lock.lock().unwrap();
@@ -275,8 +277,8 @@ fn builds_one_index_for_many_workers() {
 }
 
 proptest! {
-    /// Overwrites hashes and offsets in the index with any numbers, or with offsets that lie within
-    /// the status file.
+    /// Overwrites hashes and offsets in the index with random numbers, or with random offsets
+    /// within the status file.
     #[test]
     fn hostile_entries_never_change_what_is_found(
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u64>()), 1..40),

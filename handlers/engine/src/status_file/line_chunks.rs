@@ -8,8 +8,8 @@ use memchr::{memchr, memrchr};
 /// two passes over it.
 const BUFFER: usize = 256 * 1024;
 
-/// Maximum length of a line, in bytes. The rest of a longer line is skipped. All fields that these
-/// programs read are shorter.
+/// Maximum length of a line, in bytes. The rest of a longer line is skipped. The fields that are
+/// used are all shorter.
 pub(super) const LONGEST_LINE: usize = 64 * 1024;
 
 /// A reader that returns the lines of a file, several at a time.

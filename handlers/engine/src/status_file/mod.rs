@@ -31,12 +31,12 @@ use scan::{Fields, scan_blocks};
 pub use index::IndexFile;
 pub(crate) use index_header::FileIdentity;
 
-/// Maximum age of a status file that shows the present states. Nagios writes the file every
-/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default. Large
-/// sites use up to 5 minutes, and a busy or restarting Nagios is late. The status file does not
-/// contain the interval, so the limit must suit every site. Only a Nagios that has died or cannot
-/// write leaves an older file, or the file belongs to another Nagios. A Nagios that is stopped
-/// deletes its file.
+/// Maximum age at which a status file still counts as current. Nagios writes the file every
+/// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default, up to 5
+/// minutes on large sites. Nagios writes the file late while it is busy or restarting. The status
+/// file does not contain the interval, so the limit must suit every site. An older file means that
+/// Nagios has died or cannot write, or that the file belongs to another Nagios. A Nagios that is
+/// stopped deletes its file.
 const OLDEST: Duration = Duration::from_secs(600);
 
 /// Why the status file cannot be used. In that case, nothing is repaired.
@@ -206,8 +206,8 @@ fn scan_fields(
     })
 }
 
-/// Rejects a file that does not contain the time when it was written, because every status file
-/// contains this time.
+/// Rejects a file that does not contain the time when it was written. Every status file contains
+/// this time, so such a file is not a status file.
 pub(crate) fn refuse_foreign(path: &Path, program: &ProgramStatus) -> Result<(), StatusFileError> {
     match program.written == SystemTime::UNIX_EPOCH {
         true => Err(StatusFileError::Foreign(path.to_owned())),

@@ -45,7 +45,7 @@ fn at(seconds: u64) -> SystemTime {
 fn reads_the_status_of_nagios_without_the_objects() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("status.dat");
-    // Only a reader that stops at the first object does not notice that the file is truncated.
+    // The file is truncated. A reader that stops at the first object does not notice this.
     std::fs::write(&path, file() + "hoststatus {\n").unwrap();
     assert!(share(&path).is_err());
     let found = program(&path).unwrap();
@@ -157,8 +157,8 @@ fn scan_lines(text: &[u8]) -> io::Result<(Vec<(u64, ObjectStatus)>, ProgramStatu
     if is_open { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok((all, program)) }
 }
 
-/// Scans `text` with the program's own scan, in chunks of at most `step` bytes. Returns its results
-/// in the form of [`scan_lines`].
+/// Scans `text` with [`scan_blocks`], in chunks of at most `step` bytes. Returns the results in the
+/// same form as [`scan_lines`].
 fn scan_quickly(
     text: &[u8],
     fields: Fields,
@@ -172,7 +172,7 @@ fn scan_quickly(
     Ok((all, program))
 }
 
-/// Checks that the program's own scan finds the same as [`scan_lines`].
+/// Checks that [`scan_blocks`] finds the same objects as [`scan_lines`].
 fn assert_same(text: &[u8], step: usize) {
     let wanted = scan_lines(text).ok();
     let shown = text[..text.len().min(3000)].escape_ascii();

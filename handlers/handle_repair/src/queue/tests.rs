@@ -108,7 +108,7 @@ fn gives_out_a_fixed_number_of_slots() {
     let take = || site.open().free_slot().unwrap();
     let mut taken: Vec<WorkerSlot> = (0..SLOTS).map(|_| take().unwrap()).collect();
     assert!(take().is_none());
-    // A slot becomes free only when no process holds its file open any more.
+    // A slot becomes free only when no process has its file open any more.
     let shared = taken[3].share().unwrap();
     drop(taken.remove(3));
     assert!(take().is_none());
@@ -179,7 +179,8 @@ fn refuses_calls_that_are_too_long_or_too_many() {
     let long = "x".repeat(usize::try_from(LONGEST_CALL).unwrap());
     let add_long = site.open().add(&job(1), Path::new("/p"), &[long.clone().into()]);
     assert!(matches!(add_long, Err(QueueError::TooLong)), "{add_long:?}");
-    // Nagios' user can also bypass the handler and write a file that is too large for a call.
+    // Nagios' user can also write a file to the queue directly, and the file can be too large for a
+    // call.
     fs::write(site.at("1.job-00001.0"), long + "x").unwrap();
     let mut queue = site.open();
     let call = queue.take().unwrap().unwrap();

@@ -23,7 +23,7 @@ use crate::cli::Mode;
 
 /// How long to pause between two queries for a job's state, or two tries to record an outcome.
 pub const POLL: Duration = Duration::from_secs(1);
-/// Longest time for which a gate can run a repair. The limit in repairs.json is one hour, and
+/// Maximum time for which a gate can run a repair. The limit in repairs.json is one hour, and
 /// stopping the repair takes a few seconds more.
 pub const LONGEST_AT_GATE: Duration = Duration::from_secs(3700);
 /// How long to try to record an outcome while no server of a shared ledger answers, for example
@@ -42,15 +42,15 @@ pub struct LiveExecutor<'a> {
     /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
     /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// If a host could not be reached for collecting evidence, that host and the error. The first
-    /// rung then fails with this error instead of trying to connect again.
+    /// A host that could not be reached for collecting evidence, and the error. The first rung then
+    /// fails with this error instead of trying to connect again.
     unreached: Option<(Option<String>, Error)>,
     /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,
 }
 
 impl<'a> LiveExecutor<'a> {
-    /// Creates the executor for a job. Displayed times count from this call.
+    /// Creates the executor for a job. The elapsed time that is displayed starts with this call.
     pub fn new(job: &'a RepairJob<'a>, ledger: &'a mut dyn Ledger) -> LiveExecutor<'a> {
         let is_watched = job.invocation.options.mode == Mode::Foreground;
         LiveExecutor {
@@ -108,11 +108,10 @@ impl<'a> LiveExecutor<'a> {
         })
     }
 
-    /// After the connection was cut or timed out, queries the gate for the state of the job until
-    /// the job has ended or the deadline has passed. While the gate reports that the job is
-    /// running, keeps querying for up to [`LONGEST_AT_GATE`], so that the host stays reserved. The
-    /// gate may start the job late, so "no such job" counts only if it is still the answer at the
-    /// deadline.
+    /// Queries the gate for the state of the job, until the job has ended or the deadline has
+    /// passed. While the gate reports that the job is running, keeps querying for up to
+    /// [`LONGEST_AT_GATE`], so that the host stays reserved. The gate may start the job late, so
+    /// "no such job" counts only if it is still the answer at the deadline.
     fn query_state(
         &mut self,
         at: Option<&str>,
@@ -194,13 +193,13 @@ impl fmt::Display for QueryReason<'_> {
     }
 }
 
-/// Returns the answer of a gate that a local program has called, for example through NRPE, or
+/// Returns a gate's answer that a local program has passed on, for example through NRPE. Returns
 /// `None` if the program has printed no such answer.
 fn forwarded(program: &str, output: &[u8]) -> Option<Attempt> {
     use GateReason::{Budget, Busy, Cooldown};
     match read_forwarded_answer(output) {
-        // The program may have sent its request twice, so the reason can be that the gate has run
-        // the first request.
+        // The program may have sent its request twice. The gate then refuses the second request
+        // because it has run the first one.
         Ok(Some(Answer::Refused(refusal)))
             if matches!(refusal.reason, Busy | Cooldown | Budget) =>
         {
@@ -211,7 +210,7 @@ fn forwarded(program: &str, output: &[u8]) -> Option<Attempt> {
     }
 }
 
-/// Adds the hint about a program that may have sent its request twice.
+/// Adds a hint if the outcome is unknown and the program may have sent its request twice.
 fn with_resending(attempt: Attempt, argv: &[String]) -> Attempt {
     match (attempt, hints::about_resending(argv)) {
         (Attempt::Unknown(text), Some(fix)) => Attempt::Unknown(format!("{text}; {fix}")),

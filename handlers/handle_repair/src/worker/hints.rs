@@ -1,6 +1,6 @@
 //! Fixes for known error messages from programs that are often used as a `local` rung.
 
-/// An error message of a program, and its fix.
+/// A known error message of a program, and how to fix the error.
 pub struct KnownError {
     program: &'static str,
     message: &'static str,
@@ -15,7 +15,7 @@ const fn known(program: &'static str, message: &'static str, fix: &'static str) 
     KnownError { program, message, fix, is_answer_lost: false }
 }
 
-/// An error of check_nrpe after it has sent the query.
+/// Describes an error that check_nrpe reports after it has sent the query.
 const fn lost(message: &'static str, fix: &'static str) -> KnownError {
     KnownError { program: "check_nrpe", message, fix, is_answer_lost: true }
 }
@@ -28,8 +28,8 @@ const KNOWN: [KnownError; 6] = [
         "check that web1.pub is a copy of the host's ppkeys/localhost.pub; then run as nagios: \
          cf-key --trust-key nagios@ADDRESS:web1.pub",
     ),
-    // The host has not accepted the key of the user that runs cf-runagent. cf-serverd then closes
-    // the connection without an error, and only its log contains TRUST FAILED.
+    // The host has not accepted the key of the user that runs cf-runagent. cf-serverd closes the
+    // connection without an error in this case, and logs TRUST FAILED on the host.
     known(
         "cf-runagent",
         "Connection unexpectedly closed (SSL_read)",
@@ -58,15 +58,16 @@ pub fn about(argv: &[String], line: &str) -> Option<&'static KnownError> {
 }
 
 /// Returns how to stop check_nrpe in `argv` from sending a query twice. If the connection closes
-/// without an answer, check_nrpe sends the query again as a version 2 packet, with -3 as well. Only
-/// if the first query has this version, it does not (measured with check_nrpe 4.1.0).
+/// without an answer, check_nrpe sends the query again as a version 2 packet, even with the option
+/// -3. With -2, it sends the query only once (measured with check_nrpe 4.1.0).
 pub fn about_resending(argv: &[String]) -> Option<&'static str> {
     let once = |word: &String| word == "-2" || word == "--v2-packets-only";
     (runs(argv, "check_nrpe") && !argv.iter().any(once))
         .then_some("add -2 to the arguments of check_nrpe, which otherwise sends a query twice")
 }
 
-/// Any word of `argv` can be the program, because sudo or a similar wrapper may come first.
+/// Whether `argv` runs `program`. Any word can be the program, because sudo or a similar wrapper
+/// may come first.
 fn runs(argv: &[String], program: &str) -> bool {
     argv.iter().any(|word| word.rsplit('/').next() == Some(program))
 }

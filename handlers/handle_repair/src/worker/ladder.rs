@@ -1,5 +1,5 @@
-//! Climbs the ladder. Each rung runs its action, waits its settle time and runs a check. The next
-//! rung is tried only if the fault is still there.
+//! Climbs the ladder. Each rung runs its action, waits for its settle time and then runs a check.
+//! The next rung is tried only if the fault is still there.
 //!
 //! All side effects are left to an [`Executor`].
 
@@ -11,10 +11,10 @@ use policy::{Act, BadName, JobId, Reason, RepairName, Rules, Rung};
 
 use super::verify::CheckResult;
 
-/// How long collecting evidence may take once the host has been reached.
+/// Maximum time for collecting evidence, not counting the time to connect to the host.
 pub const EVIDENCE_TIME: Duration = Duration::from_secs(15);
 
-/// How long after a rung's timeout the worker keeps querying the gate if the answer was lost.
+/// How long the worker keeps querying the gate after a rung's timeout if the answer was lost.
 pub const GRACE: Duration = Duration::from_secs(10);
 
 /// How long to pause between two checks if the policy requires several good results in a row.
@@ -55,7 +55,7 @@ pub enum CalledOff {
     /// The repair is no longer wanted.
     #[error("{0}")]
     NotWanted(Reason),
-    /// Whether the repair is still wanted could not be determined.
+    /// It could not be determined whether the repair is still wanted.
     #[error(transparent)]
     NotKnown(#[from] NotKnown),
 }
@@ -69,8 +69,8 @@ pub trait Executor {
     /// Checks that the repair is still wanted. Collecting evidence and running the earlier rungs
     /// took time, and other repairs may have run since the event.
     fn still_wanted(&mut self) -> Result<(), CalledOff>;
-    /// Records that a rung is about to run. If it cannot be recorded, the rung must not run,
-    /// because nothing would show later that it may have run.
+    /// Records that a rung is about to run. If this fails, the rung must not run, because nothing
+    /// would show later that it may have run.
     fn begin(&mut self, number: u32, rung: &Rung, text: &str) -> Result<(), ledger::Error>;
     /// Requests a repair from the gate of the host `at`, or of the event's host if `at` is `None`.
     fn ssh(&mut self, name: &RepairName, at: Option<&str>, job: &JobId, limit: Duration)
@@ -139,7 +139,7 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
 }
 
 /// Ends a climb because rung `number` is no longer wanted. If a rung has run and the engine has
-/// seen a recovery, runs the check of the previous rung, `before`. The repair counts as healed only
+/// seen a recovery, runs the check of the rung `before` this one. The repair counts as healed only
 /// if this check is OK.
 fn stop(
     why: &CalledOff,

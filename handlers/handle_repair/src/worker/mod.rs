@@ -61,8 +61,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     result
 }
 
-/// Starts a worker for waiting calls. While this worker held its slot, a handler may have found no
-/// free slot for its call.
+/// Starts a worker if calls are waiting. A handler may have queued a call without starting a
+/// worker, because all slots, including the slot of this worker, were taken.
 fn serve_waiting_calls(policy: &Path, argv: &[OsString]) {
     // Ignore other errors, because `answer` has already reported them.
     let Ok(config) = load(policy, argv) else { return };
@@ -80,13 +80,13 @@ struct Call<'a> {
     at: SystemTime,
     /// Number of workers that died while answering this call.
     deaths: u32,
-    /// Whether the sweep offers the repair. The sweep has found the fault in the engine's current
-    /// state, so its event is not old, even if the last check of a slow service is.
+    /// Whether the call comes from the sweep. The sweep has found the fault in the engine's current
+    /// state, so the event is not old, even if the last check of a slow service is.
     is_offered: bool,
 }
 
-/// Returns when a check found the fault, or when the handler was called if Nagios does not pass
-/// that time. Returns the time of the call too if the clock of the engine is ahead.
+/// Returns the time when a check found the fault. Returns the time of the handler call instead if
+/// Nagios does not pass the time of the check, or if the clock of the engine is ahead.
 fn seen(invocation: &Invocation, called: SystemTime) -> SystemTime {
     invocation.options.seen.unwrap_or(called).min(called)
 }
@@ -154,8 +154,8 @@ fn repair(
 ) -> Result<Outcome, Problem> {
     let Call { invocation, id, at, deaths, is_offered } = *call;
     let mut ledger = ledger::open(&config.ledger).map_err(nothing_run)?;
-    // Do this first, even if this call can do nothing else. Until it is done, the host stays
-    // reserved.
+    // Close abandoned repairs first, even if this call cannot do anything else. As long as they are
+    // open, the host stays reserved.
     recovery::close(ledger.as_mut(), std::slice::from_ref(invocation), config, before_wait)
         .map_err(nothing_run)?;
     if deaths > 0 && is_on_record(ledger.as_mut(), call).map_err(nothing_run)? {
@@ -187,7 +187,7 @@ fn repair(
 
 /// Whether a worker recorded this job's repair or refusal before it died.
 fn is_on_record(ledger: &mut dyn Ledger, call: &Call<'_>) -> Result<bool, ledger::Error> {
-    // Search a day further back, because the clock may have been set back since the call.
+    // Search from one day before the call, because the clock may have been set back since the call.
     let since = call.at.checked_sub(Duration::from_secs(86_400)).unwrap_or(SystemTime::UNIX_EPOCH);
     Ok(ledger.repair_of(call.id)?.is_some() || ledger.refusal_of(call.id, since)?.is_some())
 }

@@ -15,7 +15,7 @@ use crate::cli::{Invocation, Mode};
 use crate::verdict::Verdict;
 
 /// Notifies the engine of the outcome. Adds a comment and either forces a check or submits a result
-/// for the service that watches repairs.
+/// for the service that reports repairs.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {
@@ -37,7 +37,7 @@ pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut Li
 }
 
 /// Adds a comment in the engine about an error that prevented a decision. Does nothing in the
-/// foreground, because the caller sees the error in any case.
+/// foreground, because the caller already sees the error.
 pub fn report_failure(invocation: &Invocation, config: &Config, problem: &Problem) {
     if invocation.options.mode == Mode::Background {
         let text = format!("{} {}: {problem}", Verdict::CouldNotRepair, invocation.event.object());

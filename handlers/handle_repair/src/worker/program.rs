@@ -13,16 +13,16 @@ use plugin_kit::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
 use transport::OutputLines;
 
-/// How many bytes of a program's output to keep. NRPE sends no more than this.
+/// Maximum number of bytes of a program's output to keep. NRPE sends no more than this.
 const KEPT: usize = 64 * 1024;
-/// How many bytes of the first line to keep.
+/// Maximum number of bytes of the first line to keep.
 pub const LINE: usize = 8192;
 
 /// Exit status and output of a program.
 pub struct ProgramEnd {
     /// Exit status; `None` if the program was stopped at its time limit.
     pub status: Option<ExitStatus>,
-    /// First line of stdout with control characters removed, or `no output` if nothing is left.
+    /// First line of stdout without control characters, or `no output` if nothing is left.
     pub line: String,
 }
 
@@ -64,10 +64,10 @@ impl CapturedOutput {
     /// Creates the pipe and starts the reader. Also returns the pipe's write end, which becomes the
     /// program's output.
     ///
-    /// The output is read in a separate thread, so that a child that fills the pipe does not keep
-    /// the caller from enforcing the time limit. After the program was stopped, the thread is not
-    /// joined, because a grandchild may keep the pipe open indefinitely. The thread is started
-    /// before the program, so that nothing has run if no thread can be created.
+    /// A separate thread reads the output, so that a child that fills the pipe does not keep the
+    /// caller from enforcing the time limit. If the program was stopped, the thread is not joined,
+    /// because a grandchild may keep the pipe open indefinitely. The thread is started before the
+    /// program. If the thread cannot be created, nothing has been run.
     pub fn begin() -> io::Result<(CapturedOutput, PipeWriter)> {
         let (output, writer) = io::pipe()?;
         let (pipe, (tell, lines)) = (output.try_clone()?, mpsc::channel());
@@ -80,8 +80,8 @@ impl CapturedOutput {
         self.lines.try_iter().for_each(|line| watch(&line));
     }
 
-    /// Returns the first [`KEPT`] bytes. Returns nothing if a daemon keeps the output open. Call
-    /// this once the program has ended.
+    /// Returns the first [`KEPT`] bytes of the output. Returns nothing if a daemon keeps the pipe
+    /// open. Call this once the program has ended.
     pub fn into_bytes(self, watch: &mut dyn FnMut(&str)) -> Vec<u8> {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {
@@ -113,7 +113,7 @@ pub fn keep_reading(pipe: impl Into<Stdio>) {
     let _ = cat.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
 }
 
-/// Reads `output` to its end and sends each line to `tell`. Returns the first [`KEPT`] bytes.
+/// Reads `output` until it ends and sends each line to `tell`. Returns the first [`KEPT`] bytes.
 fn listen(mut output: PipeReader, tell: &Sender<String>) -> Vec<u8> {
     let (mut kept, mut lines, mut buffer) = (Vec::new(), OutputLines::all(), [0; 16 * 1024]);
     while let Ok(n @ 1..) = output.read(&mut buffer) {

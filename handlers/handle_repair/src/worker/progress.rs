@@ -1,5 +1,5 @@
-//! Progress output for `--foreground`: one row for each step as it happens, if stderr is a
-//! terminal.
+//! Progress output for `--foreground`. If stderr is a terminal, each step is displayed as a row
+//! when it happens.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::time::Instant;
@@ -9,9 +9,10 @@ use rustix::termios::tcgetwinsize;
 
 /// Assumed width in columns if the terminal does not report one.
 const USUAL_COLUMNS: usize = 80;
-/// How many columns come before the text, for the elapsed time and the kind of step.
+/// Number of columns to the left of the text, for the elapsed time and the kind of step.
 const MARGIN: usize = 26;
-/// How many characters of a step's text are displayed. The ledger stores the whole text.
+/// Maximum number of characters that are displayed of a step's text. The ledger stores the whole
+/// text.
 const LONGEST: usize = 1000;
 
 /// Displays progress on the terminal. Displays nothing in the background or without a terminal.
@@ -27,7 +28,7 @@ impl ProgressView {
         ProgressView { begun, watched: foreground && stderr().is_terminal() }
     }
 
-    /// Displays a step and how long after the start of the repair it happened.
+    /// Displays a step, with the time since the start of the repair.
     pub fn show(&self, what: &str, text: &str) {
         if self.watched {
             let columns = tcgetwinsize(stderr()).map_or(0, |size| usize::from(size.ws_col));
@@ -40,7 +41,7 @@ impl ProgressView {
 }
 
 /// Formats one step as rows of at most `columns` columns. The text may come from a host, so it
-/// stays to the right of the margin, where it cannot pass for a step.
+/// never extends into the margin, where it could look like a step of its own.
 fn rows(seconds: f64, what: &str, text: &str, columns: usize) -> String {
     let kept: String = clean(text).chars().take(LONGEST).collect();
     format!("{seconds:8.2} s  {what:<12}  {}\n", wrapped(&kept, columns, MARGIN))

@@ -2,9 +2,9 @@
 //! of the OOM killer.
 //!
 //! A repair without a worker is not repeated automatically. Its host and its fleet slots stay
-//! reserved until the repair has certainly ended. For a `local` rung, the ledger finds out from the
-//! supervisor's lock and the rung's processes whether the rung has ended. For an `ssh` rung, the
-//! worker queries the gate. The outcome is then recorded and counts in later decisions.
+//! reserved until the repair has certainly ended. For a `local` rung, the supervisor's lock and the
+//! rung's processes show whether it has ended. For an `ssh` rung, the worker queries the gate. The
+//! outcome is then recorded and counts in later decisions.
 
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -22,10 +22,11 @@ use crate::queue::SLOTS;
 /// How long to wait for the answers of all gates. This time is short, because a new repair is
 /// waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Maximum number of gates that are queried at the same time. The next call queries the others.
+/// Maximum number of gates that are queried at the same time. The next call queries the remaining
+/// gates.
 const MOST_QUERIES: usize = SLOTS;
 
-/// A repair that has no recorded end although its worker is dead.
+/// A repair whose worker died without recording the end of the repair.
 struct AbandonedRepair<'a> {
     job: JobId,
     record: Record,
@@ -34,9 +35,10 @@ struct AbandonedRepair<'a> {
     invocation: &'a Invocation,
 }
 
-/// Closes the repairs on the hosts of these events that have lost their worker. Records when they
-/// ended. If a repair may still be running, records nothing, so the host stays reserved. Queries
-/// all gates at the same time. Calls `before_query` first, because that can take ten seconds.
+/// Closes the repairs on the hosts of these events whose worker has died, and records when the
+/// repairs ended. If a repair may still be running, records nothing, so the host stays reserved.
+/// Queries all gates at the same time. Calls `before_query` first, because the queries can take ten
+/// seconds.
 pub fn close(
     ledger: &mut dyn Ledger,
     invocations: &[Invocation],
@@ -65,7 +67,7 @@ pub fn close(
         queries.into_iter().map(|query| query?.join().ok()).collect()
     });
     for (repair, remains) in abandoned.iter().zip(remains) {
-        // If the thread could not be started, the next call queries the gate.
+        // If no thread could be started for this gate, the next call queries it.
         if let Some(remains) = remains {
             record(ledger, repair, remains)?;
         }
@@ -102,8 +104,9 @@ fn record(
 const ENDLESS: &str = "the gate reports that the repair is still running, although it has run for \
                        longer than a gate allows";
 
-/// Records the end of a repair. If the last rung's deadline has passed, records that deadline as
-/// the end, because the repair may have ended long ago. The cooldown then starts at the deadline.
+/// Records the end of a repair. If the last rung's deadline has passed, records the deadline as the
+/// time of the end, because the repair may have ended long ago. The cooldown then starts at the
+/// deadline.
 fn end(
     ledger: &mut dyn Ledger,
     record: &Record,
@@ -142,8 +145,8 @@ fn remains_of(repair: &AbandonedRepair<'_>, config: &Config, deadline: Instant) 
         return ended;
     }
     let Some(host) = &record.gate else {
-        // The ledger reports a local rung's job as abandoned only when neither the supervisor nor a
-        // process of the rung is alive.
+        // The ledger reports the job of a local rung as abandoned only when both the supervisor and
+        // all processes of the rung have ended.
         return Remains::Ended(
             "the rung ran on this server, and none of its processes is left".into(),
         );

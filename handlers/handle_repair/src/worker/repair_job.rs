@@ -17,7 +17,7 @@ pub struct RepairJob<'a> {
     pub id: &'a JobId,
     /// When a check found the fault. Only later checks can show a recovery.
     pub seen: SystemTime,
-    /// Time from which the age of the event is measured. This is `seen`, except in a job from the
-    /// sweep, which has just found the fault in the engine's current state.
+    /// Time from which the age of the event is measured. This is `seen`, or the time of the call if
+    /// the sweep has just found the fault in the engine's current state.
     pub since: SystemTime,
 }

@@ -57,8 +57,8 @@ pub fn reserve<'a>(
         event,
         lease: rules.map(lease).unwrap_or_default(),
         horizon: policy.horizon(event),
-        // Query the engine before locking the ledger. Its status file can be large, and the lock
-        // keeps other workers waiting.
+        // Query the engine before locking the ledger. Nagios' status file can be large, and the
+        // lock keeps other workers waiting.
         observed: observe(job.invocation, job.config, job.seen).map_err(nothing_run)?,
     };
     // Reserving can wait for a lock, so measure the age only when the history has been read.
@@ -74,9 +74,9 @@ pub fn reserve<'a>(
     )
 }
 
-/// Decides about an event of the given age. Refuses an event that is too old, for example because
-/// the server was off, or because a distributed engine ran the handler late. The fault may be over
-/// by then. Does not refuse the event if the engine shows a newer check result.
+/// Decides about an event of the given age. Refuses an event that is too old, because its fault may
+/// be over. An event can be old because the server was off, or because a distributed engine ran the
+/// handler late. Accepts an old event if the engine shows a newer check result.
 pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &History) -> Decision {
     let is_shown = known.observed.is_some_and(|observed| observed.object.state.is_some());
     if age > config.max_event_age && !is_shown {
@@ -88,11 +88,12 @@ pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &Hist
     }
 }
 
-/// Nagios passes the time of a check without its fraction of a second.
+/// Precision of the time of a check. Nagios passes this time in whole seconds.
 const CHECK_PRECISION: Duration = Duration::from_secs(1);
 
-/// Returns the last repair if it ended after the fault was seen. If several servers check the same
-/// service, all of them see the fault, and the repair for the first event has answered the others.
+/// Returns the job of the last repair if that repair ended after the fault was seen. If several
+/// servers check the same service, all of them see the fault. The repair for the first event then
+/// also answers the events of the other servers.
 fn answered_by(age: Duration, known: &History) -> Option<String> {
     let has_run = |past: &&PastRepair| past.outcome != PastOutcome::NotRun;
     let last = known.recorded.repairs.iter().find(has_run)?;
@@ -118,8 +119,8 @@ fn observe(
     engine(config).observe(&invocation.event, seen, deadline)
 }
 
-/// Returns the longest time that a whole ladder can take. After that time, a repair whose worker
-/// died counts as ended.
+/// Returns the longest time that a whole ladder can take. If the worker of a repair has died, the
+/// repair counts as ended after this time.
 fn lease(rules: &Rules) -> Duration {
     let checks = |rung: &Rung| (verify::limit(rung) + ladder::BETWEEN_CHECKS) * rung.good_results;
     let rungs = rules

@@ -20,11 +20,11 @@ use rustix::process::{Pid, getppid};
 
 use super::program::{self, CapturedOutput};
 
-/// First argument of the supervisor. The time limit in milliseconds, the program and the program's
-/// arguments follow.
+/// First argument of the supervisor. It is followed by the time limit in milliseconds, the program
+/// and the program's arguments.
 pub const SUPERVISE: &str = "--supervise";
 
-/// How long after the time limit the worker kills a supervisor that hangs.
+/// How long the worker waits after the time limit before it kills a supervisor that hangs.
 const SECOND_GUARD: Duration = Duration::from_secs(2);
 
 /// How the program of a `local` rung ended.
@@ -70,9 +70,9 @@ impl RungEnd {
     }
 }
 
-/// Runs a program under a supervisor. Returns how the program ended and the beginning of its
-/// output. Waits until the program has exited by itself or the rung's session is empty. `lock` is
-/// the job's lock file.
+/// Runs a program under a supervisor. Waits until the program has exited by itself or the rung's
+/// session is empty. Returns how the program ended and the beginning of its output. `lock` is the
+/// job's lock file.
 ///
 /// # Errors
 /// Fails if the supervisor cannot be started. In that case, nothing was run.
@@ -108,8 +108,9 @@ pub fn run(
     Ok((end, output.into_bytes(watch)))
 }
 
-/// Waits until a rung's session is empty or no longer counts as running. Programs that sudo runs as
-/// another user cannot be killed, so this function waits for them.
+/// Waits until a rung's session is empty or no longer counts as running. Kills the session after
+/// the deadline. Programs that sudo runs as another user cannot be killed, so this function waits
+/// until they end.
 fn wait_for_session(lock: &File, deadline: Instant) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
@@ -190,7 +191,7 @@ fn supervise_until(
 }
 
 /// The pipe for the program's output. Normally the worker reads it. If the worker dies, the
-/// supervisor reads it instead, or SIGPIPE would kill the program.
+/// supervisor reads it instead, because otherwise SIGPIPE would kill the program.
 struct HeldOutput {
     pipe: File,
     worker: Option<Pid>,

@@ -112,8 +112,8 @@ pub fn find<'a, W: AsRef<OsStr>>(
     Err(NotFound::Nowhere { program, places: plugin_path.to_vec() })
 }
 
-/// Whether `place` is a regular file. Fails if this cannot be checked, because the program may
-/// exist at this path.
+/// Whether `place` is a regular file. If this cannot be checked, fails instead of returning false,
+/// because the program may exist at this path.
 fn is_file(place: &Path) -> Result<bool, NotFound> {
     match fs::metadata(place) {
         Ok(found) => Ok(found.is_file()),

@@ -11,8 +11,8 @@ use crate::cli;
 use crate::handler;
 use crate::queue::{CallQueue, DecisionRole, TakenCall};
 
-/// Number of workers that may die while answering the same call. The call is then dropped, because
-/// it would probably kill every other worker too.
+/// Maximum number of workers that may die while answering the same call. After that, the call is
+/// dropped, because it would probably kill every other worker too.
 const MOST_DEATHS: u32 = 10;
 
 /// Answers waiting calls until none is left, or until another worker holds the decision role.
@@ -31,8 +31,9 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
 fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     let config = load(policy, argv)?;
     let mut queue = CallQueue::open(config.ledger.local()).map_err(Problem::failed)?;
-    // Keep this connection open until all calls are answered. Otherwise closing the last connection
-    // after each call would write the SQLite log back, which costs four fsync(2) calls.
+    // Keep this connection open until all calls are answered. Otherwise the end of each call would
+    // close the last connection, and SQLite would write its log back, which costs four fsync(2)
+    // calls.
     let is_file = matches!(config.ledger, LedgerConfig::Sqlite(_));
     let _open = is_file.then(|| ledger::open(&config.ledger));
     let mut answered = 0;
@@ -55,8 +56,8 @@ fn answer_all(policy: &Path, argv: &[OsString]) -> Result<Outcome, Problem> {
     Ok(Outcome::new(State::Ok, format!("answered {answered} calls")))
 }
 
-/// Answers one call. Releases the role before waiting for a repair or a gate. If a call cannot be
-/// answered, logs the reason to syslog.
+/// Answers one call. Releases the decision role before waiting for a repair or a gate. If the call
+/// cannot be answered, logs the reason to syslog.
 fn answer_one(queue: &CallQueue, call: &TakenCall, policy: &Path, role: &mut Option<DecisionRole>) {
     let TakenCall { job, at, deaths, .. } = call;
     if *deaths >= MOST_DEATHS {

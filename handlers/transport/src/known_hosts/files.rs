@@ -35,8 +35,8 @@ pub(crate) fn read(route: &HostRoute) -> Result<RecordedHostKeys, Error> {
     })
 }
 
-/// Returns the host key algorithms to offer, in order of preference and separated by commas. Fails
-/// if no connection to the host could succeed, with an error that explains why.
+/// Returns the host key algorithms to offer, in order of preference and separated by commas. If no
+/// connection to the host could succeed, returns an error that explains why.
 pub(crate) fn algorithms(route: &HostRoute, recorded: &RecordedHostKeys) -> Result<String, Error> {
     let host = route.host.clone();
     match recorded.status() {

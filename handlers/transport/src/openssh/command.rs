@@ -90,7 +90,7 @@ impl SshCommand {
 }
 
 /// Checks the names, the key and the host keys of a route and returns the ssh options for the
-/// route. The configuration file of the first route also applies to its jump hosts.
+/// route. If the route has a configuration file, it also applies to the jump hosts.
 fn checked_options(
     program: &Path,
     route: &HostRoute,
@@ -124,7 +124,7 @@ fn host_key_alias(route: &HostRoute, has_config: bool) -> Result<Option<String>,
     }
     match recorded.status() {
         HostKeyStatus::Known => Ok(recorded.name().map(str::to_owned)),
-        // Use the name without a port, because certificates contain it in this form.
+        // Use the name without a port, because this is the form that certificates contain.
         HostKeyStatus::AuthorityOnly(_) => Ok(Some(route.host.to_lowercase())),
         HostKeyStatus::Unknown if has_config => Ok(None),
         HostKeyStatus::Unknown | HostKeyStatus::Revoked(_) => {

@@ -36,8 +36,8 @@ impl OpenSshGate {
         OpenSshGate::with_program(route, "/usr/bin/ssh")
     }
 
-    /// Checks the route and its files in the same way as [`OpenSshGate::new`]. Each request then
-    /// runs `program` instead of `/usr/bin/ssh`. `program` must be an absolute path.
+    /// Checks the route and its files like [`OpenSshGate::new`]. Each request then runs `program`
+    /// instead of `/usr/bin/ssh`. `program` must be an absolute path.
     ///
     /// # Errors
     /// Returns the same errors as [`OpenSshGate::new`].

@@ -2,8 +2,8 @@
 //!
 //! Only three facts decide the result: whether ssh had logged in, the framed answer and the exit
 //! code. ssh's own messages do not decide it, because an unauthenticated peer can put whole lines
-//! into them (RFC 4253, 11.1). Errors only quote these messages. If ssh did not log in, however,
-//! the messages decide whether to retry.
+//! into them (RFC 4253, 11.1). Errors only quote these messages. They have one other use: if ssh
+//! did not log in, they decide whether to retry.
 
 use policy_file::HostRoute;
 

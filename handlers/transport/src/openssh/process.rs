@@ -120,8 +120,9 @@ struct SshStreams {
 }
 
 impl SshStreams {
-    /// Reads stdout and stderr to their end. Stops at the deadline, or [`GRACE`] after the answer
-    /// or the end of stdout. Returns whether the deadline passed before an answer arrived.
+    /// Reads stdout and stderr until both end. Stops early at the deadline, or when [`GRACE`] has
+    /// passed since the answer or the end of stdout. Returns whether the deadline passed before an
+    /// answer arrived.
     fn read(&mut self, deadline: &RequestDeadline, progress: &mut dyn FnMut(&str)) -> bool {
         let mut grace: Option<Instant> = None;
         loop {
@@ -169,7 +170,7 @@ impl SshStream {
         Ok(SshStream { file: File::from(fd), ended: false })
     }
 
-    /// Reads the available bytes, up to 64 KiB, which is the capacity of a pipe. Without this
+    /// Reads the available bytes, but at most 64 KiB, which is the capacity of a pipe. Without this
     /// limit, the caller might never check the deadline while a host keeps writing.
     fn drain(&mut self, mut take: impl FnMut(&[u8])) {
         let mut buffer = [0; 16 * 1024];

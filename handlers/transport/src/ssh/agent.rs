@@ -84,8 +84,8 @@ fn public_half(route: &HostRoute) -> Result<Option<Vec<u8>>, Error> {
 ///
 /// If libssh2 fails to connect, it closes its socket immediately, and closes it again when the
 /// agent is freed. By then another thread may have opened a file with the same descriptor number,
-/// and that file would be closed. This function therefore tries to connect to the socket itself
-/// first. It never frees an agent that libssh2 could not connect to.
+/// and that file would be closed. This function therefore first tries to connect to the socket
+/// itself, and never frees an agent that libssh2 could not connect to.
 fn connected(session: &Session, socket: Option<&Path>) -> Result<Agent, String> {
     let named = || env::var_os("SSH_AUTH_SOCK").map(PathBuf::from);
     let socket = socket.map(Path::to_owned).or_else(named).ok_or("SSH_AUTH_SOCK is not set")?;

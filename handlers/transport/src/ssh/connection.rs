@@ -1,5 +1,5 @@
-//! A non-blocking libssh2 session. Each call is repeated after poll(2) until it succeeds, fails or
-//! the deadline has passed.
+//! A non-blocking libssh2 session. Each call is repeated after poll(2) until it succeeds or fails,
+//! or until the deadline passes.
 
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;

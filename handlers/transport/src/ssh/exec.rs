@@ -62,7 +62,7 @@ fn send(
     }
 }
 
-/// Reads stdout and stderr in turn, both to their end. If one of them were left unread, its window
+/// Reads stdout and stderr in turn until both end. If one of them were left unread, its window
 /// would fill up and block the command.
 fn receive(
     connection: &mut Connection,

@@ -14,7 +14,8 @@ use super::relay::Remote;
 use crate::error::{Error, Phase};
 use crate::route::address_and_port;
 
-/// How many bytes a jump host may send. This is several times the limit for the target host.
+/// Maximum number of bytes that a jump host may send. This is several times the limit for the
+/// target host.
 const TUNNEL_LIMIT: usize = 256 * 1024 * 1024;
 
 /// A channel through a jump host, and the session that carries it.

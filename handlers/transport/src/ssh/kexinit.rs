@@ -65,8 +65,8 @@ pub(super) fn greeting(head: &[u8]) -> Option<String> {
     is_refusal.then(|| quoted(&text.join(b" / ".as_slice())))
 }
 
-/// Returns the bytes after the line that begins with "SSH-" (RFC 4253, 4.2). Other lines may come
-/// before it.
+/// Returns the bytes after the host's version line, which begins with "SSH-" (RFC 4253, 4.2). Other
+/// lines may come before it.
 fn after_banner(head: &[u8]) -> Option<&[u8]> {
     let mut rest = head;
     loop {

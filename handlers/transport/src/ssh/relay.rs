@@ -44,8 +44,8 @@ impl Remote for TcpStream {
     }
 }
 
-/// How many bytes a host may still send, and the first bytes that it sent. Shared between the
-/// relay's thread and the connection.
+/// How many bytes a host may still send, and the first bytes that it sent. The relay's thread and
+/// the connection share this value.
 #[derive(Clone, Default)]
 pub(super) struct ReceiveLimit(Arc<(AtomicUsize, Mutex<Vec<u8>>)>);
 

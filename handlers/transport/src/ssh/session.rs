@@ -71,8 +71,8 @@ pub(crate) fn handshake(
         wanted: host_keys.into(),
         detail,
     };
-    // If libssh2 supports none of the names, it returns error -33 and would use its default list,
-    // so fail in this case.
+    // If libssh2 supports none of the names in a list, it returns error -33 and keeps its default
+    // list. Fail in this case, so that the default list is never used.
     let session = &connection.session;
     session
         .method_pref(MethodType::HostKey, host_keys)

@@ -7,9 +7,9 @@ struct Scripted {
     attempts: VecDeque<Attempt>,
     checks: VecDeque<State>,
     calls: Vec<String>,
-    /// What `still_wanted` returns before each rung. `None` means that the repair is still wanted.
+    /// The results of `still_wanted` for each rung. `None` means that the repair is still wanted.
     hindrances: VecDeque<Option<Reason>>,
-    /// How many rungs can be recorded before the ledger fails; `None` means no limit.
+    /// How many rungs can be recorded before the ledger fails; `None` if it never fails.
     room: Option<usize>,
 }
 
