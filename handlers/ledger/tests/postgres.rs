@@ -80,6 +80,10 @@ fn worker_that_wakes_up_after_its_lease_runs_nothing() {
     let refused = late.begin_rung(&job(1), SystemTime::now(), &rung, "rung 1 of 1");
     assert!(matches!(refused, Err(Error::NoSuchJob { .. })), "{refused:?}");
     assert_eq!(late.steps(&job(1)).unwrap(), []);
+    // The fleet's slot is free again even if the host has no other repair.
+    assert_eq!(code(reserve(&mut late, 3, &event("web2", "1", 4), now)), "repair");
+    let refused = late.begin_rung(&job(3), SystemTime::now(), &rung, "rung 1 of 1");
+    assert!(matches!(refused, Err(Error::NoSuchJob { .. })), "{refused:?}");
 }
 
 #[test]
@@ -347,6 +351,18 @@ fn creates_tables_once_and_lists_missing_rights() {
     config.user = "postgres".into();
     config.site = "second".into();
     assert!(ledger::migrate(&config).unwrap());
+}
+
+#[test]
+fn owner_runs_nothing_in_a_schema_of_another_role() {
+    let server = Postgres::shared();
+    let dir = tempfile::tempdir().unwrap();
+    server.create_database("foreign");
+    server.sql("foreign", "CREATE ROLE intruder; CREATE SCHEMA selfheal AUTHORIZATION intruder");
+    let mut config = postgres(&config(&[&server], "foreign", &dir)).clone();
+    config.user = "postgres".into();
+    let refused = ledger::migrate(&config).unwrap_err();
+    assert!(refused.to_string().contains("another role owns the schema"), "{refused}");
 }
 
 #[test]
