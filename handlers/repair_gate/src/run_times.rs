@@ -1,4 +1,5 @@
-//! When repairs ran, and the index file that holds these times for all filed records of one repair.
+//! The times at which repairs ran, and the index file that stores these times for one repair's
+//! filed records (see the module `store`).
 //!
 //! The limits of a repair depend only on these times. With the index, a request reads one file
 //! instead of up to a thousand records.
@@ -33,7 +34,7 @@ impl From<&JobRecord> for RunTimes {
 pub(crate) struct RunHistory {
     /// The unfiled records of all repairs. The record of a running repair is always among them.
     pub(crate) unfiled: Vec<JobRecord>,
-    /// All runs of this repair. A run whose record is being filed can appear twice.
+    /// All runs of this repair. A run can appear twice if its record is being filed.
     pub(crate) mine: Vec<RunTimes>,
 }
 

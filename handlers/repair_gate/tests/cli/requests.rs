@@ -1,11 +1,11 @@
-//! Tests what a server, or anyone who has its key, can request. Anything else has no effect.
+//! Tests what a server, or anyone else who has its key, can request. All other input has no effect.
 
 use std::fs;
 
 use crate::common::{GateLab, GateResult, JOB};
 use serde_json::json;
 
-/// Malformed requests. A gate that parsed them less strictly could run a repair.
+/// Malformed requests. A gate with a less strict parser could run a repair for them.
 fn malformed_requests() -> Vec<Vec<u8>> {
     let texts = [
         "",
