@@ -25,7 +25,7 @@ pub(crate) struct DiagnosisReport {
 pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
     pub(crate) usage: RecordUsage,
-    /// The refusal that a request for this repair would get; `None` if the repair would run.
+    /// Why the gate would refuse this repair now; `None` if the repair would run.
     pub(crate) refusal: Option<Rejection>,
 }
 

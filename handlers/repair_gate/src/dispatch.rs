@@ -1,4 +1,5 @@
-//! Parses the arguments and the request, runs what they ask for, and returns the program's output.
+//! Parses the arguments and the request, calls the module that carries them out, and returns the
+//! program's output.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;

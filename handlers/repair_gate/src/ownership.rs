@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{error, fmt};
 
-/// Why a path cannot be used or trusted, with the command that fixes it if there is one.
+/// Why a path cannot be used or trusted, and the command that fixes this, if there is one.
 #[derive(Debug)]
 pub(crate) struct UnusablePath {
     path: PathBuf,

@@ -35,7 +35,7 @@ pub(crate) struct RecordUsage {
     pub(crate) room_in: Option<Duration>,
 }
 
-/// Counts the records of a repair that have not expired.
+/// Counts the unexpired records of a repair.
 pub(crate) fn usage(
     history: &RunHistory,
     repair: &RepairDefinition,

@@ -49,7 +49,8 @@ impl RunHistory {
 
 /// Formats an index. It has one line for each run, sorted by job ID. The last line contains the
 /// number of runs and shows that the file is complete. Times are in milliseconds since 1970. The
-/// index is not JSON, because parsing a thousand of these lines takes only a fraction of the time.
+/// index is not JSON, because these lines can be parsed in a fraction of the time that JSON would
+/// need.
 pub(crate) fn to_index(runs: &[RunTimes]) -> String {
     let line = |run: &RunTimes| {
         let (started, last_moment) = (to_millis(run.started), to_millis(run.last_moment));

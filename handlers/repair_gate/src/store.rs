@@ -45,7 +45,8 @@ impl RecordStore {
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Refuse even root. It could create files in this directory that the gate cannot read.
+            // Refuse even root, which could create files in this directory that the gate cannot
+            // read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, but the gate runs as another account");
             return Err(UnusablePath::new(dir, text));

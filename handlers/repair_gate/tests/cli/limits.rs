@@ -11,7 +11,7 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// How many records the gate keeps for one repair.
+/// Maximum number of records that the gate keeps for one repair.
 const MOST: usize = 1000;
 
 /// Returns a host with the repairs `x` and `y`. The tests request `x` until the gate

@@ -232,7 +232,8 @@ fn prints_help_and_version() {
     }
 }
 
-/// Setup scripts run `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
+/// Setup scripts run `repair_gate sudoers > FILE`. If a failed write went unnoticed, the empty file
+/// would be a valid sudoers file.
 #[test]
 fn exits_with_3_if_output_cannot_be_written() {
     let lab = GateLab::new();

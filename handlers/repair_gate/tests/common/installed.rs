@@ -23,7 +23,8 @@ pub enum Sudo {
 }
 
 impl Sudo {
-    /// Returns the directory to install from, or an empty string if sudo is already installed.
+    /// Returns the directory from which to install sudo, or an empty string if sudo is already
+    /// installed.
     fn directory(self) -> String {
         match self {
             Sudo::Original => String::new(),

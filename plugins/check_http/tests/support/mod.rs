@@ -120,7 +120,8 @@ fn serve(mut connection: TcpStream, steps: &[Step], requests: &Mutex<Vec<Vec<u8>
             return;
         }
     }
-    // Read the remaining input. Otherwise closing the connection would send a reset.
+    // Read the remaining input. Otherwise closing the connection would reset it, and the client
+    // could lose the answer.
     let _ = connection.shutdown(std::net::Shutdown::Write);
     let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
     let _ = connection.read_to_end(&mut Vec::new());
