@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 /// Path at which Debian's package monitoring-plugins-basic installs the original.
 pub const ORIGINAL: &str = "/usr/lib/nagios/plugins/check_http";
 
-/// Returns the path of our check_http. If the environment variable `CHECK_HTTP` is set, this is its
-/// value. Otherwise it is the release build from `make build`, in the directory that the
-/// environment variable `SELFHEAL_PROGRAMS` names or in `target/release`.
+/// Returns the path of our check_http. This is the value of the environment variable `CHECK_HTTP`,
+/// if it is set. Otherwise it is the path of the release build from `make build`. The environment
+/// variable `SELFHEAL_PROGRAMS` names the directory of that build; the default is `target/release`.
 pub fn ours() -> PathBuf {
     let built = || {
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release");

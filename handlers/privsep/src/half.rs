@@ -105,8 +105,8 @@ impl Half {
     }
 
     /// Reads the answer, which is a `Result<T, String>` in JSON, and copies the child's standard
-    /// error to ours. Then kills the child. Removes control characters from the answer unless
-    /// `exact` is set, which is for answers that another program will read.
+    /// error to ours. Then kills the child. If `exact` is set, keeps control characters in the
+    /// answer instead of removing them. Set it only for an answer that another program will read.
     ///
     /// # Errors
     /// Returns [`Error::Reported`] if the child answers with an error. Returns other errors if
@@ -206,7 +206,7 @@ impl Half {
         // Ignore an error from `set_handler`. Without the handler, a signal ends this process, and
         // the child then gets SIGTERM as its parent death signal. The handler sends SIGKILL on the
         // second signal or after a grace period, because the account may have suspended the child
-        // with SIGSTOP.
+        // with SIGSTOP, and a suspended process does not react to SIGTERM.
         let mut terminated = false;
         let _ = ctrlc::set_handler(move || {
             let Some(pid) = pid else { return };

@@ -3,8 +3,9 @@
 
 use plugin_kit::printable;
 
-/// Returns the number of arrays, objects and strings, including the keys of objects. Each of them
-/// needs far more memory than its text if it is short. Numbers need at most eight times as much.
+/// Returns the number of arrays, objects and strings, including the keys of objects. A short value
+/// of these kinds needs far more memory than its text. Numbers do not count, because they need at
+/// most eight times as much memory as their text.
 pub fn large_values(json: &[u8]) -> usize {
     let (mut count, mut in_string, mut is_escaped) = (0, false, false);
     for byte in json {
@@ -20,8 +21,8 @@ pub fn large_values(json: &[u8]) -> usize {
     count
 }
 
-/// Replaces the control characters in all strings by blanks, as [`printable`] does, whether they
-/// are escaped or not.
+/// Replaces the control characters in all strings with blanks, as [`printable`] does, even if they
+/// are written as escape sequences.
 pub fn clean(json: &str) -> String {
     let mut clean = String::with_capacity(json.len());
     let mut rest = json;

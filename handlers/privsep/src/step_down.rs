@@ -48,10 +48,10 @@ pub fn step_down(argv: &[OsString]) -> Result<(Role, &[OsString]), Error> {
     Ok((Role::SteppedDown, rest))
 }
 
-/// Starts a new session and switches to the account in `text`, which has the form `UID:GID:NAME`. A
-/// new session has no controlling terminal, so the account cannot inject input into root's terminal
-/// (TIOCSTI). The account cannot trace this process either, because a process that has given up
-/// root is not dumpable (PR_SET_DUMPABLE in prctl(2)).
+/// Starts a new session and switches to the account in `text`, which has the form `UID:GID:NAME`.
+/// The new session has no controlling terminal, so the account cannot inject input into root's
+/// terminal (TIOCSTI). The account cannot trace this process either, because the kernel makes a
+/// process that gives up root non-dumpable, see PR_SET_DUMPABLE in prctl(2).
 fn become_account(text: &str) -> Result<(), Error> {
     let failed = |step| {
         move |why: nix::Error| Error::StepDown { account: text.to_owned(), step, why: why.into() }

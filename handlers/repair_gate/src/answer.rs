@@ -1,6 +1,6 @@
-//! The answer to a request: one line that consists of `SHN1 ` and a compact JSON object. It follows
-//! the lines that the module `stream` has sent. The transport on the Nagios server refuses an
-//! answer with any unknown field.
+//! The answer to a request. It is one line that consists of `SHN1 ` and a compact JSON object, and
+//! follows the output lines that the module `stream` has sent. The transport on the Nagios server
+//! refuses an answer that contains an unknown field.
 
 use serde_json::{Value, json};
 
@@ -13,18 +13,19 @@ use crate::rejection::Rejection;
 use crate::request::{Job, Name};
 use crate::timestamps::{now, to_seconds};
 
-/// The result of one `diagnose` command. `exit` is `None` if the command has no exit code.
+/// The result of one `diagnose` command. `exit` is `None` if the command did not end with an exit
+/// code.
 pub(crate) struct DiagnosisReport {
     pub(crate) run: Vec<String>,
     pub(crate) exit: Option<i32>,
     pub(crate) output: Vec<String>,
 }
 
-/// How much of its limits one repair has used.
+/// The entry for one repair in the answer to `usage`.
 pub(crate) struct RepairUsage {
     pub(crate) repair: Name,
     pub(crate) usage: RecordUsage,
-    /// The refusal that a request for this repair would get; `None` if the repair would run.
+    /// Why the gate would refuse this repair now; `None` if the repair would run.
     pub(crate) refusal: Option<Rejection>,
 }
 
@@ -42,9 +43,9 @@ pub(crate) enum GateAnswer {
 }
 
 impl GateAnswer {
-    /// Returns the answer as a line, with a newline before and after it. An rc file may have
-    /// printed an incomplete line, for example to set the terminal's title, and the newline before
-    /// the answer ends that line. The server ignores empty lines.
+    /// Returns the answer as one line, with a newline before and after it. The newline before it
+    /// ends any incomplete line that an rc file has printed, for example to set the terminal's
+    /// title. The server ignores empty lines.
     pub(crate) fn frame(&self, host: &str) -> String {
         let mut object = match self {
             GateAnswer::Repair(record) => job_json("repair", record),
@@ -73,7 +74,7 @@ impl GateAnswer {
         format!("\nSHN1 {object}\n")
     }
 
-    /// Drops the first lines of a repair's output until the frame has at most `most` bytes.
+    /// Drops output lines of a repair, oldest first, until the frame has at most `most` bytes.
     pub(crate) fn shortened(mut self, host: &str, most: usize) -> GateAnswer {
         while self.frame(host).len() > most
             && let GateAnswer::Repair(record) = &mut self
@@ -84,7 +85,7 @@ impl GateAnswer {
         self
     }
 
-    /// Returns the exit code, 0 to 3. The server does not rely on this code.
+    /// Returns the gate's exit code, from 0 to 3. The server relies on the answer instead.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {

@@ -1,5 +1,5 @@
 //! The gate's arguments, which the administrator writes into authorized_keys or into the
-//! configuration of an agent. They contain nothing that a client has sent.
+//! configuration of an agent. They contain nothing that an SSH client has sent.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,8 +18,8 @@ pub(crate) struct GateArgs {
     pub(crate) command: GateCommand,
 }
 
-/// What the gate is to do: serve a request as the forced command, or run a command for an
-/// administrator or sudo.
+/// What the gate does: it serves a request as the forced command, or runs a command for an
+/// administrator, an agent or sudo.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum GateCommand {
     Serve,
@@ -27,13 +27,13 @@ pub(crate) enum GateCommand {
     Repair(Name),
     Check,
     Sudoers(String),
-    /// `within`, which runs a command under a time limit. sudo runs the gate this way.
+    /// `within`: runs a command under a time limit. sudo starts the gate with this command.
     Within(TimeLimit, Vec<String>),
     Help,
     Version,
 }
 
-/// What `repair_gate --help` prints. The man page is generated from it as well.
+/// The output of `repair_gate --help`. The man page is generated from it.
 pub const HELP: &str = "\
 repair_gate: runs the repairs named in repairs.json when a Nagios server
 requests them over SSH, and refuses everything else.
@@ -113,7 +113,8 @@ pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
-        // An agent's client may choose the name, and with it the words that follow.
+        // If an agent lets its client choose the name, the client can append words to it. Refuse
+        // them.
         if let GateCommand::Repair(name) = &args.command {
             let (word, name) = (word.display(), name.as_str());
             return Err(wrong(format!("unexpected '{word}' after 'repair {name}'; remove it")));

@@ -1,6 +1,6 @@
 //! Parses repairs.json, which names the repairs of this host. The module `ownership` checks who can
-//! change the file. Unknown keys and invalid values are errors, because otherwise a typing error
-//! could silently select a default.
+//! change the file. Unknown keys and invalid values are errors, because otherwise a typo could
+//! silently select a default.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -201,11 +201,11 @@ pub(crate) fn is_account(name: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
 }
 
-/// Parses a command. `exact` is set for a command that goes into a sudoers file. There, a space in
-/// an argument could allow another command, because sudo joins arguments with spaces before it
-/// compares them. A special character could do the same. The original sudo treats `*`, `?` and `[`
-/// as wildcards unless they are escaped, but sudo-rs rejects a file with these escapes, so no
-/// spelling works for both.
+/// Parses a command. If `exact` is set, the command goes into a sudoers file, so its arguments must
+/// not contain spaces or special characters. A space could permit another command, because sudo
+/// joins arguments with spaces before it compares them. So could `*`, `?` and `[`: the original
+/// sudo treats them as wildcards unless they are escaped, but sudo-rs rejects a file with these
+/// escapes.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());
@@ -249,8 +249,8 @@ fn is_plain_path(word: &str) -> bool {
         .is_some_and(|rest| rest.split('/').all(|part| !matches!(part, "" | "." | "..")))
 }
 
-/// Parses a duration, which is a number followed by s, m, h or d. It must be between `least`
-/// seconds and `most`.
+/// Parses a duration, which is a number followed by s, m, h or d. It must be at least `least`
+/// seconds and at most `most`.
 fn duration(key: &ConfigValue<'_>, least: u64, most: Duration) -> Result<Duration, BadConfig> {
     let seconds = seconds(key.string()?).ok_or_else(|| {
         key.wrong("the value must be a duration such as \"30s\", \"10m\" or \"1h\"")
@@ -330,7 +330,7 @@ impl<'a> ConfigValue<'a> {
     }
 }
 
-/// Formats a key for a message: escapes control characters, and keeps at most 80 characters.
+/// Formats a key for a message: keeps at most 80 characters, and escapes control characters.
 fn shown(key: &str) -> String {
     key.chars().take(80).flat_map(char::escape_debug).collect()
 }

@@ -8,7 +8,8 @@ use crate::rejection::{Rejection, RejectionReason};
 use crate::request::Name;
 use crate::{processes, run, timestamps};
 
-/// Returns the account that sudo must switch to for the repair, or `None` if it is the gate's own.
+/// Returns the account to which sudo must switch for the repair, or `None` if the repair runs as
+/// the gate's own account.
 pub(crate) fn account<'a>(repair: &'a RepairDefinition, host: &LocalHost) -> Option<&'a str> {
     repair.user.as_deref().filter(|account| !host.runs_as(account))
 }

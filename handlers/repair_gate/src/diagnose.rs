@@ -1,4 +1,5 @@
-//! `diagnose NAME`: runs a repair's `diagnose` commands before a restart destroys the evidence.
+//! `diagnose NAME`: runs a repair's `diagnose` commands, so that a server can collect evidence
+//! before a restart destroys it.
 
 use std::thread;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Parses the arguments and the request, runs what they ask for, and returns the program's output.
+//! Parses the arguments and the request, calls the module that carries them out, and returns the
+//! program's output.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -14,8 +15,8 @@ use crate::{
     config_file, diagnose, host, job, readiness, sudo, sudoers, syslog, timeout, timestamps, usage,
 };
 
-/// Maximum length in bytes of an answer that an agent forwards. A version 2 packet of NRPE carries
-/// 1023 bytes, and only with such packets does check_nrpe send a query once.
+/// Maximum length in bytes of an answer that an agent forwards. It must fit into a version 2 packet
+/// of NRPE, which carries 1023 bytes. With other packets, check_nrpe can send a query twice.
 const FORWARDED: usize = 1000;
 
 /// Runs the command that the arguments select, and returns this program's output.
@@ -23,7 +24,7 @@ pub(crate) fn main(argv: &[OsString]) -> Output {
     let args = match args::read(argv) {
         Ok(args) => args,
         // The arguments come from authorized_keys or from an agent's configuration. If they are
-        // invalid, tell the server as well, in a framed answer.
+        // invalid, report this to the server as well, in a framed answer.
         Err(refusal) => {
             let stderr = format!("repair_gate: {}\n", refusal.text);
             return Output { stderr, ..answered(&GateAnswer::Refused(refusal, None)) };
@@ -77,8 +78,8 @@ fn serve(args: &GateArgs) -> GateAnswer {
     logged(&peer, &shown, answer)
 }
 
-/// Runs the repair that the arguments name. The caller does not choose a job ID, so each call is a
-/// job of its own.
+/// Runs the repair that the arguments name. The caller chooses no job ID, so each call starts a new
+/// job.
 fn repair(args: &GateArgs, name: &Name) -> GateAnswer {
     let peer = "a program on this host";
     let job = Job::local(timestamps::to_millis(timestamps::now()), process::id());

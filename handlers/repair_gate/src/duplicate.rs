@@ -1,10 +1,10 @@
 //! Finds duplicate keys in JSON objects. `serde_json::Value` silently keeps only the last value of
-//! such a key, so an administrator who reads the file could be wrong about which one counts. Works
-//! only on text that serde_json has already accepted.
+//! such a key, so an administrator who reads the file could be wrong about which value counts.
+//! Works only on text that serde_json has already accepted.
 
 use std::collections::HashSet;
 
-/// A duplicate key, and where it occurs the second time.
+/// A duplicate key, and the place where it occurs for the second time.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Duplicate {
     pub(crate) key: String,

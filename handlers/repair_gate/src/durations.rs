@@ -5,13 +5,13 @@ use std::time::Duration;
 /// The time limit for a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TimeLimit {
-    /// How long the command may run before its process group gets SIGTERM.
+    /// Time after which the command's process group gets SIGTERM.
     pub(crate) timeout: Duration,
-    /// How long after SIGTERM the process group gets SIGKILL.
+    /// Time between SIGTERM and SIGKILL.
     pub(crate) grace: Duration,
 }
 
-/// How long `repair_gate within` and sudo may take to exit after the command has ended.
+/// Time for `repair_gate within` and sudo to exit after the command has ended.
 const SLACK: Duration = Duration::from_secs(3);
 
 impl TimeLimit {
@@ -24,12 +24,12 @@ impl TimeLimit {
         TimeLimit { timeout, grace: Duration::from_secs(10) }
     }
 
-    /// Returns how long the gate waits for the command at most.
+    /// Returns the longest time for which the gate waits for the command.
     pub(crate) fn hard(self) -> Duration {
         self.timeout + self.grace + SLACK
     }
 
-    /// Returns the time after which the command has certainly been stopped.
+    /// Returns the time by which the command has certainly been stopped.
     pub(crate) fn longest_run(self) -> Duration {
         self.hard() + Duration::from_secs(2)
     }
@@ -44,12 +44,13 @@ impl TimeLimit {
     }
 }
 
-/// Returns whole seconds, rounded up so that a request made after that time is not too early.
+/// Converts a duration to whole seconds. Rounds up, so that a request made after this time is not
+/// too early.
 pub(crate) fn seconds_up(time: Duration) -> u64 {
     time.as_secs() + u64::from(time.subsec_nanos() > 0)
 }
 
-/// Returns seconds, rounded to milliseconds.
+/// Converts a duration to seconds, rounded to milliseconds.
 pub(crate) fn fractional_seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -1,5 +1,5 @@
-//! Reads facts about this host from /proc and /etc/passwd, because a static binary has no NSS and
-//! std has no getuid.
+//! Reads facts about this host from /proc and /etc/passwd, because a static binary cannot use NSS
+//! and std has no getuid.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ use crate::run_times::LARGEST_INDEX;
 
 /// Facts about this host and this process.
 pub(crate) struct LocalHost {
-    /// The kernel's boot ID. A repair that was started under another boot ID is no longer running.
+    /// The kernel's boot ID. A repair that started under another boot ID is no longer running.
     pub(crate) boot: String,
     /// Effective user ID of the gate.
     pub(crate) uid: u32,
@@ -43,7 +43,7 @@ impl LocalHost {
     }
 
     /// Whether the umask lets everyone write to files that a repair creates. The gate cannot change
-    /// the umask, because std has no function for this. sudo(8) adds 022 to the umask by itself.
+    /// the umask, because std has no function for this. sudo(8) itself adds 022 to the umask.
     pub(crate) fn has_world_writable_umask(&self) -> bool {
         self.umask.is_some_and(|mask| mask & 0o002 == 0)
     }
@@ -103,8 +103,8 @@ pub(crate) fn account(uid: u32) -> String {
 }
 
 /// Refuses to run if the file size limit is too small for an index of records, which is the largest
-/// file that the gate writes. Otherwise SIGXFSZ could kill the gate while it writes an index. std
-/// can neither catch nor ignore this signal (setrlimit(2)).
+/// file that the gate writes. Otherwise SIGXFSZ could kill the gate while it writes an index, see
+/// setrlimit(2). std can neither catch nor ignore this signal.
 fn check_file_size_limit(limits: &str) -> Result<(), Rejection> {
     let bytes = field(limits, "Max file size")
         .and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

@@ -67,13 +67,14 @@ pub(crate) fn repair(
     let record = JobRecord::beginning(job.clone(), name.clone(), now(&host), repair.longest_run());
     store.write(&record)?;
     syslog::info(&format!("{peer} requested the repair {name}, job {job}; starting it"));
-    // Only a server displays the output of a running repair.
+    // Stream the output of the running repair only to a server, because only a server displays it.
     let lines = if args.command == GateCommand::Serve { stream::begin() } else { None };
     Ok(GateAnswer::Repair(run_recorded(&store, record, repair, account(repair, &host), lines)))
 }
 
-/// Files the records of repairs that have ended. Then removes the expired records of these repairs,
-/// of `name`, and of repairs that are no longer in repairs.json.
+/// Moves the records of repairs that have ended to the directories of filed records. Then removes
+/// the expired records of these repairs, of `name`, and of repairs that are no longer in
+/// repairs.json.
 fn tidy(
     store: &RecordStore,
     repairs: &RepairDefinitions,
@@ -160,11 +161,11 @@ enum LockWait {
 /// Waits for the host's lock. If another gate has started the same job, returns the record of that
 /// job instead.
 ///
-/// A gate that holds the lock may only be refusing a request, or may not have written its record
-/// yet. Both take milliseconds, or longer on a slow disk. Therefore this function waits before it
-/// refuses, so that the refusal can name the running job.
+/// The gate that holds the lock may be about to refuse its request, or about to write the record of
+/// its job. Both take milliseconds, or longer on a slow disk. This function waits that long, so
+/// that a refusal can name the running job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
-    // A record whose repair has ended does not change any more, so read each record only once.
+    // Read each record only once, because the record of an ended repair no longer changes.
     let mut seen = BTreeSet::new();
     for _ in 0..500 {
         if let Some(lock) = store.try_lock("lock")? {

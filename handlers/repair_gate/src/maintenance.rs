@@ -36,7 +36,7 @@ pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     Err(RejectionReason::Held.because(text))
 }
 
-/// Returns the file's first line with a colon before it, or an empty string if there is none.
+/// Returns a colon and the file's first line, or an empty string if that line is empty.
 fn first_line(hold: &Path) -> String {
     let mut bytes = Vec::new();
     let _ = File::open(hold).and_then(|file| file.take(400).read_to_end(&mut bytes));

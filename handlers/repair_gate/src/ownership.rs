@@ -10,12 +10,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{error, fmt};
 
-/// Why a path cannot be used or trusted, with the command that fixes it if there is one.
+/// Why a path cannot be used or trusted, and the command that fixes this, if there is one.
 #[derive(Debug)]
 pub(crate) struct UnusablePath {
     path: PathBuf,
     text: String,
-    /// Whether the path does not exist, which for some files is not an error.
+    /// Whether the path does not exist. For some files, this is not an error.
     pub(crate) missing: bool,
 }
 
@@ -49,9 +49,9 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
 /// Checks that only the accounts in `owners` can change the directory `path` and all directories
 /// above it.
 ///
-/// The check goes from the root down. Once a directory has passed, no other account can replace its
-/// entries, so the next directory cannot be exchanged before it is checked. Symlinks and sticky
-/// directories such as /tmp are refused.
+/// The check starts at the root directory. Once a directory has passed, no other account can
+/// replace its entries, so the next directory cannot be exchanged before it is checked. Symlinks
+/// and sticky directories such as /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -68,16 +68,16 @@ pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), Unusabl
     if so_far.has_root() { Ok(()) } else { refuse(path, "must be an absolute path") }
 }
 
-/// Opens a regular file if only the accounts in `owners` can change it and the directories above
-/// it. The owner and mode are checked on the open descriptor.
+/// Opens a regular file if only the accounts in `owners` can change the file and the directories
+/// above it. The owner and mode are checked on the open descriptor.
 pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     let Some(above) = path.parent() else { return refuse(path, "is not a file") };
     check_directory(above, owners)?;
     open_in_checked_directory(path, owners)
 }
 
-/// Maximum number of attempts to open a file that is being replaced. All writers, including the
-/// gate, rename a new file over the old one.
+/// Maximum number of attempts to open a file that is being replaced. Every writer, including the
+/// gate, renames a new file over the old one, possibly between the check and the opening.
 const EXCHANGES: usize = 100;
 
 /// Opens a file like [`open`]. [`check_directory`] must already have accepted its directory.

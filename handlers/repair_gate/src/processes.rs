@@ -11,8 +11,8 @@ pub(crate) fn any_in_group(group: u32) -> bool {
 }
 
 /// Whether any process in the session is alive. All processes of one SSH request are in one
-/// session. Returns true if this cannot be determined. Returns false for our own session, which is
-/// also the session of the shell if someone runs the gate by hand.
+/// session. Returns true if this cannot be determined. Returns false for our own session, because
+/// it includes the shell if someone runs the gate by hand.
 pub(crate) fn any_in_session(session: u32) -> bool {
     // Kernel threads have session 0, and a record without a session also contains 0. Therefore 0
     // never counts as alive.

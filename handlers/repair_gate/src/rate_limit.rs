@@ -27,7 +27,7 @@ pub(crate) fn kept_for(retention: Duration) -> Duration {
     retention.max(SHORTEST_RETENTION)
 }
 
-/// How much of its record limit one repair has used.
+/// How many records a repair has, and when the oldest of them expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RecordUsage {
     pub(crate) records: usize,
@@ -35,7 +35,7 @@ pub(crate) struct RecordUsage {
     pub(crate) room_in: Option<Duration>,
 }
 
-/// Counts the records of a repair that have not expired.
+/// Counts the unexpired records of a repair.
 pub(crate) fn usage(
     history: &RunHistory,
     repair: &RepairDefinition,
@@ -50,8 +50,9 @@ pub(crate) fn check_idle(unfiled: &[JobRecord], now: Now<'_>) -> Result<(), Reje
     running(unfiled, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. They cannot know
-/// whether the gate of a running repair is still alive, so they assume that it is.
+/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. Without the lock,
+/// nobody knows whether the gate of a running repair is still alive, so this function assumes that
+/// it is.
 pub(crate) fn check_unlocked(
     history: &RunHistory,
     name: &Name,
@@ -113,8 +114,8 @@ fn check_cooldown(
     cooldown: Duration,
     now: SystemTime,
 ) -> Result<(), Rejection> {
-    // A run that started in the future shows that the clock was set back. Wait for that time even
-    // if the cooldown is 0 s.
+    // A start time in the future shows that the clock was set back. In this case, wait until that
+    // time even if the cooldown is 0 s.
     let left = until((last.last_moment + cooldown).max(last.started), now);
     if left.is_zero() {
         return Ok(());
@@ -156,15 +157,15 @@ fn ends(mine: &[RunTimes], repair: &RepairDefinition, now: SystemTime) -> Vec<Sy
     later(mine.iter().map(|run| run.last_moment + kept), now)
 }
 
-/// Returns those of `moments` that are in the future, latest first.
+/// Returns the times among `moments` that are in the future, latest first.
 fn later(moments: impl Iterator<Item = SystemTime>, now: SystemTime) -> Vec<SystemTime> {
     let mut later: Vec<SystemTime> = moments.filter(|&at| at > now).collect();
     later.sort_unstable_by_key(|&at| Reverse(at));
     later
 }
 
-/// Returns how long it takes until fewer than `most` of `moments` are in the future, or `None` if
-/// there are already fewer. `moments` must be in the order of [`later`].
+/// Returns the time until fewer than `most` of `moments` are in the future, or `None` if there are
+/// already fewer. `moments` must be sorted as [`later`] returns them.
 fn room_in(moments: &[SystemTime], most: usize, now: SystemTime) -> Option<Duration> {
     moments.get(most.checked_sub(1)?).map(|&at| until(at, now))
 }

@@ -13,9 +13,9 @@ use crate::timestamps::{from_millis, to_millis, until};
 /// at most two bytes for each byte.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// How long after its deadline a repair that could not be stopped keeps the host busy. A process
-/// that is found after that time counts as a daemon or as part of a new session with the same
-/// number.
+/// How long a repair that could not be stopped keeps the host busy after its deadline. A process
+/// that is still in its session after that time counts as a daemon or as part of a new session with
+/// the same ID.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.
@@ -24,7 +24,7 @@ pub(crate) struct Now<'a> {
     pub(crate) time: SystemTime,
     /// Current boot ID.
     pub(crate) boot: &'a str,
-    /// Returns whether a session has a living process.
+    /// Function that returns whether the session with the given ID has a living process.
     pub(crate) lives: fn(u32) -> bool,
 }
 
@@ -118,8 +118,8 @@ impl JobRecord {
     }
 
     /// Returns the record as the gate sends it in an answer: with the state at `now` and, if the
-    /// repair is recorded as running, with its run time so far. No repair runs for 49 days
-    /// (`u32::MAX` milliseconds), so after that time the gate sends 0 instead.
+    /// repair is recorded as running, with its run time so far. A run time of more than 49 days
+    /// (`u32::MAX` milliseconds) cannot be right, so the gate then sends 0.
     pub(crate) fn reported_at(self, now: Now<'_>) -> JobRecord {
         let running = until(now.time, self.started);
         let runs = self.state == RunState::Running && u32::try_from(running.as_millis()).is_ok();

@@ -1,5 +1,5 @@
-//! Parses a server's requests. There are seven of them, and any other input is refused before the
-//! gate does anything else. This module does not use files, clocks or processes.
+//! Parses a server's requests. There are seven requests, and the gate refuses any other input
+//! before it does anything else. This module does not use files, clocks or processes.
 
 use std::{error, fmt};
 

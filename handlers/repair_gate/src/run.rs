@@ -15,8 +15,8 @@ use crate::stream::LineStream;
 use crate::timeout::{self, ProcessEnd};
 use crate::{syslog, threads};
 
-/// How long to wait for the reader thread after the command has ended. By then, the last output is
-/// already in the pipe, so the thread needs little time.
+/// How long to wait for the reader thread after the command has ended. At that time, the last
+/// output is already in the pipe, so the thread needs little time.
 const LAST_OUTPUT: Duration = Duration::from_millis(200);
 
 /// Returns the path of this program, for the sudoers file and sudo commands. Removes " (deleted)"
@@ -153,7 +153,8 @@ fn start(mut command: Command) -> io::Result<Receiver<io::Result<ExitStatus>>> {
     let (send, ended) = mpsc::channel();
     threads::spawn(move || {
         let child = command.spawn();
-        // Close the write end of the pipe, or the reader would never see the end of the output.
+        // Close our write end of the pipe, which `command` holds. Otherwise the reader would never
+        // see the end of the output.
         drop(command);
         let _ = send.send(child.and_then(|mut child| child.wait()));
     })?;
@@ -173,10 +174,10 @@ fn drain(mut reader: PipeReader, excerpt: Arc<Mutex<Excerpt>>) -> io::Result<Rec
     Ok(drained)
 }
 
-/// Starts a cat(1) that keeps reading the pipe for a daemon that the command has left running. If
-/// the pipe were closed, SIGPIPE would kill the daemon at its next write, long after the repair was
-/// reported as successful. Output to a file instead could fill the disk. cat(1) runs in a process
-/// group of its own and ends when the daemon ends.
+/// Starts cat(1) to keep reading the pipe if the command has left a daemon running. If the pipe
+/// were closed, SIGPIPE would kill the daemon at its next write, long after the repair was reported
+/// as successful. If the output went to a file instead, it could fill the disk. cat(1) runs in a
+/// process group of its own and ends when the daemon ends.
 fn keep_open(leftover: PipeReader) {
     let mut cat = Command::new("/bin/cat");
     cat.env_clear()

@@ -1,4 +1,5 @@
-//! When repairs ran, and the index file that holds these times for all filed records of one repair.
+//! The times at which repairs ran, and the index file that stores these times for one repair's
+//! filed records (see the module `store`).
 //!
 //! The limits of a repair depend only on these times. With the index, a request reads one file
 //! instead of up to a thousand records.
@@ -33,7 +34,7 @@ impl From<&JobRecord> for RunTimes {
 pub(crate) struct RunHistory {
     /// The unfiled records of all repairs. The record of a running repair is always among them.
     pub(crate) unfiled: Vec<JobRecord>,
-    /// All runs of this repair. A run whose record is being filed can appear twice.
+    /// All runs of this repair. A run can appear twice if its record is being filed.
     pub(crate) mine: Vec<RunTimes>,
 }
 
@@ -48,7 +49,8 @@ impl RunHistory {
 
 /// Formats an index. It has one line for each run, sorted by job ID. The last line contains the
 /// number of runs and shows that the file is complete. Times are in milliseconds since 1970. The
-/// index is not JSON, because parsing a thousand of these lines takes only a fraction of the time.
+/// index is not JSON, because these lines can be parsed in a fraction of the time that JSON would
+/// need.
 pub(crate) fn to_index(runs: &[RunTimes]) -> String {
     let line = |run: &RunTimes| {
         let (started, last_moment) = (to_millis(run.started), to_millis(run.last_moment));

@@ -32,7 +32,8 @@ pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
     }
 }
 
-/// Returns a warning for root if logind kills repairs of `user`. Returns `None` without logind.
+/// Returns a warning for root if logind kills repairs of `user` when a session ends. Returns `None`
+/// if it does not, or if there is no logind.
 pub(crate) fn warning(user: &str) -> Option<String> {
     LogindSettings::of_this_host().ok()?.harm(user)
 }
@@ -63,7 +64,8 @@ fn kill_mode(unit: &str) -> Result<String, String> {
     })
 }
 
-/// Returns a message with the fix if systemd kills all processes of the unit, see systemd.kill(5).
+/// Returns a message with the fix if systemd kills all processes of the unit when the connection
+/// ends. `mode` is the unit's KillMode=, see systemd.kill(5).
 fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     if ["process", "none"].contains(&mode) {
         return None;
@@ -78,7 +80,7 @@ fn harm_of_service(unit: &str, mode: &str) -> Option<String> {
     ))
 }
 
-/// The settings in logind.conf(5) for processes that are left when a session ends.
+/// The settings in logind.conf(5) for processes that still run when a session ends.
 #[derive(Debug, PartialEq, Eq)]
 struct LogindSettings {
     kill: bool,
@@ -118,7 +120,7 @@ impl LogindSettings {
             return None;
         }
         // Without a list of excluded accounts, logind spares root's processes. With a list, it
-        // spares only those of the accounts in the list, see logind.conf(5).
+        // spares only the processes of the accounts in the list, see logind.conf(5).
         let root = if self.exclude.is_empty() || has(&self.exclude, "root") { "root " } else { "" };
         let directory = "/etc/systemd/logind.conf.d";
         Some(format!(

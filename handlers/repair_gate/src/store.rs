@@ -29,21 +29,24 @@ pub(crate) struct RecordStore {
     owners: [u32; 2],
 }
 
-/// A lock on this host. The lock is released when the value is dropped or the gate dies.
+/// A lock that only one process on this host can hold. It is released when the value is dropped or
+/// the gate dies.
 pub(crate) struct HostLock {
-    /// The repair does not inherit the lock, because std opens files with close-on-exec.
+    /// The open file that holds the lock. A repair does not inherit it, because std opens files
+    /// with close-on-exec.
     _file: File,
 }
 
 impl RecordStore {
-    /// Checks the directory without changing it. The directory must exist, because a new one would
-    /// lack the earlier records.
+    /// Checks the directory without changing it. Fails if the directory is missing, because a new
+    /// one would lack the earlier records.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<RecordStore, UnusablePath> {
         let owners = [0, uid];
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Refuse even root. It could create files in this directory that the gate cannot read.
+            // Refuse even root, which could create files in this directory that the gate cannot
+            // read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, but the gate runs as another account");
             return Err(UnusablePath::new(dir, text));
@@ -131,8 +134,8 @@ impl RecordStore {
         sync(&self.jobs)
     }
 
-    /// Writes or atomically replaces a file below `jobs`. Writes a temporary file in `jobs` first.
-    /// If a crash leaves that file behind, [`RecordStore::file_ended`] removes it.
+    /// Writes or atomically replaces a file below `jobs`. First writes the content to a temporary
+    /// file in `jobs`. If a crash leaves that file behind, [`RecordStore::file_ended`] removes it.
     fn replace(&self, path: &Path, text: &str) -> Result<(), UnusablePath> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = self.jobs.join(format!(".{name}.tmp"));
@@ -149,11 +152,13 @@ impl RecordStore {
         written.map_err(|e| unusable(path, &e))
     }
 
-    /// Files the records of repairs that have certainly ended, and removes temporary files that a
-    /// crash has left behind. A record that is still "running" and has the boot ID `boot` stays
-    /// unfiled, because its repair may still be running. If the clock is set back, such a record
-    /// blocks all repairs. The caller must hold the lock, and no repair may be running. Returns the
-    /// names of the filed repairs.
+    /// Moves the records of repairs that have ended to the directories of filed records, and
+    /// removes temporary files that a crash has left behind. Returns the names of the filed
+    /// repairs. The caller must hold the lock, and no repair may be running.
+    ///
+    /// A record that is still "running" and has the boot ID `boot` stays unfiled. If the clock is
+    /// set back, its repair counts as running again and must block all repairs, and only unfiled
+    /// records can do this.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
@@ -200,8 +205,8 @@ impl RecordStore {
         Ok(names)
     }
 
-    /// Whether no gate has ever used this directory. Checks the lock before `jobs`, because another
-    /// gate may be creating them in the opposite order.
+    /// Whether no gate has ever used this directory. Checks the lock first and then `jobs`, because
+    /// another gate may be creating them in the opposite order.
     fn never_used(&self) -> Result<bool, UnusablePath> {
         let lock = self.dir.join("lock");
         let unlocked = match fs::symlink_metadata(&lock) {
@@ -219,14 +224,14 @@ impl RecordStore {
         self.jobs.join(name.as_str())
     }
 
-    /// Returns the times of the filed records of `name`. Callers must read these after the unfiled
+    /// Returns the times of the filed records of `name`. Call this after reading the unfiled
     /// records. A record that is filed in between then appears twice instead of being missed.
     pub(crate) fn filed(&self, name: &Name) -> Result<Vec<RunTimes>, UnusablePath> {
         self.filed_and_index(name).map(|(filed, _)| filed)
     }
 
-    /// Returns the times of the filed records of `name`, and whether the index has exactly these
-    /// runs. Reads only the records that the index lacks.
+    /// Returns the times of the filed records of `name`, and whether the index contains exactly
+    /// these runs. Reads only the records that the index lacks.
     fn filed_and_index(&self, name: &Name) -> Result<(Vec<RunTimes>, bool), UnusablePath> {
         let dir = self.dir_of(name);
         match ownership::check_directory(&dir, &self.owners) {
@@ -289,7 +294,8 @@ impl RecordStore {
 /// because the names of records end in `.json`.
 const INDEX: &str = "index";
 
-/// Whether the path should be a record. Temporary files and directories of records are not.
+/// Whether the path must be a record, because it is neither a temporary file nor a directory of
+/// filed records.
 fn is_record(path: &Path) -> bool {
     !is_temporary(path) && name_of(path).is_none()
 }

@@ -1,6 +1,6 @@
-//! Sends the output of a running repair to the server, for display. Each line is sent as `SHP1
-//! text` before the answer. A server ignores lines that it does not know. A separate thread writes
-//! at most `MOST` lines, so that a slow reader can neither delay nor stop a repair.
+//! Sends the output of a running repair to the server, which displays it. Each line is sent as
+//! `SHP1 text` before the answer. A server ignores lines that it does not recognize. A separate
+//! thread writes at most `MOST` lines, so that a slow reader can neither delay nor stop a repair.
 
 use std::io::Write;
 use std::sync::mpsc::{self, Receiver, Sender};

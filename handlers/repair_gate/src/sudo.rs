@@ -25,8 +25,8 @@ const HARMFUL: [(&str, &str); 7] = [
     ("command_timeout", "stops a repair before the repair's own timeout"),
 ];
 
-/// Checks that sudo permits exactly the command `argv`. With a command as argument, `sudo -l` exits
-/// with 0 if the command is permitted, and does not run it.
+/// Checks that sudo permits exactly the command `argv`. If `sudo -l` has a command as its argument,
+/// it does not run the command, and exits with 0 if the command is permitted.
 pub(crate) fn check_command(
     argv: &[String],
     account: &str,
@@ -88,11 +88,11 @@ fn list(user: Option<&str>) -> ExecutedCommand {
     run::query(&words)
 }
 
-/// Returns whether sudo exited with 0. `question` is what the caller wants to find out, for the
-/// error message.
+/// Returns whether sudo exited with 0. The error message contains `question`, which is what the
+/// caller wants to find out.
 ///
 /// # Errors
-/// Fails if sudo did not start or did not exit by itself, which does not count as a refusal.
+/// Fails if sudo did not start or did not exit by itself. Neither counts as a refusal.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {

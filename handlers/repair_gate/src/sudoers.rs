@@ -57,7 +57,7 @@ pub(crate) fn file(
     Ok(text)
 }
 
-/// Returns the command for root that generates the file from `config`. It replaces the file
+/// Returns the command with which root generates the sudoers file from `config` and replaces it
 /// atomically. sudo(8) ignores the temporary file, because its name contains a dot.
 pub(crate) fn renewal(gate: &str, config: &Path) -> String {
     let (gate, config) = (shell_word(gate.as_ref()), shell_word(config));

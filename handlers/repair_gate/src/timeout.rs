@@ -29,7 +29,7 @@ pub(crate) enum ProcessEnd {
 }
 
 impl ProcessEnd {
-    /// Converts how `repair_gate within` ended to how its command ended.
+    /// Returns how the command ended, given how `repair_gate within` ended.
     pub(crate) fn of_command(self) -> ProcessEnd {
         match self {
             ProcessEnd::Exit(code) if SURVIVED.contains(&(code - 128)) => {
@@ -53,14 +53,15 @@ pub(crate) const TIMED_OUT: u8 = 124;
 const NOT_STARTED: u8 = 127;
 /// The number of SIGKILL, see signal(7).
 pub(crate) const KILLED: i32 = 9;
-/// SIGBUS, SIGSEGV and SIGPIPE. `within` reports these in its exit code, because sudo-rs up to at
-/// least 0.2.8 cannot pass them on: it signals itself, survives because Rust's runtime handles
-/// these signals, and exits with 0 as if the command had succeeded.
+/// SIGBUS, SIGSEGV and SIGPIPE. If one of them ends the command, `within` exits with a code for it
+/// instead of ending with the same signal. Otherwise sudo-rs (up to at least 0.2.8) would send
+/// itself the signal, survive because Rust's runtime handles it, and exit with 0 as if the command
+/// had succeeded.
 const SURVIVED: [i32; 3] = [7, 11, 13];
 const KILL: &str = "/bin/kill";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Runs the command, and then ends in the same way as the command. Any exit code is possible here,
+/// Runs the command, and then ends as the command did. The exit code can have any value here,
 /// because only the gate sees it.
 pub(crate) fn main(argv: &[String], limit: TimeLimit) -> Output {
     // Refuse an argument with a space if sudo has started this process. sudo joins arguments with
@@ -128,8 +129,8 @@ fn stop(group: u32, grace: Duration) {
 }
 
 /// Signals a process group with kill(1), because std can only signal its own child processes.
-/// Returns whether kill(1) could be started. If the command has exhausted the account's process
-/// limit, kill(1) does not start and the caller must try again.
+/// Returns whether kill(1) could be started. If not, the command may have exhausted the account's
+/// process limit, and the caller must try again.
 fn signal(name: &str, group: u32) -> bool {
     let words = [name, "--", &format!("-{group}")];
     Command::new(KILL)

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Returns the current time in whole milliseconds, the precision of records. If the clock is before
-/// 1970, returns 1970. All records then lie in the future and count as recent.
+/// 1970, returns the start of 1970, so that all records lie in the future and count as recent.
 pub(crate) fn now() -> SystemTime {
     from_millis(to_millis(SystemTime::now()))
 }

@@ -296,8 +296,8 @@ fn timeout_kills_root_processes_and_their_grandchildren() {
     let answer = host.request(&format!("repair x {JOB}"));
     assert_eq!(answer.is("timeout").code, 1);
     let pid = read_pid(&host.lab.path("pid"));
-    // The shell that led the group ended on SIGTERM. The grandchild ignores SIGTERM, but is still
-    // killed with the group.
+    // The shell that led the group ended on SIGTERM. The grandchild ignores SIGTERM, but is killed
+    // together with the group.
     wait_until("the grandchild is gone", || !alive(&pid));
 }
 

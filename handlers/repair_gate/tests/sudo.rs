@@ -22,8 +22,8 @@ use serde_json::json;
 const ALL: [Sudo; 3] = [Sudo::Original, Sudo::Rs("0.2.8"), Sudo::Rs("0.2.15")];
 const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-/// Installs a host whose repair `x` runs this script as root. One argument contains every special
-/// character that is allowed in a command.
+/// Installs a host whose repair `x` runs this script as root. One argument of the script contains
+/// every special character that is allowed in a command.
 fn host(sudo: Sudo, script: &str) -> Installed {
     host_with(sudo, "20s", script)
 }
@@ -62,13 +62,13 @@ fn must(host: &Installed, script: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// Returns the gate's message if it refuses `ready`, or else an empty string.
+/// Returns the message with which the gate refuses `ready x`, or an empty string if it does not.
 fn obstacle(host: &Installed) -> String {
     let answer = host.request("ready x");
     if answer.code == 0 { String::new() } else { answer.refused("config").to_owned() }
 }
 
-/// Returns the command after "as root here: ".
+/// Returns the command that follows "as root here: " in a message.
 fn fix(text: &str) -> &str {
     text.split_once("as root here: ").unwrap_or_else(|| panic!("no fix: {text}")).1.trim_end()
 }
@@ -118,7 +118,7 @@ fn keeps_daemons_and_kills_processes_at_the_timeout() {
     }
 }
 
-/// A pseudo-random generator with a fixed seed (xorshift64*).
+/// A pseudo-random number generator (xorshift64*). The tests give it a fixed seed.
 struct Dice(u64);
 
 impl Dice {

@@ -249,8 +249,8 @@ impl Directory {
         unlinkat(&self.fd, name, AtFlags::empty()).map_err(|why| Error::io(&path, why))
     }
 
-    /// Checks that `name` is a single component that stays in this directory. Returns the name and
-    /// its full path, which messages show.
+    /// Checks that `name` is a single component that stays in this directory. Returns the name, and
+    /// its full path for messages.
     fn name<'a>(&self, name: &'a OsStr) -> Result<(&'a OsStr, PathBuf), Error> {
         let path = self.path.join(name);
         let mut parts = Path::new(name).components();

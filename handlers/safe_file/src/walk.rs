@@ -16,8 +16,8 @@ use crate::descriptor::{expect, stat};
 use crate::error::Error;
 use crate::kind::{FileKind, Writer};
 
-/// Flags for every open(2). They keep the call from blocking and from giving us a controlling
-/// terminal, and close the descriptor in programs that we start.
+/// Flags for every open(2). With them, the call does not block and does not give us a controlling
+/// terminal, and programs that we start do not inherit the descriptor.
 pub(crate) const ALWAYS: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 /// Maximum number of symbolic links in a path. The kernel has the same limit (path_resolution(7)).
 const MAX_LINKS: usize = 40;
@@ -37,7 +37,7 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<Fil
 }
 
 /// Replaces a system error with a clearer one if the file is of the wrong kind or a pipe has no
-/// reader. The kind is looked up by path, but only the message uses it.
+/// reader. Looks up the kind by path, because only the message uses it.
 fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {

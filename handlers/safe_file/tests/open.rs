@@ -192,8 +192,8 @@ fn opens_only_pipes_for_writing() {
     assert_eq!(fs::read(path("file")).unwrap(), b"content");
 }
 
-/// Plays an attacker who keeps replacing the command file with a pipe that has a reader, a symbolic
-/// link to a secret file or a hard link to that file.
+/// Plays an attacker who keeps replacing the command file: with a pipe that has a reader, with a
+/// symbolic link to a secret file, or with a hard link to that file.
 #[test]
 fn never_writes_to_file_that_replaces_the_pipe() {
     let dir = tempdir().unwrap();

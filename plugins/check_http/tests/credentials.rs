@@ -135,7 +135,8 @@ fn sends_the_password_only_with_the_requested_scheme() {
     let (run, requests) = check(&[&only_basic], &digest);
     assert!(run.code == Some(1) && requests.len() == 1, "{run:?} {requests:?}");
     assert!(!requests[0].contains("Authorization"), "{requests:?}");
-    // If both are offered, the server has refused the password itself.
+    // A server that offers both schemes has already refused the password with Basic, so check_http
+    // does not try Digest.
     for scheme in [&["-a", "u:p"][..], &["-a", "u:p", "--auth-scheme", "basic"]] {
         let (run, requests) = check(&[&challenges, OK], scheme);
         assert!(run.code == Some(1) && requests.len() == 1, "{run:?} {requests:?}");
@@ -183,7 +184,7 @@ impl Apache {
         let root = folder.path().display().to_string();
         fs::set_permissions(&root, Permissions::from_mode(0o755)).unwrap();
         fs::write(folder.path().join("index.html"), "hi").unwrap();
-        // printf 'monitor:site:p:w' | md5sum
+        // The hash is the output of: printf 'monitor:site:p:w' | md5sum
         fs::write(folder.path().join("users"), "monitor:site:d67d48dc28cbd4e0dbef557fa68ebe1d\n")
             .unwrap();
         let port = testkit::free_port();

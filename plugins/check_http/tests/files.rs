@@ -57,7 +57,7 @@ impl Lab {
     }
 
     /// Returns command lines for all options that take a file. `FILE` stands for the file under
-    /// test. All other files in them are valid.
+    /// test. All other files on these command lines are valid.
     fn options(&self) -> [String; 8] {
         let (certificate, key) = (self.certificate.certificate(), self.certificate.key());
         [
@@ -261,8 +261,8 @@ fn refuses_links_in_directory_of_another_account() {
     refuses_every_link_of(&lab, "user ID 65534");
 }
 
-/// Tests keys in the format of `openssl pkcs8` and in the legacy format. Also tests certificates,
-/// which are rarely encrypted.
+/// Tests keys in the format of `openssl pkcs8` and in the legacy format. Also tests an encrypted
+/// certificate, although certificates are rarely encrypted.
 #[test]
 fn refuses_encrypted_files_without_prompting() {
     let lab = Lab::new();
@@ -349,7 +349,7 @@ fn connect_to_unix_socket_with_full_queue_times_out() {
     drop(queue);
 }
 
-/// Fills the queue of the socket with connections that the server never accepts.
+/// Fills the queue of the socket with connections that its server never accepts.
 fn fill(path: &Path) -> Vec<rustix::fd::OwnedFd> {
     use rustix::net::{
         AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with,

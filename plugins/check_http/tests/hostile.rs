@@ -16,7 +16,7 @@ use support::{Server, Step};
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
 const HEAD: &str = "HTTP/1.1 200 OK\r\n";
 
-/// Time limit in seconds for checks that would never end.
+/// Time limit in seconds for checks that would otherwise never end.
 const SHORT: u64 = 3;
 /// Time limit in seconds for checks that end by themselves. It is long enough for a busy machine.
 const LONG: u64 = 30;

@@ -22,8 +22,7 @@ use support::{Server, Step};
 use tls::{Certificate, TlsServer};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_check_http");
-/// Path of check_http_openssl. Cargo builds it into the directory of check_http, where check_http
-/// looks first.
+/// Path of check_http_openssl. Cargo puts it next to check_http, which looks there first.
 const OPENSSL_PROGRAM: &str = env!("CARGO_BIN_EXE_check_http_openssl");
 
 fn rsa(bits: u32) -> Certificate {
@@ -171,7 +170,7 @@ fn check_http_openssl_runs_by_itself() {
 
 #[test]
 fn openssl_has_the_last_word_on_trust() {
-    // Like check_curl but unlike rustls, OpenSSL accepts a certificate that is its own CA.
+    // OpenSSL accepts a certificate that is its own CA, and so does check_curl. rustls refuses it.
     let certificate = Certificate::new("h.example", 60);
     let server = TlsServer::new(&certificate, &[]);
     let trusted =
@@ -206,7 +205,7 @@ fn sends_names_that_rustls_rejects() {
     }
 }
 
-/// Ends Apache when a test ends.
+/// An Apache process, which is killed when the test ends.
 struct Apache(std::process::Child);
 
 impl Drop for Apache {

@@ -285,7 +285,7 @@ fn sends_internationalized_names_in_ascii_and_shows_them_as_typed() {
     let (run, requests) = check(&[OK], &options);
     assert!(requests[0].contains("\r\nHost: xn--bcher-kva.example:PORT\r\n"), "{requests:?}");
     assert!(run.text.contains("not found on 'http://BÜCHER.example:PORT/'"), "{run:?}");
-    // The site redirects to its own name in ASCII, so it may have the credentials again.
+    // The site redirects to its own name in ASCII, so check_http may send the credentials again.
     let away = "HTTP/1.1 302 F\r\nLocation: http://xn--bcher-kva.example:PORT/x\r\n\r\n";
     let options = ["-H", "bücher.example", "-f", "sticky", "-a", "u:p", "-U"];
     let (run, requests) = check(&[away, OK], &options);

@@ -49,7 +49,7 @@ fn unnamed(text: &str) -> String {
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Returns the part of the output to compare. Of a command line error, only one line is compared,
+/// Returns the part of the output to compare. If the command line is wrong, this is only one line,
 /// because the original prints getopt's errors to stderr, and its own errors before the help.
 /// Messages about invalid patterns and the help itself are not compared.
 fn comparable(run: &Run) -> String {
@@ -68,7 +68,7 @@ fn comparable(run: &Run) -> String {
 }
 
 /// Runs a case with both programs and describes how they differ. Returns `None` if they differ only
-/// as expected. An expected difference that does not occur is also reported.
+/// as expected. If an expected difference does not occur, describes that too.
 fn difference(case: &Case, ours: &Path) -> Option<String> {
     let (theirs, ours) = (behaviour_of(Path::new(ORIGINAL), case), behaviour_of(ours, case));
     let answer: String = String::from_utf8_lossy(&case.answers[0]).chars().take(120).collect();

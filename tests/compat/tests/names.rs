@@ -1,5 +1,5 @@
 //! Tests that check_http resolves host names like the rest of the system. The programs run in a
-//! mount namespace that has its own nsswitch.conf, hosts and resolv.conf, and with a module that
+//! mount namespace that has its own nsswitch.conf, hosts and resolv.conf, and an NSS module that
 //! only glibc can load.
 #![allow(
     clippy::unwrap_used,

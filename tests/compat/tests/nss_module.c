@@ -1,4 +1,4 @@
-/* A module for nsswitch.conf(5) that knows one name. getaddrinfo(3) only calls this function. */
+/* An NSS module (nsswitch.conf(5)) that knows one name. getaddrinfo(3) needs no other function from it. */
 #include <errno.h>
 #include <netdb.h>
 #include <nss.h>

@@ -11,7 +11,7 @@ use serde_json::json;
 /// Script that counts its runs in the file `runs`.
 pub const NOTE: &str = "echo ran >> \"$1/runs\"";
 
-/// Returns job ID number `n`. It differs from [`JOB`].
+/// Returns the `n`th of a series of job IDs. None of them is [`JOB`].
 pub fn other(n: usize) -> String {
     format!("20261123-other{n:04}")
 }
@@ -99,9 +99,9 @@ fn timeout_is_enforced_after_the_gate_has_died() {
 #[test]
 fn stops_repair_that_has_used_up_all_processes() {
     let lab = GateLab::new();
-    // Make a copy of the gate that the unprivileged account can execute. cp writes it, because a
-    // child that another test forks could inherit the open file, and executing it would fail
-    // (ETXTBSY).
+    // Copy the gate to a place where the unprivileged account can execute it. Let cp write the
+    // copy. If this process wrote it, a process forked by another test could inherit the open file,
+    // and executing the copy would fail (ETXTBSY).
     let gate = lab.path("gate");
     assert!(Command::new("cp").args([GATE.as_ref(), gate.as_os_str()]).status().unwrap().success());
     // `within`, its timer thread, a shell and a sleep exhaust the limit of four processes. When

@@ -11,7 +11,7 @@ use crate::jobs::other;
 use serde_json::{Value, json};
 
 const HOUR: u64 = 3_600_000;
-/// How many records the gate keeps for one repair.
+/// Maximum number of records that the gate keeps for one repair.
 const MOST: usize = 1000;
 
 /// Returns a host with the repairs `x` and `y`. The tests request `x` until the gate
@@ -74,8 +74,8 @@ fn files_below(dir: &Path) -> Vec<PathBuf> {
 #[test]
 fn flood_of_one_name_does_not_block_another() {
     let lab = two_names(&json!({}));
-    // `old_records` creates the 900th of 1,000 records by running `x` once. Then request 300 more
-    // runs.
+    // `old_records` writes 899 records and runs `x` once, so there are 900 of 1,000 records. Then
+    // request 300 more runs.
     old_records(&lab, "x", 899, HOUR);
     let answers: Vec<GateResult> = (0..300).map(|n| lab.repair(&other(n))).collect();
     let done = answers.iter().take_while(|answer| answer.json["state"] == json!("done")).count();
@@ -125,7 +125,7 @@ fn refuses_requests_over_budget_without_the_lock() {
 fn refusals_write_nothing() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
     lab.repair(JOB).is("done");
-    // Add an expired record, which a refusal must not remove either.
+    // Add an expired record. A refusal must not remove it.
     old_records(&lab, "x", 1, 25 * HOUR);
     let before = lab.state_files();
     let modified =
@@ -251,7 +251,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock has been set back, filed records count in the same way as unfiled records.
+/// After the clock has been set back, filed records count just like unfiled records.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -288,7 +288,7 @@ fn opened_paths(traced: &Path) -> Vec<String> {
     calls.lines().filter_map(path).collect()
 }
 
-/// Counts system calls rather than measuring time, because time depends on the machine.
+/// Counts system calls instead of measuring time, because time depends on the machine.
 #[test]
 fn request_opens_the_same_files_with_few_and_with_many_records() {
     let counts = |records: usize| {
@@ -323,7 +323,7 @@ fn reads_each_record_once_while_it_waits_for_the_lock() {
     assert!(gate.wait().unwrap().success());
     let records =
         opened_paths(&lab.path("strace")).iter().filter(|path| path.contains("/old-x-")).count();
-    // Each record is read before the lock is requested, during the wait, with the lock held, when
-    // it is filed and when it is indexed.
+    // Each record is read five times: before the lock is requested, during the wait, with the lock
+    // held, when it is filed and when it is indexed.
     assert_eq!(records, 5 * 50);
 }

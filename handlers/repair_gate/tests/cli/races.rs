@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use crate::common::{GateLab, JOB};
 use serde_json::json;
 
-/// Stops the thread that replaces the file when this value is dropped, even if the test fails.
+/// When this value is dropped, it stops the thread that replaces the file, even if the test fails.
 struct EndExchange<'a>(&'a AtomicBool);
 
 impl Drop for EndExchange<'_> {
@@ -86,8 +86,9 @@ fn never_reports_symlink_that_replaces_a_record() {
     let record = fs::read_to_string(lab.record_path(JOB)).unwrap();
     fs::write(&evil, record.replace("\"failed\"", "\"done\"").replace("\"exit\":3", "\"exit\":0"))
         .unwrap();
-    // The thread puts temporary files next to the record, and the gate would refuse to work if it
-    // read them. Therefore request a known job, for which the gate reads only that job's record.
+    // The thread creates temporary files next to the record, and the gate would refuse to work if
+    // it read them. Therefore request a known job. For such a job, the gate reads only the job's
+    // own record.
     while_exchanged(&lab.record_path(JOB), &evil, || {
         let status = lab.request(&format!("status {JOB}"));
         assert!(

@@ -203,7 +203,7 @@ fn counts_records_that_the_index_lacks() {
     assert_ne!(fs::read(&index).unwrap(), outdated);
     fs::write(&index, outdated).unwrap();
     lab.repair(&other(3)).refused("budget");
-    // An admin can remove a record, after which its run no longer counts.
+    // If an admin removes a record, its run no longer counts.
     fs::remove_file(lab.record_path(JOB)).unwrap();
     lab.repair(&other(3)).is("done");
     lab.repair(&other(4)).refused("budget");
@@ -243,7 +243,7 @@ fn refuses_damaged_state_directory() {
     }
 }
 
-/// A separate file system for the state directory, which is unmounted on drop.
+/// A separate file system for the state directory. It is unmounted on drop.
 struct Mounted(PathBuf);
 
 impl Mounted {

@@ -1,11 +1,11 @@
-//! Tests what a server, or anyone who has its key, can request. Anything else has no effect.
+//! Tests what a server, or anyone else who has its key, can request. All other input has no effect.
 
 use std::fs;
 
 use crate::common::{GateLab, GateResult, JOB};
 use serde_json::json;
 
-/// Malformed requests. A gate that parsed them less strictly could run a repair.
+/// Malformed requests. A gate with a less strict parser could run a repair for them.
 fn malformed_requests() -> Vec<Vec<u8>> {
     let texts = [
         "",
@@ -232,7 +232,8 @@ fn prints_help_and_version() {
     }
 }
 
-/// Setup scripts run `repair_gate sudoers > FILE`, and an empty file would be a valid sudoers file.
+/// Setup scripts run `repair_gate sudoers > FILE`. If a failed write went unnoticed, the empty file
+/// would be a valid sudoers file.
 #[test]
 fn exits_with_3_if_output_cannot_be_written() {
     let lab = GateLab::new();

@@ -44,8 +44,8 @@ fn cfengine_accepts_the_shipped_policy() {
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
 }
 
-/// Copies the policy into the lab and returns its path. CFEngine reads def.json in the same
-/// directory, and requires that others cannot write to either file.
+/// Copies the CFEngine policy into the lab and returns its path. CFEngine reads def.json in the
+/// same directory, and requires that other accounts cannot write to either file.
 fn policy(lab: &GateLab) -> PathBuf {
     fs::copy(shipped("cfengine/web_server.cf"), lab.path("web_server.cf")).unwrap();
     lab.chmod("web_server.cf", 0o600);
@@ -83,7 +83,7 @@ impl<'a> LabApache<'a> {
     }
 
     /// Kills the whole process group, and waits until init has reaped the processes. Until then,
-    /// Apache would consider itself running.
+    /// a new Apache would conclude that the old one is still running.
     fn kill(&self) {
         let Ok(pid) = fs::read_to_string(self.lab.path("httpd.pid")) else { return };
         let _ =

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::{GATE, GateLab, GateResult, free_port, wait_until};
 
-/// Which sudo a host has, installed the way its package installs it.
+/// The implementation of sudo on a test host. It is installed the way its package installs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sudo {
     /// The original sudo, from Debian.
@@ -23,7 +23,8 @@ pub enum Sudo {
 }
 
 impl Sudo {
-    /// Returns the directory to install from, or an empty string if sudo is already installed.
+    /// Returns the directory from which to install sudo, or an empty string if sudo is already
+    /// installed.
     fn directory(self) -> String {
         match self {
             Sudo::Original => String::new(),
@@ -53,8 +54,8 @@ impl Drop for Client {
 }
 
 impl Installed {
-    /// Installs the gate with these repairs. `LAB` in them is replaced by the lab directory, in
-    /// which the directory `drop` is writable by everyone.
+    /// Installs the gate with these repairs. In their text, `LAB` stands for the lab directory.
+    /// Everyone can write to its subdirectory `drop`.
     pub fn with(repairs: &Value) -> Installed {
         Installed::with_sudo(Sudo::Original, repairs)
     }
@@ -220,8 +221,8 @@ fn start(lab: &GateLab, sudo: Sudo) -> Option<(Child, u16)> {
     None
 }
 
-/// Returns an sshd_config that allows everything, so that a feature can be refused only by the line
-/// in authorized_keys.
+/// Returns an sshd_config that allows everything, so that only the line in authorized_keys can
+/// refuse a feature.
 fn config(lab: &GateLab, port: u16) -> String {
     format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nPidFile none\nUsePAM no\n\

@@ -1,5 +1,5 @@
-//! Creates a separate host for every test, with repairs.json, a state directory and a marker file
-//! that only a repair creates.
+//! Creates a separate host for every test, with repairs.json and a state directory. A marker file
+//! shows whether a repair has run.
 #![allow(dead_code, reason = "no test program uses all of the lab")]
 
 pub mod installed;

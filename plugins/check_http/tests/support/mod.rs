@@ -31,7 +31,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server that sends the first of `answers` on the first connection, the second on the
-    /// next, and so on. On all further connections, it sends the last one. The server closes each
+    /// next, and so on. All further connections get the last answer. The server closes each
     /// connection after its answer.
     pub fn answering<A: AsRef<[u8]>>(answers: &[A]) -> Server {
         Server::on("127.0.0.1", answers)
@@ -45,7 +45,7 @@ impl Server {
     }
 
     /// Starts a server that runs the first of `lists` on the first connection, the second on the
-    /// next, and so on. On all further connections, it runs the last one.
+    /// next, and so on. On all further connections, it runs the last list.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
         Server::listening("127.0.0.1", lists)
     }
@@ -120,7 +120,8 @@ fn serve(mut connection: TcpStream, steps: &[Step], requests: &Mutex<Vec<Vec<u8>
             return;
         }
     }
-    // Read the remaining input. Otherwise closing the connection would send a reset.
+    // Read the remaining input. Otherwise closing the connection would reset it, and the client
+    // could lose the answer.
     let _ = connection.shutdown(std::net::Shutdown::Write);
     let _ = connection.set_read_timeout(Some(Duration::from_millis(200)));
     let _ = connection.read_to_end(&mut Vec::new());

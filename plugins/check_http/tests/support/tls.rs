@@ -69,8 +69,8 @@ impl Certificate {
         certificate
     }
 
-    /// Creates a certificate that `authority` signs. `subject` is the name or address (`DNS:name`,
-    /// `IP:address`).
+    /// Creates a certificate that `authority` signs. `subject` is a name or an address, in the form
+    /// `DNS:name` or `IP:address`.
     pub fn signed(subject: &str, days: u32, authority: &Certificate) -> Certificate {
         let certificate = Certificate { folder: tempfile::tempdir().unwrap() };
         let made = Command::new("openssl")
@@ -136,7 +136,7 @@ pub struct TlsServer {
 
 impl TlsServer {
     pub fn new(certificate: &Certificate, options: &[&str]) -> TlsServer {
-        // Another process may take the free port before the server binds it. Try again.
+        // Another process may take the free port before the server binds it, so try several times.
         for _ in 0..20 {
             let port = free_port();
             let mut child = Command::new("openssl")

@@ -106,8 +106,8 @@ pub const CURL: &[&str] = &[
     "-t 9",
 ];
 
-/// Command lines in Debian's http.cfg and, except for the name of the plugin, in curl-http.cfg.
-/// `-p PORT` is added to those without a port. `ARG` stands for the last macro.
+/// The command lines in Debian's http.cfg. Those in curl-http.cfg are the same except for the name
+/// of the plugin. `-p PORT` is added to those without a port. `ARG` stands for the last macro.
 pub const DEBIAN: &[&str] = &[
     "-p PORT -H 127.0.0.1 -I 127.0.0.1 ARG",
     "-p PORT -H localhost -I 127.0.0.1 ARG",

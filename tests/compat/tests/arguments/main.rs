@@ -21,7 +21,7 @@ use compat::{ORIGINAL, ours};
 use lists::{CURL, DEBIAN, HTTP, LAST_WORDS};
 use server::Lab;
 
-/// Arguments that the original understands otherwise or not at all; see `tests/quirks.md`.
+/// Arguments that the original interprets differently or does not know; see `tests/quirks.md`.
 const NOT_IN_THE_ORIGINAL: [&str; 3] = ["-S2", "-S3", "--verify-host"];
 
 /// Runs `test` for all items in several threads. Returns all problems.
@@ -74,7 +74,7 @@ fn has(line: &str, words: &[&str]) -> bool {
 fn no_argument_is_refused() {
     let ours = ours();
     let mut lines = [lines(HTTP), lines(CURL), debian_lines()].concat();
-    // SSL 2 and 3 are the only values that no program can accept.
+    // Leave out `-S2` and `-S3`. No program can accept SSL 2 and 3, so check_http must refuse them.
     lines.retain(|line| !has(line, &["-S2", "-S3"]));
     assert!(lines.len() > 2000, "{}", lines.len());
     let problems = in_parallel(&lines, |lab, line| {
@@ -97,9 +97,9 @@ fn arguments_have_the_same_effect_as_in_the_original() {
     let problems = in_parallel(&lines, |lab, line| {
         let results = [Path::new(ORIGINAL), &ours].map(|program| {
             let (run, requests) = lab.run(program, line);
-            // With -v, the programs print different details. The reason for a failed handshake
-            // also differs, because it comes from the TLS library. The original does not end every
-            // link.
+            // With -v, the programs print different details. The reason for a failed handshake also
+            // differs, because it comes from the TLS library. The original does not close every
+            // HTML link.
             let message = run.text.lines().next().unwrap_or_default().trim_end_matches("</A>");
             let message = Some(message.to_owned()).filter(|_| !has(line, &["-v", "-vE"]));
             (run.code, message, requests)
