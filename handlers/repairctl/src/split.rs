@@ -23,7 +23,7 @@ use crate::context::Context;
 /// than this for a gate or a locked ledger, so it can still report that it got no answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// How a command ended: the exit code's meaning, or the error to print.
+/// The result of a command: the meaning of its exit code, or the error to print.
 pub type CommandResult = Result<ToolResult, Problem>;
 
 /// Why there is no result from the process that runs as Nagios' user.
@@ -35,7 +35,7 @@ enum OtherHalfError {
     /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("the command failed while it ran as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// Cannot open the file that the process running as Nagios' user gets as its standard input.
+    /// The file that the process of Nagios' user gets as its standard input cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -62,9 +62,8 @@ pub trait Split {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON. If so, control characters stay in the data that the process
-    /// running as root receives, because JSON escapes them and must contain exactly what is on
-    /// record.
+    /// Whether `show` prints JSON. If so, the data that the root process receives keeps its control
+    /// characters. JSON escapes them, and must contain exactly what is on record.
     fn prints_json(&self) -> bool {
         false
     }
@@ -222,7 +221,7 @@ fn start(
 }
 
 /// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens the descriptor
-/// as the standard input of the other process, and replaces its path in `argv`.
+/// as the standard input of the other process, and replaces its path in `argv` with `/dev/stdin`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

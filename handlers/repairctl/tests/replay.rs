@@ -87,7 +87,7 @@ fn sorts_plain_and_compressed_logs_by_time() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_200_000, "web1").as_bytes());
     site.write("archive-1.log", fault(1_700_000_000, "web1").as_bytes());
-    // The file contains two gzip members, as after `cat a.gz b.gz`.
+    // The file contains two gzip members, like the output of `cat a.gz b.gz`.
     let (early, late) = (fault(1_700_100_000, "web1"), fault(1_700_110_000, "web2"));
     site.write("archive-2.gz", &[packed(&early), packed(&late)].concat());
     site.write("empty.log", b"");

@@ -33,8 +33,8 @@ pub enum Waiting<'a> {
 
 impl NextAttempt {
     /// Returns the next attempt for an object. `rules` are the rules of the object's repair.
-    /// `refused` is the reason why an attempt would do nothing now, or `None` if a repair could
-    /// run.
+    /// `refused` is the reason why an attempt would do nothing now, or `None` if the attempt would
+    /// run a repair.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,
@@ -67,7 +67,8 @@ impl NextAttempt {
     }
 }
 
-/// If event handlers are off for all objects or for this one, returns an attempt without a trigger.
+/// Returns a [`NextAttempt`] that nothing triggers if event handlers are off for all objects or for
+/// this one. Otherwise returns `None`.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are disabled in Nagios (enable_event_handlers)";

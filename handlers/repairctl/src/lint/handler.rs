@@ -20,8 +20,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns `host` or `service`. In upper case, the same word starts the names of the macros for
-    /// this kind of object.
+    /// Returns `host` or `service`. The names of the macros for this kind of object start with the
+    /// same word in upper case.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Host => "host",
@@ -119,12 +119,12 @@ pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
 
-/// Whether a command line names handle_repair after a `;`. Nagios ignores this part of the line.
+/// Whether a command line names handle_repair only after a `;`, in the part that Nagios ignores.
 pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// handle_repair refuses the arguments, with this message.
+/// The message with which handle_repair refuses the arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);
@@ -147,7 +147,8 @@ pub fn call(
     })
 }
 
-/// Returns the repair that the command line itself names, or `None` if `_REPAIR` chooses it.
+/// Returns the repair that the command line itself names, or `None` if the repair comes from
+/// `_REPAIR`.
 pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     let name = call.event.repair.as_ref().map(policy::RepairName::as_str);
     name.filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))

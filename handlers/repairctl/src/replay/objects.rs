@@ -25,7 +25,7 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// `host` or `host;service`, as in the log.
     name: Rc<[u8]>,
-    /// Index of the object whose state was logged right after this object's state.
+    /// Index of the object whose state followed this object's state in the log.
     next: usize,
     /// The object's names and repair. Before each decision, the simulation fills in the state and
     /// the downtimes.
@@ -34,11 +34,11 @@ pub struct ReplayedObject {
     pub host: Option<usize>,
     /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,
-    /// Number of scheduled downtimes that are in effect.
+    /// Number of scheduled downtimes in effect.
     pub downtime: u32,
     pub acknowledged: bool,
     pub flapping: bool,
-    /// Number of problems so far. It stands in for Nagios' problem ID, which is not in the log.
+    /// Number of problems so far. It replaces Nagios' problem ID, which is not in the log.
     pub problem: u64,
     pub last_change: Option<LoggedChange>,
     pub ledger: SimulatedLedger,

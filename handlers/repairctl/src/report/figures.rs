@@ -35,7 +35,7 @@ pub struct Figures {
     pub before: PeriodFigures,
 }
 
-/// The figures for one period, computed from its records. Apart from the durations, their size does
+/// The figures for one period, computed from its records. Except for the durations, their size does
 /// not depend on the number of records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodFigures {
@@ -105,9 +105,9 @@ pub struct ObjectFigures {
     pub sum: RepairCounts,
 }
 
-/// Serializes durations as milliseconds, which is how the ledger records them. By default serde
-/// turns each duration into an object, and the durations of a month would then take more memory
-/// than all other data.
+/// Serializes durations as milliseconds, which is how the ledger records them. By default, serde
+/// serializes each duration as an object. The durations of a month would then take more memory than
+/// all other data.
 mod milliseconds {
     use std::time::Duration;
 
@@ -201,7 +201,7 @@ impl Figures {
 }
 
 impl PeriodFigures {
-    /// Stores the refusal counts. Refusals because of an open breaker are counted for each object.
+    /// Stores the refusal counts. Refusals because of an open breaker are counted per object.
     pub fn take(&mut self, refused: RefusalTotals) {
         self.sum.refused = refused.reasons.iter().map(|(_, count)| count).sum();
         let reasons = refused.reasons.into_iter();

@@ -123,8 +123,8 @@ struct KnownHostsFile {
 
 impl KnownHostsFile {
     /// Finds the file at `path` and opens its directory. Follows a symbolic link, so that the link
-    /// is not replaced by a file. Refuses a link that another account owns, because it could make
-    /// root change any file.
+    /// is not replaced by a file. Refuses a link that another account owns, because that account
+    /// could make root change any file.
     fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let file = KnownHostsFile::without_links(path)?;

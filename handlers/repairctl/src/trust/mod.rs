@@ -34,7 +34,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The host's address in Nagios' object cache. Absent if the cache does not contain the host,
+    /// The host's address in Nagios' object cache. `None` if the cache does not contain the host,
     /// or if the command line names an address.
     address: Option<String>,
     /// The keys, as the host sent them, or the error message.
@@ -288,7 +288,7 @@ fn record(
         || Problem::Internal("the key cannot be written as a line of known_hosts".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Look up the recorded keys again, as a repair does, because another file or an earlier line
+    // Look up the recorded keys again as a repair would, because another file or an earlier line
     // can still contain other keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };

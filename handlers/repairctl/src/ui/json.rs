@@ -120,7 +120,7 @@ fn versioned(members: Value) -> Value {
     merged(members, json!({ "version": VERSION }))
 }
 
-/// Returns an object with the members of both values. If both contain the same key, the value in
+/// Returns an object with the members of both values. If both contain the same key, the member of
 /// `more` wins. Returns `value` unchanged if either value is not an object.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
