@@ -87,7 +87,7 @@ impl Context {
     }
 
     /// Returns the account to which a process that runs as root must switch, or `None` if it can
-    /// stay root. The account is the owner of the ledger and of Nagios' files. If these do not
+    /// stay root. This is the account that owns the ledger and Nagios' files. If these files do not
     /// exist yet or have several owners, it is the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;

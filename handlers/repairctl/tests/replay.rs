@@ -262,8 +262,8 @@ fn cleans_hostile_names_in_the_output() {
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
-/// larger than that, and contains ten thousand services, each with a repair.
+/// The test limits the address space, which includes the program and its libraries, to 64 MB. The
+/// log is larger than that, and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

@@ -68,9 +68,8 @@ impl FixContext<'_> {
             CorrectPolicy => "correct this mistake in the policy".into(),
             NameNagiosCfg => "pass the path of nagios.cfg with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // Delete the file, because Nagios creates it again when it restarts. The command
-            // deletes it as Nagios' user, because root must not change files in Nagios'
-            // directories.
+            // Delete the file, because Nagios creates it again when Nagios restarts. The command
+            // runs as Nagios' user, because root must not change files in Nagios' directories.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -140,7 +139,7 @@ impl FixContext<'_> {
     }
 
     /// Returns the command that lets Nagios' user enter a directory. Returns `None` if the user can
-    /// already enter the directory, or if accounts other than root can change it.
+    /// already enter it, or if accounts other than root can change the directory.
     fn open(&self, directory: &Path) -> Option<String> {
         let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
         let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };

@@ -97,8 +97,8 @@ fn permissions(granted: &[String], needed: &[&str]) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Whether a permission, which can contain the wildcards `*` and `?`, covers `name`. Icinga 2
-/// compares permissions without regard to case.
+/// Whether a permission covers `name`. The permission can contain the wildcards `*` and `?`, and
+/// case is ignored, as in Icinga 2.
 fn covers(granted: &str, name: &str) -> bool {
     match_from(granted.to_lowercase().as_bytes(), name.to_lowercase().as_bytes())
 }

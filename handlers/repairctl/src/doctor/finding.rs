@@ -111,8 +111,8 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns untrusted text on one line, without any "fix:" that a reader could mistake for a fix
-/// from doctor.
+/// Returns untrusted text on one line. Changes any "fix:" in it, which a reader could mistake for a
+/// fix from doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

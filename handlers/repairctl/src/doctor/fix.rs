@@ -1,9 +1,9 @@
 //! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
-//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. The
-//! process that runs as root builds the text from a template and from data that it has read itself.
-//! Nagios' user can forge findings, but the only part of a finding that reaches a command is the
-//! host's name, in quotes.
+//! The process that runs as Nagios' user collects the findings, but only selects a variant of
+//! [`Fix`]. The root process builds the text from a template and from data that it has read itself.
+//! Nagios' user can forge findings, but the only part of a finding that becomes part of a command
+//! is the quoted name of the host.
 
 use std::fmt;
 

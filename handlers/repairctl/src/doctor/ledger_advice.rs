@@ -47,8 +47,8 @@ impl FixContext<'_> {
         }
     }
 
-    /// Returns the command that makes the password and the private key readable only for Nagios'
-    /// user.
+    /// Returns the command that lets only root and Nagios' user read the password and the private
+    /// key.
     fn own_secrets(&self, postgres: &PostgresConfig) -> Advice {
         let group = quoted(&self.account.group);
         let key = postgres.tls.iter().filter_map(|tls| Some(&tls.client.as_ref()?.1));

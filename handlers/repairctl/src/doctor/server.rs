@@ -287,7 +287,7 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// Name of the check whether any object has opted in.
+/// Name of the check for objects that have opted in.
 pub const OPTED_IN: &str = "opted in";
 
 /// Checks that at least one object opted in, and that the policy defines every repair that an

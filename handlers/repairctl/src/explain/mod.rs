@@ -123,7 +123,7 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
 }
 
 /// Returns what triggers the next attempt. If the decision allows a repair but the sweep would
-/// leave the object alone, sets `prediction.no_action` to the sweep's reason.
+/// leave the object alone, also stores the sweep's reason in `prediction.no_action`.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,

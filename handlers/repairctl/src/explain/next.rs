@@ -83,8 +83,8 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
     !object.event_handler_enabled && object.knows_event_handler
 }
 
-/// Returns when Nagios will call the handler next. Nagios calls it after each SOFT result and when
-/// the state becomes HARD.
+/// Returns when Nagios will call the handler next. Nagios calls the handler after each SOFT result
+/// and when the state becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
     let first =

@@ -108,7 +108,7 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// Size in bytes after which reading the host's repairs.json stops. The rest of a larger file is
+/// Maximum number of bytes to read from the host's repairs.json. The rest of a larger file is
 /// ignored.
 const LARGEST: usize = 1 << 20;
 /// The repairs.json from the package `repair-gate`. It contains no repairs.
@@ -203,8 +203,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Returns the fingerprint in a line of the host's output. Returns `None` unless a whole word is a
-/// valid fingerprint, because it becomes part of a command that the admin pastes.
+/// Returns the fingerprint in a line of the host's output. Accepts only a whole word that is valid,
+/// because the fingerprint becomes part of a command that the admin pastes.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

@@ -61,8 +61,8 @@ write='umask 027
 read -r line
 grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
 if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
-    # Root owns the home directory, as with the package. The account can then read its keys but not
-    # change them.
+    # Root owns the home directory, as the package sets it up. The account can then read its keys
+    # but not change them.
     echo 'KEY_LINE' | HOME=$home sh -c "$write"
     chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
 else

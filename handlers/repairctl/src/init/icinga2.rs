@@ -100,8 +100,8 @@ fn password() -> io::Result<String> {
 
 /// Returns the command that copies the objects to Icinga 2. Icinga 2's user owns the directory of
 /// its objects, so the copy runs as this user. The command then removes the ApiUser's file next to
-/// the policy, because the file contains the password. The command leaves this file out if an
-/// earlier run has already removed it.
+/// the policy, because the file contains the password. If this file no longer exists, because an
+/// earlier run removed it, the command leaves it out.
 fn copy_command(policy: &Path, account: &Account, share: &Path) -> String {
     let mut files = ["commands.conf", "templates.conf"]
         .map(|file| path(&share.join("icinga2").join(file)))

@@ -13,8 +13,7 @@ pub enum GateSource<'a> {
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
-    /// Like `Inside`, but the script contains only the program's size, because an admin is going to
-    /// read it.
+    /// Like `Inside`, but for an admin to read. The script contains only the size of the program.
     Elided(&'a [u8]),
 }
 
@@ -38,8 +37,8 @@ pub enum RepairsFile {
 
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
-/// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
-/// admin must run it again after every change to repairs.json.
+/// The program that generates the sudoers file from repairs.json. The script installs and runs this
+/// program, and an admin must run it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.

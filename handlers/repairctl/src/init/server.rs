@@ -55,7 +55,7 @@ impl ServerSetup<'_> {
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
-            // Root owns the parent directory and everybody can enter it, because a gate on the same
+            // Create the parent directory with owner root and mode 755, because a gate on the same
             // machine also keeps its records there.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
@@ -104,7 +104,7 @@ impl ServerSetup<'_> {
     }
 
     /// Creates the key pair with ssh-keygen(1), which comes with every OpenSSH client. ssh-keygen
-    /// follows links, but no other account can place one in this directory.
+    /// follows links, but no other account can create links in this directory.
     fn new_key(&self, configuration: &Directory, out: &mut Out) -> Result<(), InitError> {
         let path = &self.key();
         let public = path.with_added_extension("pub");

@@ -81,8 +81,8 @@ fn option(word: &str) -> Option<(&str, Option<&str>)> {
     Some((if attached { name } else { word }, attached.then_some(rest)))
 }
 
-/// Whether the option takes a value. In a group of short options, the last letter decides. A long
-/// option can be abbreviated.
+/// Whether the option takes a value. `name` can be a group of short options, in which the last
+/// letter decides, or an abbreviated long option.
 fn takes_value(name: &str) -> bool {
     match name.strip_prefix("--") {
         Some(long) => LONG.split_ascii_whitespace().any(|known| known.starts_with(long)),

@@ -46,8 +46,8 @@ pub fn is_like_a_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_of_a_name)
 }
 
-/// Whether Nagios has a macro with this name. In an on-demand macro, a `:` separates the name from
-/// the object.
+/// Whether Nagios has a macro with this name. The name of an on-demand macro ends at the `:` before
+/// the object's name.
 fn is_known(name: &str) -> bool {
     let name = name.split(':').next().unwrap_or_default();
     let is_numbered = |kind: &str, most: u32| {

@@ -190,7 +190,7 @@ fn settles(
 }
 
 /// Checks that `--max-attempts` is passed if the object has fewer SOFT attempts than the policy's
-/// `soft_attempt`. Without the option handle_repair does not recognize the last SOFT attempt.
+/// `soft_attempt`. Without this option, handle_repair does not recognize the last SOFT attempt.
 fn last_soft(
     subject: &LintedObject<'_>,
     rules: &Rules,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, RefusalRun, SAME_EVENT_WITHIN};
 
-/// Maximum number of repairs, and of refusals, that are kept for one object. The real ledger has
-/// the same limit, and no limit in a policy can be higher.
+/// Maximum number of repairs, and maximum number of refusals, that are kept for one object. The
+/// real ledger has the same limit, and no limit in a policy can be higher.
 const ENOUGH: usize = 1000;
 
 /// A repair that would have run in a replay.
@@ -79,8 +79,8 @@ impl SimulatedLedger {
         self.refused.iter().map(|at| age(*at, now).into()).collect()
     }
 
-    /// Returns the ID of a recent job that this problem started. If `change` is given, the job must
-    /// have been started by exactly this change.
+    /// Returns the ID of a recent job that this problem started. If `change` is not `None`, returns
+    /// only a job that this state change started.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;

@@ -278,8 +278,9 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. For a SOFT event there is no notification. One in the same second is
-            // therefore for a later event, which the repair would have prevented.
+            // can prevent it. Nagios sends none for a SOFT event. A notification in the same second
+            // as a SOFT event is therefore for a later event, which the repair would have
+            // prevented.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }

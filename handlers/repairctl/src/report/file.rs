@@ -26,8 +26,8 @@ pub enum ReplaceError {
 }
 
 /// Returns a command to append to an error message. The command creates the page as root, and
-/// writes it to the file as the owner of the directory. Returns an empty string if the owner is
-/// root or has no account.
+/// writes it to the file as the owner of the directory. Returns an empty string if root owns the
+/// directory or the owner has no account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {

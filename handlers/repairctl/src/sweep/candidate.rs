@@ -58,8 +58,8 @@ impl Assessor<'_> {
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
         // The problem ID of the final event depends on why the repair was missed, which is unknown
-        // until the ledger has been searched. The search uses only the host and the service, so any
-        // event for this object is good enough for it.
+        // until the ledger has been searched. The search uses only the host and the service, so for
+        // the search any event for this object will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
@@ -131,8 +131,8 @@ impl Assessor<'_> {
     }
 }
 
-/// Returns why an object missed its repair since it was last OK, or why the sweep leaves the object
-/// alone.
+/// Returns why an object has missed its repair since it was last OK, or why the sweep leaves the
+/// object alone.
 pub fn missed_repair(
     object: &ObjectStatus,
     program: &ProgramStatus,

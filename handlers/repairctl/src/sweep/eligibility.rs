@@ -123,9 +123,9 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
 /// Minimum time between two tries. It is needed because the cooldown can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Returns whether the object has waited long enough since its last try. The waiting time doubles
-/// with each repair that could not be run, because every try adds a comment in Nagios and a fixed
-/// waiting time would produce many comments overnight.
+/// Returns [`MissedRepair::CouldNotRun`], or [`Ineligible::TriedLately`] if it is too early for
+/// another try. The waiting time doubles with each repair that could not be run. Every try adds a
+/// comment in Nagios, so a fixed waiting time would produce many comments overnight.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
     let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
     let tries = facts.repairs.iter().filter(could_not_run).count();
@@ -208,8 +208,8 @@ mod tests {
         found.unwrap()
     }
 
-    /// Builds records from pairs of `(ended, outcome)`, newest first. The job IDs contain the value
-    /// of `ended`.
+    /// Builds records from pairs of `(ended, outcome)`, newest first. Each job ID contains the
+    /// value of `ended`.
     fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
         let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),

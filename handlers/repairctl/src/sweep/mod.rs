@@ -65,8 +65,8 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     Ok(result)
 }
 
-/// Time limit for deleting records. It is short because the sweep does not react to signals while
-/// it deletes. The next sweep deletes the remaining records.
+/// Time limit for deleting records. It is short because the sweep does not react to signals during
+/// the deletion. The next sweep deletes the remaining records.
 const DELETION_TIME: Duration = Duration::from_secs(5);
 /// Pause between two batches of deletions, so that decisions that wait for the ledger get their
 /// turn.
@@ -114,8 +114,8 @@ fn rehearse(
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
-/// Returns the absolute path of the policy. The worker needs an absolute path because it changes
-/// its working directory.
+/// Returns the absolute path of the policy, which the worker needs because it changes its working
+/// directory.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
     std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

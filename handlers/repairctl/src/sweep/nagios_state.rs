@@ -27,9 +27,9 @@ pub struct NagiosState<'a> {
 }
 
 impl<'a> NagiosState<'a> {
-    /// Reads the state and the addresses. By default it expects Nagios' object cache next to the
-    /// status file, which is where Nagios itself and all distributions put it. Returns `None` if
-    /// the policy names no source for the state.
+    /// Reads the state and the addresses. By default, the addresses come from the object cache next
+    /// to Nagios' status file, which is where Nagios itself and all distributions put this cache.
+    /// Returns `None` if the policy names no source for the state.
     pub fn read(
         config: &'a Config,
         objects: Option<&Path>,

@@ -1,7 +1,7 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 //!
-//! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
-//! [`RECHECK`], because repairs that it did not start can end too.
+//! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger at
+//! intervals of [`RECHECK`], because repairs that the sweep did not start can end too.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -133,8 +133,8 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for handler calls that are still waiting, either because their worker was
-    /// killed or because workers of this sweep held all slots.
+    /// Starts a worker for handler calls that are still waiting because their worker was killed or
+    /// because all slots were taken.
     fn serve_calls(&self) {
         // Ignore an error. It will occur again, and will be reported, when this sweep starts a
         // worker of its own.
@@ -201,8 +201,8 @@ impl<'a> Scheduler<'a> {
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 
-    /// If a repair's worker died, queries the gate for the outcome and closes the record. The host
-    /// is then free for other repairs.
+    /// If a repair's worker died, queries the gate for the outcome and closes the record, so that
+    /// the host is free for other repairs.
     fn recover_dead_workers(&mut self) -> Result<(), ledger::Error> {
         if self.queried.is_some_and(|queried| queried.elapsed() < QUERY_EVERY) {
             return Ok(());
@@ -291,9 +291,9 @@ impl<'a> Scheduler<'a> {
         Ok(Some(job))
     }
 
-    /// If the incident's budget or breaker refused the repair, records that the fault persists. An
-    /// incident ends after some time without records, so without this record the incident would end
-    /// although the fault persists.
+    /// If the incident's budget or breaker refused the repair, records that the fault persists.
+    /// Without this record, the incident would end although the fault persists, because an incident
+    /// ends after some time without records.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());

@@ -31,8 +31,8 @@ pub enum TrustAction {
     Revoked(String),
 }
 
-/// Decides what to do with `key`, which is one of the keys in `shown`. Without options, the admin
-/// wants repairs to accept every key that the host shows.
+/// Decides what to do with `key`, which is one of the keys in `shown`. If there are options, the
+/// admin wants repairs to accept only `key`. Otherwise repairs can accept any key in `shown`.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,

@@ -1,5 +1,5 @@
-//! Changes known_hosts on disk. Each change is atomic, is made under a lock, and leaves all other
-//! lines as they are.
+//! Changes known_hosts on disk. Each change is atomic, is made under a lock, and preserves all
+//! other lines.
 
 use std::ffi::OsStr;
 use std::fmt;

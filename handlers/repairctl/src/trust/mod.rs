@@ -30,7 +30,7 @@ use args::TrustArgs;
 /// connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the process that runs as Nagios' user passes to the process that records the key. The
+/// The data that the process of Nagios' user passes to the process that records the key. The
 /// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
@@ -88,8 +88,8 @@ impl Split for TrustArgs {
     }
 }
 
-/// Returns the host's address in Nagios' object cache. With `--address`, which takes precedence,
-/// the object cache is not read.
+/// Returns the host's address in Nagios' object cache. Does not read the cache if `--address` is
+/// given, because that option takes precedence.
 fn known_address(args: &TrustArgs) -> Result<Option<String>, Problem> {
     let main = MainFile::find(args.nagios_cfg.as_deref())?.filter(|_| args.address.is_none());
     Ok(main.and_then(|main| main.address_of(&args.host).ok()?))

@@ -6,8 +6,8 @@ use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
 
-/// The maximum width of a column, in characters. The limit keeps the other columns on the screen
-/// when a name is long.
+/// The maximum width of a column, in characters. This keeps the other columns on the screen when a
+/// name is long.
 const WIDEST: usize = 60;
 
 /// A table with headings. Control characters are removed from the text of each cell. A long table

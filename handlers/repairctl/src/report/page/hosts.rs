@@ -34,8 +34,8 @@ impl Scale {
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
-    /// Bars that do not fit are cut off and labelled with their count.
+    /// Creates a scale that ignores a few very long bars, which would make all others tiny. Bars
+    /// that do not fit are cut off and labelled with their count.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();

@@ -74,8 +74,8 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns the table with one row for each host. If there are too many hosts, it contains only
-/// those with the most repairs.
+/// Returns the table with one row for each host. If there are too many hosts, the table contains
+/// only those with the most repairs.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.now.hosts.iter().map(|host| {
         let numbers =
