@@ -16,8 +16,8 @@ use crate::paste::{absolute, program, with_sudo};
 /// Path of the policy if `--policy` does not name another one.
 pub const DEFAULT_POLICY: &str = "/etc/nagios-selfheal/policy.json";
 
-/// How long to wait for an answer of the engine. It is less than the time that the process running
-/// as root waits for the collecting process.
+/// Time limit for an answer from the engine. It is shorter than the time that the root process
+/// waits for the process that collects the data, so that a timeout can still be reported.
 pub const ENGINE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Why the policy cannot be used.
@@ -55,7 +55,7 @@ pub struct Context {
     pub policy: PathBuf,
     /// Path of Nagios' main configuration, if the command line names one.
     pub nagios_cfg: Option<PathBuf>,
-    /// Whether this is the process that the admin started or the second process, which runs as
+    /// Whether this process was started by the admin or is the second process, which runs as
     /// Nagios' user; see `privsep`.
     pub role: Role,
     config: OnceCell<Config>,
@@ -76,7 +76,7 @@ impl Context {
         Ok(self.config.get_or_init(|| read))
     }
 
-    /// Reads the policy without checking its owner, for commands that never run anything.
+    /// Reads the policy without checking its owner, for commands that never start a repair.
     pub fn draft(&self) -> Result<Config, UnusablePolicy> {
         let unreadable = |why: safe_file::Error| BadPolicy::Unreadable {
             path: self.policy.clone(),
@@ -87,7 +87,7 @@ impl Context {
     }
 
     /// Returns the account to which a process that runs as root must switch, or `None` if it can
-    /// stay root. The account is the owner of the ledger and of Nagios' files. If these do not
+    /// stay root. This is the account that owns the ledger and Nagios' files. If these files do not
     /// exist yet or have several owners, it is the account that Nagios runs as.
     pub fn other_owner(&self) -> Result<Option<Account>, Problem> {
         let config = self.config()?;
@@ -107,8 +107,8 @@ impl Context {
     /// Like [`Context::other_owner`], for a command that needs no policy. If there is no policy
     /// that root trusts, returns the account that Nagios runs as.
     pub fn any_account(&self) -> Result<Option<Account>, Problem> {
-        // A policy that comes through a pipe can be read only once. Do not read it in this process,
-        // because the process that uses the policy must read it.
+        // A policy that comes through a pipe can be read only once. Leave it to the process that
+        // uses the policy.
         if safe_file::own_descriptor(&self.policy).is_some() {
             return Ok(account::to_become_if_any(self.nagios_cfg.as_deref())?);
         }

@@ -45,8 +45,8 @@ pub fn key_line(private: &Path) -> String {
     )
 }
 
-/// Reads the public key from the `.pub` file next to a private key. The key consists of a type,
-/// base64 and a comment.
+/// Reads the public key from the `.pub` file next to a private key. The key consists of its type,
+/// the base64 data and a comment.
 pub fn public_half(private: &Path) -> Option<String> {
     let public = private.with_added_extension("pub");
     let text = Directory::open(public.parent()?).ok()?.read(public.file_name()?, LONGEST).ok()?;

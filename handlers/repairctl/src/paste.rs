@@ -9,7 +9,7 @@ use privsep::quoted;
 /// A command line, with the machine and the account that it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paste {
-    /// Name of the host, quoted for a shell; absent for this server.
+    /// Name of the host, quoted for a shell, or `None` for this server.
     host: Option<String>,
     account: &'static str,
     line: String,
@@ -34,8 +34,8 @@ impl Paste {
 }
 
 impl fmt::Display for Paste {
-    /// Writes `on web1, as root: COMMAND`. The command comes last, so an admin can select it up to
-    /// the end of the line.
+    /// Writes `on web1, as root: COMMAND`. The command comes last, so that an admin can select it
+    /// up to the end of the line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(host) = &self.host {
             write!(f, "on {host}, ")?;

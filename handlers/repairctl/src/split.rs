@@ -1,7 +1,7 @@
 //! Runs the commands. If root starts a command that implements [`Split`], a process that runs as
-//! Nagios' user collects the data, and a process that runs as root prints it (see `privsep`).
-//! [`stream`] does the same in parts, so that the data can have any size. Every other command runs
-//! entirely as Nagios' user.
+//! Nagios' user collects the data, and a process that runs as root prints the data (see `privsep`).
+//! [`stream`] transfers the data in parts, so that it can have any size. If root starts any other
+//! command, the whole command runs as Nagios' user.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -19,11 +19,11 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// How long the process that runs as root waits for the data. The collecting process waits less
-/// than this for a gate or a locked ledger, so it can still report that it got no answer.
+/// How long the process that runs as root waits for the data. The collecting process waits for a
+/// gate or a locked ledger for a shorter time, so that it can still report that it got no answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
-/// How a command ended: the exit code's meaning, or the error to print.
+/// The result of a command: the meaning of its exit code, or the error to print.
 pub type CommandResult = Result<ToolResult, Problem>;
 
 /// Why there is no result from the process that runs as Nagios' user.
@@ -35,7 +35,7 @@ enum OtherHalfError {
     /// The process that runs as Nagios' user printed a problem itself and exited.
     #[error("the command failed while it ran as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
-    /// Cannot open the file that the process running as Nagios' user gets as its standard input.
+    /// The file that the process of Nagios' user gets as its standard input cannot be opened.
     #[error("{path}: {why}")]
     Stdin { path: PathBuf, why: io::Error },
 }
@@ -62,15 +62,14 @@ pub trait Split {
         ANSWER_WITHIN
     }
 
-    /// Whether `show` prints JSON. If so, control characters stay in the data that the process
-    /// running as root receives, because JSON escapes them and must contain exactly what is on
-    /// record.
+    /// Whether `show` prints JSON. If so, the data that the root process receives keeps its control
+    /// characters. JSON escapes them, and must contain exactly what is on record.
     fn prints_json(&self) -> bool {
         false
     }
 
-    /// Returns additional arguments for the collecting process. They carry information that only
-    /// the process that runs as root has.
+    /// Returns additional arguments for the collecting process, with information that only the root
+    /// process has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }
@@ -113,8 +112,8 @@ pub fn run<C: Split>(
     command.show(data, context, out)
 }
 
-/// Collects data in parts and shows each of them, for a command whose data may not fit into memory.
-/// `collect` passes each part to the function that it receives, and stops if this function returns
+/// Collects data in parts and shows each part, for a command whose data may not fit into memory.
+/// `collect` receives a function, passes each part to it, and stops if this function returns
 /// `Break`. `show` receives the parts in the process that the admin started. For `prints_json`, see
 /// [`Split::prints_json`].
 pub fn stream<P: Serialize + DeserializeOwned>(
@@ -192,7 +191,7 @@ pub fn run_as_nagios<C>(
     }
 }
 
-/// Returns a hint for the end of an error message if an argument is a relative path and other users
+/// Returns a hint to append to an error message if an argument is a relative path and other users
 /// cannot enter the current directory. Otherwise returns an empty string.
 fn hint(argv: &[OsString]) -> &'static str {
     let is_closed = fs::metadata(".").is_ok_and(|here| here.mode() & 0o001 == 0);
@@ -222,7 +221,7 @@ fn start(
 }
 
 /// If `argv` names an open descriptor (a shell's `<(...)`, or `/dev/stdin`), opens the descriptor
-/// as the standard input of the other process, and replaces its path in `argv`.
+/// as the standard input of the other process, and replaces its path in `argv` with `/dev/stdin`.
 fn with_stdin(argv: &[OsString]) -> Result<(Vec<OsString>, Stdio), Problem> {
     let mut argv = argv.to_vec();
     let Some(named) =

@@ -5,8 +5,8 @@ use std::env;
 use plugin_kit::clean;
 use privsep::Account;
 
-/// Returns the user ID and group ID of the user who called sudo. Returns `None` if nobody called
-/// sudo, or if root did.
+/// Returns the user ID and group ID of the user who called sudo. Returns `None` if the program was
+/// started without sudo, or if root called sudo.
 pub fn caller() -> Option<(u32, u32)> {
     let number = |name| env::var(name).ok()?.parse().ok();
     Some((number("SUDO_UID").filter(|uid| *uid != 0)?, number("SUDO_GID")?))

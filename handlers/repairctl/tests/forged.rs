@@ -1,4 +1,4 @@
-//! Tests that `repairctl doctor` shows messages from the network, but never derives a fix from
+//! Tests that `repairctl doctor` prints messages from the network, but never derives a fix from
 //! them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

@@ -1,5 +1,5 @@
-//! Tests how `repairctl doctor` switches from root to the user Nagios runs as and adopts Nagios'
-//! environment. That environment can be hostile, so root itself must not use it.
+//! Tests how `repairctl doctor` switches from root to the user Nagios runs as, and how it adopts
+//! Nagios' environment. That environment can be hostile, so no process may use it as root.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

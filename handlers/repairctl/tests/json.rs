@@ -157,7 +157,7 @@ fn reserve(
     let _ = ledger.reserve(&claim, &|| at, &|_| decision.clone()).unwrap();
 }
 
-/// Collects the keys in a document at any depth, except those in `because`, which are names of
+/// Collects the keys in a document at any depth, except the keys in `because`, which are names of
 /// rules.
 fn keys(value: &Value, found: &mut BTreeSet<String>) {
     match value {

@@ -1,4 +1,4 @@
-//! Tests the output for a large ledger. Lists arrive in parts. Counts and long tables are cut
+//! Tests the output for a large ledger. Lists are printed in parts. Counts and long tables are cut
 //! short, and each of them names the command that shows the rest.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]

@@ -1,4 +1,5 @@
-//! Tests what `repairctl explain` prints about the next attempt, and how an admin can trigger it.
+//! Tests what `repairctl explain` prints about the next attempt, and how an admin can trigger an
+//! attempt.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -112,7 +113,7 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
     site.open_breaker(50);
     site.shows(2, 1, 4, "");
     // With these limits the decision itself would permit a repair, so only the sweep's rule
-    // prevents it.
+    // prevents the repair.
     let policy = site.dir.path().join("policy.json");
     let patient = fs::read_to_string(&policy)
         .unwrap()
@@ -132,7 +133,7 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
 #[test]
 fn reset_closes_the_breaker_and_permits_another_sweep() {
     let site = Site::new();
-    // The last repair on record was for the same event as the one that the sweep would offer.
+    // The last recorded repair was for the same event that the sweep would offer.
     site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();

@@ -87,7 +87,7 @@ fn sorts_plain_and_compressed_logs_by_time() {
     let site = Context::new();
     site.write("nagios.log", fault(1_700_200_000, "web1").as_bytes());
     site.write("archive-1.log", fault(1_700_000_000, "web1").as_bytes());
-    // The file contains two gzip members, as after `cat a.gz b.gz`.
+    // The file contains two gzip members, like the output of `cat a.gz b.gz`.
     let (early, late) = (fault(1_700_100_000, "web1"), fault(1_700_110_000, "web2"));
     site.write("archive-2.gz", &[packed(&early), packed(&late)].concat());
     site.write("empty.log", b"");
@@ -262,8 +262,8 @@ fn cleans_hostile_names_in_the_output() {
     assert_eq!(text.matches("  repair: httpd\n").count(), 4, "{text}");
 }
 
-/// The address space, which includes the program and its libraries, is limited to 64 MB. The log is
-/// larger than that, and contains ten thousand services, each with a repair.
+/// The test limits the address space, which includes the program and its libraries, to 64 MB. The
+/// log is larger than that, and contains ten thousand services, each with a repair.
 #[test]
 fn reads_a_large_log_in_little_memory() {
     let site = Context::new();

@@ -1,4 +1,4 @@
-//! Tests that the sweep deletes records that the policy no longer keeps.
+//! Tests that the sweep deletes the records that the policy no longer keeps.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -92,7 +92,7 @@ fn sweep_keeps_all_repairs_by_default() {
 fn sweep_deletes_nothing_if_the_status_file_or_the_records_show_a_wrong_clock() {
     let site = Site::new(&json!({"keep": {"repairs": "200d"}}));
     [10, 300].into_iter().for_each(|days| site.record(days));
-    // The clock differs from the time at which Nagios wrote the status file.
+    // The clock differs too much from the time at which Nagios wrote the status file.
     for written in [seconds() - 601, seconds() + 601] {
         site.write_status(written);
         assert_eq!(site.sweep(), (2, 2400));

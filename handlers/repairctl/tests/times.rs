@@ -1,5 +1,5 @@
-//! Tests times in arguments and output: local times in the time zone that TZ names, and UTC as
-//! `--json` prints it.
+//! Tests times in arguments and output: local times in the time zone that TZ names, and the UTC
+//! times that `--json` prints.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

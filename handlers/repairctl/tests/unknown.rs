@@ -110,7 +110,7 @@ fn pause_rejects_names_that_nagios_does_not_know() {
     refused("the object cache, because the status file is empty");
     site.policy(json!({}));
     refused("the objects");
-    // Without either file, repairctl has no way to check names, so it accepts them.
+    // Without either file, repairctl cannot check names, so it accepts any name.
     fs::remove_file(site.at("objects.cache")).unwrap();
     assert_eq!(site.pause(&["web9"]).0, 0);
     site.policy(json!({"status_file": site.at("status.dat")}));

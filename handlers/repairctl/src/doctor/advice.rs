@@ -13,14 +13,14 @@ use crate::context::Context;
 use crate::gate_setup::{self, GATE, GATE_STATE, HOLD};
 use crate::paste::{Paste, path};
 
-/// The data for the text of a fix. The process that runs as root has read all of it itself, so the
-/// text can suggest commands for root to run.
+/// The data from which the texts of fixes are built. The root process has read all of it itself, so
+/// the texts can safely contain commands for root.
 pub struct FixContext<'a> {
     /// The account Nagios runs as, according to files that root trusts.
     pub account: &'a Account,
     /// The paths that were given on the command line.
     pub site: &'a Context,
-    /// The policy with its paths; absent if the policy cannot be used.
+    /// The policy with its paths, or `None` if the policy cannot be used.
     pub config: Option<&'a Config>,
 }
 
@@ -68,9 +68,8 @@ impl FixContext<'_> {
             CorrectPolicy => "correct this mistake in the policy".into(),
             NameNagiosCfg => "pass the path of nagios.cfg with --nagios-cfg".into(),
             StartNagios => self.control_nagios("start"),
-            // Delete the file, because Nagios creates it again when it restarts. The command
-            // deletes it as Nagios' user, because root must not change files in Nagios'
-            // directories.
+            // Delete the file, because Nagios creates it again when Nagios restarts. The command
+            // runs as Nagios' user, because root must not change files in Nagios' directories.
             ReadNagiosFile(file) => match (self.place(file), nagios_unit()) {
                 (Some(place), Some(unit)) => Paste::here(format!(
                     "runuser -u {user} -- rm -f {} && systemctl restart {unit}",
@@ -140,7 +139,7 @@ impl FixContext<'_> {
     }
 
     /// Returns the command that lets Nagios' user enter a directory. Returns `None` if the user can
-    /// already enter the directory, or if accounts other than root can change it.
+    /// already enter it, or if accounts other than root can change the directory.
     fn open(&self, directory: &Path) -> Option<String> {
         let found = directory.symlink_metadata().ok().filter(|_| roots_alone(directory))?;
         let (who, bit) = if found.gid() == self.account.gid { ("g", 0o010) } else { ("a", 0o001) };
@@ -189,8 +188,8 @@ impl FixContext<'_> {
 
     fn on_host(&self, fix: HostFix, name: &str) -> Advice {
         use HostFix::*;
-        // Another program could mistake a name that starts with `-` for an option. Print HOST in
-        // place of such a name, and let the admin fill it in.
+        // Other programs would treat a name that starts with `-` as an option. Print HOST instead,
+        // and let the admin fill in the name.
         let host = if name.starts_with('-') { "HOST".into() } else { quoted(name) };
         let host = host.as_str();
         let user = self.route(name).map_or("repair".into(), |route| quoted(&route.user));
@@ -303,8 +302,8 @@ impl FixContext<'_> {
         Paste::here(format!("chmod a+r {}", quoted.join(" "))).into()
     }
 
-    /// Returns the path of a file. Takes it only from configuration that the process running as
-    /// root has read itself.
+    /// Returns the path of a file. The path comes only from configuration that the root process has
+    /// read itself.
     pub(super) fn place(&self, file: &SiteFile) -> Option<PathBuf> {
         match file {
             SiteFile::Policy => Some(absolute(&self.site.policy)),
@@ -330,8 +329,8 @@ impl FixContext<'_> {
     }
 }
 
-/// Whether root can safely run a command on `path`. It can if only root can change the directories
-/// above `path`, and `path` is not a link. No other account can then redirect the command to
+/// Whether root can safely run a command on `path`. This is the case if `path` is not a link and
+/// only root can change the directories above it. No other account can then redirect the command to
 /// another file.
 pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();

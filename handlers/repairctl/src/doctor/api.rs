@@ -11,8 +11,8 @@ use super::fix::ServerFix;
 use super::server;
 use crate::context::ENGINE_TIMEOUT;
 
-/// The permissions that the programs need, as in nagios-config/icinga2/api-user.conf. The last one
-/// is needed only if the policy names a service that reports repairs.
+/// The permissions that the programs need, as in nagios-config/icinga2/api-user.conf. The last
+/// permission is needed only if the policy names a service that reports repairs.
 const NEEDED: [&str; 6] = [
     "objects/query/Host",
     "objects/query/Service",
@@ -22,10 +22,10 @@ const NEEDED: [&str; 6] = [
     "actions/process-check-result",
 ];
 
-/// What Icinga 2 adds to a permission that covers only some objects.
+/// Suffix with which Icinga 2 marks a permission that covers only some objects.
 const FILTERED: &str = " (filtered)";
 
-/// Checks the API. Also returns the objects, if they can be read.
+/// Checks the API. Returns the findings and, if they can be read, Icinga 2's objects.
 pub fn examine(config: &Config, api: &Icinga2Api) -> (Vec<DoctorFinding>, Option<ObjectCache>) {
     let deadline = Instant::now() + ENGINE_TIMEOUT;
     let mut engine = Icinga2::new(api, config.check_repairs.as_ref());
@@ -97,8 +97,8 @@ fn permissions(granted: &[String], needed: &[&str]) -> Vec<DoctorFinding> {
     findings
 }
 
-/// Whether a permission, which can contain the wildcards `*` and `?`, covers `name`. Icinga 2
-/// compares permissions without regard to case.
+/// Whether a permission covers `name`. The permission can contain the wildcards `*` and `?`, and
+/// case is ignored, as in Icinga 2.
 fn covers(granted: &str, name: &str) -> bool {
     match_from(granted.to_lowercase().as_bytes(), name.to_lowercase().as_bytes())
 }

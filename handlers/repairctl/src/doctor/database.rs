@@ -9,13 +9,14 @@ use policy_file::{LedgerConfig, PostgresConfig};
 use super::finding::{DoctorFinding, note, ok, wrong};
 use super::fix::ServerFix;
 
-/// Difference between the clocks above which doctor adds a note. Decisions use only the clock of
-/// the database, so a difference does no harm, but it makes records hard to compare with logs.
+/// Difference between the database's clock and this server's clock above which doctor adds a note.
+/// Decisions use only the clock of the database, so a difference does no harm, but it makes records
+/// hard to compare with logs.
 const LARGEST_SKEW: Duration = Duration::from_secs(2);
 
 /// Checks that the database can be reached and written, has the right schema and grants the rights
 /// that repairs need. Also checks that a failover would lose no reservation, and compares the
-/// clocks.
+/// database's clock with this server's.
 pub fn check(ledger: &LedgerConfig, database: &PostgresConfig) -> Vec<DoctorFinding> {
     let tested = |report| ledger::test_write(ledger).map(|()| report);
     let report = match ledger::examine(database).and_then(tested) {
@@ -39,8 +40,8 @@ fn fix(why: &ledger::Error) -> ServerFix {
     }
 }
 
-/// Reports replicas that may lack the newest reservations. After a failover, the new primary would
-/// grant such a repair a second time.
+/// Reports replicas that may lack the newest reservations. After a failover to such a replica, a
+/// repair that is already reserved could be granted again.
 fn replicas(report: &DatabaseReport) -> DoctorFinding {
     match (report.replicas, report.is_synchronous) {
         (0, _) => ok("replicas", "none are connected"),

@@ -17,9 +17,9 @@ use crate::ui::tone::Tone;
 pub enum DoctorVerdict {
     /// The check found no problem.
     Ok,
-    /// Something to look at. Repairs still work.
+    /// The check found something to look at. Repairs still work.
     Note,
-    /// A problem that makes repairs fail.
+    /// The check found a problem that makes repairs fail.
     Wrong,
 }
 
@@ -32,12 +32,12 @@ pub struct DoctorFinding {
     pub verdict: DoctorVerdict,
     /// What the check found, as a sentence without a full stop.
     pub text: String,
-    /// How to fix the problem; absent if there is no problem.
+    /// How to fix the problem, or `None` if there is no problem.
     pub fix: Option<Fix>,
 }
 
-/// A hint to run doctor, at the end of some error messages. A finding must not contain it, because
-/// the reader is already running doctor.
+/// The hint to run doctor with which some error messages end. A finding must not contain it,
+/// because the reader is already running doctor.
 const SEE_DOCTOR: &str = concat!("; ", policy::see_doctor!());
 
 /// Returns the result of a check that found no problem.
@@ -58,7 +58,8 @@ pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }
 
-/// Returns [`wrong`] with the `reasons`, or [`ok`] with `text` if there are no reasons.
+/// Returns an [`ok`] finding with `text` if `reasons` is empty, and otherwise a [`wrong`] finding
+/// with the reasons.
 pub fn ok_unless(
     check: &'static str,
     text: String,
@@ -68,9 +69,9 @@ pub fn ok_unless(
     if reasons.is_empty() { ok(check, text) } else { wrong(check, reasons.join("; "), fix) }
 }
 
-/// Returns an error's text without two of its parts. The words "nothing was run" are left out
-/// because doctor never requests a repair. The command is left out because the fix contains it, on
-/// a line that is not wrapped.
+/// Returns an error's text without the words "nothing was run" and without its command. Doctor
+/// never requests a repair, so the words would be misleading, and the fix already contains the
+/// command on a line that is not wrapped.
 pub fn cause(error: &transport::Error) -> String {
     let text = error.to_string();
     let what = text.split_once("as root here: `").and_then(|(before, _)| before.rsplit_once(": "));
@@ -110,8 +111,8 @@ fn columns() -> usize {
     if columns > 0 { columns } else { 80 }
 }
 
-/// Returns untrusted text on one line, without any "fix:" that a reader could mistake for a fix
-/// from doctor.
+/// Returns untrusted text on one line. Changes any "fix:" in it, which a reader could mistake for a
+/// fix from doctor.
 pub fn one_line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     clean(&words.join(" ")).replace("fix:", "fix ")

@@ -1,9 +1,9 @@
 //! The fixes that doctor prints for problems. A fix is text, a command to paste, or both.
 //!
-//! The process that collects findings as Nagios' user only selects a variant of [`Fix`]. The
-//! process that runs as root builds the text from a template and from data that it has read itself.
-//! Nagios' user can forge findings, but the only part of a finding that reaches a command is the
-//! host's name, in quotes.
+//! The process that runs as Nagios' user collects the findings, but only selects a variant of
+//! [`Fix`]. The root process builds the text from a template and from data that it has read itself.
+//! Nagios' user can forge findings, but the only part of a finding that becomes part of a command
+//! is the quoted name of the host.
 
 use std::fmt;
 
@@ -18,12 +18,12 @@ pub const CRON_FILE: &str = "/etc/cron.d/repairctl-sweep";
 /// The example for [`CRON_FILE`] that the package installs.
 pub const CRON_EXAMPLE: &str = "/usr/share/doc/nagios-selfheal/examples/repairctl-sweep";
 
-/// How to fix a problem. Each variant stands for one text; see [`Fix::text`].
+/// How to fix a problem. [`Fix::text`] returns the text for each variant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fix {
-    /// For a problem on this server.
+    /// The fix for a problem on this server.
     Server(ServerFix),
-    /// For a problem with the host that the finding is about.
+    /// The fix for a problem with the host that the finding is about.
     Host(HostFix),
 }
 
@@ -83,7 +83,7 @@ pub enum SiteFile {
     Policy,
     /// The private key for logging in to the host with this name.
     Key(String),
-    /// The ledger or, with PostgreSQL, the files of this server.
+    /// The ledger or, if the ledger is in PostgreSQL, its local files on this server.
     Ledger,
     /// Nagios' `command_file`, which is the pipe from which Nagios reads commands.
     CommandFile,
@@ -95,8 +95,8 @@ pub enum SiteFile {
     ObjectCache,
 }
 
-/// The fixes for problems with a host. The cause is on the host or in this server's data about the
-/// host.
+/// The fixes for problems with a host. The cause can be on the host or in this server's data about
+/// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the text of each fix explains it")]
 pub enum HostFix {
@@ -137,8 +137,8 @@ impl From<HostFix> for Fix {
     }
 }
 
-/// An instruction in words, as a command, or both. The command comes last, so an admin can easily
-/// select it up to the end of the line.
+/// An instruction in words, as a command, or both. The command comes last, so that an admin can
+/// easily select it up to the end of the line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice {
     words: String,

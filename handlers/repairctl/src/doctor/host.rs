@@ -24,8 +24,8 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether it is enough if the gate offers one of `needs`. This is the case if no object and no
-    /// ladder names a repair for this host.
+    /// Whether the gate needs to offer only one of the repairs in `needs`. This is the case if no
+    /// object and no ladder names a repair for this host.
     pub any: bool,
 }
 
@@ -122,9 +122,9 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each repair whose records at the gate have nearly reached the maximum number.
-/// Once they reach the maximum, the gate refuses the repair. Older gates do not answer this
-/// request, so their hosts get no note.
+/// Adds a note for each repair for which the gate has almost the maximum number of records. At the
+/// maximum, the gate refuses the repair. Older gates do not support the request for the number of
+/// records, so their hosts get no note.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);
@@ -157,7 +157,7 @@ fn login_failure(why: &Error) -> DoctorFinding {
             );
         }
         // In both cases an attacker on the network could be answering instead of the host. The fix
-        // tells the admin to find out before replacing the key.
+        // tells the admin to rule this out before replacing the key.
         Error::HostKeyMismatch { .. } | Error::NoCommonAlgorithm { .. } => {
             ("known host", HostFix::Replace)
         }
@@ -202,7 +202,7 @@ fn repairs(target: &Target, missing: &[&RepairName], offered: &[String]) -> Doct
     }
 }
 
-/// Checks one repair. Returns `false` if the gate did not answer. Further requests are then
+/// Checks one repair. Returns `false` if the gate did not answer, which makes further requests
 /// pointless.
 fn ready(
     gate: &mut dyn Gate,

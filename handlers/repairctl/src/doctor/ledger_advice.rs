@@ -47,7 +47,8 @@ impl FixContext<'_> {
         }
     }
 
-    /// Returns the command that lets only Nagios' user read the password and the private key.
+    /// Returns the command that lets only root and Nagios' user read the password and the private
+    /// key.
     fn own_secrets(&self, postgres: &PostgresConfig) -> Advice {
         let group = quoted(&self.account.group);
         let key = postgres.tls.iter().filter_map(|tls| Some(&tls.client.as_ref()?.1));
@@ -64,7 +65,8 @@ impl FixContext<'_> {
         Paste::here(format!("chown root:{group} {files} && chmod 640 {files}")).into()
     }
 
-    /// Returns what to do about a ledger in SQLite, or about the files of this server.
+    /// Returns the text of a fix for a problem with a SQLite ledger, or with the local files of a
+    /// PostgreSQL ledger.
     pub(super) fn for_ledger(&self, fix: &ServerFix) -> Advice {
         let (user, group) = (quoted(&self.account.name), quoted(&self.account.group));
         let directory = self.place(&SiteFile::Ledger).and_then(|file| Some(file.parent()?.into()));
@@ -77,8 +79,8 @@ impl FixContext<'_> {
             ServerFix::MakeLedgerDirectory => {
                 Paste::here(format!("runuser -u {user} -- mkdir -m 750 {directory}")).into()
             }
-            // Nagios' user can put links into this directory. For this reason chown, which runs as
-            // root, does not follow links (-h), and chmod runs as Nagios' user.
+            // Nagios' user can put links into this directory. So chown, which runs as root, must
+            // not follow links (-h), and chmod runs as Nagios' user.
             ServerFix::OwnLedger => Paste::here(format!(
                 "chown -hR {user}:{group} {directory} && runuser -u {user} -- chmod -R u+rwX \
                  {directory}"

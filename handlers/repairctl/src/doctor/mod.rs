@@ -35,7 +35,7 @@ use finding::{DoctorFinding, DoctorVerdict, note, ok, wrong};
 use fix::{ServerFix, SiteFile};
 use host::Target;
 
-/// Each group of findings, with the host that they are about, or with `None` for this server.
+/// Groups of findings, each with the host that it is about, or with `None` for this server.
 type Checks = Vec<(Option<String>, Vec<DoctorFinding>)>;
 
 /// Time limit for checking all hosts. Each host also has its own, shorter deadline.
@@ -176,9 +176,9 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
     unknown.collect()
 }
 
-/// Returns the hosts to check. These are the hosts named on the command line. If it names none,
-/// they are the hosts that opted in and all hosts in the policy and its ladders, except for hosts
-/// that serve only as jump hosts.
+/// Returns the hosts to check. These are the hosts named on the command line. If the command line
+/// names none, they are the hosts that opted in, and all hosts in the policy and its ladders except
+/// those that serve only as jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
@@ -219,7 +219,8 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
-/// Whether this finding reports that no object, as far as doctor knows, has opted in.
+/// Whether this finding reports that no object has opted in, or that an object names an unknown
+/// repair.
 fn is_unused(finding: &DoctorFinding) -> bool {
     finding.check == server::OPTED_IN && finding.verdict != DoctorVerdict::Ok
 }

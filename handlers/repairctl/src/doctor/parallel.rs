@@ -10,7 +10,7 @@ use super::finding::DoctorFinding;
 use super::host::{self, Target};
 
 /// Checks all `targets`, up to `jobs` of them at a time, and calls `report` for each of them in the
-/// order of `targets`. Each host has a deadline, so this function returns even if hosts do not
+/// order of `targets`. Each host has a deadline, so this function returns even if some hosts do not
 /// answer.
 pub fn examine(
     targets: &[Target],

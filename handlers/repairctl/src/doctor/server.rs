@@ -31,7 +31,7 @@ pub fn policy_of_root(context: &Context) -> Option<DoctorFinding> {
     }
 }
 
-/// Checks that this user can run the verify commands, the local rungs and the worker.
+/// Checks that the current user can run the verify commands, the local rungs and the worker.
 pub fn programs(config: &Config) -> Vec<DoctorFinding> {
     let rungs: Vec<_> = config.policy.repairs.values().flat_map(|rules| &rules.ladder).collect();
     let (mut found, mut missing, mut local) = (BTreeSet::new(), Vec::new(), Vec::new());
@@ -109,7 +109,8 @@ fn key_fix(why: &Error, route: &HostRoute) -> ServerFix {
     }
 }
 
-/// Checks that this user can use the ledger and, if it is a database, the files of this server.
+/// Checks that the current user can use the ledger and, if the ledger is in PostgreSQL, its local
+/// files on this server.
 pub fn ledger(config: &Config) -> Vec<DoctorFinding> {
     let ledger = &config.ledger;
     match (ledger, local_files(ledger)) {
@@ -121,7 +122,7 @@ pub fn ledger(config: &Config) -> Vec<DoctorFinding> {
     }
 }
 
-/// Reports a directory or file of this server that this user cannot write.
+/// Reports the ledger's directory, or a file in it, if the current user cannot write to it.
 fn local_files(ledger: &LedgerConfig) -> Option<DoctorFinding> {
     let directory = ledger.local().parent().unwrap_or(Path::new("/"));
     if access(directory, Access::WRITE_OK | Access::EXEC_OK).is_err() {
@@ -135,14 +136,14 @@ fn local_files(ledger: &LedgerConfig) -> Option<DoctorFinding> {
         };
         return Some(wrong("ledger", text, fix));
     }
-    // If root created files in the directory before giving the directory to this user, this user
-    // cannot write to those files.
+    // The directory can belong to the current user but contain files that root created earlier, and
+    // the user cannot write to those.
     let file = ledger::unwritable(ledger)?;
     let text = format!("this user cannot write to {file}", file = file.display());
     Some(wrong("ledger", text, ServerFix::OwnLedger))
 }
 
-/// Checks that this user can open the ledger's file, if there is one.
+/// Checks that the current user can open the ledger's file, if there is one.
 fn file(ledger: &LedgerConfig) -> DoctorFinding {
     match ledger::open_read_only(ledger) {
         Err(ledger::Error::Missing(_)) => {
@@ -188,13 +189,13 @@ fn pipe_fix(file: &Path) -> ServerFix {
         Ok(true) if access(file, Access::WRITE_OK).is_err() => {
             ServerFix::ReadNagiosFile(SiteFile::CommandFile)
         }
-        // The pipe is missing, or nobody reads it. A running Nagios always reads the pipe, which it
-        // creates when it starts. So Nagios is probably not running.
+        // The pipe is missing, or no process reads it. Nagios creates the pipe when it starts, and
+        // reads it as long as it runs. So Nagios is probably not running.
         Ok(_) => ServerFix::StartNagios,
     }
 }
 
-/// Checks that the policy's status file can be read and that Nagios still writes it.
+/// Checks that the status file that the policy names can be read and that Nagios still updates it.
 fn status(file: &Path) -> DoctorFinding {
     let is_current = |program| status_file::refuse_outdated(file, &program, SystemTime::now());
     match status_file::program(file).and_then(is_current) {
@@ -286,11 +287,11 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// Name of the check that finds out whether any object has opted in.
+/// Name of the check for objects that have opted in.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that at least one object opted in, and that the policy has every repair that an object
-/// names.
+/// Checks that at least one object opted in, and that the policy defines every repair that an
+/// object names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = objects.opted_in();
     let known = |name: &str| config.policy.repairs.keys().any(|repair| repair.as_str() == name);

@@ -10,7 +10,7 @@ use super::finding::{DoctorFinding, note, ok};
 use super::fix::{CRON_FILE, SWEEP_TIMER, ServerFix};
 
 /// Checks the systemd timer or the cron job. Returns `None` if the policy names no source for the
-/// state of objects, because no sweep can run without one.
+/// state of objects, because a sweep cannot run without such a source.
 pub fn check(config: &Config) -> Option<DoctorFinding> {
     if !config.has_engine_state() {
         return None;
@@ -26,8 +26,8 @@ pub fn check(config: &Config) -> Option<DoctorFinding> {
         return off("no cron job runs repairctl sweep", ServerFix::AddSweepJob);
     }
     match (systemctl("is-enabled").as_str(), systemctl("is-active").as_str()) {
-        // On a minimal system without D-Bus, only root can query whether the timer is active.
-        // Accept an empty answer as well, so that doctor reports no problem there.
+        // On a minimal system without D-Bus, only root can query whether the timer is active, and
+        // other users get an empty answer. Do not report this as a problem.
         ("enabled", "active" | "") => Some(ok("sweep", SWEEP_TIMER)),
         ("disabled", "active") => {
             off(&format!("{SWEEP_TIMER} will not start at boot"), ServerFix::EnableSweep)

@@ -33,7 +33,7 @@ use observed::ObservedObject;
 /// Everything that `explain` shows.
 #[derive(Serialize, Deserialize)]
 pub struct Explanation {
-    /// Description of the object's state; `None` if the policy names no source for it.
+    /// Description of the object's state; `None` if the policy names no source for the state.
     state: Option<String>,
     prediction: Prediction,
     /// The prediction for a broken state, if the object is in a good state now.
@@ -123,7 +123,7 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
 }
 
 /// Returns what triggers the next attempt. If the decision allows a repair but the sweep would
-/// leave the object alone, sets `prediction.no_action` to the sweep's reason.
+/// leave the object alone, also stores the sweep's reason in `prediction.no_action`.
 fn next(
     observed: &ObservedObject<'_>,
     call: &Invocation,
@@ -141,7 +141,7 @@ fn next(
                 missed_repair(object, &report.program, config, rules, &call.event, ledger, now)
                     .map_err(Problem::failed)?;
             // A breaker closes, and an incident's budget is restored, only after some time without
-            // a fault. While the fault persists, nobody knows when that will be, so show no time.
+            // a fault. While the fault persists, it is unknown when that will be, so show no time.
             if let Some(why) = &mut prediction.no_action
                 && let Some(ReasonCode::BreakerOpen | ReasonCode::IncidentBudget) =
                     ReasonCode::from_word(&why.code)
@@ -164,8 +164,8 @@ fn next(
     Ok(NextAttempt::of(&waiting, rules, prediction.no_action.as_ref(), now))
 }
 
-/// Collects the object's history from the ledger and the engine. Leaves out the object's
-/// actual state if `--state` assumes another one.
+/// Collects the object's history from the ledger and the engine. Leaves out the object's actual
+/// state if `--state` replaces it.
 fn history(
     ledger: Option<&mut dyn Ledger>,
     call: &Invocation,

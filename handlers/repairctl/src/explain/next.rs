@@ -33,8 +33,8 @@ pub enum Waiting<'a> {
 
 impl NextAttempt {
     /// Returns the next attempt for an object. `rules` are the rules of the object's repair.
-    /// `refused` is the reason why an attempt would do nothing now, or `None` if a repair could
-    /// run.
+    /// `refused` is the reason why an attempt would do nothing now, or `None` if the attempt would
+    /// run a repair.
     pub fn of(
         waiting: &Waiting<'_>,
         rules: Option<&Rules>,
@@ -67,7 +67,8 @@ impl NextAttempt {
     }
 }
 
-/// If event handlers are off for all objects or for this one, returns an attempt without a trigger.
+/// Returns a [`NextAttempt`] that nothing triggers if event handlers are off for all objects or for
+/// this one. Otherwise returns `None`.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are disabled in Nagios (enable_event_handlers)";
@@ -82,8 +83,8 @@ fn is_switched_off(object: &ObjectStatus) -> bool {
     !object.event_handler_enabled && object.knows_event_handler
 }
 
-/// Returns when Nagios will call the handler next. Nagios calls it after each SOFT result and when
-/// the state becomes HARD.
+/// Returns when Nagios will call the handler next. Nagios calls the handler after each SOFT result
+/// and when the state becomes HARD.
 fn after_result(object: &ObjectStatus, rules: &Rules) -> NextAttempt {
     let soft = rules.soft_attempt.min(object.max_attempts.saturating_sub(1));
     let first =

@@ -22,24 +22,25 @@ pub struct ObservedObject<'a> {
     pub engine: &'static str,
     /// The services of the host, if the engine knows the host but not the object.
     pub services: Option<Vec<String>>,
-    /// What the engine reports about the object, or `None` if the policy names no source for it.
+    /// What the engine reports about the object, or `None` if the policy names no source for the
+    /// state of objects.
     pub report: Option<ObjectReport>,
 }
 
 impl ObservedObject<'_> {
-    /// Returns the object's status, or `None` if the engine does not know the object or the policy
-    /// names no source for it.
+    /// Returns the object's status. Returns `None` if the engine does not know the object, or if
+    /// the policy names no source for its state.
     pub fn object(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.object.as_ref()
     }
 
     /// Returns the status of the service's host, or of the object itself if it is a host. Returns
-    /// `None` if the engine does not know the host or the policy names no source for it.
+    /// `None` if the engine does not know the host, or if the policy names no source for its state.
     pub fn host(&self) -> Option<&ObjectStatus> {
         self.report.as_ref()?.host.as_ref()
     }
 
-    /// Describes the object's state, or returns `None` if the policy names no source for it.
+    /// Describes the object's state. Returns `None` if the policy names no source for the state.
     pub fn state(&self, now: SystemTime) -> Option<String> {
         let report = self.report.as_ref()?;
         let age = Rounded(report.program.age(now));
@@ -73,8 +74,8 @@ impl ObservedObject<'_> {
         ))
     }
 
-    /// Returns the call that Nagios would make for the state given with `--state` or, without this
-    /// option, for the current state.
+    /// Returns the call that Nagios would make for the state that `--state` assumes or, without
+    /// this option, for the current state.
     pub fn call(&self) -> Result<Invocation, Problem> {
         match (&self.args.state, self.object()) {
             (Some(text), _) => self.call_for(event_words(text)?),
@@ -120,7 +121,7 @@ impl ObservedObject<'_> {
         let of_object = || object.map(ObjectStatus::repair_name);
         let repair = args.repair.clone().or_else(of_object).unwrap_or_default();
         let [state, state_type, _] = &event;
-        // The engine does not report the previous state. But if the state has been HARD for
+        // The engine does not report the previous state. However, if the state has been HARD for
         // more than one check, the previous state is the same as the current one.
         let is_same = |object: &ObjectStatus| object.last_check > object.last_hard_change;
         let settled = object.is_some_and(|object| is_same(object) || args.state.is_some());

@@ -13,13 +13,14 @@ use super::args::HistoryArgs;
 /// Number of records in each part. The last part can have fewer.
 const PART: usize = 500;
 
-/// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, anyone who
+/// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, an admin who
 /// wants to see only the newest refusals would have to wait until all refusals of the last 90 days
 /// have been counted.
 const COUNTED: u32 = 10_000;
 
-/// Maximum number of counts, each for one object and reason. This bounds the memory. A large site
-/// can have refusals of a hundred thousand objects, each with several reasons.
+/// Maximum number of counts, each of which is for one object and one reason. The maximum bounds the
+/// memory, because a large site can have refusals for a hundred thousand objects, each with several
+/// reasons.
 const MOST_COUNTS: usize = 10_000;
 
 /// A part of the records that match the arguments.
@@ -38,15 +39,15 @@ pub enum HistoryPart {
 pub struct RefusalSummary {
     /// The counts, highest first.
     pub counts: Vec<RefusalCount>,
-    /// Whether the counts include all matching refusals. If not, older refusals were left out.
+    /// Whether the counts include all matching refusals. If not, the oldest refusals were left out.
     pub complete: bool,
 }
 
 /// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. Text output without `--outcome` ends with the counts of the
-/// matching refusals, so in that case these counts are passed on too.
+/// Passes on the matching repairs. Also passes on the counts of the matching refusals for text
+/// output without `--outcome`, which ends with these counts.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,
@@ -69,8 +70,8 @@ pub fn repairs(
     }
 }
 
-/// Passes on the first `listed` matching refusals, or all of them if it is `None`, and then the
-/// counts.
+/// Passes on the newest `listed` matching refusals, or all of them if `listed` is `None`, and then
+/// the counts.
 pub fn refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
@@ -116,7 +117,7 @@ fn part<T>(
 /// A host, a service and a reason.
 type ObjectReason = (String, Option<String>, RecordedReason);
 
-/// A number of refusals, and the times of the first and the last one.
+/// The number of refusals, and the times of the first and the last of them.
 type CountFirstLast = (u32, SystemTime, SystemTime);
 
 /// Counts refusals for each object and reason. Refusals must be added from the newest to the
@@ -127,8 +128,8 @@ struct RefusalTally {
     /// Maximum number of refusals to count.
     counted: Option<u32>,
     seen: u32,
-    /// Whether a refusal was not counted. Older ones are then not counted either, so that the
-    /// counts cover all refusals since a certain time.
+    /// Whether a refusal was left out of the counts. All older refusals are then left out too, so
+    /// that the counts cover every refusal since a certain time.
     is_cut: bool,
 }
 

@@ -24,7 +24,7 @@ pub struct Listing<'a> {
     args: &'a HistoryArgs,
     /// The table for text output.
     table: Table,
-    /// The JSON object. `None` until its beginning has been printed.
+    /// The JSON object, or `None` until its beginning has been printed.
     json: Option<ListPrinter>,
     /// Number of records listed so far.
     listed: usize,
@@ -43,7 +43,7 @@ impl Listing<'_> {
         Listing { args, table, json: None, listed: 0, refused: RefusalSummary::default() }
     }
 
-    /// Prints the next records. Keeps the counts for the end of the list.
+    /// Prints the next records. Stores the counts, which are printed after the list.
     pub fn show(&mut self, part: HistoryPart, out: &mut Out) {
         match part {
             HistoryPart::Repairs(all) => self.list(&all, repair_json, repair_row, out),
@@ -69,8 +69,8 @@ impl Listing<'_> {
         }
     }
 
-    /// Returns the JSON object. The first call prints the start of the object. Call this only once
-    /// there is something to print, because a command that fails must not print anything.
+    /// Returns the JSON object. The first call prints the start of the object. Do not call this
+    /// before there is something to print, because a command that fails must not print anything.
     fn begun(&mut self, out: &mut Out) -> &mut ListPrinter {
         let name = if self.args.refused { "refusals" } else { "repairs" };
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))
@@ -96,7 +96,7 @@ impl Listing<'_> {
         }
     }
 
-    /// Prints whether there may be more records than listed, and the number of refusals.
+    /// Prints a note if there may be more records than listed, and prints the number of refusals.
     fn footer(&self, out: &mut Out) {
         let RefusalSummary { counts, complete } = &self.refused;
         let total: u32 = counts.iter().map(|count| count.count).sum();

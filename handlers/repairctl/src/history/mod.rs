@@ -21,7 +21,7 @@ use listing::Listing;
 
 pub use record::{outcome, repair_json};
 
-/// Prints each record that matches the arguments while it still reads further records.
+/// Prints the records that match the arguments, each part as soon as it has been read.
 pub fn run(
     args: &HistoryArgs,
     context: &Context,

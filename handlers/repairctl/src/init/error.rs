@@ -53,7 +53,7 @@ pub enum InitError {
         make = public_half(.0)
     )]
     NoPublicKey(PathBuf),
-    /// This server has no gate program that could be copied to the host.
+    /// The gate program, which init would copy to the host, is missing on this server.
     #[error("there is no repair_gate on this server to copy to the host: install it as {GATE}")]
     NoGate,
     /// The gate program on this server could not be read.
@@ -72,7 +72,7 @@ pub enum InitError {
         name = clean(.0)
     )]
     BadLogin(String),
-    /// Repairs cannot be added to a policy.json or repairs.json.
+    /// Repairs cannot be added to an existing policy.json or repairs.json.
     #[error("{place}: {why}; nothing was added")]
     Merge { place: String, why: MergeError },
     /// The ssh program could not be run.

@@ -83,8 +83,8 @@ const MARK: &str = "nagios-selfheal: repairs.json";
 /// The repairs.json that is on the host before init changes it.
 #[derive(Default)]
 struct HostRepairs {
-    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares it
-    /// with the current output, to notice whether the file has changed.
+    /// Output of cksum(1) for the file; empty if the file does not exist. The script compares this
+    /// sum with that of the current file, to detect whether the file has changed.
     sum: String,
     /// Content of the file; empty if it does not exist.
     text: String,
@@ -108,7 +108,8 @@ fn look(login: &Login) -> Result<Result<HostRepairs, LoginFailure>, InitError> {
     Ok(done.map(|()| there))
 }
 
-/// Maximum number of bytes that are read from the host's repairs.json. Longer files are cut off.
+/// Maximum number of bytes to read from the host's repairs.json. The rest of a larger file is
+/// ignored.
 const LARGEST: usize = 1 << 20;
 /// The repairs.json from the package `repair-gate`. It contains no repairs.
 const PACKAGED: &str = include_str!("../../../../packaging/gate/repairs.json");
@@ -184,8 +185,8 @@ fn explain(
     ToolResult::Failed
 }
 
-/// Finds the repair_gate to copy to the host, preferably the one that was installed with this
-/// program.
+/// Returns the path of the repair_gate to copy to the host, preferably the one that was installed
+/// with this program.
 pub fn find_gate() -> Option<PathBuf> {
     let us = std::env::current_exe().unwrap_or_default();
     let beside = us.with_file_name("repair_gate");
@@ -202,8 +203,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Finds a fingerprint in a line of the host's output. The fingerprint becomes part of a command
-/// that the admin pastes, so it must be valid and followed by nothing else.
+/// Returns the fingerprint in a line of the host's output. Accepts only a whole word that is valid,
+/// because the fingerprint becomes part of a command that the admin pastes.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

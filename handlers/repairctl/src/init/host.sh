@@ -61,13 +61,13 @@ write='umask 027
 read -r line
 grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
 if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
-    # Root owns the home directory, as it does if the package is installed. The account can then
-    # read its keys but not change them.
+    # Root owns the home directory, as the package sets it up. The account can then read its keys
+    # but not change them.
     echo 'KEY_LINE' | HOME=$home sh -c "$write"
     chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
 else
-    # The account owns the home directory. It writes the file itself, because root would follow any
-    # links that it has put there.
+    # The account owns the home directory and can put links there, which root would follow. So the
+    # file is written as the account.
     echo 'KEY_LINE' | su -s /bin/sh repair -c "$write"
 fi
 keys=$home/.ssh/authorized_keys

@@ -1,5 +1,5 @@
-//! Prepares the use of Icinga 2's API: finds the name of this node, and creates a password together
-//! with the ApiUser that has it.
+//! Prepares the use of Icinga 2's API: finds the name of this node, and creates an ApiUser and its
+//! password.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -17,7 +17,7 @@ use crate::paste::{Paste, path};
 
 /// Icinga 2's main file.
 const MAIN_FILE: &str = "/etc/icinga2/icinga2.conf";
-/// The directory with the certificate of this node, in a file with the name of the node.
+/// The directory with the certificate of this node. The certificate's file is named after the node.
 const CERTIFICATES: &str = "/var/lib/icinga2/certs";
 /// The directory from which Icinga 2 reads objects.
 const OBJECTS: &str = "/etc/icinga2/conf.d";
@@ -28,15 +28,15 @@ const PASSWORD_BYTES: usize = 24;
 const API_USER: &str = include_str!("../../../../nagios-config/icinga2/api-user.conf");
 
 /// Returns the name of this node in Icinga 2, which is also the name in the certificate of its API.
-/// Returns `None` if Icinga 2 is not installed, or if
-/// a URL cannot contain the name.
+/// Returns `None` if Icinga 2 is not installed, or if a URL cannot contain the name.
 pub fn node_name() -> Option<String> {
     let name = Path::new(MAIN_FILE).exists().then(|| certified_name().unwrap_or_else(host_name))?;
     let is_valid = name.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     (is_valid && !name.is_empty()).then_some(name)
 }
 
-/// Returns the name in the certificate, or `None` if there is not exactly one.
+/// Returns the name of this node according to its certificate. Returns `None` if there is no
+/// certificate or more than one.
 fn certified_name() -> Option<String> {
     let files = fs::read_dir(CERTIFICATES).ok()?.flatten().map(|entry| entry.path());
     let certificates = files.filter(|file| file.extension() == Some(OsStr::new("crt")));
@@ -53,7 +53,7 @@ fn host_name() -> String {
 /// Name of the file with the ApiUser for Icinga 2. It is next to the policy.
 const USER: &str = "icinga2-api-user.conf";
 
-/// Creates a password and an ApiUser with this password, unless there is a password already.
+/// Creates a password and an ApiUser with this password, unless the password's file already exists.
 pub fn new_user(policy: &Path, account: &Account, out: &mut Out) -> Result<(), InitError> {
     let [password_file, user_file] = [API_PASSWORD, USER].map(|file| policy.with_file_name(file));
     let is_made = write_user(&password_file, &user_file, account)?;
@@ -65,7 +65,8 @@ pub fn new_user(policy: &Path, account: &Account, out: &mut Out) -> Result<(), I
     Ok(())
 }
 
-/// Writes the two files unless there is a password already. Returns whether they were written.
+/// Writes the two files unless the password's file already exists. Returns whether they were
+/// written.
 fn write_user(
     password_file: &Path,
     user_file: &Path,
@@ -79,8 +80,8 @@ fn write_user(
     let password = password().map_err(|why| failed(password_file, why))?;
     let owner = Some((account.uid, account.gid));
     let user = API_USER.replace("CHANGE ME", &password);
-    // If the password cannot be written, the next run must create both files, so it must be able to
-    // replace the ApiUser.
+    // Allow this file to exist already. If an earlier run wrote it but failed to write the
+    // password, this run must create both files again.
     configuration
         .replace(name(user_file), user.as_bytes(), 0o600, owner)
         .map_err(|why| failed(user_file, why))?;
@@ -98,8 +99,9 @@ fn password() -> io::Result<String> {
 }
 
 /// Returns the command that copies the objects to Icinga 2. Icinga 2's user owns the directory of
-/// its objects, so the copy runs as this user. The command then removes the ApiUser, because the
-/// file contains the password. If an earlier run of the command has removed it, it is left out.
+/// its objects, so the copy runs as this user. The command then removes the ApiUser's file next to
+/// the policy, because the file contains the password. If this file no longer exists, because an
+/// earlier run removed it, the command leaves it out.
 fn copy_command(policy: &Path, account: &Account, share: &Path) -> String {
     let mut files = ["commands.conf", "templates.conf"]
         .map(|file| path(&share.join("icinga2").join(file)))

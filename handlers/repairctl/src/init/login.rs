@@ -1,4 +1,4 @@
-//! Logs the admin in to the host with ssh(1), using the name as typed and the admin's own
+//! Logs the admin in to the host with ssh(1), using the host's name as typed and the admin's own
 //! ssh_config, keys and known_hosts. Repairs never use this login.
 
 use std::fmt;
@@ -12,7 +12,8 @@ use privsep::{Account, quoted};
 use super::error::InitError;
 use crate::sudo;
 
-/// Path of ssh(1). It is a full path, because the PATH of the user who called sudo must not matter.
+/// Path of ssh(1). The path is absolute, because the PATH of the user who called sudo must not
+/// decide which program runs.
 const SSH: &str = "/usr/bin/ssh";
 /// Remote command that starts a root shell. The account must be root or must be able to use sudo
 /// without a password.
@@ -22,7 +23,7 @@ const ROOTS_SHELL: &str = "sh -c 'if [ \"$(id -u)\" = 0 ]; then exec sh; fi; \
 const NO_SUDO: i32 = 93;
 /// Exit code of ssh(1) for its own errors, before or during the connection.
 const SSH_FAILED: i32 = 255;
-/// Maximum length of a line in bytes. A longer line is split.
+/// Maximum length of a line of the host's output, in bytes. Longer lines are split.
 const LONGEST: u64 = 1 << 20;
 
 /// The host to log in to, and the account to log in as.
@@ -32,7 +33,7 @@ pub struct Login {
     user: Option<String>,
 }
 
-/// The probable reason why a script failed. It only determines which hint init prints.
+/// The probable reason why a script failed. It determines only which hint init prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginFailure {
     /// ssh cannot resolve the host's name.
@@ -88,8 +89,8 @@ impl Login {
         let (stdin, stdout, errors) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let said = thread::scope(|scope| {
-            // Ignore a write error. It means that the script ended early, which its exit code
-            // shows.
+            // Ignore a write error. It means that the script ended early, and the exit code shows
+            // that as well.
             scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
             let said = scope.spawn(move || relay_errors(errors.into_iter()));
             for text in lines(stdout.into_iter()) {
@@ -159,7 +160,8 @@ fn relay_errors(from: impl Iterator<Item = impl Read>) -> String {
 }
 
 /// Guesses why a script failed from the messages of OpenSSH's ssh(1), which are never translated. A
-/// host can forge them, but the result only determines which hint the host's own admin sees.
+/// host can forge these messages, but the result determines only which hint the host's own admin
+/// sees.
 fn failure(said: &str) -> LoginFailure {
     let has = |parts: &[&str]| parts.iter().any(|part| said.contains(part));
     if has(&["Could not resolve hostname"]) {

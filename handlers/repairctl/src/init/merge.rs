@@ -23,8 +23,8 @@ pub struct MergedFile {
     pub added: String,
 }
 
-/// Adds those of the new `repairs` that the object `repairs` in `text` lacks. Returns `None` if it
-/// already contains all of them.
+/// Adds new `repairs` to the object `repairs` in `text`. Skips those that the object already
+/// contains, and returns `None` if it contains all of them.
 pub fn merge(text: &str, repairs: &Map<String, Value>) -> Result<Option<MergedFile>, MergeError> {
     let mut wanted: Value = serde_json::from_str(text)?;
     let known = wanted.get_mut("repairs").and_then(Value::as_object_mut);

@@ -85,8 +85,8 @@ impl Split for InitArgs {
     }
 }
 
-/// Prints and returns the account Nagios runs as. Does not trust a name from a nagios.cfg that
-/// accounts other than root can change.
+/// Prints and returns the account Nagios runs as. Does not trust the name in nagios.cfg if accounts
+/// other than root can change that file.
 fn account_of_nagios(
     args: &InitArgs,
     nagios: &NagiosSettings,
@@ -126,8 +126,8 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
         here = here.display(),
         gate = gate_setup::GATE
     ));
-    // Wrap the script in a subshell, so an error does not end the shell into which the admin pastes
-    // it.
+    // Wrap the script in a subshell, so that an error does not end the shell into which the admin
+    // pastes the script.
     let key_line = gate_setup::key_line(&key);
     let script = script::text(&GateSource::Copied, &key_line, &RepairsFile::New(repairs));
     out.line(format!("(\n{script})"));

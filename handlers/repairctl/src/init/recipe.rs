@@ -47,7 +47,7 @@ pub struct Recipe {
     verify: &'static [&'static str],
 }
 
-/// The check for each known service, with the names that its repair or unit can have.
+/// For each known service, the names that its repair or unit can have, and the check.
 const CHECKS: [(&[&str], &[&str]); 6] = [
     (
         &["httpd", "apache", "apache2", "nginx", "lighttpd", "caddy", "haproxy"],

@@ -1,7 +1,7 @@
-//! The script that sets up a repaired host. Either an admin reads it and pastes it, or init passes
-//! it to `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted
-//! values are safe: checked names, a public key, JSON that init writes, and base64. All functions
-//! are pure.
+//! The script that sets up a repaired host. An admin reads and pastes the script, or init passes it
+//! to `sudo sh` over the admin's own ssh login. The text is a fixed template. All inserted values
+//! are safe: checked names, a public key, JSON that init writes, and base64. All functions are
+//! pure.
 
 use base64ct::{Base64, Encoding};
 
@@ -13,14 +13,13 @@ pub enum GateSource<'a> {
     Copied,
     /// The script contains the program.
     Inside(&'a [u8]),
-    /// Like `Inside`, but the script contains only the program's size, because an admin is going to
-    /// read it.
+    /// Like `Inside`, but for an admin to read. The script contains only the size of the program.
     Elided(&'a [u8]),
 }
 
 /// What the script does with the host's repairs.json.
 pub enum RepairsFile {
-    /// Writes this text. An existing file is kept, unless it is the file from the package, which
+    /// Writes this text. Keeps an existing file, unless it is the file from the package, which
     /// contains no repairs.
     New(String),
     /// Leaves the file unchanged.
@@ -38,8 +37,8 @@ pub enum RepairsFile {
 
 /// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
-/// Program that generates the sudoers file from repairs.json. The script installs and runs it. An
-/// admin must run it again after every change to repairs.json.
+/// The program that generates the sudoers file from repairs.json. The script installs and runs this
+/// program, and an admin must run it again after every change to repairs.json.
 const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoers");
 
 /// Returns the complete script. `key_line` must not contain single quotes.
@@ -52,8 +51,8 @@ pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> S
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
-    // The JSON cannot end the here-document early, because none of its lines can equal the line
-    // that ends the here-document.
+    // No line of the JSON can equal `END_OF_REPAIRS`, so the JSON cannot end the here-document
+    // early.
     let write = |text: &str| {
         let text = text.trim_end();
         format!(
@@ -63,7 +62,7 @@ fn repairs_part(repairs: &RepairsFile) -> String {
     };
     match repairs {
         RepairsFile::Kept => format!("say '{REPAIRS} already exists'\n"),
-        // Replace the file from the package, because it contains no repairs.
+        // Replace a file that is still as the package installed it, because it contains no repairs.
         RepairsFile::New(text) => format!(
             "if [ -e {REPAIRS} ] && ! grep -qxF '{{\"repairs\": {{}}}}' {REPAIRS}; then\n    \
              say '{REPAIRS} already exists'\nelse\n{}fi\n",

@@ -21,14 +21,14 @@ use crate::ui::question;
 /// Name of the file with the password for Icinga 2's API. It is next to the policy.
 pub const API_PASSWORD: &str = "icinga2.password";
 
-/// Settings from Nagios' main configuration. The process that runs as Nagios' user reads them.
+/// Settings from Nagios' main configuration, as read by the process that runs as Nagios' user.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
-    /// Value of `nagios_user`; absent if the setting is missing.
+    /// Value of `nagios_user`, or `None` if the setting is missing.
     pub user: Option<String>,
     pub command_file: Option<String>,
     pub status_file: Option<String>,
-    /// Name of this node in Icinga 2; absent if the server runs Nagios.
+    /// Name of this node in Icinga 2, or `None` if the server runs Nagios.
     pub icinga2: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl ServerSetup<'_> {
         let configuration = self.policy.parent().unwrap_or(Path::new("/"));
         self.directory(configuration, (0, "root"), out)?;
         if let Some(parent) = self.ledger_directory.parent().filter(|parent| !parent.exists()) {
-            // Root owns the parent directory and everybody can enter it, because a gate on the same
+            // Create the parent directory with owner root and mode 755, because a gate on the same
             // machine also keeps its records there.
             let made = parent_directory(parent)?.create_dir(name(parent), 0o755);
             made.map_err(|why| failed(parent, why))?;
@@ -73,8 +73,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Creates a directory unless it exists. To change its owner, uses the open file descriptor
-    /// instead of the path, which another account could redirect.
+    /// Creates a directory unless it exists. Changes its owner through an open file descriptor,
+    /// because another account could redirect the path.
     fn directory(
         &self,
         path: &Path,
@@ -104,7 +104,7 @@ impl ServerSetup<'_> {
     }
 
     /// Creates the key pair with ssh-keygen(1), which comes with every OpenSSH client. ssh-keygen
-    /// follows links, but no other account can place one in this directory.
+    /// follows links, but no other account can create links in this directory.
     fn new_key(&self, configuration: &Directory, out: &mut Out) -> Result<(), InitError> {
         let path = &self.key();
         let public = path.with_added_extension("pub");

@@ -35,7 +35,8 @@ pub enum LedgerChange {
     Current,
     /// The SQLite ledger was migrated. The value is the path to the copy of the old ledger.
     Done(PathBuf),
-    /// The SQLite ledger already had the current schema, and was rewritten so that it can shrink.
+    /// The SQLite ledger already had the current schema. It was rewritten so that its file can
+    /// shrink when records expire.
     Rewritten,
     /// A worker is still running a repair. The string is the error message.
     Waiting(String),
@@ -53,8 +54,8 @@ pub fn run(
     out: &mut Out,
 ) -> CommandResult {
     match args.action {
-        // Root may paste this SQL into psql. Therefore print it here, and do not let a process of
-        // Nagios' user take part.
+        // Root may paste this SQL into psql, so print it here and not in a process that runs as
+        // Nagios' user.
         LedgerAction::Schema => {
             out.line(ledger::postgres_schema(postgres(context.config()?)?));
             Ok(ToolResult::Fine)
@@ -120,7 +121,8 @@ impl Split for LedgerArgs {
     }
 }
 
-/// Migrates a SQLite ledger, or rewrites it if it cannot shrink yet.
+/// Migrates a SQLite ledger to the current schema. Also rewrites the ledger if its file cannot
+/// shrink yet.
 fn migrate_file(path: &Path) -> Result<LedgerChange, Problem> {
     let backup = match ledger::open_sqlite_read_only(path) {
         Ok(_) => None,

@@ -6,8 +6,9 @@ use policy::ObjectState;
 use super::finding::{LintFinding, LintLevel, error};
 use super::handler::{HOST, ObjectKind, REPAIR_OF_HOST, RefusedArguments, SERVICE};
 
-/// Code of the finding that a host uses the handler for services, or a service the handler for
-/// hosts. Lint reports it for the `event_handler` line, because the command itself is correct.
+/// Code of the finding for a host that uses the handler for services, or a service that uses the
+/// handler for hosts. The finding is about the `event_handler` line, because the command itself is
+/// correct.
 pub const OTHER_KIND: &str = "handler-of-other-kind";
 
 /// A required argument, and the finding to report if a call does not pass it. In `text` and `fix`,

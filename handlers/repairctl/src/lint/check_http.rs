@@ -17,9 +17,9 @@ const LONG: &str = "hostname IP-address port source-address proxy noproxy url ur
 /// A word that check_http refuses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RefusedWord {
-    /// What happens to the word. It becomes the finding's text.
+    /// What check_http does with the word, for the text of the finding.
     pub text: String,
-    /// What to write instead. It becomes the finding's fix.
+    /// What to write instead, for the fix of the finding.
     pub fix: String,
 }
 
@@ -81,8 +81,8 @@ fn option(word: &str) -> Option<(&str, Option<&str>)> {
     Some((if attached { name } else { word }, attached.then_some(rest)))
 }
 
-/// Whether the option takes a value. In a group of short options, the last letter decides. A long
-/// option can be abbreviated.
+/// Whether the option takes a value. `name` can be a group of short options, in which the last
+/// letter decides, or an abbreviated long option.
 fn takes_value(name: &str) -> bool {
     match name.strip_prefix("--") {
         Some(long) => LONG.split_ascii_whitespace().any(|known| known.starts_with(long)),
@@ -90,8 +90,8 @@ fn takes_value(name: &str) -> bool {
     }
 }
 
-/// Whether check_http accepts the word after this option. It accepts a TLS
-/// version after `--ssl`, and a word such as `on` after a switch.
+/// Whether check_http accepts the word after this option, such as a TLS version after `--ssl` or
+/// `on` after a switch.
 fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     let is_tls = matches!(option.name, "-S" | "--ssl")
         && ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"].contains(&word.trim_end_matches('+'));
@@ -101,7 +101,8 @@ fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     option.value.is_none() && (is_tls || is_set || is_negated)
 }
 
-/// Whether the word seems to be the second part of the option's value, split off by a blank.
+/// Whether the word looks like the second part of the option's value, separated by an unquoted
+/// blank.
 fn is_split(option: OptionBefore<'_>, word: &str) -> bool {
     let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     option.value.is_some()

@@ -30,7 +30,7 @@ pub struct CommandWord {
 #[derive(Debug, Default)]
 pub struct CommandLine {
     pub words: Vec<CommandWord>,
-    /// The byte offset of each `$` that opens a pair, and how Nagios interprets the pair.
+    /// The byte offset of each `$` that opens a pair of `$`, and how Nagios interprets the pair.
     pub dollars: Vec<(usize, Dollar)>,
     /// The name of each macro, without `$`, and the quotes around the macro.
     pub macros: Vec<(String, Quote)>,
@@ -83,7 +83,7 @@ pub fn split(line: &str) -> CommandLine {
     found
 }
 
-/// A word whose end has not been found yet.
+/// A word that is still being read.
 #[derive(Default)]
 struct RawWord {
     bytes: Vec<u8>,

@@ -20,8 +20,8 @@ pub enum ObjectKind {
 }
 
 impl ObjectKind {
-    /// Returns `host` or `service`. In upper case, the same word starts the names of the macros for
-    /// this kind of object.
+    /// Returns `host` or `service`. The names of the macros for this kind of object start with the
+    /// same word in upper case.
     pub fn word(self) -> &'static str {
         match self {
             ObjectKind::Host => "host",
@@ -47,9 +47,9 @@ const REPAIR: &str = "lint-repair";
 /// Sample value of `$_HOSTREPAIR$` in a service's handler.
 pub const REPAIR_OF_HOST: &str = "lint-repair-of-the-host";
 
-/// Returns the sample value of a macro. Each macro for a name or a repair has its own value, so the
-/// parsed arguments show which of these macros the command line contains. Service macros have no
-/// value in a host's handler, because Nagios does not expand them there.
+/// Returns the sample value of a macro. Each macro for a name or a repair has a different value, so
+/// the parsed arguments show which of these macros the command line contains. Service macros have
+/// no value in a host's handler, because Nagios does not expand them there.
 fn sample(kind: ObjectKind, arguments: &[&str], name: &str) -> Option<String> {
     let service = |value: &str| (kind == ObjectKind::Service).then(|| value.to_owned());
     let host = |value: &str| Some(value.to_owned());
@@ -89,8 +89,8 @@ pub fn argument(arguments: &[&str], name: &str) -> Option<String> {
 
 /// How a command line calls handle_repair.
 pub enum HandlerCall {
-    /// handle_repair is a separate word. The strings are the arguments after it, which end at the
-    /// first shell operator. Their macros are not expanded.
+    /// handle_repair is a separate word. The strings are the arguments between this word and the
+    /// first shell operator, with unexpanded macros.
     Direct(Vec<String>),
     /// handle_repair is part of an argument of another program, as in `sh -c '...'`.
     Nested,
@@ -104,9 +104,8 @@ pub fn find(line: &CommandLine, main: &MainFile) -> Option<HandlerCall> {
     line.words.iter().any(|word| is_named(&word.text)).then_some(HandlerCall::Nested)
 }
 
-/// Returns the arguments that a command line passes to a program. They end at the first shell
-/// operator, and their macros are not expanded. Returns `None` if the command line does not call
-/// the program.
+/// Returns the arguments that a command line passes to a program, up to the first shell operator
+/// and with unexpanded macros. Returns `None` if the command line does not call the program.
 pub fn arguments_of(program: &str, line: &CommandLine, main: &MainFile) -> Option<Vec<String>> {
     let is_it = |text: &str| text.rsplit('/').next() == Some(program);
     let at = line.words.iter().position(|word| is_it(&main.with_users(&word.text)))?;
@@ -119,12 +118,12 @@ pub fn is_named(text: &str) -> bool {
     text.contains("handle_repair")
 }
 
-/// Whether a command line names handle_repair after a `;`. Nagios ignores this part of the line.
+/// Whether a command line names handle_repair only after a `;`, in the part that Nagios ignores.
 pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// handle_repair refuses the arguments, with this message.
+/// The message with which handle_repair refuses the arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);
@@ -147,7 +146,8 @@ pub fn call(
     })
 }
 
-/// Returns the repair that the command line itself names, or `None` if `_REPAIR` chooses it.
+/// Returns the repair that the command line itself names, or `None` if the repair comes from
+/// `_REPAIR`.
 pub fn fixed_repair(call: &Invocation) -> Option<&str> {
     let name = call.event.repair.as_ref().map(policy::RepairName::as_str);
     name.filter(|name| ![REPAIR, REPAIR_OF_HOST].contains(name))

@@ -1,4 +1,4 @@
-//! Finds the macros in a command line, in the same way as Nagios.
+//! Finds the macros in a command line as Nagios does.
 
 use policy::spell;
 
@@ -15,9 +15,9 @@ pub enum Dollar {
     Last,
 }
 
-/// Returns the byte offset of each `$` that opens a pair, and how Nagios interprets the pair.
-/// Nagios pairs them from the left (`process_macros_r` in its core), so after a stray `$` all pairs
-/// are wrong.
+/// Returns the byte offset of each `$` that opens a pair of `$`, and how Nagios interprets the
+/// pair. Nagios forms the pairs from the left (`process_macros_r` in its core), so after a stray
+/// `$` all pairs are wrong.
 pub fn find(line: &[u8]) -> Vec<(usize, Dollar)> {
     let mut found = Vec::new();
     let mut places = line.iter().enumerate().filter(|(_, byte)| **byte == b'$').map(|(at, _)| at);
@@ -40,14 +40,14 @@ fn kind(between: &[u8]) -> Dollar {
     }
 }
 
-/// Whether the text consists only of characters that occur in macro names.
+/// Whether the text consists only of characters that can occur in macro names.
 pub fn is_like_a_name(text: &str) -> bool {
     let is_of_a_name = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     !text.is_empty() && text.bytes().all(is_of_a_name)
 }
 
-/// Whether Nagios has a macro with this name. In an on-demand macro, a `:` separates the name from
-/// the object.
+/// Whether Nagios has a macro with this name. The name of an on-demand macro ends at the `:` before
+/// the object's name.
 fn is_known(name: &str) -> bool {
     let name = name.split(':').next().unwrap_or_default();
     let is_numbered = |kind: &str, most: u32| {
@@ -137,8 +137,8 @@ mod tests {
     fn knows_the_macros_of_nagios() {
         let program = std::fs::read("/usr/sbin/nagios4").expect("nagios4-core");
         for name in NAMES.split_ascii_whitespace() {
-            // Search for the name as a suffix, because a compiler need not store a string
-            // separately if another string ends with it.
+            // Search for the name only up to its terminating null byte, because the compiler can
+            // store a string as the end of a longer one.
             let word = [name.as_bytes(), b"\0"].concat();
             let is_there = program.windows(word.len()).any(|window| window == word);
             assert_eq!(is_there, !name.ends_with("CHECKSOURCE"), "{name}");

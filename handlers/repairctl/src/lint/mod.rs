@@ -106,8 +106,8 @@ fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCou
     (findings, counts)
 }
 
-/// Checks each command that calls handle_repair, whether an object uses it or not. Returns the
-/// number of such commands.
+/// Checks each command that calls handle_repair, even if no object uses the command. Returns the
+/// number of commands that call handle_repair.
 fn commands(configuration: &Configuration, findings: &mut Findings) -> usize {
     let mut count = 0;
     for (name, line) in &configuration.objects.commands {

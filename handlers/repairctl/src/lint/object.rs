@@ -24,7 +24,7 @@ pub struct ObjectLinter<'a> {
     /// Whether Nagios would call handle_repair for at least one object.
     pub used: bool,
     /// The event handlers that were parsed so far, by the kind of object and the text of
-    /// `event_handler`. They are stored because most objects share a few handlers.
+    /// `event_handler`. They are cached because most objects share a few handlers.
     handlers: HashMap<(ObjectKind, Rc<str>), Option<Rc<AttachedHandler<'a>>>>,
 }
 
@@ -179,7 +179,7 @@ impl<'a> ObjectLinter<'a> {
         true
     }
 
-    /// Reports words that check_http refuses, so that every check returns UNKNOWN.
+    /// Reports a word that check_http refuses. Because of such a word, every check returns UNKNOWN.
     fn check_words(&mut self, subject: &LintedObject<'_>) {
         let Configuration { objects, main, .. } = self.configuration;
         let Some(named) = subject.object.get(Directive::CheckCommand) else { return };
@@ -193,8 +193,8 @@ impl<'a> ObjectLinter<'a> {
         }
     }
 
-    /// Reports a definition with two `_REPAIR` lines. A merge can leave such a definition behind,
-    /// and Nagios accepts it.
+    /// Reports a definition with two `_REPAIR` lines. Merging configuration files can produce such
+    /// a definition, and Nagios accepts it.
     fn named_twice(&mut self, subject: &LintedObject<'_>, repair: Option<&DirectiveValue>) {
         let Some((value, again)) = repair.and_then(|value| Some((value, value.again?))) else {
             return;

@@ -78,7 +78,7 @@ fn foreground(
     })
 }
 
-/// Returns the maximum duration of a ladder, without the check after the last rung.
+/// Returns the maximum duration of a ladder, not counting the check after the last rung.
 fn longest(rules: &Rules) -> Duration {
     rules.ladder.iter().map(|rung| rung.timeout + rung.settle).sum()
 }
@@ -143,7 +143,8 @@ fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
 }
 
 /// Checks objects with `max_check_attempts 1`. Their first bad result is already HARD, so Nagios
-/// notifies people when the repair has only just started. The previous result was always good.
+/// sends the notification before the repair can help. Nagios also calls the handler only for this
+/// first bad result, so the policy must not require several in a row.
 fn attempts(subject: &LintedObject<'_>, rules: &Rules) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::MaxCheckAttempts);
     let value = value.filter(|value| number(&value.text) == Some(1.0))?;
@@ -189,7 +190,7 @@ fn settles(
 }
 
 /// Checks that `--max-attempts` is passed if the object has fewer SOFT attempts than the policy's
-/// `soft_attempt`. Without the option handle_repair does not recognize the last SOFT attempt.
+/// `soft_attempt`. Without this option, handle_repair does not recognize the last SOFT attempt.
 fn last_soft(
     subject: &LintedObject<'_>,
     rules: &Rules,

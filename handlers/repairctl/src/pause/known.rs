@@ -23,7 +23,7 @@ pub enum UnknownObject {
 }
 
 /// Looks up the object in the engine's state or, if that cannot be read, in Nagios' object cache.
-/// Also returns `Ok` if the policy names no source for the state and the object cache cannot be
+/// Accepts any name if the policy names no source for the state and the object cache cannot be
 /// read.
 pub fn check(
     context: &Context,

@@ -23,12 +23,12 @@ use known::UnknownObject;
 use status::RepairStatus;
 use text::{describe, scope, scope_of};
 
-/// What `pause` has recorded.
+/// The pause that `pause` has recorded, and the one that it replaced.
 #[derive(Serialize, Deserialize)]
 pub struct PauseResult {
     paused: Paused,
     replaced: Option<Paused>,
-    /// Why the pause may have no effect; absent if Nagios knows its object.
+    /// Why the pause may have no effect, or `None` if Nagios knows the paused object.
     warning: Option<String>,
 }
 
@@ -149,8 +149,7 @@ impl Split for StatusArgs {
     }
 }
 
-/// Returns when a pause ends that starts at `now` and lasts for `span`, which is the value of
-/// `--for`.
+/// Returns the end of a pause that starts at `now`. `span` is the value of `--for`.
 fn end_of(span: &str, now: SystemTime) -> Result<SystemTime, Problem> {
     let Span(span) =
         span.parse().map_err(|bad| Problem::Usage(format!("--for: {bad}; nothing was paused")))?;

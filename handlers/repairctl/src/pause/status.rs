@@ -20,7 +20,7 @@ use crate::ui::table::{Cell, Table};
 use crate::ui::time;
 use crate::ui::tone::Tone;
 
-/// How long after its end `status` still shows a repair with an unknown outcome.
+/// How long `status` shows a repair with an unknown outcome after the repair has ended.
 const UNKNOWN_SHOWN: Duration = Duration::from_secs(24 * 3600);
 
 /// The state of all repairs at one point in time.
@@ -39,7 +39,7 @@ pub struct RepairStatus {
     unknown: Vec<Record>,
 }
 
-/// How many objects are in trouble, if this is known. Objects without a repair do not count.
+/// How many of the objects that have a repair are in trouble, if this is known.
 #[derive(Serialize, Deserialize)]
 enum FleetTrouble {
     /// The policy names no source for the state of objects.

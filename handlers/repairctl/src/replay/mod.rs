@@ -97,7 +97,7 @@ fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
     Ok((objects, format!("{count} with a repair, according to {file}")))
 }
 
-/// Why a log was not read to its end.
+/// Why a log could not be read completely.
 enum ReadError {
     Log(LogError),
     TooManyObjects(TooManyObjects),

@@ -25,25 +25,25 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// `host` or `host;service`, as in the log.
     name: Rc<[u8]>,
-    /// Index of the object whose state was logged right after this object's state.
+    /// Index of the object whose state followed this object's state in the log.
     next: usize,
-    /// The object's names and repair. Before each decision, the simulation fills in the state and
-    /// the downtimes.
+    /// The object's names and repair. The simulation fills in the state and the downtimes before
+    /// each decision.
     pub event: Event,
     /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
     /// The object's state; `None` until the log shows one.
     pub state: Option<ObjectState>,
-    /// Number of scheduled downtimes that are in effect.
+    /// Number of scheduled downtimes in effect.
     pub downtime: u32,
     pub acknowledged: bool,
     pub flapping: bool,
-    /// Number of problems so far. It stands in for Nagios' problem ID, which is not in the log.
+    /// Number of problems so far. It replaces Nagios' problem ID, which is not in the log.
     pub problem: u64,
     pub last_change: Option<LoggedChange>,
     pub ledger: SimulatedLedger,
     /// Start and end, in seconds since 1970, of the repair that is assumed to have ended the
-    /// current fault. `None` after the log has shown a recovery.
+    /// current fault. `None` if there is none, or after the log has shown a recovery.
     pub healed: Option<(u64, u64)>,
     /// Start, end and job of the most recent repair of this host or of a service on it.
     pub busy: Option<(u64, u64, u64)>,
@@ -200,10 +200,10 @@ impl ReplayedObjects {
         Ok(Some(self.add(&host, service.as_deref(), repair, None)))
     }
 
-    /// Like [`ReplayedObjects::find`], but faster for lines that log current states. After each log
-    /// rotation Nagios logs the states of all objects, always in the same order, and most lines of
-    /// a large site's log are of this kind. This method first tries the object whose state followed
-    /// the last object's state in the previous rotation.
+    /// Like [`ReplayedObjects::find`], but faster for lines that log current states, which are most
+    /// lines in the log of a large site. After each log rotation, Nagios logs the states of all
+    /// objects, always in the same order. So this method first tries the object that followed the
+    /// last object after the previous rotation.
     pub fn find_next(&mut self, object: &[u8]) -> Result<Option<usize>, TooManyObjects> {
         let next = self.all.get(self.last).map_or(0, |last| last.next);
         let is_next = self.all.get(next).is_some_and(|next| *next.name == *object);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use engine::log::StateChange;
 use policy::{Limits, PastOutcome, PastRepair, RefusalRun, SAME_EVENT_WITHIN};
 
-/// Maximum number of repairs, and of refusals, that are kept for one object. The real ledger has
-/// the same limit, and no limit in a policy can be higher.
+/// Maximum number of repairs, and maximum number of refusals, that are kept for one object. The
+/// real ledger has the same limit, and no limit in a policy can be higher.
 const ENOUGH: usize = 1000;
 
 /// A repair that would have run in a replay.
@@ -21,7 +21,7 @@ pub struct SimulatedRepair {
     pub ended: u64,
     /// The state change that would have started the repair.
     pub change: StateChange,
-    /// Which of the object's problems would have started the repair; 1 is its first problem.
+    /// Number of the problem that would have started the repair, counted from 1 for each object.
     pub problem: u64,
     /// The outcome; `None` until the log has shown it.
     pub outcome: Option<PastOutcome>,
@@ -48,9 +48,9 @@ impl SimulatedLedger {
         self.refused.push_front(at);
     }
 
-    /// Removes records that no limit needs. After `healthy_for` without records an incident ends,
-    /// and its refusals no longer count. Its repairs count until the budget's window, the cooldown
-    /// and the time for repeated events have all passed.
+    /// Removes records that no limit needs. An incident ends after `healthy_for` without records,
+    /// and from then on its refusals no longer count. Its repairs count until the budget's window,
+    /// the cooldown and the time for repeated events have all passed.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|repair| repair.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);
@@ -63,7 +63,7 @@ impl SimulatedLedger {
         self.repairs.truncate(ENOUGH - 1);
     }
 
-    /// Returns the repairs in the form that the decision needs, which has ages instead of times.
+    /// Returns the repairs as the decision needs them, with ages instead of times.
     pub fn repairs_at(&self, now: u64) -> Vec<PastRepair> {
         let past = |repair: &SimulatedRepair| PastRepair {
             job: repair.job.to_string(),
@@ -74,13 +74,13 @@ impl SimulatedLedger {
         self.repairs.iter().map(past).collect()
     }
 
-    /// Returns the refusals in the form that the decision needs, which has ages instead of times.
+    /// Returns the refusals as the decision needs them, with ages instead of times.
     pub fn refused_at(&self, now: u64) -> Vec<RefusalRun> {
         self.refused.iter().map(|at| age(*at, now).into()).collect()
     }
 
-    /// Returns the ID of a recent job that this problem started. If `change` is given, the job must
-    /// have been started by exactly this change.
+    /// Returns the ID of a recent job that this problem started. If `change` is not `None`, returns
+    /// only a job that this state change started.
     pub fn answered(&self, problem: u64, change: Option<StateChange>, now: u64) -> Option<String> {
         let same = |repair: &&SimulatedRepair| {
             let lately = age(repair.began, now) < SAME_EVENT_WITHIN;

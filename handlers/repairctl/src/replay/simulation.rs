@@ -70,10 +70,10 @@ pub struct Simulation<'a> {
 }
 
 /// Maximum number of seconds between two log lines for the same change. Nagios can log a change
-/// both as an alert and as a handler call. The difference is usually 0 or 1.
+/// both as an alert and as a handler call, usually within one second.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// Number of seconds after the latest possible end of a repair. A recovery within this time still
-/// counts as the effect of the repair.
+/// How many seconds after the latest possible end of a repair a recovery still counts as the effect
+/// of the repair.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
@@ -141,7 +141,7 @@ impl<'a> Simulation<'a> {
         self.decide(index, at, change, on_decision);
     }
 
-    /// Whether this change has already been processed, because Nagios logged it twice.
+    /// Whether this is the second log line for a change that has already been processed.
     fn is_known(&mut self, index: usize, at: u64, change: StateChange, as_call: bool) -> bool {
         let Some(object) = self.objects.get_mut(index) else { return true };
         if let Some(last) = &mut object.last_change
@@ -157,8 +157,8 @@ impl<'a> Simulation<'a> {
         false
     }
 
-    /// Sets the outcome of the object's most recent repair, which follows from the next log line
-    /// about the object.
+    /// Sets the outcome of the object's most recent repair, based on the next log line about the
+    /// object.
     fn settle(&mut self, index: usize, at: u64, good: bool) {
         let (policy, assume) = (self.options.policy, self.options.assume);
         let Some(object) = self.objects.get_mut(index) else { return };
@@ -229,8 +229,8 @@ impl<'a> Simulation<'a> {
         }
     }
 
-    /// Returns the state of an object's host, the number of its downtimes, and the start, end and
-    /// job of the most recent repair on the host. If the object is itself a host, the state is
+    /// Returns the state of an object's host, the host's number of downtimes, and the start, end
+    /// and job of the most recent repair on the host. If the object is itself a host, the state is
     /// `None`.
     fn host_of(&mut self, index: usize) -> (Option<ObjectState>, u32, Option<(u64, u64, u64)>) {
         let its_host = self.objects.get_mut(index).and_then(|object| object.host);
@@ -278,8 +278,9 @@ impl<'a> Simulation<'a> {
         object.counts.repairs += 1;
         if assume == Assume::Heals {
             // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. Nagios sends none for a SOFT event, so a notification in the same
-            // second is for a later event and counts as saved.
+            // can prevent it. Nagios sends none for a SOFT event. A notification in the same second
+            // as a SOFT event is therefore for a later event, which the repair would have
+            // prevented.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -315,9 +316,9 @@ fn longest(rules: &Rules) -> u64 {
     rules.ladder.iter().map(|rung| (rung.timeout + rung.settle).as_secs()).sum()
 }
 
-/// Counts a notification. If a repair has already ended the fault, also counts the notification as
-/// saved. A notification in the same second as a HARD event was already on its way when the repair
-/// started, so it does not count as saved.
+/// Counts a notification. Also counts it as saved if a repair has already ended the fault. A
+/// notification in the same second as a HARD event does not count as saved, because Nagios sent it
+/// before the repair could help.
 fn notified(object: &mut ReplayedObject, at: u64) {
     if object.event.repair.is_some() {
         object.counts.pages += 1;
@@ -326,7 +327,7 @@ fn notified(object: &mut ReplayedObject, at: u64) {
     }
 }
 
-/// How a replay counts a decision against a repair.
+/// How a replay counts a decision not to run a repair.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum RefusalEffect {
     /// The event did not call for a repair.
@@ -335,7 +336,7 @@ enum RefusalEffect {
     Early,
     /// The event called for a repair.
     Refused,
-    /// The same as `Refused`, and the ledger would record the refusal.
+    /// Like `Refused`, but the ledger would also record the refusal.
     Recorded,
 }
 

@@ -191,7 +191,7 @@ impl Summary<'_> {
     }
 
     /// Prints the summary as JSON. Set `in_one_line` if decisions were printed before, because each
-    /// decision is JSON on a line of its own.
+    /// of them is a line of JSON.
     pub fn print_json(&self, in_one_line: bool, out: &mut Out) {
         let (counts, total) = (&self.simulation.counts, self.totals());
         let (first, last) = counts.span.map_or((None, None), |(first, last)| {

@@ -162,8 +162,8 @@ fn counts_acknowledgements_and_flapping_only_with_a_status_file() {
     assert_eq!(decisions(&lines)[0], "1100 web1/HTTP repair httpd");
 }
 
-/// Each repair heals the fault, but the fault returns ten minutes later. The breaker opens, and
-/// closes after an hour without a fault.
+/// Each repair heals the fault, but the fault returns ten minutes later. So the breaker opens, and
+/// it closes after an hour without a fault.
 #[test]
 fn opens_the_breaker_for_a_fault_that_returns() {
     let mut lines = Vec::new();

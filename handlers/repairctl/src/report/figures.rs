@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// Maximum number of hosts with figures of their own, which the chart and the table of hosts show.
+/// Maximum number of hosts with figures of their own in the chart and in the table of hosts.
 pub const HOSTS: usize = 100;
-/// Maximum number of objects with figures of their own, which the table of the worst offenders
-/// shows.
+/// Maximum number of objects with figures of their own in the table of the worst offenders.
 pub const OFFENDERS: usize = 15;
 /// Maximum number of objects listed because an open breaker refused their repairs.
 pub const STOPPED: u32 = 10;
@@ -35,7 +34,7 @@ pub struct Figures {
     pub before: PeriodFigures,
 }
 
-/// The figures for one period, computed from its records. Apart from the durations, their size does
+/// The figures for one period, computed from its records. Except for the durations, their size does
 /// not depend on the number of records.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeriodFigures {
@@ -105,9 +104,9 @@ pub struct ObjectFigures {
     pub sum: RepairCounts,
 }
 
-/// Serializes durations as milliseconds, which is how the ledger records them. By default serde
-/// turns each duration into an object, and the durations of a month would then take more memory
-/// than all other data.
+/// Serializes durations as milliseconds, which is how the ledger records them. By default, serde
+/// serializes each duration as an object. The durations of a month would then take more memory than
+/// all other data.
 mod milliseconds {
     use std::time::Duration;
 
@@ -189,8 +188,8 @@ impl Figures {
         self.now.sum.repairs() == 0 && self.now.sum.refused == 0
     }
 
-    /// Returns each reason for refusals in the period, with the number of refusals in this period
-    /// and in the previous one. The most frequent reason comes first.
+    /// Returns each reason for refusals in the period, most frequent first, with the number of
+    /// refusals in this period and in the previous one.
     pub fn reasons(&self) -> impl Iterator<Item = (&str, u32, u32)> {
         let before: HashMap<&str, u32> =
             self.before.reasons.iter().map(|(why, count)| (why.as_str(), *count)).collect();
@@ -201,7 +200,7 @@ impl Figures {
 }
 
 impl PeriodFigures {
-    /// Stores the refusal counts. Refusals because of an open breaker are counted for each object.
+    /// Stores the refusal counts. Refusals because of an open breaker are counted per object.
     pub fn take(&mut self, refused: RefusalTotals) {
         self.sum.refused = refused.reasons.iter().map(|(_, count)| count).sum();
         let reasons = refused.reasons.into_iter();
@@ -289,7 +288,7 @@ fn worst(objects: HashMap<(String, Option<String>), RepairCounts>) -> Vec<Object
     objects
 }
 
-/// Sorts durations into classes for a histogram. Returns the start, the end and the count of each
+/// Groups durations into classes for a histogram. Returns the start, the end and the count of each
 /// class. The last class has no end.
 pub fn distribution(times: &[Duration]) -> Vec<(Duration, Option<Duration>, u32)> {
     const EDGES: [u64; 12] = [0, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800];

@@ -26,8 +26,8 @@ pub enum ReplaceError {
 }
 
 /// Returns a command to append to an error message. The command creates the page as root, and
-/// writes it to the file as the owner of the directory. Returns an empty string if the owner is
-/// root or has no account.
+/// writes it to the file as the owner of the directory. Returns an empty string if root owns the
+/// directory or the owner has no account.
 fn by_owner(why: &safe_file::Error, to: &Path) -> String {
     let safe_file::Error::Exposed { owner, .. } = why else { return String::new() };
     let Ok(Some(Account { name, uid: 1.., .. })) = Account::of_uid(*owner) else {
@@ -65,8 +65,8 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     let name = to.file_name().unwrap_or_default();
     let (opened, owner) =
         match (Directory::open(directory), sudo::caller().filter(|(_, gid)| *gid != 0)) {
-            // Accept a directory that belongs to the user who called sudo. This user gains nothing
-            // from a file that they could have written themselves.
+            // Accept a directory that belongs to the user who called sudo. This user could have
+            // written the file themselves, so writing it gives them no new rights.
             (Err(_), Some(caller)) => (Directory::open_for(directory, caller.0), Some(caller)),
             (opened, _) => (opened, None),
         };
@@ -84,7 +84,8 @@ fn replaceable(found: io::Result<fs::Metadata>) -> Result<(), ReplaceError> {
     }
 }
 
-/// Replaces the file without the checks that root needs. Its mode is 0644, less the umask.
+/// Replaces the file without the checks that root needs. The new file has mode 0644, less the
+/// umask.
 fn by_name(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
     replaceable(fs::symlink_metadata(to))?;
     let draft = to.with_added_extension(format!("new-{}", std::process::id()));

@@ -150,7 +150,7 @@ pub struct Part {
     pub from: SystemTime,
     /// Name of the part in a table: `2026-11-03`, `2026-11-03 14:00`.
     pub name: String,
-    /// Label of the part on an axis. Empty if it would be too close to the other labels.
+    /// Label of the part on an axis. Empty if there is no room for it between other labels.
     pub tick: String,
 }
 
@@ -208,7 +208,7 @@ fn part(unit: &str, at: &Zoned, ticked: bool) -> Part {
         "year" => ("%Y", "%Y"),
         _ => ("week from %Y-%m-%d", "%b %-d"),
     };
-    // Label midnight, and the first day of a month, with the date.
+    // Use the date as the label of midnight and of the first day of a month.
     let tick = match unit {
         "hour" if at.hour() == 0 => "%b %-d",
         "day" if at.day() == 1 => "%b 1",

@@ -65,8 +65,8 @@ impl Split for ShowArgs {
     }
 }
 
-/// Returns the job whose ID is exactly `prefix`. If there is none, returns the job whose ID starts
-/// with `prefix`, which must be the only one.
+/// Returns the job whose ID is exactly `prefix`. If there is none, returns the only job whose ID
+/// starts with `prefix`.
 fn match_one(prefix: &str, mut found: Vec<Record>) -> Result<Record, JobMatchError> {
     if let Some(exact) = found.iter().position(|record| record.job == prefix) {
         return Ok(found.swap_remove(exact));

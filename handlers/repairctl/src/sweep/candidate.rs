@@ -28,7 +28,7 @@ pub enum Candidate {
     Offered(MissedRepair, WorkerCall),
 }
 
-/// A worker for a missed repair, called as Nagios would call it.
+/// The call of a worker for a missed repair, in the form in which Nagios would make it.
 pub struct WorkerCall {
     pub call: Invocation,
     /// The command line from which `call` was parsed.
@@ -57,9 +57,9 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The event's problem ID depends on why the repair was missed, and the ledger shows why. To
-        // search the ledger, only the host and the service matter, so any event for this object
-        // will do.
+        // The problem ID of the final event depends on why the repair was missed, which is unknown
+        // until the ledger has been searched. The search uses only the host and the service, so for
+        // the search any event for this object will do.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
@@ -114,8 +114,8 @@ impl Assessor<'_> {
             with_value("--host-downtime", host.downtime.to_string()),
             with_value("--problem-id", problem),
             with_value("--policy", self.policy),
-            // Tell the worker which check result the sweep saw. Nagios can check the object again
-            // and rewrite the status file before the worker reads it.
+            // Tell the worker which check result the sweep saw, because Nagios can check the object
+            // again and rewrite the status file before the worker reads it.
             with_value("--seen", checked.map_or(0, |since| since.as_secs()).to_string()),
         ];
         if let Some(before) = object.result_before() {
@@ -131,8 +131,8 @@ impl Assessor<'_> {
     }
 }
 
-/// Returns why an object missed its repair since it was last OK, or why the sweep leaves the object
-/// alone.
+/// Returns why an object has missed its repair since it was last OK, or why the sweep leaves the
+/// object alone.
 pub fn missed_repair(
     object: &ObjectStatus,
     program: &ProgramStatus,
@@ -144,7 +144,7 @@ pub fn missed_repair(
 ) -> Result<Result<MissedRepair, Ineligible>, ledger::Error> {
     let (mut repairs, mut refusal) = (Vec::new(), None);
     if let Some(ledger) = ledger {
-        // Ignore repairs from before a reset, because an admin who resets the breaker wants the
+        // Ignore repairs before the last reset, because an admin who resets the breaker wants the
         // repair to be tried again.
         let reset = ledger.last_reset(event, now)?.map(|reset| reset.at);
         let since = reset.map_or(object.last_good, |reset| reset.max(object.last_good));
@@ -164,8 +164,8 @@ pub fn missed_repair(
         .and_then(|missed| if is_outdated { Err(Ineligible::CheckOverdue) } else { Ok(missed) }))
 }
 
-/// Whether a check of the object should have started more than `allowed` ago. Nagios' status file
-/// needs no such test, because the programs refuse an old file.
+/// Whether the object's next check should have started more than `allowed` ago. This test is only
+/// for Icinga 2. With Nagios, the programs refuse an old status file.
 fn is_overdue(object: &ObjectStatus, allowed: Duration, now: SystemTime) -> bool {
     now.duration_since(object.next_check).is_ok_and(|late| late > allowed)
 }

@@ -1,9 +1,9 @@
-//! The rule that decides which objects missed their repair. It is a pure function: even the current
-//! time is an argument.
+//! The rule that decides which objects missed their repair. It is a pure function, to which even
+//! the current time is passed.
 //!
 //! A sweep that runs every few minutes must never become a restart loop. The sweep therefore offers
-//! an object only if, as far as the ledger shows, no repair has run on it since it was last OK.
-//! Whether an offered object is repaired is then up to the usual decision.
+//! an object only if, as far as the ledger shows, no repair has run on it since it was last OK. The
+//! usual decision then determines whether the offered object is repaired.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -93,8 +93,8 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
         return Err(Ineligible::NotCheckedYet);
     }
     let with = |outcome| facts.repairs.iter().filter(move |record| record.outcome == outcome);
-    // The scheduler has already queried the gates of dead workers and closed the records of their
-    // jobs. So a record that is still open means that a repair is running.
+    // If a job's worker died, the scheduler has already queried the gate and closed the job's
+    // record. So a record that is still open means that a repair is running.
     if let Some(running) = with(None).next() {
         return Err(Ineligible::Running(running.job.clone()));
     }
@@ -120,11 +120,12 @@ pub fn eligibility(facts: &EligibilityFacts<'_>) -> Result<MissedRepair, Ineligi
     }
 }
 
-/// Minimum time between two tries. The cooldown alone is not enough, because it can be zero.
+/// Minimum time between two tries. It is needed because the cooldown can be zero.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Doubles the waiting time after each repair that could not be run. Every try adds a comment in
-/// Nagios, so a fixed waiting time would produce many comments overnight.
+/// Returns [`MissedRepair::CouldNotRun`], or [`Ineligible::TriedLately`] if it is too early for
+/// another try. The waiting time doubles with each repair that could not be run. Every try adds a
+/// comment in Nagios, so a fixed waiting time would produce many comments overnight.
 fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRepair, Ineligible> {
     let could_not_run = |record: &&Record| record.outcome == Some(RepairOutcome::CouldNotRun);
     let tries = facts.repairs.iter().filter(could_not_run).count();
@@ -141,11 +142,11 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 }
 
 impl MissedRepair {
-    /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID. A
-    /// handler call by Nagios and an offer by the sweep then count as the same event, in either
-    /// order. But a job whose outcome is unknown has already used up that event. For such a job,
-    /// the sweep appends the job's ID to the problem ID. This allows one more event for the job,
-    /// while repeated calls by Nagios are still ignored.
+    /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID, so
+    /// that a handler call by Nagios and an offer by the sweep count as the same event. If the
+    /// outcome of a job is unknown, the job has already used up this event. In this case the job's
+    /// ID is appended to the problem ID, which allows one more repair while repeated calls by
+    /// Nagios are still ignored.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -207,8 +208,8 @@ mod tests {
         found.unwrap()
     }
 
-    /// Builds records from pairs of `(ended, outcome)`, newest first. The job IDs contain the value
-    /// of `ended`.
+    /// Builds records from pairs of `(ended, outcome)`, newest first. Each job ID contains the
+    /// value of `ended`.
     fn records(all: &[(u64, Option<RepairOutcome>)]) -> Vec<Record> {
         let record = |(ended, outcome): &(u64, Option<RepairOutcome>)| Record {
             job: format!("job-{ended:05}"),
@@ -286,7 +287,7 @@ mod tests {
                 None,
                 "the outcome of job job-03000 is unknown",
             ),
-            // No repair ran. Further tries are permitted, but the time between them keeps growing.
+            // No repair ran. Further tries are permitted, but the waiting time between them grows.
             (&[(2_000, Some(CouldNotRun))], None, "job job-02000 could not run the repair"),
             (&[(9_700, Some(CouldNotRun))], None, "left: not-checked-since"),
             (&[(8_800, Some(CouldNotRun)), (2_000, Some(CouldNotRun))], None, "left: tried-lately"),
@@ -349,7 +350,7 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Counts the tries in one day with a sweep every minute. Only a few follow each outcome.
+    /// Runs a sweep every minute for one day, in which only a few tries may follow each outcome.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

@@ -1,5 +1,5 @@
-//! `repairctl sweep`: gives objects that missed their repair another chance. The decision and the
-//! worker are the same as when Nagios calls the handler.
+//! `repairctl sweep`: retries repairs that were missed. The decision and the worker are the same as
+//! when Nagios calls the handler.
 
 pub mod args;
 mod candidate;
@@ -45,8 +45,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let calls = CallQueue::open(config.ledger.local()).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
-    // Ignore an error. It means that nobody receives the event, because the sweep has already
-    // ended.
+    // Ignore an error. It means that the sweep has already ended and no longer receives events.
     let interrupt = move || drop(interrupted.send(SweepEvent::Interrupted));
     ctrlc::set_handler(interrupt).map_err(|why| {
         Problem::Internal(format!("cannot handle SIGTERM: {why}; nothing was done"))
@@ -58,16 +57,16 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let report = SweepReport::new(out, args.json, keys.iter());
     let channel = (sender, events);
     let result = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel).run()?;
-    // A wrong clock would delete the history, so use only a time at which Nagios wrote its status
-    // file.
+    // With a wrong clock the sweep would delete records too early. So delete records only if the
+    // clock agrees with the time at which Nagios wrote its status file.
     if is_current {
         delete_expired(context.ledger_to_write(config)?.as_mut(), config.keep, now)?;
     }
     Ok(result)
 }
 
-/// Time limit for deleting records. It is short because the sweep does not react to signals while
-/// it deletes. The next sweep deletes the remaining records.
+/// Time limit for deleting records. It is short because the sweep does not react to signals during
+/// the deletion. The next sweep deletes the remaining records.
 const DELETION_TIME: Duration = Duration::from_secs(5);
 /// Pause between two batches of deletions, so that decisions that wait for the ledger get their
 /// turn.
@@ -87,7 +86,7 @@ fn delete_expired(
     Ok(())
 }
 
-/// Prints what would be offered, without starting or writing anything.
+/// Prints which objects would be offered, without starting or writing anything.
 fn rehearse(
     args: &SweepArgs,
     context: &Context,
@@ -115,8 +114,8 @@ fn rehearse(
     Ok(report.end(&SweepEnd::Done, 0, &[]))
 }
 
-/// Returns the absolute path of the policy. The worker needs an absolute path because it changes
-/// its working directory.
+/// Returns the absolute path of the policy, which the worker needs because it changes its working
+/// directory.
 fn absolute_policy(context: &Context) -> Result<PathBuf, SweepError> {
     std::path::absolute(&context.policy).map_err(SweepError::Policy)
 }

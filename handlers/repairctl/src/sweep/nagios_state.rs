@@ -13,7 +13,7 @@ use policy_file::Config;
 use super::error::SweepError;
 use crate::context::ENGINE_TIMEOUT;
 
-/// Maximum age of the content in memory before the sweep reads the state again.
+/// Age of the state in memory at which the sweep reads the state again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The state of the engine's objects, and their addresses.
@@ -22,14 +22,14 @@ pub struct NagiosState<'a> {
     engine: Box<dyn Engine + 'a>,
     objects: ObjectCache,
     read: Instant,
-    /// The state when it was last read.
+    /// The state of the objects when it was last read.
     pub snapshot: StatusSnapshot,
 }
 
 impl<'a> NagiosState<'a> {
-    /// Reads the state and the addresses. By default it expects Nagios' object cache next to the
-    /// status file, which is where Nagios itself and all distributions put it. Returns `None` if
-    /// the policy names no source for the state.
+    /// Reads the state and the addresses. By default, the addresses come from the object cache next
+    /// to Nagios' status file, which is where Nagios itself and all distributions put this cache.
+    /// Returns `None` if the policy names no source for the state.
     pub fn read(
         config: &'a Config,
         objects: Option<&Path>,
@@ -45,8 +45,7 @@ impl<'a> NagiosState<'a> {
         Ok(Some(NagiosState { config, engine, objects, read: Instant::now(), snapshot }))
     }
 
-    /// Reads the state again if it can have changed. Does nothing if the last call that read it was
-    /// less than [`GOOD_FOR`] ago.
+    /// Reads the state again, unless it was last read less than [`GOOD_FOR`] ago.
     pub fn refresh(&mut self) -> Result<(), engine::Error> {
         if self.read.elapsed() >= GOOD_FOR {
             self.engine.refresh(&mut self.snapshot, Instant::now() + ENGINE_TIMEOUT)?;
@@ -55,14 +54,14 @@ impl<'a> NagiosState<'a> {
         Ok(())
     }
 
-    /// Rejects a status file that does not show the present states.
+    /// Rejects a status file that does not show the current states, for example because it is too
+    /// old.
     pub fn refuse_outdated(&self, now: SystemTime) -> Result<(), engine::Error> {
         let Some(file) = &self.config.status_file else { return Ok(()) };
         Ok(status_file::refuse_outdated(file, &self.snapshot.program, now)?)
     }
 
-    /// Returns why the sweep must not repair anything on the basis of this state, or `None` if the
-    /// state is fit for use.
+    /// Returns why the sweep must not base repairs on this state, or `None` if it can.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         if let Err(why) = self.refuse_outdated(now) {
             return Some(why.to_string());

@@ -23,7 +23,7 @@ pub enum SweepOutcome {
     NotHealed,
     /// The repair could not be run.
     CouldNotRun,
-    /// Nobody knows whether the repair ran, or whether it helped.
+    /// It is unknown whether the repair ran, or whether it helped.
     Unknown,
     /// Without `--dry-run`, the sweep would offer the object for repair.
     WouldOffer,
@@ -75,7 +75,7 @@ impl SweepOutcome {
 pub struct SweepRow {
     pub key: ObjectKey,
     pub outcome: SweepOutcome,
-    /// Reason code for JSON; absent if the outcome needs no reason.
+    /// Reason code for JSON, or `None` if the outcome needs no reason.
     pub code: Option<&'static str>,
     /// A sentence that explains the outcome.
     pub text: String,
@@ -86,7 +86,7 @@ pub struct SweepRow {
 }
 
 impl SweepRow {
-    /// Returns the row for an object if no worker was started for it. Returns `None` if the rules
+    /// Returns the row for an object for which no worker was started. Returns `None` if the rules
     /// do not cover the object's state.
     pub fn of(key: ObjectKey, candidate: Candidate) -> Option<SweepRow> {
         let (outcome, code, text, missed) = match candidate {
@@ -114,7 +114,7 @@ pub enum SweepEnd {
     /// Every candidate was offered once.
     Done,
     /// A limit that applies to every object was reached, or Nagios' files became unusable. The
-    /// string says which.
+    /// string is the reason.
     Held(String),
     /// A signal ended the sweep.
     Interrupted,
@@ -128,12 +128,12 @@ pub struct SweepReport<'a> {
     rows: Vec<SweepRow>,
 }
 
-/// Maximum width of the column with the objects, in characters.
+/// Maximum width of the first column, which contains the objects, in characters.
 const WIDEST: usize = 40;
 
 impl<'a> SweepReport<'a> {
-    /// Starts a report. `keys` are all objects that can appear in it. The longest name sets the
-    /// width of the column.
+    /// Starts a report. `keys` are all objects that can appear in the report. The longest of their
+    /// names determines the width of the first column.
     pub fn new<'k>(
         out: &'a mut Out,
         json: bool,

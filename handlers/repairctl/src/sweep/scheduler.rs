@@ -1,7 +1,7 @@
 //! Starts a worker whenever the limits permit one, and waits for the workers that it started.
 //!
-//! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger every
-//! [`RECHECK`], because repairs that it did not start can end too.
+//! The sweep reads the ledger whenever one of its workers ends. It also reads the ledger at
+//! intervals of [`RECHECK`], because repairs that the sweep did not start can end too.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
@@ -31,13 +31,14 @@ use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of times that the sweep offers the same object. More than one may be needed,
-/// because other repairs can take the object's slot.
+/// Maximum number of times that the sweep offers the same object. More than one try can be needed,
+/// because another repair can take the slot first.
 const MOST_TRIES: u32 = 5;
 
 /// An event that the sweep waits for.
 pub enum SweepEvent {
-    /// A signal asks the sweep to end. No further worker is started, and running repairs finish.
+    /// A signal asks the sweep to end. The sweep starts no further workers, and running repairs
+    /// finish.
     Interrupted,
     /// The worker of this job has ended, with its exit status as text.
     Ended(JobId, String),
@@ -62,7 +63,7 @@ pub struct Scheduler<'a> {
     queried: Option<Instant>,
 }
 
-/// An object that waits for a worker, and the number of workers that were already started for it.
+/// An object that waits for a worker, and the number of workers already started for it.
 struct QueuedObject {
     key: ObjectKey,
     tries: u32,
@@ -105,11 +106,11 @@ impl<'a> Scheduler<'a> {
         }
     }
 
-    /// Runs the sweep to its end and prints the summary.
+    /// Runs the sweep to completion and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
         self.serve_calls();
-        // Recording the end of a dead worker's job is not a repair, so every sweep does it, even if
-        // no object has a fault or a pause applies.
+        // Recording the end of a dead worker's job is not a repair. So every sweep does it, even if
+        // no object has a fault or if repairs are paused.
         self.recover_dead_workers()?;
         let mut held = None;
         let end = loop {
@@ -132,11 +133,11 @@ impl<'a> Scheduler<'a> {
         Ok(self.report.end(&end, self.queue.len(), &running))
     }
 
-    /// Starts a worker for handler calls that are still waiting, either because their worker was
-    /// killed or because workers of this sweep held all slots.
+    /// Starts a worker for handler calls that are still waiting because their worker was killed or
+    /// because all slots were taken.
     fn serve_calls(&self) {
-        // Ignore an error. It will occur again when this sweep starts a worker of its own, and will
-        // be reported then.
+        // Ignore an error. It will occur again, and will be reported, when this sweep starts a
+        // worker of its own.
         let _ = handler::serve(&self.calls, self.policy);
     }
 
@@ -200,8 +201,8 @@ impl<'a> Scheduler<'a> {
         Ok((busy, self.config.policy.fleet.running.saturating_sub(taken)))
     }
 
-    /// If a repair's worker died, queries the gate for the outcome and closes the record. The host
-    /// is then free for other repairs.
+    /// If a repair's worker died, queries the gate for the outcome and closes the record, so that
+    /// the host is free for other repairs.
     fn recover_dead_workers(&mut self) -> Result<(), ledger::Error> {
         if self.queried.is_some_and(|queried| queried.elapsed() < QUERY_EVERY) {
             return Ok(());
@@ -253,7 +254,8 @@ impl<'a> Scheduler<'a> {
     }
 
     fn start(&mut self, at: usize, missed: &MissedRepair, worker: &WorkerCall) -> OfferResult {
-        // The worker can record a refusal before this process runs again.
+        // Take the time before starting the worker, because the worker can record a refusal before
+        // this process runs again.
         let started_at = SystemTime::now();
         let job = match self.start_worker(&worker.argv) {
             Ok(Some(job)) => job,
@@ -289,9 +291,9 @@ impl<'a> Scheduler<'a> {
         Ok(Some(job))
     }
 
-    /// If the incident's budget or breaker refused the repair, records that the fault persists. An
-    /// incident ends after some time without records, so without this record the incident would end
-    /// although the fault persists.
+    /// If the incident's budget or breaker refused the repair, records that the fault persists.
+    /// Without this record, the incident would end although the fault persists, because an incident
+    /// ends after some time without records.
     fn record_trouble(&mut self, why: &Reason, call: &Invocation) -> Result<(), ledger::Error> {
         if !matches!(why, Reason::BreakerOpen { .. } | Reason::IncidentBudget { .. }) {
             return Ok(());
@@ -362,6 +364,6 @@ enum OfferResult {
     HostBusy,
     /// The fleet limit for running repairs has been reached.
     NoSlot,
-    /// A limit prevents the repair of any object at the moment.
+    /// A limit currently prevents all repairs.
     Held(String),
 }

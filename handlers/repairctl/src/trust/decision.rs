@@ -31,8 +31,8 @@ pub enum TrustAction {
     Revoked(String),
 }
 
-/// Decides what to do with `key`, which is one of the keys in `shown`. Without options, the admin's
-/// request covers every key that the host shows.
+/// Decides what to do with `key`, which is one of the keys in `shown`. If there are options, the
+/// admin wants repairs to accept only `key`. Otherwise repairs can accept any key in `shown`.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,
@@ -71,7 +71,7 @@ mod tests {
         )
     }
 
-    /// Returns a key in the form in which a host sends it.
+    /// Returns the bytes of a key as a host sends them.
     fn blob(key: &str) -> Vec<u8> {
         Base64::decode_vec(key.split(' ').nth(1).unwrap()).unwrap()
     }

@@ -1,5 +1,5 @@
-//! Changes known_hosts on disk. Each change is atomic, is made under a lock, and leaves all other
-//! lines as they are.
+//! Changes known_hosts on disk. Each change is atomic, is made under a lock, and preserves all
+//! other lines.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -123,8 +123,8 @@ struct KnownHostsFile {
 
 impl KnownHostsFile {
     /// Finds the file at `path` and opens its directory. Follows a symbolic link, so that the link
-    /// is not replaced by a file. Refuses a link that another account owns, because it could make
-    /// root change any file.
+    /// is not replaced by a file. Refuses a link that another account owns, because that account
+    /// could make root change any file.
     fn of(path: &Path) -> Result<KnownHostsFile, KnownHostsFileError> {
         let ours = [0, rustix::process::geteuid().as_raw()];
         let file = KnownHostsFile::without_links(path)?;

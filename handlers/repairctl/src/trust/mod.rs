@@ -30,11 +30,11 @@ use args::TrustArgs;
 /// connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the process that runs as Nagios' user passes to the process that records the key. The
+/// The data that the process of Nagios' user passes to the process that records the key. The
 /// recording process reads everything else itself.
 #[derive(Serialize, Deserialize)]
 pub struct HostKeyProbe {
-    /// The host's address in Nagios' object cache. Absent if the cache does not contain the host,
+    /// The host's address in Nagios' object cache. `None` if the cache does not contain the host,
     /// or if the command line names an address.
     address: Option<String>,
     /// The keys, as the host sent them, or the error message.
@@ -88,8 +88,8 @@ impl Split for TrustArgs {
     }
 }
 
-/// Returns the host's address in Nagios' object cache. With `--address`, which takes precedence,
-/// the object cache is not read.
+/// Returns the host's address in Nagios' object cache. Does not read the cache if `--address` is
+/// given, because that option takes precedence.
 fn known_address(args: &TrustArgs) -> Result<Option<String>, Problem> {
     let main = MainFile::find(args.nagios_cfg.as_deref())?.filter(|_| args.address.is_none());
     Ok(main.and_then(|main| main.address_of(&args.host).ok()?))
@@ -288,7 +288,7 @@ fn record(
         || Problem::Internal("the key cannot be written as a line of known_hosts".to_owned());
     let line = key.line().ok_or_else(unwritable)?;
     known_hosts_file::pin(known_hosts, name, before.name(), line.trim_end())?;
-    // Look up the recorded keys again, as a repair does, because another file or an earlier line
+    // Look up the recorded keys again as a repair would, because another file or an earlier line
     // can still contain other keys.
     let now = probe::recorded(target).map_err(Problem::failed)?;
     let only = TrustOptions { named: true, replace: false };

@@ -5,8 +5,8 @@ use std::fmt::{Display, Write};
 use plugin_kit::Out;
 use serde_json::{Value, json};
 
-/// The version of the JSON format. It increases when a key is removed or changes its meaning. New
-/// keys can appear without a new version.
+/// The version of the JSON format. It increases when a key is removed or changes its meaning, but
+/// not when a key is added.
 const VERSION: u32 = 1;
 
 /// Description of all `--json` output, for the manual page. A test compares it with the actual
@@ -63,8 +63,8 @@ pub fn print(members: Value, out: &mut Out) {
     out.line(text(format_args!("{:#}", versioned(members))));
 }
 
-/// Prints an object whose lists can have any length, in the format of [`print()`]. Prints each
-/// element of a list before it reads the next one.
+/// Prints an object whose lists can have any length, in the format of [`print()`]. Prints the
+/// elements of a list one by one, so that the list need not fit into memory.
 pub struct ListPrinter {
     is_empty: bool,
 }
@@ -120,7 +120,7 @@ fn versioned(members: Value) -> Value {
     merged(members, json!({ "version": VERSION }))
 }
 
-/// Returns an object with the members of both values. If both contain the same key, the value in
+/// Returns an object with the members of both values. If both contain the same key, the member of
 /// `more` wins. Returns `value` unchanged if either value is not an object.
 pub fn merged(mut value: Value, more: Value) -> Value {
     if let (Value::Object(all), Value::Object(more)) = (&mut value, more) {
@@ -130,7 +130,7 @@ pub fn merged(mut value: Value, more: Value) -> Value {
 }
 
 /// Returns JSON that is safe to show on a terminal. Escapes the characters that control a terminal
-/// or can disguise text. This does not change the value. JSON itself requires escapes only for
+/// or can disguise text, which does not change the value. JSON itself requires escapes only for
 /// ASCII control characters (RFC 8259, section 7).
 fn text(json: impl Display) -> String {
     let json = json.to_string();

@@ -8,8 +8,8 @@ use plugin_kit::{Out, Problem};
 /// ends, for example after Ctrl-D.
 ///
 /// # Errors
-/// Returns an error if standard input is not a terminal. The error ends with `instead`, which names
-/// a way to continue without a question.
+/// Returns an error if standard input is not a terminal. The error message ends with `instead`,
+/// which tells the user how to continue without a question.
 pub fn ask(question: &str, instead: &str, out: &mut Out) -> Result<String, Problem> {
     if !io::stdin().is_terminal() {
         out.flush();

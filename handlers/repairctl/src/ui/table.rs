@@ -6,8 +6,8 @@ use plugin_kit::{Out, clean};
 
 use super::tone::Tone;
 
-/// The maximum width of a column, in characters. The limit keeps the other columns on the screen
-/// when a name is long.
+/// The maximum width of a column, in characters. This keeps the other columns on the screen when a
+/// name is long.
 const WIDEST: usize = 60;
 
 /// A table with headings. Control characters are removed from the text of each cell. A long table
@@ -67,8 +67,8 @@ impl Table {
         self.rows.push(cells.to_vec());
     }
 
-    /// Writes the rest of the table. If it has no rows at all, writes the sentence `nothing` with
-    /// [`state_empty`].
+    /// Writes the rest of the table. If the table has no rows at all, passes `nothing` to
+    /// [`state_empty`] instead.
     pub fn write_or(&mut self, nothing: &str, out: &mut Out) {
         let is_empty = self.rows.is_empty() && !self.is_begun;
         if !is_empty || !out.is_terminal() {
@@ -108,8 +108,8 @@ impl Table {
     }
 }
 
-/// Writes a sentence, passed as `nothing`, which says that there are no results. Writes it to
-/// standard output for people, and to standard error for programs.
+/// Writes `nothing`, which is a sentence that says that there are no results. Writes it to standard
+/// output if people read the output, and to standard error if a program does.
 pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
     if is_for_people {
         return out.line(nothing);

@@ -29,7 +29,7 @@ impl Tone {
         }
     }
 
-    /// Returns `text`, in this colour if `out` supports colours.
+    /// Returns `text`, coloured if `out` supports colours.
     pub fn paint(self, text: &str, out: &Out) -> String {
         match self.sgr().filter(|_| out.has_colour()) {
             Some(sgr) => format!("\x1b[{sgr}m{text}\x1b[0m"),

@@ -48,7 +48,8 @@ const TEMPLATES: &str = "templates.cfg";
 const SERVICES: &str = "services.cfg";
 const MAIN: &str = "nagios.cfg";
 const POLICY: &str = "policy.json";
-/// A word on the command line of the service's handler. It serves as the location of findings.
+/// A word on the command line of the service's handler. Many cases use it as the location of the
+/// expected finding.
 const LINE: &str = "'$SERVICESTATE$'";
 const ENABLED: &str = "event_handler           handle_repair\n    event_handler_enabled   1";
 const OPTED: &str = "    _REPAIR             httpd";

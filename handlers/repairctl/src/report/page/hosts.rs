@@ -1,5 +1,5 @@
-//! The chart of repairs over time. A panel at the top shows all hosts together. Below it, each of
-//! the hosts with the most repairs has a row on the same time axis.
+//! The chart of repairs over time. A panel at the top shows all hosts together. Below it, each host
+//! with many repairs has a row on the same time axis.
 
 use super::super::figures::{Figures, HostFigures};
 use super::super::format::{count, number};
@@ -7,7 +7,7 @@ use super::super::period::Part;
 use super::html::{escape, shorten};
 use super::svg::{Anchor, Chart, ticks};
 
-/// The maximum number of hosts in the chart. The table below the chart can list more hosts.
+/// Maximum number of hosts in the chart. The table below the chart can list more hosts.
 const SHOWN: usize = 30;
 
 const WIDTH: f64 = 940.0;
@@ -34,8 +34,8 @@ impl Scale {
         Scale::new(height, most(|count| count.0), most(|count| count.1))
     }
 
-    /// Creates a scale that ignores a few very long bars, because they would make all others tiny.
-    /// Bars that do not fit are cut off and labelled with their count.
+    /// Creates a scale that ignores a few very long bars, which would make all others tiny. Bars
+    /// that do not fit are cut off and labelled with their count.
     fn usual(height: f64, counts: &[(u32, u32)]) -> Scale {
         let usual = |side: fn(&(u32, u32)) -> u32| {
             let mut some: Vec<u32> = counts.iter().map(side).filter(|n| *n > 0).collect();

@@ -23,8 +23,8 @@ pub fn page(figures: &Figures) -> String {
     };
     let made = time::shown(figures.made);
     let before = escape(&figures.periods.before.name);
-    // If a hostile name ever gets into the page as markup, this policy keeps the browser from
-    // loading or running anything.
+    // If a hostile name ever gets into the page as markup, this content security policy keeps the
+    // browser from loading or running anything.
     let only_itself = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
     format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\

@@ -11,7 +11,7 @@ pub struct Chart {
     shapes: String,
 }
 
-/// Which point of a string is placed at its coordinates (SVG's `text-anchor`).
+/// The position of a string relative to its coordinates (SVG's `text-anchor`).
 #[derive(Clone, Copy)]
 pub enum Anchor {
     /// The string starts at the coordinates.

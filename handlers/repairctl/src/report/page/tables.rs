@@ -47,8 +47,8 @@ fn folded(title: &str, body: &str) -> String {
     format!("<details>\n<summary>{title}</summary>\n{body}</details>\n")
 }
 
-/// Returns a bar for a table cell. `most` is the value that fills the whole width. The number
-/// itself is in another cell.
+/// Returns a bar of length `n` for a table cell. The value `most` fills the whole width. The bar
+/// has no label, because the number is in another cell.
 fn bar(class: &str, n: u32, most: u32) -> String {
     let length = 100.0 * f64::from(n) / f64::from(most.max(1));
     format!(
@@ -74,8 +74,8 @@ pub fn parts(figures: &Figures) -> String {
     folded(&format!("Every {unit} as a table"), &table)
 }
 
-/// Returns the table with one row for each host. If there are too many hosts, it contains only
-/// those with the most repairs.
+/// Returns the table with one row for each host. If there are too many hosts, the table contains
+/// only those with the most repairs.
 pub fn hosts(figures: &Figures) -> String {
     let rows = figures.now.hosts.iter().map(|host| {
         let numbers =
