@@ -13,7 +13,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that doctor never prints in these tests, each with the reason why.
+/// Fixes that doctor never prints in these tests, each with the reason.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
