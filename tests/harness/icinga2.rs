@@ -1,4 +1,4 @@
-//! Runs Icinga 2 as the user nagios, with one service that it checks every second.
+//! Runs Icinga 2 as the user nagios, with one service that Icinga 2 checks every second.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -149,7 +149,7 @@ fn rpms_install_all_files_and_start_nothing() {
         "ls /usr/share/man/man1/repairctl.1* /usr/share/man/man8/repair_gate.8* \
          /usr/share/bash-completion/completions/repairctl",
     );
-    // rpm confirms contents, owners, modes and dependencies.
+    // rpm must confirm the contents, owners, modes and dependencies.
     machine.must(&format!("rpm --verify {NAMES}"));
     assert_no_unit_is_on(&machine);
     assert!(
