@@ -15,7 +15,7 @@ use crate::say;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Prints how many milliseconds longer such a call takes than running `true`. The goal is less than
-/// ten.
+/// 10 ms.
 pub fn compare(rounds: usize) {
     let lab = Lab::new();
     let monitor = &lab.monitor;

@@ -16,7 +16,7 @@ const SIZES: [f64; 3] = [0.01, 0.1, 1.0];
 /// How many times the program in each row of the table is run. The first run warms the caches and
 /// does not count.
 const RUNS: usize = 6;
-/// When the runs for one row have taken this long together, no further runs are started for it.
+/// Once the runs for one row have taken this long in total, no further run is started for this row.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 /// What running the program in one row costs at one site size.

@@ -38,7 +38,7 @@ fn measure_one(
     (name, calls, policy): (&'static str, usize, &str),
 ) -> StormRow {
     let (since, begun) = (SystemTime::now(), Instant::now());
-    // Put the program into its place before many threads start it.
+    // This copies the handler into the lab, before many threads run it.
     drop(site.call(policy, 0));
     let call = |number| {
         let mut command = site.call(policy, number);

@@ -62,8 +62,8 @@ fn main_file(place: &Place, files: &[&str]) -> PathBuf {
     place.file("nagios.cfg", &main_file, 0o644, None)
 }
 
-/// The object files for Nagios, and for Naemon. No distribution that runs the tests has Naemon, but
-/// both read the same syntax.
+/// The object files for Nagios and those for Naemon. The tests check both with Nagios, because
+/// Debian 12 has no Naemon, and Naemon reads the same syntax.
 const OBJECT_FILES: [&[&str]; 2] =
     [&["commands.cfg", "templates.cfg", "services.cfg"], &["naemon/selfheal.cfg", "services.cfg"]];
 

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
     let Lab { monitor, web, .. } = &lab;
     lab.policy(|policy| {
         policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
-        // The only service is in trouble, so the limit `share` must allow 100 %.
+        // The lab's only service will be in trouble, so the limit `share` must allow 100 %.
         policy["fleet"] = json!({"share": 100, "started": {"count": 10_000, "per": "1h"}});
     });
     let nagios = lab.nagios(&Watch { retain: true, ..Watch::default() });
@@ -103,7 +103,7 @@ fn kill_and_watch(
     done.map(|()| healed)
 }
 
-/// Returns the name under which the demo prints a journal entry.
+/// Returns the label that the demo prints for a journal entry.
 fn shown(news: &Happening) -> String {
     match news.what.as_str() {
         "reserved" => "decision",

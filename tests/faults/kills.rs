@@ -13,8 +13,9 @@ use serde_json::json;
 
 use crate::bed::{Bed, CALL};
 
-/// When to kill, in milliseconds after the call. The first points are before the worker opens the
-/// ledger, the last ones after the check. The repair itself takes 200 ms.
+/// Times at which a program is killed, in milliseconds after the call. At the first times, the
+/// worker has not opened the ledger yet. At the last ones, the check has ended. The repair itself
+/// takes 200 ms.
 const MOMENTS: [u64; 8] = [0, 10, 30, 70, 130, 200, 280, 400];
 
 /// Creates a lab whose repair takes 200 ms and writes a line when it starts and when it ends.

@@ -25,7 +25,7 @@ impl StatusLab {
         let lab = Lab::new();
         lab.policy(|policy| {
             policy["status_file"] = json!(lab.place.at("monitor/nagios/status.dat"));
-            // The only repairable object is in trouble, so the limit `share` must allow 100 %.
+            // The only repairable object will be in trouble, so the limit `share` must allow 100 %.
             policy["fleet"]["share"] = json!(100);
         });
         let nagios = lab.nagios(&Watch { retry_interval: 3, ..Watch::default() });

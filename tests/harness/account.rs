@@ -70,7 +70,7 @@ impl Account {
             .unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Returns the user ID and the group ID in the form in which `Place` takes the owner of a file.
+    /// Returns the user ID and the group ID, in the form that `Place` expects for a file's owner.
     pub fn ids(&self) -> Option<(u32, u32)> {
         Some((self.uid, self.gid))
     }

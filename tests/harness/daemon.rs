@@ -23,7 +23,7 @@ impl Daemon {
             .arg(program)
             .args(arguments)
             .current_dir("/")
-            // Ctrl-C must reach only the test, because it would kill lab_init before the daemon.
+            // Ctrl-C must reach only the test, so that lab_init survives to stop the daemon.
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("a second descriptor of the log"))

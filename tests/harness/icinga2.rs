@@ -1,4 +1,4 @@
-//! Runs Icinga 2 as the user nagios, with one service that it checks every second.
+//! Runs Icinga 2 as the user nagios, with one service that Icinga 2 checks every second.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use crate::place::{Place, run, shipped, system_program};
 use crate::wait::until;
 use crate::web::WebSide;
 
-/// The password of nagios-selfheal's ApiUser, and of the lab's own, which may do everything.
+/// The password of both ApiUsers: nagios-selfheal's, and the lab's own, which has all permissions.
 const PASSWORD: &str = "lab secret";
 
 /// A running Icinga 2. Dropping this value kills it.
@@ -26,9 +26,9 @@ pub struct Icinga2Lab {
 }
 
 impl Icinga2Lab {
-    /// Starts Icinga 2 with the shipped files and one repairable service. It checks the service
-    /// every second and, while a problem is SOFT, every `retry_interval` seconds. `more` has
-    /// additional objects.
+    /// Starts Icinga 2 with the shipped files and one repairable service. Icinga 2 checks the
+    /// service every second or, while a problem is SOFT, every `retry_interval` seconds. `more`
+    /// contains the definitions of additional objects.
     pub fn start(
         place: &Place,
         monitor: &Monitor,
@@ -86,7 +86,7 @@ impl Icinga2Lab {
         self.directory.join("api-user.conf")
     }
 
-    /// Sends a request to the API with all permissions, and returns the results.
+    /// Sends a request to the API as the lab's ApiUser, and returns the results.
     pub fn request(&self, path: &str, body: &Value) -> Vec<Value> {
         let answer = self.try_request(path, body);
         answer.unwrap_or_else(|| panic!("no results from {path} for {body}"))
@@ -122,7 +122,7 @@ impl Icinga2Lab {
         })
     }
 
-    /// Waits until a service of web1 is in this state, and until this state is HARD.
+    /// Waits until a service of web1 is in this state and the state is HARD.
     pub fn wait_for_hard_state(&self, service: &str, state: u8) {
         until(&format!("HARD state {state} of {service}"), Duration::from_secs(60), || {
             let attributes = self.wait_for_state(service, state);
@@ -144,7 +144,7 @@ impl Icinga2Lab {
         rows.iter().filter_map(text).collect()
     }
 
-    /// Reads the configuration again, and waits until the API answers.
+    /// Makes Icinga 2 read its configuration again, and waits until the API answers.
     pub fn reload(&self) {
         let started = self.program_start();
         let pid = fs::read_to_string(self.directory.join("run/icinga2.pid")).expect("a PID file");

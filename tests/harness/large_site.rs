@@ -240,8 +240,8 @@ impl LargeSite {
         })
     }
 
-    /// Returns the command for one run of a row. If `wrapper` is not empty, it holds a program and
-    /// arguments that start the command. Every job ID at the gate, and every object without a
+    /// Returns the command for one run of a row. If `wrapper` is not empty, it is a program with
+    /// arguments, which starts the command. Every job ID at the gate, and every object without a
     /// history, is used only once.
     pub fn command(&self, row: &CostRow, wrapper: &[&str]) -> Command {
         let is_numbered = row.request.is_some() || row.words.iter().any(|word| word == "{cold}");

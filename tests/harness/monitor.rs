@@ -38,7 +38,7 @@ impl Monitor {
         Monitor::named("monitor", place, web)
     }
 
-    /// Configures one of several Nagios servers, with its files in the directory `name`.
+    /// Configures one of several Nagios servers. Its files are in the directory `name`.
     pub fn named(name: &str, place: &Place, web: &WebSide) -> Monitor {
         let nagios = Account::nagios();
         let directory = place.directory(name, nagios.ids());
@@ -170,7 +170,7 @@ impl Monitor {
         self.nagios.does(|| change(ledger::open(&self.store()).expect("the ledger").as_mut()))
     }
 
-    /// Returns the ledger that the policy names.
+    /// Returns the location of the ledger, as the lab's policy defines it.
     pub fn store(&self) -> LedgerConfig {
         let config = policy_file::read(&self.policy);
         config.map_or_else(|_| LedgerConfig::Sqlite(self.ledger.clone()), |config| config.ledger)

@@ -1,4 +1,4 @@
-//! Runs Nagios as the user nagios, with one service that it checks every second.
+//! Runs Nagios as the user nagios, with one service that Nagios checks every second.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Minimum for all time limits. A busy machine can be very slow, and a long limit costs nothing if
-/// the condition becomes true early.
+/// The shortest time limit that any wait uses. A busy machine can be very slow, and a long limit
+/// costs nothing if the condition becomes true early.
 const LEAST: Duration = Duration::from_secs(180);
 
-/// Polls until `look` returns a value. Panics with the description `what` after `limit`.
+/// Polls until `look` returns a value. If it has not done so within `limit`, panics with the
+/// description `what`.
 pub fn until<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
     let limit = limit.max(LEAST);
     within(limit, look).unwrap_or_else(|| panic!("waited {limit:?} in vain for: {what}"))
@@ -29,7 +30,7 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Polls until `look` returns a value. Returns `None` after `limit`.
+/// Polls until `look` returns a value. Returns `None` if it has not done so within `limit`.
 pub fn within<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begun = Instant::now();
     loop {

@@ -300,8 +300,8 @@ impl Apache {
     }
 }
 
-/// Returns two gate repairs for an Apache that can hang. The second repair kills Apache with
-/// SIGKILL and starts it again.
+/// Returns two gate repairs for an Apache that can hang. The first one reloads Apache, and the
+/// second one kills it with SIGKILL and starts it again.
 pub fn reload_and_restart(place: &Place, web: &WebSide) -> Value {
     let apache = system_program(&["apache2"]).display().to_string();
     let config = web.apache.config.display().to_string();

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Number of threads that start commands at the same time.
 const CALLERS: usize = 4;
 
-/// Runs a command for each number in `calls`, without waiting for one command before starting the
-/// next. Returns the output of each command, and about how long it ran.
+/// Runs a command for each number in `calls`, and starts each one without waiting for the previous
+/// one. Returns the output of each command, and about how long it ran.
 pub fn run_at_once(
     calls: Range<usize>,
     command: impl Fn(usize) -> Command + Sync,
@@ -29,7 +29,7 @@ pub fn run_at_once(
     })
 }
 
-/// Starts all commands. Between two starts, looks whether the oldest commands have ended.
+/// Starts all commands. Between two starts, checks whether the oldest commands have ended.
 fn run_all(commands: impl Iterator<Item = Command>) -> Vec<(Output, Duration)> {
     let (mut running, mut ended) = (VecDeque::<(Instant, Child)>::new(), Vec::new());
     let end = |(begun, child): (Instant, Child)| {

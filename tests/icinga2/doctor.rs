@@ -70,7 +70,7 @@ fn doctor_finds_mistakes_in_the_settings_of_the_api() {
     fs::write(icinga2.api_user(), user.replace("\"objects/query/Host\",", filtered)).unwrap();
     icinga2.reload();
     finds("permissions", "note", "objects/query/Host has a filter", "api-user.conf");
-    // The host could be in downtime.
+    // The programs cannot see whether the host is in downtime, so nothing may be repaired.
     let done =
         monitor.call("CRITICAL HARD 1 --host web1 --service HTTP --repair httpd --foreground");
     let text = String::from_utf8_lossy(&done.stdout);

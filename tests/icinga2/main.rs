@@ -105,8 +105,8 @@ fn escalates_apache_with_broken_configuration() {
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 2), "one job for each rung");
 }
 
-/// No macro passes an acknowledgement or a downtime that began after the event, so the worker must
-/// see both through the API. The sweep then offers the service.
+/// If a problem is acknowledged or a downtime begins after the event, no macro contains this, so
+/// the worker must get it from the API. The sweep must later offer the service for repair.
 #[test]
 fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     let lab = Lab::new();
@@ -144,8 +144,8 @@ fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     assert!(code == Some(0) && text.contains("0 of 1 objects with a repair"), "{text}");
 }
 
-/// This test repairs a host, not a service. Its name contains a blank, a quote and a letter that is
-/// not ASCII.
+/// This test repairs a host, not a service. The host's name contains a blank, a quote and a letter
+/// that is not ASCII.
 #[test]
 fn powers_on_host_whose_name_needs_quotes() {
     let lab = Lab::new();

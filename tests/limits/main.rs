@@ -69,8 +69,8 @@ impl Site {
         command
     }
 
-    /// Returns a command that calls the handler for a host named `web` and this number. Calls for
-    /// different hosts do not share a cooldown.
+    /// Returns a command that calls the handler for a host such as `web7`, where `host` is 7. Calls
+    /// for different hosts do not share a cooldown.
     fn repair(&self, wrapper: &str, name: &str, host: u32) -> Command {
         self.with_policy(
             wrapper,

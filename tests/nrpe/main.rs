@@ -64,8 +64,8 @@ fn prints_fix_if_sudo_refuses_the_command() {
     assert!(text.contains("Unable to read output; run NRPE's command on the host"), "{text}");
 }
 
-/// Nagios calls the handler for the first fault. The second fault comes within the gate's cooldown.
-/// Neither NRPE nor a further rung may get around it.
+/// Nagios calls the handler for the first fault. The second fault comes during the gate's cooldown,
+/// which neither NRPE nor a further rung may circumvent.
 #[test]
 fn gate_behind_nrpe_heals_once_and_refuses_second_repair_within_cooldown() {
     let lab = Lab::new();
@@ -100,7 +100,7 @@ fn gate_behind_nrpe_heals_once_and_refuses_second_repair_within_cooldown() {
 }
 
 /// NRPE kills its own command at `command_timeout`, but not the gate, which sudo runs as another
-/// account. A second rung must not start beside the first.
+/// account. A second rung must not start while the first is still running.
 #[test]
 fn gate_finishes_repair_that_nrpe_no_longer_waits_for() {
     let lab = Lab::new();

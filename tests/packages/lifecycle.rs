@@ -20,8 +20,8 @@ pub struct Lifecycle<'a> {
     pub remove: &'a str,
 }
 
-/// Everyone who may have written policy.json and repairs.json, each with a script that writes both
-/// files in the same way.
+/// The possible authors of policy.json and repairs.json, each with a script that writes or removes
+/// both files as this author does.
 const WRITERS: [(&str, &str); 4] = [
     ("the package", ""),
     (

@@ -46,7 +46,8 @@ fn index(directory: &Path) {
     run(Command::new(system_program(&["createrepo_c"])).arg("--quiet").arg(directory));
 }
 
-/// Adds the libraries that the rpms under test require to the spec [`THERE`].
+/// Returns the spec [`THERE`] with the addition that it provides the libraries that the rpms under
+/// test require.
 fn with_libraries() -> String {
     let mut asked: Vec<String> = Vec::new();
     for rpm in packages(".rpm") {
@@ -148,7 +149,7 @@ fn rpms_install_all_files_and_start_nothing() {
         "ls /usr/share/man/man1/repairctl.1* /usr/share/man/man8/repair_gate.8* \
          /usr/share/bash-completion/completions/repairctl",
     );
-    // rpm confirms contents, owners, modes and dependencies.
+    // rpm must confirm the contents, owners, modes and dependencies.
     machine.must(&format!("rpm --verify {NAMES}"));
     assert_no_unit_is_on(&machine);
     assert!(

@@ -144,8 +144,8 @@ fn report_as_root_avoids_directories_of_other_accounts() {
     assert!(own.exists() && roots.exists());
 }
 
-/// The programs must refuse a ledger that contains a view. Querying the view of this test would
-/// never return, because it has infinitely many rows.
+/// The programs must refuse a ledger that contains a view. A query of this test's view would never
+/// end, because the view has infinitely many rows.
 #[test]
 fn refuses_ledger_with_view_immediately() {
     let site = Site::new();

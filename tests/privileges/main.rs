@@ -117,8 +117,8 @@ fn doctor_drops_terminal_environment_and_descriptors() {
         (ids("Uid:"), ids("Gid:"), ids("Groups:")),
         ([site.nagios.uid].into(), [site.nagios.gid].into(), groups)
     );
-    // Nagios' user must not be able to trace a process that was once root. The kernel prevents
-    // this, and shows it by making root the owner of the files in /proc.
+    // Nagios' user must not be able to trace a process that was once root. While the kernel
+    // prevents tracing, root owns the files of this process in /proc.
     assert_eq!(fs::metadata(format!("/proc/{half}/environ")).unwrap().uid(), 0);
     let _ = script.kill();
     let _ = script.wait();

@@ -248,7 +248,8 @@ pub const ERRORS: &[PastedError] = &[
     },
 ];
 
-/// Parts of messages that contain one of the words but are not pasted, each with the reason.
+/// Parts of messages that contain one of the words in errors.rs that show a shell command, but that
+/// this test does not paste, each with the reason.
 pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("(umask 226 && {gate} --config", "part of a command that is pasted"),
     ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),

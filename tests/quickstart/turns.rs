@@ -13,7 +13,7 @@ use crate::mistake::{Deed, Mistake};
 use crate::printed::{Printed, command, doctor, is_gone, unwell};
 use crate::server_mistakes::ON_THE_SERVER;
 
-/// Fixes that doctor never prints in these tests, each with the reason why.
+/// Fixes that doctor never prints in these tests, each with the reason.
 const NOT_PROVOKED: &[(&str, &str)] = &[
     ("ForcedCommand", "needs an sshd that accepts the key and refuses every channel"),
     ("ReadLog", "needs a gate that fails between two answers"),
@@ -66,7 +66,7 @@ fn doctor_finds_every_mistake_and_its_fix_works() {
     let site = boot();
     site.follow_readme();
     site.web1.must("systemctl start apache2");
-    // If Nagios has repaired Apache first, doctor reports the repair's cooldown of one minute.
+    // If Nagios has just repaired Apache, doctor reports the repair's cooldown, which is a minute.
     until("no finding of doctor", Duration::from_secs(90), || {
         unwell(&site).is_empty().then_some(())
     });

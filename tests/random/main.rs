@@ -27,13 +27,13 @@ struct Wanted {
 }
 
 const WANTED: Wanted = Wanted { events: 10_000, repairs: 1_000, kills: 300 };
-/// With PostgreSQL, the decisions are the same, so fewer events show that its transactions hold.
+/// With PostgreSQL, only the transactions are different and not the rules, so fewer events suffice.
 const WANTED_WITH_POSTGRES: Wanted = Wanted { events: 2_000, repairs: 200, kills: 60 };
 
 /// Maximum number of events. The test fails if not enough has happened by then.
 const MOST_EVENTS: u32 = 100_000;
-/// Number of queued calls at which the test stops sending events for a while. The fleet limit
-/// allows fewer repairs, so some calls are refused.
+/// Number of queued calls at which the test stops sending events for a while. It is higher than
+/// the fleet limit, so some calls are refused.
 const WAITING: usize = 20;
 
 #[derive(Default)]

@@ -45,7 +45,7 @@ exit 0
 pub struct Site {
     monitor: Monitor,
     web: WebSide,
-    /// The server with the ledger; `None` for SQLite.
+    /// The database server with the ledger; `None` if the ledger is in SQLite.
     database: Option<Postgres>,
     place: Place,
 }

@@ -55,7 +55,7 @@ fn repairs_each_fault_once_when_all_servers_get_all_events() {
     let expected: BTreeSet<String> = hosts.iter().cloned().chain(["web1".to_owned()]).collect();
     assert_eq!(repaired, Vec::from_iter(expected));
     assert_eq!(last.refusals().len(), calls - HOSTS - 1);
-    // The hosts themselves agree with the ledger.
+    // The records of the repairs themselves must agree with the ledger.
     let done = fs::read_to_string(&site.done).unwrap();
     assert_eq!(done.lines().count(), HOSTS, "{done}");
     assert_eq!(done.lines().collect::<BTreeSet<_>>().len(), HOSTS, "{done}");
@@ -105,7 +105,7 @@ fn records_outcome_after_the_database_was_away_during_the_repair() {
     assert!(handler.status.success());
     until("the repair runs", LIMIT, || mark.exists().then_some(()));
     site.database.stop();
-    // The repair ends while the database is away.
+    // Let the repair end while the database is away.
     thread::sleep(Duration::from_secs(6));
     site.database.restart();
     until("a recorded outcome", LIMIT, || {

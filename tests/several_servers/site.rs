@@ -23,7 +23,7 @@ pub struct SharedSite {
     pub web: WebSide,
     /// The database server.
     pub database: Postgres,
-    /// File to which each repair `here` appends the name of its host.
+    /// File to which each run of the repair `here` appends the name of its host.
     pub done: PathBuf,
     place: Place,
 }
@@ -47,7 +47,7 @@ impl SharedSite {
         site
     }
 
-    /// Writes the policy of every server, after `change`.
+    /// Applies `change` to the policy of every server, and writes it.
     pub fn write_policies(&self, change: impl Fn(&mut Value)) {
         for server in &self.servers {
             let mut policy = self.policy(server);
@@ -79,8 +79,8 @@ impl SharedSite {
         policy
     }
 
-    /// Starts the handler of one server, as its Nagios would. Each Nagios counts its problems by
-    /// itself.
+    /// Starts the handler of one server, as its Nagios would. Each Nagios numbers its problems
+    /// independently.
     pub fn begin(&self, server: usize, host: &str, repair: &str, problem: usize) -> Child {
         let monitor = &self.servers[server];
         let mut command = monitor.as_nagios(&monitor.handler);
@@ -114,7 +114,8 @@ impl SharedSite {
         let directory = path.parent().unwrap().strip_prefix(self.place.path()).unwrap();
         self.place.directory(directory.to_str().unwrap(), self.servers[server].nagios.ids());
         run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-        // With both ends open, neither this nor a reader at the end of the file has to wait.
+        // Open both ends of the pipe. Opening it then does not wait for a writer, and the reader
+        // does not reach the end of the file when a writer closes the pipe.
         let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let (sender, commands) = mpsc::channel();
         thread::spawn(move || {

@@ -38,7 +38,8 @@ pub fn free_port() -> u16 {
 /// Time limit for each wait in a test. It is long because the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Waits until `ready` returns true. After a minute, panics with a message that contains `what`.
+/// Waits until `ready` returns true. If it does not do so within a minute, panics with a message
+/// that contains `what`.
 #[track_caller]
 pub fn wait_until(what: &str, mut ready: impl FnMut() -> bool) {
     let begun = Instant::now();

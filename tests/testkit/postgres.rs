@@ -24,18 +24,18 @@ pub struct Postgres {
     databases: AtomicU32,
     /// Database that [`Postgres::database_with`] copies.
     template: OnceLock<String>,
-    /// Settings that this server has beyond those of all test servers.
+    /// Settings of this server in addition to those of all test servers.
     settings: Vec<String>,
 }
 
 impl Postgres {
-    /// Starts a server of this test alone.
+    /// Starts a server that only this test uses.
     #[track_caller]
     pub fn start() -> Postgres {
         Postgres::start_with(&[])
     }
 
-    /// Starts a server of this test alone with additional settings, for example
+    /// Starts a server that only this test uses, with additional settings such as
     /// `log_statement=all`.
     #[track_caller]
     pub fn start_with(settings: &[&str]) -> Postgres {
@@ -81,13 +81,14 @@ impl Postgres {
         standby
     }
 
-    /// Creates the directory of a server with a program that gets the option `--pgdata`.
+    /// Creates the directory of a server. `words` is the command that fills it; the option
+    /// `--pgdata` is added.
     fn init(words: &[&str]) -> Postgres {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("selfheal-postgres-{}-{count}", std::process::id());
         let directory = std::env::temp_dir().join(name);
-        // A test with the same process ID may have been killed.
+        // A killed test with the same process ID may have left its directory behind.
         let _ = fs::remove_dir_all(&directory);
         fs::create_dir(&directory).unwrap();
         set_mode(&directory, 0o755);
@@ -133,11 +134,12 @@ impl Postgres {
         });
     }
 
-    /// Stops the server at once. It closes all connections and does not finish transactions.
+    /// Stops the server immediately. The server closes all connections, and aborts running
+    /// transactions.
     pub fn stop(&self) {
         if let Some(mut server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            // SIGQUIT. The shell-free way to send it is kill(1).
+            // Send SIGQUIT with kill(1), because std cannot send this signal.
             let _ = Command::new("/bin/kill").args(["-QUIT", &server.id().to_string()]).status();
             let _ = server.wait();
         }

@@ -114,7 +114,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     assert!(!said.contains(char::is_control), "{said}");
     assert!(field(&nagios, "Repairs", "performance_data").unwrap().contains(" breakers=2;;;0; "));
 
-    // Without a valid ledger nothing can be repaired.
+    // Replace the ledger with an invalid file. The plugin must report that nothing is repaired.
     let aside = monitor.ledger.with_extension("aside");
     fs::rename(&monitor.ledger, &aside).unwrap();
     fs::write(&monitor.ledger, "no ledger at all").unwrap();

@@ -170,7 +170,7 @@ fn page(mut command: Command, names: &[String]) -> io::Result<Page> {
     Ok(Page { file: format!("{name}.1"), text })
 }
 
-/// Writes the sections that list the words which scripts can match in output, in the ledger and in
+/// Writes the sections that list the words that scripts can match in output, in the ledger and in
 /// JSON.
 fn all_words(roff: &mut Roff) {
     let verdicts = Verdict::ALL.iter().map(|word| (word.as_str(), word.about()));

@@ -75,7 +75,7 @@ struct History<'a> {
     repair: Statement<'a>,
     step: Statement<'a>,
     refusal: Statement<'a>,
-    /// When the last refusal of each object was.
+    /// Time of each object's last refusal, in milliseconds since 1970.
     last_refusals: HashMap<(String, &'static str), u64>,
     random: &'a mut Random,
     steps: u64,
