@@ -27,8 +27,9 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // A two-digit year below 70 belongs to the 21st century, any other to the 20th, as in C. RFC
-    // 9110 draws the line 50 years in the future instead.
+    // As in C, two-digit years below 70 belong to the 21st century and all others to the 20th. RFC
+    // 9110 has a different rule: a date that appears to be more than 50 years in the future is in
+    // the past.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -87,9 +88,10 @@ fn split_offset(text: &str) -> Option<(&str, i64)> {
     }
 }
 
-/// Parses `MMDDhh[mm[ss]]`, a local time with the offset `offset`.
+/// Parses `MMDDhh[mm[ss]]` in the year `year`. `offset` is the offset of this local time from UTC,
+/// in seconds.
 fn certificate_date(year: i64, text: &str, offset: i64) -> Option<i64> {
-    // Minutes and seconds that are missing are 0.
+    // Missing minutes and seconds are 0.
     let pair = |at: usize| text.get(at..at + 2).map_or(Some(0), number);
     let month = pair(0).filter(|month| (1..=12).contains(month))?;
     let day = pair(2).filter(|day| (1..=31).contains(day))?;
@@ -114,8 +116,8 @@ const DAYS_IN_400_YEARS: i64 = 146_097;
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
 
-/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts the year
-/// in March, so the leap day is the last day of the year.
+/// Returns the number of days from 1970-01-01 to a Gregorian date. The calculation starts each year
+/// in March, so that the leap day is the last day of a year.
 fn days(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let month = (month + 9) % 12;
@@ -127,14 +129,15 @@ fn days(year: i64, month: i64, day: i64) -> i64 {
         - DAYS_TO_1970
 }
 
-/// Returns the year, month and day of the date that is `since` days after 1970-01-01. The inverse
-/// of [`days`].
+/// Returns the year, month and day of the date that is `since` days after 1970-01-01. This is the
+/// inverse of [`days`].
 fn civil(since: i64) -> (i64, i64, i64) {
     let days = since + DAYS_TO_1970;
     let cycle = days.div_euclid(DAYS_IN_400_YEARS);
     let day = days.rem_euclid(DAYS_IN_400_YEARS);
-    // Without its leap days, every year has 365 days. There is a leap day after every 4 years
-    // (1,460 days), but not after 100 (36,524) and only at the very end of 400.
+    // Subtract the leap days up to `day`, so that every year has 365 days. Every fourth year ends
+    // with a leap day (hence 1,460 days), but the last year of a century does not (36,524 days),
+    // unless it is also the last of the 400 years.
     let year = (day - day / 1_460 + day / 36_524 - day / (DAYS_IN_400_YEARS - 1)) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline {
     run_start: Instant,
-    /// When the check itself started, after the command line and its files were read. Reading a
-    /// slow file does not count as the server's response time.
+    /// When the check itself started. This is after the command line and the files that it names
+    /// were read, so that a slow file does not add to the server's response time.
     check_start: Instant,
     limit: Option<Duration>,
 }
@@ -18,9 +18,9 @@ pub struct Deadline {
 pub struct TimedOut;
 
 impl Deadline {
-    /// Starts the clock for the check. `run_start` is when this program started. `spent` is the
-    /// time that check_http had already used if it executed this program. If `limit` is `None`, the
-    /// run never times out.
+    /// Starts the clock for the check. `run_start` is when this program started. If check_http
+    /// executed this program, `spent` is the time that check_http had already used; otherwise it is
+    /// 0. If `limit` is `None`, the run never times out.
     pub fn start(run_start: Instant, spent: Duration, limit: Option<Duration>) -> Deadline {
         Deadline { run_start, check_start: ago(spent), limit }
     }
@@ -62,7 +62,7 @@ pub fn end_of(run_start: Instant, limit: Option<Duration>) -> Option<Instant> {
     limit.and_then(|limit| run_start.checked_add(limit))
 }
 
-/// Returns the point in time that lies `spent` in the past.
+/// Returns the point in time `spent` ago.
 pub fn ago(spent: Duration) -> Instant {
     let now = Instant::now();
     now.checked_sub(spent).unwrap_or(now)

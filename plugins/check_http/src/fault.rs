@@ -13,7 +13,7 @@ pub enum Fault {
     Timeout,
     /// The name lookup failed or found no usable address. Holds the message.
     Name(&'static str),
-    /// No address of the name accepted a connection. Holds the reason for the last failure.
+    /// None of the host's addresses accepted a connection. Holds the reason for the last failure.
     Connect(String),
     /// This process or machine has run out of file descriptors or memory, so the server could not
     /// be contacted.
@@ -46,7 +46,7 @@ pub struct TlsFault {
 
 /// Message for a peer that does not speak TLS.
 pub const NOT_TLS: &str = "the server does not speak TLS on this port";
-/// Message for a server that does not know the name, or that received none.
+/// Message for a server that does not know the host name, or to which no host name was sent.
 pub const UNRECOGNIZED_NAME: &str = "unrecognized name";
 
 /// Whether `why` means that this process or machine ran out of a resource.
@@ -59,10 +59,10 @@ impl Fault {
     pub const KEY_MISMATCH: Fault =
         Fault::ClientCertificate("Private key does not seem to match certificate!");
 
-    /// Adds a suggestion to use --sni if the handshake failed as it does when a server needs the
-    /// host name.
+    /// Adds a suggestion to use --sni if the handshake failed in the way that is typical of servers
+    /// that need the host name.
     pub fn suggest_sni(self) -> Fault {
-        // These are the words of rustls and OpenSSL for the alerts 112 and 40 (RFC 8446, section
+        // Texts in which rustls and OpenSSL report the TLS alerts 112 and 40 (RFC 8446, section
         // 6.2).
         const NAME_NEEDED: [&str; 3] =
             [UNRECOGNIZED_NAME, "HandshakeFailure", "alert handshake failure"];
@@ -77,9 +77,9 @@ impl Fault {
         }
     }
 
-    /// Retries with OpenSSL if that might help. `exec` replaces this process and returns only if
-    /// that fails. It then returns the reason. If the handshake failed, this reason is added to the
-    /// message.
+    /// Retries with OpenSSL if that might help. `exec` replaces this process with
+    /// check_http_openssl. If that fails, `exec` returns the reason, which is added to the message
+    /// of a failed handshake.
     pub fn retry_with_openssl(self, exec: impl FnOnce() -> String) -> Fault {
         match self {
             Fault::Tls(tls) if tls.openssl_may_help => {
@@ -87,8 +87,8 @@ impl Fault {
                 Fault::Tls(TlsFault { why, openssl_may_help: false })
             }
             Fault::Untrusted(tls) if tls.openssl_may_help => {
-                // Ignore the reason if OpenSSL does not start. The result from rustls is complete
-                // without this reason.
+                // Ignore the reason why check_http_openssl did not start. The message from rustls
+                // is complete without it.
                 let _ = exec();
                 Fault::Untrusted(tls)
             }

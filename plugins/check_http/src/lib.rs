@@ -38,8 +38,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let run_start = std::time::Instant::now();
     let spec = convert::spec(command_line::parse(argv, run_start)?, run_start)?;
     let deadline = Deadline::start(run_start, std::time::Duration::ZERO, spec.timeout);
-    // Let check_http_openssl read the --extra-opts files again. The secrets in them must not appear
-    // in the process list.
+    // Pass --extra-opts itself to check_http_openssl, which then reads the files again. If we
+    // passed the options from the files instead, secrets in them would appear in the process list.
     let fallback = |spent| exec::exec_openssl(argv, spent);
     let handshake = tls::rustls::handshake;
     let context = CheckContext { spec: &spec, deadline: &deadline, handshake, pinned: None };

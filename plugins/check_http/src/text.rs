@@ -1,7 +1,8 @@
 //! Converts bytes and system errors to text. The text may contain unsafe characters, which are
 //! replaced when it is printed.
 
-/// Decodes `bytes` as UTF-8 or, if they are not valid UTF-8, as Latin-1, which loses no byte.
+/// Decodes `bytes` as UTF-8 or, if they are not valid UTF-8, as Latin-1, in which every byte is
+/// valid.
 pub fn decode(bytes: &[u8]) -> String {
     std::str::from_utf8(bytes)
         .map_or_else(|_| bytes.iter().copied().map(char::from).collect(), str::to_owned)

@@ -11,10 +11,10 @@ use policy_file::{Config, LedgerConfig};
 /// Why the state of repairs could not be collected.
 #[derive(Debug, thiserror::Error)]
 pub enum CollectError {
-    /// The ledger cannot be used, so nothing is repaired. The plugin reports this as a fault.
+    /// The ledger cannot be used, so no repair can run. The plugin returns CRITICAL.
     #[error("{0}")]
     Unusable(String),
-    /// The plugin has run out of descriptors or memory, so the state of repairs is unknown.
+    /// The plugin has run out of file descriptors or memory, so the state of repairs is unknown.
     #[error("{0}")]
     OutOfResources(String),
 }
@@ -67,7 +67,7 @@ pub struct PausedScope {
 /// repair creates the ledger.
 ///
 /// # Errors
-/// Fails if the ledger cannot be read or this user cannot write it.
+/// Fails if the ledger cannot be read or this user cannot write to it.
 pub fn collect(
     config: &Config,
     window: Duration,
@@ -85,9 +85,9 @@ pub fn collect(
     }
 }
 
-/// Checks that this user can write the ledger. The plugin and the worker run as the same user, so
-/// if the plugin cannot write the ledger, neither can the worker. If the ledger is in a database,
-/// also tries to write a record, because the database's disk may be full.
+/// Checks that this user can write to the ledger. The plugin and the worker run as the same user,
+/// so if the plugin cannot write to the ledger, neither can the worker. If the ledger is in a
+/// database, also tries to write a record, because the database's disk may be full.
 fn writable(ledger: &LedgerConfig) -> Result<(), CollectError> {
     match ledger::unwritable(ledger) {
         None => Ok(ledger::test_write(ledger)?),

@@ -97,8 +97,8 @@ fn unreached(reply: &GateReply) -> Option<CheckFinding> {
 }
 
 /// Returns a finding for each repair that the gate would refuse now, and for each repair that has
-/// nearly reached its limit of records. An obstacle that concerns the whole host is reported only
-/// once.
+/// nearly reached its maximum number of records. An obstacle that concerns the whole host is
+/// reported only once.
 fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     let mut texts: Vec<(State, String)> = match &reply.usage {
         Ok(all) => all.iter().filter_map(obstacle).collect(),
@@ -115,9 +115,9 @@ fn obstacles(reply: &GateReply) -> Vec<CheckFinding> {
     texts.into_iter().map(finding).collect()
 }
 
-/// Returns the state and the reason if the gate would refuse the repair now, or if the repair's
-/// limit for records is nearly reached. A running repair and a cooldown are normal, so their state
-/// is OK.
+/// Returns the state and the reason if the gate would refuse the repair now, or if the repair has
+/// nearly reached its maximum number of records. A running repair and a cooldown are normal, so
+/// their state is OK.
 fn obstacle(usage: &Usage) -> Option<(State, String)> {
     let nearly_full = || usage.nearly_full().map(|text| (State::Warning, text));
     let Some(obstacle) = &usage.obstacle else { return nearly_full() };
@@ -137,8 +137,9 @@ fn answered(reply: &GateReply) -> String {
     }
 }
 
-/// Builds the output. The worst findings come first, and the first line contains only a few of
-/// them. `-v` adds the details of all findings, and `-vv` adds `all`.
+/// Builds the output. The worst findings come first, and the first line contains at most
+/// [`FIRST_LINE`] of them. `-v` adds the details of all findings, and `-vv` also adds the lines in
+/// `all`.
 fn outcome(
     mut findings: Vec<CheckFinding>,
     fine: &str,

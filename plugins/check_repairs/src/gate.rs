@@ -73,7 +73,7 @@ fn version(gate: &mut dyn Gate, deadline: Instant) -> Result<String, GateError> 
 fn usage(gate: &mut dyn Gate, deadline: Instant) -> Result<Vec<Usage>, GateError> {
     match gate.request(&Request::Usage, deadline)? {
         Answer::Usage(all) => Ok(all),
-        // Older gates do not support this request. For them, report no usage.
+        // Report no usage for older gates, which do not support this request.
         Answer::Refused(refusal) if refusal.reason == GateReason::BadRequest => Ok(Vec::new()),
         other => Err(unexpected(other)),
     }

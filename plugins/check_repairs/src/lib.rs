@@ -24,8 +24,8 @@ pub use evaluate::NAME;
 /// Runs the plugin with these arguments, and returns its output and state.
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let options = cli::read(argv)?;
-    // Return UNKNOWN, because an unreadable policy does not mean that repairs fail. The option may
-    // name the wrong file, or a file that this user cannot read.
+    // Return UNKNOWN, because an unreadable policy does not mean that repairs fail. The option
+    // --policy may name the wrong file, or a file that this user cannot read.
     let config = match policy_file::read(&options.policy) {
         Ok(config) => config,
         Err(bad) => return Ok(Outcome::new(State::Unknown, format!("{NAME} UNKNOWN: {bad}"))),

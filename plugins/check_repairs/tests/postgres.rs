@@ -1,4 +1,4 @@
-//! Runs the plugin with a ledger in a real PostgreSQL that is away, slow, read-only or full.
+//! Runs the plugin with a ledger in a real PostgreSQL that is unavailable, slow, read-only or full.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -45,7 +45,7 @@ impl DatabaseSite {
         self.dir.path().join("policy.json")
     }
 
-    /// Runs the plugin, which must be CRITICAL. Returns its output.
+    /// Runs the plugin, which must return CRITICAL, and returns its output.
     fn critical(&self, words: &[&str]) -> String {
         let (code, text) = self.check(words);
         assert_eq!(code, 2, "{text}");

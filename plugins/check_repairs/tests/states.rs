@@ -292,8 +292,8 @@ fn reports_an_unreadable_ledger_as_critical() {
     assert_eq!(site.check("").0, 2);
 }
 
-/// If root has created files next to the ledger, Nagios' user can read the ledger but cannot
-/// repair.
+/// If root has created files next to the ledger, Nagios' user can read the ledger, but its repairs
+/// cannot run.
 #[test]
 fn reports_a_read_only_ledger_as_critical() {
     use std::os::unix::fs::{PermissionsExt, chown};
@@ -341,8 +341,8 @@ fn reports_a_read_only_ledger_as_critical() {
         );
         of_nobody(&file);
     }
-    // While root makes a backup, SQLite creates these files and changes their owner a moment later.
-    // The plugin must not report them in between.
+    // When root makes a backup, SQLite creates these files as root and changes their owner a moment
+    // later. The plugin must not report them in between.
     for name in ["ledger.sqlite-shm", "ledger.sqlite-wal"] {
         let file = site.dir.path().join(name);
         chown(&file, Some(0), Some(0)).unwrap();

@@ -58,8 +58,8 @@ impl Out {
         }
     }
 
-    /// Whether a write has failed, for example because the reader has closed the pipe. Nothing more
-    /// can be written.
+    /// Whether a write has failed, for example because the reader has closed the pipe. After that,
+    /// nothing more is written.
     pub fn is_closed(&self) -> bool {
         self.failed.is_some()
     }
@@ -88,8 +88,8 @@ impl Out {
 }
 
 /// Passes the arguments after the program's name to `run` and returns the exit code. If `run`
-/// returns a problem, prints it to standard error as `name: text`; the exit code is then 3. It is 0
-/// after help and version.
+/// returns a problem, prints it to standard error as `name: text` and returns 3. After help and
+/// version, returns 0.
 pub fn cli_tool(
     name: &'static str,
     run: impl FnOnce(&[OsString], &mut Out) -> Result<ToolResult, Problem>,

@@ -14,8 +14,8 @@ use signal_hook::flag;
 use crate::outcome::Outcome;
 use crate::state::State;
 
-/// Why a program has no result. Every problem exits 3 (UNKNOWN), because Nagios reads a code above
-/// 3 as CRITICAL.
+/// Why a program has no result. After every problem, the exit code is 3 (UNKNOWN). Nagios would
+/// read a code above 3 as CRITICAL.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
     /// The text of `--help` or `--version`, which is printed unchanged.
@@ -70,8 +70,8 @@ pub fn guard(
     guarded(name, State::Unknown, run)
 }
 
-/// Runs an event handler in the same way as [`guard()`] runs a plugin. However, help and version
-/// exit 0, because Nagios does not read a state from an event handler.
+/// Runs an event handler as [`guard()`] runs a plugin, except that help and version exit 0. Nagios
+/// does not read a state from the exit code of an event handler.
 pub fn guard_handler(
     name: &'static str,
     run: impl FnOnce(&[OsString]) -> Result<Outcome, Problem>,
@@ -105,16 +105,16 @@ pub(crate) fn set_panic_hook(name: &'static str) {
     std::panic::set_hook(Box::new(move |info| report_panic(name, info)));
 }
 
-/// Catches the signals that the kernel sends at a resource limit. A shell would report them as exit
-/// code 152 or 153. std already ignores SIGPIPE.
+/// Catches the signals that the kernel sends at a resource limit. Otherwise they would end the
+/// program, and a shell would report this as exit code 152 or 153. std already ignores SIGPIPE.
 ///
 /// The signals are caught rather than ignored or blocked, because programs that we execute would
 /// inherit ignored and blocked signals.
 pub(crate) fn catch_limit_signals() {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     static ALWAYS: AtomicBool = AtomicBool::new(true);
-    // If a signal cannot be caught, go on without catching it. If SIGXFSZ is caught, a write beyond
-    // the size limit fails with an error that names the file.
+    // If a signal cannot be caught, go on without catching it. Once SIGXFSZ is caught, a write
+    // beyond the file size limit fails with an error instead of ending the program.
     let _ = flag::register(SIGXFSZ, &CAUGHT);
     let _ = flag::register_conditional_shutdown(SIGXCPU, State::Unknown.code().into(), &ALWAYS);
 }

@@ -33,7 +33,7 @@ impl Outcome {
         self
     }
 
-    /// Appends a remark to the first line. If that line ends with a blank, the blank stays at the
+    /// Appends a remark to the first line. If that line ends with a space, the space stays at the
     /// end.
     pub fn remark(mut self, text: &str) -> Outcome {
         if let Some(line) = self.lines.first_mut() {
@@ -50,7 +50,7 @@ impl Outcome {
     }
 
     /// Adds an item of perfdata. All perfdata is appended to the last line after a `|`, without a
-    /// blank before it. To get `text |perfdata`, end that line with a blank.
+    /// space before it. To get `text |perfdata`, end that line with a space.
     pub fn perfdata(mut self, item: Perfdata) -> Outcome {
         self.perfdata.push(item);
         self

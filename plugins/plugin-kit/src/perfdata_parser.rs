@@ -9,7 +9,7 @@ const UNITS: [&str; 16] =
     ["", "s", "ms", "us", "ns", "%", "B", "KB", "MB", "GB", "TB", "PB", "KiB", "MiB", "GiB", "c"];
 
 /// Returns the items of performance data in `text`, and how many other words the text contains.
-/// Blanks, newlines and `|` separate the items.
+/// Spaces, newlines and `|` separate the items.
 pub fn parse(text: &str) -> (Vec<Perfdata>, usize) {
     let mut items = Vec::new();
     let mut rejected = 0;
@@ -35,7 +35,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// Parses `'label'=value[UOM];[warn];[crit];[min];[max]`.
 fn item(word: &str) -> Option<Perfdata> {
     let (label, fields) = match word.strip_prefix('\'') {
-        // A quote within a quoted label is doubled.
+        // In a quoted label, a quote is written as two quotes.
         Some(rest) => {
             let (label, fields) = rest.rsplit_once("'=")?;
             (label.replace("''", "'"), fields)
@@ -56,7 +56,8 @@ fn item(word: &str) -> Option<Perfdata> {
     fields.next().is_none().then_some(item)
 }
 
-/// Parses a field that may be missing or empty. Returns `None` only if its text is invalid.
+/// Parses a field. Returns `Some(None)` if the field is missing or empty, and `None` if it is
+/// invalid.
 fn field(text: Option<&str>, parse: impl FnOnce(&str) -> Option<Number>) -> Option<Option<Number>> {
     match text.filter(|text| !text.is_empty()) {
         None => Some(None),

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A threshold range, in the unit of the value that it is compared with. Values outside the range
-/// raise an alert. With `@`, values inside the range do. Both ends belong to the range.
+/// raise an alert. With `@`, values inside the range raise an alert instead. Both ends belong to
+/// the range.
 ///
 /// ```
 /// use plugin_kit::Range;
@@ -18,7 +19,7 @@ pub struct Range {
     alert_inside: bool,
 }
 
-/// Why a string is not a threshold range.
+/// Why a string is not a valid threshold range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
     /// One end is not a plain decimal number. Holds the whole string and the invalid end.
@@ -44,7 +45,7 @@ impl Range {
         Range { start: 0.0, end, alert_inside: false }
     }
 
-    /// Returns the upper end, which is infinite if the range has none.
+    /// Returns the upper end, which is infinite if the range has no upper end.
     pub fn end(&self) -> f64 {
         self.end
     }

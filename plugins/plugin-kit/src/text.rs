@@ -1,8 +1,8 @@
 //! Cleans untrusted text before it is printed.
 
 /// Makes `text` safe for a line of plugin output. `|`, which would start perfdata, becomes `/`.
-/// Newlines, which would start another line, become blanks. Control characters and bidirectional
-/// marks, which could disguise the output, become blanks as well.
+/// Newlines, which would start another line, become spaces. Control characters and bidirectional
+/// marks, which could disguise the output, become spaces as well.
 pub fn clean(text: &str) -> String {
     text.chars().map(clean_char).collect()
 }
@@ -13,13 +13,13 @@ pub fn printable(text: &str) -> String {
 }
 
 /// Wraps cleaned text for a terminal with `columns` columns. The text starts in column `margin`,
-/// and every further row is indented by `margin`. Untrusted text therefore never starts a row,
-/// where it could look like our own output.
+/// and every further row is indented by `margin`. Untrusted text therefore never appears at the
+/// left edge, where it could look like our own output.
 pub fn wrapped(text: &str, columns: usize, margin: usize) -> String {
     let room = columns.saturating_sub(margin + 1).max(20);
     let (mut rows, mut used) = (String::new(), 0);
     for c in text.chars() {
-        // Count two columns for a character outside ASCII, because it is at most two columns wide.
+        // Count every character outside ASCII as two columns, which is the maximum width.
         let width = if c.is_ascii() { 1 } else { 2 };
         if used + width > room {
             rows.push('\n');

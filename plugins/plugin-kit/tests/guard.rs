@@ -64,8 +64,8 @@ fn keeps_exit_code_when_stdout_is_unwritable() {
     }
 }
 
-/// Builds the example with `panic = "abort"`, which releases use. Cargo's normal test build does
-/// not use it.
+/// Builds the example with `panic = "abort"`, as in releases. Cargo's normal test build unwinds
+/// after a panic instead.
 #[test]
 fn panic_with_abort_exits_unknown() {
     let folder = std::env::temp_dir().join(format!("plugin-kit-guard-{}", std::process::id()));

@@ -7,15 +7,15 @@ use crate::date;
 use crate::http::response::ResponseHead;
 use crate::text;
 
-/// Ages of up to this many seconds are printed in hours, and longer ones in days.
+/// Ages up to this limit, in seconds, are printed in hours. Greater ages are printed in days.
 const SHOWN_IN_HOURS: i64 = 2 * 86400;
-/// How far ahead of the server's clock a modification date may be, in seconds.
+/// Maximum time by which a modification date may be ahead of the server's clock, in seconds.
 const MAX_AHEAD: i64 = 30;
 
-/// Returns what is wrong with a document's age, or `None` if the age is fine. `max_age` is in
-/// seconds.
+/// Returns the state and the message for a problem with a document's age, or `None` if the age is
+/// fine. `max_age` is in seconds.
 pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
-    // As in monitoring-plugins, the last of several headers with the same name counts.
+    // Like monitoring-plugins, use the last header if several have the same name.
     let last = |name: &str| {
         head.values(name).pop().filter(|value| !value.is_empty()).map(|value| text::decode(&value))
     };
@@ -25,8 +25,8 @@ pub fn judge(head: &ResponseHead, max_age: u64) -> Option<(State, String)> {
     let Some(modified) = last("Last-Modified") else {
         return Some((State::Critical, "Document modification date unknown".into()));
     };
-    // Pad the date to 100 characters, as monitoring-plugins does. Existing filters may rely on the
-    // padding.
+    // Pad the date to 100 characters, as monitoring-plugins does. Scripts that filter the output
+    // may rely on the padding.
     let Some(now) = date::parse_http(&server_date) else {
         return Some((State::Critical, format!("Server date \"{server_date:>100}\" unparsable")));
     };

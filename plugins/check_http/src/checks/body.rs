@@ -9,7 +9,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::{CheckSpec, SizeLimits};
 use crate::text;
 
-/// How many bytes of a missing string to show in the message.
+/// Maximum number of bytes of a missing string that the message shows.
 const SHOWN_TEXT: usize = 26;
 const DOTS: &str = "...";
 
@@ -60,8 +60,10 @@ fn size_problem(limits: SizeLimits, received: u64) -> Option<(State, String)> {
     Some((State::Warning, format!("page size {received} {problem}")))
 }
 
-/// Adds a problem for each expected string or pattern that the body lacks and, with --invert-regex,
-/// for each pattern that it contains or that was not searched in the whole body.
+/// Adds a problem to `found` for each expected string or pattern that the body does not contain.
+/// With --invert-regex, adds a problem for each pattern that the body contains. If only the start
+/// of the body was searched, a pattern that was not found there is also a problem, because the rest
+/// of the body may contain it.
 fn search(
     spec: &CheckSpec,
     target: &HttpTarget,
@@ -93,8 +95,8 @@ fn search(
 }
 
 fn shortened(text: &[u8]) -> String {
-    // Do not cut within a character. Otherwise the text would be invalid UTF-8 and be decoded as
-    // Latin-1.
+    // Do not cut within a character. Otherwise the text would no longer be valid UTF-8 and would be
+    // decoded as Latin-1.
     let end =
         std::str::from_utf8(text).map_or(SHOWN_TEXT, |text| text.floor_char_boundary(SHOWN_TEXT));
     match text.get(..end) {

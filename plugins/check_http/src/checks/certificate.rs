@@ -1,4 +1,4 @@
-//! Judges how long a certificate remains valid (-C). The caller passes the current time.
+//! Judges how long a certificate remains valid (-C). Callers pass the current time.
 
 use plugin_kit::State;
 use x509_cert::der::asn1::AnyRef;
@@ -100,9 +100,9 @@ impl PeerCertificate {
     }
 }
 
-/// Returns the expiry date and the subject (RFC 5280, section 4.1). Parses nothing else, because
-/// the library rejects start dates before 1970, and devices whose clock is not set create
-/// certificates with such dates.
+/// Returns the expiry date and the subject of a certificate (RFC 5280, section 4.1). Does not parse
+/// the start date, because the library would reject a date before 1970. Devices whose clock is not
+/// set create certificates with such dates.
 fn end_and_subject(der: &[u8]) -> der::Result<(AnyRef<'_>, &[u8])> {
     SliceReader::new(der)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {

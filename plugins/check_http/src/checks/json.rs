@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::spec::json_assertion::JsonAssertion;
 
-/// Largest body to parse, in bytes. The parsed document takes many times as much memory.
+/// Maximum size of a body to parse, in bytes. The parsed document takes up many times as much
+/// memory.
 const MAX_JSON: usize = 1 << 20;
 
 /// Returns a message for each assertion that does not hold.
@@ -54,7 +55,7 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     serde_json::from_slice(body).map_err(|why| format!("JSON: {why}"))
 }
 
-/// Returns the beginning of a value, short enough for a message.
+/// Formats a value for a message. Cuts the text after 40 characters.
 fn shown(value: &Value) -> String {
     const ENOUGH: usize = 40;
     let text = value.to_string();

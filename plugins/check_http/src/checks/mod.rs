@@ -1,5 +1,5 @@
-//! Compares the response with the spec and builds the result. The modules below use no clock, no
-//! network and no files.
+//! Compares the response with the spec and builds the result. Its modules do no I/O and do not read
+//! the clock.
 
 pub mod age;
 pub mod body;

@@ -21,19 +21,20 @@ const OWN_LABELS: [&str; 8] = [
     "time_transfer",
     "certificate_days",
 ];
-/// Maximum number of items that -o accepts. Monitoring systems create a file or a series per item.
+/// Maximum number of items that -o accepts. The number is limited because monitoring systems create
+/// a file or a time series for each item.
 const MAX_BODY_ITEMS: usize = 100;
-/// How many bytes of a body -o reads. Nagios reads only 8 KB of a plugin's output.
+/// Maximum number of bytes of a body that -o reads. Nagios reads only 8 KB of a plugin's output.
 const MAX_BODY_TEXT: usize = 8 << 10;
 
-/// How long each phase of the last exchange took.
+/// Durations of the whole check and of the phases before its last request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PhaseTimes {
     /// Time from the start of the check to its result.
     pub total: Duration,
-    /// Time that the name lookup and the connection took together.
+    /// Time for the name lookup and the connection together.
     pub connect: Duration,
-    /// Time that the TLS handshake took, or `None` without TLS.
+    /// Time for the TLS handshake, or `None` without TLS.
     pub tls: Option<Duration>,
 }
 
@@ -42,7 +43,7 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     let mut items = vec![time(spec, times), size(spec, response)];
     if spec.output.extended {
         let mut part = |label: &str, time: Option<Duration>| {
-            // Without TLS, keep an empty item in place of time_ssl.
+            // Without TLS, replace time_ssl with an item whose label is empty.
             let label = if time.is_some() { label } else { "" };
             let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
             item.max = limit(spec);
@@ -58,9 +59,9 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     items
 }
 
-/// Adds the performance data in a body to `items`, at most 100 items from the first 8 KiB. An item
-/// whose label is already in use is left out, because it would replace our own value in graphs.
-/// Returns a note if something was left out.
+/// Adds performance data from a body to `items`: at most 100 items, and only from the first 8 KiB.
+/// Leaves out items whose label is already in use, because they would replace our own values in
+/// graphs. Returns a note if anything was left out.
 pub fn add_body(items: &mut Vec<Perfdata>, body: &[u8]) -> Option<String> {
     let body = text::decode(body);
     let cut = body.len() > MAX_BODY_TEXT;
@@ -104,7 +105,8 @@ pub fn certificate_days(left: i64, thresholds: CertificateDays) -> Perfdata {
 }
 
 fn time(spec: &CheckSpec, times: PhaseTimes) -> Perfdata {
-    // Like monitoring-plugins, print only the upper end of a range, or 0 if there is none.
+    // Like monitoring-plugins, print only the upper end of a range, or 0 if the range has no upper
+    // end.
     let end = |range: Range| {
         Number::Decimal(Some(range.end()).filter(|end| end.is_finite()).unwrap_or(0.0))
     };

@@ -12,7 +12,7 @@ use crate::http::target::HttpTarget;
 use crate::spec::CheckSpec;
 use crate::text;
 
-/// What the check does next after a response.
+/// What to do after a response.
 #[derive(Debug)]
 pub enum ResponseVerdict {
     /// The check ends with this outcome.
@@ -56,7 +56,8 @@ pub fn judge(
             return ResponseVerdict::Done(done(State::Critical, line));
         }
     };
-    // Judge the status line first, because it counts even if the body is invalid.
+    // Report invalid chunks only if the status line is acceptable. A bad status line is the more
+    // important problem.
     if response.meta.end == BodyEnd::BadChunks {
         let line = "HTTP UNKNOWN: Failed to unchunk message body".into();
         return ResponseVerdict::Done(done(State::Unknown, line));
@@ -92,7 +93,7 @@ pub fn judge(
     ResponseVerdict::Done(notes.fold(outcome, Outcome::long))
 }
 
-/// Returns the body for -B. Nagios keeps only 8 KB of it.
+/// Returns the body for -B, cut after 1 MiB. Nagios keeps only 8 KB of it.
 fn shown_body(response: &Response) -> String {
     match response.body.get(..MAX_KEPT - 1) {
         Some(start) if response.body.len() >= MAX_KEPT => {

@@ -19,7 +19,8 @@ pub enum StatusVerdict {
     State(State),
     /// The response is a redirect that has to be followed.
     Follow,
-    /// The line contains none of the strings given with -e. Without -e, it lacks `HTTP/1.`.
+    /// The line contains none of the strings given with -e or, without -e, does not contain
+    /// `HTTP/1.`.
     Unexpected,
     /// The status code is missing or unknown. Holds the text to print after `Invalid Status`.
     Invalid(&'static str),

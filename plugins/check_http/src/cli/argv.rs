@@ -29,7 +29,7 @@ pub struct OptionSyntax<'a> {
     pub short: Option<char>,
     /// Long name without dashes.
     pub long: &'a str,
-    /// Other long name, if the option has one.
+    /// Second long name, if the option has one.
     pub alias: Option<&'a str>,
     /// How the option takes a value.
     pub takes: ValueSyntax,
@@ -69,8 +69,8 @@ pub enum BadArgument {
     Unexpected(#[from] UnexpectedWord),
 }
 
-/// Legacy spellings of options. Like monitoring-plugins, we replace every word that equals one of
-/// them, even if the word is the value of another option.
+/// Legacy spellings of options and their replacements. Like monitoring-plugins, we replace every
+/// word that equals a legacy spelling, even if the word is the value of another option.
 const OLD_FORMS: [(&str, &str); 5] =
     [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 

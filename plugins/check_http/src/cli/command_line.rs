@@ -85,8 +85,9 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
     })
 }
 
-/// Facts that depend on the order of the options. They are read before clap's table of values is
-/// converted, because the conversion empties the table.
+/// The positions of some options, and facts that depend on their order. They are read from clap's
+/// table of values before the table is converted to [`Cli`], because the conversion empties the
+/// table.
 struct OptionOrder {
     tls_after_hostname: Vec<bool>,
     ipv6_last: bool,
@@ -129,8 +130,8 @@ impl OptionOrder {
     }
 }
 
-/// Returns when a run with the command line `line` must end. Ignores errors in `line`, which are
-/// reported later.
+/// Returns when a run with the command line `line` must end. Ignores errors in `line`, because they
+/// are reported later.
 fn deadline(line: &[OsString], known: &[OptionSyntax<'_>], run_start: Instant) -> Option<Instant> {
     let words = argv::normalise(line, known).unwrap_or_default();
     let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
@@ -139,7 +140,7 @@ fn deadline(line: &[OsString], known: &[OptionSyntax<'_>], run_start: Instant) -
     deadline::end_of(run_start, limit.ok().and_then(|(limit, _)| limit))
 }
 
-/// Returns how each option is written.
+/// Returns the names of each option, and how the option takes a value.
 pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax<'_>> {
     command
         .get_arguments()
@@ -179,7 +180,8 @@ fn patterns(cli: &Cli, order: &OptionOrder) -> Vec<PatternOption> {
         .collect()
 }
 
-/// Returns the first line of clap's error. `argv` reports most errors before clap runs.
+/// Returns a problem with the first line of clap's error. The module `argv` reports most errors
+/// before clap runs.
 fn usage(error: &clap::Error) -> Problem {
     let text = error.to_string();
     let first = text.lines().next().unwrap_or_default();

@@ -280,7 +280,7 @@ fn patterns(options: &ParsedOptions) -> Result<Vec<Pattern>, Problem> {
     for option in &options.patterns {
         patterns.push(pattern(&option.text, option.ignore_case, option.linespan)?);
     }
-    // As in monitoring-plugins, if the last pattern is empty, all patterns are ignored.
+    // Like monitoring-plugins, ignore all patterns if the last one is empty.
     if options.patterns.last().is_some_and(|option| option.text.is_empty()) {
         patterns.clear();
     }

@@ -2,7 +2,7 @@
 //! command line. Options on the command line come later and therefore take precedence.
 //!
 //! The file format and the search path are the same as in monitoring-plugins, as observed by
-//! running it.
+//! running its plugins.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -31,11 +31,12 @@ const STANDARD_PATHS: [&str; 11] = [
     "/etc/opt/nagios-plugins.ini",
 ];
 const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-plugins.ini"];
-/// Largest ini file to read, in bytes.
+/// Maximum size of an ini file, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
 /// Replaces every --extra-opts with the options from its file. `takes_value` returns whether a long
-/// option takes a value. `deadline` returns when a run with the remaining words must end.
+/// option takes a value. `deadline` takes the words that remain and returns the time at which the
+/// run must end.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,
@@ -82,7 +83,8 @@ fn load(
         Problem::Usage(format!("Can't read config file: {}", text::file_error(&why)))
     })?;
     if content.is_empty() {
-        // check_http_openssl gets here if check_http has already read the pipe.
+        // The content is also empty if the file is a pipe that check_http read before it executed
+        // check_http_openssl.
         return Err(Problem::Usage(format!(
             "Config file '{}' is empty ({READ_ONCE})",
             path.display()
@@ -149,8 +151,8 @@ fn section_of(
                     found.get_or_insert_default();
                 }
             }
-            // Skip lines in other sections, which may belong to other programs, without validating
-            // them.
+            // Skip lines in other sections without validating them. These sections may belong to
+            // other programs.
             _ if any_section && !inside => {}
             line => {
                 let equals = line.iter().position(|byte| *byte == b'=').filter(|at| *at > 0);

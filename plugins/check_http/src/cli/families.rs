@@ -5,7 +5,8 @@
 pub struct PluginFamily {
     /// Short name of the plugin.
     pub name: &'static str,
-    /// Long names, separated by blanks. The order is that of the plugin's error messages.
+    /// Long names of its options, separated by spaces, in the order in which the plugin's error
+    /// messages list them.
     pub options: &'static str,
 }
 

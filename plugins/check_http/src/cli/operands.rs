@@ -1,25 +1,27 @@
 //! Handles stray words: words that are neither options nor values of options.
 //!
 //! monitoring-plugins' check_http uses the first one as the address and the second one as the host
-//! name, and ignores the rest. A mistake such as `-C 30 14` or `-e 200 OK` then checks another
-//! server or nothing at all, so it is an error here. Words that existing configurations contain are
-//! accepted: Icinga writes `-S 1.2` and `--continue-after-certificate true`, and Debian's command
-//! definitions end with an empty word. With -I, an empty word can be anywhere, because it usually
-//! comes from an unset macro.
+//! name, and ignores the rest. With a mistake such as `-C 30 14` or `-e 200 OK`, it therefore
+//! checks another server or nothing at all. Here, such a mistake is an error.
+//!
+//! Some stray words are accepted because existing configurations contain them. For example, Icinga
+//! writes `-S 1.2` and `--continue-after-certificate true`, and Debian's command definitions end
+//! with an empty word. With -I, an empty word can be anywhere, because it usually comes from an
+//! unset macro.
 
 use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
-/// TLS versions that can follow -S as a word of their own, without the `+` for newer versions.
+/// TLS versions that can follow -S as a separate word. Each can have a `+` at its end.
 const TLS_VERSIONS: [&str; 7] = ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"];
-/// Words that mean that a flag is set.
+/// Words after a flag that mean that the flag is set.
 const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
-/// Words that mean that a flag is not set.
+/// Words after a flag that mean that the flag is not set.
 const FALSE: [&str; 4] = ["false", "no", "off", "0"];
 /// Options whose value may be a secret. No message contains a word that follows one of them.
 const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "header", "post", "proxy"];
-/// Options whose value often contains blanks.
+/// Options whose value often contains spaces.
 const TEXT: [&str; 9] = [
     "expect",
     "string",
@@ -31,7 +33,7 @@ const TEXT: [&str; 9] = [
     "useragent",
     "content-type",
 ];
-/// Options whose value can be a pair of numbers, each with the separator of the pair.
+/// Options whose value can be a pair of numbers, and the character that separates the two numbers.
 const PAIRS: [(&str, char); 4] =
     [("certificate", ','), ("warning", ':'), ("critical", ':'), ("pagesize", ':')];
 /// Status codes with the first word of their reason phrase (RFC 9110, section 15).
@@ -60,7 +62,7 @@ const PHRASES: [(&str, &str); 22] = [
     ("504", "Gateway"),
 ];
 
-/// A stray word that cannot be used. Holds the rest of the message.
+/// A stray word that cannot be used. Holds the part of the message that follows `unexpected word`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unexpected word{0}")]
 pub struct UnexpectedWord(String);
@@ -69,7 +71,8 @@ pub struct UnexpectedWord(String);
 #[derive(Debug, Default)]
 pub struct Operands {
     words: Vec<Operand>,
-    /// Number of options before the last stray word. That word may be one that was dropped.
+    /// Number of options before the last stray word, even if that word was dropped or merged into
+    /// an option.
     reached: usize,
 }
 
@@ -88,7 +91,7 @@ impl Operands {
         let position = options.len();
         let adjacent = self.reached != position;
         let is = |known: &[&str]| known.iter().any(|known| word == *known);
-        // A word without `=` is an option that was typed without a value.
+        // An option without `=` was typed without a value.
         let bare = options
             .last()
             .filter(|_| adjacent)
@@ -108,7 +111,7 @@ impl Operands {
         self.reached = options.len();
     }
 
-    /// Adds the words after `--`, which belong to no option.
+    /// Adds the words after `--`, which do not belong to any option.
     pub fn add_all(&mut self, words: impl Iterator<Item = OsString>, position: usize) {
         self.words.extend(words.map(|word| Operand { word, position, adjacent: false }));
     }
@@ -140,7 +143,8 @@ impl Operands {
         }
     }
 
-    /// Whether a word continues the reason phrase in `-e '200 OK'`, although it could be a name.
+    /// Whether a word is the `OK` in an unquoted `-e 200 OK`, or another reason phrase after its
+    /// status code. Such a word could also be a host name.
     fn is_phrase(&self, operand: &Operand, options: &[OsString]) -> bool {
         let (name, value) = preceding(operand, options);
         operand.adjacent
@@ -151,7 +155,8 @@ impl Operands {
             })
     }
 
-    /// Returns the rest of the message about the word at `at`, after `unexpected word`.
+    /// Returns the part of the message that follows `unexpected word`. `at` is the index of that
+    /// word.
     fn complaint(
         &self,
         at: usize,
@@ -167,7 +172,7 @@ impl Operands {
             return format!(" after {shown}: quote a value that contains blanks");
         }
         match (word.parse::<f64>(), value.parse::<f64>(), pair) {
-            // The start of a range must not be above its end.
+            // Swap the numbers, because the start of a range must not be above its end.
             (Ok(second), Ok(first), Some((_, ':'))) if first > second => {
                 format!(" '{word}': did you mean {shown} {word}:{value}?")
             }
@@ -191,7 +196,7 @@ fn preceding<'a>(operand: &Operand, options: &'a [OsString]) -> (&'a str, &'a Os
     before.map_or(("", OsStr::new("")), |word| split(word))
 }
 
-/// Splits `--name=value`.
+/// Splits `--name=value` into the name and the value.
 fn split(word: &OsStr) -> (&str, &OsStr) {
     let bytes = word.as_bytes().strip_prefix(b"--").unwrap_or_default();
     let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
@@ -205,7 +210,7 @@ fn is_tls_version(word: &OsStr) -> bool {
 }
 
 /// Whether a word can be an address, a host name or the path of a Unix socket. Incomplete addresses
-/// are excluded, because `14` means 0.0.0.14 to the system.
+/// such as `14` are excluded, because the system would read them as 0.0.0.14.
 fn is_target(word: &OsStr) -> bool {
     let Some(word) = word.to_str() else { return false };
     let address = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(word);

@@ -157,7 +157,7 @@ fn reads_credentials_from_a_file() {
     assert!(spec("-H h --authorization-file /no/such/file").is_err());
 }
 
-/// Normalises a command line. Within it, `''` is an empty word.
+/// Splits a command line at spaces and normalises it. `''` stands for an empty word.
 fn normalised(words: &str) -> Result<String, String> {
     let argv: Vec<OsString> = words.split(' ').map(|word| word.replace("''", "").into()).collect();
     argv::normalise(&argv, &command_line::known(&command_line::command()))

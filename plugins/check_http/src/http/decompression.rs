@@ -1,5 +1,5 @@
-//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format, up to a limit, because a
-//! small body can expand to a huge one.
+//! Decompresses bodies in gzip (RFC 1952) and deflate (RFC 1950) format. The size of the result is
+//! limited, because a small body can expand to a huge one.
 //!
 //! The checksums and lengths in gzip data are not verified, because some servers send wrong ones.
 
@@ -11,13 +11,14 @@ use miniz_oxide::inflate::{
 
 use crate::text;
 
-/// How many characters of an unsupported coding are shown.
+/// Maximum number of characters of an unsupported coding that the message shows.
 const MAX_SHOWN_CODING: usize = 40;
 
-/// Length in bytes of the checksum and the length after the data of a gzip member.
+/// Size of the trailer of a gzip member, in bytes. It contains a checksum and the length of the
+/// data.
 const TRAILER: usize = 8;
 
-/// Maximum number of members of a gzip file. Each one costs time, even if it is empty.
+/// Maximum number of members of a gzip file. Each member takes time, even if it is empty.
 const MAX_MEMBERS: usize = 10_000;
 
 /// Request header line that accepts compressed bodies.
@@ -122,7 +123,8 @@ fn zlib_or_raw(body: &[u8], limit: usize) -> Result<Vec<u8>, DecompressError> {
     }
 }
 
-/// Returns the data after the header of a gzip member.
+/// Returns the compressed data, which follows the header of a gzip member. Returns `None` if the
+/// header is invalid.
 fn deflated(gzip: &[u8]) -> Option<&[u8]> {
     const CHECKSUM: u8 = 2;
     const EXTRA: u8 = 4;

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// Schemes for the user name and the password (--auth-scheme).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AuthScheme {
-    /// Basic in the first request. If the server refuses it and offers only Digest, then Digest.
+    /// Basic in the first request, then Digest if the server refuses Basic and offers only Digest.
     #[default]
     Any,
     /// Basic only.
@@ -24,23 +24,25 @@ pub struct Challenge {
     algorithm: DigestAlgorithm,
     /// Whether the algorithm is a `-sess` variant, whose key depends on both nonces.
     session: bool,
-    /// Whether to use the quality of protection `auth`. Servers that follow RFC 2069 have none.
+    /// Whether to use the quality of protection `auth`. Servers that follow the older RFC 2069 do
+    /// not offer it.
     qop: bool,
 }
 
-/// Hash functions for Digest. The best one comes last.
+/// Hash functions for Digest, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum DigestAlgorithm {
     Md5,
     Sha256,
 }
 
-/// A challenge as it is written: its scheme, and its parameters with their values.
+/// A challenge that has not been validated yet: its scheme, and the names and values of its
+/// parameters.
 type WrittenChallenge = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
-/// Returns the Digest challenge with the best algorithm in the values of all WWW-Authenticate
-/// headers. With [`AuthScheme::Any`], returns `None` if the server also offers Basic, because it
-/// has then refused the password. `values` are the values of the headers.
+/// Returns the Digest challenge with the strongest algorithm. `values` are the values of all
+/// WWW-Authenticate headers. With [`AuthScheme::Any`], returns `None` if the server also offers
+/// Basic. It has then already refused the password, which the first request sent with Basic.
 pub fn challenge(values: &[Vec<u8>], scheme: AuthScheme) -> Option<Challenge> {
     let offered: Vec<_> = values.iter().flat_map(|value| written(value)).collect();
     let offers_basic = offered.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"basic"));
@@ -52,7 +54,8 @@ pub fn challenge(values: &[Vec<u8>], scheme: AuthScheme) -> Option<Challenge> {
 }
 
 impl Challenge {
-    /// Returns `None` if the challenge is not a Digest challenge or requires something unknown.
+    /// Validates a challenge. Returns `None` if it is not a Digest challenge or requires something
+    /// that is not supported.
     fn new((scheme, parameters): WrittenChallenge) -> Option<Challenge> {
         let get = |wanted: &str| {
             let mut all = parameters.iter();
@@ -81,7 +84,7 @@ impl Challenge {
             session,
             qop: qops.unwrap_or(false),
         })
-        // `auth-int` alone is not supported.
+        // Reject other schemes, and challenges that offer only `auth-int`, which is not supported.
         .filter(|_| scheme.eq_ignore_ascii_case(b"digest") && qops != Some(false))
     }
 
@@ -133,7 +136,7 @@ impl Challenge {
         }
     }
 
-    /// Hashes parts that are joined with colons. Returns the hash in hexadecimal.
+    /// Joins `parts` with colons and hashes the result. Returns the hash in hexadecimal.
     fn hash(&self, parts: &[&[u8]]) -> String {
         let joined = parts.join(&b':');
         let hash = match self.algorithm {
@@ -166,7 +169,8 @@ fn written(value: &[u8]) -> Vec<WrittenChallenge> {
         let (name, behind) = rest.split_at_checked(end).unwrap_or_default();
         let behind = behind.trim_ascii_start();
         match (behind, found.last_mut()) {
-            // Skip separators and, in unknown challenges, bytes that are not part of a token.
+            // Skip separators. In challenges of unknown schemes, also skip other bytes that cannot
+            // be part of a token.
             _ if !is_token(*first) => rest = after,
             ([b'=', value @ ..], Some((_, parameters))) => {
                 let (value, behind) = parameter_value(value.trim_ascii_start());
@@ -182,7 +186,7 @@ fn written(value: &[u8]) -> Vec<WrittenChallenge> {
     found
 }
 
-/// Reads a token or a quoted string. Returns its value and what follows it.
+/// Reads a token or a quoted string. Returns its value and the text that follows it.
 fn parameter_value(text: &[u8]) -> (Vec<u8>, &[u8]) {
     let Some(mut rest) = text.strip_prefix(b"\"") else {
         let end = text.iter().position(|byte| !is_token(*byte)).unwrap_or(text.len());
@@ -242,7 +246,7 @@ mod tests {
     #[test]
     fn answers_old_servers_without_qop() {
         let challenge = challenge_in(&["digest realm=\"r\\\"\",nonce=n"], AuthScheme::Any).unwrap();
-        // echo -n 'MD5(u:r":p):n:MD5(GET:/)' | md5sum
+        // The expected response is MD5(MD5(u:r":p):n:MD5(GET:/)), computed with md5sum(1).
         assert_eq!(
             text::decode(&challenge.answer(b"u:p", b"GET", b"/", "c")),
             "Digest username=\"u\", realm=\"r\\\"\", nonce=\"n\", uri=\"/\", algorithm=MD5, \

@@ -7,7 +7,7 @@ pub enum Framing {
     Length(u64),
     /// The body is sent in chunks (RFC 9112, section 7.1).
     Chunked(ChunkState),
-    /// The body ends with the connection.
+    /// The body ends when the connection ends.
     UntilClose,
 }
 
@@ -44,15 +44,16 @@ pub enum BodyEnd {
 #[error("the chunks are invalid")]
 pub struct BadChunk;
 
-/// Maximum length in bytes of a size line with its chunk extensions, and of the trailer.
+/// Maximum length of a chunk's size line, including its extensions, and of the whole trailer, in
+/// bytes.
 const MAX_CHUNK_LINE: usize = 64 << 10;
 
 impl Framing {
-    /// Counts `bytes` as received. Has no effect on a chunked body.
+    /// Counts `bytes` more bytes of the body as received. Has no effect on a chunked body.
     ///
     /// More bytes may arrive than the header announced, because some servers announce a length that
     /// is too small. The excess is searched only if it arrives in the same read as the end of the
-    /// announced body. Nothing is read after that, because the connection may stay open.
+    /// announced body. No further read follows, because the connection may stay open.
     pub fn count(&mut self, bytes: usize) {
         if let Framing::Length(left) = self {
             *left = left.saturating_sub(bytes as u64);
@@ -64,8 +65,8 @@ impl Framing {
         matches!(self, Framing::Length(0) | Framing::Chunked(ChunkState::Done))
     }
 
-    /// Returns how the body ends if the connection ends now. The trailer and the blank line after
-    /// the last chunk may be missing.
+    /// Returns how the body ends if the connection ends now. A chunked body is complete even if the
+    /// trailer and the blank line after the last chunk are missing.
     pub fn end(&self) -> BodyEnd {
         match self {
             Framing::Length(0) | Framing::UntilClose => BodyEnd::Complete,
@@ -85,7 +86,8 @@ impl ChunkState {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
     /// # Errors
-    /// Fails if the chunks are invalid. What precedes the fault has been passed to `body`.
+    /// Fails if the chunks are invalid. The data before the invalid bytes has then already
+    /// been passed to `body`.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;
         while let Some((&first, behind)) = rest.split_first() {

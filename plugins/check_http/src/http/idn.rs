@@ -2,9 +2,9 @@
 //! RFC 3492).
 //!
 //! The crate `idna` is not used. Its tables add 160 KB to a program and two page faults to every
-//! run (measured with a program that only converts a name). Names that administrators type do not
-//! need them: letters are converted to lower case with std's tables, and names in decomposed form,
-//! which need normalization, are rejected.
+//! run (measured with a program that only converts a name). The names that administrators type do
+//! not need these tables. Letters are converted to lower case with std's tables. Names in
+//! decomposed form are rejected, because they would need normalization.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ const MAX_LABEL: usize = 63;
 /// 3.1).
 const DOTS: [char; 4] = ['.', '\u{3002}', '\u{FF0E}', '\u{FF61}'];
 
-/// Returns the form of a name that DNS, TLS and HTTP use. An ASCII name is returned unchanged.
+/// Returns a name in the form that DNS, TLS and HTTP use. An ASCII name is returned unchanged.
 /// Returns `None` if the name cannot be converted.
 pub fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     if name.is_ascii() {
@@ -24,7 +24,7 @@ pub fn to_ascii(name: &str) -> Option<Cow<'_, str>> {
     Some(labels?.join(".").into())
 }
 
-/// Like [`to_ascii`], but returns a name that cannot be converted unchanged.
+/// Like [`to_ascii`], but returns the name unchanged if it cannot be converted.
 pub fn sendable(name: &str) -> Cow<'_, str> {
     to_ascii(name).unwrap_or(name.into())
 }
@@ -78,7 +78,7 @@ fn punycode(label: &[char]) -> Option<String> {
 /// Appends a number with variable-length digits (RFC 3492, section 3.3).
 fn encode_number(out: &mut String, mut number: u32, bias: u32) -> Option<()> {
     let digit = |value: u32| char::from_digit(value + 10, 36).filter(|_| value < 26);
-    // Digits from 26 on are written as 0 to 9.
+    // The digits 0 to 25 are written as letters, and 26 to 35 as `0` to `9`.
     let written =
         |value: u32| digit(value).or_else(|| char::from_digit(value.checked_sub(26)?, 10));
     for position in 1.. {

@@ -21,11 +21,11 @@ pub enum OnRedirect {
     StickyPort,
 }
 
-/// Why a redirect cannot be followed. The last field of each variant holds the URL or the status
-/// line for the message.
+/// Why a redirect cannot be followed. A string in a variant is the URL or the status line for the
+/// message.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRedirect {
-    /// The redirect leads to its own target.
+    /// The redirect leads to the target that sent it.
     #[error("redirection creates an infinite loop - {0}")]
     Loop(String),
     /// The redirect exceeds the maximum number of redirects.
@@ -64,10 +64,10 @@ impl BadRedirect {
 
 /// Returns the target to which a redirect leads. `head` is the head of the response from `target`.
 ///
-/// A redirect to its own target is normally a loop. It is still followed in two cases. First, the
-/// response may have set a new cookie. The next request sends this cookie, and its response may be
-/// different. Second, the current address may differ from the host name, for example with -I. Users
-/// of -I follow such redirects to get past a load balancer's first response.
+/// A redirect to `target` itself is normally a loop, but it is followed in two cases. First, if the
+/// response set a new cookie, the next request sends this cookie, and its response may be
+/// different. Second, if the address differs from the host name, for example with -I, users rely on
+/// the redirect to get past a load balancer's first response.
 pub fn next(
     target: &HttpTarget,
     head: &ResponseHead,
@@ -78,8 +78,9 @@ pub fn next(
     let location =
         location.ok_or_else(|| BadRedirect::NoLocation(text::decode(&head.status_line)))?;
     let next = resolve(target, &location, how)?;
-    // Like monitoring-plugins, do not treat a location that is relative to the current folder as a
-    // loop. It is followed up to the maximum number of redirects, and the result is WARNING.
+    // Like monitoring-plugins, do not report a loop if the location is relative to the current
+    // directory. Such a redirect is followed until the maximum number of redirects is reached, and
+    // the result is WARNING.
     if next == *target && next.name() == next.address && !new_cookie && !is_relative_path(&location)
     {
         return Err(BadRedirect::Loop(next.display_url()));
@@ -107,7 +108,7 @@ fn resolve(
         if pinned { target.address.clone() } else { HttpTarget::without_brackets(host).to_owned() }
     };
     let Some(authority) = rest.strip_prefix(b"//") else {
-        // Connect to the host by its name, which can resolve to another address than the one given
+        // Connect to the host by its name, which may resolve to an address other than the one given
         // with -I. Only sticky keeps the address given with -I.
         let address =
             if target.host.is_some() { address_of(target.name()) } else { target.address.clone() };
@@ -126,7 +127,7 @@ fn resolve(
         let scheme = if tls { "https" } else { "http" };
         problem(format!("{scheme}://{authority}{}", text::decode(&url)))
     })?;
-    // Keep the name as typed if the location contains it as `xn--…`.
+    // If the location contains the typed name in its form `xn--…`, keep the name as typed.
     let is_typed = !target.name().is_ascii() && idn::is_same_host(&host, target.name());
     let host = if is_typed { target.name().to_owned() } else { host };
     let address = address_of(&host);
@@ -143,13 +144,14 @@ fn resolve(
     })
 }
 
-/// Whether a location is relative to the current folder, with neither a scheme nor a leading slash.
+/// Whether a location is relative to the current directory, that is, whether it has neither a
+/// scheme nor a leading slash.
 fn is_relative_path(location: &[u8]) -> bool {
     scheme(location).is_none() && location.first() != Some(&b'/')
 }
 
 /// Prepares a location for a request line. Removes the fragment (RFC 9110, section 10.2.2) and
-/// percent-encodes blanks and control characters.
+/// percent-encodes spaces and control characters.
 fn sendable(location: &[u8]) -> Vec<u8> {
     let location = location.split(|byte| *byte == b'#').next().unwrap_or_default();
     let mut out = Vec::with_capacity(location.len());
@@ -163,7 +165,7 @@ fn sendable(location: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Splits a reference into its scheme and the part after the colon. Returns `None` without a
+/// Splits a reference into its scheme and the part after the colon. Returns `None` if there is no
 /// scheme.
 fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     let end =
@@ -173,11 +175,12 @@ fn scheme(location: &[u8]) -> Option<(&[u8], &[u8])> {
     name.first().is_some_and(u8::is_ascii_alphabetic).then_some((name, rest))
 }
 
-/// Splits an authority into host and port. The error is a function that takes the URL and returns
-/// the error to report.
+/// Splits an authority into host and port. If the host is missing or the port is invalid, returns a
+/// function that creates the error from the URL.
 fn host_and_port(authority: &str, tls: bool) -> Result<(String, u16), fn(String) -> BadRedirect> {
     let default = if tls { 443 } else { 80 };
-    // In a URL, an IPv6 address is in brackets, so only the part after them can contain a port.
+    // In a URL, an IPv6 address is in brackets, so only the text after the brackets can contain a
+    // port.
     let mut ports = authority.rsplit(']').next().unwrap_or_default().split(':').skip(1);
     let (port, more) = (ports.next(), ports.next());
     match HttpTarget::split_host(authority).filter(|_| more.is_none()) {

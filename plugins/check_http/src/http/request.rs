@@ -43,29 +43,31 @@ pub enum HttpVersion {
     V1_1,
 }
 
-/// A request that is ready to send, and how to read its response.
+/// A request that is ready to send, with the options for reading its response.
 #[derive(Debug)]
 pub struct HttpRequest {
     /// The whole request, as it is sent.
     pub bytes: Vec<u8>,
-    /// Method of the request, which is needed to read the response. A response to HEAD has no body.
+    /// Method of the request. It is needed to read the response, because a response to HEAD has no
+    /// body.
     pub method: Vec<u8>,
     /// Whether to stop reading after the header of the response.
     pub head_only: bool,
     /// Whether to keep the body of the response, in addition to searching it.
     pub keep_body: bool,
-    /// Largest decompressed body, in bytes, or `None` to leave bodies compressed.
+    /// Maximum size of a decompressed body, in bytes, or `None` to leave bodies compressed.
     pub decompress: Option<usize>,
 }
 
 /// Which credentials for the site a request contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SiteCredentials<'a> {
-    /// None, not even -k header lines that contain credentials.
+    /// No credentials. Header lines given with -k that contain credentials are left out as well.
     Withheld,
-    /// All, but the user name and the password only if they can be sent without a challenge.
+    /// All credentials, except that the user name and the password are left out if they can be sent
+    /// only in the answer to a challenge.
     First,
-    /// All, with this value of the Authorization header as the answer to a challenge.
+    /// All credentials. Holds the value of the Authorization header, which answers a challenge.
     Answer(&'a [u8]),
 }
 
@@ -93,7 +95,7 @@ impl RequestSpec {
         }
     }
 
-    /// Returns the method, or the default, which is POST with a body and GET without one.
+    /// Returns the method. The default is POST with a body and GET without one.
     pub fn method(&self) -> &[u8] {
         match &self.method {
             Some(method) => method,
@@ -134,7 +136,8 @@ pub fn build(
     line(&mut out, &[b"User-Agent: ", &request.useragent]);
     line(&mut out, &[b"Connection: close"]);
     let own_host = request.headers.iter().rposition(|header| header.starts_with(b"Host:"));
-    // HTTP/1.1 requires a Host header (RFC 9112, section 3.2), even for an address.
+    // HTTP/1.1 requires a Host header (RFC 9112, section 3.2), even if the target has only an
+    // address.
     let required = request.version == Some(HttpVersion::V1_1);
     if let Some(host) = if required { with_host.host_header() } else { target.host_header() } {
         match own_host.and_then(|at| request.headers.get(at)) {
@@ -206,7 +209,7 @@ fn basic(out: &mut Vec<u8>, name: &str, pair: Option<&[u8]>) {
     }
 }
 
-/// Returns a header line with a hidden value.
+/// Returns a header line in which the value is hidden.
 fn without_value(line: &[u8]) -> Vec<u8> {
     let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
     [name, b": hidden"].concat()

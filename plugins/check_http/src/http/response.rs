@@ -8,8 +8,8 @@ use super::framing::{BodyEnd, ChunkState, Framing};
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
-/// How many bytes to keep of a body that is printed or parsed as JSON. This is one byte more than 1
-/// MiB, the limit for such bodies, so that a longer body can be recognized.
+/// Maximum number of bytes to keep of a body that is printed or parsed as JSON. The limit for such
+/// bodies is 1 MiB. One more byte is kept so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
 /// Maximum number of bytes to keep of a compressed body. The same limit applies to its decompressed
 /// content.
@@ -20,18 +20,19 @@ pub const MAX_DECOMPRESSED: usize = 16 << 20;
 pub struct Response {
     /// Head and measurements of the response.
     pub meta: ResponseMeta,
-    /// Body without its framing, or empty if it is not kept. Holds at most [`MAX_KEPT`] bytes. With
-    /// decompression, the decompression limit applies instead.
+    /// Body without its framing, or empty if it is not kept. Holds at most [`MAX_KEPT`] bytes or,
+    /// with decompression, as many as the decompression limit allows.
     pub body: Vec<u8>,
     /// Which strings and patterns the body contains.
     pub matches: BodyMatches,
-    /// How many bytes were searched. Set only if the body was cut at the decompression limit.
+    /// Number of bytes that were searched if the body was cut at the decompression limit, otherwise
+    /// `None`.
     pub searched: Option<usize>,
-    /// Why the body could not be decompressed. `None` if it could be, or is not compressed.
+    /// Why decompression failed, or `None` if it succeeded or was not needed.
     pub undecodable: Option<UndecodableBody>,
 }
 
-/// Head of a response, and what was measured during the exchange.
+/// Head of a response, and the measurements from the exchange.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
     /// Status line and header.
@@ -51,15 +52,15 @@ pub struct ResponseMeta {
 /// The head of a response, as received.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResponseHead {
-    /// First line, without trailing blanks.
+    /// First line, without trailing spaces.
     pub status_line: Vec<u8>,
     /// Lines between the status line and the blank line.
     pub header: Vec<u8>,
 }
 
-/// Returns the length of the head in `bytes`, including the blank line. Lines can end in a newline
-/// without a carriage return. The caller must know that the head does not end within the first
-/// `from` bytes.
+/// Returns the length of the head at the start of `bytes`, including the blank line, or `None` if
+/// the head is incomplete. Lines can end in a newline without a carriage return. `from` is the
+/// number of bytes that were already searched for the end of the head.
 pub fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let mut at = from.saturating_sub(2);
     loop {
@@ -89,15 +90,16 @@ impl ResponseHead {
         ResponseHead { status_line, header }
     }
 
-    /// Returns the status code, if the second word of the status line is a number.
+    /// Returns the status code, or `None` if the second word of the status line is not a
+    /// three-digit number.
     pub fn code(&self) -> Option<u16> {
         let after = self.status_line.split(|byte| *byte == b' ').nth(1)?;
         let digits = after.split(|byte| !byte.is_ascii_digit()).next()?;
         if digits.len() == 3 { text::decode(digits).parse().ok() } else { None }
     }
 
-    /// Whether this is an interim response, which another response follows (RFC 9110, section
-    /// 15.2). 101 is final, because the protocol changes after it.
+    /// Whether this is an interim response, that is, whether another response follows it (RFC 9110,
+    /// section 15.2). 101 is final, because the protocol changes after it.
     pub fn is_interim(&self) -> bool {
         self.status_line.starts_with(b"HTTP/")
             && self.code().is_some_and(|code| (100..200).contains(&code) && code != 101)
@@ -110,8 +112,8 @@ impl ResponseHead {
         let mut inside = false;
         for line in self.header.split(|byte| *byte == b'\n') {
             if line.first().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
-                // A line that starts with a blank continues the previous one. Such folding is
-                // obsolete (RFC 9112, section 5.2).
+                // A line that starts with a space or a tab continues the previous one. Such folding
+                // is obsolete (RFC 9112, section 5.2).
                 if let Some(value) = found.last_mut().filter(|_| inside) {
                     value.extend_from_slice(b" ");
                     value.extend_from_slice(line.trim_ascii());
@@ -152,14 +154,15 @@ impl ResponseHead {
             [one] if !one.is_empty() && one.iter().all(u8::is_ascii_digit) => {
                 text::decode(one).parse().map_or(Framing::UntilClose, Framing::Length)
             }
-            // With no length, or with contradictory lengths, the body ends with the connection.
+            // If the length is missing, invalid or contradictory, the body ends when the connection
+            // ends.
             _ => Framing::UntilClose,
         }
     }
 }
 
-/// Replaces every NUL with a blank, as monitoring-plugins does. A string on the command line cannot
-/// contain NUL, so users search for a blank in its place.
+/// Replaces every NUL with a space, as monitoring-plugins does. A string on the command line cannot
+/// contain NUL, so users search for a space in its place.
 pub fn blank_nuls(bytes: &mut [u8]) {
     // Most data contains no NUL, and `contains` is many times faster than the loop.
     if bytes.contains(&0) {

@@ -12,7 +12,7 @@ pub struct HttpTarget {
     /// Whether to use TLS.
     pub tls: bool,
     /// Host name for the Host header and SNI, as typed. [`idn::sendable`] returns the form to send.
-    /// If there is none, the request uses HTTP/1.0.
+    /// If there is no host name, the request uses HTTP/1.0.
     pub host: Option<String>,
     /// Name or address to connect to. A value that starts with `/` is the path of a Unix socket.
     pub address: String,
@@ -82,13 +82,13 @@ impl HttpTarget {
         }
     }
 
-    /// Removes the brackets that an IPv6 address needs before a port.
+    /// Removes the brackets around an IPv6 address, if there are any.
     pub fn without_brackets(name: &str) -> &str {
         name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(name)
     }
 
     /// Splits an IPv6 address with a zone, such as `fe80::1%eth0` (RFC 4007, section 11). The zone
-    /// has a meaning only on this machine and is not sent to the server (RFC 6874, section 4).
+    /// is meaningful only on this machine, so it is not sent to the server (RFC 6874, section 4).
     pub fn split_zone(name: &str) -> (&str, Option<&str>) {
         match name.split_once('%') {
             Some((address, zone)) if address.contains(':') => (address, Some(zone)),

@@ -19,8 +19,8 @@ use crate::text;
 
 const NOT_KNOWN: &str = "Name or service not known";
 const TRY_AGAIN: &str = "Temporary failure in name resolution";
-/// Largest system file to read, in bytes. An /etc/hosts file that blocks many hosts can be several
-/// MiB.
+/// Maximum size of a system file, in bytes. An /etc/hosts file that blocks many hosts can be
+/// several MiB.
 const MAX_FILE: u64 = 64 << 20;
 const WRONG_FAMILY: &str = "Address family for hostname not supported";
 
@@ -119,8 +119,8 @@ fn look_up(
     }
 }
 
-/// The sources of addresses, in the order in which they are used. Every variant except `Getent`
-/// starts with /etc/hosts.
+/// The sources of addresses, in the order in which they are used. All variants except `Getent` use
+/// /etc/hosts first.
 #[derive(Debug, PartialEq, Eq)]
 enum LookupOrder {
     Libc,
@@ -138,8 +138,8 @@ fn read(path: &str, deadline: &Deadline) -> Option<String> {
     String::from_utf8(safe_file::read(path, MAX_FILE, deadline.end()).ok()?).ok()
 }
 
-/// Returns the lookup order for the content of an nsswitch.conf(5) file. Our own lookup uses only
-/// /etc/hosts and then DNS. This order is also used if there is no `hosts:` line, because then
+/// Returns the lookup order for the content of an nsswitch.conf(5) file. Our own lookup (`Libc`)
+/// uses /etc/hosts and then DNS. It is also chosen if there is no `hosts:` line, because then
 /// either the system does not use glibc or glibc uses its default.
 fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = nsswitch
@@ -149,8 +149,8 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     let hosts = hosts.split('#').next().unwrap_or_default();
     match hosts.split_whitespace().collect::<Vec<_>>().as_slice() {
         ["files", "dns"] => LookupOrder::Libc,
-        // `dns` follows `files` directly, without a rule in brackets. If our own lookup finds a
-        // name, the system would therefore find the same addresses.
+        // There is no rule in brackets between `files` and `dns`. If our own lookup finds a name,
+        // the system would therefore find the same addresses.
         ["files", "dns", ..] => LookupOrder::LibcThenGetent,
         ["files"] => LookupOrder::FilesThenGetent,
         ["files", next, ..] if !next.starts_with('[') => LookupOrder::FilesThenGetent,
@@ -218,7 +218,7 @@ fn getent(name: &str, port: u16, family: Option<Family>) -> Result<Vec<SocketAdd
     let Ok(mut child) = child else { return libc(name, port) };
     let mut text = String::new();
     if let Some(stdout) = child.stdout.take() {
-        // Unreadable output counts as output without addresses.
+        // Treat unreadable output like output without addresses.
         let _ = stdout.take(64 << 10).read_to_string(&mut text);
     }
     // getent(1) exits 2 if the name is unknown. Any code other than 0 and 2 means that the lookup

@@ -16,7 +16,8 @@ use crate::fault::{Fault, is_shortage};
 use crate::http::connection::stream::ByteStream;
 use crate::text;
 
-/// How long to wait before also trying the next address (RFC 8305, section 8).
+/// How long to wait for a connection before the next address is tried in parallel (RFC 8305,
+/// section 8).
 const HEAD_START: Duration = Duration::from_millis(250);
 
 /// A connected socket with a deadline.
@@ -29,8 +30,9 @@ pub struct Socket {
 impl ByteStream for Socket {}
 
 impl Socket {
-    /// Tries `addresses` one after the other, with a short delay between them, and returns the
-    /// first connection that succeeds. `source` is the local address to connect from.
+    /// Tries to connect to `addresses` in turn, and returns the first connection that succeeds.
+    /// Each attempt starts a short time after the previous one, or as soon as an attempt fails.
+    /// `source` is the local address to connect from.
     pub fn connect_any(
         addresses: &[SocketAddr],
         source: Option<IpAddr>,
@@ -81,7 +83,7 @@ impl Socket {
                 None,
             )?;
             // Limit how long connect waits while the server's queue is full (unix(7)). poll cannot
-            // do this, because it does not report that the queue has space again.
+            // do this, because it does not report when the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;
@@ -194,8 +196,8 @@ fn unconnected(why: Errno) -> Fault {
     }
 }
 
-/// Returns glibc's message for an error. Existing notifications and filters match these messages,
-/// and musl's are different.
+/// Returns glibc's message for an error. Existing notifications and filters rely on these messages,
+/// and those of musl are different.
 fn glibc_text(why: Errno) -> String {
     let known = match why {
         Errno::CONNREFUSED => "Connection refused",

@@ -12,7 +12,7 @@ use crate::text;
 /// Maximum size of the header in a proxy's response, in bytes.
 const MAX_HEADER: usize = 64 << 10;
 
-/// Asks the proxy at the other end of `socket` to connect to `target`.
+/// Requests a tunnel to `target` from the proxy at the other end of `socket`.
 pub fn open(socket: &mut Socket, request: &RequestSpec, target: &HttpTarget) -> Result<(), Fault> {
     socket.write_all(&build_connect(request, target)).map_err(|why| interrupted(&why))?;
     let mut response = Vec::new();
@@ -39,8 +39,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// Returns the fault for a refused tunnel. As in monitoring-plugins, this is a failed TLS
-/// handshake, but its message also contains the proxy's reason.
+/// Returns the fault for a refused tunnel. Like monitoring-plugins, reports a failed TLS handshake,
+/// but adds the proxy's reason to the message.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

@@ -6,8 +6,8 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
-/// Lets each anchor match only at the start or end of the text. As an exception, an anchor also
-/// matches at a line break if the pattern itself can match the newline next to the anchor.
+/// Restricts each anchor to the start or end of the text. However, if the pattern itself can match
+/// the newline next to an anchor, that anchor still matches at a line break.
 pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }

@@ -19,7 +19,7 @@ pub struct PatternMatcher<'p> {
 enum MatchProgress {
     At(LazyStateID),
     Matched,
-    /// Nothing in the rest of the text can make the pattern match.
+    /// The pattern can no longer match, regardless of the rest of the text.
     Impossible,
 }
 
@@ -27,8 +27,8 @@ impl<'p> PatternMatcher<'p> {
     /// Starts a search for `pattern`.
     pub fn new(pattern: &'p Pattern) -> PatternMatcher<'p> {
         let mut cache = pattern.dfa.create_cache();
-        // This lookup cannot fail. The start state always exists, no byte makes this automaton give
-        // up, and its cache may be cleared any number of times.
+        // This lookup cannot fail. The start state always exists, no byte makes this automaton
+        // quit, and its cache may be cleared any number of times.
         let start = pattern.dfa.start_state_forward(&mut cache, &Input::new(b""));
         let progress = start.map_or(MatchProgress::Impossible, MatchProgress::At);
         PatternMatcher { pattern, cache, progress }

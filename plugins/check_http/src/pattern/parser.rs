@@ -6,7 +6,7 @@ use super::bracket;
 use super::cursor::Cursor;
 use super::error::BadPattern;
 
-/// Largest count in `{n}`. It equals RE_DUP_MAX in glibc, which monitoring-plugins uses.
+/// Maximum count in `{n}`. This is RE_DUP_MAX in glibc, which monitoring-plugins uses.
 const MAX_COUNT: u32 = 0x7fff;
 /// Maximum depth of nested groups. The parser is recursive, so deeper nesting could overflow its
 /// stack.

@@ -16,13 +16,14 @@ pub struct Pattern {
     pub(super) prefilter: Option<Box<Prefilter>>,
 }
 
-/// Largest compiled pattern, in bytes. Without a limit, `(a{999}){999}` would use all memory.
+/// Maximum size of a compiled pattern, in bytes. Without a limit, `(a{999}){999}` would use all
+/// memory.
 const MAX_SIZE: usize = 8 << 20;
 
 impl Pattern {
     /// Compiles `pattern`. Without `linespan`, `.` and `[^x]` do not match a newline, and `^` and
-    /// `$` match at every line, as with POSIX's REG_NEWLINE. For their meaning with `linespan`, see
-    /// the module `anchors`.
+    /// `$` match at the start and end of every line, as with POSIX's REG_NEWLINE. For their meaning
+    /// with `linespan`, see the module `anchors`.
     pub fn new(pattern: &[u8], ignore_case: bool, linespan: bool) -> Result<Pattern, BadPattern> {
         let lines = PatternParser::new(pattern, ignore_case, linespan).alternatives()?;
         let hir = if linespan { anchors::spanning(lines) } else { lines };

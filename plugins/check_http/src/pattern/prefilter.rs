@@ -5,7 +5,7 @@ use memchr::memmem::Finder;
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
 
-/// What every match starts with.
+/// A condition on the first bytes of every match.
 #[derive(Debug)]
 pub(super) enum Prefilter {
     /// Every match starts with this text.
@@ -43,8 +43,8 @@ impl Prefilter {
     /// follow.
     pub(super) fn find(&self, text: &[u8]) -> usize {
         match self {
-            // If the text is not found, a match can still start in the last bytes of `text` and
-            // continue in later text.
+            // Even if the prefix is not found, a match can start in the last bytes of `text` and
+            // continue in the text that follows.
             Prefilter::Text(finder) => finder
                 .find(text)
                 .unwrap_or_else(|| text.len().saturating_sub(finder.needle().len() - 1)),

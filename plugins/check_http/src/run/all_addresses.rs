@@ -11,7 +11,7 @@ use super::connect::CheckContext;
 use crate::http::idn;
 use crate::net::resolve;
 
-/// An address, the time its check took and the result.
+/// An address, the time that its check took, and the result of this check.
 type AddressResult = (IpAddr, Duration, Outcome);
 
 /// Checks every address of the name. Returns `None` if there are fewer than two addresses; the
@@ -76,9 +76,9 @@ fn run_each<'a>(
     })
 }
 
-/// Combines the results into one. The worst result is reported. If several are equally bad, the
-/// slowest of them is reported. Its line lists all addresses that are not OK. Each of the other
-/// failed addresses gets a line of its own below.
+/// Combines the results into one. Reports the worst result or, if several are equally bad, the
+/// slowest of them. Its line also lists all addresses that are not OK. Each of the other addresses
+/// that are not OK gets its own line below.
 fn combine(mut all: Vec<AddressResult>) -> Outcome {
     let count = all.len();
     let worst = all.iter().fold(State::Ok, |worst, (_, _, outcome)| worst.worst(outcome.state()));

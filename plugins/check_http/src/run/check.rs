@@ -35,7 +35,7 @@ pub(super) struct CheckRun<'a> {
     context: CheckContext<'a>,
     /// Results for the certificates checked so far.
     certificates: Vec<(State, String)>,
-    /// Days until the first of the checked certificates expires.
+    /// Number of days until the earliest expiry date among the certificates checked so far.
     days: Option<i64>,
     cookie_jar: Option<CookieJar>,
     /// The text that -v prints.
@@ -65,7 +65,7 @@ impl FinishedRun<'_> {
     }
 }
 
-/// What happens after one request.
+/// What to do after a request: end the check or follow a redirect.
 enum Visit {
     Done(Outcome),
     /// The response is a redirect. Holds its head, and whether it set a new cookie.
@@ -78,7 +78,7 @@ impl<'a> CheckRun<'a> {
         CheckRun { context, certificates: Vec::new(), days: None, cookie_jar, log: String::new() }
     }
 
-    /// Runs the check to its end.
+    /// Runs the check to completion.
     pub(super) fn run(mut self) -> FinishedRun<'a> {
         let (target, result) = self.follow();
         FinishedRun { target, result, elapsed: self.context.deadline.elapsed(), check: self }
@@ -108,8 +108,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Requests a page, if necessary a second time with an answer to a challenge, and judges the
-    /// response.
+    /// Requests a page and judges the response. If the server sends a Digest challenge, first
+    /// repeats the request with an answer to it.
     fn visit(&mut self, target: &HttpTarget) -> Result<Visit, Fault> {
         let spec = self.context.spec;
         let connection = self.context.connect(target)?;
@@ -178,7 +178,8 @@ impl<'a> CheckRun<'a> {
         let head = Some(&response.meta.head).filter(|head| head.code() == Some(401))?;
         let challenge = digest::challenge(&head.values("WWW-Authenticate"), request.auth_scheme)?;
         let mut random = [0; 16];
-        // Ignore an error. The client's nonce only makes attacks by a server more expensive.
+        // Ignore errors, because authentication also works without randomness. A random nonce only
+        // makes attacks by a malicious server harder.
         let _ = getrandom(&mut random, GetRandomFlags::empty());
         let cnonce = text::base64(&random);
         Some(challenge.answer(credentials, request.method(), &target.url, &cnonce))

@@ -82,7 +82,8 @@ impl<'a> CheckContext<'a> {
     pub(super) fn is_origin(&self, target: &HttpTarget) -> bool {
         let spec = self.spec;
         let sticky = matches!(spec.redirect, OnRedirect::Sticky | OnRedirect::StickyPort);
-        // A proxy connects to the name, so the same address does not mean the same server.
+        // A proxy connects to the name and ignores the address. With a proxy, the same address
+        // therefore does not mean the same server.
         let connects_to_address = self.route(target) == RequestRoute::Direct;
         idn::is_same_host(target.name(), spec.target.name())
             || (sticky && connects_to_address && target.address == spec.target.address)

@@ -12,7 +12,7 @@ pub struct JsonAssertion {
     pub text: String,
     /// JSON pointer to the value to check.
     pub pointer: String,
-    /// Comparison that must hold. If there is none, the value only has to exist.
+    /// Comparison that must hold, or `None` if the value only has to exist.
     condition: Option<(Comparison, Value)>,
 }
 

@@ -25,8 +25,8 @@ pub fn usage(what: &str, value: &OsStr) -> Problem {
     Problem::Usage(format!("{what} - {}", value.to_string_lossy()))
 }
 
-/// Reports an unusable file. monitoring-plugins has a message only for a missing or unreadable
-/// file.
+/// Reports an unusable file. If the file is missing or unreadable, the message is the same as in
+/// monitoring-plugins, which has no message for other problems.
 pub fn unusable(file: &OsStr, why: &safe_file::Error) -> Problem {
     match why.kind() {
         ErrorKind::NotFound | ErrorKind::PermissionDenied => {
@@ -44,7 +44,7 @@ pub fn text(option: &str, value: &OsStr) -> Result<String, Problem> {
         .ok_or_else(|| usage(&format!("Invalid {option}, the value must be UTF-8"), value))
 }
 
-/// Parses a whole number. Like monitoring-plugins, ignores surrounding blanks and reads an empty
+/// Parses a whole number. Like monitoring-plugins, ignores surrounding spaces and reads an empty
 /// value as 0.
 fn integer(text: &OsStr) -> Option<u64> {
     match text.to_str()?.trim() {
@@ -54,11 +54,11 @@ fn integer(text: &OsStr) -> Option<u64> {
     }
 }
 
-/// Parses a time limit, `N`, `N:STATE` or `:STATE`. Returns the limit and the state to return when
-/// it expires, if one is given. The default limit is 10 seconds, and 0 means no limit.
+/// Parses a time limit, `N`, `N:STATE` or `:STATE`. Returns the limit, and the state to return
+/// after a timeout if `text` contains one. The default limit is 10 seconds, and 0 means no limit.
 ///
-/// If the end of the critical range is greater than the time limit, the end of the range becomes
-/// the limit. Otherwise every run would time out before it could exceed the range.
+/// If the upper end of the critical range is greater than the time limit, the limit is raised above
+/// this end. Otherwise every run would time out before it could exceed the range.
 pub fn timeout(
     text: Option<&OsStr>,
     critical: Option<Range>,
@@ -84,8 +84,8 @@ pub fn timeout(
     Ok(((seconds > 0).then(|| Duration::from_secs(seconds)), on_timeout))
 }
 
-/// Parses `1.2`, `1.2+` or an empty value. An empty value, `2+` and `3+` allow every version.
-/// Returns the oldest and the newest allowed TLS version.
+/// Parses the value of -S, such as `1.2` or `1.2+`. An empty value, `2+` and `3+` allow every
+/// version. Returns the oldest and the newest allowed TLS version.
 pub fn versions(text: &OsStr) -> Result<(Option<TlsVersion>, Option<TlsVersion>), Problem> {
     let word = text.to_str().unwrap_or("?");
     let exact = match word.trim_end_matches('+') {
@@ -189,8 +189,8 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
 }
 
 /// Parses size limits: `MIN`, or a range such as `MIN:MAX`, `MIN:`, `:MAX`, `~:MAX` or `@MIN:MAX`.
-/// As in monitoring-plugins, `MIN` alone is not the end of a range, and a later `MIN` does not
-/// remove the `MAX` of an earlier `MIN:MAX`.
+/// As in monitoring-plugins, a number alone is the minimum, although it would be the maximum in a
+/// threshold range. It does not remove the `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
@@ -217,8 +217,8 @@ pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
 
 /// Parses a threshold range.
 pub fn range(option: &str, text: &OsStr) -> Result<Range, Problem> {
-    // Trim blanks, because Nagios does not. With the arguments `!5 !10` of a check command, for
-    // example, a blank follows the 5.
+    // Trim spaces, because Nagios does not. In the check command `check_http!5 !10`, for example, a
+    // space follows the 5.
     text.to_string_lossy().trim().parse().map_err(|bad| Problem::Usage(format!("{option}: {bad}")))
 }
 

@@ -23,8 +23,8 @@ pub enum Bypass {
     All,
     /// The host or domain with this name, and everything below it.
     Name(String),
-    /// The addresses that have the same first bits as this address. The number is at most 32 for
-    /// IPv4 and 128 for IPv6.
+    /// All addresses whose first bits are the same as in this address. Also holds the number of
+    /// these bits, which is at most 32 for IPv4 and 128 for IPv6.
     Network(IpAddr, u32),
 }
 
@@ -66,14 +66,15 @@ impl Bypass {
 }
 
 impl Proxy {
-    /// Whether requests to any of `hosts` bypass the proxy.
+    /// Whether requests to a host bypass the proxy. `hosts` are the name and the address of this
+    /// host.
     pub fn bypasses(&self, hosts: &[&str]) -> bool {
         self.bypass.iter().any(|bypass| hosts.iter().any(|host| bypass.matches(host)))
     }
 }
 
 fn is_in_network(address: IpAddr, network: IpAddr, bits: u32) -> bool {
-    // A shift by the full width, which leaves no bit to compare, gives `None`.
+    // If `bits` is 0, `checked_shr` returns `None`, and every address is in the network.
     match (address, network) {
         (IpAddr::V4(address), IpAddr::V4(network)) => {
             (address.to_bits() ^ network.to_bits()).checked_shr(32 - bits).unwrap_or(0) == 0

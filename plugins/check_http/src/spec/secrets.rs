@@ -1,7 +1,7 @@
 //! Reads secrets from files, so that they do not appear in the process list.
 //!
-//! An empty file is an error, because no check should run without its secrets. The file may be a
-//! pipe that check_http has read before it executed check_http_openssl.
+//! An empty file is an error, because no check should run without its secrets. A file can appear
+//! empty because it is a pipe that check_http read before it executed check_http_openssl.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
@@ -15,12 +15,13 @@ use super::parse::unusable;
 
 /// Maximum size of a file with secrets, in bytes.
 const MAX_SECRETS: u64 = 1 << 20;
-/// Hint for an empty file.
+/// Possible reason why a file is empty, for messages.
 pub const READ_ONCE: &str = "a pipe can be read only once";
 /// Permission for users who are neither the owner of a file nor in its group to read it.
 const OTHERS_READ: u32 = 0o4;
 
-/// Returns `user:password` as typed or from the first line of a file. Messages never contain it.
+/// Returns `user:password` as typed or from the first line of a file. Error messages never contain
+/// these credentials.
 pub fn credentials(
     typed: Option<OsString>,
     file: Option<OsString>,
@@ -55,7 +56,8 @@ pub fn open(file: &OsStr, deadline: Option<Instant>) -> Result<Input, Problem> {
     Ok(input)
 }
 
-/// Reads header lines from a file. Skips empty lines. Messages never contain a line.
+/// Reads header lines from a file. Skips empty lines. Error messages never contain text from the
+/// file.
 pub fn header_lines(file: &OsStr, deadline: Option<Instant>) -> Result<Vec<Vec<u8>>, Problem> {
     let content = open(file, deadline)?.read_all().map_err(|why| unusable(file, &why))?;
     let lines = content.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);

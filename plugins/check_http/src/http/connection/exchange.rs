@@ -53,7 +53,8 @@ fn send_and_receive(
         })?;
     }
     response.meta = reader.meta;
-    // Servers announce a coding even if they send no body, for example in a response to HEAD.
+    // Skip an empty body. Servers announce a coding even without a body, for example in a response
+    // to HEAD.
     if let Some(limit) = request.decompress.filter(|_| !response.body.is_empty()) {
         decompress_body(&mut response, limit);
         search.feed(&response.body);
@@ -104,7 +105,7 @@ fn decompress_body(response: &mut Response, limit: usize) {
             response.searched = plain.cut.then_some(limit).or(response.searched);
             response.body = plain.body;
         }
-        // A truncated body has a fault of its own.
+        // If the body is truncated, report only that.
         Err(why) => {
             response.undecodable = Some(why).filter(|_| response.meta.end == BodyEnd::Complete);
         }

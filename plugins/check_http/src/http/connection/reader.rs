@@ -12,11 +12,11 @@ use crate::text;
 /// Size of the first read, in bytes. It is small because most responses are small, and touching a
 /// new page of memory costs as much as another read.
 const PIECE: usize = 4 << 10;
-/// Size of every further read, in bytes, after a read has filled [`PIECE`].
+/// Size of later reads, in bytes, once a read has returned [`PIECE`] bytes.
 const LARGE_PIECE: usize = 32 << 10;
-/// Largest response head, in bytes. Servers need far less.
+/// Maximum size of a response head, in bytes. Real heads are far smaller.
 const MAX_HEAD: usize = 1 << 20;
-/// How many interim responses (1xx) are accepted before the final one.
+/// Maximum number of interim responses (1xx) before the final one.
 const MAX_INTERIM: u32 = 100;
 
 /// Whether `bytes` can be the start of a response.
@@ -34,7 +34,7 @@ pub(super) struct ResponseReader<'a> {
     count: usize,
     /// Whether the stream has ended.
     ended: bool,
-    /// Head of the response, and what was measured so far.
+    /// Head of the response, and the measurements so far.
     pub(super) meta: ResponseMeta,
 }
 
@@ -45,8 +45,8 @@ impl<'a> ResponseReader<'a> {
         ResponseReader { stream, sent, buffer: vec![0; PIECE], count: 0, ended: false, meta }
     }
 
-    /// Reads the head of the final response. Returns the start of the body, as far as it arrived
-    /// together with the head.
+    /// Reads the head of the final response. Returns the part of the body that arrived together
+    /// with the head.
     ///
     /// If no final response follows an interim one, the interim response counts as the final one.
     ///
@@ -93,8 +93,8 @@ impl<'a> ResponseReader<'a> {
         }
     }
 
-    /// Reads the body, which starts with `start`, and passes each piece to `take`, without the
-    /// framing.
+    /// Reads the body, removes its framing and passes it to `take` piece by piece. `start` is the
+    /// part of the body that has already arrived.
     ///
     /// # Errors
     /// Fails if the time limit is reached. A body that is cut off is not an error.
@@ -155,7 +155,7 @@ impl<'a> ResponseReader<'a> {
                 Ok(count)
             }
             Err(why) if why.kind() == ErrorKind::TimedOut => Err(Fault::Timeout),
-            // A broken connection ends the response. Its framing shows whether the response is
+            // A broken connection ends the response. The framing shows whether the response is
             // complete.
             Err(_) if meta.received > 0 => Ok(0),
             // The peer either closed the connection without a response or rejected us after the

@@ -14,7 +14,7 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cookie {
     /// Domain in lower case, without a leading dot. This is the value of the Domain attribute or,
-    /// if there is none, the host that set the cookie.
+    /// without this attribute, the host that set the cookie.
     pub domain: String,
     /// Whether the cookie is also sent to hosts below the domain.
     pub subdomains: bool,
@@ -34,7 +34,7 @@ pub struct Cookie {
     pub value: String,
 }
 
-/// Largest total length of name and value, in bytes (RFC 6265, section 6.1).
+/// Maximum total length of name and value, in bytes (RFC 6265, section 6.1).
 const MAX_COOKIE: usize = 4096;
 
 impl Cookie {
@@ -141,13 +141,15 @@ fn host_of(target: &HttpTarget) -> String {
     HttpTarget::without_brackets(&name).trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Whether `host` is a name below `domain`. An IP address never is (RFC 6265, section 5.1.3).
+/// Whether `host` is a name below `domain`. An IP address is not below any domain (RFC 6265,
+/// section 5.1.3).
 fn is_below(host: &str, domain: &str) -> bool {
     host.parse::<IpAddr>().is_err()
         && host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
 }
 
-/// Returns the folder of the requested path (RFC 6265, section 5.1.4).
+/// Returns the directory of the requested path, which is the default path of a cookie (RFC 6265,
+/// section 5.1.4).
 fn default_path(url: &[u8]) -> String {
     let path = path_of(url);
     let end = path.iter().rposition(|byte| *byte == b'/').unwrap_or(0);

@@ -34,19 +34,19 @@ pub struct CookieJarError {
     why: Error,
 }
 
-/// Largest cookie file to read, in bytes.
+/// Maximum size of a cookie file, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
-/// Largest Cookie header, in bytes. Servers reject requests with a larger one.
+/// Maximum size of the Cookie header, in bytes. Servers reject requests with a larger one.
 const MAX_HEADER: usize = 8 << 10;
 /// Prefix of a line with a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";
 
 impl CookieJar {
-    /// Opens the jar in `file`. A missing file counts as an empty jar and is created when there is
-    /// a cookie to save. If the name is empty or the file is not a regular one (/dev/null, for
-    /// example), cookies are kept for this run only.
+    /// Opens the jar in `file`. If the file does not exist, the jar is empty, and the file is
+    /// created when there is a cookie to save. If the path is empty or names a special file such as
+    /// /dev/null, cookies are kept for this run only.
     pub fn open(file: &Path, deadline: Option<Instant>) -> Result<CookieJar, CookieJarError> {
         let bad = |why: Error| CookieJarError { file: file.to_owned(), why };
         if file.as_os_str().is_empty() {
@@ -71,8 +71,8 @@ impl CookieJar {
         Ok(CookieJar { cookies: parse(&text::decode(&content)), file: Some(file), changed: false })
     }
 
-    /// Stores the cookies from the Set-Cookie headers of `target`. Returns whether a cookie is new
-    /// or has changed.
+    /// Stores the cookies from `headers`, the Set-Cookie headers that `target` sent. Returns
+    /// whether a cookie is new or has changed.
     pub fn store(&mut self, headers: &[Vec<u8>], target: &HttpTarget, now: i64) -> bool {
         let mut changed = false;
         for cookie in headers.iter().filter_map(|header| Cookie::parse(header, target, now)) {

@@ -52,7 +52,7 @@ impl TlsSpec {
         self.verify_host || self.ca_bundle.is_some()
     }
 
-    /// Whether the server must prove who it is. Weak encryption is then not acceptable.
+    /// Whether the server must prove its identity. In that case, weak encryption is not acceptable.
     #[cfg(feature = "openssl-tls")]
     pub fn authenticates_server(&self) -> bool {
         self.ca_bundle.is_some() || !self.pins.is_empty()

@@ -1,7 +1,8 @@
-//! TLS with OpenSSL. Without -D and --pin-sha256, it uses security level 0, which allows every
-//! version from TLS 1.0 on, every cipher and every key size.
+//! TLS with OpenSSL. Unless -D or --pin-sha256 is given, it uses security level 0, which allows
+//! every version from TLS 1.0 on, every cipher and every key size.
 //!
-//! Weak encryption then adds no risk, because the check only tests whether the server responds.
+//! Without these options, weak encryption adds no risk, because the check only tests whether the
+//! server responds.
 
 use std::io::{ErrorKind, Write, pipe};
 use std::os::fd::AsRawFd;
@@ -71,9 +72,8 @@ fn context(spec: &TlsSpec) -> Result<SslContext, Fault> {
     }
     if spec.ca_bundle.is_some() {
         builder.set_verify(SslVerifyMode::PEER);
-        // Trust every certificate in the bundle, even if it is not self-signed. A user who passes
-        // the server's own certificate wants exactly this certificate
-        // (X509_VERIFY_PARAM_set_flags).
+        // Trust every certificate in the bundle, even if it is not self-signed
+        // (X509_VERIFY_PARAM_set_flags(3)). Users can then pass the server's own certificate.
         builder.verify_param_mut().set_flags(X509VerifyFlags::PARTIAL_CHAIN)?;
     } else if spec.verify_host {
         builder.set_verify_callback(SslVerifyMode::PEER, accept_issuer);
@@ -111,7 +111,7 @@ fn private_key(pem: &[u8], passphrase: Option<&[u8]>) -> Option<PKey<Private>> {
     let answer = |buffer: &mut [u8]| {
         let passphrase = passphrase.unwrap_or_default();
         let space = buffer.get_mut(..passphrase.len());
-        // A passphrase that is too long for the buffer is wrong.
+        // Treat a passphrase that is too long for the buffer as wrong.
         Ok(space.map_or(0, |space| {
             space.copy_from_slice(passphrase);
             space.len()
@@ -122,8 +122,8 @@ fn private_key(pem: &[u8], passphrase: Option<&[u8]>) -> Option<PKey<Private>> {
 
 /// Verifies only the name in a certificate. Ignores every other problem that OpenSSL finds.
 fn accept_issuer(verified: bool, certificate: &mut X509StoreContextRef) -> bool {
-    // X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH, for which the openssl crate
-    // has no constants.
+    // 62 is X509_V_ERR_HOSTNAME_MISMATCH and 64 is X509_V_ERR_IP_ADDRESS_MISMATCH. The openssl
+    // crate has no constants for them.
     let accepted = verified || !matches!(certificate.error().as_raw(), 62 | 64);
     if accepted {
         certificate.set_error(X509VerifyResult::OK);
@@ -133,7 +133,7 @@ fn accept_issuer(verified: bool, certificate: &mut X509StoreContextRef) -> bool 
 
 /// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
 /// can read certificate chains and the trust settings in TRUSTED CERTIFICATE blocks only from
-/// files. It must not open the original file, because a file that belongs to another user might
+/// files. It must not open the original file, because that file may belong to another user and
 /// never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed = |why: std::io::Error| {
@@ -141,8 +141,8 @@ fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Resu
     };
     let (reader, mut writer) = pipe().map_err(failed)?;
     std::thread::scope(|scope| {
-        // Ignore a write error, which occurs if OpenSSL rejects the content before it has read all
-        // of it.
+        // Ignore a write error. It occurs if OpenSSL rejects the content before it has read all of
+        // it.
         let write = move || writer.write_all(content);
         std::thread::Builder::new()
             .stack_size(64 << 10)

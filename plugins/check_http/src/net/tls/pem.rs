@@ -13,7 +13,7 @@ use safe_file::{Error, Input};
 use crate::fault::Fault;
 use crate::text;
 
-/// Largest file to read, in bytes. CA bundles are smaller.
+/// Maximum size of a file, in bytes. CA bundles are smaller.
 const MAX_FILE: u64 = 16 << 20;
 
 type FileContent = Result<Vec<u8>, Error>;
@@ -51,8 +51,8 @@ impl PemFile {
     }
 
     /// Parses a private key with `read`. Returns `None` if the file does not contain a valid key.
-    /// An encrypted key is an error if `read` cannot decrypt it. `has_passphrase` is whether `read`
-    /// tries to do so.
+    /// An encrypted key is an error if `read` cannot decrypt it. `has_passphrase` must be set if
+    /// `read` tries to decrypt the key.
     pub fn key<T>(
         &self,
         has_passphrase: bool,
@@ -71,7 +71,7 @@ impl PemFile {
         }
     }
 
-    /// Returns the first line without its end.
+    /// Returns the first line without its line ending.
     #[cfg(feature = "openssl-tls")]
     pub fn first_line(&self) -> Result<&[u8], Fault> {
         let line = self.bytes()?.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -31,7 +31,7 @@ impl FromStr for PublicKeyPin {
 }
 
 /// Compares the public key of the first certificate in `chain` with `pins`. One of them must match,
-/// unless there are none.
+/// unless `pins` is empty.
 ///
 /// # Errors
 /// Returns [`Fault::Untrusted`] if no pin matches.
@@ -54,8 +54,8 @@ pub fn check(pins: &[PublicKeyPin], chain: &[Vec<u8>]) -> Result<(), Fault> {
     }
 }
 
-/// Returns the SubjectPublicKeyInfo of a certificate, as encoded in it (RFC 5280, section 4.1).
-/// Reads no other field, because a library may reject fields that do not matter here.
+/// Returns the encoded SubjectPublicKeyInfo of a certificate (RFC 5280, section 4.1). Skips the
+/// other fields without parsing them, because a library may reject values that do not matter here.
 fn public_key(certificate: &[u8]) -> der::Result<&[u8]> {
     SliceReader::new(certificate)?.sequence(|certificate| {
         let found = certificate.sequence(|part| {

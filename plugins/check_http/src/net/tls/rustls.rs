@@ -31,8 +31,8 @@ pub fn handshake(
 ) -> Result<TlsConnection, Fault> {
     let config = config(spec)?;
     let name = match name {
-        // rustls rejects names that are not valid in DNS, such as `shop-.example`. Some servers use
-        // them, and OpenSSL sends them.
+        // rustls rejects names that are not valid in DNS, such as `shop-.example`. Some servers
+        // have such names, so try OpenSSL, which accepts them.
         Some(name) => ServerName::try_from(name.to_owned())
             .map_err(|_| try_openssl(format!("'{name}' is not a valid DNS name")))?,
         // rustls requires a name. Pass an address, because rustls never sends an address in SNI
@@ -108,8 +108,8 @@ fn config(spec: &TlsSpec) -> Result<ClientConfig, Fault> {
     Ok(config)
 }
 
-/// Returns the CA certificates in a bundle. Skips certificates that rustls cannot read. Every
-/// system's bundle contains some of them.
+/// Returns the CA certificates in a bundle. Skips certificates that rustls cannot read, because
+/// every system's bundle contains some.
 fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.certificates()?).flatten() {
@@ -122,7 +122,7 @@ fn roots(pem: &PemFile) -> Result<RootCertStore, Fault> {
     }
 }
 
-/// The socket below TLS. It shows whether rustls replied to a message of the server while it read
+/// The socket below TLS. It records whether rustls sent anything to the server while it was reading
 /// the response.
 #[derive(Debug)]
 struct MonitoredSocket {
@@ -155,9 +155,10 @@ impl ByteStream for StreamOwned<ClientConnection, MonitoredSocket> {
         let _ = self.conn.write_tls(&mut self.sock);
     }
 
-    // In TLS 1.2, rustls replies only to a request for a renegotiation, which it refuses (RFC 5246,
-    // section 7.4.1.1). Servers request it if only a part of the site needs a client certificate,
-    // and they have not processed our request yet.
+    // In TLS 1.2, rustls sends something while reading only if the server requests a renegotiation,
+    // which rustls refuses (RFC 5246, section 7.4.1.1). Servers request one if only a part of the
+    // site needs a client certificate. They have not processed our request at that point, so
+    // OpenSSL can safely send it again.
     fn no_data(&self) -> Fault {
         if self.sock.has_replied && self.conn.protocol_version() == Some(ProtocolVersion::TLSv1_2) {
             try_openssl("the server requested a TLS renegotiation".into())
@@ -175,7 +176,7 @@ struct AcceptIssuer {
     /// Whether to verify the names in the certificate.
     verify_name: bool,
     /// Whether to verify that the server has the private key of its certificate. A pin is worth
-    /// nothing without this, because everybody can send a copy of a public certificate.
+    /// nothing without this, because anyone can send a copy of a public certificate.
     verify_signature: bool,
 }
 
@@ -237,12 +238,12 @@ fn interrupted(error: io::Error) -> Fault {
 
 fn refused(error: Error) -> Fault {
     if let Error::InvalidCertificate(why) = &error {
-        // OpenSSL may accept the certificate, because OpenSSL is less strict than rustls. It
-        // accepts a certificate without subjectAltName, and a server certificate that is listed as
-        // its own CA.
+        // OpenSSL may accept the certificate, because it is less strict than rustls. For example,
+        // it accepts a certificate without subjectAltName, and a CA certificate that is used as the
+        // server certificate.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
-    // OpenSSL cannot help in the first two cases either.
+    // In the first two cases, OpenSSL would fail as well.
     let (why, openssl_may_help) = match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => (NOT_TLS.into(), false),
         Error::AlertReceived(AlertDescription::UnrecognisedName) => {
