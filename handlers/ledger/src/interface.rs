@@ -155,8 +155,8 @@ pub trait Ledger: Send {
     /// Returns the refusal of a job, if it was recorded at `since` or later.
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the objects that may have reached a limit within `bounds`. The tuple holds an
-    /// object's host, its service and the name of its newest repair. The result includes every
+    /// Returns the objects that may have reached a limit within `bounds`. Each tuple holds the
+    /// host, the service and the name of the object's newest repair. The result includes every
     /// object that has reached a limit, and few others.
     fn may_be_held_back(
         &mut self,

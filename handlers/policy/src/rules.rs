@@ -85,7 +85,7 @@ pub struct Fleet {
     /// The maximum number of repairs that start within a period.
     pub started: Quota,
     /// If more than this percentage of the opted-in objects are in trouble, nothing is repaired.
-    /// This limit applies only if the policy names Nagios' status file.
+    /// This limit applies only if the policy names Nagios' status file or Icinga 2.
     pub share: u32,
 }
 

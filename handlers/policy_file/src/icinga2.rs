@@ -40,7 +40,7 @@ fn default_password_file() -> PathBuf {
     "/etc/nagios-selfheal/icinga2.password".into()
 }
 
-/// The copy of its CA certificate that Icinga 2 keeps on every node.
+/// Path of the copy of the CA certificate that Icinga 2 keeps on every node.
 fn default_ca() -> PathBuf {
     "/var/lib/icinga2/certs/ca.crt".into()
 }
