@@ -69,11 +69,11 @@ pub enum Error {
         found: i64,
         /// Schema version that this program uses.
         known: i64,
-        /// Where the migration will keep a copy.
+        /// Path of the copy that the migration will keep.
         backup: PathBuf,
     },
-    /// A worker of the older version is still repairing. Migrating the ledger would lose what that
-    /// worker records.
+    /// A worker of an older version is still repairing. If the ledger were migrated now, the
+    /// records of that worker would be lost.
     #[error(
         "the ledger {path} cannot be migrated yet: job {job} from an older version is still \
          running; wait for it to end, because no repair starts until then"
@@ -124,7 +124,7 @@ pub enum Error {
     )]
     NoServer {
         database: String,
-        /// Each server with what is wrong with it.
+        /// Each server, and why it cannot be used.
         tried: Vec<(String, ServerFault)>,
     },
     /// A PostgreSQL server could not be used, or refused a statement.
@@ -133,8 +133,9 @@ pub enum Error {
         why.next_step()
     )]
     Server { server: String, database: String, why: ServerFault },
-    /// The PostgreSQL server did not confirm a commit, for example because its standby does not
-    /// answer. The reservation may exist. Nothing was run, and its lease runs out by itself.
+    /// The PostgreSQL server did not confirm a commit, for example because the server's standby
+    /// does not answer. The reservation may have been recorded, but nothing was run, and the lease
+    /// of the reservation runs out by itself.
     #[error(
         "the PostgreSQL server {server} did not confirm that it has recorded the repair in the \
          database {database} ({why}), so nothing was run; the host stays reserved until the \
@@ -180,8 +181,8 @@ const FULL: &str = "free some space on the ledger's disk; the records are kept, 
 const LIMITS: &str = "raise the limits of the process that started this program (ulimit -n and \
                       -f, LimitNOFILE= and LimitFSIZE=)";
 const READ_ONLY: &str = "mount the ledger's disk read-write again";
-/// The program may simply be running as the wrong user, so do not advise admins to take the files
-/// away from Nagios' user.
+/// The program may simply be running as the wrong user, so this text does not advise admins to
+/// change the owner of Nagios' files.
 const NOT_OURS: &str = concat!(
     "only root and Nagios' user can use the ledger; run this program as one of them; if you \
      already run it as Nagios' user, ",

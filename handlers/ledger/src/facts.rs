@@ -8,7 +8,8 @@ use crate::Error;
 /// since 1970 on the clock of the store.
 pub(crate) trait Facts {
     /// Returns the repairs that count as running: those within their lease, and those with a live
-    /// process. The worker can outlive its lease if the clock was set or the machine was suspended.
+    /// process. A worker can outlive the lease of its repair if the clock was changed or the
+    /// machine was suspended.
     fn unended(&self, now: i64) -> Result<Vec<Unended>, Error>;
 
     /// Returns the time of the newest reset of the object or its host that is not after `until`.
@@ -17,9 +18,9 @@ pub(crate) trait Facts {
     /// Returns the pauses in effect at `now` that cover the object. There are at most four.
     fn pauses(&self, now: i64) -> Result<Vec<CoveringPause>, Error>;
 
-    /// Returns the newest job after `since` for a problem of this server. If `event` is given,
-    /// considers only jobs for that state, state type and attempt. Ignores jobs that could not run,
-    /// because they have not answered anything.
+    /// Returns the object's newest job that this server reserved for `problem` after `since`. If
+    /// `event` is given, considers only jobs for that state, state type and attempt. Ignores jobs
+    /// that could not run, because they did not answer the event.
     fn answered(
         &self,
         problem: &str,
@@ -27,31 +28,33 @@ pub(crate) trait Facts {
         since: i64,
     ) -> Result<Option<String>, Error>;
 
-    /// Returns the job of the object that ended last, and when, if it ended after `future`.
+    /// Returns the object's job that ended last, and the time when it ended. Returns `None` if no
+    /// job ended after `future`.
     fn ended_after(&self, future: i64) -> Result<Option<(String, i64)>, Error>;
 
-    /// Returns how many repairs were reserved after `since`, and when the first of them was.
+    /// Returns how many repairs were reserved after `since`, and the time of the first of these
+    /// reservations.
     fn started_since(&self, since: i64) -> Result<(u32, Option<i64>), Error>;
 
     /// Passes the repairs of the object to `each`, the newest first, until `each` returns `Break`.
     fn each_past(&self, each: EachPast<'_>) -> Result<(), Error>;
 
-    /// Returns the time of the newest refusal between two times, both exclusive. Refusals with the
-    /// reason `same-event` do not count: if Nagios repeats an event, that is not a sign of new
-    /// trouble.
+    /// Returns the time of the newest refusal between the times `after` and `before`, both
+    /// exclusive. Refusals with the reason `same-event` do not count, because an event that Nagios
+    /// repeats is not a sign of new trouble.
     fn newest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error>;
 
     /// Like [`Facts::newest_refusal`], but returns the time of the oldest refusal.
     fn oldest_refusal(&self, after: i64, before: i64) -> Result<Option<i64>, Error>;
 
-    /// Returns the times of the refusals after `after` that were recorded `quiet` milliseconds or
-    /// more after the object's previous refusal, in any order. The policy's `healthy_for` and
-    /// [`policy::REFUSALS_KEPT`] bound their number. Usually there are only a few, because each of
-    /// them begins a new incident.
+    /// Returns the times of the refusals that came at least `quiet` milliseconds after the object's
+    /// previous refusal. Considers only refusals after the time `after`, and returns them in any
+    /// order. The policy's `healthy_for` and [`policy::REFUSALS_KEPT`] bound the number of results.
+    /// Usually there are only a few, because each of these refusals begins a new incident.
     fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error>;
 }
 
-/// A function that gets a repair and says whether it needs an older one.
+/// A function that receives a repair and returns whether it needs the next older one.
 pub(crate) type EachPast<'a> = &'a mut dyn FnMut(RecordedRepair) -> Result<ControlFlow<()>, Error>;
 
 /// An earlier repair of an object, as recorded.
@@ -61,7 +64,7 @@ pub(crate) struct RecordedRepair {
     /// When the repair ended. A repair whose worker died has no recorded end, so it counts as ended
     /// when its lease ends.
     pub(crate) ended: i64,
-    /// The word of the outcome; `None` if the repair has no recorded end.
+    /// The word for the outcome; `None` if the repair has no recorded end.
     pub(crate) outcome: Option<String>,
 }
 

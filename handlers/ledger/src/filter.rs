@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::record::{RecordedReason, RepairState};
 
-/// A filter for repairs and refusals. The default matches everything; each field narrows it.
+/// A filter for repairs and refusals. The default matches everything, and each field narrows the
+/// selection.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Filter<'a> {
     /// Hosts and services to include.
@@ -45,7 +46,7 @@ pub struct LimitBounds {
     pub healthy_for: Duration,
     /// The longest quota window of any repair.
     pub window: Duration,
-    /// The smallest number of repairs after which an object can have reached a limit.
+    /// The smallest number of repairs with which an object can reach a limit.
     pub fewest: u32,
 }
 

@@ -1,21 +1,22 @@
-//! Repairs whose worker died, and for which no later event or sweep has looked for the outcome. For
-//! example, their host is no longer monitored. Each decision reads all repairs that have not ended,
-//! so decisions end the forgotten ones.
+//! Forgotten repairs. Their worker died, and no later event or sweep has looked for their outcome,
+//! for example because the host is no longer monitored. Each decision reads all repairs without a
+//! recorded end, so decisions also record the end of the forgotten ones.
 
 use std::time::Duration;
 
 use crate::RepairOutcome;
 
-/// How long after its lease a repair without a worker counts as forgotten. Until then, an event of
-/// its host or a sweep can still find out how it ended, and `check_repairs` reports that its worker
-/// is dead.
+/// How long after the end of its lease a repair with a dead worker counts as forgotten. Until then,
+/// an event of the host or a sweep can still find out how the repair ended, and `check_repairs`
+/// reports that its worker is dead.
 pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// How many forgotten repairs one decision ends, because other decisions wait for it.
+/// Maximum number of forgotten repairs that one decision ends. It is small, because other decisions
+/// have to wait.
 pub(crate) const ENDED_PER_DECISION: usize = 10;
 
 /// Returns the outcome and the text to record for a forgotten repair. `rung` is the number of the
-/// rung that began last, or 0 before the first. The end to record is the end of the lease.
+/// rung that began last, or 0 before the first. The repair's recorded end is the end of its lease.
 pub(crate) fn ending(job: &str, rung: u32) -> (RepairOutcome, String) {
     let (outcome, text) = match rung {
         0 => (RepairOutcome::CouldNotRun, "no rung had started"),

@@ -48,7 +48,7 @@ pub fn held_back(
 }
 
 /// Returns bounds for the limits of all repairs. Repairs that are on record but no longer in the
-/// policy have the default limits, so the bounds cover these as well.
+/// policy have the default limits, so the bounds also cover the default limits.
 fn bounds(policy: &Policy) -> LimitBounds {
     let default = Limits::default();
     let all = || policy.repairs.values().map(|rules| &rules.limits).chain([&default]);

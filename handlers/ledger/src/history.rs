@@ -9,8 +9,8 @@ use crate::facts::{Facts, Unended};
 use crate::value::{age, millis, object, span_millis, time};
 use crate::{Error, trouble};
 
-/// Tolerance for corrections to the system clock. A recorded time further in the future means that
-/// the clock was set back.
+/// Tolerance for corrections to the system clock. If a recorded time is further in the future than
+/// this, the clock was set back.
 pub(crate) const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
 
 /// Reads the history of the event's object and of the fleet, as far back as `horizon` requires.
@@ -48,7 +48,8 @@ pub(crate) fn read_for_limits(
     trouble::read(facts, horizon, last_reset(facts, now)?, now)
 }
 
-/// Returns the pause that covers the object. If several do, returns the one that lasts longest.
+/// Returns the pause that covers the object. If several pauses cover it, returns the one that lasts
+/// longest.
 pub(crate) fn paused(facts: &impl Facts, now: SystemTime) -> Result<Option<Pause>, Error> {
     let left = |until| time(until).duration_since(now).unwrap_or(Duration::ZERO);
     let pauses = facts.pauses(millis(now))?.into_iter().map(|pause| Pause {
@@ -75,8 +76,9 @@ fn last_reset(facts: &impl Facts, now: SystemTime) -> Result<Option<i64>, Error>
 }
 
 /// Returns the job of this object whose start or end lies furthest in the future. Reads only
-/// records in the future, of which there are normally none. A repair that started in the future and
-/// has no recorded end is always among `unended`, because its lease ends even later.
+/// records with a time in the future, and normally there are none. A repair that started in the
+/// future and has no recorded end is always among `unended`, because its lease also ends in the
+/// future.
 fn ahead(
     facts: &impl Facts,
     unended: &[Unended],

@@ -25,15 +25,15 @@ pub struct SweepLock(
 /// A store of reservations, repairs and refusals.
 ///
 /// All times in calls and in results are on the clock of this machine. A store that several
-/// machines share records them on a clock of its own, and converts them.
+/// machines share records times on a clock of its own, and converts them.
 pub trait Ledger: Send {
     /// Reads the history, calls `decide` with it and reserves the repair that `decide` grants, all
-    /// in one transaction. A refusal is recorded before another process can decide. Returns the
-    /// name of that repair, or why `decide` refuses. Reads `clock` only after it has acquired the
-    /// decision lock, because waiting for that lock can take a while.
+    /// in one transaction. Returns the name of the reserved repair, or why `decide` refuses. A
+    /// refusal is recorded before another process can decide. Reads `clock` only after it has
+    /// acquired the decision lock, because waiting for that lock can take a while.
     ///
-    /// Also ends a few repairs of any host whose lease ended more than a day ago and whose worker
-    /// is dead. Their outcome is unknown, unless no rung had started.
+    /// Also records the end of a few repairs, on any host, that have a dead worker and a lease that
+    /// ended more than a day ago. Their outcome is unknown, unless no rung had started.
     fn reserve(
         &mut self,
         claim: &Claim<'_>,
@@ -105,7 +105,7 @@ pub trait Ledger: Send {
     fn running(&mut self) -> Result<Vec<Running>, Error>;
 
     /// Returns how many repairs are running in the whole fleet, and how many started within
-    /// `window`.
+    /// `window` before `now`.
     fn fleet(&mut self, window: Duration, now: SystemTime) -> Result<FleetUsage, Error>;
 
     /// Passes each repair that matches the filter to `each`, the newest first, until `each` returns
@@ -117,7 +117,7 @@ pub trait Ledger: Send {
         each: &mut dyn FnMut(Record) -> ControlFlow<()>,
     ) -> Result<(), Error>;
 
-    /// Passes each refusal that matches the filter to `each`, as [`Ledger::each_repair`] does.
+    /// Like [`Ledger::each_repair`], but for the refusals that match the filter.
     fn each_refusal(
         &mut self,
         filter: &Filter<'_>,
@@ -135,36 +135,37 @@ pub trait Ledger: Send {
         by_object: Option<ReasonCode>,
     ) -> Result<RefusalTotals, Error>;
 
-    /// Returns the repairs whose job ID starts with `prefix`, in descending order of their IDs, at
-    /// most 20. Job IDs start with the time of the reservation, so these are the newest repairs.
+    /// Returns the last 20 repairs whose job ID starts with `prefix`, the newest first. Job IDs
+    /// start with the time of the reservation, so their order shows which repair is newer.
     fn jobs(&mut self, prefix: &str) -> Result<Vec<Record>, Error>;
 
     /// Returns the steps of one repair, in order.
     fn steps(&mut self, job: &JobId) -> Result<Vec<Step>, Error>;
 
-    /// Returns an object's repairs that were reserved after `since`, the newest first, at most 100.
+    /// Returns an object's repairs that were reserved after `since`, the newest first, but no more
+    /// than 100.
     fn repairs_since(&mut self, event: &Event, since: SystemTime) -> Result<Vec<Record>, Error>;
 
     /// Returns an object's newest refusal that was recorded after `since`.
     fn last_refusal(&mut self, event: &Event, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns the record of the repair that a job was granted.
+    /// Returns the record of the repair that was granted to a job.
     fn repair_of(&mut self, job: &JobId) -> Result<Option<Record>, Error>;
 
     /// Returns the refusal of a job, if it was recorded at `since` or later.
     fn refusal_of(&mut self, job: &JobId, since: SystemTime) -> Result<Option<Refusal>, Error>;
 
-    /// Returns each object that may have reached a limit within `bounds`, with its host, its
-    /// service and the name of its newest repair. The result includes every object that has reached
-    /// a limit, and few others.
+    /// Returns the objects that may have reached a limit within `bounds`. Each tuple holds the
+    /// host, the service and the name of the object's newest repair. The result includes every
+    /// object that has reached a limit, and few others.
     fn may_be_held_back(
         &mut self,
         bounds: &LimitBounds,
         now: SystemTime,
     ) -> Result<Vec<(String, Option<String>, String)>, Error>;
 
-    /// Returns the part of [`Ledger::history`] that [`policy::within_limits`] reads, which is the
-    /// repairs and refusals of the object, and the last reset.
+    /// Returns the part of [`Ledger::history`] that [`policy::within_limits`] reads: the repairs
+    /// and refusals of the object, and the last reset.
     fn limits_history(
         &mut self,
         event: &Event,
@@ -202,10 +203,10 @@ pub trait Ledger: Send {
     /// `keep` has passed since it ended; with `None`, repairs are kept forever. Nothing expires if
     /// no record is between a day and 30 days old, because the clock has probably jumped ahead. The
     /// batch is small, so that decisions do not have to wait long. Returns whether there may be
-    /// more to do.
+    /// more to delete or to return.
     fn expire(&mut self, keep: Option<Duration>, now: SystemTime) -> Result<bool, Error>;
 
-    /// Takes the sweep lock. Returns `None` while another sweep holds it.
+    /// Acquires the sweep lock. Returns `None` if another sweep holds it.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error>;
 
     /// Returns the repairs that match the filter, the newest first.

@@ -2,11 +2,11 @@
 //!
 //! One transaction reads the history, lets the rules decide, and writes the reservation. If the
 //! transaction fails, nothing is written and nothing is repaired. A crash or a power failure after
-//! the transaction does not undo the reservation. Only the last refusals may be lost, because they
-//! are written after the transaction. If the ledger cannot be read, the caller gets an error and
-//! nothing is repaired. An unreadable ledger is never treated as empty.
+//! the transaction does not undo the reservation. Only the newest refusals may be lost, because
+//! they are written without waiting for the disk. If the ledger cannot be read, the caller gets an
+//! error and nothing is repaired. An unreadable ledger is never treated as empty.
 //!
-//! There are two stores: a SQLite file for one monitoring server, and a PostgreSQL database that
+//! There are two stores: an SQLite file for one monitoring server, and a PostgreSQL database that
 //! several servers share.
 
 mod error;
@@ -54,13 +54,13 @@ pub use relapse::RelapseFinder;
 pub use rung_session::RungSession;
 pub use server_fault::ServerFault;
 
-/// Opens the ledger for writing. Creates an SQLite file if it does not exist, and migrates a file
-/// from an older version to the current schema and keeps a copy of the older file next to the new
-/// one.
+/// Opens the ledger for writing. An SQLite file that does not exist is created. An SQLite file from
+/// an older version is migrated to the current schema, and a copy of the older file is kept next to
+/// it.
 ///
 /// # Errors
-/// Fails if the ledger cannot be trusted or used, or if a worker of the older version is still
-/// running.
+/// Fails if the ledger cannot be trusted or used, or if it must be migrated while a worker of the
+/// older version is still running.
 pub fn open(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
     match config {
         LedgerConfig::Sqlite(path) => open_sqlite(path),
@@ -73,7 +73,7 @@ pub fn open(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
 /// Opens an existing ledger for reading only.
 ///
 /// # Errors
-/// Returns [`Error::Missing`] if an SQLite file does not exist yet, [`Error::Older`] if it has not
+/// Returns [`Error::Missing`] if the SQLite file does not exist yet, [`Error::Older`] if it has not
 /// been migrated to the current schema, or one of the errors of [`open`].
 pub fn open_read_only(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
     match config {
@@ -84,18 +84,18 @@ pub fn open_read_only(config: &LedgerConfig) -> Result<Box<dyn Ledger>, Error> {
     }
 }
 
-/// Opens the ledger in an SQLite file for writing, as [`open`] does.
+/// Like [`open`], but for an SQLite file.
 pub fn open_sqlite(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(SqliteLedger::open(path)?))
 }
 
-/// Opens the ledger in an SQLite file for reading only, as [`open_read_only`] does.
+/// Like [`open_read_only`], but for an SQLite file.
 pub fn open_sqlite_read_only(path: &Path) -> Result<Box<dyn Ledger>, Error> {
     Ok(Box::new(SqliteLedger::open_read_only(path)?))
 }
 
 /// Rewrites an SQLite file from an older version so that it can shrink when records expire. Returns
-/// `false` if the ledger does not need this. Decisions wait until the rewrite is done.
+/// `false` if the file can already shrink. Decisions wait until the rewrite is done.
 ///
 /// # Errors
 /// Returns [`Error::InUse`] while a worker is repairing, or one of the errors of [`open`].
@@ -103,13 +103,14 @@ pub fn compact(path: &Path) -> Result<bool, Error> {
     SqliteLedger::compact(path)
 }
 
-/// Returns the file or directory that keeps this user from writing the ledger's local files, or
-/// `None` if nothing does. As long as they are not writable, nothing is repaired.
+/// Returns the file or directory that prevents this user from writing the ledger's local files, or
+/// `None` if they are writable. Nothing is repaired while they are not.
 pub fn unwritable(config: &LedgerConfig) -> Option<PathBuf> {
     SqliteLedger::unwritable(config.local())
 }
 
-/// Tests that records can be written, without leaving one. For SQLite, [`unwritable`] is enough.
+/// Tests that records can be written, and leaves none behind. Does nothing for SQLite, because
+/// [`unwritable`] is enough there.
 ///
 /// # Errors
 /// Returns one of the errors of [`open`], or [`Error::Server`] if the disk of the PostgreSQL server

@@ -1,6 +1,6 @@
 //! The lock files next to the ledger. The kernel releases a lock when the process that holds it
-//! dies. Processes hold the decision lock while they decide, a worker holds the lock of its job,
-//! and the sweep lock lets only one sweep run at a time.
+//! dies. A process holds the decision lock while it decides whether to repair. A worker holds the
+//! lock of its job. The sweep lock lets only one sweep run at a time.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind};
@@ -16,7 +16,7 @@ use rustix::io::Errno;
 
 use crate::{Error, RungSession};
 
-/// How long a reservation waits while another process holds the lock without progress. A
+/// How long a reservation waits for another process that holds the lock and makes no progress. A
 /// reservation normally holds the lock for a few milliseconds.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
@@ -29,8 +29,8 @@ pub(crate) struct DecisionLock {
 
 impl DecisionLock {
     /// Acquires the lock. A thousand handlers can be waiting for it, so this function waits as long
-    /// as the lock keeps changing hands, and fails with [`Error::Busy`] when one process holds it
-    /// for more than [`LOCK_WAIT`].
+    /// as other processes make progress. It fails with [`Error::Busy`] if the process that holds
+    /// the lock makes no progress for [`LOCK_WAIT`].
     pub(crate) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -62,8 +62,8 @@ impl DecisionLock {
         }
     }
 
-    /// Updates the modification time of the lock file, which shows waiting processes that the lock
-    /// is in use and not stuck.
+    /// Updates the modification time of the lock file, which shows waiting processes that this
+    /// process is making progress.
     pub(crate) fn show_progress(&self) {
         let _ = self.locked.set_modified(SystemTime::now());
     }
@@ -75,8 +75,8 @@ impl DecisionLock {
 }
 
 /// The lock that a worker holds while it is alive. The supervisor of the worker's local rung holds
-/// the lock too. A service manager can kill a worker together with Nagios. The next worker then
-/// finds the lock free and knows that the worker is dead.
+/// the lock too. If a service manager kills the worker together with Nagios, the lock becomes free,
+/// and the next worker knows that this one is dead.
 #[derive(Debug)]
 pub(crate) struct WorkerLock {
     path: PathBuf,
@@ -85,7 +85,7 @@ pub(crate) struct WorkerLock {
 }
 
 impl WorkerLock {
-    /// Acquires the lock of a job, before the job is recorded.
+    /// Acquires the lock of a job that has not been recorded yet.
     pub(crate) fn acquire(ledger: &Path, job: &JobId) -> Result<WorkerLock, Error> {
         let path = lock_path(ledger, job.as_str());
         let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -114,7 +114,7 @@ impl Drop for WorkerLock {
 }
 
 /// Whether any process of a job is alive: its worker, the supervisor of its local rung, or a
-/// process of that rung. Returns `true` if that cannot be determined.
+/// process of that rung. Returns `true` if this cannot be determined.
 pub(crate) fn is_alive(ledger: &Path, job: &str) -> bool {
     match open_lock(ledger, job) {
         Ok(file) => file.try_lock_shared().is_err() || is_session_running(&file),
@@ -162,15 +162,15 @@ fn is_session_running(lock: &File) -> bool {
     RungSession::recorded(lock).map_or(true, |session| session.is_some_and(|one| one.is_running()))
 }
 
-/// Returns the recorded session of a job whose worker and supervisor are dead. No process enforces
-/// the deadline of such a session.
+/// Returns the recorded session of a job if the job's worker and supervisor are dead. No process
+/// then enforces the deadline of the session.
 pub(crate) fn orphan(ledger: &Path, job: &str) -> Option<RungSession> {
     let file = open_lock(ledger, job).ok()?;
     file.try_lock_shared().ok()?;
     RungSession::recorded(&file).ok()?
 }
 
-/// Takes the sweep lock. Returns `None` while another sweep holds it.
+/// Acquires the sweep lock. Returns `None` if another sweep holds it.
 pub(crate) fn sweep(ledger: &Path) -> Result<Option<File>, Error> {
     let path = ledger.with_added_extension("sweep");
     let unusable = |why| Error::Directory { path: path.clone(), why };

@@ -1,5 +1,6 @@
-//! The methods of [`Ledger`] that run for each event. Each store tests that they do not take longer
-//! as the ledger grows. A new method must be added to one of the lists below.
+//! The methods of [`Ledger`] that run for each event. The tests of each store check that these
+//! methods do not become slower as the ledger grows. Add each new method of [`Ledger`] to one of
+//! the lists below.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};

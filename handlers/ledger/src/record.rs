@@ -15,7 +15,7 @@ pub struct Claim<'a> {
     /// Maximum duration of the whole repair. After this time, a repair whose worker is dead counts
     /// as ended even if its gate does not answer.
     pub lease: Duration,
-    /// How much of the history the decision needs.
+    /// How far back the decision looks.
     pub horizon: Horizon,
     /// State of the object in the monitoring engine; `None` if the policy does not configure where
     /// to read it.
@@ -251,7 +251,7 @@ pub struct Reset {
     pub reason: String,
 }
 
-/// A pause that stops repairs of everything, of one host or of one service.
+/// A pause of all repairs, or of the repairs of one host or one service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// Name of the paused host; `None` if everything is paused.

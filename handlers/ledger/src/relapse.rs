@@ -1,14 +1,15 @@
-//! Finds repairs whose fault was healed and then relapsed.
+//! Finds repairs that healed a fault which soon came back.
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::{Record, RepairOutcome};
 
-/// Finds relapses in a list of repairs. The list must go from the newest repair to the oldest.
+/// Finds relapses in a list of repairs. The list must start with the newest repair and end with the
+/// oldest.
 #[derive(Debug, Default)]
 pub struct RelapseFinder {
-    /// For each object, when the oldest of its repairs seen so far was reserved.
+    /// For each object, the time when the oldest of its repairs seen so far was reserved.
     next: HashMap<(String, Option<String>), SystemTime>,
 }
 

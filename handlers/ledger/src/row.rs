@@ -8,37 +8,37 @@ use policy::spell;
 use crate::value::{given, time};
 use crate::{Paused, Record, Refusal, RepairOutcome, Reset, Step, StepKind};
 
-/// The columns of [`record`].
+/// The columns that [`record`] reads.
 pub(crate) const RECORD: &str = "job, host, service, repair, event, reserved, ended, outcome, \
     text, rung, rung_gate, problem, rung_until";
 
-/// The columns of [`refusal`].
+/// The columns that [`refusal`] reads.
 pub(crate) const REFUSAL: &str = "at, host, service, reason, text, event";
 
-/// The columns of [`paused`].
+/// The columns that [`paused`] reads.
 pub(crate) const PAUSE: &str = "host, service, by_whom, reason, since, until";
 
-/// The columns of [`reset`].
+/// The columns that [`reset`] reads.
 pub(crate) const RESET: &str = "at, host, service, by_whom, reason";
 
-/// The columns of [`step`].
+/// The columns that [`step`] reads.
 pub(crate) const STEP: &str = "at, kind, rung, text";
 
 /// A row that a store returned.
 pub(crate) trait Columns {
-    /// Error of a column with the wrong type.
+    /// The error for a column with the wrong type.
     type Failure;
 
-    /// Returns the bytes of a text or a name, or `None` for NULL.
+    /// Returns the bytes of the text or name in a column, or `None` for NULL.
     fn raw(&self, column: usize) -> Result<Option<&[u8]>, Self::Failure>;
 
-    /// Returns a number, or `None` for NULL.
+    /// Returns the number in a column, or `None` for NULL.
     fn number(&self, column: usize) -> Result<Option<i64>, Self::Failure>;
 
     /// Returns the error for a text that is not UTF-8.
     fn not_utf8(&self, column: usize, why: FromUtf8Error) -> Self::Failure;
 
-    /// Returns the time in a column on the clock of this machine, or `None` for NULL.
+    /// Returns the time in a column, as a time on this machine's clock, or `None` for NULL.
     fn time(&self, column: usize) -> Result<Option<SystemTime>, Self::Failure> {
         Ok(self.number(column)?.map(time))
     }
@@ -47,15 +47,15 @@ pub(crate) trait Columns {
 /// A function that reads a text column, either [`strict`] or [`lossy`].
 pub(crate) type ReadText<R> = fn(&R, usize) -> Result<String, <R as Columns>::Failure>;
 
-/// Reads a string on which a decision depends. Fails if it is not UTF-8, because then the ledger is
-/// damaged.
+/// Reads a string that a decision depends on. Fails if the string is not UTF-8, because the ledger
+/// is then damaged.
 pub(crate) fn strict<R: Columns>(row: &R, column: usize) -> Result<String, R::Failure> {
     let bytes = row.raw(column)?.unwrap_or_default().to_vec();
     String::from_utf8(bytes).map_err(|why| row.not_utf8(column, why))
 }
 
-/// Reads a string that is only displayed. Replaces bytes that are not UTF-8, so that one damaged
-/// string does not hide all other records.
+/// Reads a string that is only displayed. Replaces bytes that are not UTF-8, so that all other
+/// records can still be displayed.
 pub(crate) fn lossy<R: Columns>(row: &R, column: usize) -> Result<String, R::Failure> {
     Ok(String::from_utf8_lossy(row.raw(column)?.unwrap_or_default()).into_owned())
 }
@@ -66,12 +66,12 @@ pub(crate) fn name<R: Columns>(row: &R, column: usize) -> Result<String, R::Fail
     Ok(spell(row.raw(column)?.unwrap_or_default()))
 }
 
-/// Reads a number that fits into 32 bits, or `None` for NULL.
+/// Reads a number as a `u32`, or `None` for NULL. A number that does not fit becomes `u32::MAX`.
 fn small<R: Columns>(row: &R, column: usize) -> Result<Option<u32>, R::Failure> {
     Ok(row.number(column)?.map(|number| u32::try_from(number).unwrap_or(u32::MAX)))
 }
 
-/// Reads a time that is never NULL.
+/// Reads a time from a column that is never NULL.
 fn moment<R: Columns>(row: &R, column: usize) -> Result<SystemTime, R::Failure> {
     Ok(row.time(column)?.unwrap_or(SystemTime::UNIX_EPOCH))
 }

@@ -1,4 +1,5 @@
-//! The session of a `local` rung, which the supervisor records in the job's lock file.
+//! The session in which a `local` rung runs. The supervisor of the rung records this session in the
+//! job's lock file.
 //!
 //! The lock alone does not show whether a rung is still running, because the rung's program can
 //! outlive a supervisor that was killed. The supervisor therefore starts a new session with
@@ -17,16 +18,17 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process
 /// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// A session counts as ended this long after its deadline, even if it still has processes.
+/// How long after its deadline a session counts as ended, even if it still has processes.
 /// Otherwise, processes of another user, which we cannot kill, could keep the session open forever.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// A session on this machine. The kernel can reuse the ID of an empty session, so the start time of
-/// the leader and the boot ID are also part of its identity.
+/// the session leader and the boot ID also identify the session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RungSession {
     id: Pid,
-    /// Start time of the session leader in clock ticks since boot, `starttime` in proc_pid_stat(5).
+    /// Start time of the session leader in clock ticks since boot (`starttime` in
+    /// proc_pid_stat(5)).
     started: String,
     boot: String,
     /// Deadline of the rung.
@@ -37,7 +39,7 @@ impl RungSession {
     /// Starts a new session led by this process, for a rung whose deadline is `until`.
     ///
     /// # Errors
-    /// Fails if this process leads a process group or `/proc` is not readable.
+    /// Fails if this process already leads a process group, or if `/proc` is not readable.
     pub fn begin(until: SystemTime) -> io::Result<RungSession> {
         let id = setsid()?;
         let us = Member::read(id.as_raw_nonzero().to_string().as_ref())?;
@@ -74,7 +76,7 @@ impl RungSession {
         Ok(id.zip(until).map(|(id, until)| RungSession { id, started, boot, until }))
     }
 
-    /// Whether the session has a live process outside our own process group. Returns `true` if that
+    /// Whether the session has a live process outside our own process group. Returns `true` if this
     /// cannot be determined.
     pub fn is_running(&self) -> bool {
         if boot().is_ok_and(|boot| boot != self.boot) || self.is_given_up() {
@@ -108,8 +110,8 @@ impl RungSession {
         }
     }
 
-    /// Returns the process groups of the session's live processes, as far as `/proc` shows them,
-    /// without our own group.
+    /// Returns the process groups of the session's live processes that `/proc` shows, except our
+    /// own group.
     fn groups(&self) -> Vec<Pid> {
         let ours = Member::read("self".as_ref()).ok().and_then(|us| us.group);
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -123,11 +125,11 @@ impl RungSession {
     }
 }
 
-/// The fields of `/proc/PID/stat` that show which session a process belongs to, see
+/// The fields of `/proc/PID/stat` that show which session a process belongs to. See
 /// proc_pid_stat(5).
 struct Member {
-    /// Process group ID; `None` if the group's leader is outside our PID namespace, as it is for a
-    /// process started by `docker exec`, see pid_namespaces(7).
+    /// Process group ID; `None` if the group's leader is outside our PID namespace (see
+    /// pid_namespaces(7)). This is the case, for example, for a process that `docker exec` started.
     group: Option<Pid>,
     /// Session ID; `None` if the session's leader is outside our PID namespace.
     session: Option<Pid>,

@@ -1,5 +1,5 @@
-//! Builds the queries that select repairs and refusals for display, and reads their pages. Both
-//! stores use the same conditions.
+//! Builds the queries that select repairs and refusals for display, and reads the results page by
+//! page. Both stores use the same conditions.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -10,25 +10,26 @@ use crate::row::{RECORD, REFUSAL};
 use crate::value::{Value, bytes, given, millis, time};
 use crate::{Error, Filter, RecordedReason, RefusalCount, RefusalTotals, RepairState, Which};
 
-/// How many records one query reads. The caller gets them only after the query has ended.
-/// Otherwise, a program that waits for its terminal would keep SQLite from clearing the write-ahead
-/// log.
+/// How many records one query reads. The caller receives the records only after the query has
+/// ended. If a query stayed open while the program waits for its terminal, SQLite could not clear
+/// the write-ahead log.
 const PAGE: u32 = 1000;
 /// How many records one query for a whole host reads. The index orders them by service, so SQLite
 /// sorts all records of the host for each page. A larger page means fewer sorts.
 const PAGE_OF_HOST: u32 = 20_000;
 
-/// How a store writes the queries.
+/// The SQL dialect of a store.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Dialect<'a> {
-    /// Names the index, because SQLite's planner would read the whole table to save a sort.
+    /// SQLite. A query names the index to use, because the planner would otherwise read the whole
+    /// table to avoid a sort.
     Sqlite,
-    /// Selects the records of this site.
+    /// PostgreSQL. A query selects only the records of this site.
     Postgres(&'a str),
 }
 
-/// Returns the bounds of the job IDs that start with `prefix`: they are at least the first bound
-/// and below the second. Returns `None` if no ID starts with it.
+/// Returns the bounds of the job IDs that start with `prefix`. The first bound is inclusive, the
+/// second exclusive. Returns `None` if no job ID can start with `prefix`.
 pub(crate) fn job_bounds(prefix: &str) -> Option<[Value; 2]> {
     // Job IDs contain only these characters, and all of them sort before '{'.
     let is_possible = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
@@ -36,7 +37,7 @@ pub(crate) fn job_bounds(prefix: &str) -> Option<[Value; 2]> {
     prefix.bytes().all(is_possible).then(bounds)
 }
 
-/// The time and the ID of a row, by which pages are ordered.
+/// The time and the ID of a row. Pages are ordered by these two values.
 pub(crate) type RowKey = (i64, i64);
 
 /// A function that runs a query and returns each row with its key.
@@ -79,7 +80,7 @@ pub(crate) type CountAndTimes = (u32, i64, i64);
 pub(crate) struct ObjectTally(HashMap<Vec<u8>, HashMap<Vec<u8>, CountAndTimes>>);
 
 impl ObjectTally {
-    /// Adds refusals of an object, of which the first and the last came at these times.
+    /// Adds a number of refusals of an object, with the times of the first and the last one.
     pub(crate) fn add(&mut self, host: &[u8], service: &[u8], counted: CountAndTimes) {
         // Most objects are counted many times, so copy their name only the first time.
         if !self.0.contains_key(host) {
@@ -95,7 +96,7 @@ impl ObjectTally {
         }
     }
 
-    /// Returns the objects with the most refusals, at most `limit`.
+    /// Returns the objects with the most refusals, but no more than `limit` objects.
     fn most(self, reason: ReasonCode, limit: Option<u32>) -> Vec<RefusalCount> {
         let pairs = self.0.iter().flat_map(|(host, services)| {
             services.iter().map(move |(service, counts)| (counts, host, service))
@@ -118,8 +119,8 @@ impl ObjectTally {
     }
 }
 
-/// Returns the totals of refusals, with the objects that were refused for the reason `by_object`,
-/// at most `limit`.
+/// Returns the totals of refusals by reason, and the objects that were refused for the reason
+/// `by_object`, but no more than `limit` objects.
 pub(crate) fn refusal_totals(
     reasons: Vec<(String, u32)>,
     objects: ObjectTally,
@@ -241,7 +242,7 @@ impl<'a> Search<'a> {
         self.values.push(value);
     }
 
-    /// Returns a query for `columns` of all records that match, followed by `end`.
+    /// Returns a query for `columns` of all records that match. The SQL in `end` is appended.
     pub(crate) fn select(&self, columns: &str, end: &str) -> String {
         let index = match self.dialect {
             Dialect::Sqlite => format!(" INDEXED BY {}", self.index),
@@ -256,8 +257,9 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Returns the query for one page. Its last three parameters are the time and the ID of the row
-    /// before the page, and the size of the page. Its last two columns are the time and the ID.
+    /// Returns the query for one page. Its last three parameters are the time and the ID of the
+    /// last row on the previous page, and the number of rows on a page. Its last two columns are
+    /// the time and the ID of a row.
     pub(crate) fn page(&self) -> String {
         let Search { columns, time, id, .. } = self;
         let and = if self.terms.is_empty() { "WHERE" } else { "AND" };
@@ -266,7 +268,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Replaces each `?` by `$1`, `$2` and so on, as PostgreSQL writes parameters.
+/// Replaces the `?` placeholders with PostgreSQL's `$1`, `$2` and so on.
 fn number_placeholders(sql: &str) -> String {
     let mut parts = sql.split('?');
     let first = parts.next().unwrap_or_default().to_owned();

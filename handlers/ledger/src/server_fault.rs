@@ -14,9 +14,9 @@ pub enum ServerFault {
     NoAnswer(Duration),
     /// The server accepts no writes. It is a standby, or it was made read-only.
     ReadOnly,
-    /// Another server has taken over from this one, which came back and accepts writes.
+    /// The server has come back and accepts writes, although another server has taken over from it.
     Stale,
-    /// The server's database does not store texts as UTF-8. The field is its encoding.
+    /// The server's database does not store texts as UTF-8. Holds the encoding of the database.
     Encoding(String),
     /// This process could not open a connection, for example because it has too many open files.
     NoResources(io::Error),
@@ -40,7 +40,8 @@ impl fmt::Display for ServerFault {
     }
 }
 
-/// Writes the error below tokio-postgres' own, which only says what it was doing.
+/// Writes the cause of an error, because the message of tokio-postgres itself only says which
+/// operation failed.
 fn write_causes(f: &mut fmt::Formatter<'_>, why: &tokio_postgres::Error) -> fmt::Result {
     match why.source() {
         Some(cause) => write!(f, "{cause}"),
@@ -63,7 +64,7 @@ impl ServerFault {
         }
     }
 
-    /// Returns the system call's error that prevented the connection, if there is one.
+    /// Returns the error of the system call that made the connection fail, if there is one.
     pub(crate) fn io_error(&self) -> Option<&io::Error> {
         match self {
             ServerFault::NoResources(why) => Some(why),
@@ -81,7 +82,7 @@ impl ServerFault {
         why.code().is_some_and(is_about_schema)
     }
 
-    /// Returns what an admin can do.
+    /// Returns what an admin can do to correct the fault.
     pub(crate) fn next_step(&self) -> &'static str {
         let code = match self {
             ServerFault::NoAnswer(_) => return "check that the server runs and is not overloaded",

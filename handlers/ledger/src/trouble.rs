@@ -1,5 +1,5 @@
-//! Goes back through the records that show how long an object has been in trouble: its repairs, and
-//! the refusals between them. Every kind of store uses this walk.
+//! Finds out how long an object has been in trouble. Goes back in time through the object's repairs
+//! and the refusals between them. All kinds of stores use this code.
 
 use std::ops::ControlFlow;
 use std::time::SystemTime;
@@ -10,12 +10,12 @@ use crate::facts::{Facts, RecordedRepair};
 use crate::value::{age, millis, span_millis};
 use crate::{Error, RepairOutcome};
 
-/// How many repairs beyond an incident's budget are always read, even if fewer would be enough to
-/// refuse. The reason for a refusal states how many repairs there were.
+/// How many repairs to read beyond an incident's budget. Fewer would be enough to refuse another
+/// repair, but the reason for a refusal states how many repairs there were.
 const READ_BEYOND_BUDGET: usize = 100;
 
-/// Reads the repairs of an object, from the newest back in time, and the refusals that show whether
-/// its incident went on. `reset` is the time of the last reset, in milliseconds since 1970.
+/// Reads the repairs of an object, the newest first, and the refusals that show whether its
+/// incident went on. `reset` is the time of the last reset, in milliseconds since 1970.
 pub(crate) fn read(
     facts: &impl Facts,
     horizon: &Horizon,
@@ -33,28 +33,28 @@ pub(crate) fn read(
     Ok(walk.history)
 }
 
-/// A walk through the records of an object, back in time. It starts at the present and then reaches
-/// the repairs, the newest first. The walk can stop as soon as no older record can change
-/// the decision, which is the case in two situations:
+/// A walk back in time through the records of an object. It starts at the present and reaches the
+/// newest repair first. The walk stops when no older record can change the decision. There are two
+/// such cases:
 ///
 /// - The repairs read so far reach back beyond the start of the incident, and no older repair
 ///   counts towards the cooldown or the window.
-/// - The breaker is open. The first rule about the incident then refuses, no matter what the
-///   older records contain.
+/// - The breaker is open. The repair is then refused, no matter what the older records contain.
 ///
-/// The policy's limits therefore bound the number of repairs. Only repairs that could not run are
-/// read all the way back to the start of the incident, because no limit counts them. Refusals are
-/// not read one by one, so their number does not matter.
+/// The policy's limits therefore bound the number of repairs to read. Repairs that could not run
+/// are the exception: no limit counts them, so they are all read, back to the start of the
+/// incident. Refusals are not read one by one, so their number does not matter.
 struct Walk<'a, F> {
     horizon: &'a Horizon,
     now: SystemTime,
     facts: &'a F,
-    /// Older refusals do not count, whether or not they have been deleted yet.
+    /// Refusals before this time, in milliseconds since 1970, do not count. Some of them may not
+    /// have been deleted yet.
     kept_since: i64,
-    /// The result of [`Facts::after_gaps`], sorted, once it is needed.
+    /// The sorted result of [`Facts::after_gaps`]; `None` until it is needed.
     after_gaps: Option<Vec<i64>>,
     history: RecordedHistory,
-    /// The oldest sign of the incident so far, in milliseconds since 1970.
+    /// Time of the oldest sign of the incident found so far, in milliseconds since 1970.
     since: i64,
     /// Whether the walk has passed the start of the incident.
     is_over: bool,
@@ -83,7 +83,8 @@ impl<'a, F: Facts> Walk<'a, F> {
         Ok(walk)
     }
 
-    /// Goes back to a repair. Returns whether an older repair can still change the decision.
+    /// Continues the walk back to a repair. Returns whether an older repair can still change the
+    /// decision.
     fn reach(&mut self, repair: RecordedRepair) -> Result<bool, Error> {
         let (began, ended) = (repair.reserved, repair.ended);
         let past = past_repair(repair, self.now);
@@ -109,8 +110,9 @@ impl<'a, F: Facts> Walk<'a, F> {
         span_millis(self.horizon.limits.healthy_for)
     }
 
-    /// Follows refusals back towards `ended`, unless the gap after `ended` is too short to end the
-    /// incident.
+    /// Follows refusals back in time towards `ended`, the end of the next older repair. Stops when
+    /// the remaining gap is too short to end the incident, or when it contains no refusal that
+    /// belongs to the incident.
     fn follow_refusals(&mut self, ended: i64) -> Result<(), Error> {
         while self.since.saturating_sub(ended) >= self.quiet() {
             let Some([oldest, newest]) = self.run_before(self.since, ended)? else { break };
@@ -121,9 +123,10 @@ impl<'a, F: Facts> Walk<'a, F> {
         Ok(())
     }
 
-    /// Returns the oldest and the newest refusal of the run that leads back from `since` towards
-    /// `until`. The run can be shorter than it could be if the clock was set back, because a
-    /// refusal in a gap was then recorded after the gap.
+    /// Returns the times of the oldest and the newest refusal in the run that goes back from
+    /// `since`, at most to `until`. If the clock was set back, the run can come out too short: a
+    /// refusal inside a gap may have been recorded after the refusal that ends the gap, so the gap
+    /// still counts.
     fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, Error> {
         let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
         let newest = self.newest_between(before_run, since)?;
@@ -158,8 +161,8 @@ impl<'a, F: Facts> Walk<'a, F> {
     }
 
     /// Whether the repairs that were read have opened the breaker. Older repairs cannot close it.
-    /// Counting takes time, so this returns `false` without counting until the number of repairs
-    /// has doubled.
+    /// Counting takes time, so this function returns `false` without counting until `enough`
+    /// repairs have been read. It then counts, and doubles `enough`.
     fn has_open_breaker(&mut self) -> bool {
         if self.history.repairs.len() < self.enough {
             return false;

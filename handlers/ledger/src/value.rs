@@ -50,7 +50,7 @@ pub(crate) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// Returns the milliseconds since 1970 (UTC), and 0 for an earlier time.
+/// Returns a time in milliseconds since 1970 (UTC), or 0 for a time before 1970.
 pub(crate) fn millis(at: SystemTime) -> i64 {
     span_millis(at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO))
 }
@@ -63,13 +63,13 @@ pub(crate) fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// Returns the time that has passed since `at`. A time in the future counts as `now`, which never
+/// Returns the time that has passed since `at`. If `at` is in the future, returns zero. This never
 /// allows a repair that would otherwise be refused.
 pub(crate) fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }
 
-/// Returns the host and service of an event in the form in which the ledger stores them.
+/// Returns the host and service of an event as the ledger stores them.
 pub(crate) fn object(event: &Event) -> (Vec<u8>, Vec<u8>) {
     (bytes(Some(&event.host)), bytes(event.service.as_deref()))
 }

@@ -13,7 +13,7 @@ use policy::{Limits, Policy, Quota, Rules, within_limits};
 use proptest::prelude::*;
 
 /// Unit of the times in these tests: ten minutes, in milliseconds. A history of 400 units reaches
-/// beyond the default window, which counts even if no repair in the policy uses it.
+/// beyond the default window, which is taken into account even if no repair in the policy uses it.
 const UNIT: u64 = 600_000;
 /// The current time, in milliseconds since 1970.
 const NOW: u64 = 1_700_000_000_000;

@@ -26,7 +26,7 @@ fn postgres(config: &LedgerConfig) -> &PostgresConfig {
     }
 }
 
-/// Reserves a repair and calls the function while the site is locked.
+/// Reserves a repair, and calls `during` while the site is locked.
 fn reserve_with(
     ledger: &mut dyn Ledger,
     n: u32,
@@ -56,7 +56,7 @@ fn repair_of_other_server_is_alive_until_its_lease_is_over() {
     let running = |ledger: &mut Box<dyn Ledger>| ledger.running().unwrap()[0].alive;
     assert!(running(&mut here) && running(&mut there));
     assert_eq!(code(reserve(&mut there, 2, &event("web1", "1", 4), now)), "already-running");
-    // Only its own server can see that the worker is dead.
+    // Only the worker's own server can see that the worker is dead.
     drop(here);
     here = place.open();
     assert!(!running(&mut here) && running(&mut there));
@@ -113,7 +113,7 @@ fn database_allows_one_open_repair_per_host_of_a_site() {
     let place = Place::postgres();
     let mut ledger = place.open();
     reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap();
-    // These rules grant every repair.
+    // The decision in `reserve_with` grants every repair, so the database has to refuse this one.
     let second = reserve_with(ledger.as_mut(), 2, "web1", MINUTE, &|| {}).unwrap_err();
     assert!(second.to_string().contains("repair_running"), "{second}");
     reserve_with(ledger.as_mut(), 3, "web2", MINUTE, &|| {}).unwrap();
@@ -271,7 +271,8 @@ fn gives_up_on_a_server_that_does_not_answer() {
     let postmaster = postmaster.unwrap().lines().next().unwrap().to_owned();
     let signal = |name: &str| {
         let all = backends.split_whitespace().chain([postmaster.as_str()]);
-        // psql has ended, so its process is missing.
+        // The list also contains the server process of psql, which has already ended, so kill(1)
+        // reports an error.
         Command::new("/bin/kill").arg(name).args(all).output().unwrap();
     };
     signal("-STOP");
@@ -347,7 +348,7 @@ fn creates_tables_once_and_lists_missing_rights() {
     server.sql("owned", "REVOKE INSERT ON selfheal.step FROM weak");
     let refused = ledger::examine(&config).unwrap_err();
     assert!(refused.to_string().contains("INSERT ON step"), "{refused}");
-    // A second site needs only its row.
+    // A second site needs only a row of its own.
     config.user = "postgres".into();
     config.site = "second".into();
     assert!(ledger::migrate(&config).unwrap());

@@ -122,7 +122,7 @@ fn deletes_nothing_after_the_clock_has_jumped_ahead() {
         let left = |ledger: &mut dyn Ledger| (ledger.records(9).unwrap().len(), refusals(ledger));
         assert!(!ledger.expire(keep, jumped).unwrap());
         assert_eq!(left(ledger.as_mut()), (1, 20));
-        // New records have the wrong time, too. They do not make the clock right.
+        // New records have the wrong time, too, so they do not show that the clock is right.
         refuse(ledger.as_mut(), 2, jumped);
         refuse(ledger.as_mut(), 3, jumped);
         assert!(!ledger.expire(keep, jumped + Duration::from_secs(DAY - 1)).unwrap());

@@ -40,7 +40,7 @@ fn rejects_ledger_that_others_can_replace() {
     fs::remove_file(place.path()).unwrap();
     assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Exposed(_))));
     assert!(!place.path().exists());
-    // Root creates no ledger in another account's directory.
+    // Root does not create a ledger in another account's directory.
     mode(0o750);
     chown(place.dir.path(), Some(65534), None).unwrap();
     assert!(matches!(ledger::open_sqlite(&place.path()), Err(Error::Exposed(_))));

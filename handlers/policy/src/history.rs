@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::{Limits, ObjectState};
 
-/// How long an event or problem that a job has answered is remembered. If Nagios repeats a call, it
+/// How long to remember that a job has answered an event or a problem. If Nagios repeats a call, it
 /// does so within seconds. Much later, the same problem ID may belong to a different problem,
 /// because Nagios reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
@@ -22,7 +22,7 @@ pub const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 pub struct History {
     /// What the ledger recorded.
     pub recorded: RecordedHistory,
-    /// What the engine shows, or `None` if the policy names no status file.
+    /// What the engine shows, or `None` if the policy names neither a status file nor Icinga 2.
     pub observed: Option<Observation>,
 }
 
@@ -45,8 +45,8 @@ pub struct RecordedHistory {
     /// an earlier one. That job has finished its ladder, yet Nagios still reports the problem.
     pub same_problem: Option<String>,
     /// A job of this object that, according to its record, started or ended in the future, and how
-    /// far in the future. Either the clock has been set back since the job was recorded, or it was
-    /// ahead at that time.
+    /// far in the future. Either the clock has been set back since the job was recorded, or the
+    /// clock was ahead at that time.
     pub ahead: Option<(String, Duration)>,
     /// The job that is repairing the host or one of its services, and how long it has been running.
     pub running: Option<(String, Duration)>,
@@ -87,7 +87,7 @@ pub struct PastRepair {
 }
 
 /// One refusal, or several that followed one another without a gap of `healthy_for`. A fault can
-/// last for months, so a run stands for any number of refusals.
+/// last for months, so a run can stand for any number of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusalRun {
     /// How long ago the newest refusal was.
@@ -148,8 +148,8 @@ pub struct ObjectNow {
     pub downtime: bool,
     /// Whether the host is in scheduled downtime. For a host object, this equals `downtime`.
     pub host_downtime: bool,
-    /// Whether the object cannot be reached because of a fault on which it depends. Only Icinga 2
-    /// shows this; Nagios passes the state UNREACHABLE instead.
+    /// Whether the object cannot be reached because of a fault in another object that it depends
+    /// on. Only Icinga 2 shows this; Nagios passes the state UNREACHABLE instead.
     pub unreachable: bool,
 }
 

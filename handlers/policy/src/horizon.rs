@@ -10,13 +10,13 @@ pub struct Horizon {
     /// The limits of the object. One of them, `healthy_for`, decides how far back the incident
     /// reaches: to the most recent gap of that length, however long ago it was.
     pub limits: Limits,
-    /// How old a repair may be to count towards the fleet limit on started repairs.
+    /// Maximum age of a repair that counts towards the fleet limit on started repairs.
     pub fleet: Duration,
 }
 
 impl Horizon {
-    /// Returns how old a repair of the object may be to count towards the cooldown or the window,
-    /// even if it belongs to an earlier incident.
+    /// Returns the maximum age of a repair of the object that counts towards the cooldown or the
+    /// window, even if it belongs to an earlier incident.
     pub fn repairs(&self) -> Duration {
         self.limits.cooldown.max(self.limits.window.per)
     }

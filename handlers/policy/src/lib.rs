@@ -14,9 +14,9 @@ extern crate std;
 #[macro_use]
 mod words;
 
-/// Expands to the advice to run doctor, for error messages whose fix is a command that root must
-/// run. A process that runs as Nagios' user must not print such a command itself. Doctor can,
-/// because it prints the command from a process that runs as root.
+/// Expands to the advice to run `repairctl doctor`, for error messages whose fix is a command that
+/// root must run. A process that runs as Nagios' user must not print such a command itself.
+/// `repairctl doctor` may print it, because it does so from a process that runs as root.
 #[macro_export]
 macro_rules! see_doctor {
     () => {

@@ -19,7 +19,7 @@ pub enum Reason {
     UnknownRepair(RepairName),
     /// The object is OK or UP.
     Recovered(ObjectState),
-    /// The policy does not allow repairs for this state, only for those in the list.
+    /// The policy does not allow repairs for this state, but only for the states in the list.
     StateNotCovered(ObjectState, Vec<ObjectState>),
     /// Nagios has not confirmed the fault yet.
     TooEarly {
@@ -77,8 +77,8 @@ pub enum Reason {
         /// How far that time is ahead of the clock.
         ahead: Duration,
     },
-    /// The check that found the fault is so long ago that the fault may be over, and the engine
-    /// shows no newer check result. Holds the age of the event.
+    /// The fault was found so long ago that it may be over, and the engine shows no newer check
+    /// result. Holds the age of the event.
     WaitedTooLong(Duration),
     /// A repair is running on this host.
     AlreadyRunning {

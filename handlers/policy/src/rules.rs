@@ -27,8 +27,8 @@ pub struct Rules {
     /// The first SOFT attempt at which the repair runs. If `max_check_attempts` leaves fewer SOFT
     /// attempts, the repair runs at the last one.
     pub soft_attempt: u32,
-    /// How many consecutive results, including the current one, must have a state in `on`. At least
-    /// 1 and at most [`Rules::MOST_IN_A_ROW`].
+    /// How many consecutive results, including the current one, must have a state in `on`. The
+    /// number is at least 1 and at most [`Rules::MOST_IN_A_ROW`].
     pub in_a_row: u32,
     /// The limits on repairs of one object.
     pub limits: Limits,
@@ -85,7 +85,7 @@ pub struct Fleet {
     /// The maximum number of repairs that start within a period.
     pub started: Quota,
     /// If more than this percentage of the opted-in objects are in trouble, nothing is repaired.
-    /// This limit applies only if the policy names Nagios' status file.
+    /// This limit applies only if the policy names Nagios' status file or Icinga 2.
     pub share: u32,
 }
 

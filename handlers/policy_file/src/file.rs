@@ -24,8 +24,9 @@ pub struct Config {
     pub policy: Policy,
     /// The store that records all repairs.
     pub ledger: LedgerConfig,
-    /// Age of an event above which its repair requires a newer check result. The age is measured
-    /// from the check that found the fault or, if that is unknown, from the call of the handler.
+    /// Maximum age of an event. The repair of an older event requires a newer check result. The age
+    /// is measured from the check that found the fault or, if that is unknown, from the call of the
+    /// handler.
     pub max_event_age: Duration,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
     /// days longer than every limit, because refusals are kept for 90 days and can show that an
@@ -41,8 +42,8 @@ pub struct Config {
     pub icinga2: Option<Icinga2Api>,
     /// The passive service that is set to CRITICAL when a repair is escalated.
     pub check_repairs: Option<WatchService>,
-    /// Directories to search, in this order, for a verify command without a slash. The directory of
-    /// this project's own programs is searched before them.
+    /// Directories to search, in this order, for a verify command whose name contains no slash. The
+    /// directory of this project's own programs is searched before them.
     pub plugin_path: Vec<PathBuf>,
     /// How to reach each host.
     pub routes: HostRoutes,
@@ -83,9 +84,9 @@ impl fmt::Display for HostName {
 }
 
 impl Config {
-    /// Returns the directories that contain the ledger or, with PostgreSQL, this server's own
-    /// files, the status file and the command file. Their owner is the account that Nagios runs as
-    /// on this site.
+    /// Returns the directories that contain the ledger, the status file and the command file. With
+    /// PostgreSQL, the directory of this server's own files replaces that of the ledger. All of
+    /// them belong to the account that Nagios runs as.
     pub fn directories(&self) -> impl Iterator<Item = &Path> {
         let files = [self.status_file.as_deref(), self.command_file.as_deref()];
         let files = std::iter::once(self.ledger.local()).chain(files.into_iter().flatten());
@@ -97,22 +98,22 @@ impl Config {
         self.status_file.is_some() || self.icinga2.is_some()
     }
 
-    /// Returns the first key about Nagios' files in a policy that selects Icinga 2.
+    /// If the policy selects Icinga 2, returns the first key that names a file of Nagios.
     pub(super) fn conflicting_key(&self) -> Option<&'static str> {
         self.icinga2.as_ref()?;
         let keys = [("status_file", &self.status_file), ("command_file", &self.command_file)];
         keys.into_iter().find_map(|(name, file)| file.is_some().then_some(name))
     }
 
-    /// Returns the path of the index of Nagios' status file, which is next to the ledger or, with
-    /// PostgreSQL, to this server's own files.
+    /// Returns the path of the index of Nagios' status file. The index is next to the ledger or,
+    /// with PostgreSQL, next to this server's own files.
     pub fn status_index(&self) -> PathBuf {
         self.ledger.local().with_added_extension("status")
     }
 
-    /// Returns the directories to search, in this order, for a verify command without a slash.
-    /// `ours`, the directory of this project's own programs, and its subdirectory `plugins` come
-    /// first.
+    /// Returns the directories to search, in this order, for a verify command whose name contains
+    /// no slash. `ours`, the directory of this project's own programs, and its subdirectory
+    /// `plugins` come first.
     pub fn plugin_places(&self, ours: Option<&Path>) -> Vec<PathBuf> {
         let ours = ours.map(|directory| [directory.to_owned(), directory.join("plugins")]);
         ours.into_iter().flatten().chain(self.plugin_path.iter().cloned()).collect()
@@ -152,8 +153,9 @@ struct Keys {
     hosts: Unique<HostName, SshKeys>,
 }
 
-/// Long enough for a check, its event and the wait in a storm of calls. An older event is ignored,
-/// because the fault may be over.
+/// Default for `max_event_age`. It is long enough for a check, its event and the wait when many
+/// handlers are called at once. An older event requires a newer check result, because the fault may
+/// be over.
 const DEFAULT_EVENT_AGE: Duration = Duration::from_secs(600);
 const DEFAULT_PLUGIN_PATH: [&str; 4] = [
     "/usr/libexec/nagios-selfheal/plugins",
@@ -186,8 +188,8 @@ impl<'de> Deserialize<'de> for Config {
 }
 
 /// The shortest time for which a policy may let the ledger keep repairs. `repairctl report`
-/// compares two months, and refusals can keep an incident going for the 90 days for which they are
-/// kept.
+/// compares two months, and refusals, which are kept for 90 days, can keep an incident going for
+/// that long.
 const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error};
 #[serde(deny_unknown_fields)]
 pub struct Icinga2Api {
     /// The scheme, host and port, for example `https://monitor.example.org:5665`, without a slash
-    /// at the end. The host is the name in the certificate of the API.
+    /// at the end. The host must be a name in the API's certificate.
     #[serde(deserialize_with = "url")]
     pub url: String,
     /// Name of the `ApiUser` object.
@@ -19,8 +19,8 @@ pub struct Icinga2Api {
     /// Path of the file with the password. Only Nagios' user may have access to it.
     #[serde(default = "default_password_file")]
     pub password_file: PathBuf,
-    /// Path of the certificates, in PEM form, of the authorities that can have signed the
-    /// certificate of the API. No other authority is trusted.
+    /// Path of a file with the certificates, in PEM format, of the authorities that may sign the
+    /// API's certificate. No other authority is trusted.
     #[serde(default = "default_ca")]
     pub ca: PathBuf,
 }
@@ -40,7 +40,7 @@ fn default_password_file() -> PathBuf {
     "/etc/nagios-selfheal/icinga2.password".into()
 }
 
-/// The copy of its CA certificate that Icinga 2 keeps on every node.
+/// Path of the copy of the CA certificate that Icinga 2 keeps on every node.
 fn default_ca() -> PathBuf {
     "/var/lib/icinga2/certs/ca.crt".into()
 }

@@ -39,7 +39,7 @@ pub struct PostgresConfig {
     pub site: String,
     /// Name of this server in the records; `None` for the host name of the machine.
     pub server: Option<String>,
-    /// Path to which the names of this server's own files are appended.
+    /// Common prefix of the paths of this server's own files.
     local: PathBuf,
 }
 
@@ -74,8 +74,7 @@ pub enum PostgresHost {
 
 const DEFAULT_PATH: &str = "/var/lib/nagios-selfheal/ledger/ledger.sqlite";
 const DEFAULT_STATE: &str = "/var/lib/nagios-selfheal/ledger";
-/// The database, the role and the account of the gate have this name unless the policy says
-/// otherwise.
+/// Default name of the database and of the role.
 const DEFAULT_NAME: &str = "selfheal";
 const DEFAULT_SITE: &str = "main";
 /// The port that PostgreSQL listens on unless it is configured otherwise.
@@ -88,9 +87,9 @@ impl Default for LedgerConfig {
 }
 
 impl LedgerConfig {
-    /// Returns the path to which an extension is added to get one of the files that belong to this
-    /// server alone: the queue of calls, the locks, and the index of the status file. For SQLite,
-    /// this is the path of the database.
+    /// Returns the common prefix of the paths of the files that belong to this server alone: the
+    /// queue of calls, the locks, and the index of the status file. Each file adds its own
+    /// extension. For SQLite, this is the path of the database.
     pub fn local(&self) -> &Path {
         match self {
             LedgerConfig::Sqlite(path) => path,
@@ -98,7 +97,7 @@ impl LedgerConfig {
         }
     }
 
-    /// Returns every path in the key, so that the caller can refuse relative ones.
+    /// Returns every path under the key, so that the caller can refuse relative ones.
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         let postgres = match self {
             LedgerConfig::Sqlite(_) => None,
@@ -289,9 +288,10 @@ impl PostgresKeys {
     }
 }
 
-/// Checks a name in the policy.
+/// Checks a name under `ledger.postgres` in the policy.
 fn named(key: &str, name: &str) -> Result<String, String> {
-    // PostgreSQL shortens longer names, which could then be the name of another database or role.
+    // PostgreSQL truncates longer names, and the result could be the name of another database or
+    // role.
     match (1..=63).contains(&name.len()) && !name.contains(char::is_control) {
         true => Ok(name.to_owned()),
         false => Err(format!("{key} is empty, longer than 63 bytes, or has control characters")),

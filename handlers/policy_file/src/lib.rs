@@ -54,7 +54,7 @@ pub enum BadPolicy {
     )]
     TwoEngines {
         path: PathBuf,
-        /// The key about Nagios.
+        /// The key that names a file of Nagios.
         key: &'static str,
     },
     /// The policy file belongs to another account, which could choose which programs run.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// The keys of a repair as written. A key that a rung can have as well sets the default for all
-/// rungs of the repair.
+/// The keys of a repair as written. If a rung can have the same key, the value here is the default
+/// for all rungs of the repair.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {

@@ -111,7 +111,7 @@ impl HostRoutes {
     fn route_within(&self, host: &str, address: Option<&str>, chain: usize) -> HostRoute {
         let none = SshKeys::default();
         let keys = [self.hosts.get(host).unwrap_or(&none), &self.all];
-        // Connect to the jump host directly, even if `via` applies to all hosts.
+        // Do not reach a jump host through itself, even if `via` applies to all hosts.
         let via = first(keys, |keys| &keys.via).map(|via| respell(&via));
         let via = via.filter(|via| via != host && chain > 0);
         HostRoute {

@@ -45,7 +45,7 @@ fn read(policy: &Value) -> Config {
     parse(policy.to_string().as_bytes(), Path::new("policy.json")).unwrap()
 }
 
-/// Returns the smallest object for a top-level key.
+/// Returns the smallest valid object for a top-level key.
 fn required(place: &str) -> Value {
     match place {
         "/icinga2" => json!({"url": "https://localhost:5665"}),

@@ -30,27 +30,28 @@ const STATEMENT_TIME: Duration = Duration::from_secs(10);
 const READ_TIME: Duration = Duration::from_secs(100);
 /// How long a statement that copies or creates tables may take.
 const OWNER_TIME: Duration = Duration::from_secs(600);
-/// How long a transaction may be idle. A stopped worker holds the lock of its site for this long.
+/// How long a transaction may be idle. A stopped worker holds the lock of its site no longer than
+/// this.
 const IDLE_TIME: Duration = Duration::from_secs(5);
-/// How much longer than the server's deadline we wait for an answer.
+/// How long to wait for the server's answer after its own deadline for the statement.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Longest password that is read, in bytes.
+/// Maximum size of the password file, in bytes.
 const LONGEST_PASSWORD: u64 = 4096;
 
-/// What a connection is for.
+/// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
     /// To reserve and record repairs.
     Write,
     /// To show records. The connection cannot write.
     Read,
-    /// To create tables or import records, which takes longer.
+    /// To create tables or import records. These statements take longer.
     Own,
 }
 
 impl Purpose {
-    /// Returns the deadline of a statement.
+    /// Returns how long a statement may take.
     fn statement_time(self) -> Duration {
         match self {
             Purpose::Write => STATEMENT_TIME,
@@ -59,10 +60,10 @@ impl Purpose {
         }
     }
 
-    /// Returns the statements that set up a connection. Sequential scans and sorts are disabled,
-    /// because the planner prefers them to an index as long as it has no statistics, and because
-    /// each query has an index that orders its rows. The keepalives end the connection of a machine
-    /// that has lost its power.
+    /// Returns the statements that set up a connection. Sequential and bitmap scans are disabled.
+    /// Each query has an index that orders its rows, but a planner without statistics would prefer
+    /// such a scan and a sort. With the keepalives, the server notices if this machine loses power,
+    /// and closes the connection.
     fn settings(self) -> String {
         let [lock, statement, idle] =
             [LOCK_TIME.min(self.statement_time()), self.statement_time(), IDLE_TIME].map(setting);
@@ -109,13 +110,13 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
     Err(Error::NoServer { database: config.dbname.clone(), tried })
 }
 
-/// Returns the path to which the names of this server's own files are appended.
+/// Returns the common prefix of the paths of this server's own files.
 pub(super) fn local_path(config: &PostgresConfig) -> PathBuf {
     LedgerConfig::Postgres(config.clone()).local().to_owned()
 }
 
-/// Connects to one server, which must accept writes and must not be older than `newest`. Also
-/// returns its timeline.
+/// Connects to one server. Returns the session and the server's timeline. Fails if the server does
+/// not accept writes or if its timeline is older than `newest`.
 fn connect_to(
     config: &PostgresConfig,
     host: &PostgresHost,
@@ -135,7 +136,7 @@ fn connect_to(
     let (client, connection) = match runtime.block_on(handshake(&runtime, &settings, tls)) {
         Ok(connected) => connected,
         Err(why) => {
-            // Do not wait for a resolver that does not answer.
+            // Do not wait for a DNS resolver that does not answer.
             runtime.shutdown_background();
             return Err(failed(why));
         }
@@ -175,7 +176,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    // An error of the connection also reaches the statement that waits for an answer.
+    // Ignore the result. If the connection fails, the statement that waits for an answer also
+    // fails.
     runtime.spawn(async move { drop(connection.await) })
 }
 
@@ -200,19 +202,20 @@ fn settings(
     settings
 }
 
-/// Checks that the server can store a ledger. Returns its timeline, or why it cannot.
+/// Checks that the server can store a ledger. Returns the server's timeline, or the reason why it
+/// cannot store a ledger.
 fn check_server(
     session: &Session,
     purpose: Purpose,
     newest: Option<&Timeline>,
 ) -> Result<Result<Timeline, ServerFault>, Error> {
-    // The functions for the log fail on a standby.
+    // The functions that return the position in the write-ahead log fail on a standby.
     let sql = "SELECT (pg_is_in_recovery() OR \
                current_setting('default_transaction_read_only') = $1)::int::bigint, current_setting('server_encoding'), \
                (SELECT system_identifier::text FROM pg_control_system()), \
                CASE WHEN NOT pg_is_in_recovery() THEN \
                substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END";
-    // A connection for reading is read-only because we have asked for it.
+    // A connection for reading is read-only because we requested that, so this is not a fault.
     let refused = if purpose == Purpose::Read { "" } else { "on" };
     let rows = session.query(sql, &[refused.into()])?;
     let Some(row) = rows.first() else { return Ok(Err(ServerFault::ReadOnly)) };
@@ -226,7 +229,7 @@ fn check_server(
     })
 }
 
-/// Reads the password, which ends at the end of the first line.
+/// Reads the password, which is the first line of the file.
 fn read_password(path: &Path) -> Result<Vec<u8>, Error> {
     let unusable = |why: io::Error| Error::Secret { path: path.to_owned(), why: why.to_string() };
     let file = safe_file::open(path).map_err(|why| unusable(why.into()))?;

@@ -12,8 +12,8 @@ use crate::row::Columns;
 use crate::value::{Value, object};
 use crate::{Error, RepairOutcome, locks};
 
-/// How many earlier repairs the first query reads. Each further query reads twice as many as the
-/// one before, because most decisions need only a few.
+/// How many earlier repairs the first query reads. Most decisions need only a few, so each further
+/// query reads twice as many as the one before.
 const FIRST_PAGE: u32 = 16;
 
 /// The records of one object at a site.
@@ -32,13 +32,14 @@ pub(super) struct Lapsed {
     pub(super) job: String,
     pub(super) host: Vec<u8>,
     pub(super) lease_until: i64,
-    /// Number of the rung that began last; 0 before the first.
+    /// Number of the rung that began last; 0 before the first rung.
     pub(super) rung: u32,
 }
 
 impl<'a> SiteRecords<'a> {
-    /// Returns the records of the object of an event, or of no object for questions about the whole
-    /// fleet. `origin` identifies this server, and `local` is the path of its local files.
+    /// Gives access to the records of an event's object. Without an event, only the queries about
+    /// the whole fleet are useful. `origin` identifies this server, and `local` is the path of its
+    /// local files.
     pub(super) fn new(
         session: &'a Session,
         site: &'a str,
@@ -55,8 +56,9 @@ impl<'a> SiteRecords<'a> {
         object.into_iter().chain(more).collect()
     }
 
-    /// Returns the open records, those that count as running first. Only the server that reserved a
-    /// repair can see whether its processes are alive. For other servers, the lease decides.
+    /// Returns two lists of open records: those that count as running, and those that do not. Only
+    /// the server that reserved a repair can see whether its processes are alive. On other servers,
+    /// the repair counts as running until its lease is over.
     pub(super) fn open(&self, now: i64) -> Result<(Vec<Unended>, Vec<Lapsed>), Error> {
         let sql = "SELECT job, lease_until, host, service, reserved, origin, rung FROM repair \
                    WHERE site = $1 AND ended IS NULL";
@@ -128,8 +130,8 @@ impl Facts for SiteRecords<'_> {
     }
 
     fn ended_after(&self, future: i64) -> Result<Option<(String, i64)>, Error> {
-        // OFFSET 0 keeps the planner from reading all repairs of the object instead of those that
-        // end in the future, of which there are normally none.
+        // Without OFFSET 0, the planner would read all repairs of the object. With it, it reads
+        // only repairs that ended in the future, and normally there are none.
         let sql = "SELECT job, ended FROM (SELECT job, ended, host, service FROM repair \
              WHERE site = $1 AND ended > $4 ORDER BY ended DESC OFFSET 0) AS ahead \
              WHERE host = $2 AND service = $3 LIMIT 1";

@@ -17,7 +17,7 @@ use crate::locks::{self, DecisionLock};
 use crate::sqlite::SqliteLedger;
 use crate::value::Value;
 
-/// How many records were imported.
+/// Number of imported records of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportCounts {
     /// Number of repairs.
@@ -43,9 +43,10 @@ impl fmt::Display for ImportCounts {
     }
 }
 
-/// Copies all records of an SQLite file into the site of `to`, in one transaction. Nothing is
-/// imported unless every record arrives. A repair without a recorded end whose host has a newer one
-/// gets the outcome unknown, because the database allows one such record for each host.
+/// Copies all records of an SQLite file into the site of `to`, in one transaction. If any record
+/// cannot be imported, none is. If a host has several repairs without a recorded end, all except
+/// the newest get the outcome `unknown`, because the database allows only one such repair for each
+/// host.
 ///
 /// # Errors
 /// Returns [`Error::NotEmpty`] if the site already has records, [`Error::InUse`] while a worker
@@ -92,14 +93,15 @@ struct CopiedTable {
     name: &'static str,
     /// The columns in both stores.
     columns: &'static str,
-    /// Expressions for the columns in SQLite, and the order of the rows.
+    /// The rest of the SELECT statement for SQLite: an expression for each column, the table, and
+    /// the order of the rows.
     select: &'static str,
-    /// Columns that only PostgreSQL has: the site, and the origin of a repair.
+    /// Whether the table in PostgreSQL also has a column for the site.
     has_site: bool,
     has_origin: bool,
 }
 
-/// Repairs are closed if their host has a newer one that is open as well.
+/// The tables to copy. Of several open repairs of a host, all except the newest are closed.
 const TABLES: [CopiedTable; 6] = [
     CopiedTable {
         name: "repair",
@@ -225,7 +227,7 @@ impl Import<'_> {
     }
 }
 
-/// Reads a row. The columns with names contain bytes.
+/// Reads a row. The columns with the names of hosts and services contain bytes.
 fn values(row: &Row<'_>, table: &CopiedTable) -> rusqlite::Result<Vec<Value>> {
     let columns = table.columns.split(", ").enumerate();
     let value = |(n, column): (usize, &str)| {

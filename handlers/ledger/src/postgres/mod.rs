@@ -1,5 +1,6 @@
 //! Stores the ledger of several monitoring servers in a PostgreSQL database. Each reservation is
-//! one transaction that locks the row of the site, and only the clock of the database counts.
+//! one transaction that locks the row of the site. All times are on the clock of the database
+//! server.
 
 mod connect;
 mod history;
@@ -42,7 +43,7 @@ pub struct PostgresLedger {
     config: PostgresConfig,
     purpose: Purpose,
     session: Session,
-    /// Path to which the names of this server's own files are appended.
+    /// Common prefix of the paths of this server's own files.
     local: PathBuf,
     /// Host name of this server, which is stored with each reservation.
     server: String,
@@ -53,8 +54,8 @@ pub struct PostgresLedger {
 }
 
 impl PostgresLedger {
-    /// Opens the ledger for writing. `local` is the path to which the names of this server's own
-    /// files are appended.
+    /// Opens the ledger for writing. `local` is the common prefix of the paths of this server's own
+    /// files.
     pub fn open(config: &PostgresConfig, local: &Path) -> Result<PostgresLedger, Error> {
         check_directory(local)?;
         PostgresLedger::connect(config, local, Purpose::Write)
@@ -82,8 +83,8 @@ impl PostgresLedger {
         Ok(PostgresLedger { config, purpose, session, local, server, origin, held })
     }
 
-    /// Connects again if the connection was lost, for example because another server has taken
-    /// over.
+    /// Returns the session. Connects again if the connection was lost, for example because another
+    /// server has taken over.
     fn connected(&mut self) -> Result<&Session, Error> {
         if !self.session.is_usable() {
             self.session = connect(&self.config, self.purpose)?;

@@ -1,4 +1,5 @@
-//! The random name of a server's local files, which identifies the server in the database.
+//! The random name of this server, which identifies it in the database. The name is stored in one
+//! of the server's local files.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -14,14 +15,14 @@ fn origin_path(local: &Path) -> PathBuf {
     local.with_added_extension("id")
 }
 
-/// Returns the random name of this server's local files, or `None` if there is none yet.
+/// Returns the random name of this server, or `None` if it has none yet.
 pub(super) fn read_origin(local: &Path) -> Option<String> {
     let mut name = String::new();
     safe_file::open(origin_path(local)).ok()?.take(64).read_to_string(&mut name).ok()?;
     (name.len() == 2 * ORIGIN_BYTES).then_some(name)
 }
 
-/// Returns the random name of this server's local files. Writes it if there is none yet.
+/// Returns the random name of this server. Creates the name if the server has none yet.
 pub(super) fn origin(local: &Path) -> Result<String, Error> {
     let path = origin_path(local);
     let unusable = |why| Error::Directory { path: path.clone(), why };

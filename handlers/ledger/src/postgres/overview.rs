@@ -10,8 +10,8 @@ use crate::{Error, LimitBounds, Record, RepairOutcome};
 
 /// Selects the objects of the site $1 that may have reached a limit, each with the name of its
 /// newest repair. $2 is the current time, $3 the start of the recent period, $4 `healthy_for`, and
-/// $5 `fewest`. The query for SQLite explains which objects these are. OFFSET 0 keeps the planner
-/// from reading all repairs of an object instead of the recent ones.
+/// $5 `fewest`. The comment on the query for SQLite explains which objects these are. Without
+/// OFFSET 0, the planner would read all repairs of an object instead of only the recent ones.
 pub(super) const MAY_BE_HELD_BACK: &str = "\
     SELECT host, service, \
         (SELECT repair FROM repair \
@@ -56,7 +56,7 @@ impl PostgresLedger {
         let keys =
             [self.site(), now.into(), recent.into(), healthy_for.into(), bounds.fewest.into()];
         let objects = self.all(MAY_BE_HELD_BACK, &keys, |row| {
-            // An object whose repairs were all refused has no repair on record.
+            // An object whose repairs were all refused has no repair on record, so it is left out.
             Ok(match row.raw(2)? {
                 None => None,
                 Some(_) => Some((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?)),

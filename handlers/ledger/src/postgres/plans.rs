@@ -1,8 +1,8 @@
 //! Tests that queries find their rows through an index, and that the work for an event does not
 //! grow with the ledger.
 //!
-//! PostgreSQL logs the plan of each statement that it runs, so a new query is tested without an
-//! entry here.
+//! PostgreSQL logs the plan of each statement that it runs, so a new query is tested even if it is
+//! not listed here.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ use crate::value::millis;
 use crate::{Filter, Ledger, LimitBounds, RepairOutcome, RepairState, Which};
 
 /// Settings with which the server logs the plan of each statement, how many rows each step of the
-/// plan really had, and how many pages it read.
+/// plan returned, and how many pages it read.
 const LOG_PLANS: &[&str] = &[
     "session_preload_libraries=auto_explain",
     "auto_explain.log_min_duration=0",
@@ -88,7 +88,7 @@ fn filled(repairs: u32, now: SystemTime, is_analyzed: bool) -> Filled {
     Filled { server, _state: state, ledger }
 }
 
-/// The plans of the statements that a call has run.
+/// Returns the plans of the statements that `call` runs.
 fn plans(filled: &mut Filled, call: impl FnOnce(&mut dyn Ledger)) -> Vec<String> {
     let before = fs::read(filled.server.log()).unwrap().len();
     call(filled.ledger.as_mut());
@@ -166,7 +166,8 @@ fn cost_of_an_event_does_not_grow_with_the_ledger() {
                 let cost: [u64; 2] = [rows, pages].map(|of| plans.iter().map(|one| of(one)).sum());
                 costs.insert((host, *method), (cost, plans));
             }
-            // Each host gets the same job.
+            // The calls for every host use the same job ID, so delete its records before the next
+            // host.
             for table in ["step", "repair", "refusal"] {
                 let job = "job = 'the-job-of-this-event'";
                 let sql = format!("DELETE FROM selfheal.{table} WHERE {job}");
@@ -177,7 +178,7 @@ fn cost_of_an_event_does_not_grow_with_the_ledger() {
     });
     for (call, (after, plans)) in large {
         let (before, _) = small[&call];
-        // A larger index has one or two levels more, so each search in it reads more pages.
+        // A larger index has one or two more levels, so each search in it reads more pages.
         let is_same = after[0] <= before[0] + before[0] / 10 + 10 && after[1] <= 2 * before[1] + 10;
         assert!(is_same, "{call:?}: {before:?}, {after:?}: {plans:#?}");
     }
@@ -215,7 +216,7 @@ fn no_query_for_display_reads_a_whole_table() {
             ledger.count_refused(&recent).unwrap();
         }));
         for plan in seen {
-            // The repairs of the last day may be sorted.
+            // A query may sort the repairs of the last day.
             let is_cheap = expensive(&plan, 1_000).is_empty() && rows(&plan) < 5_000;
             assert!(is_cheap, "analyzed: {is_analyzed}: {plan}");
         }

@@ -12,7 +12,7 @@ use crate::Error;
 /// The state of the PostgreSQL server that accepts writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseReport {
-    /// The server, as in the policy.
+    /// Name of the server, as in the policy.
     pub server: String,
     /// Version of the server, for example `15.4`.
     pub version: String,
@@ -70,7 +70,7 @@ pub fn test_write(config: &PostgresConfig) -> Result<(), Error> {
     session.batch("BEGIN")?;
     let sql = "INSERT INTO refusal (site, at, job, server, host, service, event, reason, text) \
                VALUES ($1, 0, '', '', '', '', '', '', $2)";
-    // The server compresses texts, and this one would become short if it had a simple pattern.
+    // The server compresses texts, so use one without a simple pattern, which stays long.
     let text: String = (0_u64..)
         .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string())
         .take(TEST_BYTES / 20)

@@ -11,8 +11,8 @@ use crate::locks::{self, WorkerLock};
 use crate::value::{Value, millis, object, span_millis};
 use crate::{Claim, Error, history};
 
-/// What a decision leads to: the name of the repair with the lock of its worker, or the reason why
-/// there is none.
+/// The result of a decision: the name of the reserved repair and the lock of its worker, or the
+/// reason for a refusal.
 type Granted = Result<(RepairName, WorkerLock), Reason>;
 
 impl PostgresLedger {
@@ -29,7 +29,7 @@ impl PostgresLedger {
         let (name, lock) = match granted {
             Ok(granted) => granted,
             Err(why) => {
-                // Losing a refusal is harmless, because nothing was repaired.
+                // A crash may undo the refusal, which is harmless because nothing was repaired.
                 self.session.commit_unflushed()?;
                 return Ok(Err(why));
             }
@@ -58,7 +58,8 @@ impl PostgresLedger {
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
                 self.end_lapsed(&lapsed, &object(claim.event).0)?;
-                // Nobody must see the reservation without its lock, so take the lock first.
+                // No other process may see the reservation before its lock is held, so acquire the
+                // lock first.
                 let lock = WorkerLock::acquire(&self.local, claim.job)?;
                 self.insert_repair(claim, &name, now)?;
                 self.remember_lease(&site, claim.lease)?;
@@ -87,9 +88,10 @@ impl PostgresLedger {
         })
     }
 
-    /// Checks that no other server has taken over within the longest lease. The new server may lack
-    /// the last reservations, whose workers may still be running. It may also lack the longest lease
-    /// itself, so `lease`, that of the repair in question, counts as well.
+    /// Checks that no other server has taken over within the time of the longest lease. After a
+    /// takeover, the new server may lack the last reservations, whose workers may still be running.
+    /// It may also lack the longest lease itself, so `lease`, that of the repair in question, counts
+    /// as well.
     fn check_timeline(
         &self,
         site: &SiteRow,
@@ -127,8 +129,8 @@ impl PostgresLedger {
         forgotten.take(ENDED_PER_DECISION).try_for_each(|open| self.end(open))
     }
 
-    /// Ends the repairs of a host whose worker is dead and whose lease is over, because the
-    /// database allows only one open record for a host.
+    /// Ends a host's repairs that have a dead worker and an expired lease, because the database
+    /// allows only one open record for each host.
     fn end_lapsed(&self, lapsed: &[Lapsed], host: &[u8]) -> Result<(), Error> {
         lapsed.iter().filter(|open| open.host == host).try_for_each(|open| self.end(open))
     }
@@ -199,7 +201,8 @@ impl PostgresLedger {
         self.session.execute(sql, &row).map(drop)
     }
 
-    /// Stores the longest lease, which is how long to wait when another server takes over.
+    /// Stores the longest lease of any repair. When another server takes over, nothing is repaired
+    /// for this long.
     fn remember_lease(&self, site: &SiteRow, lease: Duration) -> Result<(), Error> {
         let lease = span_millis(lease);
         if lease > site.longest_lease {
@@ -210,15 +213,15 @@ impl PostgresLedger {
     }
 }
 
-/// The row of a site.
+/// The row of a site, and the timeline of the server that returned it.
 struct SiteRow {
     /// Timeline of the server on which repairs are allowed.
     timeline: String,
     /// Timeline of a server that has taken over; empty if there is none.
     next_timeline: String,
-    /// When that was noticed.
+    /// When the takeover was noticed, in milliseconds since 1970.
     failed_over: i64,
     longest_lease: i64,
-    /// Timeline of the server that answers.
+    /// Timeline of the server that returned the row.
     current: String,
 }

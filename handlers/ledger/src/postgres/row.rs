@@ -46,12 +46,12 @@ impl ServerRow<'_> {
         self.row.try_get(column).map_err(failed)
     }
 
-    /// Returns a text, or an empty one for NULL.
+    /// Returns a text, or an empty string for NULL.
     pub(super) fn text(&self, column: usize) -> Result<String, Error> {
         Ok(self.get(column)?.unwrap_or_default())
     }
 
-    /// Returns bytes, or none for NULL.
+    /// Returns bytes, or an empty vector for NULL.
     pub(super) fn bytes(&self, column: usize) -> Result<Vec<u8>, Error> {
         Ok(self.get(column)?.unwrap_or_default())
     }
@@ -73,7 +73,7 @@ impl Columns for ServerRow<'_> {
         self.get(column)
     }
 
-    /// PostgreSQL stores no text that is not UTF-8, so this cannot happen.
+    /// Never called in practice, because PostgreSQL stores texts only as valid UTF-8.
     fn not_utf8(&self, _: usize, why: FromUtf8Error) -> Error {
         self.session.failed(ServerFault::Encoding(why.to_string()))
     }

@@ -11,8 +11,8 @@ use crate::server_fault::ServerFault;
 const CURRENT: i64 = 1;
 const CURRENT_SQL: &str = include_str!("schema.sql");
 
-/// The rights that a worker needs, each with its table. Steps and refusals can only be added, and
-/// of a repair only what changes while it runs can be changed.
+/// The rights that a worker needs, each with its table. A worker may only add steps and refusals.
+/// In a repair, it may update only the columns that change while the repair runs.
 pub(super) const RIGHTS: &[(&str, &str)] = &[
     ("SELECT", "version"),
     ("SELECT", "site"),
@@ -34,8 +34,8 @@ pub(super) const RIGHTS: &[(&str, &str)] = &[
     ("INSERT", "reset"),
 ];
 
-/// Returns the statements that the owner of the database runs: they create the tables and the site
-/// unless they exist, and give the user in `config` the rights that a worker needs.
+/// Returns the SQL statements that the owner of the database has to run. They create the tables and
+/// the site unless these exist, and grant the user in `config` the rights that a worker needs.
 pub fn postgres_schema(config: &PostgresConfig) -> String {
     let (site, role) = (literal(&config.site), identifier(&config.user));
     let mut sql = format!(

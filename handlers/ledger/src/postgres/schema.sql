@@ -120,9 +120,10 @@ CREATE INDEX IF NOT EXISTS reset_by_object ON reset (site, host, service, at);
 CREATE OR REPLACE FUNCTION timeline() RETURNS text LANGUAGE sql STABLE AS
     $$ SELECT substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), 1, 8) $$;
 
--- Deletes at most `batch` refusals before `refused`, and at most `batch` repairs that ended before
--- `ended`, with their steps. Returns whether there may be more to delete. The workers may delete
--- records only through this function, which keeps those of the last 90 days.
+-- Deletes at most `batch` refusals from before the time `refused`. Also deletes at most `batch`
+-- repairs that ended before the time `ended_before`, with their steps. Returns whether there may be
+-- more to delete. The workers may delete records only through this function, which keeps the
+-- records of the last 90 days.
 CREATE OR REPLACE FUNCTION expire(of_site text, refused bigint, ended_before bigint, batch bigint)
 RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = selfheal, pg_temp AS $$
 DECLARE

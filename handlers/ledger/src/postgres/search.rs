@@ -1,4 +1,4 @@
-//! Queries that select repairs and refusals for display, with a filter.
+//! Queries for the repairs and refusals that match a filter, for display.
 
 use std::ops::ControlFlow;
 
@@ -11,7 +11,7 @@ use crate::search::{Dialect, ObjectTally, Search, job_bounds, read_pages, refusa
 use crate::value::Value;
 use crate::{Error, Filter, Record, Refusal, RefusalTotals};
 
-/// Returns the query for the last jobs of the site $1 whose ID is at least $2 and below $3.
+/// Returns the query for the newest jobs of the site $1 whose ID is at least $2 and below $3.
 pub(super) fn jobs() -> String {
     format!(
         "SELECT {RECORD} FROM repair WHERE site = $1 AND job >= $2 AND job < $3 \
@@ -40,7 +40,8 @@ impl PostgresLedger {
         self.search(&search, filter.limit, 6, |row| refusal(row, lossy), each)
     }
 
-    /// Reads the records page by page. `key` is the column with the time of a row; its ID follows.
+    /// Reads the records page by page. `key` is the index of the column that holds a row's time.
+    /// The next column holds the row's ID.
     fn search<T>(
         &mut self,
         search: &Search<'_>,
@@ -96,7 +97,7 @@ impl PostgresLedger {
         Ok(refusal_totals(reasons, objects, by_object, filter.limit))
     }
 
-    /// Returns the filter with its times on the clock of the server.
+    /// Returns the filter with its times converted to the server's clock.
     fn on_server_clock<'a>(&mut self, filter: &Filter<'a>) -> Result<Filter<'a>, Error> {
         let session = self.connected()?;
         let [since, until] =

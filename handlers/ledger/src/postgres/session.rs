@@ -32,7 +32,7 @@ pub(super) struct Session {
     /// `None` only while the session is being dropped.
     client: Option<Client>,
     connection: JoinHandle<()>,
-    /// Deadline of each call.
+    /// How long each call may take.
     call_time: Duration,
     /// Name of the server, for messages.
     pub(super) server: String,
@@ -92,7 +92,7 @@ impl Session {
         Error::Server { server, database, why }
     }
 
-    /// Returns the error that the database lacks what `why` says.
+    /// Returns [`Error::NoSite`]. `why` says what the database lacks.
     pub(super) fn no_site(&self, why: String) -> Error {
         let (server, database) = (self.server.clone(), self.database.clone());
         Error::NoSite { server, database, why }
@@ -121,7 +121,7 @@ impl Session {
     /// Commits the transaction.
     ///
     /// # Errors
-    /// Returns [`Error::Unconfirmed`] if it remains unknown whether the server has committed.
+    /// Returns [`Error::Unconfirmed`] if it is unknown whether the server has committed.
     pub(super) fn commit(&self) -> Result<(), Error> {
         let answer = self.client()?.batch_execute("COMMIT");
         self.wait(COMMIT_TIME, answer).map_err(|fault| match &fault {
@@ -144,7 +144,8 @@ impl Session {
         self.batch("SET LOCAL synchronous_commit = off; COMMIT")
     }
 
-    /// Rolls the transaction back. Closing the connection does the same, so errors do not matter.
+    /// Rolls the transaction back. Ignores errors, because the server also rolls it back when the
+    /// connection is closed.
     pub(super) fn roll_back(&self) {
         let _ = self.batch("ROLLBACK");
     }
@@ -196,7 +197,8 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Tells the server that we leave, which would otherwise log that the connection was lost.
+    /// Closes the connection properly. Otherwise, the server would log that the connection was
+    /// lost.
     fn drop(&mut self) {
         drop(self.client.take());
         let connection = &mut self.connection;
@@ -204,8 +206,9 @@ impl Drop for Session {
     }
 }
 
-/// Returns how far the server's clock is ahead of ours. The server read its clock between our two
-/// readings, so a time between them does not show any difference between the clocks.
+/// Returns how far the server's clock is ahead of ours. We read our clock before and after the
+/// server read its own. If the server's time lies between our two times, the clocks may agree, so
+/// the result is 0.
 fn difference(before: i64, theirs: i64, after: i64) -> i64 {
     let is_same = (before..=after).contains(&theirs);
     if is_same { 0 } else { theirs - (before + after) / 2 }
@@ -220,7 +223,7 @@ fn parameters(values: &[Value]) -> Parameters<'_> {
     typed.collect()
 }
 
-/// Writes a duration as the server's settings need it, in milliseconds.
+/// Returns a duration in milliseconds, the unit of the server's settings.
 pub(super) fn setting(span: Duration) -> i64 {
     span_millis(span).min(i32::MAX.into())
 }

@@ -26,7 +26,7 @@ use crate::{
 /// Maximum number of repairs that [`Ledger::repairs_since`] returns.
 const MOST_REPAIRS_SINCE: u32 = 100;
 
-/// How many refusals or repairs one batch deletes.
+/// Maximum number of refusals, and of repairs, that one batch deletes.
 const BATCH: u32 = 500;
 
 impl Ledger for PostgresLedger {
@@ -54,8 +54,8 @@ impl Ledger for PostgresLedger {
         history::paused(&self.facts(Some(event)), now)
     }
 
-    /// Renews the lease as well. Fails if the lease is over, because other servers may then have
-    /// started other repairs, or if the repair has ended.
+    /// Also renews the lease. Fails if the repair has ended, or if its lease is over, because other
+    /// servers may then have started other repairs.
     fn begin_rung(
         &mut self,
         job: &JobId,
@@ -153,8 +153,8 @@ impl Ledger for PostgresLedger {
         let mut running = Vec::new();
         for row in self.session.query(&sql, &[self.site()])? {
             let record = record(&row, strict)?;
-            // Only the server that reserved a repair can see whether its processes are alive. For
-            // other servers, the lease decides.
+            // Only the server that reserved a repair can see whether its processes are alive. On
+            // other servers, a repair counts as alive until its lease is over.
             let alive = match row.text(13)? == self.origin {
                 true => locks::is_alive(&self.local, &record.job),
                 false => row.integer(14)? > now,
@@ -348,14 +348,14 @@ impl Ledger for PostgresLedger {
         if witnesses == 0 {
             return Ok(false);
         }
-        // No repair ended before 0, so nothing is deleted.
+        // No repair ended before 1970, so the time 0 deletes no repair.
         let ended = keep.map_or(0, before);
         let keys = [site, before(policy::REFUSALS_KEPT).into(), ended.into(), BATCH.into()];
         let more = session.number("SELECT expire($1, $2, $3, $4)::int::bigint", &keys)?;
         Ok(more == 1)
     }
 
-    /// The lock belongs to a connection of its own, so the server releases it when this machine
+    /// Holds the lock on a connection of its own, so that the server releases it if this machine
     /// dies.
     fn lock_sweep(&mut self) -> Result<Option<SweepLock>, Error> {
         let session = connect(&self.config, self.purpose)?;
@@ -366,7 +366,7 @@ impl Ledger for PostgresLedger {
     }
 }
 
-/// Counts the kinds of records that show that the clock is right.
+/// The query's result is 0 if neither a refusal nor a repair shows that the clock is right.
 const WITNESSES: &str = "SELECT EXISTS (SELECT FROM refusal WHERE site = $1 AND at BETWEEN $2 AND $3)\
      ::int::bigint + EXISTS (SELECT FROM repair WHERE site = $1 AND reserved BETWEEN $2 AND $3)\
      ::int::bigint";

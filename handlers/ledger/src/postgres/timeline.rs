@@ -1,5 +1,6 @@
 //! Remembers the newest timeline of the database in a local file. After a failover, the old primary
-//! can come back and accept writes although it lacks all newer records.
+//! can come back and accept writes, although it lacks all newer records. Its timeline is then older
+//! than the stored one.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,16 +14,16 @@ const LONGEST: u64 = 64;
 /// A timeline of a database cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Timeline {
-    /// Identifier of the cluster, which replicas share. A new or upgraded cluster has another one,
-    /// and its timelines start again.
+    /// Identifier of the cluster, which replicas share. A new or upgraded cluster has a different
+    /// identifier, and its timelines start anew.
     pub(super) cluster: String,
     /// Number of the timeline, in eight hexadecimal digits. A failover increases it.
     pub(super) number: String,
 }
 
 impl Timeline {
-    /// Whether another server of the same cluster has already taken over from a server with this
-    /// timeline.
+    /// Whether `other` is a newer timeline of the same cluster, which means that another server has
+    /// taken over.
     pub(super) fn is_older_than(&self, other: &Timeline) -> bool {
         self.cluster == other.cluster && self.number < other.number
     }
@@ -32,7 +33,7 @@ fn path_of(local: &Path) -> PathBuf {
     local.with_added_extension("timeline")
 }
 
-/// Returns the newest timeline that this server has used, or `None` if there is none.
+/// Returns the newest timeline that this monitoring server has used, or `None` if there is none.
 pub(super) fn remembered(local: &Path) -> Option<Timeline> {
     let mut text = String::new();
     safe_file::open(path_of(local)).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
@@ -40,13 +41,13 @@ pub(super) fn remembered(local: &Path) -> Option<Timeline> {
     Some(Timeline { cluster: cluster.to_owned(), number: number.to_owned() })
 }
 
-/// Remembers a timeline.
+/// Stores a timeline, unless a newer one is already stored.
 pub(super) fn remember(local: &Path, timeline: &Timeline) -> Result<(), Error> {
     let path = path_of(local);
     let unusable = |why| Error::Directory { path: path.clone(), why };
     let mut file = private_file(&path).map_err(unusable)?;
     file.lock().map_err(unusable)?;
-    // Another worker can have remembered a newer one since we looked.
+    // Another worker may have stored a newer timeline in the meantime.
     if remembered(local).is_some_and(|newest| timeline.is_older_than(&newest)) {
         return Ok(());
     }

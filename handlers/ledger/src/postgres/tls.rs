@@ -27,7 +27,8 @@ const LARGEST: u64 = 1024 * 1024;
 /// file system.
 const FILE_TIME: Duration = Duration::from_secs(10);
 
-/// Checks the server's certificate and name, and presents our own certificate if there is one.
+/// TLS settings for connections. They check the server's certificate and name, and present our own
+/// certificate if there is one.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
@@ -35,7 +36,7 @@ impl Tls {
     /// Reads the certificates.
     ///
     /// # Errors
-    /// Returns [`Error::Secret`] if a file cannot be read or does not contain what it should.
+    /// Returns [`Error::Secret`] if a file cannot be read or contains no usable certificate or key.
     pub(super) fn new(files: &PostgresTls) -> Result<Tls, Error> {
         let mut roots = RootCertStore::empty();
         for certificate in certificates(&files.ca)? {
@@ -59,7 +60,7 @@ impl Tls {
     }
 }
 
-/// Reads a small file that root or our user can write.
+/// Reads a file with certificates or a password. Waits for it for at most [`FILE_TIME`].
 ///
 /// # Errors
 /// Returns [`Error::Secret`] if the file cannot be read.

@@ -9,8 +9,8 @@ use super::{SqliteLedger, store_error};
 use crate::Error;
 use crate::locks::{self, DecisionLock};
 
-/// How many instructions SQLite's virtual machine executes before the rewrite shows waiting
-/// processes again that it is making progress. Executing this many takes a few milliseconds.
+/// Number of instructions of SQLite's virtual machine after which the rewrite shows waiting
+/// processes that it is still making progress. SQLite executes this many in a few milliseconds.
 const PROGRESS_EVERY: i32 = 100_000;
 
 impl SqliteLedger {
@@ -21,7 +21,7 @@ impl SqliteLedger {
     ///
     /// # Errors
     /// Returns [`Error::InUse`] while a worker is repairing, because the worker could not record
-    /// its steps.
+    /// its steps during the rewrite.
     pub fn compact(path: &Path) -> Result<bool, Error> {
         let mut store = SqliteLedger::open(path)?.store;
         let of_store = store_error(path);

@@ -1,6 +1,7 @@
 //! Tests that the work for an event does not grow with the ledger.
 //!
-//! SQLite reports each statement that it runs, so a new query is tested without an entry here.
+//! SQLite reports each statement that it runs, so a new query is tested even if it is not listed
+//! here.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -81,9 +82,9 @@ fn run(ledger: &mut SqliteLedger, host: &str, now: SystemTime) -> Seen {
     all
 }
 
-/// Parts of query plans that may read a whole table or index, because what they read does not grow:
-/// the index of running repairs, the pauses, which admins set, and the groups, which no program
-/// writes yet.
+/// Parts of query plans that may read a whole table or index, because it does not grow with the
+/// ledger. These are the index of running repairs, the table of pauses, which only admins set, and
+/// the table of groups, which no program writes yet.
 const BOUNDED: [&str; 3] = ["USING INDEX repair_running", "SCAN pause", "SCAN repair_group"];
 
 /// Returns the lines of a statement's query plan that read a whole table or sort rows.

@@ -10,7 +10,7 @@ use crate::facts::{CoveringPause, EachPast, Facts, RecordedRepair, Unended};
 use crate::value::object;
 use crate::{Error, RepairOutcome, locks};
 
-/// The records of one object in a SQLite file.
+/// The records of one object in an SQLite file.
 pub(super) struct ObjectRecords<'a> {
     store: &'a Connection,
     path: &'a Path,
@@ -24,7 +24,7 @@ impl<'a> ObjectRecords<'a> {
         ObjectRecords { store, path, host, service }
     }
 
-    /// Returns no object's records, for questions about the whole fleet.
+    /// Gives access to the records without selecting an object, for queries about the whole fleet.
     pub(super) fn of_fleet(store: &'a Connection, path: &'a Path) -> ObjectRecords<'a> {
         ObjectRecords { store, path, host: Vec::new(), service: Vec::new() }
     }
@@ -40,7 +40,8 @@ impl<'a> ObjectRecords<'a> {
         collect().map_err(store_error(self.path))
     }
 
-    /// Returns the first row, which exists unless the query has no aggregate.
+    /// Returns the first row, or `None` if there is none. A query with an aggregate always has a
+    /// row.
     fn first<T>(
         &self,
         sql: &str,

@@ -14,7 +14,7 @@ use crate::{Claim, StepKind};
 /// the time for which the decision lock is held.
 const EXPIRED_PER_REFUSAL: u32 = 4;
 
-/// Value of the column `site`. A ledger serves one server, so all rows have the same site.
+/// Value of the column `site`. An SQLite ledger serves one server, so all rows have the same site.
 const SITE: &str = "main";
 
 pub(super) fn repair(

@@ -35,10 +35,10 @@ impl SqliteLedger {
         let ledger = SqliteLedger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         // Reservations, the starts of rungs, and outcomes must survive a power failure, so each of
         // these commits costs one fsync(2). Steps and refusals are written with `unflushed`
-        // instead. SQLite calls fsync(2) once more for the directory of the log, once when it
-        // starts a new log, and twice when the last process moves the log into the ledger. These
-        // calls keep the ledger complete in one file, so that a copy of the file has all records
-        // and a restored file is not mixed with another ledger's log.
+        // instead. SQLite makes a few more calls to fsync(2): one for the directory of the log, one
+        // when it starts a new log, and two when the last process moves the log into the ledger.
+        // Because the log is moved, the ledger is complete in one file. A copy of the file then has
+        // all records, and a restored file is not mixed with another ledger's log.
         ledger.named(ledger.store.pragma_update(None, "synchronous", "FULL"))?;
         Ok(ledger)
     }
@@ -69,9 +69,9 @@ impl SqliteLedger {
         self.named(limited)
     }
 
-    /// Returns the file or directory that keeps this user from writing the ledger, if there is one.
-    /// This can be the ledger's directory, the ledger itself, or a file next to the ledger that
-    /// another account has created. Nothing is repaired in that case.
+    /// Returns the file or directory that prevents this user from writing the ledger, if there is
+    /// one. This can be the ledger's directory, the ledger itself, or a file next to the ledger
+    /// that another account has created. Nothing is repaired in that case.
     pub fn unwritable(path: &Path) -> Option<PathBuf> {
         let closed = |place: &PathBuf| {
             !matches!(access(place, Access::WRITE_OK), Ok(()) | Err(Errno::NOENT))

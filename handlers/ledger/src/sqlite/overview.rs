@@ -13,13 +13,12 @@ use crate::{Error, LimitBounds, Record, RepairOutcome};
 
 /// Selects the objects that may have reached a limit, each with the name of its newest repair. ?1
 /// is the current time, ?2 the start of the recent period, ?3 `healthy_for`, and ?4 `fewest`. The
-/// recent period is at least as long as the window and as twice `healthy_for`.
+/// recent period is at least as long as the window, and at least twice as long as `healthy_for`.
 ///
-/// - If an object has at least `fewest` repairs in the recent period, these may have reached a
-///   limit. If it has fewer, it can have reached a limit only if its incident also contains an
-///   older repair. That older repair then ended less than `healthy_for` before the first recent
-///   repair, or a refusal between the two came less than `healthy_for` before the first recent
-///   repair.
+/// - If an object has at least `fewest` repairs in the recent period, it may have reached a limit.
+///   If it has fewer, it can have reached a limit only if its incident also contains an older
+///   repair. That older repair then ended less than `healthy_for` before the first recent repair,
+///   or a refusal between the two came less than `healthy_for` before the first recent repair.
 /// - If an object has no repair in the recent period, its incident continues only if refusals
 ///   follow each other at intervals shorter than `healthy_for`. There must then be a refusal in
 ///   each of the last two periods of `healthy_for`.
@@ -69,7 +68,7 @@ impl SqliteLedger {
         let recent = now - span_millis(bounds.window).max(healthy_for.saturating_mul(2)).min(now);
         let keys = params![now, recent, healthy_for, bounds.fewest];
         let objects = self.rows(MAY_BE_HELD_BACK, keys, |row| {
-            // An object whose repairs were all refused has no repair on record.
+            // An object whose repairs were all refused has no repair on record, so it is left out.
             Ok(match row.get_ref(2)? {
                 ValueRef::Null => None,
                 _ => Some((name(row, 0)?, given(name(row, 1)?), lossy(row, 2)?)),

@@ -1,5 +1,5 @@
 //! Tests the plans of the queries for `check_repairs`, `status`, `history` and `show`. SQLite must
-//! find the rows through an index, and must not read more of them when the ledger has grown.
+//! find the rows through an index, and must not read more rows when the ledger has grown.
 
 use rusqlite::{Connection, StatementStatus, ToSql, params_from_iter};
 
@@ -81,7 +81,7 @@ fn no_query_for_display_reads_a_whole_table() {
     }
 }
 
-/// Returns how many instructions of its virtual machine SQLite executes for a query.
+/// Returns how many instructions SQLite's virtual machine executes for a query.
 fn effort(store: &Connection, sql: &str, keys: &[&dyn ToSql]) -> i32 {
     let mut query = store.prepare(sql).unwrap();
     let mut rows = query.query(keys).unwrap();

@@ -11,14 +11,15 @@ use crate::expiry::WITNESS_AGES;
 use crate::locks::DecisionLock;
 use crate::value::{millis, span_millis};
 
-/// How many refusals or repairs one batch deletes. Deleting them takes a few milliseconds.
+/// Maximum number of refusals, or of repairs, that one batch deletes. Deleting this many takes a
+/// few milliseconds.
 const BATCH: u32 = 500;
 
-/// How many pages of 4 KiB one batch returns to the file system.
+/// Maximum number of pages, each of 4 KiB, that one batch returns to the file system.
 const PAGES: u32 = 500;
 
-/// One page in `SPARE` may stay unused. New records fill these pages again, so the file does not
-/// shrink and grow all the time.
+/// One of every `SPARE` pages may stay unused. New records use these pages again, so the file does
+/// not shrink and grow all the time.
 const SPARE: u32 = 10;
 
 impl SqliteLedger {

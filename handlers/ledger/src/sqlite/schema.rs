@@ -7,7 +7,7 @@ use rusqlite::{Connection, ErrorCode};
 use super::store_error;
 use crate::Error;
 
-/// Marks a SQLite file as a ledger ("SHL1"). See SQLite's `PRAGMA application_id`.
+/// Marks an SQLite file as a ledger ("SHL1"). See SQLite's `PRAGMA application_id`.
 const APPLICATION_ID: i64 = 0x5348_4c31;
 /// Version of the schema that this program reads and writes, stored in SQLite's `PRAGMA
 /// user_version`.

@@ -1,4 +1,4 @@
-//! Queries that select repairs and refusals for display, with a filter.
+//! Queries for the repairs and refusals that match a filter, for display.
 
 use std::ops::ControlFlow;
 
@@ -10,7 +10,7 @@ use crate::row::{Columns, RECORD, lossy, record, refusal};
 use crate::search::{Dialect, ObjectTally, Search, job_bounds, read_pages, refusal_totals};
 use crate::{Error, Filter, Record, Refusal, RefusalTotals};
 
-/// Returns the query for the last jobs whose ID is at least ?1 and below ?2.
+/// Returns the query for the newest jobs whose ID is at least ?1 and below ?2.
 pub(super) fn jobs() -> String {
     format!("SELECT {RECORD} FROM repair WHERE job >= ?1 AND job < ?2 ORDER BY job DESC LIMIT 20")
 }
@@ -34,8 +34,8 @@ impl SqliteLedger {
         self.search(&search, filter.limit, 6, |row| refusal(row, lossy), each)
     }
 
-    /// Reads the records page by page. `key` is the index of the column that holds a row's time;
-    /// the next column holds the row's ID.
+    /// Reads the records page by page. `key` is the index of the column that holds a row's time.
+    /// The next column holds the row's ID.
     fn search<T>(
         &mut self,
         search: &Search<'_>,

@@ -33,8 +33,8 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // With this lock, handlers queue in the kernel, in order. Without the lock, SQLite would
-        // make them sleep and try again.
+        // With this lock, handlers wait in the kernel, in order of arrival. Without the lock,
+        // SQLite would make them sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));
         // An immediate transaction takes the write lock before it reads the history. No other
@@ -49,7 +49,8 @@ impl Ledger for SqliteLedger {
         let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
-                // Nobody must see the reservation without its lock, so take the lock first.
+                // No other process may see the reservation before its lock is held, so acquire the
+                // lock first.
                 let lock = WorkerLock::acquire(path, claim.job)?;
                 insert::repair(&transaction, claim, &name, server, now)
                     .and_then(|()| transaction.commit())

@@ -52,7 +52,7 @@ impl Place {
         Place { dir, database: Some((server, name)) }
     }
 
-    /// Returns the same database, as another monitoring server uses it.
+    /// Returns a place for another monitoring server that shares this database.
     pub fn beside(&self) -> Place {
         Place { dir: tempfile::tempdir().unwrap(), database: self.database.clone() }
     }
@@ -109,7 +109,7 @@ impl Place {
         }
     }
 
-    /// Writes bytes as SQL.
+    /// Returns bytes as an SQL literal.
     pub fn literal(&self, bytes: &[u8]) -> String {
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         match &self.database {
@@ -151,7 +151,8 @@ impl Place {
         });
         let columns = "refusal (at, job, site, server, host, service, event, reason, text)";
         self.insert(columns, rows.collect());
-        // These statements are quadratic in the refusals of a host without the index.
+        // Without the index, the time for these statements grows with the square of a host's
+        // refusals.
         self.sql(
             "UPDATE refusal SET gap = at - (SELECT max(previous.at) FROM refusal AS previous \
              WHERE previous.site = refusal.site AND previous.host = refusal.host \
