@@ -46,7 +46,7 @@ define command {
 }
 define command {
     command_name  handle_repair
-    command_line  /usr/libexec/nagios-selfheal/handle_repair '$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$' --host '$HOSTNAME$' --address '$HOSTADDRESS$' --service '$SERVICEDESC$' --max-attempts '$MAXSERVICEATTEMPTS$' --host-state '$HOSTSTATE$' --last-state '$LASTSERVICESTATE$' --downtime '$SERVICEDOWNTIME$' --host-downtime '$HOSTDOWNTIME$' --problem-id '$SERVICEPROBLEMID$' --repair '$_SERVICEREPAIR$'
+    command_line  /usr/libexec/nagios-selfheal/handle_repair '$SERVICESTATE$' '$SERVICESTATETYPE$' '$SERVICEATTEMPT$' --host '$HOSTNAME$' --address '$HOSTADDRESS$' --service '$SERVICEDESC$' --max-attempts '$MAXSERVICEATTEMPTS$' --host-state '$HOSTSTATE$' --last-state '$LASTSERVICESTATE$' --downtime '$SERVICEDOWNTIME$' --host-downtime '$HOSTDOWNTIME$' --problem-id '$SERVICEPROBLEMID$' --seen '$LASTSERVICECHECK$' --repair '$_SERVICEREPAIR$'
 }
 define host {
     name                 generic-host
