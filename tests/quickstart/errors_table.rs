@@ -265,10 +265,8 @@ pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("systemd kills a repair, and every daemon", "pasted by tests/hosts"),
     ("systemd-logind kills a repair", "pasted by tests/hosts"),
     ("run chmod o-r {file}", "names the file that the user passed to check_http"),
-    (
-        "cp {shipped} {} {OBJECTS}/",
-        "init prints it only with Icinga 2; tests/config checks these files",
-    ),
+    (" && rm {user_file}", "part of a command that init prints only with Icinga 2"),
+    ("cp {files} {OBJECTS}/", "init prints it only with Icinga 2; tests/config checks these files"),
     ("If your key is in an ssh-agent", "introduces a command that is pasted"),
     (
         "may not use sudo without a password",
