@@ -358,9 +358,9 @@ fn creates_tables_once_and_lists_missing_rights() {
 fn owner_runs_nothing_in_a_schema_of_another_role() {
     let server = Postgres::shared();
     let dir = tempfile::tempdir().unwrap();
-    server.create_database("foreign");
-    server.sql("foreign", "CREATE ROLE intruder; CREATE SCHEMA selfheal AUTHORIZATION intruder");
-    let mut config = postgres(&config(&[&server], "foreign", &dir)).clone();
+    server.create_database("not_ours");
+    server.sql("not_ours", "CREATE ROLE intruder; CREATE SCHEMA selfheal AUTHORIZATION intruder");
+    let mut config = postgres(&config(&[&server], "not_ours", &dir)).clone();
     config.user = "postgres".into();
     let refused = ledger::migrate(&config).unwrap_err();
     assert!(refused.to_string().contains("another role owns the schema"), "{refused}");
