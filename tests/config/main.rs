@@ -160,9 +160,9 @@ fn command_lines_need_no_shell_and_have_no_semicolon() {
         commands.lines().filter(|line| line.trim_start().starts_with("command_line")).collect();
     assert_eq!(lines.len(), 5);
     for line in lines {
-        // To Nagios, `;` starts a comment. If a line contains one of the other characters below,
-        // Nagios runs the line in /bin/sh. Nagios handles quotes without a shell. Mod-Gearman's
-        // worker runs lines with quotes in /bin/sh.
+        // Nagios treats `;` as the start of a comment. Any of the other characters below makes it
+        // run the line in /bin/sh. Quotes alone do not, but they make Mod-Gearman's worker use
+        // /bin/sh.
         assert!(
             !line.contains([';', '|', '&', '<', '>', '`', '(', ')', '*', '?', '"', '~']),
             "{line}"

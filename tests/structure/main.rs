@@ -111,7 +111,7 @@ fn crates_depend_only_on_lower_layers() {
             assert!(allowed.contains(&dependency.as_str()), "{name} depends on {dependency}");
         }
     }
-    // `LAYERS` must list every crate that a program consists of.
+    // `LAYERS` must list every crate that is part of a program.
     let metadata = metadata();
     for package in metadata["packages"].as_array().unwrap() {
         let manifest = package["manifest_path"].as_str().unwrap();

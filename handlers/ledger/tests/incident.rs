@@ -135,8 +135,8 @@ fn limits() -> impl Strategy<Value = Limits> {
     )
 }
 
-/// Records the signs of trouble in the ledger. Returns the complete history as seen `quiet` minutes
-/// after the last sign, and that time.
+/// Records the signs of trouble in the ledger. Returns the complete history as of `quiet` minutes
+/// after the last sign, and the time for which this history was read.
 fn record(
     ledger: &mut Box<dyn Ledger>,
     signs: &[Sign],

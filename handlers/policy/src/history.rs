@@ -97,7 +97,7 @@ pub struct RefusalRun {
 }
 
 impl From<Duration> for RefusalRun {
-    /// Creates a run of one refusal from its age.
+    /// Creates a run that consists of a single refusal of this age.
     fn from(age: Duration) -> RefusalRun {
         RefusalRun { newest: age, oldest: age }
     }

@@ -141,7 +141,7 @@ fn counts_newest_refusals_only() {
     assert!(shown.contains(footer), "{shown}");
 }
 
-/// On a large site, counts of all objects would need hundreds of megabytes.
+/// Keeping counts for every object of a large site would take hundreds of megabytes.
 #[test]
 fn lists_all_refusals_but_counts_at_most_ten_thousand_objects() {
     let site = Site::new();

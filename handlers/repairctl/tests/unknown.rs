@@ -1,4 +1,5 @@
-//! Tests commands with names that Nagios does not know, and commands with an empty result.
+//! Tests commands that get names of objects that Nagios does not know, and commands that have
+//! nothing to print.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -22,7 +22,7 @@ pub fn parse(text: &str) -> (Vec<Perfdata>, usize) {
     (items, rejected)
 }
 
-/// Splits a text at separators that are not inside a quoted label.
+/// Splits `text` at the separators outside quoted labels.
 fn words(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c: char| {

@@ -36,7 +36,7 @@ pub struct DoctorFinding {
     pub fix: Option<Fix>,
 }
 
-/// The hint to run doctor with which some error messages end. A finding must not contain it,
+/// Some error messages end with this hint to run doctor. A finding must not contain it,
 /// because the reader is already running doctor.
 const SEE_DOCTOR: &str = concat!("; ", policy::see_doctor!());
 

@@ -25,7 +25,8 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// `host` or `host;service`, as in the log.
     name: Rc<[u8]>,
-    /// Index of the object whose state followed this object's state in the log.
+    /// Index of the next object in the order of the log: the one whose state comes directly after
+    /// this object's state.
     next: usize,
     /// The object's names and repair. The simulation fills in the state and the downtimes before
     /// each decision.

@@ -46,7 +46,7 @@ pub struct PeriodFigures {
     pub hosts: Vec<HostFigures>,
     /// The number of hosts that had a repair.
     pub all_hosts: usize,
-    /// The [`OFFENDERS`] repaired objects with the most escalated and relapsed repairs.
+    /// The repaired objects with the most escalated and relapsed repairs, at most [`OFFENDERS`].
     pub objects: Vec<ObjectFigures>,
     /// Each reason with its number of refusals, most frequent first.
     pub reasons: Vec<(String, u32)>,
