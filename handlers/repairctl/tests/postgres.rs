@@ -180,7 +180,7 @@ fn doctor_explains_each_problem_with_the_database() {
 }
 
 #[test]
-#[ignore = "needs root"]
+#[ignore = "needs: root"]
 fn refuses_password_file_of_another_account() {
     let site = DatabaseSite::with_tables();
     let password = site.at("password");

@@ -104,7 +104,7 @@ fn standby_is_critical_because_it_accepts_no_writes() {
 }
 
 #[test]
-#[ignore = "needs root"]
+#[ignore = "needs: root"]
 fn database_with_full_disk_is_critical() {
     let site = DatabaseSite::new();
     let disk = SmallDisk::mount(&site.dir.path().join("disk"));
