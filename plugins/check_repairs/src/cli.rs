@@ -80,11 +80,12 @@ struct CheckRepairsArgs {
     )]
     window: String,
 
-    /// Check only the gate of this host. Return CRITICAL if the gate does not answer,
-    /// and WARNING if the gate would refuse a repair now because the repair's budget
-    /// or records are used up, or because repairs are on hold. A cooldown or a running
-    /// repair is OK. Repeat this option for more hosts. Write HOST=ADDRESS if the
-    /// policy has no address for the host
+    /// Check only the gate of this host. Return CRITICAL if the gate does not
+    /// answer, and WARNING if the gate would refuse a repair now because the budget
+    /// is used up, because there are too many records of the repair, or because
+    /// repairs are on hold. A cooldown or a running repair is OK. Repeat this
+    /// option for more hosts. Write HOST=ADDRESS if the policy has no address for
+    /// the host
     #[arg(long, value_name = "HOST", help_heading = "What to check")]
     gate: Vec<OsString>,
     /// Read the policy from this file

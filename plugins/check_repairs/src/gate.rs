@@ -1,4 +1,5 @@
-//! Queries gates for their version and for obstacles to a repair. No other module uses the network.
+//! Queries gates for their version and for obstacles to a repair. No other module of this plugin
+//! uses the network.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ pub enum GateError {
     /// The gate did not answer.
     #[error(transparent)]
     NoAnswer(#[from] transport::Error),
-    /// The gate refused the request. Holds the reason.
+    /// The gate refused the request for this reason.
     #[error("the gate refused the request: {0}")]
     Refused(String),
     /// The answer does not belong to the request.

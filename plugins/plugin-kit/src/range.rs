@@ -22,7 +22,7 @@ pub struct Range {
 /// Why a string is not a valid threshold range.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRange {
-    /// One end is not a plain decimal number. Holds the whole string and the invalid end.
+    /// One end is not a plain decimal number. Contains the whole string and this end.
     #[error(
         "'{0}' is not a threshold range: '{1}' is not a number; write [@]START:END, for example \
          10, 10:, ~:10 or @10:20"
@@ -45,7 +45,7 @@ impl Range {
         Range { start: 0.0, end, alert_inside: false }
     }
 
-    /// Returns the upper end, which is infinite if the range has no upper end.
+    /// Returns the upper end, or infinity if the range has none.
     pub fn end(&self) -> f64 {
         self.end
     }

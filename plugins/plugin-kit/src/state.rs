@@ -71,7 +71,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The word does not name a state. Holds the word.
+/// The error for a word that does not name a state. It contains this word.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a service state; use OK, WARNING, CRITICAL or UNKNOWN")]
 pub struct UnknownState(pub String);
