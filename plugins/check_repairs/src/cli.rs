@@ -50,8 +50,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     critical: Option<String>,
-    /// Return WARNING if the percentage of the fleet's budget that has been used is
-    /// outside this range
+    /// Return WARNING if the used percentage of the fleet's budget is outside this
+    /// range
     #[arg(
         long,
         value_name = "RANGE",
@@ -60,8 +60,8 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_warning: String,
-    /// Return CRITICAL if the percentage of the fleet's budget that has been used is
-    /// outside this range
+    /// Return CRITICAL if the used percentage of the fleet's budget is outside this
+    /// range
     #[arg(
         long,
         value_name = "RANGE",
@@ -70,7 +70,7 @@ struct CheckRepairsArgs {
         help_heading = "Thresholds"
     )]
     budget_critical: String,
-    /// Count the repairs of this most recent period
+    /// Count the repairs of the last SPAN
     #[arg(
         long,
         value_name = "SPAN",
@@ -107,7 +107,8 @@ struct CheckRepairsArgs {
         help_heading = "How to run"
     )]
     timeout: u16,
-    /// Print every problem with its hosts and jobs; with -vv, also print what is in order
+    /// Print the hosts and jobs of every problem; with -vv, also print the totals
+    /// or, with --gate, a line for each gate
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How to run")]
     verbose: u8,
 }
@@ -121,8 +122,8 @@ pub struct CheckOptions {
     pub policy: PathBuf,
     /// Time limit for the whole check.
     pub timeout: Duration,
-    /// Level of detail. 0 prints one line, 1 adds all problems, and 2 or more also adds what is in
-    /// order.
+    /// Level of detail. 0 prints one line, 1 adds the details of all problems, and 2 or more also
+    /// adds the totals or a line for each gate.
     pub verbose: u8,
 }
 
