@@ -65,9 +65,9 @@ fn measure(site: &LargeSite, row: &CostRow) -> Measured {
     let begun = Instant::now();
     let mut runs = Vec::new();
     while runs.len() < RUNS && begun.elapsed() < LONG_ENOUGH {
-        let before = children_ms();
         let mut command = site.command(row, &[]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let before = children_ms();
         let status = command.status().expect("the measured program starts");
         assert_eq!(status.code(), Some(row.code), "{}: {command:?}", row.name);
         runs.push(children_ms() - before);

@@ -21,6 +21,8 @@ pub struct LargeSite {
     place: Place,
     nagios: Account,
     numbers: Value,
+    /// A past month in the format that `report --month` expects.
+    month: String,
     /// The number of the next run. `command` uses it to choose a unique job ID or host name.
     next_run: AtomicU64,
 }
@@ -82,7 +84,7 @@ impl LargeSite {
             give(&dir.join(name), nagios.ids());
         }
         place.program("repair_worker");
-        LargeSite { place, nagios, numbers, next_run: AtomicU64::new(0) }
+        LargeSite { place, nagios, numbers, month: past_month(), next_run: AtomicU64::new(0) }
     }
 
     /// Returns the number with this name in `site.json`.
@@ -265,7 +267,7 @@ impl LargeSite {
         let place = |name| self.place.at(name).display().to_string();
         text.replace("{site}", &place("site"))
             .replace("{log}", &place("one_line"))
-            .replace("{month}", &past_month())
+            .replace("{month}", &self.month)
             .replace("{busy}", &nagios_log::host(0))
             .replace("{cold}", &nagios_log::host(self.number("hosts") - 1 - run))
             .replace("{run}", &run.to_string())
