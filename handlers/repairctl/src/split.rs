@@ -68,8 +68,8 @@ pub trait Split {
         false
     }
 
-    /// Returns additional arguments for the collecting process, with information that only the root
-    /// process has.
+    /// Returns extra arguments for the collecting process. They contain information that only the
+    /// root process has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }

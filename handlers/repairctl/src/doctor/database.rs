@@ -58,9 +58,12 @@ fn replicas(report: &DatabaseReport) -> DoctorFinding {
 
 fn clock(skew: Duration) -> DoctorFinding {
     match skew > LARGEST_SKEW {
-        false => ok("clock", "this server and the database agree"),
+        false => ok("clock", "this server's clock and the database's clock agree"),
         true => {
-            let text = format!("{} off the clock of the database", Rounded(skew));
+            let text = format!(
+                "this server's clock differs from the database's clock by {}",
+                Rounded(skew)
+            );
             note("clock", text, ServerFix::KeepServerTime)
         }
     }

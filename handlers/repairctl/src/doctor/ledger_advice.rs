@@ -30,8 +30,8 @@ impl FixContext<'_> {
                 )),
             ),
             ServerFix::SynchronizeReplicas => Advice::then(
-                "on the primary server of PostgreSQL, if Patroni does not manage it (there, set \
-                 synchronous_mode)",
+                "if Patroni manages PostgreSQL, set Patroni's synchronous_mode; otherwise, run \
+                 this on PostgreSQL's primary server",
                 Paste::here(
                     "runuser -u postgres -- psql -c \"ALTER SYSTEM SET synchronous_standby_names = \
                      '*'\" -c \"SELECT pg_reload_conf()\"",

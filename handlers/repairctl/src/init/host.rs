@@ -69,8 +69,8 @@ pub fn set_up(
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
-        "\n{shown} is set up. The host key above was received over your own ssh connection. To record \
-         this key, {record}",
+        "\n{shown} is set up. The host key above was received over your own ssh connection. To \
+         record this key, {record}",
         record = Paste::here(trust)
     ));
     Ok(ToolResult::Fine)

@@ -61,7 +61,8 @@ impl<'a> NagiosState<'a> {
         Ok(status_file::refuse_outdated(file, &self.snapshot.program, now)?)
     }
 
-    /// Returns why the sweep must not base repairs on this state, or `None` if it can.
+    /// Returns the reason why the sweep must not base repairs on this state, or `None` if there is
+    /// no such reason.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         if let Err(why) = self.refuse_outdated(now) {
             return Some(why.to_string());

@@ -31,8 +31,9 @@ pub enum TrustAction {
     Revoked(String),
 }
 
-/// Decides what to do with `key`, which is one of the keys in `shown`. If there are options, the
-/// admin wants repairs to accept only `key`. Otherwise repairs can accept any key in `shown`.
+/// Decides what to do with `key`, which is one of the keys in `shown`. With --fingerprint or
+/// --replace, the admin wants repairs to accept only `key`. Without these options, repairs may
+/// accept any key in `shown`.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,

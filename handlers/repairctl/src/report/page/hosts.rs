@@ -102,8 +102,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     };
     format!(
         "Repairs per {unit}. {healed_key} healed, above the line</span> {escalated_key} escalated, \
-         below it</span><br>All rows of hosts use the same scale, which ends at {healed} and \
-         {escalated}. A bar that would be longer is cut off and shows its number.{rest}",
+         below it</span><br>The rows of all hosts use the same scale, which ends at {healed} and \
+         {escalated}. A longer bar is cut off and shows its number.{rest}",
         healed_key = key("healed"),
         escalated_key = key("escalated"),
         healed = count(scale.up, "healed fault"),
