@@ -61,8 +61,8 @@ impl FixContext<'_> {
                 )
             }
             OwnPolicy => format!(
-                "move the policy to a directory that only root can change, with group {group} and \
-                 mode 640"
+                "move the policy to a directory that only root can change, and give the file the \
+                 group {group} and mode 640"
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
@@ -93,8 +93,8 @@ impl FixContext<'_> {
                     Paste::here(format!("chown {user} {0} && chmod 600 {0}", path(&key))).into()
                 }
                 _ => format!(
-                    "move the key to a directory that only root can change, with owner {user} and \
-                     mode 0600"
+                    "move the key to a directory that only root can change, and give the file the \
+                     owner {user} and mode 0600"
                 )
                 .into(),
             },
@@ -227,7 +227,7 @@ impl FixContext<'_> {
             )
             .into(),
             Replace => Advice::then(
-                format!("find out whether {host} was reinstalled; only then replace its key"),
+                format!("find out whether {host} was reinstalled; if it was, replace its key"),
                 ours(&format!("trust {host} --replace")),
             ),
             CompareKey => Advice::then(

@@ -14,9 +14,9 @@ use super::fix::ServerFix;
 /// hard to compare with logs.
 const LARGEST_SKEW: Duration = Duration::from_secs(2);
 
-/// Checks that the database can be reached and written, has the right schema and grants the rights
-/// that repairs need. Also checks that a failover would lose no reservation, and compares the
-/// database's clock with this server's.
+/// Checks that this server can connect and write to the database, and that the database has the
+/// right schema and grants the rights that repairs need. Also checks that a failover would lose no
+/// reservation, and compares the database's clock with this server's.
 pub fn check(ledger: &LedgerConfig, database: &PostgresConfig) -> Vec<DoctorFinding> {
     let tested = |report| ledger::test_write(ledger).map(|()| report);
     let report = match ledger::examine(database).and_then(tested) {

@@ -24,8 +24,8 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether the gate needs to offer only one of the repairs in `needs`. This is the case if no
-    /// object and no ladder names a repair for this host.
+    /// Whether it is enough that the gate offers any one of the repairs in `needs`. This is the
+    /// case if no object and no ladder names a repair for this host.
     pub any: bool,
 }
 

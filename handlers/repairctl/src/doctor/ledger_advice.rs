@@ -56,7 +56,7 @@ impl FixContext<'_> {
         if files.is_empty() || !files.iter().all(roots_alone) {
             return format!(
                 "move the password, the certificates and the private key to a directory that only \
-                 root can change, with group {group} and mode 640"
+                 root can change, and give these files the group {group} and mode 640"
             )
             .into();
         }

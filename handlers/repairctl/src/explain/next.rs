@@ -67,8 +67,8 @@ impl NextAttempt {
     }
 }
 
-/// Returns a [`NextAttempt`] that nothing triggers if event handlers are off for all objects or for
-/// this one. Otherwise returns `None`.
+/// If event handlers are off for all objects or for this one, returns a [`NextAttempt`] which
+/// explains that there will be no attempt. Otherwise returns `None`.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are disabled in Nagios (enable_event_handlers)";

@@ -190,7 +190,7 @@ fn new_policy(
 }
 
 /// Shows the repairs that an existing policy lacks, asks for confirmation, and adds them. Returns
-/// whether the policy then contains all of `recipes`.
+/// whether the policy contains all of `recipes` afterwards.
 pub fn add_repairs(
     policy: &Path,
     recipes: &[Recipe],

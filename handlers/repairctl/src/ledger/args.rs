@@ -30,22 +30,18 @@ policy must own the database or the tables. If it does not, use
 Exit codes: 2 if a worker is still running a repair.")]
     Migrate,
     /// Print the SQL that creates or migrates the tables in PostgreSQL
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 Run the SQL as the owner of the database. It can be run repeatedly. It also
 grants the role in the policy the rights that the programs need, and no others:
-  repairctl ledger schema | sudo -u postgres psql -v ON_ERROR_STOP=1 -d selfheal"
-    )]
+  repairctl ledger schema | sudo -u postgres psql -v ON_ERROR_STOP=1 -d selfheal")]
     Schema,
     /// Copy the records of a SQLite ledger into PostgreSQL
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 Run this after you have named PostgreSQL in the policy, and before the first
 repair, because the import is refused if the site already has records in
 PostgreSQL. It is also refused while a repair from the SQLite ledger is running.
 All records are copied and counted in one transaction. The SQLite ledger keeps
-its records."
-    )]
+its records.")]
     Import {
         /// Path of the SQLite ledger
         #[arg(value_name = "FILE")]

@@ -32,7 +32,7 @@ pub struct ReplayedObject {
     pub event: Event,
     /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
-    /// The object's state; `None` until the log shows one.
+    /// The object's state, or `None` until the log shows it.
     pub state: Option<ObjectState>,
     /// Number of scheduled downtimes in effect.
     pub downtime: u32,

@@ -105,8 +105,8 @@ pub struct ObjectFigures {
 }
 
 /// Serializes durations as milliseconds, which is how the ledger records them. By default, serde
-/// serializes each duration as an object. The durations of a month would then take more memory than
-/// all other data.
+/// would serialize each duration as an object, and the durations of a month would take more memory
+/// than all other data.
 mod milliseconds {
     use std::time::Duration;
 

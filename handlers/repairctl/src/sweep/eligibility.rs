@@ -351,7 +351,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Runs a sweep every minute for one day, in which only a few tries may follow each outcome.
+    /// Simulates a sweep every minute for a whole day. For every outcome, the sweep may start only
+    /// a few tries.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

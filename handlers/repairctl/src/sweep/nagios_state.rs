@@ -13,7 +13,7 @@ use policy_file::Config;
 use super::error::SweepError;
 use crate::context::ENGINE_TIMEOUT;
 
-/// Age of the state in memory at which the sweep reads the state again.
+/// Maximum age of the state in memory. If the state is older, the sweep reads it again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The state of the engine's objects, and their addresses.

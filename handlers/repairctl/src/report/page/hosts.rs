@@ -113,7 +113,7 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
 
 /// Divides the time axis into `of` equal parts, and returns the left edge and the width of part `n`
 /// in pixels.
-#[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
+#[allow(clippy::cast_precision_loss, reason = "there are only a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;
     (LEFT + n as f64 * step, step)
