@@ -330,8 +330,8 @@ impl FixContext<'_> {
 }
 
 /// Whether root can safely run a command on `path`. This is the case if `path` is not a link and
-/// only root can change the directories above it. No other account can then redirect the command to
-/// another file.
+/// only root can change the directories above it. In this case, no other account can redirect the
+/// command to another file.
 pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))

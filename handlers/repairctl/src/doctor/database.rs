@@ -9,9 +9,9 @@ use policy_file::{LedgerConfig, PostgresConfig};
 use super::finding::{DoctorFinding, note, ok, wrong};
 use super::fix::ServerFix;
 
-/// Difference between the database's clock and this server's clock above which doctor adds a note.
-/// Decisions use only the clock of the database, so a difference does no harm, but it makes records
-/// hard to compare with logs.
+/// Doctor adds a note if the database's clock and this server's clock differ by more than this.
+/// Decisions use only the database's clock, so a difference does no harm, but it makes records hard
+/// to compare with logs.
 const LARGEST_SKEW: Duration = Duration::from_secs(2);
 
 /// Checks that this server can connect and write to the database, and that the database has the

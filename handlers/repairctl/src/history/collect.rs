@@ -130,8 +130,8 @@ struct RefusalTally {
     /// Maximum number of refusals to count, or `None` to count all.
     counted: Option<u32>,
     seen: u32,
-    /// Whether a refusal was left out of the counts. All older refusals are then left out too, so
-    /// that the counts cover every refusal since a certain time.
+    /// Whether a refusal was left out of the counts. In this case, all older refusals are left out
+    /// too, so that the counts cover every refusal since a certain time.
     is_cut: bool,
 }
 

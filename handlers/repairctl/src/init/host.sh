@@ -37,8 +37,8 @@ fi
 # The file with the repairs. The gate runs only the commands in this file.
 # INSERT_REPAIRS
 
-# The sudo rules, which permit the account to run exactly these commands. Run the program below
-# again after every change to repairs.json.
+# The sudo rules, which permit the account to run exactly the commands in repairs.json. Run the
+# program below again after every change to repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'

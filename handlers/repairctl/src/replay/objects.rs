@@ -66,15 +66,15 @@ pub struct LoggedChange {
 /// What a replay counts for one object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ObjectCounts {
-    /// Faults that the rules cover.
+    /// Number of faults that the rules cover.
     pub incidents: u64,
-    /// Repairs that would have run.
+    /// Number of repairs that would have run.
     pub repairs: u64,
-    /// Events that called for a repair and were refused.
+    /// Number of events that called for a repair and were refused.
     pub refused: u64,
-    /// Problem notifications in the log.
+    /// Number of problem notifications in the log.
     pub pages: u64,
-    /// Problem notifications that a repair would have prevented.
+    /// Number of problem notifications that a repair would have prevented.
     pub saved: u64,
     /// The number of the problem for which `incidents` was last increased.
     counted: Option<u64>,

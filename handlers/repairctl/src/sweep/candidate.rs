@@ -58,9 +58,9 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The reason why the repair was missed determines the event's problem ID, and only a search
-        // of the ledger can find this reason. The search uses only the host and the service of an
-        // event, so begin with an event for an arbitrary reason.
+        // The event's problem ID depends on the reason why the repair was missed. Only a search of
+        // the ledger can find this reason, and the search uses only the event's host and service.
+        // So search with an event that assumes an arbitrary reason.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),
