@@ -237,7 +237,7 @@ pub const ERRORS: &[PastedError] = &[
         undo: "true",
     },
     PastedError {
-        name: "the host shows a revoked key",
+        name: "the host presents a revoked key",
         source: "rm -f /etc/ssh/ssh_host_*_key*",
         on: On::Server,
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; sed 's,^,@revoked ,' /root/known_hosts > /etc/nagios-selfheal/known_hosts",

@@ -32,7 +32,7 @@ pub const ON_THE_HOST: &[Mistake] = &[
         plant: "cp -p /etc/nagios-selfheal/known_hosts /root; ssh-keygen -q -t ed25519 -N '' -f /root/x; echo \"web1 $(cat /root/x.pub)\" > /etc/nagios-selfheal/known_hosts",
         check: "known host",
         text: "host key of web1 at 192.0.2.2:22 is ssh-ed25519 SHA256:",
-        fix: "find out whether web1 was reinstalled; only then replace its key, as root: repairctl trust web1 --replace",
+        fix: "find out whether web1 was reinstalled; if it was, replace its key, as root: repairctl trust web1 --replace",
         deed: Deed::Paste,
         undo: "rm /root/x /root/x.pub /root/known_hosts",
     },

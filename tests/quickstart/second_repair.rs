@@ -107,7 +107,7 @@ fn explains_failed_login_of_admin() {
             &site.server,
             "mv /home/admin/.ssh/known_hosts /root".into(),
             "mv /root/known_hosts /home/admin/.ssh".into(),
-            "your own known_hosts has no key for web1, or the host shows a different key: connect once to compare the keys, as yourself: ssh web1",
+            "your own known_hosts has no key for web1, or the host presents a different key: connect once to compare the keys, as yourself: ssh web1",
         ),
         (
             &site.server,

@@ -37,7 +37,7 @@ use crate::trust::args::TrustArgs;
   3  the arguments or the configuration are invalid; nothing was done"
 )]
 pub struct RepairctlArgs {
-    /// Policy file
+    /// Read the policy from this file
     #[arg(
         long,
         global = true,

@@ -32,7 +32,7 @@ enum OtherHalfError {
     /// The process that runs as Nagios' user reported a problem instead of its data.
     #[error("{why}{hint}")]
     Reported { why: privsep::Error, hint: &'static str },
-    /// The process that runs as Nagios' user printed a problem itself and exited.
+    /// The process that runs as Nagios' user has already printed its error message.
     #[error("the command failed while it ran as {account}; see the message above{hint}")]
     Printed { account: String, hint: &'static str },
     /// The file that the process of Nagios' user gets as its standard input cannot be opened.
@@ -68,8 +68,8 @@ pub trait Split {
         false
     }
 
-    /// Returns additional arguments for the collecting process, with information that only the root
-    /// process has.
+    /// Returns extra arguments for the collecting process. They contain information that only the
+    /// root process has.
     fn extra_args(&self) -> Vec<OsString> {
         Vec::new()
     }

@@ -95,7 +95,7 @@ fn advises_to_verify_the_host_when_algorithms_differ() {
     );
     assert!(
         fix.starts_with(
-            "find out whether web1 was reinstalled; only then replace its key, as root: "
+            "find out whether web1 was reinstalled; if it was, replace its key, as root: "
         ),
         "{fix}"
     );

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 /// A service description in ISO-8859-1.
 const SERVICE: &[u8] = b"Gr\xf6\xdfe C:\\xfade";
-/// The same service description as repairctl prints it.
+/// [`SERVICE`] as repairctl prints it.
 const SPELLED: &str = r"Gr\xF6\xDFe C:\x5Cxfade";
 
 struct Site {
@@ -296,7 +296,7 @@ fn accepts_and_prints_names_that_are_not_utf_8() {
     let swept = site.json(&["sweep", "--dry-run"]);
     assert_eq!(swept["objects"][0]["service"], SPELLED);
     assert_eq!(swept["objects"][0]["outcome"], "would offer", "{swept}");
-    // The sweep recognizes the paused object by the same name.
+    // A pause that was set with escaped names also applies to the sweep.
     assert_eq!(site.run(&["pause", r"w\xE41", SPELLED, "--reason", "x"]).0, 0);
     let paused = site.json(&["sweep", "--dry-run"]);
     assert_eq!(paused["objects"][0]["code"], "paused", "{paused}");

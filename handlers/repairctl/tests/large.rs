@@ -1,5 +1,5 @@
-//! Tests the output for a large ledger. Lists are printed in parts. Counts and long tables are cut
-//! short, and each of them names the command that shows the rest.
+//! Tests the output for a large ledger. Lists are printed in parts. Counts and long tables are
+//! limited, and the output names the command that prints the rest.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -141,7 +141,8 @@ fn counts_newest_refusals_only() {
     assert!(shown.contains(footer), "{shown}");
 }
 
-/// Keeping counts for every object of a large site would take hundreds of megabytes.
+/// The number of counts is limited, because the counts for all objects of a large site would take
+/// hundreds of megabytes.
 #[test]
 fn lists_all_refusals_but_counts_at_most_ten_thousand_objects() {
     let site = Site::new();

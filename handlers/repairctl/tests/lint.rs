@@ -261,8 +261,8 @@ fn prints_location_defect_objects_and_fix() {
     assert_eq!(
         text(&output),
         format!(
-            "{}:{line}: error: event_handler_enabled is 0: handle_repair is never called (web1/HTTP) \
-             [handler-disabled]: set \
+            "{}:{line}: error: event_handler_enabled is 0: handle_repair is never called \
+             (web1/HTTP) [handler-disabled]: set \
              event_handler_enabled to 1\n1 error in 1 service and 1 host with a repair\n",
             place.display()
         )

@@ -133,7 +133,8 @@ fn explain_does_not_announce_a_repair_without_a_trigger() {
 #[test]
 fn reset_closes_the_breaker_and_permits_another_sweep() {
     let site = Site::new();
-    // The last recorded repair was for the same event that the sweep would offer.
+    // The last recorded repair was for the same event as the one for which the sweep would start a
+    // worker.
     site.open_breaker(5);
     site.shows(2, 1, 4, "");
     let explained = site.explain();

@@ -138,8 +138,8 @@ fn prints_decisions_assumptions_and_summary() {
                  job 1: repairs are allowed again in 10 min\n\
                  2023-11-14 22:13:20 to 2023-11-14 23:03:20: 6 lines in 1 log\n\
                  objects: every service is assumed to have the repair 'httpd'\n\
-                 assumed: each repair takes 10 s and heals the fault if the logs next show a \
-                 recovery; no lines are ignored; nothing was paused; acknowledgements and flapping \
+                 assumed: each repair takes 10 s and heals the fault if the next line \
+                 about the object is a recovery; nothing was paused; acknowledgements and flapping \
                  are ignored, because the policy has neither status_file nor icinga2\n";
     assert!(text.starts_with(begin), "{text}");
     assert!(

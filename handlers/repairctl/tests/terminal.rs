@@ -26,11 +26,11 @@ fn uses_colours_only_on_terminals_that_have_them() {
         assert!(done.status.success(), "{done:?}");
         String::from_utf8(done.stdout).unwrap()
     };
-    let (green, on) = ("\u{1b}[32m", "on: nothing is paused");
-    assert!(shown("NO_COLOR", "").contains(&format!("{green}{on}")));
+    let (green, enabled) = ("\u{1b}[32m", "enabled: nothing is paused");
+    assert!(shown("NO_COLOR", "").contains(&format!("{green}{enabled}")));
     for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
         let text = shown(name, value);
-        assert!(text.contains(on) && !text.contains('\u{1b}'), "{name}={value}: {text:?}");
+        assert!(text.contains(enabled) && !text.contains('\u{1b}'), "{name}={value}: {text:?}");
     }
 }
 

@@ -40,9 +40,9 @@ fn site() -> TempDir {
     let granted = ledger.reserve(&claim, &|| noon, &|_| Decision::Repair("httpd".parse().unwrap()));
     assert!(granted.unwrap().is_ok());
     ledger.finish(&job, noon + span, RepairOutcome::Healed, "").unwrap();
-    // The file contains this block twice, followed by the rule for the time zone. A block consists
-    // of a header, the counts (one local time type, four bytes for its name), the type and the
-    // name.
+    // A time zone file contains this block twice, followed by the rule for the time zone. A block
+    // consists of a header, the counts (one local time type, four bytes for its name), the type and
+    // the name.
     let block = [
         b"TZif2".as_slice(),
         &[0; 15 + 16],

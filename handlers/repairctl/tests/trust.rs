@@ -12,7 +12,7 @@ use std::process::Command;
 use common::{Plan, Sshd, keygen, public_key};
 use serde_json::json;
 
-/// A host that shows both its new key and its old key.
+/// A host that presents both its new key and its old key.
 struct Host {
     sshd: Sshd,
     new: String,
@@ -111,7 +111,7 @@ fn refuses_without_replace_if_other_keys_are_recorded() {
         assert!(code == 2 && text.contains(said), "before:\n{before}{code} {text}");
         assert_eq!(host.read(), before);
     }
-    // Without a fingerprint, trust succeeds if the host shows all recorded keys.
+    // Without a fingerprint, trust succeeds if the host presents all recorded keys.
     for (before, code) in
         [(old.clone(), 0), (format!("{old}{new}"), 0), (format!("{old}{other}"), 2)]
     {

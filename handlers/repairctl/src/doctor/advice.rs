@@ -61,8 +61,8 @@ impl FixContext<'_> {
                 )
             }
             OwnPolicy => format!(
-                "move the policy to a directory that only root can change, with group {group} and \
-                 mode 640"
+                "move the policy to a directory that only root can change, and give the file the \
+                 group {group} and mode 640"
             )
             .into(),
             CorrectPolicy => "correct this mistake in the policy".into(),
@@ -93,8 +93,8 @@ impl FixContext<'_> {
                     Paste::here(format!("chown {user} {0} && chmod 600 {0}", path(&key))).into()
                 }
                 _ => format!(
-                    "move the key to a directory that only root can change, with owner {user} and \
-                     mode 0600"
+                    "move the key to a directory that only root can change, and give the file the \
+                     owner {user} and mode 0600"
                 )
                 .into(),
             },
@@ -227,7 +227,7 @@ impl FixContext<'_> {
             )
             .into(),
             Replace => Advice::then(
-                format!("find out whether {host} was reinstalled; only then replace its key"),
+                format!("find out whether {host} was reinstalled; if it was, replace its key"),
                 ours(&format!("trust {host} --replace")),
             ),
             CompareKey => Advice::then(
@@ -330,8 +330,8 @@ impl FixContext<'_> {
 }
 
 /// Whether root can safely run a command on `path`. This is the case if `path` is not a link and
-/// only root can change the directories above it. No other account can then redirect the command to
-/// another file.
+/// only root can change the directories above it. In this case, no other account can redirect the
+/// command to another file.
 pub(super) fn roots_alone(path: impl AsRef<Path>) -> bool {
     let path = path.as_ref();
     let found = Directory::open(path.parent().unwrap_or(path))

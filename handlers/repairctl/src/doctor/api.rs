@@ -12,7 +12,7 @@ use super::server;
 use crate::context::ENGINE_TIMEOUT;
 
 /// The permissions that the programs need, as in nagios-config/icinga2/api-user.conf. The last
-/// permission is needed only if the policy names a service that reports repairs.
+/// permission is needed only if the policy has the key `check_repairs`.
 const NEEDED: [&str; 6] = [
     "objects/query/Host",
     "objects/query/Service",

@@ -22,8 +22,8 @@ Examples:
   sudo repairctl doctor web1 web2
   sudo repairctl doctor --json | jq '.checks[] | select(.verdict == \"wrong\")'")]
 pub struct DoctorArgs {
-    /// Check only these hosts, by their names in Nagios [default: all hosts that
-    /// opted in, and all hosts in the policy]
+    /// Check only these hosts, by their names in Nagios [default: all hosts in
+    /// the policy, and all hosts that have a _REPAIR or a service with one]
     #[arg(value_name = "HOST", value_parser = name_parser())]
     pub hosts: Vec<String>,
     /// Check up to N hosts at the same time

@@ -9,14 +9,14 @@ use policy_file::{LedgerConfig, PostgresConfig};
 use super::finding::{DoctorFinding, note, ok, wrong};
 use super::fix::ServerFix;
 
-/// Difference between the database's clock and this server's clock above which doctor adds a note.
-/// Decisions use only the clock of the database, so a difference does no harm, but it makes records
-/// hard to compare with logs.
+/// Doctor adds a note if the database's clock and this server's clock differ by more than this.
+/// Decisions use only the database's clock, so a difference does no harm, but it makes records hard
+/// to compare with logs.
 const LARGEST_SKEW: Duration = Duration::from_secs(2);
 
-/// Checks that the database can be reached and written, has the right schema and grants the rights
-/// that repairs need. Also checks that a failover would lose no reservation, and compares the
-/// database's clock with this server's.
+/// Checks that this server can connect and write to the database, and that the database has the
+/// right schema and grants the rights that repairs need. Also checks that a failover would lose no
+/// reservation, and compares the database's clock with this server's.
 pub fn check(ledger: &LedgerConfig, database: &PostgresConfig) -> Vec<DoctorFinding> {
     let tested = |report| ledger::test_write(ledger).map(|()| report);
     let report = match ledger::examine(database).and_then(tested) {
@@ -58,9 +58,12 @@ fn replicas(report: &DatabaseReport) -> DoctorFinding {
 
 fn clock(skew: Duration) -> DoctorFinding {
     match skew > LARGEST_SKEW {
-        false => ok("clock", "this server and the database agree"),
+        false => ok("clock", "this server's clock and the database's clock agree"),
         true => {
-            let text = format!("{} off the clock of the database", Rounded(skew));
+            let text = format!(
+                "this server's clock differs from the database's clock by {}",
+                Rounded(skew)
+            );
             note("clock", text, ServerFix::KeepServerTime)
         }
     }

@@ -1,4 +1,4 @@
-//! The result of a check, and how it is printed.
+//! Results of the checks that doctor makes, and how they are printed.
 
 use std::borrow::Cow;
 
@@ -11,13 +11,13 @@ use super::advice::FixContext;
 use super::fix::Fix;
 use crate::ui::tone::Tone;
 
-/// How a check ended.
+/// The verdict of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DoctorVerdict {
     /// The check found no problem.
     Ok,
-    /// The check found something to look at. Repairs still work.
+    /// The check found something that an admin should look at. Repairs still work.
     Note,
     /// The check found a problem that makes repairs fail.
     Wrong,
@@ -53,7 +53,7 @@ pub fn wrong(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) 
     DoctorFinding { verdict: DoctorVerdict::Wrong, fix, ..ok(check, text) }
 }
 
-/// Returns the result of a check that found something to look at. Repairs still work.
+/// Returns the result of a check that found something an admin should look at. Repairs still work.
 pub fn note(check: &'static str, text: impl Into<String>, fix: impl Into<Fix>) -> DoctorFinding {
     DoctorFinding { verdict: DoctorVerdict::Note, ..wrong(check, text, fix) }
 }

@@ -29,7 +29,7 @@ pub enum Fix {
 
 /// The fixes for problems with this server and its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the text of each fix explains it")]
+#[allow(missing_docs, reason = "Fix::text explains each variant")]
 pub enum ServerFix {
     RunAsRoot,
     Init,
@@ -98,7 +98,7 @@ pub enum SiteFile {
 /// The fixes for problems with a host. The cause can be on the host or in this server's data about
 /// it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the text of each fix explains it")]
+#[allow(missing_docs, reason = "Fix::text explains each variant")]
 pub enum HostFix {
     Trust,
     TrustUnlessConfigured,

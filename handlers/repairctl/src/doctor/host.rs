@@ -13,8 +13,8 @@ use super::fix::HostFix;
 
 /// Time limit for all requests to one host.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Clock skew in seconds above which doctor adds a note. A larger skew makes it hard to compare the
-/// logs of the two machines.
+/// Maximum clock skew in seconds. If the skew is larger, doctor adds a note, because the logs of
+/// the two machines are hard to compare.
 const SKEW: u64 = 60;
 
 /// A host to be checked, and what its gate must offer.
@@ -24,8 +24,8 @@ pub struct Target {
     pub route: HostRoute,
     /// The repairs that the gate must offer.
     pub needs: Vec<RepairName>,
-    /// Whether the gate needs to offer only one of the repairs in `needs`. This is the case if no
-    /// object and no ladder names a repair for this host.
+    /// Whether it is enough that the gate offers any one of the repairs in `needs`. This is the
+    /// case if no object and no ladder names a repair for this host.
     pub any: bool,
 }
 
@@ -122,9 +122,9 @@ fn check_gate(target: &Target, deadline: Instant, findings: &mut Vec<DoctorFindi
     nearly_full(gate.as_mut(), deadline, findings);
 }
 
-/// Adds a note for each repair for which the gate has almost the maximum number of records. At the
-/// maximum, the gate refuses the repair. Older gates do not support the request for the number of
-/// records, so their hosts get no note.
+/// If the gate has almost the maximum number of records of a repair, adds a note about this repair.
+/// At the maximum, the gate refuses the repair. Older gates do not support the request for the
+/// number of records, so their hosts get no note.
 fn nearly_full(gate: &mut dyn Gate, deadline: Instant, findings: &mut Vec<DoctorFinding>) {
     let Ok(Answer::Usage(all)) = gate.request(&Request::Usage, deadline) else { return };
     let full = all.iter().filter_map(Usage::nearly_full);

@@ -30,8 +30,8 @@ impl FixContext<'_> {
                 )),
             ),
             ServerFix::SynchronizeReplicas => Advice::then(
-                "on the primary server of PostgreSQL, if Patroni does not manage it (there, set \
-                 synchronous_mode)",
+                "if Patroni manages PostgreSQL, set Patroni's synchronous_mode; otherwise, run \
+                 this on PostgreSQL's primary server",
                 Paste::here(
                     "runuser -u postgres -- psql -c \"ALTER SYSTEM SET synchronous_standby_names = \
                      '*'\" -c \"SELECT pg_reload_conf()\"",
@@ -56,7 +56,7 @@ impl FixContext<'_> {
         if files.is_empty() || !files.iter().all(roots_alone) {
             return format!(
                 "move the password, the certificates and the private key to a directory that only \
-                 root can change, with group {group} and mode 640"
+                 root can change, and give these files the group {group} and mode 640"
             )
             .into();
         }

@@ -177,8 +177,8 @@ fn unknown_hosts(args: &DoctorArgs, config: &Config, objects: &ObjectCache) -> V
 }
 
 /// Returns the hosts to check. These are the hosts named on the command line. If the command line
-/// names none, they are the hosts that opted in, and all hosts in the policy and its ladders except
-/// those that serve only as jump hosts.
+/// names none, they are the hosts on which an object has a `_REPAIR`, and all hosts in the policy
+/// and its ladders except those that serve only as jump hosts.
 fn targets(args: &DoctorArgs, config: &Config, objects: Option<&ObjectCache>) -> Vec<Target> {
     let none = ObjectCache::default();
     let objects = objects.unwrap_or(&none);
@@ -219,7 +219,7 @@ fn target(host: &str, config: &Config, objects: &ObjectCache) -> Target {
     Target { route, needs: needs.into_iter().collect(), any: !named }
 }
 
-/// Whether this finding reports that no object has opted in, or that an object names an unknown
+/// Whether this finding reports that no object has a `_REPAIR`, or that an object names an unknown
 /// repair.
 fn is_unused(finding: &DoctorFinding) -> bool {
     finding.check == server::OPTED_IN && finding.verdict != DoctorVerdict::Ok
@@ -254,9 +254,9 @@ fn print(checks: &Checks, counts: (usize, usize), context: &FixContext<'_>, out:
     let (text, tone) = match counts {
         (0, 0) => (format!("{all}: all is well"), Tone::Good),
         (0, notes) => {
-            // Even if every gate answers, nothing is repaired until an object opts in.
+            // Even if every gate answers, nothing is repaired while no object has a `_REPAIR`.
             let unused = checks.iter().flat_map(|(_, findings)| findings).any(is_unused);
-            let works = if unused { "no host or service has opted in yet" } else { "repairs work" };
+            let works = if unused { "no host or service has a _REPAIR" } else { "repairs work" };
             let noun = if notes == 1 { "note" } else { "notes" };
             (format!("{all}: {works}; {notes} {noun}"), Tone::Uneasy)
         }

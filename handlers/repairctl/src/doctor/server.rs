@@ -276,7 +276,7 @@ pub fn settings(main: &MainFile, config: Option<&Config>) -> Vec<DoctorFinding> 
     findings
 }
 
-/// Reports that Nagios' objects cannot be read, so it is unknown which of them opted in.
+/// Reports that Nagios' objects cannot be read, so it is unknown which of them have a `_REPAIR`.
 pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     let fix = match why {
         ObjectCacheError::Unreadable { path, why } => {
@@ -287,11 +287,11 @@ pub fn unknown_objects(why: &ObjectCacheError) -> DoctorFinding {
     note("objects", why.to_string(), fix)
 }
 
-/// Name of the check for objects that have opted in.
+/// Name of the check that looks for objects with a `_REPAIR`.
 pub const OPTED_IN: &str = "opted in";
 
-/// Checks that at least one object opted in, and that the policy defines every repair that an
-/// object names.
+/// Checks that at least one object has a `_REPAIR`, and that the policy defines every repair that
+/// an object names.
 pub fn opted(objects: &ObjectCache, config: &Config) -> DoctorFinding {
     let all = objects.opted_in();
     let known = |name: &str| config.policy.repairs.keys().any(|repair| repair.as_str() == name);

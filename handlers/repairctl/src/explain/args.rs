@@ -20,8 +20,9 @@ pub struct ExplainArgs {
     /// The service's description in Nagios [default: explain the host itself]
     #[arg(value_parser = name_parser())]
     pub service: Option<String>,
-    /// Assume this state: CRITICAL, which means HARD, or for example
-    /// CRITICAL;SOFT;2, as in Nagios' log [default: the state in the status file]
+    /// Assume this state, for example CRITICAL (a HARD state) or
+    /// CRITICAL;SOFT;2, which is the form of Nagios' log [default: the state in
+    /// the status file]
     #[arg(long, value_name = "STATE")]
     pub state: Option<String>,
     /// Assume that _REPAIR is NAME [default: the value in the status file]

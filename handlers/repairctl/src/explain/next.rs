@@ -13,7 +13,7 @@ use crate::ui::time;
 /// The next attempt to repair an object.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct NextAttempt {
-    /// What triggers the attempt, or why nothing triggers one.
+    /// What triggers the attempt, or why nothing does.
     pub trigger: String,
     /// Time of the attempt, if it is known.
     pub at: Option<SystemTime>,
@@ -21,13 +21,13 @@ pub struct NextAttempt {
 
 /// What an object waits for.
 pub enum Waiting<'a> {
-    /// Unknown, because the object's state is unknown.
+    /// The object's state is unknown, so it is also unknown what the object waits for.
     NotKnown,
-    /// A check result. The object is in a good state, in a state that its repair does not cover, or
-    /// in a SOFT state.
+    /// The next check result, because the object is in a good state, in a state that its repair
+    /// does not cover, or in a SOFT state.
     Result(&'a ObjectReport, &'a ObjectStatus),
-    /// A sweep. The fault is HARD, and Nagios does not call the handler again until the state
-    /// changes.
+    /// The next sweep, because the fault is HARD and Nagios does not call the handler again until
+    /// the state changes.
     Sweep(&'a ObjectReport, &'a ObjectStatus, Result<MissedRepair, Ineligible>),
 }
 
@@ -67,8 +67,8 @@ impl NextAttempt {
     }
 }
 
-/// Returns a [`NextAttempt`] that nothing triggers if event handlers are off for all objects or for
-/// this one. Otherwise returns `None`.
+/// If event handlers are off for all objects or for this one, returns a [`NextAttempt`] which
+/// explains that there will be no attempt. Otherwise returns `None`.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {
         let why = "nothing: event handlers are disabled in Nagios (enable_event_handlers)";

@@ -1,4 +1,4 @@
-//! The decision to do nothing.
+//! The decision not to repair an object, with its reason.
 
 use std::time::SystemTime;
 

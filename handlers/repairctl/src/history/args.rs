@@ -33,8 +33,9 @@ pub struct HistoryArgs {
     #[arg(long)]
     pub refused: bool,
     /// List only the N newest records, or all records if N is 0. The counts of
-    /// refusals cover the newest 10000, or the newest N if N is larger, and at
-    /// most 10000 combinations of an object and a reason
+    /// refusals cover only the newest 10000 refusals, or the newest N if N is
+    /// larger. There is one count for each object and reason, and there are at
+    /// most 10000 counts
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
     /// Print JSON

@@ -1,4 +1,5 @@
-//! Reads the records from the ledger and passes them on in parts.
+//! Reads the records from the ledger and passes them to a function in parts, so that they need not
+//! fit into memory.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::args::HistoryArgs;
 
-/// Number of records in each part. The last part can have fewer.
+/// Number of records that are passed to [`Send`] at a time.
 const PART: usize = 500;
 
 /// Maximum number of refusals to count, unless `--limit` is higher. Without a maximum, an admin who
@@ -46,8 +47,8 @@ pub struct RefusalSummary {
 /// A function that receives each part. It returns `Break` if it wants no further parts.
 type Send<'a> = &'a mut dyn FnMut(HistoryPart) -> ControlFlow<()>;
 
-/// Passes on the matching repairs. Also passes on the counts of the matching refusals for text
-/// output without `--outcome`, which ends with these counts.
+/// Passes the matching repairs to `send`. Text output without `--outcome` ends with the counts of
+/// the matching refusals, so for this output the counts are passed as well.
 pub fn repairs(
     args: &HistoryArgs,
     ledger: &mut dyn Ledger,
@@ -70,8 +71,8 @@ pub fn repairs(
     }
 }
 
-/// Passes on the newest `listed` matching refusals, or all of them if `listed` is `None`, and then
-/// the counts.
+/// Passes the newest `listed` matching refusals to `send`, or all of them if `listed` is `None`.
+/// Then passes the counts.
 pub fn refusals(
     ledger: &mut dyn Ledger,
     filter: &Filter<'_>,
@@ -101,7 +102,8 @@ pub fn refusals(
     Ok(())
 }
 
-/// If `list` contains at least `least` records, passes them on as one part and empties the list.
+/// If `list` contains at least `least` records, passes them to `send` as one part and empties the
+/// list.
 fn part<T>(
     list: &mut Vec<T>,
     least: usize,
@@ -125,11 +127,11 @@ type CountFirstLast = (u32, SystemTime, SystemTime);
 #[derive(Default)]
 struct RefusalTally {
     counts: HashMap<ObjectReason, CountFirstLast>,
-    /// Maximum number of refusals to count.
+    /// Maximum number of refusals to count, or `None` to count all.
     counted: Option<u32>,
     seen: u32,
-    /// Whether a refusal was left out of the counts. All older refusals are then left out too, so
-    /// that the counts cover every refusal since a certain time.
+    /// Whether a refusal was left out of the counts. In this case, all older refusals are left out
+    /// too, so that the counts cover every refusal since a certain time.
     is_cut: bool,
 }
 

@@ -69,8 +69,8 @@ pub fn set_up(
     let how = fingerprint.map(|key| format!(" --fingerprint {key}")).unwrap_or_default();
     let trust = context.repairctl_with_nagios(&format!("trust {}{how}", quoted(host)));
     out.line(format!(
-        "\n{shown} is set up. The host key above was received over your own ssh connection. To record \
-         this key, {record}",
+        "\n{shown} is set up. The host key above was received over your own ssh connection. To \
+         record this key, {record}",
         record = Paste::here(trust)
     ));
     Ok(ToolResult::Fine)
@@ -155,7 +155,7 @@ fn explain(
              NAME is what you type after ssh"
         ),
         LoginFailure::HostKey => format!(
-            "your own known_hosts has no key for {shown}, or the host shows a different key: \
+            "your own known_hosts has no key for {shown}, or the host presents a different key: \
              connect once to compare the keys, {by_hand}"
         ),
         LoginFailure::Connection => {
@@ -163,7 +163,8 @@ fn explain(
         }
         LoginFailure::Denied => format!(
             "{shown} refused your login: to try it by hand, {by_hand}\n\
-             If your key is in an ssh-agent, which sudo hides from init, keep it visible, {agent}",
+             If your key is in an ssh-agent, sudo hides this agent from init. To keep the agent \
+             visible, {agent}",
             agent = Paste::as_yourself(format!(
                 "sudo --preserve-env=SSH_AUTH_SOCK {}",
                 init(&format!(" --target {}", quoted(host)))
@@ -171,8 +172,8 @@ fn explain(
         ),
         LoginFailure::Sudo => format!(
             "{user} may not use sudo without a password on {shown}. Allow it temporarily, log in \
-             as root with --sudo-user root, or paste into the host's shell the script that this \
-             command prints, {init}",
+             as root with --sudo-user root, or paste the script that this command prints into a \
+             root shell on the host, {init}",
             init = Paste::here(init(""))
         ),
         LoginFailure::Script => {
@@ -203,8 +204,8 @@ fn read_gate() -> Result<Vec<u8>, InitError> {
     fs::read(&path).map_err(|why| InitError::ReadGate { path, why })
 }
 
-/// Returns the fingerprint in a line of the host's output. Accepts only a whole word that is valid,
-/// because the fingerprint becomes part of a command that the admin pastes.
+/// Returns the fingerprint in a line of the host's output. Accepts only a word that as a whole is a
+/// valid fingerprint, because it becomes part of a command that the admin pastes.
 fn fingerprint_in(line: &str) -> Option<String> {
     line.split_whitespace().find(|word| trust::is_fingerprint(word)).map(str::to_owned)
 }

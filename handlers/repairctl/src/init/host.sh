@@ -32,16 +32,17 @@ if [ -d /run/systemd/system ] && [ ! -e /usr/lib/systemd/logind.conf.d/repair-ga
     say "/etc/systemd/logind.conf.d/repair-gate.conf"
 fi
 
-# THE_GATE
-# The repairs. The gate runs only the commands in this file.
-# THE_REPAIRS
+# INSERT_GATE
 
-# The sudo rules, which permit the account to run exactly these commands. Run the program below
-# again after every change to repairs.json.
+# The file with the repairs. The gate runs only the commands in this file.
+# INSERT_REPAIRS
+
+# The sudo rules, which permit the account to run exactly the commands in repairs.json. Run the
+# program below again after every change to repairs.json.
 helper=/usr/libexec/nagios-selfheal/repair-gate-sudoers
 if [ ! -e $helper ]; then
 cat > $helper.new <<'END_OF_HELPER'
-# THE_HELPER
+# INSERT_HELPER
 END_OF_HELPER
 chmod 755 $helper.new
 mv $helper.new $helper
@@ -50,7 +51,7 @@ fi
 $helper
 checked=$(visudo -c 2>&1) || { echo "$checked" >&2; exit 1; }
 
-# The key of the Nagios server, which can start only the gate.
+# Allow the Nagios server's key to log in. It can start only the gate.
 home=$(getent passwd repair | cut -d: -f6)
 [ -d "$home" ] || {
     echo "$home: repair's home directory is missing; create it with owner root and mode 755" >&2
@@ -61,13 +62,13 @@ write='umask 027
 read -r line
 grep -sqxF "$line" "$HOME/.ssh/authorized_keys" || echo "$line" >> "$HOME/.ssh/authorized_keys"'
 if [ "$(stat -c %u "$home")" = 0 ] && { [ ! -e "$home/.ssh" ] || [ "$(stat -c %u "$home/.ssh")" = 0 ]; }; then
-    # Root owns the home directory, as the package sets it up. The account can then read its keys
-    # but not change them.
+    # The home directory belongs to root, as on a host with the package. The file will belong to
+    # root too, so the account can read its keys but not change them.
     echo 'KEY_LINE' | HOME=$home sh -c "$write"
     chgrp repair "$home/.ssh" "$home/.ssh/authorized_keys"
 else
-    # The account owns the home directory and can put links there, which root would follow. So the
-    # file is written as the account.
+    # The account owns the home directory and can put links there, which root would follow. So write
+    # the file as the account.
     echo 'KEY_LINE' | su -s /bin/sh repair -c "$write"
 fi
 keys=$home/.ssh/authorized_keys

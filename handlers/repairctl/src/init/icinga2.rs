@@ -1,4 +1,4 @@
-//! Prepares the use of Icinga 2's API: finds the name of this node, and creates an ApiUser and its
+//! Prepares access to Icinga 2's API: finds the name of this node, and creates an ApiUser and its
 //! password.
 
 use std::ffi::OsStr;
@@ -116,7 +116,7 @@ fn copy_command(policy: &Path, account: &Account, share: &Path) -> String {
     format!("runuser -u {user} -- cp {files} {OBJECTS}/{removal} && systemctl reload icinga2")
 }
 
-/// Prints how to add the objects to Icinga 2 and how a service opts in.
+/// Prints how to add the objects to Icinga 2, and which lines assign the repair to a service.
 pub fn print_objects(policy: &Path, account: &Account, share: &Path, repair: &str, out: &mut Out) {
     out.line(
         "  1. enable Icinga 2's API, if you have not (icinga2 api setup). Then add the objects:",

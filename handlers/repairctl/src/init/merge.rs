@@ -17,7 +17,7 @@ pub enum MergeError {
 /// The text of a file after repairs were added.
 #[derive(Debug, PartialEq, Eq)]
 pub struct MergedFile {
-    /// The whole new text.
+    /// The complete new text of the file.
     pub text: String,
     /// Only the lines that were added.
     pub added: String,

@@ -139,7 +139,7 @@ fn print_script(context: &Context, repairs: String, out: &mut Out) {
 const PACKAGED_OBJECTS: [&str; 2] =
     ["/etc/nagios4/conf.d/selfheal-templates.cfg", "/etc/nagios/conf.d/selfheal-templates.cfg"];
 
-/// Prints how to add the objects to Nagios and how a service opts in.
+/// Prints how to add the objects to Nagios, and which lines assign the repair to a service.
 fn print_objects(context: &Context, share: &Path, repair: &str, out: &mut Out) {
     let file = context.nagios_cfg.clone().or_else(configuration::find);
     let file = file.unwrap_or_else(|| "nagios.cfg".into());

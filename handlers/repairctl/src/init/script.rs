@@ -7,13 +7,14 @@ use base64ct::{Base64, Encoding};
 
 use crate::gate_setup::{GATE, REPAIRS};
 
-/// How the gate program gets to the host.
+/// How the gate gets to the host.
 pub enum GateSource<'a> {
-    /// The admin has already copied the program to the host.
+    /// The admin has already copied the gate to the host.
     Copied,
-    /// The script contains the program.
+    /// The script contains the gate.
     Inside(&'a [u8]),
-    /// Like `Inside`, but for an admin to read. The script contains only the size of the program.
+    /// Like `Inside`, but for a script that is only shown to the admin: instead of the gate, it
+    /// contains the gate's size.
     Elided(&'a [u8]),
 }
 
@@ -35,7 +36,8 @@ pub enum RepairsFile {
     },
 }
 
-/// The script with the placeholders `THE_GATE`, `THE_HELPER`, `THE_REPAIRS` and `KEY_LINE`.
+/// The script with the placeholders `INSERT_GATE`, `INSERT_HELPER`, `INSERT_REPAIRS` and
+/// `KEY_LINE`.
 const TEMPLATE: &str = include_str!("host.sh");
 /// The program that generates the sudoers file from repairs.json. The script installs and runs this
 /// program, and an admin must run it again after every change to repairs.json.
@@ -45,9 +47,9 @@ const HELPER: &str = include_str!("../../../../packaging/gate/repair-gate-sudoer
 pub fn text(source: &GateSource<'_>, key_line: &str, repairs: &RepairsFile) -> String {
     // Fill in the last placeholder first, so that inserted text is never searched for placeholders.
     let script = TEMPLATE.replace("KEY_LINE", key_line);
-    let script = script.replacen("# THE_REPAIRS\n", &repairs_part(repairs), 1);
-    let script = script.replacen("# THE_HELPER\n", HELPER, 1);
-    script.replacen("# THE_GATE\n", &gate(source), 1)
+    let script = script.replacen("# INSERT_REPAIRS\n", &repairs_part(repairs), 1);
+    let script = script.replacen("# INSERT_HELPER\n", HELPER, 1);
+    script.replacen("# INSERT_GATE\n", &gate(source), 1)
 }
 
 fn repairs_part(repairs: &RepairsFile) -> String {
@@ -80,7 +82,7 @@ fn gate(source: &GateSource<'_>) -> String {
     match source {
         GateSource::Copied => format!(
             "# The gate, which you have copied to this host.\n\
-             [ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n\n"
+             [ -x {GATE} ] || {{ echo '{GATE} is missing' >&2; exit 1; }}\n"
         ),
         GateSource::Inside(program) | GateSource::Elided(program) => {
             let size = program.len();
@@ -100,7 +102,7 @@ fn gate(source: &GateSource<'_>) -> String {
                  chmod 755 {GATE}.new\n\
                  mv {GATE}.new {GATE}\n\
                  say '{GATE}'\n\
-                 fi\n\n"
+                 fi\n"
             )
         }
     }

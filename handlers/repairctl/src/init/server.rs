@@ -24,7 +24,7 @@ pub const API_PASSWORD: &str = "icinga2.password";
 /// Settings from Nagios' main configuration, as read by the process that runs as Nagios' user.
 #[derive(Serialize, Deserialize)]
 pub struct NagiosSettings {
-    /// Value of `nagios_user`, or `None` if the setting is missing.
+    /// Value of `nagios_user` in nagios.cfg, or `None` if the setting is missing.
     pub user: Option<String>,
     pub command_file: Option<String>,
     pub status_file: Option<String>,
@@ -73,8 +73,8 @@ impl ServerSetup<'_> {
         Ok(())
     }
 
-    /// Creates a directory unless it exists. Changes its owner through an open file descriptor,
-    /// because another account could redirect the path.
+    /// Creates a directory unless it exists. Sets its owner through an open file descriptor,
+    /// because another account could replace a directory in the path with a link.
     fn directory(
         &self,
         path: &Path,
@@ -190,7 +190,7 @@ fn new_policy(
 }
 
 /// Shows the repairs that an existing policy lacks, asks for confirmation, and adds them. Returns
-/// whether the policy then contains all of `recipes`.
+/// whether the policy contains all of `recipes` afterwards.
 pub fn add_repairs(
     policy: &Path,
     recipes: &[Recipe],

@@ -19,8 +19,9 @@ pub enum LedgerAction {
     #[command(after_help = "\
 For SQLite, an upgrade of the package also migrates the ledger, and so does the
 first repair after an upgrade. A copy of the old ledger stays next to the new
-one. Only this command also rewrites a ledger whose file cannot shrink yet,
-which needs free disk space of twice the ledger's size.
+one. The file of a ledger from an old version cannot shrink when records are
+deleted. Only this command rewrites such a file so that it can, which needs free
+disk space of twice the ledger's size.
 
 For PostgreSQL, this creates the tables, or migrates them. The role in the
 policy must own the database or the tables. If it does not, use
@@ -29,18 +30,18 @@ policy must own the database or the tables. If it does not, use
 Exit codes: 2 if a worker is still running a repair.")]
     Migrate,
     /// Print the SQL that creates or migrates the tables in PostgreSQL
-    #[command(
-        after_help = "Run the SQL as the owner of the database. It can run repeatedly. It also grants the role in
-the policy the rights that the programs need, and no others:
-  repairctl ledger schema | sudo -u postgres psql -v ON_ERROR_STOP=1 -d selfheal"
-    )]
+    #[command(after_help = "\
+Run the SQL as the owner of the database. It can be run repeatedly. It also
+grants the role in the policy the rights that the programs need, and no others:
+  repairctl ledger schema | sudo -u postgres psql -v ON_ERROR_STOP=1 -d selfheal")]
     Schema,
     /// Copy the records of a SQLite ledger into PostgreSQL
-    #[command(
-        after_help = "Run this after the policy names PostgreSQL and before the first repair there, because a site
-that has records accepts no others. All records are copied and counted in one transaction. A
-ledger in which a repair is still running is refused. The SQLite ledger stays as it is."
-    )]
+    #[command(after_help = "\
+Run this after you have named PostgreSQL in the policy, and before the first
+repair, because the import is refused if the site already has records in
+PostgreSQL. It is also refused while a repair from the SQLite ledger is running.
+All records are copied and counted in one transaction. The SQLite ledger keeps
+its records.")]
     Import {
         /// Path of the SQLite ledger
         #[arg(value_name = "FILE")]

@@ -121,8 +121,8 @@ impl Split for LedgerArgs {
     }
 }
 
-/// Migrates a SQLite ledger to the current schema. Also rewrites the ledger if its file cannot
-/// shrink yet.
+/// Migrates a SQLite ledger to the current schema. Also rewrites a file from an old version, which
+/// cannot shrink when records are deleted.
 fn migrate_file(path: &Path) -> Result<LedgerChange, Problem> {
     let backup = match ledger::open_sqlite_read_only(path) {
         Ok(_) => None,

@@ -1,6 +1,6 @@
-//! Finds words in a check_http command line that belong to no option. monitoring-plugins' check_http
-//! uses the first such word as an address and ignores the rest. This project's check_http refuses
-//! the rest.
+//! Finds words in a check_http command line that belong to no option. monitoring-plugins'
+//! check_http uses the first such word as an address and ignores the rest. This project's
+//! check_http refuses the rest.
 
 use std::net::IpAddr;
 
@@ -31,8 +31,7 @@ struct OptionBefore<'a> {
     value: Option<&'a str>,
 }
 
-/// Returns the first word that check_http refuses. Words with macros are
-/// assumed to be valid.
+/// Returns the first word that check_http refuses. Words with macros are assumed to be valid.
 pub fn refused(arguments: &[String]) -> Option<RefusedWord> {
     let (mut addresses, mut before) = (Vec::new(), None);
     let (mut has_address, mut has_name) = (false, false);
@@ -101,8 +100,8 @@ fn belongs(option: OptionBefore<'_>, word: &str) -> bool {
     option.value.is_none() && (is_tls || is_set || is_negated)
 }
 
-/// Whether the word looks like the second part of the option's value, separated by an unquoted
-/// blank.
+/// Whether the word looks like the rest of the option's value, which was split because it contains
+/// a blank and has no quotes.
 fn is_split(option: OptionBefore<'_>, word: &str) -> bool {
     let is_number = !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     option.value.is_some()

@@ -11,9 +11,9 @@ use crate::ui::tone::Tone;
 /// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LintLevel {
-    /// A fault is not repaired, or a repair runs when it must not.
+    /// A mistake that leaves a fault without its repair, or lets a repair run when it must not.
     Error,
-    /// Repairs work, but not in every case, or they have side effects.
+    /// A mistake that makes repairs fail in some cases or gives them side effects.
     Warning,
     /// Something that an admin should know about. Repairs still work.
     Note,

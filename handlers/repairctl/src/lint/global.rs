@@ -34,9 +34,9 @@ pub fn check(configuration: &Configuration, policies: &Policies, findings: &mut 
             if interval > 60.0 {
                 let at = main.get("status_update_interval").map_or(&whole, |value| &value.at);
                 let text = format!(
-                    "Nagios writes the status file only every {interval} s: until then, a repair \
-                     can start although somebody has acknowledged the problem or the object is \
-                     flapping"
+                    "Nagios writes the status file only every {interval} s: in the meantime, a \
+                     repair can start although somebody has acknowledged the problem or the object \
+                     has begun to flap"
                 );
                 let fix = "set status_update_interval=10";
                 findings.add(at, warning("old-status-file", text, fix), "");

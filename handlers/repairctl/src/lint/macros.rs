@@ -137,8 +137,8 @@ mod tests {
     fn knows_the_macros_of_nagios() {
         let program = std::fs::read("/usr/sbin/nagios4").expect("nagios4-core");
         for name in NAMES.split_ascii_whitespace() {
-            // Search for the name only up to its terminating null byte, because the compiler can
-            // store a string as the end of a longer one.
+            // Search for the name and the null byte that ends it. The byte before the name need not
+            // be null, because the compiler can store a string as the end of a longer string.
             let word = [name.as_bytes(), b"\0"].concat();
             let is_there = program.windows(word.len()).any(|window| window == word);
             assert_eq!(is_there, !name.ends_with("CHECKSOURCE"), "{name}");

@@ -106,8 +106,8 @@ impl<'a> ObjectLinter<'a> {
         let handler = subject.object.text(Directive::EventHandler);
         let line = handler.as_ref().and_then(|text| self.configuration.objects.command(text));
         if line.is_some_and(|line| handler::is_named(&line.text) || handler::is_cut_off(line)) {
-            // The command calls handle_repair inside another argument or after a `;`. The check of
-            // the command itself reports this mistake, so do not report it again.
+            // The command calls handle_repair inside an argument of another program or after a `;`.
+            // The check of the command itself reports this mistake, so do not report it again.
             return;
         }
         let (word, right) = (subject.kind.word(), subject.kind.command());
@@ -119,8 +119,8 @@ impl<'a> ObjectLinter<'a> {
             None => format!("_REPAIR names a repair, but the {word} has no event_handler"),
         };
         let fix = format!(
-            "add 'event_handler {right}', or write 'use repairable-{word}' with its other \
-             templates after it"
+            "add 'event_handler {right}', or write 'use repairable-{word}' with the {word}'s \
+             other templates after it"
         );
         self.add(subject, &repair.at, &error("repair-without-handler", text, fix));
     }
@@ -213,8 +213,8 @@ impl<'a> ObjectLinter<'a> {
             return;
         }
         let text = format!(
-            "event_handler_period is '{period}': a fault that becomes HARD outside this period is \
-             not repaired, because Nagios does not call the event handler then",
+            "event_handler_period is '{period}': Nagios does not call the event handler outside \
+             this period, so a fault that becomes HARD at another time is not repaired",
             period = value.text
         );
         let fix =

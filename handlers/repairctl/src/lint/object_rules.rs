@@ -138,7 +138,7 @@ fn checks(subject: &LintedObject<'_>, main: &MainFile) -> Option<(Location, Lint
 fn volatile(subject: &LintedObject<'_>) -> Option<(Location, LintFinding)> {
     let value = subject.object.get(Directive::IsVolatile).filter(|value| value.is_on())?;
     let text = "is_volatile is 1: while a problem is HARD, Nagios calls the event handler and \
-                sends a notification after every check, although a repair helps only once";
+                sends a notification after every check, although one repair is enough";
     Some((value.at, warning("volatile", text, "set is_volatile to 0, or remove _REPAIR")))
 }
 
@@ -181,7 +181,7 @@ fn settles(
     (retry < settle).then(|| {
         let text = format!(
             "Nagios checks again after {retry} s, but a repair can need {settle} s until it takes \
-             effect: a check before that fails and can lead to a notification"
+             effect: a check that runs earlier fails and can lead to a notification"
         );
         let fix = "make retry_interval longer than the repair's settle time";
         let at = value.map_or_else(|| at.clone(), |value| value.at);

@@ -40,8 +40,8 @@ pub struct PauseArgs {
     /// Nagios' main configuration [default: the distribution's nagios.cfg]
     #[arg(long, value_name = "NAGIOS.CFG")]
     pub nagios_cfg: Option<PathBuf>,
-    /// Name of the person who sets the pause. Root's process passes it to the
-    /// process that runs as Nagios' user.
+    /// Name of the person who sets the pause. The process that runs as root
+    /// passes it to the process that runs as Nagios' user.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }

@@ -119,7 +119,7 @@ impl RepairStatus {
             row("paused", text, Tone::Bad);
         }
         if !self.is_paused() {
-            row("repairs", "on: nothing is paused".into(), Tone::Good);
+            row("repairs", "enabled: nothing is paused".into(), Tone::Good);
         }
         let busy = format!("{busy} of at most {limit}", busy = self.busy, limit = limits.running);
         row("running", busy, tone(self.busy, limits.running));

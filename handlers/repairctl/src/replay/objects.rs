@@ -14,9 +14,9 @@ use super::simulated_ledger::SimulatedLedger;
 /// Where replay gets the repair of each object from. The log does not name repairs.
 #[derive(Debug)]
 pub enum RepairSource<'a> {
-    /// From Nagios' configuration or object cache.
+    /// The repairs come from Nagios' configuration or object cache.
     Configuration(&'a Configuration),
-    /// From the command line. Every service in the log is assumed to have this repair.
+    /// The repair is named on the command line, and every service in the log is assumed to have it.
     All(RepairName),
 }
 
@@ -25,15 +25,14 @@ pub enum RepairSource<'a> {
 pub struct ReplayedObject {
     /// `host` or `host;service`, as in the log.
     name: Rc<[u8]>,
-    /// Index of the next object in the order of the log: the one whose state comes directly after
-    /// this object's state.
+    /// Index of the object whose state was logged directly after this object's state.
     next: usize,
     /// The object's names and repair. The simulation fills in the state and the downtimes before
     /// each decision.
     pub event: Event,
     /// Index of the service's host; `None` if the object is a host.
     pub host: Option<usize>,
-    /// The object's state; `None` until the log shows one.
+    /// The object's state, or `None` until the log shows it.
     pub state: Option<ObjectState>,
     /// Number of scheduled downtimes in effect.
     pub downtime: u32,
@@ -44,7 +43,7 @@ pub struct ReplayedObject {
     pub last_change: Option<LoggedChange>,
     pub ledger: SimulatedLedger,
     /// Start and end, in seconds since 1970, of the repair that is assumed to have ended the
-    /// current fault. `None` if there is none, or after the log has shown a recovery.
+    /// current fault. `None` without such a repair, and after the log has shown a recovery.
     pub healed: Option<(u64, u64)>,
     /// Start, end and job of the most recent repair of this host or of a service on it.
     pub busy: Option<(u64, u64, u64)>,
@@ -67,15 +66,15 @@ pub struct LoggedChange {
 /// What a replay counts for one object.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ObjectCounts {
-    /// Faults that the rules cover.
+    /// Number of faults that the rules cover.
     pub incidents: u64,
-    /// Repairs that would have run.
+    /// Number of repairs that would have run.
     pub repairs: u64,
-    /// Events that called for a repair and were refused.
+    /// Number of events that called for a repair and were refused.
     pub refused: u64,
-    /// Problem notifications in the log.
+    /// Number of problem notifications in the log.
     pub pages: u64,
-    /// Problem notifications that a repair would have prevented.
+    /// Number of problem notifications that a repair would have prevented.
     pub saved: u64,
     /// The number of the problem for which `incidents` was last increased.
     counted: Option<u64>,

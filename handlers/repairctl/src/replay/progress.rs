@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-/// Minimum time between two updates.
+/// Minimum time between two updates of the bar.
 const EVERY: Duration = Duration::from_millis(200);
 /// Width of the bar in characters.
 const WIDTH: u64 = 30;

@@ -49,8 +49,9 @@ impl SimulatedLedger {
     }
 
     /// Removes records that no limit needs. An incident ends after `healthy_for` without records,
-    /// and from then on its refusals no longer count. Its repairs count until the budget's window,
-    /// the cooldown and the time for repeated events have all passed.
+    /// and from then on its refusals no longer count. Its repairs count for the longest of these
+    /// times: the budget's window, the cooldown, and the time within which a repeated event is
+    /// ignored.
     fn forget(&mut self, now: u64, limits: &Limits) {
         let repaired = self.repairs.front().map(|repair| repair.ended);
         let last = repaired.max(self.refused.front().copied()).unwrap_or(now);

@@ -72,8 +72,8 @@ pub struct Simulation<'a> {
 /// Maximum number of seconds between two log lines for the same change. Nagios can log a change
 /// both as an alert and as a handler call, usually within one second.
 const LOGGED_TWICE_WITHIN: u64 = 60;
-/// How many seconds after the latest possible end of a repair a recovery still counts as the effect
-/// of the repair.
+/// Maximum number of seconds between the latest possible end of a repair and a recovery that counts
+/// as the effect of this repair.
 const SEEN_WITHIN: u64 = 120;
 
 impl<'a> Simulation<'a> {
@@ -277,10 +277,10 @@ impl<'a> Simulation<'a> {
         object.ledger.repaired(repair, &rules.limits);
         object.counts.repairs += 1;
         if assume == Assume::Heals {
-            // Nagios sends the notification for a HARD event in the same second, before the repair
-            // can prevent it. Nagios sends none for a SOFT event. A notification in the same second
-            // as a SOFT event is therefore for a later event, which the repair would have
-            // prevented.
+            // For a HARD event, Nagios sends the notification in the same second as the event,
+            // before the repair can prevent it. For a SOFT event, Nagios sends no notification. So
+            // a notification in the same second as a SOFT event is for a later event, and the
+            // repair would have prevented it.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }
@@ -334,9 +334,9 @@ enum RefusalEffect {
     None,
     /// The event belongs to an incident, but only a later attempt calls for a repair.
     Early,
-    /// The event called for a repair.
+    /// The event called for a repair, which a rule or a limit refused.
     Refused,
-    /// Like `Refused`, but the ledger would also record the refusal.
+    /// Like `Refused`, but handle_repair would also record the refusal in the ledger.
     Recorded,
 }
 

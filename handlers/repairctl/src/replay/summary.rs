@@ -82,12 +82,12 @@ impl Summary<'_> {
         let takes = time::span(self.options.takes);
         match self.options.assume {
             Assume::Heals => format!(
-                "each repair ends the fault within {takes}, and later lines about the fault are \
-                 ignored"
+                "each repair ends the fault within {takes}, so replay ignores later lines about \
+                 the fault"
             ),
             Assume::Log => format!(
-                "each repair takes {takes} and heals the fault if the logs next show a recovery; \
-                 no lines are ignored"
+                "each repair takes {takes} and heals the fault if the next line about the object \
+                 is a recovery"
             ),
         }
     }
@@ -145,7 +145,8 @@ impl Summary<'_> {
         if self.options.knows_status {
             ""
         } else {
-            "; acknowledgements and flapping are ignored, because the policy has neither status_file nor icinga2"
+            "; acknowledgements and flapping are ignored, because the policy has neither \
+             status_file nor icinga2"
         }
     }
 

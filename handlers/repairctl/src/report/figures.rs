@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::period::{Parts, Periods};
 
-/// Maximum number of hosts with figures of their own in the chart and in the table of hosts.
+/// Maximum number of hosts that get a row of their own in the chart and in the table of hosts.
 pub const HOSTS: usize = 100;
-/// Maximum number of objects with figures of their own in the table of the worst offenders.
+/// Maximum number of objects in the table of the worst offenders.
 pub const OFFENDERS: usize = 15;
 /// Maximum number of objects listed because an open breaker refused their repairs.
 pub const STOPPED: u32 = 10;
@@ -48,7 +48,7 @@ pub struct PeriodFigures {
     pub all_hosts: usize,
     /// The repaired objects with the most escalated and relapsed repairs, at most [`OFFENDERS`].
     pub objects: Vec<ObjectFigures>,
-    /// Each reason with its number of refusals, most frequent first.
+    /// Each reason for refusals with the number of refusals, most frequent first.
     pub reasons: Vec<(String, u32)>,
     /// The [`STOPPED`] objects with the most refusals because of an open breaker.
     pub stopped: Vec<RefusalCount>,
@@ -105,8 +105,8 @@ pub struct ObjectFigures {
 }
 
 /// Serializes durations as milliseconds, which is how the ledger records them. By default, serde
-/// serializes each duration as an object. The durations of a month would then take more memory than
-/// all other data.
+/// would serialize each duration as an object, and the durations of a month would take more memory
+/// than all other data.
 mod milliseconds {
     use std::time::Duration;
 
@@ -149,8 +149,8 @@ impl RepairCounts {
         self.healed + self.escalated() + self.running
     }
 
-    /// Returns the number of escalated repairs, which are those that did not heal, could not run or
-    /// have an unknown outcome.
+    /// Returns the number of escalated repairs, which are those that did not heal the fault, could
+    /// not run or have an unknown outcome.
     pub fn escalated(&self) -> u32 {
         self.not_healed + self.could_not_run + self.unknown
     }

@@ -71,7 +71,8 @@ pub fn replace(to: &Path, bytes: &[u8]) -> Result<(), ReplaceError> {
             (opened, _) => (opened, None),
         };
     let directory = opened.map_err(|why| ReplaceError::Directory { why, to: to.clone() })?;
-    // No other account can replace the file with a link between this check and the write.
+    // Only root or the user who called sudo can change this directory. So no other account can
+    // replace the file with a link between this check and the write.
     replaceable(directory.metadata(name).map_err(io::Error::from))?;
     Ok(directory.replace(name, bytes, 0o644, owner).map_err(io::Error::from)?)
 }

@@ -146,11 +146,11 @@ fn midnight(date: Date) -> Result<SystemTime, jiff::Error> {
 /// One part of a period, for example one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part {
-    /// Start of the part.
+    /// Start of this part of the period.
     pub from: SystemTime,
-    /// Name of the part in a table: `2026-11-03`, `2026-11-03 14:00`.
+    /// Name of this part in tables: `2026-11-03`, `2026-11-03 14:00`.
     pub name: String,
-    /// Label of the part on an axis. Empty if there is no room for it between other labels.
+    /// Label of this part on the time axis of a chart. Empty if it would overlap another label.
     pub tick: String,
 }
 

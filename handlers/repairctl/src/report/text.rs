@@ -50,7 +50,7 @@ fn headline(figures: &Figures) -> Vec<String> {
         row("median time to heal", median, before_median, String::new()),
         String::new(),
         format!("  before: {}", figures.periods.before.name),
-        "  (1) healed while SOFT, before Nagios notified anyone, and not relapsed".into(),
+        "  (1) healed while SOFT, before Nagios notified anyone, without a relapse".into(),
     ]
 }
 

@@ -28,8 +28,8 @@ pub struct ResetArgs {
     /// Say why repairs can help again; the ledger records this text
     #[arg(long, value_name = "TEXT")]
     pub reason: String,
-    /// Name of the person who resets the breaker. Root's process passes it to
-    /// the process that runs as Nagios' user.
+    /// Name of the person who resets the breaker. The process that runs as root
+    /// passes it to the process that runs as Nagios' user.
     #[arg(long, hide = true, value_name = "NAME")]
     pub by: Option<String>,
 }

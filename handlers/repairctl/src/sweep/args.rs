@@ -12,8 +12,8 @@ and looks for those that have a _REPAIR, are in a HARD problem state and missed
 their repair. A repair is missed if the host or Nagios was down when the fault began,
 if a limit that no longer applies refused it, if it could not be run, or if its
 worker died. The sweep starts with the oldest fault and never exceeds the limits
-of the policy. If a repair ran without success, its fault was escalated, and the
-sweep leaves the fault alone.
+of the policy. A fault whose repair ran without success has been escalated, and
+the sweep does not repair it again.
 
 Run the sweep as Nagios' user, by hand or from a timer. If root starts it, it
 switches to that user. Only one sweep runs at a time. After Ctrl-C or SIGTERM,

@@ -28,7 +28,8 @@ pub enum Candidate {
     Offered(MissedRepair, WorkerCall),
 }
 
-/// The call of a worker for a missed repair, in the form in which Nagios would make it.
+/// The call with which the sweep starts a worker for a missed repair. It has the same form as a
+/// call by Nagios.
 pub struct WorkerCall {
     pub call: Invocation,
     /// The command line from which `call` was parsed.
@@ -57,9 +58,9 @@ impl Assessor<'_> {
             Ok(rules) => rules,
             Err(why) => return Ok(Candidate::Unfit(why)),
         };
-        // The problem ID of the final event depends on why the repair was missed, which is unknown
-        // until the ledger has been searched. The search uses only the host and the service, so for
-        // the search any event for this object will do.
+        // The event's problem ID depends on the reason why the repair was missed. Only a search of
+        // the ledger can find this reason, and the search uses only the event's host and service.
+        // So search with an event that assumes an arbitrary reason.
         let event = match self.worker_call(object, &MissedRepair::NeverTried) {
             Ok(worker) => worker.call.event,
             Err(why) => return Ok(Candidate::Unfit(why)),

@@ -1,9 +1,10 @@
-//! The rule that decides which objects missed their repair. It is a pure function, to which even
-//! the current time is passed.
+//! The rule that decides which objects missed their repair. It is a pure function: even the current
+//! time is an argument.
 //!
-//! A sweep that runs every few minutes must never become a restart loop. The sweep therefore offers
-//! an object only if, as far as the ledger shows, no repair has run on it since it was last OK. The
-//! usual decision then determines whether the offered object is repaired.
+//! A sweep that runs every few minutes must never become a restart loop. The sweep therefore
+//! selects an object only if, as far as the ledger shows, no repair has run on it since it was last
+//! OK. The same rules as for an event from Nagios then decide whether a selected object is
+//! repaired.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -77,9 +78,9 @@ pub enum Ineligible {
     /// failure.
     #[error("job {job} could not run; the sweep tries again in {wait}", wait = Rounded(*.left))]
     TriedLately {
-        /// ID of the last job.
+        /// ID of the object's most recent job.
         job: String,
-        /// Time until the object is offered again.
+        /// Time until the sweep tries again.
         left: Duration,
     },
 }
@@ -142,11 +143,11 @@ fn after_pause(facts: &EligibilityFacts<'_>, newest: &Record) -> Result<MissedRe
 }
 
 impl MissedRepair {
-    /// Returns the problem ID for the event that the sweep offers. It is usually Nagios' own ID, so
-    /// that a handler call by Nagios and an offer by the sweep count as the same event. If the
-    /// outcome of a job is unknown, the job has already used up this event. In this case the job's
-    /// ID is appended to the problem ID, which allows one more repair while repeated calls by
-    /// Nagios are still ignored.
+    /// Returns the problem ID of the event for which the sweep starts a worker. It is usually
+    /// Nagios' own ID, so that a handler call by Nagios and the sweep's call count as the same
+    /// event. If the outcome of a job is unknown, the job has already used up this event. In this
+    /// case the job's ID is appended to the problem ID, which allows one more repair while repeated
+    /// calls by Nagios are still ignored.
     pub fn problem_id(&self, of_nagios: u64) -> Option<String> {
         let known = (of_nagios != 0).then(|| of_nagios.to_string());
         match self {
@@ -267,7 +268,7 @@ mod tests {
         let checked = 9_000;
         for (repairs, refused, wanted) in [
             // No repair has run, because the host, Nagios or the server was down, or because a
-            // limit refused it.
+            // limit did not permit a repair.
             (&[][..], None, "never tried"),
             (&[], Some("fleet-running"), "the repair was refused (fleet-running)"),
             (&[], Some("host-not-up"), "the repair was refused (host-not-up)"),
@@ -279,7 +280,7 @@ mod tests {
             (&[(2_000, Some(Healed))], None, "left: still-broken"),
             (&[(3_000, Some(CouldNotRun)), (2_000, Some(Healed))], None, "left: still-broken"),
             (&[(2_000, None)], None, "left: running"),
-            // A repair may have run. One more try is permitted, but not two.
+            // It is unknown whether a repair ran. One more try is permitted, but not two.
             (&[(2_000, Some(Unknown))], None, "the outcome of job job-02000 is unknown"),
             (&[(3_000, Some(Unknown)), (2_000, Some(Unknown))], None, "left: unknown-twice"),
             (
@@ -350,7 +351,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Runs a sweep every minute for one day, in which only a few tries may follow each outcome.
+    /// Simulates a sweep every minute for a whole day. For every outcome, the sweep may start only
+    /// a few tries.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

@@ -12,8 +12,8 @@ pub enum SweepError {
     /// The policy names no source for the state of objects, so the sweep cannot find out which of
     /// them have a fault.
     #[error(
-        "{policy}: there is neither \"status_file\" nor \"icinga2\", and a sweep needs one of them; \
-         for Nagios, copy the value of status_file from nagios.cfg; nothing was done"
+        "{policy}: there is neither \"status_file\" nor \"icinga2\", and a sweep needs one of \
+         them; for Nagios, copy the value of status_file from nagios.cfg; nothing was done"
     )]
     NoSource {
         /// Path of the policy, for the message.

@@ -1,5 +1,5 @@
-//! `repairctl sweep`: retries repairs that were missed. The decision and the worker are the same as
-//! when Nagios calls the handler.
+//! `repairctl sweep`: retries repairs that were missed. The rules and the worker are the same as
+//! for an event from Nagios.
 
 pub mod args;
 mod candidate;
@@ -86,7 +86,7 @@ fn delete_expired(
     Ok(())
 }
 
-/// Prints which objects would be offered, without starting or writing anything.
+/// Prints for which objects a sweep would start a worker. Starts no worker and writes nothing.
 fn rehearse(
     args: &SweepArgs,
     context: &Context,

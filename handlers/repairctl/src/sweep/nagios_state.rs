@@ -13,7 +13,7 @@ use policy_file::Config;
 use super::error::SweepError;
 use crate::context::ENGINE_TIMEOUT;
 
-/// Age of the state in memory at which the sweep reads the state again.
+/// Maximum age of the state in memory. If the state is older, the sweep reads it again.
 const GOOD_FOR: Duration = Duration::from_secs(10);
 
 /// The state of the engine's objects, and their addresses.
@@ -61,7 +61,8 @@ impl<'a> NagiosState<'a> {
         Ok(status_file::refuse_outdated(file, &self.snapshot.program, now)?)
     }
 
-    /// Returns why the sweep must not base repairs on this state, or `None` if it can.
+    /// Returns the reason why the sweep must not base repairs on this state, or `None` if there is
+    /// no such reason.
     pub fn unfit(&self, now: SystemTime) -> Option<String> {
         if let Err(why) = self.refuse_outdated(now) {
             return Some(why.to_string());

@@ -17,7 +17,7 @@ use crate::ui::tone::Tone;
 pub enum SweepOutcome {
     /// The repair ran and its check is OK.
     Healed,
-    /// The object recovered before its turn came.
+    /// The object recovered before the sweep reached it.
     Recovered,
     /// The repair ran without success.
     NotHealed,
@@ -25,7 +25,7 @@ pub enum SweepOutcome {
     CouldNotRun,
     /// It is unknown whether the repair ran, or whether it helped.
     Unknown,
-    /// Without `--dry-run`, the sweep would offer the object for repair.
+    /// Without `--dry-run`, the sweep would start a worker for the object.
     WouldOffer,
     /// The decision was against a repair, for example because of a limit.
     Refused,
@@ -111,7 +111,7 @@ impl SweepRow {
 
 /// Why the sweep ended.
 pub enum SweepEnd {
-    /// Every candidate was offered once.
+    /// The sweep tried every object that missed its repair.
     Done,
     /// A limit that applies to every object was reached, or Nagios' files became unusable. The
     /// string is the reason.
@@ -159,8 +159,8 @@ impl<'a> SweepReport<'a> {
         self.rows.push(row);
     }
 
-    /// Prints the summary. `waiting` is the number of objects that were not offered, and `running`
-    /// are the IDs of jobs that have not finished.
+    /// Prints the summary. `waiting` is the number of objects that the sweep did not try, and
+    /// `running` are the IDs of jobs that have not finished.
     pub fn end(self, end: &SweepEnd, waiting: usize, running: &[String]) -> ToolResult {
         let mut sums: BTreeMap<SweepOutcome, usize> = BTreeMap::new();
         self.rows.iter().for_each(|row| *sums.entry(row.outcome).or_default() += 1);
@@ -174,7 +174,7 @@ impl<'a> SweepReport<'a> {
                 (_, true) => "nothing".to_owned(),
                 (_, false) => parts.join(", "),
             };
-            let rest = if waiting > 0 { format!("; {waiting} not offered") } else { String::new() };
+            let rest = if waiting > 0 { format!("; {waiting} not tried") } else { String::new() };
             self.out.line(match end {
                 SweepEnd::Done => format!("Swept: {sum}."),
                 SweepEnd::Held(why) => {

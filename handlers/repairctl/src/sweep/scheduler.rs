@@ -27,12 +27,13 @@ use super::error::SweepError;
 use super::nagios_state::NagiosState;
 use super::report::{SweepEnd, SweepOutcome, SweepReport, SweepRow};
 
-/// How often the sweep looks for slots that became free because repairs by other callers ended.
+/// How often the sweep reads the ledger again, because repairs that it did not start may have
+/// ended.
 const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
-/// Maximum number of times that the sweep offers the same object. More than one try can be needed,
-/// because another repair can take the slot first.
+/// Maximum number of workers that one sweep starts for the same object. One worker may not be
+/// enough, because another repair can start first, so that a limit refuses this one.
 const MOST_TRIES: u32 = 5;
 
 /// An event that the sweep waits for.
@@ -44,7 +45,7 @@ pub enum SweepEvent {
     Ended(JobId, String),
 }
 
-/// A sweep in progress: the objects still to be offered, and the workers that it has started.
+/// A sweep in progress: the objects that it has yet to try, and the workers that it has started.
 pub struct Scheduler<'a> {
     config: &'a Config,
     /// Absolute path of the policy, which each worker gets as `--policy`.
@@ -141,8 +142,8 @@ impl<'a> Scheduler<'a> {
         let _ = handler::serve(&self.calls, self.policy);
     }
 
-    /// Offers objects, oldest fault first, while there are free slots. If something prevents all
-    /// repairs, returns the reason.
+    /// Starts workers, for the oldest fault first, while the fleet limit permits more repairs. If
+    /// something prevents all repairs, returns the reason.
     fn fill(&mut self) -> Result<Option<String>, ledger::Error> {
         if self.queue.is_empty() {
             return Ok(None);
@@ -184,7 +185,8 @@ impl<'a> Scheduler<'a> {
         Ok(None)
     }
 
-    /// Returns the hosts on which a repair is running, and the number of free slots.
+    /// Returns the hosts on which a repair is running, and how many more repairs the fleet limit
+    /// permits at the same time.
     fn room(&mut self, now: SystemTime) -> Result<(HashSet<Vec<u8>>, u32), ledger::Error> {
         let mut busy: HashSet<Vec<u8>> =
             self.started.iter().map(|ours| unspell(&ours.host)).collect();
@@ -193,8 +195,8 @@ impl<'a> Scheduler<'a> {
         let is_ours = |job: &str| self.started.iter().any(|ours| ours.job.as_str() == job);
         let ours_on_record = running.iter().filter(|one| is_ours(&one.record.job)).count();
         let on_record = self.ledger.fleet(self.config.policy.fleet.started.per, now)?.running;
-        // Count a slot for each worker that this sweep started, even if the worker has not reserved
-        // its repair yet.
+        // Count every worker that this sweep started as a running repair, even if the worker has
+        // not reserved its repair yet.
         let [ours, ours_on_record] =
             [self.started.len(), ours_on_record].map(|n| u32::try_from(n).unwrap_or(u32::MAX));
         let taken = on_record.saturating_sub(ours_on_record).saturating_add(ours);
@@ -220,14 +222,14 @@ impl<'a> Scheduler<'a> {
         worker::close_abandoned(self.ledger.as_mut(), &calls, self.config, &mut || ())
     }
 
-    /// Offers the object at index `at` of the queue.
+    /// Starts a worker for the object at index `at` of the queue if a repair may run now.
     fn offer(&mut self, at: usize) -> Result<OfferResult, ledger::Error> {
         let Some(QueuedObject { key, .. }) = self.queue.get(at) else {
             return Ok(OfferResult::NoSlot);
         };
         let Some(object) = self.nagios.snapshot.faults.get(key) else {
             let key = self.queue.remove(at).key;
-            let text = "the object recovered before the sweep came to it".to_owned();
+            let text = "the object recovered before the sweep reached it".to_owned();
             let (outcome, code, missed, job) = (SweepOutcome::Recovered, None, None, None);
             self.report.row(SweepRow { key, outcome, code, text, missed, job });
             return Ok(OfferResult::Done);
@@ -354,7 +356,7 @@ impl<'a> Scheduler<'a> {
     }
 }
 
-/// What happened when the sweep offered an object.
+/// What happened when the sweep tried to start a worker for an object.
 enum OfferResult {
     /// The object was removed from the queue without starting a worker.
     Done,
@@ -362,8 +364,8 @@ enum OfferResult {
     Started,
     /// Another repair is running on the object's host.
     HostBusy,
-    /// The fleet limit for running repairs has been reached.
+    /// The fleet limit for running repairs has been reached, or all slots for workers are taken.
     NoSlot,
-    /// A limit currently prevents all repairs.
+    /// No repair can start now; the string is the reason, for example a fleet limit.
     Held(String),
 }

@@ -13,7 +13,7 @@ If you answer yes or pass the key's fingerprint, trust records the key in the
 first known_hosts file in the policy, under the name that repairs look up. With
 --fingerprint or --replace, exit code 0 means that repairs accept this key and
 no other key. Without these options, it means that repairs accept only keys that
-the host shows.
+the host presents.
 
 Examples:
   repairctl trust web1

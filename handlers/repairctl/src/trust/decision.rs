@@ -1,5 +1,5 @@
-//! Decides whether to record a key that a host shows. The result depends only on the options, the
-//! recorded keys and the keys that the host shows.
+//! Decides whether to record a key that a host presents. The result depends only on the options,
+//! the recorded keys and the keys that the host presents.
 
 use std::slice;
 
@@ -22,17 +22,18 @@ pub enum TrustAction {
     Keep,
     /// Record the key, and remove all other keys that are recorded for the host.
     Record,
-    /// Refuse, because the host shows none of the recorded keys.
+    /// Refuse, because the host presents none of the recorded keys.
     Changed,
-    /// Refuse, because the host shows a recorded key, but other keys are recorded as well.
+    /// Refuse, because the host presents a recorded key, but other keys are recorded as well.
     Others,
     /// Refuse, because a line in known_hosts revokes the key. The string is the file and line
     /// number.
     Revoked(String),
 }
 
-/// Decides what to do with `key`, which is one of the keys in `shown`. If there are options, the
-/// admin wants repairs to accept only `key`. Otherwise repairs can accept any key in `shown`.
+/// Decides what to do with `key`, which is one of the keys in `shown`. With --fingerprint or
+/// --replace, the admin wants repairs to accept only `key`. Without these options, repairs may
+/// accept any key in `shown`.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,
@@ -83,8 +84,8 @@ mod tests {
         let revoked = || TrustAction::Revoked("f:1".into());
         let line = |name: &str, key: &str| format!("{name} {key}\n");
         let (web1_new, web1_old) = (line("web1", NEW), line("web1", OLD));
-        // Each row has the recorded lines, the keys that the host shows, and four actions: without
-        // options, with --fingerprint NEW, with --replace, and with both.
+        // Each row has the recorded lines, the keys that the host presents, and four actions:
+        // without options, with --fingerprint NEW, with --replace, and with both.
         let (only, both) = (&[new.as_slice()][..], &[new.as_slice(), old.as_slice()][..]);
         for (text, shown, wanted) in [
             (String::new(), only, [Record, Record, Record, Record]),
@@ -114,8 +115,8 @@ mod tests {
                 both,
                 [Keep, revoked(), revoked(), revoked()],
             ),
-            // The old key is recorded and also revoked. ssh(1) refuses a host that shows a revoked
-            // key.
+            // The old key is recorded and also revoked. ssh(1) refuses a host that presents a
+            // revoked key.
             (
                 format!("{}{web1_new}{web1_old}", line("@revoked *", OLD)),
                 both,

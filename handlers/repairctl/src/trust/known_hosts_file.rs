@@ -24,7 +24,7 @@ pub enum KnownHostsFileError {
     /// The list `ssh.known_hosts` in the policy is empty.
     #[error("the policy names no known_hosts file for the key: add one to ssh.known_hosts")]
     NoFile,
-    /// A step of the change failed.
+    /// The change failed at this step.
     #[error("cannot {step} {path}: {why}{next}; nothing was recorded", next = next_step(.why))]
     Failed { step: ChangeStep, path: PathBuf, why: io::Error },
     /// A line for this host contains a pattern that also matches other hosts.
@@ -44,7 +44,7 @@ pub enum KnownHostsFileError {
 /// The steps of a change to known_hosts.
 #[derive(Debug, Clone, Copy)]
 pub enum ChangeStep {
-    /// Opening the file's directory.
+    /// The step that opens the file's directory.
     Open,
     Lock,
     Read,

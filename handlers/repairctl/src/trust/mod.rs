@@ -26,7 +26,7 @@ use crate::ui::question;
 use crate::ui::tone::Tone;
 use args::TrustArgs;
 
-/// Time limit for all connections to the host. A host has up to five keys and shows one per
+/// Time limit for all connections to the host. A host has up to five keys and presents one per
 /// connection.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -129,7 +129,7 @@ fn compare(
         TrustAction::Revoked(place) => {
             let host = &args.host;
             let text = format!(
-                "REVOKED: {place} revokes the key that {host} shows. Nothing was recorded."
+                "REVOKED: {place} revokes the key that {host} presents. Nothing was recorded."
             );
             alarm(&text, out);
             let renew = Paste::on(&quoted(host), NEW_HOST_KEYS);
@@ -172,8 +172,8 @@ fn probe_target(args: &TrustArgs, target: &HostRoute) -> HostRoute {
     place
 }
 
-/// Returns the key with the fingerprint that the admin passed, if the host shows this key. Without
-/// a fingerprint, returns the first key, which is the preferred one.
+/// Returns the key with the fingerprint that the admin passed, if the host presents this key.
+/// Without a fingerprint, returns the first key, which is the preferred one.
 fn choose<'a>(keys: &'a [ShownKey], wanted: Option<&str>, out: &mut Out) -> Option<&'a ShownKey> {
     let Some(wanted) = wanted else { return keys.first() };
     let found = keys.iter().find(|key| key.fingerprint() == wanted);
@@ -255,7 +255,7 @@ fn print_other_keys(
 fn print_key(target: &HostRoute, on_file: &RecordedHostKeys, key: &ShownKey, out: &mut Out) {
     let HostRoute { address, port, .. } = target;
     let host = plugin_kit::clean(&target.host);
-    out.line(format!("{host} at {address}, port {port}, shows this key:"));
+    out.line(format!("{host} at {address}, port {port}, presents this key:"));
     out.line(format!("  {}", in_short(key)));
     if on_file.places().next().is_some() {
         out.line(format!("It replaces {} ({}).", on_file.describe(), places(on_file)));

@@ -130,8 +130,8 @@ pub fn merged(mut value: Value, more: Value) -> Value {
 }
 
 /// Returns JSON that is safe to show on a terminal. Escapes the characters that control a terminal
-/// or can disguise text, which does not change the value. JSON itself requires escapes only for
-/// ASCII control characters (RFC 8259, section 7).
+/// or can disguise text. These escapes do not change the value. JSON itself requires escapes only
+/// for ASCII control characters (RFC 8259, section 7).
 fn text(json: impl Display) -> String {
     let json = json.to_string();
     let mut text = String::with_capacity(json.len());

@@ -108,8 +108,9 @@ impl Table {
     }
 }
 
-/// Writes `nothing`, which is a sentence that says that there are no results. Writes it to standard
-/// output if people read the output, and to standard error if a program does.
+/// Writes `nothing`, a sentence that reports that there are no results. If a person reads the
+/// output, the sentence goes to standard output. If a program reads it, the sentence goes to
+/// standard error.
 pub fn state_empty(nothing: &str, is_for_people: bool, out: &mut Out) {
     if is_for_people {
         return out.line(nothing);

@@ -9,7 +9,7 @@ pub enum Tone {
     Plain,
     /// Green: no problem.
     Good,
-    /// Yellow: something to look at.
+    /// Yellow: something that an admin should look at.
     Uneasy,
     /// Red: a problem.
     Bad,

@@ -54,7 +54,7 @@ const LINE: &str = "'$SERVICESTATE$'";
 const ENABLED: &str = "event_handler           handle_repair\n    event_handler_enabled   1";
 const OPTED: &str = "    _REPAIR             httpd";
 
-/// Returns the cases of all three modules.
+/// Returns the cases from the modules `calls`, `objects` and `main_config`.
 pub fn cases() -> impl Iterator<Item = &'static Case> {
     [calls::CASES, objects::CASES, main_config::CASES].into_iter().flatten()
 }

@@ -102,8 +102,8 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
     };
     format!(
         "Repairs per {unit}. {healed_key} healed, above the line</span> {escalated_key} escalated, \
-         below it</span><br>All rows of hosts use the same scale, which ends at {healed} and \
-         {escalated}. A bar that would be longer is cut off and shows its number.{rest}",
+         below it</span><br>The rows of all hosts use the same scale, which ends at {healed} and \
+         {escalated}. A longer bar is cut off and shows its number.{rest}",
         healed_key = key("healed"),
         escalated_key = key("escalated"),
         healed = count(scale.up, "healed fault"),
@@ -113,7 +113,7 @@ fn caption(figures: &Figures, shown: usize, scale: &Scale) -> String {
 
 /// Divides the time axis into `of` equal parts, and returns the left edge and the width of part `n`
 /// in pixels.
-#[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
+#[allow(clippy::cast_precision_loss, reason = "there are only a few hundred parts")]
 fn place(n: usize, of: usize) -> (f64, f64) {
     let step = (WIDTH - LEFT - RIGHT) / of.max(1) as f64;
     (LEFT + n as f64 * step, step)

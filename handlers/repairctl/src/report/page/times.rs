@@ -84,7 +84,7 @@ fn trend(figures: &Figures) -> String {
         chart.line("grid", (left, y(log(tick))), (WIDTH - right, y(log(tick))));
         chart.text("tick", Anchor::End, left - 6.0, y(log(tick)) + 4.0, &span(tick));
     }
-    #[allow(clippy::cast_precision_loss, reason = "a few hundred parts")]
+    #[allow(clippy::cast_precision_loss, reason = "there are only a few hundred parts")]
     let step = (WIDTH - left - right) / figures.now.trend.len().max(1) as f64;
     let mut x = left + step / 2.0;
     let mut last_tick = f64::NEG_INFINITY;
