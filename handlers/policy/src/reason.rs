@@ -13,7 +13,7 @@ use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, Sta
 /// Why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The object did not opt in.
+    /// The object has not opted in: it names no repair in `_REPAIR`.
     NoRepairNamed,
     /// The policy has no repair with this name.
     UnknownRepair(RepairName),
@@ -34,7 +34,7 @@ pub enum Reason {
     NotInARow {
         /// The state that the event reports.
         state: ObjectState,
-        /// Whether that state is SOFT or HARD.
+        /// Whether the reported state is SOFT or HARD.
         state_type: StateType,
         /// The previous result, or `None` if Nagios did not pass it.
         last: Option<ObjectState>,
@@ -87,7 +87,7 @@ pub enum Reason {
         /// How long ago the job began.
         since: Duration,
     },
-    /// The cooldown after the last repair is not over.
+    /// The cooldown of the last repair has not ended.
     CoolingDown {
         /// The job of the last repair.
         job: String,

@@ -24,7 +24,7 @@ words! {
         Clock = "clock",
         /// No repair is running on the host.
         Running = "running",
-        /// The cooldown after the last repair is over.
+        /// The cooldown of the last repair has ended.
         Cooldown = "cooldown",
         /// The incident's breaker is closed.
         Breaker = "breaker",

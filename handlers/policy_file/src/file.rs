@@ -188,8 +188,8 @@ impl<'de> Deserialize<'de> for Config {
 }
 
 /// The shortest time for which a policy may let the ledger keep repairs. `repairctl report`
-/// compares two months, and refusals, which are kept for 90 days, can keep an incident going for
-/// that long.
+/// compares two months, and an incident can go on for as long as refusals are kept, which is 90
+/// days.
 const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {
