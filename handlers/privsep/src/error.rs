@@ -54,7 +54,7 @@ pub enum Error {
          installed?"
     )]
     Answer { account: String, why: String },
-    /// The directory cannot be attributed to one account, for example because several accounts can
+    /// It is not clear which account owns the directory, for example because several accounts can
     /// change it.
     #[error("cannot determine the owner of {path}: {why}")]
     Owner { path: PathBuf, why: safe_file::Error },
