@@ -13,9 +13,9 @@ use crate::timestamps::{from_millis, to_millis, until};
 /// at most two bytes for each byte.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// How long a repair that could not be stopped keeps the host busy after its deadline. A process
-/// that is still in its session after that time counts as a daemon or as part of a new session with
-/// the same ID.
+/// How long a repair that could not be stopped keeps the host busy after its deadline. If a process
+/// is still in the session of the repair after that time, it counts as a daemon, or as part of a
+/// new session that has the same ID by chance.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.
@@ -79,8 +79,8 @@ pub(crate) struct JobRecord {
 }
 
 impl JobRecord {
-    /// Creates the record of a repair that starts now and will certainly have been stopped after
-    /// `longest_run`.
+    /// Creates the record of a repair that starts now. After `longest_run`, the repair has
+    /// certainly been stopped.
     pub(crate) fn beginning(
         job: Job,
         repair: Name,

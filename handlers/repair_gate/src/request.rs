@@ -100,7 +100,7 @@ pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
         );
     };
     if command.len() > LONGEST {
-        return bad("the request is too long to be a valid one");
+        return bad("the request is too long to be valid");
     }
     let Some(text) = std::str::from_utf8(command).ok().filter(|text| text.is_ascii()) else {
         return bad("the request must contain only ASCII characters");

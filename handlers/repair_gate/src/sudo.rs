@@ -1,5 +1,5 @@
-//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. This
-//! changes nothing.
+//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. Changes
+//! nothing.
 
 use std::path::Path;
 
@@ -92,7 +92,8 @@ fn list(user: Option<&str>) -> ExecutedCommand {
 /// caller wants to find out.
 ///
 /// # Errors
-/// Fails if sudo did not start or did not exit by itself. Neither counts as a refusal.
+/// Fails if sudo did not start or did not exit by itself. Such a failure does not mean that sudo
+/// forbids anything.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {
@@ -179,8 +180,9 @@ mod tests {
 
     const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-    /// Returns the harmful options found in the output of sudo 1.9.13, given these general and
-    /// bound options.
+    /// Returns the harmful options that are found in the output of `sudo -l` as sudo 1.9.13 prints
+    /// it. `general` is added to the options for every command, and `bound` is the section with the
+    /// options for some accounts or commands.
     fn active(general: &str, bound: &str) -> Vec<&'static str> {
         let text = format!(
             "Matching Defaults entries for repair on web1:\n    env_reset, \

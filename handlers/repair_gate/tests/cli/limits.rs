@@ -1,5 +1,5 @@
-//! Tests that a client with the key can use up the budget, the cooldown and the records of one
-//! repair, but not those of another.
+//! Tests that the limits apply to each repair separately. A client with the key can exhaust the
+//! budget, the cooldown and the records of one repair, and the gate still runs another repair.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -199,13 +199,13 @@ fn older_servers_understand_answers_to_ready() {
 
 #[test]
 fn records_of_older_gates_still_count() {
-    // Records that are not filed yet count toward the budget of `x`, and exhaust it.
+    // The three old records are not filed yet, but count toward the budget of `x`, which is three.
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
     lab.request("ready x").refused("budget");
     lab.request("status old-x-000000").is("done");
-    // The next repair files these records under the names of their repairs, and they still count.
+    // Before the next repair runs, the gate moves these records to `jobs/x`. They still count.
     lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
@@ -296,8 +296,8 @@ fn request_opens_the_same_files_with_few_and_with_many_records() {
         old_records(&lab, "x", records, HOUR / 2);
         old_records(&lab, "z", records, HOUR / 2);
         lab.request("repair y 20261123-of-y-0001").is("done");
-        // Run `x` once beforehand, because the first run of a repair can read each of its records
-        // once.
+        // Run `x` once before counting, because at the first run of a repair the gate may read all
+        // of its records.
         lab.repair(&other(1));
         let requests = ["ready x", "ready y", "usage", "status 20261123-never"];
         let mut counts: Vec<usize> =

@@ -49,7 +49,8 @@ fn arguments_count_instead_of_ssh_original_command() {
     assert!(!lab.marker().exists());
 }
 
-/// A client of NRPE may be able to choose the arguments that follow the repair's name.
+/// If NRPE lets its clients choose arguments, a client can append options such as `--config` to the
+/// name of the repair. The gate must refuse them.
 #[test]
 fn refuses_arguments_after_the_name_of_the_repair() {
     let lab = GateLab::with(NOTE, &json!({"cooldown": "1m"}));

@@ -237,7 +237,7 @@ impl GateLab {
         let _ = fs::remove_file(path.with_file_name("index"));
     }
 
-    /// Returns how many times the script has run. This is the number of lines that the script wrote
+    /// Returns how many times the script has run. Each run appends one line to the file `runs`
     /// (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())
