@@ -28,14 +28,14 @@ use row::{
 pub use error::ApiError;
 pub use row::ApiUserInfo;
 
-/// The author of comments.
+/// Author of the comments that these programs add.
 const AUTHOR: &str = "nagios-selfheal";
 /// How long Icinga 2 keeps a comment, also across restarts. The permanent record is in the ledger.
 const COMMENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Selects services that opted in.
+/// Filter expression for the services that opted in.
 const REPAIRABLE_SERVICES: &str = "service.vars.repair";
-/// Selects hosts that opted in.
+/// Filter expression for the hosts that opted in.
 const REPAIRABLE_HOSTS: &str = "host.vars.repair";
 
 /// Icinga 2 as an engine.
@@ -132,8 +132,8 @@ impl<'a> Icinga2<'a> {
         Ok(counts)
     }
 
-    /// Returns the host of a row. Fails if the user may not see the host, because the host could be
-    /// in downtime.
+    /// Returns the host of a row. Fails if the user may not see the host. Otherwise a downtime of
+    /// the host could go unnoticed.
     fn host_of(&self, row: &Row, name: &str) -> Result<ObjectStatus, ApiError> {
         row.host().ok_or_else(|| self.denied(&format!("objects/query/Host for {name}")))
     }

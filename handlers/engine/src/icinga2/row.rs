@@ -83,8 +83,8 @@ struct Attributes {
     last_hard_state_change: f64,
     #[serde(alias = "last_state_ok", alias = "last_state_up")]
     last_good: f64,
-    /// 0 if the problem is not acknowledged, 1 until it recovers, or 2 for a sticky
-    /// acknowledgement.
+    /// 0 if the problem is not acknowledged, 1 if the acknowledgement ends when the state changes,
+    /// and 2 if it is sticky, which means that it ends when the object recovers.
     acknowledgement: f64,
     flapping: bool,
     downtime_depth: f64,
@@ -180,7 +180,7 @@ struct StateAttribute {
 }
 
 impl StateRow {
-    /// Whether the object is in at least this state, as a number.
+    /// Whether the number of the object's state is at least `state`.
     pub(super) fn is_at_least(&self, state: f64) -> bool {
         self.attrs.state >= state
     }
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!((service.state(), service.state_type), (ObjectState::Critical, StateType::Soft));
         assert_eq!((service.attempt, service.max_attempts), (2, 4));
         assert_eq!((service.repair_name().as_str(), service.acknowledged), ("httpd", true));
-        // The event command passes the same number.
+        // The event command in nagios-config passes the same number as the problem ID.
         assert_eq!(service.problem_id, 1_796_108_270);
         let host = row.host().unwrap();
         assert!(host.is(b"web1", None) && !host.has_repair());
