@@ -95,8 +95,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. These rules can only refuse. A rule that refuses a
-/// repair would also refuse it if the history contained more records.
+/// Applies the rules that need the history. These rules can refuse a repair, but never demand one.
+/// A rule that refuses a repair would also refuse it if the history contained more records.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

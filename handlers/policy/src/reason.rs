@@ -58,8 +58,8 @@ pub enum Reason {
         /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
-    /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
-    /// its work to another one, which calls the handler a second time.
+    /// Another job has already answered this event. If a worker process of Nagios dies, Nagios
+    /// gives its work to another worker process, which calls the handler a second time.
     SameEvent {
         /// The job that answered the event.
         job: String,

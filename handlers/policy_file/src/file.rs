@@ -29,8 +29,8 @@ pub struct Config {
     /// handler.
     pub max_event_age: Duration,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
-    /// days longer than every limit, because refusals are kept for 90 days and can show that an
-    /// incident is still going on.
+    /// days longer than the longest period that a limit looks back. Refusals are kept for 90 days,
+    /// and can show that an incident is still going on.
     pub keep: Option<Duration>,
     /// Path of Nagios' external command file. Without it, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,

@@ -39,7 +39,7 @@ pub(crate) struct HostLock {
 
 impl RecordStore {
     /// Checks the directory without changing it. Fails if the directory is missing, because a new
-    /// one would lack the earlier records.
+    /// directory would lack the earlier records.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<RecordStore, UnusablePath> {
         let owners = [0, uid];
         ownership::check_directory(dir, &owners)?;

@@ -97,7 +97,7 @@ fn list(user: Option<&str>) -> ExecutedCommand {
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {
-            Err(RejectionReason::State.because(format!("cannot find out {question}: {why}")))
+            Err(RejectionReason::State.because(format!("cannot determine {question}: {why}")))
         }
         None => Ok(ran.end == Ok(ProcessEnd::Exit(0))),
     }

@@ -148,8 +148,8 @@ impl<'a> Icinga2<'a> {
         let row = row.ok_or_else(|| self.unknown(event.object()))?;
         let (object, host) = (row.object(), self.host_of(&row, &event.host)?);
         let now = status::condition(&object, &host, since);
-        // If the state is good now, the times do not matter. They come from the clock of the node
-        // that ran the check, which can differ from the clock of this server.
+        // If the state is good now, use it without comparing times. The time of the check comes
+        // from the clock of the node that ran it, which can differ from the clock of this server.
         let is_good = object.state().is_good();
         Ok(ObjectNow { state: if is_good { Some(object.state()) } else { now.state }, ..now })
     }
@@ -345,7 +345,8 @@ impl Engine for Icinga2<'_> {
             "author": AUTHOR, "comment": text, "expiry": (now + COMMENT_KEPT).as_secs(),
         });
         let commented = self.act("add-comment", object, comment, deadline);
-        // Continue even if the comment failed: Icinga 2 should see the recovery or the failure.
+        // Continue even if the comment could not be added, so that Icinga 2 still sees the recovery
+        // or the failure.
         if *healed {
             self.act("reschedule-check", object, json!({"force": true}), deadline)?;
         } else if let Some(WatchService { host, service }) = self.watch {

@@ -213,7 +213,7 @@ impl NameRow {
         spell(self.attrs.name.as_bytes())
     }
 
-    /// Returns the address of the host; `None` if it has none.
+    /// Returns the address of the host; `None` if the host has no address.
     pub(super) fn address(&self) -> Option<&str> {
         Some(self.attrs.address.as_str()).filter(|address| !address.is_empty())
     }

@@ -138,7 +138,7 @@ fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     // the daemon.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
-    // The daemon does not hold the lock, so another repair can run.
+    // The daemon does not hold the host's lock, so the gate can run another repair.
     lab.repair(&other(1)).is("done");
     assert!(
         Command::new("/bin/kill")

@@ -1,4 +1,5 @@
-//! Tests what a server, or anyone else who has its key, can request. All other input has no effect.
+//! Tests which requests the gate accepts from a server, or from anyone else who has its key, and
+//! that all other input has no effect.
 
 use std::fs;
 

@@ -218,8 +218,8 @@ impl GateLab {
         found
     }
 
-    /// Returns the path of a job's record. Once another repair has begun, the record is filed under
-    /// the name of its repair.
+    /// Returns the path of a job's record. When another repair begins, the gate moves the record to
+    /// the directory of the repair that it belongs to.
     pub fn record_path(&self, job: &str) -> PathBuf {
         let jobs = self.state().join("jobs");
         let file = format!("{job}.json");
