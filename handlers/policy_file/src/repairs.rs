@@ -119,8 +119,8 @@ fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
         _ => {
             let word = word.escape_debug();
             Err(format!(
-                "on: '{word}' is not a state to repair; use one of CRITICAL, WARNING, UNKNOWN, \
-                 DOWN, UNREACHABLE"
+                "on: '{word}' is not a fault state; use one of CRITICAL, WARNING, UNKNOWN, DOWN, \
+                 UNREACHABLE"
             ))
         }
     }

@@ -160,7 +160,7 @@ impl JobRecord {
             ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
-            // Records of older gates lack this field. It then counts as 0.
+            // Records of older gates lack this field. For them, use 0.
             session: u32::try_from(map.get("session").and_then(Value::as_u64).unwrap_or(0)).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,

@@ -26,8 +26,8 @@ const MAX_LINKS: usize = 40;
 pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
-        // Walk the path if it contains a link (LOOP), if the kernel is too old for openat2(2)
-        // (NOSYS) or if a system call filter does not know openat2(2) (PERM).
+        // Open the path component by component if it contains a link (LOOP), if the kernel is too
+        // old for openat2(2) (NOSYS) or if a system call filter does not know openat2(2) (PERM).
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
             walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }

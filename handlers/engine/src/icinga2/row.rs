@@ -146,7 +146,8 @@ impl Attributes {
         object.last_hard_change = time(self.last_hard_state_change);
         object.last_good = time(self.last_good);
         // Icinga 2 has no problem IDs. Use the time of the last good result, which stays the same
-        // until the object recovers. The event command passes this time in whole seconds, too.
+        // until the object recovers. The event command passes the same time to the handler, in
+        // whole seconds.
         object.problem_id = self.last_good as u64;
         object.acknowledged = self.acknowledgement != 0.0;
         object.flapping = self.flapping;

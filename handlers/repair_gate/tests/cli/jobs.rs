@@ -179,7 +179,8 @@ fn runs_one_of_fifty_concurrent_requests() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        // On a busy machine, a request can arrive after the only repair has ended.
+        // On a busy machine, a request can arrive after the repair has already ended. It is then
+        // refused because of the cooldown.
         if answer.json["reason"] != json!("cooldown") {
             answer.refused("busy");
             assert_eq!(&answer.json["running"], winner, "the refusals name the running job");

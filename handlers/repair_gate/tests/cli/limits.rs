@@ -106,8 +106,8 @@ fn flood_of_one_name_does_not_block_another() {
     lab.repair(&other(301)).refused("state");
 }
 
-/// If refusals took the lock, a flood of requests could hold it all the time and keep out every
-/// other repair.
+/// A refusal must not take the host's lock. Otherwise a flood of refused requests could hold the
+/// lock all the time, and no other repair could run.
 #[test]
 fn refuses_requests_over_budget_without_the_lock() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -186,7 +186,8 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer with any field that they do not know.
+/// The answers to `ready` must have exactly these fields, because an older server refuses an answer
+/// with a field that it does not know.
 #[test]
 fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -251,7 +252,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock has been set back, filed records count just like unfiled records.
+/// If the clock is set back, records in the future must still count, even if they are filed.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));

@@ -62,7 +62,8 @@ fn refuses_arguments_after_the_name_of_the_repair() {
     assert_eq!(lab.runs(), 0);
 }
 
-/// A version 2 packet of NRPE carries at most 1023 bytes of output.
+/// A version 2 packet of NRPE carries at most 1023 bytes of output, so the gate must shorten its
+/// answer to an agent.
 #[test]
 fn answer_to_an_agent_fits_into_a_packet_of_nrpe() {
     let lab = GateLab::with("seq -f '%060g\"' 30", &json!({}));
