@@ -19,9 +19,9 @@ const HARMFUL: [(&str, &str); 7] = [
     ("intercept", "prevents a repair from starting programs"),
     ("noexec", "prevents a repair from starting programs"),
     ("log_subcmds", "prevents a daemon started by a repair from starting programs"),
-    ("log_output", "kills a daemon started by a repair as soon as it prints something"),
-    ("log_stdout", "kills a daemon started by a repair as soon as it prints something"),
-    ("log_stderr", "kills a daemon started by a repair as soon as it prints something"),
+    ("log_output", "kills a daemon started by a repair as soon as the daemon prints something"),
+    ("log_stdout", "kills a daemon started by a repair as soon as the daemon prints something"),
+    ("log_stderr", "kills a daemon started by a repair as soon as the daemon prints something"),
     ("command_timeout", "stops a repair before the repair's own timeout"),
 ];
 
