@@ -131,7 +131,7 @@ impl Config {
     }
 }
 
-/// The keys of policy.json as written, without defaults.
+/// The keys of policy.json as they stand in the file, without defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with the keys of a policy")]
 struct Keys {

@@ -132,7 +132,7 @@ impl JobRecord {
         self.ended.unwrap_or(self.deadline)
     }
 
-    /// Formats the record for its file.
+    /// Formats the record as JSON, for its file.
     pub(crate) fn to_json(&self) -> String {
         let record = json!({
             "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(),

@@ -263,7 +263,7 @@ impl ApplicationRow {
 /// The result of an action for one object.
 #[derive(Deserialize)]
 pub(super) struct ActionRow {
-    /// An HTTP status.
+    /// Result of the action, as an HTTP status.
     pub(super) code: f64,
     /// What Icinga 2 did, or why it did nothing.
     pub(super) status: String,
