@@ -29,7 +29,7 @@ pub(crate) struct RepairUsage {
     pub(crate) refusal: Option<Rejection>,
 }
 
-/// What the gate answers to a request.
+/// The gate's answer to a request.
 pub(crate) enum GateAnswer {
     Repair(JobRecord),
     Status(JobRecord),

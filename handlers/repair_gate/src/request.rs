@@ -70,7 +70,7 @@ pub enum GateRequest {
 /// Why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// What is wrong with the request, worded for the server.
+    /// Message for the server that explains what is wrong with the request.
     pub text: String,
     /// The request's job ID if it is valid, so that the server can tell which request was refused.
     pub job: Option<Job>,

@@ -62,7 +62,7 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about the options that apply when sudo runs commands from `user` as
+/// Returns a warning for root if sudo applies a harmful option to commands that `user` runs as
 /// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
