@@ -13,7 +13,7 @@ use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, Sta
 /// Why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The object has not opted in: it names no repair in `_REPAIR`.
+    /// The object names no repair, so it has not opted in.
     NoRepairNamed,
     /// The policy has no repair with this name.
     UnknownRepair(RepairName),

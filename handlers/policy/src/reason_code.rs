@@ -4,7 +4,7 @@ words! {
     /// The code for a [`crate::Reason`]. Scripts match these codes, so a code never changes and is
     /// never reused for another reason.
     pub enum ReasonCode {
-        /// The object has not opted in: it names no repair in `_REPAIR`.
+        /// The object names no repair, so it has not opted in.
         NoRepairNamed = "no-repair-named",
         /// The policy has no repair with this name.
         UnknownRepair = "unknown-repair",
