@@ -61,7 +61,7 @@ fn prints_fix_if_sudo_refuses_the_command() {
     lab.web.apache.kill();
     let (code, text) = call(&lab);
     assert_eq!(code, Some(1), "{text}");
-    assert!(text.contains("Unable to read output; run NRPE's command on the host"), "{text}");
+    assert!(text.contains("Unable to read output; run the command from nrpe.cfg"), "{text}");
 }
 
 /// Nagios calls the handler for the first fault. The second fault comes during the gate's cooldown,

@@ -128,7 +128,7 @@ pub const ERRORS: &[PastedError] = &[
     },
     PastedError {
         name: "no key is recorded",
-        source: "{files} {state}: to compare the key",
+        source: "{files} {state}: to check the host key",
         on: On::Server,
         plant: "rm /etc/nagios-selfheal/known_hosts",
         call: "sudo runuser -u nagios -- /usr/libexec/nagios-selfheal/plugins/check_repairs --gate web1",

@@ -1,5 +1,5 @@
-//! Writes to Nagios' external command file. Every repair adds a comment to its object. After a
-//! successful repair, a forced check shows Nagios the recovery immediately.
+//! Writes to Nagios' external command file. After every repair, adds a comment to the repaired
+//! object. If the repair helped, also forces a check, so that Nagios sees the recovery immediately.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};

@@ -231,7 +231,8 @@ fn refuses_services_whose_host_is_hidden() {
     }
 }
 
-/// On a large site, the custom variables of all hosts can exceed the maximum size of an answer.
+/// On a large site, the custom variables of all hosts can exceed the maximum size of an answer. The
+/// engine must therefore not request them for objects that have not opted in.
 #[test]
 fn requests_custom_variables_only_of_objects_that_opted_in() {
     let server = ApiServer::start(|stream| {

@@ -77,8 +77,8 @@ fn confirmed(event: &Event, rules: &Rules) -> Result<(), Reason> {
 
 /// Checks that enough consecutive results call for the repair. The attempt number cannot show this,
 /// because Nagios counts every bad result. For example, the first CRITICAL after two WARNINGs is
-/// SOFT 3. An event holds only one earlier result, the previous one. If the previous result is
-/// missing, it counts as not matching.
+/// SOFT 3. An event holds only one earlier result, the previous one. If Nagios did not pass the
+/// previous result, the result counts as not matching.
 fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     let known = if event.last_state.is_some_and(|last| rules.on.contains(&last)) {
         Rules::MOST_IN_A_ROW
@@ -95,8 +95,8 @@ fn in_a_row(event: &Event, rules: &Rules) -> Result<(), Reason> {
     })
 }
 
-/// Applies the rules that need the history. These rules can only refuse. A rule that refuses a
-/// repair would also refuse it if the history contained more records.
+/// Applies the rules that need the history. These rules can refuse a repair, but never demand one.
+/// A rule that refuses a repair would also refuse it if the history contained more records.
 ///
 /// # Errors
 /// Returns the reason from the first rule that refuses.

@@ -13,8 +13,8 @@ use crate::{Limits, ObjectState};
 /// because Nagios reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
-/// How long refusals are kept and count in decisions. The ledger deletes older ones, and the policy
-/// must keep repairs longer.
+/// How long refusals are kept and count in decisions. The ledger deletes older refusals. Repairs
+/// must be kept for longer than this.
 pub const REFUSALS_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
 /// All facts for one decision: what the ledger recorded and what the engine shows.
@@ -86,8 +86,8 @@ pub struct PastRepair {
     pub outcome: PastOutcome,
 }
 
-/// One refusal, or several that followed one another without a gap of `healthy_for`. A fault can
-/// last for months, so a run can stand for any number of refusals.
+/// A refusal, or a series of refusals without a gap of `healthy_for` between them. A fault can last
+/// for months, so a series of any length is one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefusalRun {
     /// How long ago the newest refusal was.
@@ -97,7 +97,7 @@ pub struct RefusalRun {
 }
 
 impl From<Duration> for RefusalRun {
-    /// Creates a run that consists of a single refusal of this age.
+    /// Creates a series that consists of a single refusal of this age.
     fn from(age: Duration) -> RefusalRun {
         RefusalRun { newest: age, oldest: age }
     }
@@ -130,7 +130,7 @@ pub struct FleetUsage {
 pub struct Observation {
     /// The condition of the object that the event is about.
     pub object: ObjectNow,
-    /// How many opted-in objects are in trouble, and how many there are in total.
+    /// The number of opted-in objects in trouble, and the number of all opted-in objects.
     pub share: (u32, u32),
 }
 
@@ -156,7 +156,7 @@ pub struct ObjectNow {
 impl RecordedHistory {
     /// Returns the repairs of the current incident, newest first. The incident began after the most
     /// recent gap of at least `healthy_for` without a repair or a refusal. The result includes
-    /// repairs that were not run.
+    /// repairs that were reserved but not run.
     pub fn incident(&self, limits: &Limits) -> &[PastRepair] {
         let mut trouble = Duration::ZERO;
         let mut count = 0;

@@ -8,7 +8,8 @@ use crate::{Event, Limits, Policy};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Horizon {
     /// The limits of the object. One of them, `healthy_for`, decides how far back the incident
-    /// reaches: to the most recent gap of that length, however long ago it was.
+    /// reaches: to the most recent gap of that length without a repair or a refusal, however long
+    /// ago it was.
     pub limits: Limits,
     /// Maximum age of a repair that counts towards the fleet limit on started repairs.
     pub fleet: Duration,

@@ -13,7 +13,7 @@ use crate::{ObjectState, ReasonCode, RepairName, Rounded, SAME_EVENT_WITHIN, Sta
 /// Why an event is not repaired.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// The object did not opt in.
+    /// The object names no repair, so it has not opted in.
     NoRepairNamed,
     /// The policy has no repair with this name.
     UnknownRepair(RepairName),
@@ -34,7 +34,7 @@ pub enum Reason {
     NotInARow {
         /// The state that the event reports.
         state: ObjectState,
-        /// Whether that state is SOFT or HARD.
+        /// Whether the reported state is SOFT or HARD.
         state_type: StateType,
         /// The previous result, or `None` if Nagios did not pass it.
         last: Option<ObjectState>,
@@ -58,8 +58,8 @@ pub enum Reason {
         /// How long until the pause ends, or `None` if it lasts until somebody resumes repairs.
         left: Option<Duration>,
     },
-    /// Another job has already answered this event. If a Nagios worker process dies, Nagios gives
-    /// its work to another one, which calls the handler a second time.
+    /// Another job has already answered this event. If a worker process of Nagios dies, Nagios
+    /// gives its work to another worker process, which calls the handler a second time.
     SameEvent {
         /// The job that answered the event.
         job: String,
@@ -87,7 +87,7 @@ pub enum Reason {
         /// How long ago the job began.
         since: Duration,
     },
-    /// The cooldown after the last repair is not over.
+    /// The cooldown of the last repair has not ended.
     CoolingDown {
         /// The job of the last repair.
         job: String,

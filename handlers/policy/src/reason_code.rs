@@ -4,7 +4,7 @@ words! {
     /// The code for a [`crate::Reason`]. Scripts match these codes, so a code never changes and is
     /// never reused for another reason.
     pub enum ReasonCode {
-        /// The object did not opt in.
+        /// The object names no repair, so it has not opted in.
         NoRepairNamed = "no-repair-named",
         /// The policy has no repair with this name.
         UnknownRepair = "unknown-repair",
@@ -38,7 +38,7 @@ words! {
         WaitedTooLong = "waited-too-long",
         /// A repair is running on the host.
         AlreadyRunning = "already-running",
-        /// The cooldown after the last repair is not over.
+        /// The cooldown of the last repair has not ended.
         CoolingDown = "cooling-down",
         /// Too many repairs in the incident did not help.
         BreakerOpen = "breaker-open",

@@ -1,5 +1,5 @@
-//! The rules that need the history. These rules can only refuse. A rule that refuses a repair would
-//! also refuse it if the history contained more records.
+//! The rules that need the history. These rules can refuse a repair, but never demand one. A rule
+//! that refuses a repair would also refuse it if the history contained more records.
 
 use crate::history::{count, ran};
 use crate::{Fleet, History, Limits, ObjectNow, ObjectState, Pause, Reason, RecordedHistory};
@@ -24,7 +24,7 @@ words! {
         Clock = "clock",
         /// No repair is running on the host.
         Running = "running",
-        /// The cooldown after the last repair is over.
+        /// The cooldown of the last repair has ended.
         Cooldown = "cooldown",
         /// The incident's breaker is closed.
         Breaker = "breaker",

@@ -43,7 +43,7 @@ pub fn unspell(spelled: &str) -> Vec<u8> {
     name
 }
 
-/// Normalizes a spelling that was written by hand.
+/// Returns the normal form of a spelling that a person wrote, for example `\xF6` for `\xf6`.
 pub fn respell(spelled: &str) -> String {
     spell(&unspell(spelled))
 }

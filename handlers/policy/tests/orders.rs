@@ -127,7 +127,7 @@ fn history(repairs: &[Repair], refused: &[(usize, u64)], call: &Call, now: u64) 
     }
 }
 
-/// Plays the calls and returns every repair that was allowed.
+/// Decides about the calls in their order, and returns every repair that was allowed.
 fn play(calls: &[Call]) -> Vec<Repair> {
     let (policy, mut repairs, mut refused, mut now) =
         (policy(), Vec::<Repair>::new(), Vec::new(), 0);

@@ -50,7 +50,8 @@ fn requires_two_results_in_a_row_if_configured() {
     let strict = policy_of(Rules { in_a_row: 2, ..rules() });
     for (text, last, wanted) in [
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Critical), "repair"),
-        // The attempt is 3, but this is the first CRITICAL after another bad state.
+        // This is attempt 3, but the first CRITICAL result, because the previous result was
+        // UNKNOWN.
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Unknown), "not-in-a-row"),
         ("CRITICAL;SOFT;3/4", Some(ObjectState::Warning), "not-in-a-row"),
         ("CRITICAL;SOFT;1/4", Some(ObjectState::Ok), "too-early"),
@@ -106,8 +107,8 @@ fn gives_a_separate_reason_for_each_obstacle() {
     assert_eq!(verdict(&hard, &same), "same-event");
     let problem = RecordedHistory { same_problem: Some("j".into()), ..RecordedHistory::default() };
     assert_eq!(verdict(&hard, &problem), "same-problem");
-    // The cooldown takes precedence, because a refusal during the cooldown shows that the fault
-    // persists.
+    // A job has already run for this problem, and its cooldown has not ended. The reason is the
+    // cooldown, because its rule comes first.
     let cooling =
         RecordedHistory { same_problem: Some("j".into()), ..after(&[(599, PastOutcome::Failed)]) };
     assert_eq!(verdict(&hard, &cooling), "cooling-down");

@@ -29,8 +29,8 @@ pub struct Config {
     /// handler.
     pub max_event_age: Duration,
     /// How long the ledger keeps repairs and their steps; `None` means forever. This is at least 90
-    /// days longer than every limit, because refusals are kept for 90 days and can show that an
-    /// incident is still going on.
+    /// days longer than the longest period that a limit looks back. Refusals are kept for 90 days,
+    /// and can show that an incident is still going on.
     pub keep: Option<Duration>,
     /// Path of Nagios' external command file. Without it, repairs are not reported to Nagios.
     pub command_file: Option<PathBuf>,
@@ -131,7 +131,7 @@ impl Config {
     }
 }
 
-/// The keys of policy.json as written, without defaults.
+/// The keys of policy.json as they stand in the file, without defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object with the keys of a policy")]
 struct Keys {
@@ -188,8 +188,8 @@ impl<'de> Deserialize<'de> for Config {
 }
 
 /// The shortest time for which a policy may let the ledger keep repairs. `repairctl report`
-/// compares two months, and refusals, which are kept for 90 days, can keep an incident going for
-/// that long.
+/// compares two months, and an incident can go on for as long as refusals are kept, which is 90
+/// days.
 const SHORTEST_KEPT: Duration = Duration::from_secs(180 * 24 * 3600);
 
 fn keep<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Duration>, D::Error> {

@@ -173,7 +173,7 @@ impl FromStr for PostgresHost {
     }
 }
 
-/// Splits a host into its name or directory, and its port.
+/// Splits an entry of `hosts` into the host's name or the directory of its socket, and the port.
 fn split_port(text: &str) -> Option<(&str, u16)> {
     if text.parse::<Ipv6Addr>().is_ok() {
         return Some((text, DEFAULT_PORT));
@@ -231,7 +231,7 @@ impl<'de> Deserialize<'de> for LedgerConfig {
     }
 }
 
-/// The keys of `ledger.postgres` as written, without defaults.
+/// The keys of `ledger.postgres` as they stand in policy.json, without defaults.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PostgresKeys {

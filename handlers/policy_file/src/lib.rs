@@ -47,14 +47,14 @@ pub enum BadPolicy {
         /// The relative path in the policy.
         place: PathBuf,
     },
-    /// The policy configures both Icinga 2 and a file of Nagios.
+    /// The policy has the key `icinga2` and also a key that names a file of Nagios.
     #[error(
         "{path}: icinga2: the policy also has \"{key}\", a file of Nagios; remove the key of the \
          engine that this server does not run"
     )]
     TwoEngines {
         path: PathBuf,
-        /// The key that names a file of Nagios.
+        /// The key in the policy that names a file of Nagios.
         key: &'static str,
     },
     /// The policy file belongs to another account, which could choose which programs run.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::span::Span;
 
-/// The keys of a repair as written. If a rung can have the same key, the value here is the default
-/// for all rungs of the repair.
+/// The keys of a repair as they stand in policy.json, without defaults. If a rung can have the same
+/// key, the value here is the default for all rungs of the repair.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepairKeys {
@@ -40,7 +40,7 @@ struct RungKeys {
     settle: Option<Span>,
 }
 
-/// The keys of a [`Quota`] as written.
+/// The keys of a [`Quota`] as they stand in policy.json.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct QuotaKeys {
@@ -119,8 +119,8 @@ fn parse_fault_state(word: &str) -> Result<ObjectState, String> {
         _ => {
             let word = word.escape_debug();
             Err(format!(
-                "on: '{word}' is not a state to repair; use one of CRITICAL, WARNING, UNKNOWN, \
-                 DOWN, UNREACHABLE"
+                "on: '{word}' is not a fault state; use one of CRITICAL, WARNING, UNKNOWN, DOWN, \
+                 UNREACHABLE"
             ))
         }
     }

@@ -29,7 +29,7 @@ pub struct SshKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// libssh2, in this process.
+    /// The library libssh2, which is part of this program.
     Ssh2,
     /// The `ssh` program, for certificates, security keys, ProxyJump and ssh_config.
     OpenSsh,

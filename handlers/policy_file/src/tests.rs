@@ -145,7 +145,7 @@ fn names_the_position_of_each_error() {
         ),
         (repair(", \"cooldown\": 600"), "repairs.httpd.cooldown: invalid type: integer"),
         (repair(", \"cooldwn\": \"10m\""), "unknown field `cooldwn`"),
-        (repair(", \"on\": [\"OK\"]"), "'OK' is not a state to repair"),
+        (repair(", \"on\": [\"OK\"]"), "'OK' is not a fault state"),
         (repair(", \"soft_attempt\": 0"), "soft_attempt is 0"),
         (repair(", \"in_a_row\": 0"), "in_a_row must be 1 or 2"),
         (repair(", \"in_a_row\": 3"), "Nagios passes only the previous result"),
@@ -247,7 +247,8 @@ fn normalizes_the_spelling_of_names() {
     assert_eq!((watch.host.as_str(), watch.service.as_str()), (r"w\xE4", "ö"));
     let rules = config.policy.repairs.values().next().unwrap();
     assert_eq!(rules.ladder[0].act.at_gate().unwrap().1, Some(r"w\xE42"));
-    // The words of a command are not names, so they stay as written.
+    // The words of a command are not names of hosts or services, so escapes in them are not
+    // normalized.
     assert_eq!(rules.ladder[0].verify[1], r"\x41");
     let twice = read_text(r#"{"repairs": {}, "hosts": {"w\\xe41": {}, "w\\xE41": {}}}"#);
     assert!(twice.as_ref().is_err_and(|why| why.contains(r"duplicate key 'w\xE41'")), "{twice:?}");

@@ -50,11 +50,11 @@ pub enum Error {
     Reported { account: String, text: String },
     /// The child process's answer is missing or has an unexpected form.
     #[error(
-        "invalid answer from the child process that runs as {account}: {why}; is another version \
-         installed?"
+        "invalid answer from the child process that runs as {account}: {why}; check that \
+         all programs of nagios-selfheal have the same version"
     )]
     Answer { account: String, why: String },
-    /// The directory cannot be attributed to one account, for example because several accounts can
+    /// It is not clear which account owns the directory, for example because several accounts can
     /// change it.
     #[error("cannot determine the owner of {path}: {why}")]
     Owner { path: PathBuf, why: safe_file::Error },

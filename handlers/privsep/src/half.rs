@@ -92,7 +92,7 @@ impl Half {
         let mut command = Command::new("/proc/self/exe");
         command.arg0(std::env::args_os().next().unwrap_or_default()).arg(option(account));
         // Relative paths in the arguments refer to our working directory, so pass the directory as
-        // well. The child changes to it after it has switched to the account.
+        // well. The child changes to that directory after it has switched to the account.
         command.arg(std::env::current_dir().unwrap_or_default()).args(argv);
         command.env_clear().envs(environment.0).current_dir("/");
         let child = command

@@ -1,5 +1,6 @@
-//! Works on the text of an answer before the answer is parsed. A parser that accepts any JSON would
-//! need dozens of bytes for each byte of a hostile answer.
+//! Counts the values in the text of an answer, and removes control characters, before the answer is
+//! parsed. A parser that accepts any JSON would need dozens of bytes of memory for each byte of a
+//! hostile answer.
 
 use plugin_kit::printable;
 
@@ -44,7 +45,8 @@ fn clean_string<'a>(mut rest: &'a str, clean: &mut String) -> &'a str {
             return after;
         }
         let (escape, text) = first_escape(special);
-        // Keep other escapes, because a quote or a backslash needs one. Leave errors to the parser.
+        // Replace only the escapes of control characters. All others stay as they are: a quote or a
+        // backslash must stay escaped, and the parser reports an invalid escape.
         match text.map(|text| (printable(&text), text)) {
             Some((printable, text)) if printable != text => clean.push_str(&printable),
             _ => clean.push_str(escape),

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Prefix of the internal option with which the root process starts the child.
 const OPTION: &str = "--step-down=";
 
-/// Which of the program's two processes this one is.
+/// Whether this process is the original process or its unprivileged child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The process that the user or Nagios started.
@@ -22,7 +22,7 @@ pub enum Role {
     SteppedDown,
 }
 
-/// Returns the internal option for this account.
+/// Returns the option `--step-down=UID:GID:NAME`, which makes the child switch to this account.
 pub(crate) fn option(account: &Account) -> OsString {
     format!("{OPTION}{}:{}:{}", account.uid, account.gid, account.name).into()
 }

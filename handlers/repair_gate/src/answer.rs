@@ -29,7 +29,7 @@ pub(crate) struct RepairUsage {
     pub(crate) refusal: Option<Rejection>,
 }
 
-/// What the gate answers to a request.
+/// The gate's answer to a request.
 pub(crate) enum GateAnswer {
     Repair(JobRecord),
     Status(JobRecord),
@@ -85,7 +85,8 @@ impl GateAnswer {
         self
     }
 
-    /// Returns the gate's exit code, from 0 to 3. The server relies on the answer instead.
+    /// Returns the gate's exit code, from 0 to 3. The server ignores the exit code and reads the
+    /// answer.
     pub(crate) fn code(&self) -> u8 {
         match self {
             GateAnswer::Repair(record) => match record.state {

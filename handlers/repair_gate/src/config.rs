@@ -47,8 +47,8 @@ pub struct RepairDefinition {
     pub cooldown: Duration,
     /// Limit on the number of runs; `None` means no limit.
     pub budget: Option<Budget>,
-    /// Commands that show what is wrong and change nothing. They run under the same account as
-    /// `run`.
+    /// Commands that show what is wrong and change nothing. They run under the same account as the
+    /// command in `run`.
     pub diagnose: Vec<Vec<String>>,
 }
 
@@ -203,9 +203,9 @@ pub(crate) fn is_account(name: &str) -> bool {
 
 /// Parses a command. If `exact` is set, the command goes into a sudoers file, so its arguments must
 /// not contain spaces or special characters. A space could permit another command, because sudo
-/// joins arguments with spaces before it compares them. So could `*`, `?` and `[`: the original
-/// sudo treats them as wildcards unless they are escaped, but sudo-rs rejects a file with these
-/// escapes.
+/// joins arguments with spaces before it compares them. The characters `*`, `?` and `[` could also
+/// permit another command: the original sudo treats them as wildcards unless they are escaped, but
+/// sudo-rs rejects a file with these escapes.
 fn command(key: &ConfigValue<'_>, exact: bool) -> Result<Vec<String>, BadConfig> {
     let items = key.array()?;
     let mut words = Vec::with_capacity(items.len());

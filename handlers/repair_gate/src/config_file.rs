@@ -51,8 +51,8 @@ pub(crate) fn overview(config: &Path, repairs: &RepairDefinitions) -> String {
             }
         }
     }
-    // sudo runs the gate as another account, so only root may be able to change the gate's program
-    // file.
+    // sudo runs the gate as another account. Warn if anyone except root can change the gate's
+    // program file.
     if repairs.iter().any(|(_, repair)| repair.user.is_some())
         && let Err(e) = run::gate_path()
             .map_err(|e| e.to_string())

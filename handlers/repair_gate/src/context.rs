@@ -1,4 +1,4 @@
-//! Helpers that several requests share: finding a repair, its account, the current time and the
+//! Functions that several requests share. They find a repair, its account, the current time and the
 //! path of this program.
 
 use crate::config::{RepairDefinition, RepairDefinitions};
@@ -43,6 +43,6 @@ pub(crate) fn now(host: &LocalHost) -> Now<'_> {
 /// Returns the path of this program, for sudo commands and the sudoers file.
 pub(crate) fn gate_path() -> Result<String, Rejection> {
     run::gate_path().map_err(|e| {
-        RejectionReason::Config.because(format!("cannot find out the path of repair_gate: {e}"))
+        RejectionReason::Config.because(format!("cannot determine the path of repair_gate: {e}"))
     })
 }

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// Maximum length in bytes of an answer that an agent forwards. It must fit into a version 2 packet
-/// of NRPE, which carries 1023 bytes. With other packets, check_nrpe can send a query twice.
+/// of NRPE, which carries 1023 bytes. Packets of other versions can hold more, but for them
+/// check_nrpe may send a query twice.
 const FORWARDED: usize = 1000;
 
 /// Runs the command that the arguments select, and returns this program's output.

@@ -29,7 +29,7 @@ impl TimeLimit {
         self.timeout + self.grace + SLACK
     }
 
-    /// Returns the time by which the command has certainly been stopped.
+    /// Returns how long after its start the command has certainly been stopped.
     pub(crate) fn longest_run(self) -> Duration {
         self.hard() + Duration::from_secs(2)
     }

@@ -50,8 +50,9 @@ pub(crate) fn repair(
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
     // Check the limits without the lock first, so that a flood of requests over the limit does not
-    // keep other requests from the lock. Ignore a running repair at this point. `wait_for_lock`
-    // deals with it, because only the lock shows whether the gate of that repair is alive.
+    // keep other requests from the lock. Do not refuse because of a running repair here.
+    // `wait_for_lock` does this, because only the lock shows whether the gate of that repair is
+    // alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_lock(&store, job, &host)? {
         LockWait::Acquired(lock) => lock,
@@ -94,7 +95,7 @@ fn tidy(
     Ok(())
 }
 
-/// Runs a repair whose `record` is already on disk, so that the run counts even after a crash. If
+/// Runs a repair. Its `record` is already on disk, so the run counts even if the gate crashes. If
 /// the result cannot be written, the job stays "running" until its deadline and is "unknown"
 /// afterwards.
 fn run_recorded(
@@ -161,9 +162,10 @@ enum LockWait {
 /// Waits for the host's lock. If another gate has started the same job, returns the record of that
 /// job instead.
 ///
-/// The gate that holds the lock may be about to refuse its request, or about to write the record of
-/// its job. Both take milliseconds, or longer on a slow disk. This function waits that long, so
-/// that a refusal can name the running job.
+/// The gate that holds the lock may still be about to refuse its own request, or to write the
+/// record of its job. Either takes milliseconds, or longer on a slow disk. This function waits
+/// until then, because only a record shows which job is running, and a refusal should name that
+/// job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     // Read each record only once, because the record of an ended repair no longer changes.
     let mut seen = BTreeSet::new();
@@ -172,7 +174,7 @@ fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<Loc
             return Ok(LockWait::Acquired(lock));
         }
         if let Err(busy) = rate_limit::check_idle(&store.unfiled_except(&mut seen)?, now(host)) {
-            // The running repair may belong to this job.
+            // The running repair may be that of `job` itself.
             let known = store.record(job)?;
             return known.map_or(Err(busy), |known| Ok(LockWait::JobKnown(known)));
         }

@@ -12,14 +12,15 @@ use crate::output::clean;
 use crate::rejection::{Rejection, RejectionReason};
 use crate::timestamps::utc;
 
-/// Refuses if the maintenance file exists, and reports its owner and modification time. Any kind of
-/// file counts. If the gate cannot check whether the file exists, the file counts as existing.
+/// Refuses the request if the maintenance file exists. The message names the owner and the
+/// modification time of the file. Any kind of file counts. If the gate cannot check whether the
+/// file exists, the file counts as existing.
 pub(crate) fn check(config: &Path) -> Result<(), Rejection> {
     let hold = config.with_file_name("hold");
     let text = match fs::symlink_metadata(&hold) {
         Err(e) if e.kind() == ErrorKind::NotFound => return Ok(()),
         Err(e) => format!(
-            "the gate cannot find out whether {} exists ({e}), so it assumes that this host is \
+            "the gate cannot determine whether {} exists ({e}), so it assumes that this host is \
              held for maintenance",
             hold.display()
         ),

@@ -49,9 +49,9 @@ pub(crate) fn unusable(path: &Path, e: &io::Error) -> UnusablePath {
 /// Checks that only the accounts in `owners` can change the directory `path` and all directories
 /// above it.
 ///
-/// The check starts at the root directory. Once a directory has passed, no other account can
-/// replace its entries, so the next directory cannot be exchanged before it is checked. Symlinks
-/// and sticky directories such as /tmp are refused.
+/// The check starts at the root directory. No other account can replace the entries of a directory
+/// that has passed the check. The next directory therefore cannot be exchanged before it is
+/// checked. Symlinks and sticky directories such as /tmp are refused.
 pub(crate) fn check_directory(path: &Path, owners: &[u32]) -> Result<(), UnusablePath> {
     let mut so_far = PathBuf::new();
     for part in path.components() {
@@ -76,8 +76,9 @@ pub(crate) fn open(path: &Path, owners: &[u32]) -> Result<File, UnusablePath> {
     open_in_checked_directory(path, owners)
 }
 
-/// Maximum number of attempts to open a file that is being replaced. Every writer, including the
-/// gate, renames a new file over the old one, possibly between the check and the opening.
+/// Maximum number of attempts to open a file that is being replaced. Every program that changes the
+/// file, including the gate, renames a new file over it. If this happens between the check and the
+/// opening, the gate tries again.
 const EXCHANGES: usize = 100;
 
 /// Opens a file like [`open`]. [`check_directory`] must already have accepted its directory.

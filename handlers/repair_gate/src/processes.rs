@@ -49,8 +49,8 @@ fn any(is_wanted: impl Fn(&Process) -> bool) -> bool {
     let Ok(entries) = fs::read_dir("/proc") else { return true };
     entries.flatten().any(|entry| match fs::read(entry.path().join("stat")) {
         Ok(stat) => Process::read(&stat).is_some_and(|one| !one.dead && is_wanted(&one)),
-        // Usually the process has just ended. If memory or descriptors ran out, the process cannot
-        // be examined, so it counts as alive.
+        // An error usually means that the process has just ended. If memory or descriptors ran out,
+        // the process cannot be examined, so it counts as alive.
         Err(e) => e.raw_os_error().is_some_and(|number| SHORTAGES.contains(&number)),
     })
 }

@@ -45,14 +45,14 @@ pub(crate) fn usage(
     RecordUsage { records: ends.len(), room_in: ends.last().map(|&end| until(end, now)) }
 }
 
-/// Refuses if one of the unfiled records shows that a repair is running.
+/// Refuses the run if a repair is running. Its record is always among `unfiled`, the records that
+/// the store has not filed yet.
 pub(crate) fn check_idle(unfiled: &[JobRecord], now: Now<'_>) -> Result<(), Rejection> {
     running(unfiled, now).map_or(Ok(()), |running| Err(busy(running, "is running")))
 }
 
-/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. Without the lock,
-/// nobody knows whether the gate of a running repair is still alive, so this function assumes that
-/// it is.
+/// Combines [`check_idle`] and [`check`] for callers that do not hold the lock. Only the lock shows
+/// whether the gate of a running repair is still alive, so this function assumes that it is.
 pub(crate) fn check_unlocked(
     history: &RunHistory,
     name: &Name,

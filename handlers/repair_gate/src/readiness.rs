@@ -1,9 +1,10 @@
 //! `ready NAME`: checks whether a repair would run now.
 //!
-//! Problems that do not go away by themselves come first: the configuration, the records, the
-//! programs, the sudo rules, systemd's session settings and the maintenance file. The cooldown and
-//! the budget come last. The check changes nothing. It runs only `sudo -l`, `busctl get-property`
-//! and `systemctl show`, which change nothing either.
+//! Checks in this order: the configuration, the records, the programs, the sudo rules, systemd's
+//! session settings, the maintenance file, the cooldown and the budget. Refusals for the cooldown
+//! or the budget come last, because they end by themselves. Changes nothing. The only commands that
+//! `ready` runs are `sudo -l`, `busctl get-property` and `systemctl show`, which change nothing
+//! either.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -13,9 +13,9 @@ use crate::timestamps::{from_millis, to_millis, until};
 /// at most two bytes for each byte.
 pub(crate) const LARGEST_FILE: u64 = 64 * 1024;
 
-/// How long a repair that could not be stopped keeps the host busy after its deadline. A process
-/// that is still in its session after that time counts as a daemon or as part of a new session with
-/// the same ID.
+/// How long a repair that could not be stopped keeps the host busy after its deadline. If a process
+/// is still in the session of the repair after that time, it counts as a daemon, or as part of a
+/// new session that has the same ID by chance.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
 /// The facts that show whether a repair without a recorded end is still running.
@@ -79,8 +79,8 @@ pub(crate) struct JobRecord {
 }
 
 impl JobRecord {
-    /// Creates the record of a repair that starts now and will certainly have been stopped after
-    /// `longest_run`.
+    /// Creates the record of a repair that starts now. After `longest_run`, the repair has
+    /// certainly been stopped.
     pub(crate) fn beginning(
         job: Job,
         repair: Name,
@@ -132,7 +132,7 @@ impl JobRecord {
         self.ended.unwrap_or(self.deadline)
     }
 
-    /// Formats the record for its file.
+    /// Formats the record as JSON, for its file.
     pub(crate) fn to_json(&self) -> String {
         let record = json!({
             "job": self.job.as_str(), "repair": self.repair.as_str(), "state": self.state.word(),
@@ -160,7 +160,7 @@ impl JobRecord {
             ended: optional(map, "ended", time)?,
             boot: map.get("boot")?.as_str()?.to_owned(),
             pid: u32::try_from(map.get("pid")?.as_u64()?).ok()?,
-            // Records of older gates lack this field. It then counts as 0.
+            // Records of older gates lack this field. For them, use 0.
             session: u32::try_from(map.get("session").and_then(Value::as_u64).unwrap_or(0)).ok()?,
             exit: optional(map, "exit", small)?,
             signal: optional(map, "signal", small)?,

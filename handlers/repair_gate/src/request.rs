@@ -70,7 +70,7 @@ pub enum GateRequest {
 /// Why a request could not be parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRequest {
-    /// What is wrong with the request, worded for the server.
+    /// Message for the server that explains what is wrong with the request.
     pub text: String,
     /// The request's job ID if it is valid, so that the server can tell which request was refused.
     pub job: Option<Job>,
@@ -100,7 +100,7 @@ pub fn parse(command: Option<&[u8]>) -> Result<GateRequest, BadRequest> {
         );
     };
     if command.len() > LONGEST {
-        return bad("the request is too long to be a valid one");
+        return bad("the request is too long to be valid");
     }
     let Some(text) = std::str::from_utf8(command).ok().filter(|text| text.is_ascii()) else {
         return bad("the request must contain only ASCII characters");

@@ -32,9 +32,11 @@ impl From<&JobRecord> for RunTimes {
 
 /// What the records show about the runs of one repair, and about any repair that is running.
 pub(crate) struct RunHistory {
-    /// The unfiled records of all repairs. The record of a running repair is always among them.
+    /// The records of all repairs that the store has not filed yet. The record of a running repair
+    /// is always among them.
     pub(crate) unfiled: Vec<JobRecord>,
-    /// All runs of this repair. A run can appear twice if its record is being filed.
+    /// All runs of this repair. A run appears twice if the store filed its record while the records
+    /// were read.
     pub(crate) mine: Vec<RunTimes>,
 }
 
@@ -59,7 +61,7 @@ pub(crate) fn to_index(runs: &[RunTimes]) -> String {
     runs.iter().map(line).chain([format!("{END}{}\n", runs.len())]).collect()
 }
 
-/// Beginning of the last line of an index.
+/// Text with which the last line of an index begins. The number of runs follows it.
 const END: &str = "runs: ";
 
 /// Parses an index. Returns `None` if it is not in the format of [`to_index`].

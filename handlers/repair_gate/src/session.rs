@@ -27,7 +27,7 @@ pub(crate) fn check(cgroup: &str, user: &str) -> Result<(), Rejection> {
         Ok(None) => Ok(()),
         Ok(Some(wrong)) => Err(RejectionReason::Config.because(wrong)),
         Err(why) => Err(RejectionReason::State.because(format!(
-            "cannot find out whether systemd kills a repair when the connection ends: {why}"
+            "cannot determine whether systemd kills a repair when the connection ends: {why}"
         ))),
     }
 }

@@ -39,14 +39,14 @@ pub(crate) struct HostLock {
 
 impl RecordStore {
     /// Checks the directory without changing it. Fails if the directory is missing, because a new
-    /// one would lack the earlier records.
+    /// directory would lack the earlier records.
     pub(crate) fn open(dir: &Path, uid: u32) -> Result<RecordStore, UnusablePath> {
         let owners = [0, uid];
         ownership::check_directory(dir, &owners)?;
         let owner = fs::metadata(dir).map_err(|e| unusable(dir, &e))?.uid();
         if owner != uid {
-            // Refuse even root, which could create files in this directory that the gate cannot
-            // read.
+            // Refuse to run even as root. Otherwise root could create files in this directory that
+            // the gate's account cannot read.
             let owner = host::account(owner);
             let text = format!("belongs to {owner}, but the gate runs as another account");
             return Err(UnusablePath::new(dir, text));
@@ -157,8 +157,8 @@ impl RecordStore {
     /// repairs. The caller must hold the lock, and no repair may be running.
     ///
     /// A record that is still "running" and has the boot ID `boot` stays unfiled. If the clock is
-    /// set back, its repair counts as running again and must block all repairs, and only unfiled
-    /// records can do this.
+    /// set back, its repair counts as running again and must keep all other repairs from starting.
+    /// Only unfiled records do this.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;

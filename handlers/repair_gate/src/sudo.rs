@@ -1,5 +1,5 @@
-//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. This
-//! changes nothing.
+//! Runs `sudo -l` to check the sudo(8) rules and options that apply to the gate's account. Changes
+//! nothing.
 
 use std::path::Path;
 
@@ -19,9 +19,9 @@ const HARMFUL: [(&str, &str); 7] = [
     ("intercept", "prevents a repair from starting programs"),
     ("noexec", "prevents a repair from starting programs"),
     ("log_subcmds", "prevents a daemon started by a repair from starting programs"),
-    ("log_output", "kills a daemon started by a repair as soon as it prints something"),
-    ("log_stdout", "kills a daemon started by a repair as soon as it prints something"),
-    ("log_stderr", "kills a daemon started by a repair as soon as it prints something"),
+    ("log_output", "kills a daemon started by a repair as soon as the daemon prints something"),
+    ("log_stdout", "kills a daemon started by a repair as soon as the daemon prints something"),
+    ("log_stderr", "kills a daemon started by a repair as soon as the daemon prints something"),
     ("command_timeout", "stops a repair before the repair's own timeout"),
 ];
 
@@ -62,7 +62,7 @@ pub(crate) fn check_options(account: &str) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// Returns a warning for root about the options that apply when sudo runs commands from `user` as
+/// Returns a warning for root if sudo applies a harmful option to commands that `user` runs as
 /// `account`.
 pub(crate) fn warning(user: &str, account: &str) -> Option<String> {
     harm(&list(Some(user)).output, &gate_path().ok()?, account)
@@ -92,11 +92,12 @@ fn list(user: Option<&str>) -> ExecutedCommand {
 /// caller wants to find out.
 ///
 /// # Errors
-/// Fails if sudo did not start or did not exit by itself. Neither counts as a refusal.
+/// Fails if sudo did not start or did not exit by itself. Such a failure does not mean that sudo
+/// forbids anything.
 fn answered(ran: &ExecutedCommand, question: &str) -> Result<bool, Rejection> {
     match ran.no_exit_code() {
         Some(why) => {
-            Err(RejectionReason::State.because(format!("cannot find out {question}: {why}")))
+            Err(RejectionReason::State.because(format!("cannot determine {question}: {why}")))
         }
         None => Ok(ran.end == Ok(ProcessEnd::Exit(0))),
     }
@@ -179,8 +180,9 @@ mod tests {
 
     const GATE: &str = "/usr/libexec/nagios-selfheal/repair_gate";
 
-    /// Returns the harmful options found in the output of sudo 1.9.13, given these general and
-    /// bound options.
+    /// Returns the harmful options that are found in the output of `sudo -l` as sudo 1.9.13 prints
+    /// it. `general` is added to the options for every command, and `bound` is the section with the
+    /// options for some accounts or commands.
     fn active(general: &str, bound: &str) -> Vec<&'static str> {
         let text = format!(
             "Matching Defaults entries for repair on web1:\n    env_reset, \

@@ -47,9 +47,9 @@ pub(crate) fn file(
         "# Made by `repair_gate sudoers` from repairs.json. Regenerate this file when repairs.json \
          changes.\n",
     );
-    // Old versions of RHEL turn on requiretty, but a forced command has no terminal. Add the line
-    // only if it is needed, because sudo-rs does not know the option and rejects a file that
-    // contains it.
+    // Turn off requiretty, because a forced command has no terminal. Old versions of RHEL turn this
+    // option on. Add the line only if it is needed, because sudo-rs does not know the option and
+    // rejects a file that contains it.
     if terminal {
         text.push_str(&format!("Defaults:{user} !requiretty\n"));
     }

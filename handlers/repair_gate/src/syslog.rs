@@ -1,5 +1,5 @@
 //! Logs one line to syslog for each request, with the client's address. Ignores errors, because
-//! repairs must work without a syslog daemon, and never waits for a slow one.
+//! repairs must work without a syslog daemon, and never waits for a slow syslog daemon.
 
 use std::net::IpAddr;
 use std::os::unix::net::UnixDatagram;

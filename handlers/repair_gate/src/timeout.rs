@@ -142,9 +142,9 @@ fn signal(name: &str, group: u32) -> bool {
         .is_ok()
 }
 
-/// Ends this process with the signal that ended the command. sudo(8), the parent, then ends with
-/// the same signal, so the gate sees which signal it was. To do this, the process executes kill(1),
-/// which sends the signal to its own PID.
+/// Ends this process with the signal that ended the command. Its parent sudo(8) then ends with the
+/// same signal, so the gate learns which signal it was. std cannot send signals, so kill(1)
+/// replaces this process and sends the signal to its own PID.
 fn die_of(signal: i32) -> u8 {
     if !SURVIVED.contains(&signal) && Path::new(KILL).exists() {
         let _ = Command::new(KILL).args([format!("-{signal}"), process::id().to_string()]).exec();

@@ -1,5 +1,5 @@
 //! `usage`: reports how much of its limits each repair has used, and whether the gate would refuse
-//! it now. This changes nothing.
+//! the repair now. Changes nothing.
 
 use crate::answer::{GateAnswer, RepairUsage};
 use crate::args::GateArgs;

@@ -62,7 +62,8 @@ fn must(host: &Installed, script: &str) -> String {
     String::from_utf8_lossy(&done.stdout).into_owned()
 }
 
-/// Returns the message with which the gate refuses `ready x`, or an empty string if it does not.
+/// Returns the message with which the gate refuses `ready x`, or an empty string if it answers
+/// "ready".
 fn obstacle(host: &Installed) -> String {
     let answer = host.request("ready x");
     if answer.code == 0 { String::new() } else { answer.refused("config").to_owned() }

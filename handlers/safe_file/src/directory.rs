@@ -233,8 +233,8 @@ impl Directory {
         let mut draft = OsString::from(".");
         draft.push(name);
         draft.push(format!(".new-{}", std::process::id()));
-        // A process that had the same process ID and was killed may have left this draft. Remove
-        // it.
+        // Remove this draft if it already exists. A killed process that had the same process ID may
+        // have left it behind.
         let _ = self.remove(&draft);
         self.write_new(&draft, content, mode, owner)?;
         self.rename(&draft, name).inspect_err(|_| drop(self.remove(&draft)))

@@ -26,8 +26,8 @@ const MAX_LINKS: usize = 40;
 pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<File, Error> {
     let opened = match openat2(CWD, path, flags | ALWAYS, Mode::empty(), ResolveFlags::NO_SYMLINKS)
     {
-        // Walk the path if it contains a link (LOOP), if the kernel is too old for openat2(2)
-        // (NOSYS) or if a system call filter does not know openat2(2) (PERM).
+        // Open the path component by component if it contains a link (LOOP), if the kernel is too
+        // old for openat2(2) (NOSYS) or if a system call filter does not know openat2(2) (PERM).
         Err(Errno::LOOP | Errno::NOSYS | Errno::PERM) => {
             walk(path, flags, |_, _| Ok(())).map(|place| place.fd)
         }
@@ -37,7 +37,8 @@ pub(crate) fn open(path: &Path, flags: OFlags, expected: FileKind) -> Result<Fil
 }
 
 /// Replaces a system error with a clearer one if the file is of the wrong kind or a pipe has no
-/// reader. Looks up the kind by path, because only the message uses it.
+/// reader. Looks up the kind by path. Another account could replace the file before this, but only
+/// the message depends on the result.
 fn unopenable(path: &Path, why: Error, expected: FileKind) -> Error {
     let errno = if let Error::Io { why, .. } = &why { Errno::from_io_error(why) } else { None };
     if !matches!(errno, Some(Errno::NXIO | Errno::ISDIR)) {
@@ -106,7 +107,7 @@ fn names(path: &Path) -> Vec<OsString> {
     let inner =
         |part: Component<'_>| (part != Component::RootDir).then(|| part.as_os_str().to_owned());
     let names: Vec<OsString> = path.components().rev().filter_map(inner).collect();
-    // Open `/` as `.`, relative to itself.
+    // The path `/` has no names. To open it, look up `.` in the root directory.
     if names.is_empty() && path.has_root() { vec![".".into()] } else { names }
 }
 

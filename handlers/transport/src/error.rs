@@ -65,8 +65,8 @@ pub enum Error {
     BadTarget { what: &'static str, shown: String, why: &'static str },
     /// The known_hosts files contain no key of this host.
     #[error(
-        "no host key of {host} is recorded in {files}: to compare its key and record it, run as \
-         root here: `repairctl trust {}`; nothing was run",
+        "no host key of {host} is recorded in {files}: to check the key and record it, run as root \
+         here: `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     HostKeyUnknown { host: String, files: String },
@@ -104,8 +104,8 @@ pub enum Error {
     KnownHosts { file: PathBuf, why: String },
     /// None of the known_hosts files exists, or none contains a key.
     #[error(
-        "{files} {state}: to compare the key of {host} and record it, run as root here: `repairctl \
-         trust {}`; nothing was run",
+        "{files} {state}: to check the host key of {host} and record it, run as root here: \
+         `repairctl trust {}`; nothing was run",
         quoted(.host)
     )]
     KnownHostsEmpty { host: String, files: String, state: &'static str },

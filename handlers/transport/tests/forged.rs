@@ -154,8 +154,8 @@ fn never_denies_a_started_repair_after_a_cut_at_any_byte() {
 fn never_denies_a_started_repair_after_a_deadline_at_any_time() {
     let mut slow = Slow::new();
     let route = slow.sshd.route();
-    // On a busy machine, the gate may take more than 405 ms to start. In that case, try longer
-    // deadlines until a request fails after the gate has started.
+    // Try deadlines from 5 to 405 ms. On a busy machine, the gate may take longer than that to
+    // start. In this case, continue until a request has failed after the gate started.
     let mut milliseconds = 5;
     while milliseconds < 405 || slow.begun == 0 && milliseconds < 30_000 {
         slow.request(&route, Duration::from_millis(milliseconds));
@@ -179,7 +179,8 @@ fn never_denies_a_started_repair_with_a_jump_host_or_a_configuration() {
     assert_eq!(sshd.requests().len(), 2);
 }
 
-/// If ssh cannot run its local command, it logs the command line and sends the request anyway.
+/// If ssh cannot run its local command, it logs the command line and sends the request anyway. The
+/// repair may then have started, so the error must not claim that nothing was run.
 #[test]
 fn reports_unknown_outcome_if_ssh_cannot_run_its_local_command() {
     let sshd = Plan::new().start();

@@ -215,8 +215,8 @@ fn refuses_a_downgrade_to_another_key_type() {
     refused(&old, &old.route(), "no-common-algorithm");
 }
 
-/// Without strict key exchange, an attacker on the network can drop packets unnoticed
-/// (CVE-2023-48795).
+/// The client must use strict key exchange. Without it, an attacker on the network can drop packets
+/// unnoticed (CVE-2023-48795).
 #[test]
 fn uses_strict_key_exchange_and_fast_algorithms() {
     let sshd = Plan::new().start();

@@ -103,7 +103,8 @@ fn trusts_a_host_certificate_of_a_recorded_authority() {
     let dir = tempfile::tempdir().unwrap();
     keygen("ed25519", "", &dir.path().join("ca"));
     let ca = public_key(&dir.path().join("ca.pub"));
-    // The certificate must exist before sshd starts, so the test itself generates the host key.
+    // The host certificate must exist before sshd starts. The test therefore generates the host key
+    // that the certificate is for, instead of leaving this to `Plan::start`.
     let host_key = dir.path().join("host");
     keygen("ed25519", "", &host_key);
     sign(&dir.path().join("ca"), &["-h", "-n", "web1"], &dir.path().join("host.pub"));

@@ -41,7 +41,8 @@ impl ResolvedObject {
         self.get(directive).map(|value| value.text)
     }
 
-    /// Returns the value of an on/off directive, but only if it is off.
+    /// Returns the value of an on/off directive if it is off. Returns `None` if it is on or
+    /// missing.
     pub fn off(&self, directive: Directive) -> Option<DirectiveValue> {
         self.get(directive).filter(|value| !value.is_on())
     }

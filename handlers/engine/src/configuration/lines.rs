@@ -121,7 +121,7 @@ fn unescaped(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Removes leading and trailing blanks as Nagios does. A no-break space is kept, because Nagios
-/// treats it as part of the name.
+/// treats it as part of a name.
 pub fn stripped(text: &[u8]) -> &[u8] {
     let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
     let begin = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());

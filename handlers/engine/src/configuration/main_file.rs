@@ -98,7 +98,8 @@ impl MainFile {
         self.directives.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
-    /// Returns the value of an on/off directive, but only if it is off.
+    /// Returns the value of an on/off directive if it is off. Returns `None` if it is on or
+    /// missing.
     pub fn off(&self, name: &str) -> Option<&DirectiveValue> {
         self.get(name).filter(|value| !value.is_on())
     }

@@ -29,7 +29,7 @@ impl Objects {
     }
 }
 
-/// A host of the configuration.
+/// A host in the configuration.
 #[derive(Debug)]
 pub struct HostDefinition {
     /// The host's `host_name`.
@@ -38,7 +38,7 @@ pub struct HostDefinition {
     pub object: ResolvedObject,
 }
 
-/// A service of the configuration, on one or more hosts.
+/// A service in the configuration, which runs on one or more hosts.
 #[derive(Debug)]
 pub struct ServiceDefinition {
     /// The service's `service_description`.

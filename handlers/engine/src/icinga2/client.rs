@@ -30,12 +30,12 @@ const LONGEST_PASSWORD: u64 = 4096;
 /// Maximum length of the error text that a message quotes from the API, in characters.
 const LONGEST_TEXT: usize = 200;
 
-/// What a request does.
+/// Whether a request reads or changes something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
-    /// Reads state. The parameters are sent in the body, where names need no escapes.
+    /// Reads objects. The parameters are sent in the body, where names need no escapes.
     Query,
-    /// Changes state.
+    /// Runs an action, for example to add a comment.
     Act,
 }
 

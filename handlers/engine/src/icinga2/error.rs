@@ -37,8 +37,8 @@ pub enum ApiError {
     Denied { url: String, user: String, permission: String },
     /// Icinga 2 does not know the object of the event, or the user may not see it.
     #[error(
-        "Icinga 2's API at {url} does not show {object} to the user {user}; is it an object of \
-         this Icinga 2 with vars.repair?"
+        "Icinga 2's API at {url} does not show {object} to the user {user}; check that the \
+         object exists there and sets vars.repair"
     )]
     NoSuchObject { url: String, user: String, object: String },
     /// The API answered with an error.

@@ -28,14 +28,14 @@ use row::{
 pub use error::ApiError;
 pub use row::ApiUserInfo;
 
-/// The author of comments.
+/// Author of the comments that these programs add.
 const AUTHOR: &str = "nagios-selfheal";
 /// How long Icinga 2 keeps a comment, also across restarts. The permanent record is in the ledger.
 const COMMENT_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Selects services that opted in.
+/// Filter expression for the services that opted in.
 const REPAIRABLE_SERVICES: &str = "service.vars.repair";
-/// Selects hosts that opted in.
+/// Filter expression for the hosts that opted in.
 const REPAIRABLE_HOSTS: &str = "host.vars.repair";
 
 /// Icinga 2 as an engine.
@@ -132,8 +132,8 @@ impl<'a> Icinga2<'a> {
         Ok(counts)
     }
 
-    /// Returns the host of a row. Fails if the user may not see the host, because the host could be
-    /// in downtime.
+    /// Returns the host of a row. Fails if the user may not see the host. Otherwise a downtime of
+    /// the host could go unnoticed.
     fn host_of(&self, row: &Row, name: &str) -> Result<ObjectStatus, ApiError> {
         row.host().ok_or_else(|| self.denied(&format!("objects/query/Host for {name}")))
     }
@@ -148,8 +148,8 @@ impl<'a> Icinga2<'a> {
         let row = row.ok_or_else(|| self.unknown(event.object()))?;
         let (object, host) = (row.object(), self.host_of(&row, &event.host)?);
         let now = status::condition(&object, &host, since);
-        // If the state is good now, the times do not matter. They come from the clock of the node
-        // that ran the check, which can differ from the clock of this server.
+        // If the state is good now, use it without comparing times. The time of the check comes
+        // from the clock of the node that ran it, which can differ from the clock of this server.
         let is_good = object.state().is_good();
         Ok(ObjectNow { state: if is_good { Some(object.state()) } else { now.state }, ..now })
     }
@@ -345,7 +345,8 @@ impl Engine for Icinga2<'_> {
             "author": AUTHOR, "comment": text, "expiry": (now + COMMENT_KEPT).as_secs(),
         });
         let commented = self.act("add-comment", object, comment, deadline);
-        // Continue even if the comment failed: Icinga 2 should see the recovery or the failure.
+        // Continue even if the comment could not be added, so that Icinga 2 still sees the recovery
+        // or the failure.
         if *healed {
             self.act("reschedule-check", object, json!({"force": true}), deadline)?;
         } else if let Some(WatchService { host, service }) = self.watch {

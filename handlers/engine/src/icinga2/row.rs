@@ -83,8 +83,8 @@ struct Attributes {
     last_hard_state_change: f64,
     #[serde(alias = "last_state_ok", alias = "last_state_up")]
     last_good: f64,
-    /// 0 if the problem is not acknowledged, 1 until it recovers, or 2 for a sticky
-    /// acknowledgement.
+    /// 0 if the problem is not acknowledged, 1 if the acknowledgement ends when the state changes,
+    /// and 2 if it is sticky, which means that it ends when the object recovers.
     acknowledgement: f64,
     flapping: bool,
     downtime_depth: f64,
@@ -146,7 +146,8 @@ impl Attributes {
         object.last_hard_change = time(self.last_hard_state_change);
         object.last_good = time(self.last_good);
         // Icinga 2 has no problem IDs. Use the time of the last good result, which stays the same
-        // until the object recovers. The event command passes this time in whole seconds, too.
+        // until the object recovers. The event command passes the same time to the handler, in
+        // whole seconds.
         object.problem_id = self.last_good as u64;
         object.acknowledged = self.acknowledgement != 0.0;
         object.flapping = self.flapping;
@@ -180,7 +181,7 @@ struct StateAttribute {
 }
 
 impl StateRow {
-    /// Whether the object is in at least this state, as a number.
+    /// Whether the number of the object's state is at least `state`.
     pub(super) fn is_at_least(&self, state: f64) -> bool {
         self.attrs.state >= state
     }
@@ -213,7 +214,7 @@ impl NameRow {
         spell(self.attrs.name.as_bytes())
     }
 
-    /// Returns the address of the host; `None` if it has none.
+    /// Returns the address of the host; `None` if the host has no address.
     pub(super) fn address(&self) -> Option<&str> {
         Some(self.attrs.address.as_str()).filter(|address| !address.is_empty())
     }
@@ -262,7 +263,7 @@ impl ApplicationRow {
 /// The result of an action for one object.
 #[derive(Deserialize)]
 pub(super) struct ActionRow {
-    /// An HTTP status.
+    /// Result of the action, as an HTTP status.
     pub(super) code: f64,
     /// What Icinga 2 did, or why it did nothing.
     pub(super) status: String,
@@ -302,7 +303,7 @@ mod tests {
         assert_eq!((service.state(), service.state_type), (ObjectState::Critical, StateType::Soft));
         assert_eq!((service.attempt, service.max_attempts), (2, 4));
         assert_eq!((service.repair_name().as_str(), service.acknowledged), ("httpd", true));
-        // The event command passes the same number.
+        // The event command in nagios-config passes the same number as the problem ID.
         assert_eq!(service.problem_id, 1_796_108_270);
         let host = row.host().unwrap();
         assert!(host.is(b"web1", None) && !host.has_repair());

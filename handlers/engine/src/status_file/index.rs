@@ -40,7 +40,7 @@ pub struct IndexFile<'a> {
     pub is_written: bool,
 }
 
-/// The index of a status file.
+/// The positions of all objects in a status file, and the counts from the scan.
 pub(super) struct StatusIndex {
     /// The status of Nagios itself.
     pub(super) program: ProgramStatus,

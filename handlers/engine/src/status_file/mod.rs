@@ -74,7 +74,8 @@ pub enum StatusFileError {
     Future(PathBuf),
     /// The file does not contain the object of the event.
     #[error(
-        "Nagios' status file {path} does not contain {object}; does the file belong to this Nagios?"
+        "Nagios' status file {path} does not contain {object}; check that the file \
+         belongs to this Nagios"
     )]
     NoSuchObject {
         /// Path of the status file.

@@ -192,7 +192,7 @@ fn assert_same(text: &[u8], step: usize) {
 
 #[test]
 fn long_lines_change_nothing_else() {
-    // Lengths close to [`LONGEST_LINE`] and to the size of the buffer, and a much longer one.
+    // Lengths close to [`LONGEST_LINE`] and to the size of the buffer, and a length far above both.
     for length in [65_500, 65_536, 65_540, 262_144, 262_200, 600_000] {
         for filler in ["x", " ", "{ ", "} ", "host_name=a "] {
             for end in ["", " {", "}", "\tcurrent_state=1"] {

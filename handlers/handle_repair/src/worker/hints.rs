@@ -40,8 +40,8 @@ const KNOWN: [KnownError; 6] = [
     known(
         "check_nrpe",
         "NRPE: Unable to read output",
-        "run NRPE's command on the host as NRPE's user to see its error, for example from sudo; a \
-         command must print at least one line",
+        "run the command from nrpe.cfg on the host as NRPE's user, to see which error it prints on \
+         stderr, for example one from sudo; a command must print at least one line",
     ),
     lost(
         "NRPE: Command timed out",

@@ -43,7 +43,7 @@ pub fn event(text: &str) -> Event {
     }
 }
 
-/// Decides without a status file.
+/// Returns the decision about an event if the engine shows nothing.
 pub fn decide(event: &Event, policy: &Policy, recorded: &RecordedHistory) -> Decision {
     policy::decide(event, policy, &recorded.clone().into())
 }

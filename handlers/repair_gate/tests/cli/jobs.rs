@@ -138,7 +138,7 @@ fn daemon_with_open_stdout_keeps_running_and_delays_nothing() {
     // the daemon.
     std::thread::sleep(std::time::Duration::from_millis(500));
     assert!(alive(&pid), "the daemon was ended by SIGPIPE");
-    // The daemon does not hold the lock, so another repair can run.
+    // The daemon does not hold the host's lock, so the gate can run another repair.
     lab.repair(&other(1)).is("done");
     assert!(
         Command::new("/bin/kill")
@@ -179,7 +179,8 @@ fn runs_one_of_fifty_concurrent_requests() {
     assert_eq!(done.len(), 1);
     let winner = &done[0].json["job"];
     for answer in answers.iter().filter(|answer| answer.json["job"] != *winner) {
-        // On a busy machine, a request can arrive after the only repair has ended.
+        // On a busy machine, a request can arrive after the repair has already ended. It is then
+        // refused because of the cooldown.
         if answer.json["reason"] != json!("cooldown") {
             answer.refused("busy");
             assert_eq!(&answer.json["running"], winner, "the refusals name the running job");

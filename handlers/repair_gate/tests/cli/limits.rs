@@ -1,5 +1,5 @@
-//! Tests that a client with the key can use up the budget, the cooldown and the records of one
-//! repair, but not those of another.
+//! Tests that the limits apply to each repair separately. A client with the key can exhaust the
+//! budget, the cooldown and the records of one repair, and the gate still runs another repair.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -106,8 +106,8 @@ fn flood_of_one_name_does_not_block_another() {
     lab.repair(&other(301)).refused("state");
 }
 
-/// If refusals took the lock, a flood of requests could hold it all the time and keep out every
-/// other repair.
+/// A refusal must not take the host's lock. Otherwise a flood of refused requests could hold the
+/// lock all the time, and no other repair could run.
 #[test]
 fn refuses_requests_over_budget_without_the_lock() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -186,7 +186,8 @@ fn ready_and_usage_report_a_running_repair() {
     assert_eq!(lab.request("ready x").text("answer"), "ready");
 }
 
-/// Older servers refuse an answer with any field that they do not know.
+/// The answers to `ready` must have exactly these fields, because an older server refuses an answer
+/// with a field that it does not know.
 #[test]
 fn older_servers_understand_answers_to_ready() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -199,13 +200,13 @@ fn older_servers_understand_answers_to_ready() {
 
 #[test]
 fn records_of_older_gates_still_count() {
-    // Records that are not filed yet count toward the budget of `x`, and exhaust it.
+    // The three old records are not filed yet, but count toward the budget of `x`, which is three.
     let lab = two_names(&json!({"budget": {"count": 3, "window": "2h"}}));
     old_records(&lab, "x", 3, HOUR);
     lab.repair(&other(1)).refused("budget");
     lab.request("ready x").refused("budget");
     lab.request("status old-x-000000").is("done");
-    // The next repair files these records under the names of their repairs, and they still count.
+    // Before the next repair runs, the gate moves these records to `jobs/x`. They still count.
     lab.request("repair y 20261123-of-y-0001").is("done");
     assert!(lab.state().join("jobs/x/old-x-000002.json").exists());
     lab.repair(&other(1)).refused("budget");
@@ -251,7 +252,7 @@ fn lost_repair_blocks_every_name_again_when_clock_goes_back() {
     lab.request("repair y 20261123-of-y-0002").refused("busy");
 }
 
-/// After the clock has been set back, filed records count just like unfiled records.
+/// If the clock is set back, records in the future must still count, even if they are filed.
 #[test]
 fn setting_the_clock_back_frees_no_record() {
     let lab = two_names(&json!({"budget": {"count": 1, "window": "1h"}}));
@@ -296,8 +297,8 @@ fn request_opens_the_same_files_with_few_and_with_many_records() {
         old_records(&lab, "x", records, HOUR / 2);
         old_records(&lab, "z", records, HOUR / 2);
         lab.request("repair y 20261123-of-y-0001").is("done");
-        // Run `x` once beforehand, because the first run of a repair can read each of its records
-        // once.
+        // Run `x` once before counting, because at the first run of a repair the gate may read all
+        // of its records.
         lab.repair(&other(1));
         let requests = ["ready x", "ready y", "usage", "status 20261123-never"];
         let mut counts: Vec<usize> =

@@ -49,7 +49,8 @@ fn arguments_count_instead_of_ssh_original_command() {
     assert!(!lab.marker().exists());
 }
 
-/// A client of NRPE may be able to choose the arguments that follow the repair's name.
+/// If NRPE lets its clients choose arguments, a client can append options such as `--config` to the
+/// name of the repair. The gate must refuse them.
 #[test]
 fn refuses_arguments_after_the_name_of_the_repair() {
     let lab = GateLab::with(NOTE, &json!({"cooldown": "1m"}));
@@ -61,7 +62,8 @@ fn refuses_arguments_after_the_name_of_the_repair() {
     assert_eq!(lab.runs(), 0);
 }
 
-/// A version 2 packet of NRPE carries at most 1023 bytes of output.
+/// A version 2 packet of NRPE carries at most 1023 bytes of output, so the gate must shorten its
+/// answer to an agent.
 #[test]
 fn answer_to_an_agent_fits_into_a_packet_of_nrpe() {
     let lab = GateLab::with("seq -f '%060g\"' 30", &json!({}));

@@ -191,7 +191,8 @@ fn refuses_damaged_index_until_it_is_removed() {
     }
 }
 
-/// The directory, not the index, decides which records exist.
+/// The files in the directory decide which records exist. A record must count even if it is missing
+/// from the index.
 #[test]
 fn counts_records_that_the_index_lacks() {
     let lab = GateLab::with(NOTE, &json!({"budget": {"count": 3, "window": "1h"}}));

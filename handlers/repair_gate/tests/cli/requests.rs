@@ -1,4 +1,5 @@
-//! Tests what a server, or anyone else who has its key, can request. All other input has no effect.
+//! Tests which requests the gate accepts from a server, or from anyone else who has its key, and
+//! that all other input has no effect.
 
 use std::fs;
 
@@ -246,8 +247,7 @@ fn exits_with_3_if_output_cannot_be_written() {
             "{output:?}"
         );
     }
-    // When the gate answers a server, its exit code does not depend on whether it can write to
-    // stdout.
+    // If the gate cannot write its answer to a server, its exit code is still that of the answer.
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     assert_eq!(lab.command(Some(b"list")).stdout(full).output().unwrap().status.code(), Some(0));
 }

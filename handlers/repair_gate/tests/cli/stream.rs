@@ -80,7 +80,8 @@ fn a_client_that_stops_reading_does_not_stop_the_repair() {
         &json!({}),
     );
     let mut gate = lab.spawn(&format!("repair x {JOB}"));
-    // Nobody reads stdout, and the repair's output does not fit into a pipe.
+    // Nobody reads the gate's stdout, and the repair's output does not fit into a pipe. The repair
+    // must end nevertheless.
     wait_until("the repair has ended", || lab.runs() == 1);
     wait_until("the result is recorded", || {
         lab.request(&format!("status {JOB}")).json["state"] == json!("done")

@@ -40,8 +40,8 @@ echo "touch $lab/drop/rc" > "$home/.ssh/rc"
 echo "REPAIR_GATE_STATE=/tmp" > "$home/.ssh/environment"
 chown repair: "$home/.ssh/rc" "$home/.ssh/environment"
 
-# The overlay hides the mounts below /dev, so mount devpts again. Without devpts, sshd would refuse
-# a terminal for the wrong reason.
+# The overlay hides the mounts below /dev, so mount devpts again. Without devpts, no login could get
+# a terminal, and the tests would not show that the authorized_keys line forbids it.
 mount -t devpts -o ptmxmode=0666,mode=0620,gid=5 devpts /dev/pts
 rm -f /dev/log
 ln -s "$lab/log" /dev/log

@@ -18,7 +18,7 @@ use super::{GATE, GateLab, GateResult, free_port, wait_until};
 pub enum Sudo {
     /// The original sudo, from Debian.
     Original,
-    /// sudo-rs of this version, which `packaging/prerequisites test` builds.
+    /// sudo-rs. Holds the version, which `packaging/prerequisites test` builds.
     Rs(&'static str),
 }
 

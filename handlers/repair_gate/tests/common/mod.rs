@@ -218,8 +218,8 @@ impl GateLab {
         found
     }
 
-    /// Returns the path of a job's record. Once another repair has begun, the record is filed under
-    /// the name of its repair.
+    /// Returns the path of a job's record. When another repair begins, the gate moves the record to
+    /// the directory of the repair that it belongs to.
     pub fn record_path(&self, job: &str) -> PathBuf {
         let jobs = self.state().join("jobs");
         let file = format!("{job}.json");
@@ -237,7 +237,7 @@ impl GateLab {
         let _ = fs::remove_file(path.with_file_name("index"));
     }
 
-    /// Returns how many times the script has run. This is the number of lines that the script wrote
+    /// Returns how many times the script has run. Each run appends one line to the file `runs`
     /// (`echo >> "$1/runs"`).
     pub fn runs(&self) -> usize {
         fs::read_to_string(self.path("runs")).map_or(0, |text| text.lines().count())

@@ -43,7 +43,7 @@ pub enum HostKeyStatus {
 pub enum HostKeyCheck {
     /// The same key is recorded, byte for byte.
     Trusted,
-    /// The key is not recorded.
+    /// This key is not among the recorded keys of the host.
     Mismatch,
     /// The key is revoked. Holds the file and line of the `@revoked` entry.
     Revoked(String),

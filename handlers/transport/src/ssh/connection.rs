@@ -184,8 +184,8 @@ impl Connection {
             return Err(self.cut(phase, &format!("no data was received for {silence:?}")));
         }
         // Send a keepalive only if the session is waiting to read. If it is waiting to write, it
-        // must first finish the packet that it has partly sent. libssh2 sends nothing before the
-        // keepalive interval is over.
+        // must first finish the packet that it has partly sent. This call may come too early,
+        // because libssh2 sends nothing before the keepalive interval is over.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }

@@ -40,8 +40,8 @@ impl Tunnel {
             _ => jump_host.error(Phase::Connect, &e),
         })?;
         // Remove the deadline of the connection to the jump host. From now on, the watchdog of the
-        // connection to the target host enforces the deadline. It ends the tunnel by shutting down
-        // the socket of that connection.
+        // connection to the target host enforces the deadline. At the deadline, that watchdog shuts
+        // down the socket of its connection, and then the tunnel ends as well.
         jump_host.rest();
         jump_host.allow(TUNNEL_LIMIT);
         Ok(Tunnel { channel, jump_host })

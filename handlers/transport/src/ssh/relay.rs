@@ -25,9 +25,9 @@ const TICK: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 pub(super) trait Remote: Read + Write + Send + 'static {
     /// Returns the descriptor to poll.
     fn fd(&self) -> BorrowedFd<'_>;
-    /// Called before each wait.
+    /// Called by the relay before each wait for data.
     fn before_wait(&self) {}
-    /// Called after each [`TICK`] without activity.
+    /// Called by the relay after each [`TICK`] without activity.
     fn idle(&self) {}
 }
 

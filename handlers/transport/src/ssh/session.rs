@@ -18,7 +18,7 @@ use crate::route::{self, address_and_port, known_hosts_files};
 /// Key exchange algorithms, the fastest first. curve25519 takes a third as long as the others.
 ///
 /// None of the lists in this module contains SHA-1 or CBC. libssh2 itself adds the names that
-/// announce strict key exchange and RFC 8308.
+/// announce strict key exchange and extension negotiation (RFC 8308).
 const KEX: &str = "curve25519-sha256,curve25519-sha256@libssh.org,\
                    ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,\
                    diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256,\

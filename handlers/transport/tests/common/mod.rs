@@ -149,7 +149,7 @@ impl Plan {
         let sshd = sshd.expect("these tests need OpenSSH's sshd: install openssh-server");
         let mut command = Command::new(self.namespace.as_ref().map_or(sshd, |_| "ip"));
         if let Some(namespace) = &self.namespace {
-            // ip replaces itself with sshd, so the child's process ID is that of sshd.
+            // `ip netns exec` replaces itself with sshd, so the child's process ID is that of sshd.
             command.args(["netns", "exec", namespace, sshd]);
         }
         let mut child = command
