@@ -5,6 +5,7 @@
 mod connect;
 mod history;
 mod import;
+mod members;
 mod origin;
 mod overview;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod report;
 mod reserve;
 mod row;
 mod schema;
+mod scram;
 mod search;
 mod session;
 mod store;
@@ -31,8 +33,9 @@ use crate::Error;
 use crate::locks::{WorkerLock, check_directory};
 use crate::row::Columns;
 use crate::value::{Value, object};
-use connect::{Purpose, connect};
+use connect::Purpose;
 use history::SiteRecords;
+use members::connect;
 use origin::{origin, read_origin};
 use row::ServerRow;
 use session::Session;

@@ -10,7 +10,7 @@ use policy::{
 };
 
 use super::PostgresLedger;
-use super::connect::connect;
+use super::members::connect;
 use crate::expiry::WITNESS_AGES;
 use crate::history::{self, CLOCK_TOLERANCE};
 use crate::row::{
