@@ -25,6 +25,9 @@ const NOT_PROVOKED: &[(&str, &str)] = &[
     ("StartDatabase", "handlers/repairctl/tests/postgres.rs provokes it"),
     ("PrepareDatabase", "handlers/repairctl/tests/postgres.rs provokes it"),
     ("SynchronizeReplicas", "handlers/repairctl/tests/postgres.rs provokes it"),
+    ("CommitSynchronously", "handlers/repairctl/tests/postgres.rs provokes it"),
+    ("StartStandby", "handlers/repairctl/tests/postgres.rs provokes it"),
+    ("StopOldPrimary", "handlers/repairctl/tests/postgres.rs provokes it"),
     ("KeepServerTime", "needs a database on a machine with another clock"),
     ("MigrateLedger", "handlers/repairctl/tests/ledger.rs runs the command"),
 ];

@@ -1,16 +1,20 @@
 //! The values behind a decision, one line for each rule, for `--explain` and `repairctl explain`.
 
-use policy::{Act, Event, Fleet, History, Limits, ObjectState, Rounded, Rule, Rules, Rung};
+use std::time::Duration;
+
+use policy::{Act, Event, Fleet, History, Limits, ObjectState, Reason, Rounded, Rule, Rules, Rung};
 
 use crate::cli::Invocation;
+use crate::event_age::{answered_by, is_too_old};
 use policy_file::{Config, HostRoute};
 
-/// Returns one row each for the event, the policy and the trigger, then one for each rule and one
-/// for each of the repair's rungs. A row consists of a name and a sentence.
+/// Returns one row each for the event, the policy, the trigger and the age of the event, then one
+/// for each rule and one for each of the repair's rungs. A row consists of a name and a sentence.
+/// `history` also holds the age of the event, which counts from the check that found the fault.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,
-    history: Option<&History>,
+    history: Option<(&History, Duration)>,
 ) -> Vec<(String, String)> {
     let event = &invocation.event;
     let rules = event.repair.as_ref().and_then(|name| config.policy.repairs.get(name));
@@ -21,10 +25,13 @@ pub fn rows(
     rows.push(row("trigger", trigger(event, rules)));
     match history {
         None => rows.push(row("history", "not read, because the event alone decides".to_owned())),
-        Some(known) => {
-            rows.extend(Rule::ALL.iter().map(|rule| {
-                row(rule.as_str(), rule_line(*rule, &rules.limits, &config.policy.fleet, known))
-            }));
+        Some((known, age)) => {
+            rows.push(row("age", age_line(age, config, known)));
+            let line = |rule: Rule| match (rule, answered_by(age, known)) {
+                (Rule::SameEvent, Some(job)) => format!("no: {}", Reason::SameEvent { job }),
+                _ => rule_line(rule, &rules.limits, &config.policy.fleet, known),
+            };
+            rows.extend(Rule::ALL.iter().map(|rule| row(rule.as_str(), line(*rule))));
         }
     }
     let rungs = rules.ladder.iter().enumerate();
@@ -41,7 +48,7 @@ pub const COLUMN: usize = 15;
 pub(crate) fn lines(
     invocation: &Invocation,
     config: &Config,
-    history: Option<&History>,
+    history: Option<(&History, Duration)>,
 ) -> Vec<String> {
     rows(invocation, config, history)
         .into_iter()
@@ -103,6 +110,17 @@ fn trigger(event: &Event, rules: &Rules) -> String {
         }
     };
     format!("repairs {}{soft} in a HARD state{row}", on.join(" or "))
+}
+
+/// Describes the age of the event, and whether it is too old.
+fn age_line(age: Duration, config: &Config, known: &History) -> String {
+    let longest = Rounded(config.max_event_age);
+    let found = format!("a check found the fault {} ago; max_event_age is {longest}", Rounded(age));
+    match (is_too_old(age, config, known), age > config.max_event_age) {
+        (true, _) => format!("no: {found}, and the engine shows no newer result"),
+        (false, true) => format!("ok: {found}, but the engine shows a newer result"),
+        (false, false) => format!("ok: {found}"),
+    }
 }
 
 /// Describes the result of a rule: why it refuses the repair, or which values allow it.

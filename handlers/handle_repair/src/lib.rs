@@ -6,6 +6,7 @@
 //! worker reserves the repair, runs it, verifies and records the result and notifies Nagios.
 
 pub mod cli;
+pub mod event_age;
 pub mod explain;
 pub mod handler;
 pub mod job;

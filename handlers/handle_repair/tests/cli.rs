@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::TempDir;
 
@@ -233,6 +233,25 @@ fn accepts_names_with_any_bytes_except_control_characters_and_semicolons() {
         assert!(code == 3 && text.contains("--service is '"), "{code} {text}");
         assert!(!text.trim_end().contains(char::is_control), "{text:?}");
     }
+}
+
+#[test]
+fn explains_age_of_event_and_repair_that_has_answered_it() {
+    let site = Site::new();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let explain = |age: u64| {
+        let call = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --dry-run --explain";
+        site.call(&format!("{call} --seen {}", now - age)).1
+    };
+    let text = explain(1800);
+    assert!(text.starts_with("NO ACTION"), "{text}");
+    assert!(text.contains("  age             no: a check found the fault "), "{text}");
+    assert!(text.contains("max_event_age is 10 min, and the engine shows no newer"), "{text}");
+    assert!(explain(60).contains("  age             ok: a check found the fault "));
+    let repair = "CRITICAL HARD 4 --host web1 --service HTTP --repair httpd --foreground";
+    assert!(site.call(repair).1.starts_with("REPAIRED"));
+    let text = explain(300);
+    assert!(text.contains("  answered        no: "), "{text}");
 }
 
 #[test]

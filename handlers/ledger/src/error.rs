@@ -150,6 +150,21 @@ pub enum Error {
         left.as_secs()
     )]
     FailedOver { server: String, database: String, left: Duration },
+    /// Two PostgreSQL servers accept writes. The programs use the one with the newer timeline, but
+    /// one that cannot reach it would use the other.
+    #[error(
+        "the PostgreSQL server {stale} accepts writes in the database {database}, although {server} \
+         has taken over from it; stop {stale} at once, because it lacks the newest records, and \
+         make it a standby"
+    )]
+    TwoPrimaries { server: String, database: String, stale: String },
+    /// The PostgreSQL server waits for a synchronous standby before it confirms a commit.
+    #[error(
+        "the PostgreSQL server {server} confirms no commit in the database {database}, because no \
+         synchronous standby answers, so nothing is repaired; start a standby that its \
+         synchronous_standby_names lists"
+    )]
+    NoStandby { server: String, database: String },
     /// The PostgreSQL database lacks the tables, the site or a right.
     #[error(
         "the PostgreSQL database {database} on {server} {why}; as the owner of the database, run \

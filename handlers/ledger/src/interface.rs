@@ -92,7 +92,8 @@ pub trait Ledger: Send {
     /// Records the end of a repair. The host can then be repaired again.
     ///
     /// # Errors
-    /// Returns [`Error::NoSuchJob`] if the repair does not exist or has already ended.
+    /// Returns [`Error::NoSuchJob`] if the repair does not exist or has already ended. A shared store
+    /// accepts the same outcome and text again, because its first answer may have been lost.
     fn finish(
         &mut self,
         job: &JobId,
@@ -240,8 +241,19 @@ pub trait Ledger: Send {
     }
 
     /// Returns a host's repairs that have no recorded end although their worker is dead.
-    fn abandoned(&mut self, host: &str) -> Result<Vec<Record>, Error> {
+    fn abandoned(&mut self, host: &str) -> Result<Vec<Running>, Error> {
         let is_dead = |running: &Running| !running.alive && running.record.host == host;
-        Ok(self.running()?.into_iter().filter(is_dead).map(|running| running.record).collect())
+        Ok(self.running()?.into_iter().filter(is_dead).collect())
+    }
+
+    /// Whether a repair has ended with exactly this outcome and text.
+    fn has_ended_as(
+        &mut self,
+        job: &JobId,
+        outcome: RepairOutcome,
+        text: &str,
+    ) -> Result<bool, Error> {
+        let record = self.repair_of(job)?;
+        Ok(record.is_some_and(|record| record.outcome == Some(outcome) && record.text == text))
     }
 }

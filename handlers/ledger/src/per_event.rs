@@ -68,6 +68,9 @@ pub(crate) const PER_EVENT: &[(&str, Call)] = &[
     ("steps", |ledger, _, _| drop(ledger.steps(&job()).unwrap())),
     ("renew", |ledger, _, now| ledger.renew(&job(), now).unwrap()),
     ("finish", |ledger, _, now| ledger.finish(&job(), now, RepairOutcome::Healed, "").unwrap()),
+    ("has_ended_as", |ledger, _, _| {
+        assert!(ledger.has_ended_as(&job(), RepairOutcome::Healed, "").unwrap());
+    }),
     ("expire", |ledger, _, now| assert!(!ledger.expire(Some(400 * DAY), now).unwrap())),
 ];
 

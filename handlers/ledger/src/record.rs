@@ -233,6 +233,9 @@ pub struct Running {
     pub record: Record,
     /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
+    /// Whether this server reserved the repair, so that `alive` comes from the repair's processes.
+    /// Of another server's repair, only the lease is known.
+    pub is_ours: bool,
 }
 
 /// A manual reset of a breaker by an admin. Repairs and refusals before the reset no longer count

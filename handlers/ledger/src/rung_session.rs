@@ -147,7 +147,9 @@ impl Member {
     /// character.
     fn parse(stat: &str) -> Option<Member> {
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        let pid = |at: usize| fields.get(at)?.parse().ok().map(Pid::from_raw);
+        // The group and the session of a process that has just been reaped are -1.
+        let number = |at: usize| fields.get(at)?.parse().ok().filter(|number| *number >= 0);
+        let pid = |at: usize| number(at).map(Pid::from_raw);
         Some(Member {
             group: pid(2)?,
             session: pid(3)?,

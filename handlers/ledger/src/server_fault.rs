@@ -16,10 +16,19 @@ pub enum ServerFault {
     ReadOnly,
     /// The server has come back and accepts writes, although another server has taken over from it.
     Stale,
+    /// Another server accepts writes as well, and neither has a newer timeline.
+    Rival,
     /// The server's database does not store texts as UTF-8. Holds the encoding of the database.
     Encoding(String),
     /// This process could not open a connection, for example because it has too many open files.
     NoResources(io::Error),
+    /// The socket's directory is missing, or nothing listens on the port.
+    NoConnection(io::Error),
+    /// Every account can create a socket in the directory, and could thus pretend to be the server.
+    Exposed,
+    /// The server did not prove with SCRAM that it knows the password of the role, although nothing
+    /// else shows that it is PostgreSQL.
+    Unproven,
     /// The connection failed, or the server refused a statement.
     Failed(tokio_postgres::Error),
 }
@@ -30,8 +39,16 @@ impl fmt::Display for ServerFault {
             ServerFault::NoAnswer(waited) => write!(f, "no answer within {} s", waited.as_secs()),
             ServerFault::ReadOnly => f.write_str("it accepts no writes"),
             ServerFault::Stale => f.write_str("another server has taken over from it"),
+            ServerFault::Rival => f.write_str("another server accepts writes as well"),
             ServerFault::Encoding(found) => write!(f, "its encoding is {found}, not UTF8"),
             ServerFault::NoResources(why) => write!(f, "no connection can be opened: {why}"),
+            ServerFault::NoConnection(why) => why.fmt(f),
+            ServerFault::Exposed => {
+                f.write_str("every account can create a socket in this directory")
+            }
+            ServerFault::Unproven => {
+                f.write_str("it does not prove that it is PostgreSQL, so it may be another program")
+            }
             ServerFault::Failed(why) => match why.as_db_error() {
                 Some(refused) => f.write_str(refused.message()),
                 None => write_causes(f, why),
@@ -39,6 +56,21 @@ impl fmt::Display for ServerFault {
         }
     }
 }
+
+impl From<tokio_postgres::Error> for ServerFault {
+    fn from(why: tokio_postgres::Error) -> ServerFault {
+        let cause = why.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+        match cause.and_then(io::Error::get_ref).is_some_and(|cause| cause.is::<Unproven>()) {
+            true => ServerFault::Unproven,
+            false => ServerFault::Failed(why),
+        }
+    }
+}
+
+/// The server did not prove with SCRAM that it knows the password of the role.
+#[derive(Debug, thiserror::Error)]
+#[error("the server does not prove that it knows the password")]
+pub(crate) struct Unproven;
 
 /// Writes the cause of an error, because the message of tokio-postgres itself only says which
 /// operation failed.
@@ -55,8 +87,15 @@ impl ServerFault {
     /// Whether the connection can no longer be used.
     pub(crate) fn is_final(&self) -> bool {
         match self {
-            ServerFault::NoAnswer(_) | ServerFault::ReadOnly | ServerFault::Stale => true,
-            ServerFault::Encoding(_) | ServerFault::NoResources(_) => false,
+            ServerFault::NoAnswer(_)
+            | ServerFault::ReadOnly
+            | ServerFault::Stale
+            | ServerFault::Rival => true,
+            ServerFault::Encoding(_)
+            | ServerFault::NoResources(_)
+            | ServerFault::NoConnection(_)
+            | ServerFault::Exposed
+            | ServerFault::Unproven => false,
             ServerFault::Failed(why) => {
                 why.as_db_error().is_none()
                     || why.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION)
@@ -67,11 +106,14 @@ impl ServerFault {
     /// Returns the error of the system call that made the connection fail, if there is one.
     pub(crate) fn io_error(&self) -> Option<&io::Error> {
         match self {
-            ServerFault::NoResources(why) => Some(why),
+            ServerFault::NoResources(why) | ServerFault::NoConnection(why) => Some(why),
             ServerFault::Failed(why) => why.source()?.downcast_ref(),
             ServerFault::NoAnswer(_)
             | ServerFault::ReadOnly
             | ServerFault::Stale
+            | ServerFault::Rival
+            | ServerFault::Exposed
+            | ServerFault::Unproven
             | ServerFault::Encoding(_) => None,
         }
     }
@@ -93,10 +135,24 @@ impl ServerFault {
                 return "stop it at once, because it lacks the newest records, and make it a \
                         standby of the other one";
             }
+            ServerFault::Rival => {
+                return "stop all servers except the one with the newest records, and make them its \
+                        standbys; or remove those of another database from \"hosts\"";
+            }
             ServerFault::NoResources(_) => {
                 return "raise the limits of the process that started this program (ulimit -n, \
                         LimitNOFILE=)";
             }
+            ServerFault::Exposed => {
+                return "set unix_socket_directories to a directory that only the server's account \
+                        can change, and name it in \"hosts\"";
+            }
+            ServerFault::Unproven => {
+                return "make pg_hba.conf require scram-sha-256 and set the role's password again, \
+                        name the directory of the server's socket in \"hosts\", or use TLS with \
+                        \"ca\"";
+            }
+            ServerFault::NoConnection(_) => None,
             ServerFault::Encoding(_) => return "create the database with ENCODING 'UTF8'",
             ServerFault::Failed(why) => why.code(),
         };

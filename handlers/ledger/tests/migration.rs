@@ -111,8 +111,8 @@ fn decides_on_the_old_history() {
     assert_eq!((known.paused.unwrap().by.as_str(), known.fleet.started), ("ann", 7));
     // The workers for web4, web5 and web6 died, but their leases are not over yet.
     assert_eq!((known.fleet.running, known.running), (3, None));
-    let running = ledger.abandoned("web4").unwrap();
-    assert_eq!((running[0].job.as_str(), running[0].gate.as_deref()), (AT_GATE, Some("web4")));
+    let running = &ledger.abandoned("web4").unwrap()[0].record;
+    assert_eq!((running.job.as_str(), running.gate.as_deref()), (AT_GATE, Some("web4")));
 }
 
 #[test]

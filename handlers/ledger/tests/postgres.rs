@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use common::{Place, at, code, config, event, job, policy, reserve};
-use ledger::{Claim, Error, Ledger, RepairOutcome, RungStart, ServerFault, StepKind};
+use ledger::{Claim, Error, Ledger, Paused, RepairOutcome, RungStart, ServerFault, StepKind};
 use policy::{Decision, Event, History};
 use policy_file::{LedgerConfig, PostgresConfig};
 use serde_json::json;
@@ -232,8 +232,12 @@ fn names_every_server_that_does_not_answer() {
         ledger::open(&config).map(drop).map_err(|why| why.to_string())
     };
     let good = format!("{socket}:{}", server.port);
-    open(json!({"hosts": ["127.0.0.1:1", good]})).unwrap();
-    let away = open(json!({"hosts": ["127.0.0.1:1", "/missing"]})).unwrap_err();
+    let password = place.dir.path().join("password");
+    fs::write(&password, "secret\n").unwrap();
+    testkit::set_mode(&password, 0o600);
+    open(json!({"hosts": ["127.0.0.1:1", good], "password_file": password})).unwrap();
+    let hosts = ["127.0.0.1:1", "/missing"];
+    let away = open(json!({"hosts": hosts, "password_file": password})).unwrap_err();
     for part in [&name, "127.0.0.1:1: Connection refused", "/missing:5432: No such file"] {
         assert!(away.contains(part), "{away}");
     }
@@ -348,6 +352,9 @@ fn creates_tables_once_and_lists_missing_rights() {
     server.sql("owned", "REVOKE INSERT ON selfheal.step FROM weak");
     let refused = ledger::examine(&config).unwrap_err();
     assert!(refused.to_string().contains("INSERT ON step"), "{refused}");
+    server.sql("owned", "REVOKE UPDATE (outcome) ON selfheal.repair FROM weak");
+    let refused = ledger::examine(&config).unwrap_err();
+    assert!(refused.to_string().contains("UPDATE (outcome) ON repair"), "{refused}");
     // A second site needs only a row of its own.
     config.user = "postgres".into();
     config.site = "second".into();
@@ -521,13 +528,78 @@ fn imports_every_record_of_an_sqlite_file() {
 }
 
 #[test]
+fn import_keeps_the_longer_pause() {
+    let from = Place::new();
+    let to = Place::postgres();
+    let pause = |host: &str, until: Option<u64>| Paused {
+        host: Some(host.into()),
+        service: None,
+        by: "ann".into(),
+        reason: until.map_or("for ever", |_| "for an hour").into(),
+        since: at(0),
+        until: until.map(at),
+    };
+    for (place, [first, second]) in [(&from, [None, Some(3600)]), (&to, [Some(3600), None])] {
+        let mut ledger = place.open();
+        ledger.pause(&pause("web1", first)).unwrap();
+        ledger.pause(&pause("web2", second)).unwrap();
+    }
+    from.open().pause(&pause("web3", None)).unwrap();
+    let counts = ledger::import(&from.path(), postgres(&to.config())).unwrap();
+    assert_eq!(counts.pauses, 3);
+    let reasons = to.open().pauses(at(1)).unwrap().into_iter().map(|pause| pause.reason);
+    assert_eq!(reasons.collect::<Vec<_>>(), ["for ever"; 3]);
+}
+
+#[test]
+fn import_waits_long_for_a_standby() {
+    let from = Place::new();
+    assert_eq!(code(reserve(&mut from.open(), 1, &event("web1", "1", 4), at(0))), "repair");
+    let server = Arc::new(Postgres::start());
+    let to = Place::on(Arc::clone(&server));
+    server.set("synchronous_standby_names", "'missing'");
+    let import = || ledger::import(&from.path(), postgres(&to.config()));
+    thread::scope(|scope| {
+        let import = scope.spawn(import);
+        // A worker's commit would be given up after five seconds.
+        thread::sleep(Duration::from_secs(7));
+        assert!(!import.is_finished(), "{:?}", import.join());
+        server.set("synchronous_standby_names", "''");
+        assert_eq!(import.join().unwrap().unwrap().repairs, 1);
+    });
+}
+
+#[test]
+fn accepts_the_same_end_twice_but_no_other_end() {
+    let place = Place::postgres();
+    let mut ledger = place.open();
+    reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap();
+    let now = SystemTime::now();
+    // The answer to the first call may have been lost, so that the worker repeats the call.
+    for _ in 0..2 {
+        ledger.finish(&job(1), now, RepairOutcome::Healed, "healed").unwrap();
+    }
+    for (n, outcome, text) in [
+        (1, RepairOutcome::Unknown, "healed"),
+        (1, RepairOutcome::Healed, ""),
+        (2, RepairOutcome::Healed, ""),
+    ] {
+        let refused = ledger.finish(&job(n), now, outcome, text).unwrap_err();
+        assert!(matches!(refused, Error::NoSuchJob { .. }), "{refused}");
+    }
+}
+
+#[test]
 fn fault_has_words_for_a_silent_server() {
     let fault = ServerFault::NoAnswer(Duration::from_secs(5));
     assert_eq!(fault.to_string(), "no answer within 5 s");
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
     let dir = tempfile::tempdir().unwrap();
-    let keys = json!({"hosts": [host], "state": dir.path()});
+    let password = dir.path().join("password");
+    fs::write(&password, "secret\n").unwrap();
+    testkit::set_mode(&password, 0o600);
+    let keys = json!({"hosts": [host], "password_file": password, "state": dir.path()});
     let config = serde_json::from_value(json!({"postgres": keys})).unwrap();
     let begun = Instant::now();
     let refused = ledger::open(&config).err().unwrap().to_string();

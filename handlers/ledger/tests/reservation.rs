@@ -127,7 +127,7 @@ fn notices_dead_worker_immediately() {
         drop(worker);
         let abandoned = next.abandoned("web1").unwrap();
         assert_eq!(
-            abandoned.iter().map(|record| record.job.as_str()).collect::<Vec<_>>(),
+            abandoned.iter().map(|one| one.record.job.as_str()).collect::<Vec<_>>(),
             ["test-job-0001"]
         );
         assert!(next.abandoned("web2").unwrap().is_empty());

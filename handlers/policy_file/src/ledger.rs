@@ -1,7 +1,7 @@
 //! The key `ledger`: where repairs are recorded.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -32,7 +32,8 @@ pub struct PostgresConfig {
     /// Path of the file with the role's password, or `None` if the role needs none, for example
     /// because PostgreSQL identifies it by the owner of the process or by a certificate.
     pub password_file: Option<PathBuf>,
-    /// How to check the servers' certificates. `None` only if every host is on this machine.
+    /// How to check the servers' certificates. `None` only if every host is on this machine. A
+    /// server on the loopback interface then has to prove with SCRAM that it knows the password.
     /// Connections through a socket never use TLS.
     pub tls: Option<PostgresTls>,
     /// Name of the site. Servers with the same site share their limits, pauses and records.
@@ -145,11 +146,19 @@ impl fmt::Display for PostgresHost {
 impl PostgresHost {
     /// Whether the connection stays on this machine, so that nobody else can read it.
     pub fn is_local(&self) -> bool {
+        matches!(self, PostgresHost::Socket { .. }) || self.loopback().is_some()
+    }
+
+    /// Returns the address on the loopback interface; `None` for a socket and for other machines.
+    /// The name `localhost` always means 127.0.0.1. If PostgreSQL listens only there, any account
+    /// can listen on the other address of this name, ::1, and pass our connection on.
+    pub fn loopback(&self) -> Option<IpAddr> {
         match self {
-            PostgresHost::Socket { .. } => true,
-            PostgresHost::Tcp { name, .. } => {
-                name == "localhost" || name.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+            PostgresHost::Socket { .. } => None,
+            PostgresHost::Tcp { name, .. } if name == "localhost" => {
+                Some(Ipv4Addr::LOCALHOST.into())
             }
+            PostgresHost::Tcp { name, .. } => name.parse().ok().filter(IpAddr::is_loopback),
         }
     }
 }
@@ -264,6 +273,14 @@ impl PostgresKeys {
             (Some(cert), Some(key)) => Some((cert, key)),
             _ => return Err("cert and key belong together; give both or neither".into()),
         };
+        let loopback = self.hosts.iter().find(|host| host.loopback().is_some());
+        if let (Some(host), None, None) = (loopback, &self.ca, &self.password_file) {
+            return Err(format!(
+                "{host} needs \"password_file\" or \"ca\", because another program could listen \
+                 there while PostgreSQL is down; or give the directory of the server's socket, such \
+                 as \"/run/postgresql\""
+            ));
+        }
         let tls = match (self.ca, client, remote) {
             (Some(ca), client, _) => Some(PostgresTls { ca, client }),
             (None, Some(_), _) => return Err("cert and key need \"ca\"".into()),
@@ -349,6 +366,16 @@ mod tests {
     }
 
     #[test]
+    fn requires_proof_from_server_on_loopback_interface() {
+        for host in ["localhost", "127.0.0.2:5433", "::1"] {
+            let refused = read(&format!(r#"{{"postgres": {{"hosts": ["{host}"]}}}}"#));
+            assert!(refused.unwrap_err().contains("\"password_file\" or \"ca\""));
+        }
+        let host: PostgresHost = "localhost:5433".parse().unwrap();
+        assert_eq!(host.loopback(), Some("127.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
     fn requires_tls_for_hosts_on_other_machines() {
         for (hosts, is_local) in [
             (r#"["/run/postgresql", "localhost", "127.0.0.2:5433", "::1"]"#, true),
@@ -356,7 +383,8 @@ mod tests {
             (r#"["localhost.example.org"]"#, false),
             (r#"["2001:db8::1"]"#, false),
         ] {
-            let result = read(&format!(r#"{{"postgres": {{"hosts": {hosts}}}}}"#));
+            let with_password = format!(r#"{{"hosts": {hosts}, "password_file": "/p"}}"#);
+            let result = read(&format!(r#"{{"postgres": {with_password}}}"#));
             assert_eq!(result.is_ok(), is_local, "{result:?}");
             let with_ca = format!(r#"{{"hosts": {hosts}, "ca": "/ca.pem"}}"#);
             assert_eq!(read_postgres(&with_ca).tls.unwrap().ca, Path::new("/ca.pem"));

@@ -5,7 +5,10 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
+use ledger::{Claim, RepairOutcome};
+use policy::{Decision, Event, JobId, ObjectState, StateType};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -177,6 +180,76 @@ fn doctor_explains_each_problem_with_the_database() {
     site.database.stop();
     let (verdict, text, fix) = site.doctor("ledger");
     assert!(verdict == "wrong" && fix.contains("systemctl start postgresql"), "{text} {fix}");
+}
+
+#[test]
+fn doctor_reports_commits_that_a_failover_can_lose() {
+    let site = DatabaseSite::with_tables();
+    let (verdict, text, _) = site.doctor("commits");
+    assert!(verdict == "ok" && text.contains("synchronous_commit is on"), "{verdict}: {text}");
+    site.database.sql(DATABASE, "ALTER ROLE selfheal SET synchronous_commit = off");
+    let (verdict, text, fix) = site.doctor("commits");
+    assert!(verdict == "note" && text.contains("is off for the role selfheal"), "{text}");
+    assert!(fix.contains("RESET synchronous_commit"), "{fix}");
+    site.database.set("synchronous_standby_names", "'missing'");
+    let (verdict, text, fix) = site.doctor("ledger");
+    assert!(verdict == "wrong" && text.contains("confirms no commit"), "{verdict}: {text}");
+    assert!(fix.contains("start a standby"), "{fix}");
+}
+
+#[test]
+fn doctor_queries_every_server_of_the_database() {
+    let site = DatabaseSite::with_tables();
+    let standby = Postgres::standby_of(&site.database);
+    let host = |server: &Postgres| format!("{}:{}", server.socket_dir().display(), server.port);
+    let both = [host(&site.database), host(&standby)];
+    site.policy(json!({"hosts": both}));
+    assert_eq!(site.doctor("ledger").0, "ok");
+    let (_, json) = site.repairctl(&["doctor", "--json", "--nagios-user", "root"]);
+    assert!(!json.contains("nothing shows whether"), "{json}");
+    standby.stop();
+    let (verdict, text, _) = site.doctor("servers");
+    assert!(verdict == "note" && text.contains("nothing shows whether"), "{verdict}: {text}");
+    standby.restart();
+    standby.promote();
+    let recovery = "SELECT pg_is_in_recovery()";
+    testkit::wait_until("the promotion", || standby.sql(DATABASE, recovery).trim() == "f");
+    let (verdict, text, fix) = site.doctor("ledger");
+    let wanted = format!("{} accepts writes in the database selfheal, although", both[0]);
+    assert!(verdict == "wrong" && text.contains(&wanted), "{verdict}: {text}");
+    assert!(fix.contains("stop PostgreSQL there at once"), "{fix}");
+}
+
+#[test]
+fn sweep_serves_its_own_server_while_another_server_sweeps() {
+    let site = DatabaseSite::with_tables();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let status = format!(
+        "info {{\n\tcreated={now}\n\t}}\nprogramstatus {{\n\tenable_event_handlers=1\n\
+         \tprogram_start={now}\n\t}}\n"
+    );
+    fs::write(site.at("status.dat"), status).unwrap();
+    fs::write(site.at("objects.cache"), "").unwrap();
+    let policy = fs::read_to_string(site.at("policy.json")).unwrap();
+    let mut policy: Value = serde_json::from_str(&policy).unwrap();
+    policy["status_file"] = json!(site.at("status.dat"));
+    fs::write(site.at("policy.json"), policy.to_string()).unwrap();
+    let config = policy_file::read(&site.at("policy.json")).unwrap();
+    let job: JobId = "dead-worker-1".parse().unwrap();
+    let event = Event::new("web1", Some("HTTP"), ObjectState::Critical, StateType::Hard, 4);
+    let (lease, horizon) = (Duration::ZERO, config.policy.horizon(&event));
+    let claim = Claim { job: &job, event: &event, lease, horizon, observed: None };
+    let repair = |_: &_| Decision::Repair("httpd".parse().unwrap());
+    let mut ledger = ledger::open(&config.ledger).unwrap();
+    ledger.reserve(&claim, &SystemTime::now, &repair).unwrap().unwrap();
+    // Dropping the ledger releases the lock of the job, as if its worker had died.
+    drop(ledger);
+    let mut ledger = ledger::open(&config.ledger).unwrap();
+    let _sweep_of_another_server = ledger.lock_sweep().unwrap().unwrap();
+    let (code, text) = site.repairctl(&["sweep"]);
+    assert!(code == 2 && text.contains("another sweep is running"), "{code}: {text}");
+    let record = ledger.repair_of(&job).unwrap().unwrap();
+    assert_eq!(record.outcome, Some(RepairOutcome::CouldNotRun), "{record:?}");
 }
 
 #[test]

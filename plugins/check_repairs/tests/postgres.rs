@@ -26,7 +26,7 @@ impl DatabaseSite {
         let site = DatabaseSite { database: Postgres::start(), dir: tempfile::tempdir().unwrap() };
         site.database.create_database(DATABASE);
         site.database.sql(DATABASE, "CREATE ROLE selfheal LOGIN");
-        site.write_policy(&site.database);
+        site.write_policy(&[&site.database]);
         let LedgerConfig::Postgres(config) = policy_file::read(&site.policy()).unwrap().ledger
         else {
             panic!("the policy names no database");
@@ -35,9 +35,11 @@ impl DatabaseSite {
         site
     }
 
-    fn write_policy(&self, database: &Postgres) {
-        let socket = format!("{}:{}", database.socket_dir().display(), database.port);
-        let ledger = json!({"postgres": {"hosts": [socket], "state": self.dir.path()}});
+    fn write_policy(&self, databases: &[&Postgres]) {
+        let host =
+            |server: &&Postgres| format!("{}:{}", server.socket_dir().display(), server.port);
+        let hosts: Vec<String> = databases.iter().map(host).collect();
+        let ledger = json!({"postgres": {"hosts": hosts, "state": self.dir.path()}});
         fs::write(self.policy(), json!({"ledger": ledger, "repairs": {}}).to_string()).unwrap();
     }
 
@@ -98,9 +100,32 @@ fn database_that_is_slow_is_critical_within_the_timeout() {
 fn standby_is_critical_because_it_accepts_no_writes() {
     let site = DatabaseSite::new();
     let standby = Postgres::standby_of(&site.database);
-    site.write_policy(&standby);
+    site.write_policy(&[&standby]);
     let text = site.critical(&[]);
     assert!(text.contains("accepts no writes"), "{text}");
+}
+
+#[test]
+fn old_primary_that_came_back_is_critical() {
+    let site = DatabaseSite::new();
+    let standby = Postgres::standby_of(&site.database);
+    site.write_policy(&[&site.database, &standby]);
+    assert_eq!(site.check(&[]).0, 0);
+    standby.promote();
+    let recovery = "SELECT pg_is_in_recovery()";
+    testkit::wait_until("the promotion", || standby.sql(DATABASE, recovery) == "f\n");
+    let text = site.critical(&[]);
+    assert!(text.contains("at once, because it lacks the newest records"), "{text}");
+    site.database.stop();
+    assert_eq!(site.check(&[]).0, 0);
+}
+
+#[test]
+fn missing_synchronous_standby_is_critical() {
+    let site = DatabaseSite::new();
+    site.database.set("synchronous_standby_names", "'missing'");
+    let text = site.critical(&[]);
+    assert!(text.contains("no synchronous standby answers, so nothing is repaired"), "{text}");
 }
 
 #[test]

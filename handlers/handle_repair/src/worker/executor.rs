@@ -45,6 +45,7 @@ pub struct LiveExecutor<'a> {
     /// A host that could not be reached for collecting evidence, and the error. The first rung then
     /// fails with this error instead of trying to connect again.
     unreached: Option<(Option<String>, Error)>,
+    next_renewal: Instant,
     /// Warnings about steps that could not be recorded or reported.
     pub warnings: Vec<String>,
 }
@@ -59,6 +60,7 @@ impl<'a> LiveExecutor<'a> {
             progress: ProgressView::new(Instant::now(), is_watched),
             gates: HashMap::new(),
             unreached: None,
+            next_renewal: Instant::now(),
             warnings: Vec::new(),
         }
     }
@@ -66,20 +68,23 @@ impl<'a> LiveExecutor<'a> {
     /// Records the outcome of the repair, which releases the host's reservation. Keeps trying for
     /// [`RECORD_TIME`] while no server of a shared ledger answers.
     pub fn finish(&mut self, outcome: RepairOutcome, text: &str) {
-        use ledger::Error::{NoServer, NoSuchJob, Server};
+        use ledger::Error::{NoServer, Server};
         let (ended, until) = (SystemTime::now(), Instant::now() + RECORD_TIME);
-        let mut is_repeated = false;
         while let Err(why) = self.ledger.finish(self.job.id, ended, outcome, text) {
-            match why {
-                // The server recorded an earlier attempt, but its answer was lost.
-                NoSuchJob { .. } if is_repeated => return,
-                NoServer { .. } | Server { .. } if Instant::now() < until => is_repeated = true,
-                why => {
-                    let text = format!("warning: cannot record how the repair ended: {why}");
-                    return self.warnings.push(text);
-                }
+            if !matches!(why, NoServer { .. } | Server { .. }) || Instant::now() >= until {
+                let text = format!("warning: cannot record how the repair ended: {why}");
+                return self.warnings.push(text);
             }
             thread::sleep(POLL);
+        }
+    }
+
+    /// Renews the lease if the last renewal was more than [`RENEW_EVERY`] ago. Ignores an error,
+    /// because a later renewal may succeed.
+    fn renew(&mut self) {
+        if Instant::now() >= self.next_renewal {
+            let _ = self.ledger.renew(self.job.id, SystemTime::now() + 4 * RENEW_EVERY);
+            self.next_renewal = Instant::now() + RENEW_EVERY;
         }
     }
 
@@ -122,18 +127,12 @@ impl<'a> LiveExecutor<'a> {
         let longest = Instant::now() + LONGEST_AT_GATE;
         let status = Request::Status { job: job.clone() };
         let mut has_begun = matches!(reason, QueryReason::Running(_));
-        let mut next_renewal = Instant::now();
         loop {
             let within = deadline.max(Instant::now() + GRACE);
             let (last, until) = match self.request(at, &status, within) {
                 Ok(Answer::Job(report)) if report.state == JobState::Running => {
                     has_begun = true;
-                    if Instant::now() >= next_renewal {
-                        // Ignore an error, because a later renewal may succeed.
-                        let lease_until = SystemTime::now() + 4 * RENEW_EVERY;
-                        let _ = self.ledger.renew(self.job.id, lease_until);
-                        next_renewal = Instant::now() + RENEW_EVERY;
-                    }
+                    self.renew();
                     (
                         Attempt::Unknown(format!(
                             "{reason}; the gate reports that the repair is running"
@@ -350,7 +349,8 @@ impl Executor for LiveExecutor<'_> {
         };
         let progress = self.progress;
         let mut watch = |line: &str| progress.show("output", line);
-        let (end, output) = match supervisor::run(&lock, &filled, limit, &mut watch) {
+        let ended = supervisor::run(&lock, &filled, limit, &mut watch, &mut || self.renew());
+        let (end, output) = match ended {
             Ok(ended) => ended,
             Err(why) => return Attempt::NotRun(format!("cannot run {program}: {why}")),
         };

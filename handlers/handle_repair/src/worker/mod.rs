@@ -25,6 +25,7 @@ use policy::{JobId, RepairName, Rules};
 use policy_file::Config;
 
 use crate::cli::{self, Invocation, Mode};
+use crate::event_age::decide_at_age;
 use crate::explain;
 use crate::handler::{self, no_action, nothing_run};
 use crate::queue::CallQueue;
@@ -132,7 +133,7 @@ fn rehearse(
     let known = ledger.as_mut().map(|ledger| ledger.as_mut() as _);
     let history = reserve::history(known, invocation, config, seen).map_err(nothing_run)?;
     let age = seen.elapsed().unwrap_or_default();
-    let verdict = match reserve::decide_at_age(age, &invocation.event, config, &history) {
+    let verdict = match decide_at_age(age, &invocation.event, config, &history) {
         policy::Decision::NoAction(why) => no_action(invocation, &why),
         policy::Decision::Repair(name) => {
             verifiable(invocation, config, &name)?;
@@ -141,7 +142,7 @@ fn rehearse(
         }
     };
     let detail = match invocation.options.explain {
-        true => explain::lines(invocation, config, Some(&history)),
+        true => explain::lines(invocation, config, Some((&history, age))),
         false => Vec::new(),
     };
     Ok(detail.into_iter().fold(verdict, Outcome::line))
@@ -167,13 +168,14 @@ fn repair(
         verifiable(invocation, config, name)?;
     }
     let seen = seen(invocation, at);
+    let since = if is_offered { at } else { seen };
     let mut detail = Vec::new();
     if invocation.options.explain {
         let history = reserve::history(Some(ledger.as_mut()), invocation, config, seen)
             .map_err(nothing_run)?;
-        detail = explain::lines(invocation, config, Some(&history));
+        let age = since.elapsed().unwrap_or_default();
+        detail = explain::lines(invocation, config, Some((&history, age)));
     }
-    let since = if is_offered { at } else { seen };
     let job = RepairJob { invocation, config, id, seen, since };
     let verdict = match reserve::reserve(ledger.as_mut(), &job)? {
         Err(why) => no_action(invocation, &why),

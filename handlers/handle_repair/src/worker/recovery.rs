@@ -9,7 +9,7 @@
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use ledger::{Ledger, Record, RepairOutcome, Step, StepKind};
+use ledger::{Ledger, Record, RepairOutcome, Running, Step, StepKind};
 use policy::JobId;
 use policy_file::Config;
 use transport::{Answer, GateReason, JobState, Request};
@@ -30,6 +30,8 @@ const MOST_QUERIES: usize = SLOTS;
 struct AbandonedRepair<'a> {
     job: JobId,
     record: Record,
+    /// Whether this server reserved the repair.
+    is_ours: bool,
     steps: Vec<Step>,
     /// An event on the repair's host.
     invocation: &'a Invocation,
@@ -48,10 +50,10 @@ pub fn close(
     let mut abandoned = Vec::new();
     for invocation in invocations {
         ledger.stop_overdue(&invocation.event.host)?;
-        for record in ledger.abandoned(&invocation.event.host)? {
+        for Running { record, is_ours, .. } in ledger.abandoned(&invocation.event.host)? {
             let Ok(job) = record.job.parse() else { continue };
             let steps = ledger.steps(&job)?;
-            abandoned.push(AbandonedRepair { job, record, steps, invocation });
+            abandoned.push(AbandonedRepair { job, record, is_ours, steps, invocation });
         }
     }
     abandoned.truncate(MOST_QUERIES);
@@ -88,15 +90,15 @@ fn record(
             ledger.renew(job, longest_at_gate(steps, now))
         }
         Remains::NotKnown(_) if record.rung_until.is_some_and(|until| now < until) => Ok(()),
-        Remains::Running => end(ledger, record, job, RepairOutcome::Unknown, ENDLESS),
+        Remains::Running => end(ledger, repair, RepairOutcome::Unknown, ENDLESS),
         Remains::NotKnown(text) | Remains::Ended(text) => {
-            end(ledger, record, job, RepairOutcome::Unknown, &text)
+            end(ledger, repair, RepairOutcome::Unknown, &text)
         }
         Remains::NeverBegan(text) => {
             // The last rung never began, but an earlier rung may have run.
             let has_run = steps.iter().any(|step| step.kind.may_have_run());
             let outcome = if has_run { RepairOutcome::Unknown } else { RepairOutcome::CouldNotRun };
-            end(ledger, record, job, outcome, &text)
+            end(ledger, repair, outcome, &text)
         }
     }
 }
@@ -109,12 +111,16 @@ const ENDLESS: &str = "the gate reports that the repair is still running, althou
 /// deadline.
 fn end(
     ledger: &mut dyn Ledger,
-    record: &Record,
-    job: &JobId,
+    repair: &AbandonedRepair<'_>,
     outcome: RepairOutcome,
     text: &str,
 ) -> Result<(), ledger::Error> {
-    let text = format!("the worker of this repair died; {text} (job {job})");
+    let AbandonedRepair { job, record, is_ours, .. } = repair;
+    let what = match is_ours {
+        true => "the worker of this repair died",
+        false => "the worker of this repair has not recorded its end in time",
+    };
+    let text = format!("{what}; {text} (job {job})");
     let now = SystemTime::now();
     let ended = record.rung_until.map_or(now, |until| until.min(now));
     match ledger.finish(job, ended, outcome, &text) {
@@ -137,7 +143,7 @@ enum Remains {
 }
 
 fn remains_of(repair: &AbandonedRepair<'_>, config: &Config, deadline: Instant) -> Remains {
-    let AbandonedRepair { record, steps, invocation, .. } = repair;
+    let AbandonedRepair { record, is_ours, steps, invocation, .. } = repair;
     if record.rungs == 0 {
         return Remains::NeverBegan("no rung had started".into());
     }
@@ -146,10 +152,13 @@ fn remains_of(repair: &AbandonedRepair<'_>, config: &Config, deadline: Instant) 
     }
     let Some(host) = &record.gate else {
         // The ledger reports the job of a local rung as abandoned only when both the supervisor and
-        // all processes of the rung have ended.
-        return Remains::Ended(
-            "the rung ran on this server, and none of its processes is left".into(),
-        );
+        // all processes of the rung have ended or, on another server, when its lease is over.
+        return Remains::Ended(match is_ours {
+            true => "the rung ran on this server, and none of its processes is left".into(),
+            false => "the rung ran on another server, and its lease is over; its processes cannot \
+                      be seen from here"
+                .into(),
+        });
     };
     let Ok(job) = rung_job(&record.job, record.rungs) else {
         return Remains::NeverBegan("the rung has no valid job ID".into());

@@ -72,7 +72,8 @@ impl RungEnd {
 
 /// Runs a program under a supervisor. Waits until the program has exited by itself or the rung's
 /// session is empty. Returns how the program ended and the beginning of its output. `lock` is the
-/// job's lock file.
+/// job's lock file. Calls `renew` repeatedly while the session goes on after its deadline, because
+/// other servers see only the lease.
 ///
 /// # Errors
 /// Fails if the supervisor cannot be started. In that case, nothing was run.
@@ -81,6 +82,7 @@ pub fn run(
     argv: &[OsString],
     limit: Duration,
     watch: &mut dyn FnMut(&str),
+    renew: &mut dyn FnMut(),
 ) -> io::Result<(RungEnd, Vec<u8>)> {
     let deadline = Instant::now() + limit;
     let (output, writer) = CapturedOutput::begin()?;
@@ -102,7 +104,7 @@ pub fn run(
         Ok(_) => RungEnd::read(text.trim_end()),
         Err(_) => RungEnd::Lost,
     };
-    wait_for_session(lock, deadline);
+    wait_for_session(lock, deadline, renew);
     let end =
         if end == RungEnd::Lost && Instant::now() >= deadline { RungEnd::TimedOut } else { end };
     Ok((end, output.into_bytes(watch)))
@@ -111,13 +113,14 @@ pub fn run(
 /// Waits until a rung's session is empty or no longer counts as running. Kills the session after
 /// the deadline. Programs that sudo runs as another user cannot be killed, so this function waits
 /// until they end.
-fn wait_for_session(lock: &File, deadline: Instant) {
+fn wait_for_session(lock: &File, deadline: Instant, renew: &mut dyn FnMut()) {
     let mut pause = Duration::from_millis(5);
     while let Ok(Some(session)) = RungSession::recorded(lock)
         && session.is_running()
     {
         if Instant::now() >= deadline {
             session.kill();
+            renew();
         }
         thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_secs(1));

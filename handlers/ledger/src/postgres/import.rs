@@ -8,7 +8,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::{Deserialize, Serialize};
 
-use super::connect::{Purpose, connect, local_path};
+use super::connect::{Purpose, local_path};
+use super::members::connect;
 use super::origin::origin;
 use super::schema;
 use super::session::Session;
@@ -44,7 +45,7 @@ impl fmt::Display for ImportCounts {
 }
 
 /// Copies all records of an SQLite file into the site of `to`, in one transaction. If any record
-/// cannot be imported, none is. If a host has several repairs without a recorded end, all except
+/// cannot be imported, none is. If the site has a pause with the same scope, the longer one stays. If a host has several repairs without a recorded end, all except
 /// the newest get the outcome `unknown`, because the database allows only one such repair for each
 /// host.
 ///
@@ -99,6 +100,8 @@ struct CopiedTable {
     /// Whether the table in PostgreSQL also has a column for the site.
     has_site: bool,
     has_origin: bool,
+    /// What to do about a row that the site already has; empty if it has none.
+    on_conflict: &'static str,
 }
 
 /// The tables to copy. Of several open repairs of a host, all except the newest are closed.
@@ -114,6 +117,7 @@ const TABLES: [CopiedTable; 6] = [
             AS is_older FROM repair) ORDER BY reserved, n",
         has_site: true,
         has_origin: true,
+        on_conflict: "",
     },
     CopiedTable {
         name: "step",
@@ -121,6 +125,7 @@ const TABLES: [CopiedTable; 6] = [
         select: "job, at, kind, rung, text FROM step ORDER BY id",
         has_site: false,
         has_origin: false,
+        on_conflict: "",
     },
     CopiedTable {
         name: "repair_group",
@@ -128,6 +133,7 @@ const TABLES: [CopiedTable; 6] = [
         select: "name, reserved, job FROM repair_group",
         has_site: false,
         has_origin: false,
+        on_conflict: "",
     },
     CopiedTable {
         name: "refusal",
@@ -135,6 +141,7 @@ const TABLES: [CopiedTable; 6] = [
         select: "at, job, server, host, service, event, reason, text, gap FROM refusal ORDER BY id",
         has_site: true,
         has_origin: false,
+        on_conflict: "",
     },
     CopiedTable {
         name: "pause",
@@ -142,6 +149,10 @@ const TABLES: [CopiedTable; 6] = [
         select: "host, service, by_whom, reason, since, until FROM pause",
         has_site: true,
         has_origin: false,
+        // An admin may have paused repairs before the import. The longer pause stays.
+        on_conflict: "ON CONFLICT (site, host, service) DO UPDATE SET by_whom = excluded.by_whom, \
+            reason = excluded.reason, since = excluded.since, until = excluded.until \
+            WHERE excluded.until IS NULL OR excluded.until > pause.until",
     },
     CopiedTable {
         name: "reset",
@@ -149,6 +160,7 @@ const TABLES: [CopiedTable; 6] = [
         select: "at, host, service, by_whom, reason FROM reset ORDER BY id",
         has_site: true,
         has_origin: false,
+        on_conflict: "",
     },
 ];
 
@@ -171,7 +183,8 @@ impl Import<'_> {
             [("repair", repairs), ("refusal", refusals), ("pause", pauses), ("reset", resets)]
         {
             let found = self.count(name)?;
-            if found != wanted {
+            // The site can have pauses and resets of its own.
+            if found < wanted {
                 let why = format!("has {found} instead of {wanted} rows in the table {name}");
                 return Err(self.session.no_site(why));
             }
@@ -193,16 +206,18 @@ impl Import<'_> {
         let (mut batch, mut copied) = (Vec::new(), 0);
         while let Some(row) = rows.next().map_err(of_file)? {
             batch.push(values(row, table).map_err(of_file)?);
+            copied += 1;
             if batch.len() == BATCH {
-                copied += self.insert(table, &std::mem::take(&mut batch))?;
+                self.insert(table, &std::mem::take(&mut batch))?;
             }
         }
-        Ok(copied + self.insert(table, &batch)?)
+        self.insert(table, &batch)?;
+        Ok(copied)
     }
 
-    fn insert(&self, table: &CopiedTable, rows: &[Vec<Value>]) -> Result<u64, Error> {
+    fn insert(&self, table: &CopiedTable, rows: &[Vec<Value>]) -> Result<(), Error> {
         if rows.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut columns = table.columns.to_owned();
         let mut own: Vec<Value> = Vec::new();
@@ -222,8 +237,10 @@ impl Import<'_> {
             let places: Vec<String> = (first..all.len()).map(|n| format!("${}", n + 1)).collect();
             tuples.push(format!("({})", places.join(", ")));
         }
-        let sql = format!("INSERT INTO {} ({columns}) VALUES {}", table.name, tuples.join(", "));
-        self.session.execute(&sql, &all)
+        let CopiedTable { name, on_conflict, .. } = table;
+        let tuples = tuples.join(", ");
+        let sql = format!("INSERT INTO {name} ({columns}) VALUES {tuples} {on_conflict}");
+        self.session.execute(&sql, &all).map(drop)
     }
 }
 

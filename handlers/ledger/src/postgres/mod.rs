@@ -5,6 +5,7 @@
 mod connect;
 mod history;
 mod import;
+mod members;
 mod origin;
 mod overview;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod report;
 mod reserve;
 mod row;
 mod schema;
+mod scram;
 mod search;
 mod session;
 mod store;
@@ -22,16 +24,20 @@ mod tls;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use policy::{Event, JobId};
 use policy_file::PostgresConfig;
 
 use crate::Error;
 use crate::locks::{WorkerLock, check_directory};
-use crate::value::Value;
-use connect::{Purpose, connect};
+use crate::row::Columns;
+use crate::value::{Value, object};
+use connect::Purpose;
 use history::SiteRecords;
+use members::connect;
 use origin::{origin, read_origin};
+use row::ServerRow;
 use session::Session;
 
 pub use import::{ImportCounts, import};
@@ -104,5 +110,28 @@ impl PostgresLedger {
 
     fn no_such_job(&self, job: &JobId) -> Error {
         Error::NoSuchJob { ledger: self.config.to_string(), job: job.to_string() }
+    }
+
+    /// Returns all rows of a query.
+    fn all<T>(
+        &mut self,
+        sql: &str,
+        keys: &[Value],
+        read: impl FnMut(&ServerRow<'_>) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        self.connected()?.query(sql, keys)?.iter().map(read).collect()
+    }
+
+    fn object_since(&mut self, event: &Event, since: SystemTime) -> Result<[Value; 4], Error> {
+        let since = self.connected()?.millis(since);
+        let (host, service) = object(event);
+        Ok([self.site(), host.into(), service.into(), since.into()])
+    }
+
+    fn has_ended(&self, job: &str) -> Result<bool, Error> {
+        let sql = "SELECT ended FROM repair WHERE job = $1";
+        let rows = self.session.query(sql, &[job.into()])?;
+        let ended = rows.first().map(|row| row.number(0)).transpose()?;
+        Ok(ended.is_none_or(|ended| ended.is_some()))
     }
 }

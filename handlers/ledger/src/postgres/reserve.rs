@@ -6,8 +6,10 @@ use policy::{Decision, History, JobId, Reason, ReasonCode, RepairName};
 
 use super::PostgresLedger;
 use super::history::Lapsed;
+use super::timeline;
 use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
 use crate::locks::{self, WorkerLock};
+use crate::server_fault::ServerFault;
 use crate::value::{Value, millis, object, span_millis};
 use crate::{Claim, Error, history};
 
@@ -47,6 +49,7 @@ impl PostgresLedger {
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Granted, Error> {
         let site = self.lock_site()?;
+        self.check_successor()?;
         // Waiting for the lock can take a while, so read the clock only now.
         self.session.read_clock()?;
         let now = self.session.server_time(clock());
@@ -86,6 +89,15 @@ impl PostgresLedger {
             longest_lease: row.integer(3)?,
             current: row.text(4)?,
         })
+    }
+
+    /// Checks that no other worker on this machine has found a server that has taken over from ours.
+    fn check_successor(&self) -> Result<(), Error> {
+        let newest = timeline::remembered(&self.local);
+        match newest.is_some_and(|newest| self.session.timeline.is_older_than(&newest)) {
+            true => Err(self.session.given_up(ServerFault::Stale)),
+            false => Ok(()),
+        }
     }
 
     /// Checks that no other server has taken over within the time of the longest lease. After a

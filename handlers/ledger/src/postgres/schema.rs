@@ -2,7 +2,8 @@
 
 use policy_file::PostgresConfig;
 
-use super::connect::{Purpose, connect};
+use super::connect::Purpose;
+use super::members::connect;
 use super::session::Session;
 use crate::Error;
 use crate::server_fault::ServerFault;

@@ -10,13 +10,10 @@ use tokio::time::timeout;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
+use super::timeline::Timeline;
 use crate::Error;
 use crate::server_fault::ServerFault;
 use crate::value::{Value, millis, span_millis, time};
-
-/// How long to wait for the server to confirm a commit. The server's own deadlines do not apply to
-/// a commit that waits for a standby.
-const COMMIT_TIME: Duration = Duration::from_secs(5);
 
 /// How long the test of a connection may take.
 const TEST_TIME: Duration = Duration::from_secs(5);
@@ -34,10 +31,16 @@ pub(super) struct Session {
     connection: JoinHandle<()>,
     /// How long each call may take.
     call_time: Duration,
+    /// How long to wait for the server to confirm a commit.
+    commit_time: Duration,
     /// Name of the server, for messages.
     pub(super) server: String,
     /// Name of the database, for messages.
     pub(super) database: String,
+    /// The server's timeline, which stays the same as long as the server runs.
+    pub(super) timeline: Timeline,
+    /// The other servers of the database, and why each of them was not used.
+    pub(super) others: Vec<(String, ServerFault)>,
     /// How far the server's clock is ahead of ours, in milliseconds.
     ahead: Cell<i64>,
     is_broken: Cell<bool>,
@@ -51,14 +54,17 @@ impl Session {
         client: Client,
         connection: JoinHandle<()>,
         [server, database]: [String; 2],
-        call_time: Duration,
+        [call_time, commit_time]: [Duration; 2],
     ) -> Session {
         Session {
             client: Some(client),
             connection,
             call_time,
+            commit_time,
             server,
             database,
+            timeline: Timeline::default(),
+            others: Vec::new(),
             ahead: Cell::new(0),
             is_broken: Cell::new(false),
             runtime,
@@ -90,6 +96,12 @@ impl Session {
     pub(super) fn failed(&self, why: ServerFault) -> Error {
         let (server, database) = (self.server.clone(), self.database.clone());
         Error::Server { server, database, why }
+    }
+
+    /// Like [`Session::failed`]. The session cannot be used any longer.
+    pub(super) fn given_up(&self, why: ServerFault) -> Error {
+        self.is_broken.set(true);
+        self.failed(why)
     }
 
     /// Returns [`Error::NoSite`]. `why` says what the database lacks.
@@ -124,7 +136,7 @@ impl Session {
     /// Returns [`Error::Unconfirmed`] if it is unknown whether the server has committed.
     pub(super) fn commit(&self) -> Result<(), Error> {
         let answer = self.client()?.batch_execute("COMMIT");
-        self.wait(COMMIT_TIME, answer).map_err(|fault| match &fault {
+        self.wait(self.commit_time, answer).map_err(|fault| match &fault {
             // A server that shuts down reports an error although the commit may be on its disk.
             ServerFault::Failed(why)
                 if why.code().is_some_and(|code| !code.code().starts_with("57")) =>

@@ -10,12 +10,11 @@ use policy::{
 };
 
 use super::PostgresLedger;
-use super::connect::connect;
-use super::row::ServerRow;
+use super::members::connect;
 use crate::expiry::WITNESS_AGES;
 use crate::history::{self, CLOCK_TOLERANCE};
 use crate::row::{
-    Columns, PAUSE, RECORD, REFUSAL, RESET, STEP, paused, record, refusal, reset, step, strict,
+    PAUSE, RECORD, REFUSAL, RESET, STEP, paused, record, refusal, reset, step, strict,
 };
 use crate::value::{Value, bytes, object, span_millis};
 use crate::{
@@ -141,7 +140,12 @@ impl Ledger for PostgresLedger {
         let changed = session.execute(sql, &row)?;
         self.held.remove(job);
         locks::forget(&self.local, job.as_str());
-        if changed == 1 { Ok(()) } else { Err(self.no_such_job(job)) }
+        match changed {
+            1 => Ok(()),
+            // The server recorded an earlier call, but its answer was lost.
+            _ if self.has_ended_as(job, outcome, text)? => Ok(()),
+            _ => Err(self.no_such_job(job)),
+        }
     }
 
     fn running(&mut self) -> Result<Vec<Running>, Error> {
@@ -155,14 +159,15 @@ impl Ledger for PostgresLedger {
             let record = record(&row, strict)?;
             // Only the server that reserved a repair can see whether its processes are alive. On
             // other servers, a repair counts as alive until its lease is over.
-            let alive = match row.text(13)? == self.origin {
+            let is_ours = row.text(13)? == self.origin;
+            let alive = match is_ours {
                 true => locks::is_alive(&self.local, &record.job),
                 false => row.integer(14)? > now,
             };
             // A worker releases its lock after it has recorded the end. If the lock is free, the
             // repair may have ended after we read the table, so check again.
             if alive || !self.has_ended(&record.job)? {
-                running.push(Running { record, alive });
+                running.push(Running { record, alive, is_ours });
             }
         }
         Ok(running)
@@ -370,28 +375,3 @@ impl Ledger for PostgresLedger {
 const WITNESSES: &str = "SELECT EXISTS (SELECT FROM refusal WHERE site = $1 AND at BETWEEN $2 AND $3)\
      ::int::bigint + EXISTS (SELECT FROM repair WHERE site = $1 AND reserved BETWEEN $2 AND $3)\
      ::int::bigint";
-
-impl PostgresLedger {
-    /// Returns all rows of a query.
-    pub(super) fn all<T>(
-        &mut self,
-        sql: &str,
-        keys: &[Value],
-        read: impl FnMut(&ServerRow<'_>) -> Result<T, Error>,
-    ) -> Result<Vec<T>, Error> {
-        self.connected()?.query(sql, keys)?.iter().map(read).collect()
-    }
-
-    fn object_since(&mut self, event: &Event, since: SystemTime) -> Result<[Value; 4], Error> {
-        let since = self.connected()?.millis(since);
-        let (host, service) = object(event);
-        Ok([self.site(), host.into(), service.into(), since.into()])
-    }
-
-    fn has_ended(&self, job: &str) -> Result<bool, Error> {
-        let sql = "SELECT ended FROM repair WHERE job = $1";
-        let rows = self.session.query(sql, &[job.into()])?;
-        let ended = rows.first().map(|row| row.number(0)).transpose()?;
-        Ok(ended.is_none_or(|ended| ended.is_some()))
-    }
-}

@@ -12,7 +12,7 @@ use crate::locks::private_file;
 const LONGEST: u64 = 64;
 
 /// A timeline of a database cluster.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Timeline {
     /// Identifier of the cluster, which replicas share. A new or upgraded cluster has a different
     /// identifier, and its timelines start anew.

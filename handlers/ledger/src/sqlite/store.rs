@@ -170,7 +170,7 @@ impl Ledger for SqliteLedger {
             // A worker releases its lock after it has recorded the end. If the lock is free, the
             // repair may have ended after we read the table, so check again.
             if alive || !self.has_ended(&record.job)? {
-                running.push(Running { record, alive });
+                running.push(Running { record, alive, is_ours: true });
             }
         }
         Ok(running)

@@ -106,7 +106,8 @@ impl FixContext<'_> {
                 self.for_ledger(fix)
             }
             CorrectLedger => "do what the message above says".into(),
-            OwnSecrets | StartDatabase | PrepareDatabase | SynchronizeReplicas | KeepServerTime => {
+            OwnSecrets | StartDatabase | PrepareDatabase | SynchronizeReplicas
+            | CommitSynchronously | StartStandby | StopOldPrimary | KeepServerTime => {
                 self.for_database(fix)
             }
             SetCommandFile => "set command_file in the policy to its value in nagios.cfg".into(),

@@ -27,14 +27,22 @@ pub fn check(ledger: &LedgerConfig, database: &PostgresConfig) -> Vec<DoctorFind
     let DatabaseReport { server, version, .. } = &report;
     let used = format!("{ledger}, site {}", database.site);
     let used = format!("{used}; {server} runs PostgreSQL {version} {tls} TLS");
-    vec![ok("ledger", used), replicas(&report), clock(report.clock_skew)]
+    let mut findings = vec![ok("ledger", used), replicas(&report), commits(database, &report)];
+    findings.extend(report.unreached.iter().map(|why| {
+        let text = format!("{why}; nothing shows whether it accepts writes");
+        note("servers", text, ServerFix::StartDatabase)
+    }));
+    findings.push(clock(report.clock_skew));
+    findings
 }
 
 fn fix(why: &ledger::Error) -> ServerFix {
-    use ledger::Error::{NoServer, Secret};
+    use ledger::Error::{NoServer, NoStandby, Secret, TwoPrimaries};
     match why {
         Secret { .. } => ServerFix::OwnSecrets,
         NoServer { .. } => ServerFix::StartDatabase,
+        TwoPrimaries { .. } => ServerFix::StopOldPrimary,
+        NoStandby { .. } => ServerFix::StartStandby,
         why if why.is_about_schema() => ServerFix::PrepareDatabase,
         _ => ServerFix::CorrectLedger,
     }
@@ -44,14 +52,40 @@ fn fix(why: &ledger::Error) -> ServerFix {
 /// repair that is already reserved could be granted again.
 fn replicas(report: &DatabaseReport) -> DoctorFinding {
     match (report.replicas, report.is_synchronous) {
-        (0, _) => ok("replicas", "none are connected"),
-        (n, true) => ok("replicas", format!("{n}, at least one of them is synchronous")),
+        (0, false) => ok("replicas", "none are connected"),
+        (0, true) => {
+            let text = "none are connected, but synchronous_standby_names requires one: PostgreSQL \
+                        confirms no reservation, so nothing is repaired";
+            wrong("replicas", text, ServerFix::StartStandby)
+        }
+        (n, true) => {
+            let text = format!("{n}; a commit waits for those in synchronous_standby_names");
+            ok("replicas", text)
+        }
         (n, false) => {
             let text = format!(
                 "{n}, all asynchronous (synchronous_standby_names is empty): a failover could lose \
                  the last reservations"
             );
             note("replicas", text, ServerFix::SynchronizeReplicas)
+        }
+    }
+}
+
+/// Reports that the server would confirm a commit too early. The programs replace the setting for
+/// their own commits, but a proxy or a change of the role's settings could undo this.
+fn commits(database: &PostgresConfig, report: &DatabaseReport) -> DoctorFinding {
+    match report.synchronous_commit.as_str() {
+        setting @ ("on" | "remote_apply") => {
+            ok("commits", format!("synchronous_commit is {setting}"))
+        }
+        setting => {
+            let text = format!(
+                "synchronous_commit is {setting} for the role {}; the programs set it to on, but \
+                 all other commits can be lost in a crash or a failover",
+                database.user
+            );
+            note("commits", text, ServerFix::CommitSynchronously)
         }
     }
 }

@@ -37,6 +37,21 @@ impl FixContext<'_> {
                      '*'\" -c \"SELECT pg_reload_conf()\"",
                 ),
             ),
+            ServerFix::CommitSynchronously => {
+                let role = quoted(&postgres.user);
+                format!(
+                    "on the primary server of PostgreSQL, remove synchronous_commit from \
+                     postgresql.conf and from the settings of the database {database} and the role \
+                     {role} (ALTER DATABASE and ALTER ROLE, RESET synchronous_commit)"
+                )
+                .into()
+            }
+            ServerFix::StartStandby => "start a standby that synchronous_standby_names lists; if \
+                                        there is none any more, remove it from this setting"
+                .into(),
+            ServerFix::StopOldPrimary => "stop PostgreSQL there at once, and make it a standby of \
+                                          the server that has taken over (pg_rewind)"
+                .into(),
             ServerFix::KeepServerTime => {
                 "synchronise the clocks of this server and of PostgreSQL, with chrony or \
                  systemd-timesyncd"

@@ -5,7 +5,7 @@ mod next;
 mod no_action;
 mod observed;
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use engine::{ObjectReport, read_only_engine_of};
 use handle_repair::cli::Invocation;
@@ -118,7 +118,8 @@ fn predict(call: &Invocation, config: &Config, history: &History, now: SystemTim
         in_trouble: !call.event.state.is_good(),
         repair: call.event.repair.as_ref().map(ToString::to_string),
         no_action,
-        because: explain::rows(call, config, Some(history)),
+        // The call is one that the engine or the sweep would make now.
+        because: explain::rows(call, config, Some((history, Duration::ZERO))),
     }
 }
 

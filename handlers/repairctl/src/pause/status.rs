@@ -149,7 +149,7 @@ impl RepairStatus {
     }
 
     fn job(&self, running: &Running) -> String {
-        let Running { record, alive } = running;
+        let Running { record, alive, .. } = running;
         let dead = match alive {
             true => "",
             false => {

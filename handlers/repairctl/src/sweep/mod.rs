@@ -38,10 +38,7 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
         return rehearse(args, context, config, &nagios, out);
     }
     let mut ledger = context.ledger_to_write(config)?;
-    let Some(_only) = ledger.lock_sweep().map_err(SweepError::NotBegun)? else {
-        let report = SweepReport::new(out, args.json, [].iter());
-        return Ok(report.end(&SweepEnd::Held("another sweep is running".into()), 0, &[]));
-    };
+    let only = ledger.lock_sweep().map_err(SweepError::NotBegun)?;
     let calls = CallQueue::open(config.ledger.local()).map_err(SweepError::Queue)?;
     let (sender, events) = mpsc::channel();
     let interrupted = sender.clone();
@@ -56,7 +53,12 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let is_current = nagios.refuse_outdated(now).is_ok();
     let report = SweepReport::new(out, args.json, keys.iter());
     let channel = (sender, events);
-    let result = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel).run()?;
+    let mut scheduler = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel);
+    // The other sweep may run on another server, which does not see the calls and the dead workers
+    // of this one.
+    scheduler.attend()?;
+    let Some(_only) = only else { return Ok(scheduler.held("another sweep is running")) };
+    let result = scheduler.run()?;
     // With a wrong clock the sweep would delete records too early. So delete records only if the
     // clock agrees with the time at which Nagios wrote its status file.
     if is_current {

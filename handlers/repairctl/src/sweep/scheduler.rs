@@ -107,12 +107,21 @@ impl<'a> Scheduler<'a> {
         }
     }
 
+    /// Serves the calls that wait on this server, and records the end of jobs whose worker died.
+    /// This is not a repair. So every sweep does it, even if no object has a fault, if repairs are
+    /// paused or if another sweep is running.
+    pub fn attend(&mut self) -> Result<(), SweepError> {
+        self.serve_calls();
+        Ok(self.recover_dead_workers()?)
+    }
+
+    /// Prints the summary of a sweep that must not start any repair.
+    pub fn held(self, why: &str) -> ToolResult {
+        self.report.end(&SweepEnd::Held(why.to_owned()), 0, &[])
+    }
+
     /// Runs the sweep to completion and prints the summary.
     pub fn run(mut self) -> Result<ToolResult, SweepError> {
-        self.serve_calls();
-        // Recording the end of a dead worker's job is not a repair. So every sweep does it, even if
-        // no object has a fault or if repairs are paused.
-        self.recover_dead_workers()?;
         let mut held = None;
         let end = loop {
             if held.is_none() {
