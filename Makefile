@@ -109,8 +109,10 @@ bench: build
 	packaging/prerequisites test
 	$(CARGO) build -q --locked -p e2e --bins
 	$(CARGO) build -q --release --locked -p transport --example dispatch
+	$(CARGO) build -q --release --locked -p ledger --example reservations
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
+	$(AS_ROOT) $(OUT)/examples/reservations
 
 SCALE ?= 1
 scale: build
