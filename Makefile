@@ -3,6 +3,9 @@
 #                      (KEEP=1 leaves the lab running)
 # make test            run all tests, including the package tests, with the real Nagios, Apache,
 #                      sshd and CFEngine (needs root or sudo)
+# make test-cluster    test three servers on a Patroni cluster whose leaders fail (needs root or
+#                      sudo; takes minutes)
+# make test-all        run make test and make test-cluster
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
 # make bench           measure our programs and the originals in one run, and print the ratios
@@ -57,7 +60,7 @@ AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-cluster test-all test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -92,6 +95,13 @@ test: build
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
+test-cluster: build
+	packaging/prerequisites test cluster
+	$(CARGO) test --locked -p e2e --features cluster --test cluster --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
+
+test-all: test
+	$(MAKE) test-cluster
+
 # Run the programs from where packages install them. If DESTDIR is set, DESTDIR/usr is mounted over
 # /usr. Only the tests see this mount.
 INSTALLED = $(BINDIR):$(LIBEXECDIR):$(LIBEXECDIR)/plugins
@@ -109,8 +119,10 @@ bench: build
 	packaging/prerequisites test
 	$(CARGO) build -q --locked -p e2e --bins
 	$(CARGO) build -q --release --locked -p transport --example dispatch
+	$(CARGO) build -q --release --locked -p ledger --example reservations
 	$(AS_ROOT) $(CARGO_TARGET_DIR)/debug/bench
 	$(AS_ROOT) $(OUT)/examples/dispatch
+	$(AS_ROOT) $(OUT)/examples/reservations
 
 SCALE ?= 1
 scale: build
@@ -137,7 +149,7 @@ fuzz:
 
 lint:
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --locked --workspace --features check_http/openssl --all-targets -- -D warnings
+	$(CARGO) clippy --locked --workspace --features check_http/openssl,e2e/cluster --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --document-private-items
 
 draw:
