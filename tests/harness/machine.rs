@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::daemon::Daemon;
+use crate::network::ip;
 use crate::place::{Place, run, system_program};
 use crate::wait::until;
 
@@ -107,10 +108,6 @@ fn parts_of(place: &Place, given: &Path) -> PathBuf {
     let parts = place.directory("parts", None);
     run(Command::new("cp").arg("-a").arg(given.join(".")).arg(&parts));
     parts
-}
-
-fn ip(words: &str) {
-    run(Command::new(system_program(&["ip"])).args(words.split_whitespace()));
 }
 
 fn wire(server: &str, web1: &str) {

@@ -36,10 +36,16 @@ pub struct WebSide {
 impl WebSide {
     /// Configures the host and starts sshd and Apache.
     pub fn start(place: &Place) -> WebSide {
+        WebSide::listening_on("127.0.0.1", place)
+    }
+
+    /// Configures the host and starts sshd and Apache, which listen on `address`. This can be
+    /// 0.0.0.0 for all addresses.
+    pub fn listening_on(address: &str, place: &Place) -> WebSide {
         let account = Account::repair();
         let directory = place.directory("web", None);
         place.directory("web/gate", account.ids());
-        let apache = Apache::new(place, &account);
+        let apache = Apache::new(place, &account, address);
         let policy_run = cf_agent(place, &apache, &account);
         for (file, kind) in
             [("host_ed25519", "ed25519"), ("host_ecdsa", "ecdsa"), ("key", "ed25519")]
@@ -47,7 +53,7 @@ impl WebSide {
             new_key(&directory.join(file), kind);
         }
         let gate = place.program("repair_gate");
-        let sshd = Sshd::start(place, &account);
+        let sshd = Sshd::start(place, &account, address);
         let mut web = WebSide {
             repairs: directory.join("repairs.json"),
             directory,
@@ -149,7 +155,7 @@ fn cf_agent(place: &Place, apache: &Apache, account: &Account) -> Vec<String> {
 }
 
 /// Creates a key pair without a passphrase.
-fn new_key(path: &Path, kind: &str) {
+pub fn new_key(path: &Path, kind: &str) {
     run(Command::new(system_program(&["ssh-keygen"]))
         .args(["-q", "-N", "", "-C", "lab", "-t", kind, "-f"])
         .arg(path));
@@ -167,13 +173,13 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    fn start(place: &Place, account: &Account) -> Sshd {
+    fn start(place: &Place, account: &Account, address: &str) -> Sshd {
         // sshd(8) requires this empty directory. Normally the package's service creates it.
         fs::create_dir_all("/run/sshd").expect("/run/sshd");
         let port = free_port();
         let at = |name: &str| place.at("web").join(name).display().to_string();
         let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nHostKey {}\nPidFile \
+            "Port {port}\nListenAddress {address}\nHostKey {}\nHostKey {}\nPidFile \
             none\nAuthorizedKeysFile {}\n\
              AllowUsers {}\nUsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication \
              no\nPermitRootLogin no\n\
@@ -234,7 +240,7 @@ pub struct Apache {
 }
 
 impl Apache {
-    fn new(place: &Place, account: &Account) -> Apache {
+    fn new(place: &Place, account: &Account, address: &str) -> Apache {
         let directory = place.directory("web/apache", account.ids());
         place.file("web/apache/index.html", "<h1>It works!</h1>\n", 0o644, None);
         let port = free_port();
@@ -245,7 +251,7 @@ impl Apache {
             })
             .concat();
         let config = format!(
-            "ServerRoot {0}\nServerName localhost\nListen 127.0.0.1:{port}\nDefaultRuntimeDir \
+            "ServerRoot {0}\nServerName localhost\nListen {address}:{port}\nDefaultRuntimeDir \
             {0}\nPidFile {1}\nErrorLog {2}\n\
              DocumentRoot {0}\nDirectoryIndex index.html\nMutex file:{0} default\n{modules}",
             directory.display(),

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-pub use postgres::Postgres;
+pub use postgres::{Postgres, certificates};
 pub use random::Random;
 
 /// Returns a free loopback port that no other test is likely to use.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -67,9 +68,14 @@ impl Postgres {
     /// Starts a standby of another server, which replicates all of its databases.
     #[track_caller]
     pub fn standby_of(primary: &Postgres) -> Postgres {
-        let socket = primary.socket_dir().display().to_string();
-        let source = format!("host={socket} port={} user=postgres", primary.port);
-        let standby = Postgres::init(&[
+        Postgres::standby_at(primary, &primary.socket_dir().display().to_string())
+    }
+
+    /// Starts a standby with the settings of another server, which it reaches at `host`.
+    #[track_caller]
+    pub fn standby_at(primary: &Postgres, host: &str) -> Postgres {
+        let source = format!("host={host} port={} user=postgres", primary.port);
+        let mut standby = Postgres::init(&[
             "pg_basebackup",
             "--write-recovery-conf",
             "--no-sync",
@@ -77,6 +83,7 @@ impl Postgres {
             "--dbname",
             &source,
         ]);
+        standby.settings.clone_from(&primary.settings);
         standby.restart();
         standby
     }
@@ -93,7 +100,7 @@ impl Postgres {
         fs::create_dir(&directory).unwrap();
         set_mode(&directory, 0o755);
         if is_root() {
-            std::os::unix::fs::chown(&directory, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&directory, Some(NOBODY), Some(NOBODY)).unwrap();
         }
         let mut command = program(words[0]);
         command.args(&words[1..]).arg("--pgdata").arg(directory.join("data"));
@@ -137,10 +144,20 @@ impl Postgres {
     /// Stops the server immediately. The server closes all connections, and aborts running
     /// transactions.
     pub fn stop(&self) {
+        self.end("-QUIT");
+    }
+
+    /// Kills the server's main process. Its other processes then exit without a message to their
+    /// clients.
+    pub fn kill(&self) {
+        self.end("-KILL");
+    }
+
+    fn end(&self, signal: &str) {
         if let Some(mut server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take()
         {
-            // Send SIGQUIT with kill(1), because std cannot send this signal.
-            let _ = Command::new("/bin/kill").args(["-QUIT", &server.id().to_string()]).status();
+            // Use kill(1), because std cannot send SIGQUIT.
+            let _ = Command::new("/bin/kill").args([signal, &server.id().to_string()]).status();
             let _ = server.wait();
         }
     }
@@ -153,6 +170,29 @@ impl Postgres {
         let shown = format!("SELECT current_setting('{name}')");
         let wanted = value.trim_matches('\'');
         wait_until("the new setting", || self.sql("postgres", &shown).trim() == wanted);
+    }
+
+    /// Makes the server accept TLS, with a certificate for `names`, such as `IP:127.0.0.1`. Returns
+    /// the path of the certificate that has signed it.
+    #[track_caller]
+    pub fn use_tls(&self, names: &str) -> PathBuf {
+        certificates(&self.directory, names);
+        let owner = fs::metadata(self.directory.join("data")).unwrap();
+        for (file, setting) in [("server.key", "ssl_key_file"), ("server.pem", "ssl_cert_file")] {
+            let file = self.directory.join(file);
+            chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
+            self.set(setting, &format!("'{}'", file.display()));
+        }
+        self.set("ssl", "on");
+        self.directory.join("ca.pem")
+    }
+
+    /// Adds a line to pg_hba.conf, which lists who may log in.
+    #[track_caller]
+    pub fn allow(&self, line: &str) {
+        let rules = File::options().append(true).open(self.directory.join("data/pg_hba.conf"));
+        writeln!(rules.unwrap(), "{line}").unwrap();
+        self.sql("postgres", "SELECT pg_reload_conf()");
     }
 
     /// Makes a standby accept writes, as a failover does.
@@ -230,6 +270,27 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.stop();
         let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Creates the files ca.pem, server.pem and server.key. PostgreSQL requires that only its user can
+/// read the key.
+pub fn certificates(directory: &Path, names: &str) {
+    let openssl = |words: &str| {
+        let mut command = Command::new("openssl");
+        command.current_dir(directory).args(words.split_whitespace());
+        let done = command.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 2"));
+    openssl(&format!(
+        "req -x509 {key} -keyout server.key -out server.pem -subj /CN=db -days 2 -CA ca.pem \
+         -CAkey ca.key -addext subjectAltName={names} \
+         -addext basicConstraints=critical,CA:FALSE"
+    ));
+    for (file, mode) in [("server.key", 0o600), ("server.pem", 0o644), ("ca.pem", 0o644)] {
+        set_mode(directory.join(file), mode);
     }
 }
 

@@ -17,7 +17,7 @@ use ledger::{Claim, Error, Ledger, RepairOutcome, RungStart, ServerFault, StepKi
 use policy::{Decision, Event, History};
 use policy_file::{LedgerConfig, PostgresConfig};
 use serde_json::json;
-use testkit::{Postgres, wait_until};
+use testkit::{Postgres, certificates, wait_until};
 
 fn postgres(config: &LedgerConfig) -> &PostgresConfig {
     match config {
@@ -401,46 +401,15 @@ fn keeps_every_record_of_the_last_ninety_days() {
     assert_eq!(ledger.records(9).unwrap().len(), 1);
 }
 
-/// Creates the files ca.pem, server.pem and server.key. PostgreSQL requires that only its user can
-/// read the key.
-fn certificates(directory: &Path) {
-    let openssl = |words: &str| {
-        let mut command = Command::new("openssl");
-        command.current_dir(directory).args(words.split_whitespace());
-        let done = command.output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -subj /CN=ca -days 2"));
-    openssl(&format!(
-        "req -x509 {key} -keyout server.key -out server.pem -subj /CN=db -days 2 -CA ca.pem \
-         -CAkey ca.key -addext subjectAltName=IP:127.0.0.1 \
-         -addext basicConstraints=critical,CA:FALSE"
-    ));
-    for (file, mode) in [("server.key", 0o600), ("server.pem", 0o644), ("ca.pem", 0o644)] {
-        testkit::set_mode(directory.join(file), mode);
-    }
-}
-
 #[test]
 fn encrypts_connections_and_checks_the_certificate() {
     let server = Arc::new(Postgres::start());
     let place = Place::on(Arc::clone(&server));
     let (_, name) = place.database.clone().unwrap();
-    certificates(server.socket_dir());
-    let owner = fs::metadata(server.log().with_file_name("data")).unwrap();
-    for file in ["server.key", "server.pem"] {
-        use std::os::unix::fs::{MetadataExt, chown};
-        let file = server.socket_dir().join(file);
-        chown(&file, Some(owner.uid()), Some(owner.gid())).unwrap();
-        let setting = if file.ends_with("server.key") { "ssl_key_file" } else { "ssl_cert_file" };
-        server.set(setting, &format!("'{}'", file.display()));
-    }
-    server.set("ssl", "on");
     let ca = place.dir.path().join("ca.pem");
-    fs::copy(server.socket_dir().join("ca.pem"), &ca).unwrap();
+    fs::copy(server.use_tls("IP:127.0.0.1"), &ca).unwrap();
     let other = tempfile::tempdir().unwrap();
-    certificates(other.path());
+    certificates(other.path(), "IP:127.0.0.1");
     let config = |host: &str, ca: &Path| -> LedgerConfig {
         let host = format!("{host}:{}", server.port);
         let postgres =
