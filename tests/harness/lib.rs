@@ -39,5 +39,5 @@ pub use place::{Place, run, shipped, system_program};
 pub use readme::quick_start;
 pub use testkit::free_port;
 pub use wait::{clean_up_when_interrupted, interrupted, until, within};
-pub use web::{Apache, Sshd, WebSide, gate_records, reload_and_restart};
+pub use web::{Apache, Sshd, WebSide, gate_records, new_key, reload_and_restart};
 pub use workers::{Highest, Watcher, run_at_once};

@@ -111,9 +111,16 @@ impl Monitor {
         self.directory.join("known_hosts")
     }
 
-    /// Replaces policy.json.
+    /// Replaces policy.json. A worker that starts meanwhile reads the old file or the new one.
     pub fn write_policy(&self, policy: &Value) {
-        fs::write(&self.policy, format!("{policy:#}\n")).expect("policy.json");
+        self.replace(&self.policy, &format!("{policy:#}\n"));
+    }
+
+    /// Replaces a file in the directory of this server.
+    pub fn replace(&self, path: &Path, text: &str) {
+        let new = self.directory.join("new");
+        fs::write(&new, text).expect("a file of the monitor");
+        fs::rename(new, path).expect("a file of the monitor");
     }
 
     /// Runs the handler as the user nagios, as Nagios does, and waits for it.

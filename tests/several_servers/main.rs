@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod site;
+mod storm;
+mod storm_site;
 
 use std::collections::BTreeSet;
 use std::fs;

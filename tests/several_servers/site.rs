@@ -107,23 +107,27 @@ impl SharedSite {
         names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect()
     }
 
-    /// Creates the command file of a server, which Nagios would read. Returns the commands that
-    /// arrive.
+    /// Creates the command file of a server, like [`commands`].
     pub fn commands(&self, server: usize) -> Receiver<String> {
-        let path = &self.servers[server].command_file;
-        let directory = path.parent().unwrap().strip_prefix(self.place.path()).unwrap();
-        self.place.directory(directory.to_str().unwrap(), self.servers[server].nagios.ids());
-        run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-        // Open both ends of the pipe. Opening it then does not wait for a writer, and the reader
-        // does not reach the end of the file when a writer closes the pipe.
-        let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
-        let (sender, commands) = mpsc::channel();
-        thread::spawn(move || {
-            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
-            lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
-        });
-        commands
+        commands(&self.place, &self.servers[server])
     }
+}
+
+/// Creates the command file of a server, which Nagios would read. Returns the commands that arrive.
+pub fn commands(place: &Place, monitor: &Monitor) -> Receiver<String> {
+    let path = &monitor.command_file;
+    let directory = path.parent().unwrap().strip_prefix(place.path()).unwrap();
+    place.directory(directory.to_str().unwrap(), monitor.nagios.ids());
+    run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
+    // Open both ends of the pipe. Opening it then does not wait for a writer, and the reader
+    // does not reach the end of the file when a writer closes the pipe.
+    let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let (sender, commands) = mpsc::channel();
+    thread::spawn(move || {
+        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+        lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+    });
+    commands
 }
 
 /// Runs a command. Returns its exit code and its output.
