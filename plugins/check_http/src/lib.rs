@@ -23,14 +23,14 @@ use std::ffi::OsString;
 
 use plugin_kit::{Outcome, Problem};
 
-use cli::{command_line, convert};
+use cli::{command_line, convert, options};
 use deadline::Deadline;
 use net::tls;
 use run::connect::CheckContext;
 use run::exec;
 
 pub use cli::families::{FAMILIES, PluginFamily};
-pub use command_line::command;
+pub use options::command;
 
 /// Runs the check with rustls. If rustls refuses the peer, executes check_http_openssl.
 #[cfg(feature = "rustls")]

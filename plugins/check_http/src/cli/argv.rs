@@ -1,46 +1,15 @@
-//! Parses the command line as getopt_long does, and converts it to a form that clap can parse: a
-//! list of `--long=value` words followed by the operands.
+//! Parses the command line as getopt_long does.
 //!
 //! Existing command lines rely on getopt's rules. Flags can be bundled. A unique prefix of a long
 //! name is enough. A value can be the next word, even if it starts with a dash. An optional value
 //! must be attached. This module does not know what the options mean.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 
 use super::families;
 use super::operands::{Operands, UnexpectedWord};
-
-/// How an option takes a value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ValueSyntax {
-    /// The option is a flag without a value.
-    Nothing,
-    /// The value is attached or is the next word.
-    Value,
-    /// The value is optional and must be attached: `-S1.2`, `--ssl=1.2`.
-    Attached,
-}
-
-/// An option's names, and how it takes a value.
-#[derive(Debug, Clone, Copy)]
-pub struct OptionSyntax<'a> {
-    /// Letter of the short form, if the option has one.
-    pub short: Option<char>,
-    /// Long name without dashes.
-    pub long: &'a str,
-    /// Second long name, if the option has one.
-    pub alias: Option<&'a str>,
-    /// How the option takes a value.
-    pub takes: ValueSyntax,
-}
-
-impl<'a> OptionSyntax<'a> {
-    /// Returns all long names.
-    pub fn names(&self) -> impl Iterator<Item = &'a str> {
-        std::iter::once(self.long).chain(self.alias)
-    }
-}
+use super::syntax::{OptionSyntax, TypedOption, ValueSyntax};
 
 /// An error in a command line, worded as in getopt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -74,15 +43,15 @@ pub enum BadArgument {
 const OLD_FORMS: [(&str, &str); 5] =
     [("-to", "-t"), ("-hn", "-H"), ("-wt", "-w"), ("-ct", "-c"), ("-nohtml", "-n")];
 
-/// Normalises the arguments after the program's name. Returns the options as `--long=value` words
-/// in their original order, then `--` and the operands.
+/// Parses the arguments after the program's name. Returns the options in their original order, and
+/// the operands.
 ///
 /// # Errors
 /// Fails for the first word that is not part of a valid command line.
-pub fn normalise(
+pub fn parse(
     argv: &[OsString],
-    known: &[OptionSyntax<'_>],
-) -> Result<Vec<OsString>, BadArgument> {
+    known: &[&'static OptionSyntax],
+) -> Result<(Vec<TypedOption>, Vec<OsString>), BadArgument> {
     let mut options = Vec::new();
     let mut operands = Operands::default();
     let mut words = argv.iter().map(replace_legacy_form);
@@ -96,49 +65,49 @@ pub fn normalise(
             _ => operands.add(word, &mut options),
         }
     }
-    let short = |name: &str| known.iter().find(|option| option.long == name)?.short;
-    let operands = operands.finish(&options, short)?;
-    options.push("--".into());
-    options.extend(operands);
-    Ok(options)
+    let operands = operands.finish(&options)?;
+    Ok((options, operands))
 }
 
-fn replace_legacy_form(word: &OsString) -> OsString {
-    OLD_FORMS
-        .iter()
-        .find(|(old, _)| word == old)
-        .map_or_else(|| word.clone(), |(_, new)| OsString::from(new))
+fn replace_legacy_form(word: &OsString) -> &OsStr {
+    let found = OLD_FORMS.iter().find(|(old, _)| word == old);
+    found.map_or(word, |(_, new)| OsStr::new(new))
 }
 
-fn long_option(
-    word: &[u8],
-    words: &mut impl Iterator<Item = OsString>,
-    known: &[OptionSyntax<'_>],
-) -> Result<OsString, BadArgument> {
+fn long_option<'a>(
+    word: &'a [u8],
+    words: &mut impl Iterator<Item = &'a OsStr>,
+    known: &[&'static OptionSyntax],
+) -> Result<TypedOption, BadArgument> {
     let equals = word.iter().position(|b| *b == b'=');
     let (name, value) = match equals.and_then(|at| word.split_at_checked(at)) {
         Some((name, rest)) => (name, Some(rest.get(1..).unwrap_or_default())),
         None => (word, None),
     };
-    let name = String::from_utf8_lossy(name).into_owned();
-    let (full, takes) = complete(&name, known)?;
-    match (takes, value) {
-        (ValueSyntax::Nothing, Some(_)) => Err(BadArgument::NoValueAllowed(full)),
-        (ValueSyntax::Value, None) => match words.next() {
-            Some(next) => Ok(option(&full, Some(next.as_bytes()))),
-            None => Err(BadArgument::LongNeedsValue(full)),
-        },
-        (_, value) => Ok(option(&full, value)),
-    }
+    let option = complete(&String::from_utf8_lossy(name), known)?;
+    let value = value.map(OsStr::from_bytes);
+    let value = match option.takes {
+        ValueSyntax::Nothing if value.is_some() => {
+            return Err(BadArgument::NoValueAllowed(option.long.to_owned()));
+        }
+        ValueSyntax::Value => {
+            let value = value.or_else(|| words.next());
+            Some(value.ok_or_else(|| BadArgument::LongNeedsValue(option.long.to_owned()))?)
+        }
+        _ => value,
+    };
+    Ok(TypedOption::new(option, value))
 }
 
 /// Finds the option whose long name is `name`. If there is none, finds the only option whose long
-/// name starts with `name`. Returns its canonical name and how it takes a value.
-fn complete(name: &str, known: &[OptionSyntax<'_>]) -> Result<(String, ValueSyntax), BadArgument> {
-    let all = || known.iter().flat_map(|option| option.names().map(move |long| (long, option)));
-    let chosen = |option: &OptionSyntax<'_>| (option.long.to_owned(), option.takes);
+/// name starts with `name`.
+fn complete(
+    name: &str,
+    known: &[&'static OptionSyntax],
+) -> Result<&'static OptionSyntax, BadArgument> {
+    let all = || known.iter().flat_map(|option| option.names().map(move |long| (long, *option)));
     if let Some((_, option)) = all().find(|(long, _)| *long == name) {
-        return Ok(chosen(option));
+        return Ok(option);
     }
     // A prefix that is unique among the options of monitoring-plugins' check_http stays valid even
     // if one of our additional options starts with it.
@@ -151,7 +120,7 @@ fn complete(name: &str, known: &[OptionSyntax<'_>]) -> Result<(String, ValueSynt
     match meant.as_slice() {
         [] => Err(BadArgument::Unrecognized(name.to_owned(), suggestion(name, known))),
         [(_, option), rest @ ..] if rest.iter().all(|(_, other)| other.long == option.long) => {
-            Ok(chosen(option))
+            Ok(option)
         }
         several => {
             let names = several.iter().map(|(long, _)| format!(" '--{long}'")).collect();
@@ -161,9 +130,9 @@ fn complete(name: &str, known: &[OptionSyntax<'_>]) -> Result<(String, ValueSynt
 }
 
 /// Suggests an option whose name differs from `name` only in case, dashes and underscores.
-fn suggestion(name: &str, known: &[OptionSyntax<'_>]) -> String {
+fn suggestion(name: &str, known: &[&'static OptionSyntax]) -> String {
     let letters = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
-    let mut all = known.iter().flat_map(OptionSyntax::names);
+    let mut all = known.iter().flat_map(|option| option.names());
     all.find(|long| letters(long) == letters(name))
         .map(|long| format!("; did you mean '--{long}'?"))
         .unwrap_or_default()
@@ -171,80 +140,60 @@ fn suggestion(name: &str, known: &[OptionSyntax<'_>]) -> String {
 
 /// Parses bundled short options such as `-vkX`. The last of them can take a value, which is the
 /// rest of the word or the next word.
-fn short_options(
-    letters: &[u8],
-    words: &mut impl Iterator<Item = OsString>,
-    known: &[OptionSyntax<'_>],
-    options: &mut Vec<OsString>,
+fn short_options<'a>(
+    letters: &'a [u8],
+    words: &mut impl Iterator<Item = &'a OsStr>,
+    known: &[&'static OptionSyntax],
+    options: &mut Vec<TypedOption>,
 ) -> Result<(), BadArgument> {
     let mut rest = letters;
     while let [letter, after @ ..] = rest {
         let letter = char::from(*letter);
-        let found = known
+        let option = *known
             .iter()
             .find(|option| option.short == Some(letter))
             .ok_or(BadArgument::Invalid(letter))?;
-        let name = found.long;
-        match found.takes {
-            ValueSyntax::Nothing => options.push(option(name, None)),
-            ValueSyntax::Attached => {
-                options.push(option(name, Some(after).filter(|value| !value.is_empty())))
+        let attached = Some(OsStr::from_bytes(after)).filter(|value| !value.is_empty());
+        let value = match option.takes {
+            ValueSyntax::Nothing => None,
+            ValueSyntax::Attached => attached,
+            ValueSyntax::Value => {
+                let value = attached.or_else(|| words.next());
+                Some(value.ok_or(BadArgument::ShortNeedsValue(letter))?)
             }
-            ValueSyntax::Value if after.is_empty() => match words.next() {
-                Some(next) => options.push(option(name, Some(next.as_bytes()))),
-                None => return Err(BadArgument::ShortNeedsValue(letter)),
-            },
-            ValueSyntax::Value => options.push(option(name, Some(after))),
-        }
-        rest = if found.takes == ValueSyntax::Nothing { after } else { &[] };
+        };
+        options.push(TypedOption::new(option, value));
+        rest = if option.takes == ValueSyntax::Nothing { after } else { &[] };
     }
     Ok(())
 }
 
-fn option(name: &str, value: Option<&[u8]>) -> OsString {
-    let mut word = format!("--{name}").into_bytes();
-    if let Some(value) = value {
-        word.push(b'=');
-        word.extend_from_slice(value);
-    }
-    OsString::from_vec(word)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
     use super::*;
+    use crate::cli::syntax::{option, shown};
     use proptest::prelude::*;
 
-    fn known() -> Vec<OptionSyntax<'static>> {
-        let one = |short, long: &[&'static str], takes| OptionSyntax {
-            short,
-            long: long[0],
-            alias: long.get(1).copied(),
-            takes,
-        };
-        vec![
-            one(Some('v'), &["verbose"], ValueSyntax::Nothing),
-            one(Some('H'), &["hostname"], ValueSyntax::Value),
-            one(Some('S'), &["ssl"], ValueSyntax::Attached),
-            one(Some('s'), &["string"], ValueSyntax::Value),
-            one(None, &["status"], ValueSyntax::Value),
-            one(None, &["sni"], ValueSyntax::Nothing),
-            one(Some('r'), &["regex", "ereg"], ValueSyntax::Value),
-            one(Some('w'), &["warning"], ValueSyntax::Value),
-            one(None, &["verify-cert"], ValueSyntax::Nothing),
-        ]
-    }
+    static KNOWN: [OptionSyntax; 9] = [
+        option("verbose").short('v'),
+        option("hostname").short('H').value(""),
+        option("ssl").short('S').optional_value(""),
+        option("string").short('s').value(""),
+        option("status").value(""),
+        option("sni"),
+        option("regex").alias("ereg").short('r').value(""),
+        option("warning").short('w').value(""),
+        option("verify-cert"),
+    ];
 
     fn read(words: &[&str]) -> Result<String, String> {
         let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
-        let read = normalise(&argv, &known()).map_err(|problem| problem.to_string())?;
-        Ok(read.join(OsStr::new(" ")).to_string_lossy().into_owned())
+        let known: Vec<_> = KNOWN.iter().collect();
+        parse(&argv, &known).map(|parsed| shown(&parsed)).map_err(|problem| problem.to_string())
     }
 
     #[test]
-    fn normalises_words_like_getopt() {
+    fn parses_words_like_getopt() {
         for (words, expected) in [
             (&["-H", "h", "extra", "-v"][..], "--hostname=h --verbose -- extra"),
             (&["-vHh"], "--verbose --hostname=h --"),
@@ -290,14 +239,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn normalises_any_words_without_panic(
+        fn parses_any_words_without_panic(
             words in proptest::collection::vec("[-vHSsx=]{0,5}", 0..6),
         ) {
-            let argv: Vec<OsString> = words.iter().map(OsString::from).collect();
-            if let Ok(read) = normalise(&argv, &known()) {
-                let end = read.iter().position(|word| word == "--");
-                prop_assert!(end.is_some());
-            }
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let _ = read(&words);
         }
     }
 }

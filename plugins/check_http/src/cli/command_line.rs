@@ -1,28 +1,23 @@
 //! Parses the command line into options. The `convert` module parses the option values.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::OsString;
 use std::time::Instant;
 
-use clap::{CommandFactory, FromArgMatches};
 use plugin_kit::Problem;
 
-use super::argv::{self, OptionSyntax, ValueSyntax};
-use super::extra_opts;
-use super::options::Cli;
+use super::options::{Cli, OPTIONS, command};
+use super::syntax::{OptionSyntax, TypedOption, ValueSyntax};
+use super::{argv, extra_opts};
 use crate::deadline;
 use crate::spec::parse;
 
-/// Returns the clap command, for manual pages and shell completions.
-pub fn command() -> clap::Command {
-    Cli::command()
-}
-
 /// The parsed options, and facts that depend on the order of the options.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct ParsedOptions {
-    /// Options as clap parsed them.
+    /// Values of the options.
     pub cli: Cli,
+    /// Words that are used for -I and -H if the options are not given.
+    pub operands: Vec<OsString>,
     /// For each -H, whether an option that implies TLS comes after it. If so, check_http ignores
     /// the port in that -H when it connects.
     pub tls_after_hostname: Vec<bool>,
@@ -50,146 +45,74 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
             "Could not parse arguments: give -H NAME or -I ADDRESS; see --help".into(),
         ));
     }
-    let mut command = command();
-    let known = known(&command);
+    // Leave out --extra-opts, which expand() replaces with the options from its file. A prefix of
+    // its name is then rejected as an unknown option.
+    let known: Vec<_> = OPTIONS.iter().filter(|option| option.long != "extra-opts").collect();
     let takes_value = |name: &str| {
         known.iter().any(|option| {
             option.takes == ValueSyntax::Value && option.names().any(|long| long == name)
         })
     };
     let argv = extra_opts::expand(argv, takes_value, |line| deadline(line, &known, run_start))?;
-    let words =
-        argv::normalise(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
-    let line = std::iter::once(OsString::from("check_http")).chain(words);
-    let mut matches = command.try_get_matches_from_mut(line).map_err(|error| usage(&error))?;
-    let order = OptionOrder::new(&matches);
-    let cli = Cli::from_arg_matches_mut(&mut matches).map_err(|error| usage(&error))?;
-    if cli.help {
-        return Err(Problem::HelpRequested(command.render_help().to_string()));
+    let (typed, operands) =
+        argv::parse(&argv, &known).map_err(|problem| Problem::Usage(problem.to_string()))?;
+    let options = ParsedOptions::new(typed, operands);
+    if options.cli.help {
+        return Err(Problem::HelpRequested(command().render_help().to_string()));
     }
-    if cli.version {
+    if options.cli.version {
         return Err(Problem::HelpRequested(format!(
             "check_http v{0} (nagios-selfheal {0})",
             env!("CARGO_PKG_VERSION")
         )));
     }
-    let patterns = patterns(&cli, &order);
-    // Leak clap's tables. The process exits soon, and freeing the tables would take an eighth of
-    // the whole run time.
-    std::mem::forget((command, matches));
-    Ok(ParsedOptions {
-        cli,
-        tls_after_hostname: order.tls_after_hostname,
-        ipv6_last: order.ipv6_last,
-        patterns,
-    })
+    Ok(options)
 }
 
-/// The positions of some options, and facts that depend on their order. They are read from clap's
-/// table of values before the table is converted to [`Cli`], because the conversion empties the
-/// table.
-struct OptionOrder {
-    tls_after_hostname: Vec<bool>,
-    ipv6_last: bool,
-    /// Positions of -r.
-    regex: Vec<usize>,
-    /// Positions of -R.
-    eregi: Vec<usize>,
-    /// Position of the first -l.
-    linespan: Option<usize>,
-}
-
-impl OptionOrder {
-    fn new(matches: &clap::ArgMatches) -> OptionOrder {
-        let positions = |id: &str| {
-            let typed = matches.value_source(id) == Some(clap::parser::ValueSource::CommandLine);
-            matches.indices_of(id).filter(|_| typed).into_iter().flatten()
-        };
-        let last = |id: &str| positions(id).max();
-        let tls = [
-            "ssl",
-            "certificate",
-            "client_cert",
-            "private_key",
-            "verify_cert",
-            "ca_cert",
-            "pin_sha256",
-        ]
-        .into_iter()
-        .filter_map(last)
-        .max();
-        OptionOrder {
-            tls_after_hostname: positions("hostname")
-                .map(|position| tls > Some(position))
-                .collect(),
-            ipv6_last: last("ipv6") > last("ipv4"),
-            regex: positions("regex").collect(),
-            eregi: positions("eregi").collect(),
-            linespan: positions("linespan").min(),
+impl ParsedOptions {
+    /// Stores the options. Options that depend on the order of the command line are handled here.
+    fn new(typed: Vec<TypedOption>, operands: Vec<OsString>) -> ParsedOptions {
+        let mut options = ParsedOptions { operands, ..ParsedOptions::default() };
+        let (mut ignore_case, mut linespan) = (false, false);
+        for TypedOption { option, value } in typed {
+            match option.long {
+                "hostname" => options.tls_after_hostname.push(false),
+                "ssl" | "certificate" | "client-cert" | "private-key" | "verify-cert"
+                | "ca-cert" | "pin-sha256" => options.tls_after_hostname.fill(true),
+                "use-ipv4" | "use-ipv6" => options.ipv6_last = option.long == "use-ipv6",
+                "nohtml" => options.cli.link = false,
+                "linespan" => linespan = true,
+                "regex" | "eregi" => {
+                    ignore_case |= option.long == "eregi";
+                    let text = value.clone().unwrap_or_default();
+                    options.patterns.push(PatternOption { text, ignore_case, linespan });
+                }
+                _ => {}
+            }
+            options.cli.add(option.id, value);
         }
+        options
     }
 }
 
 /// Returns when a run with the command line `line` must end. Ignores errors in `line`, because they
 /// are reported later.
-fn deadline(line: &[OsString], known: &[OptionSyntax<'_>], run_start: Instant) -> Option<Instant> {
-    let words = argv::normalise(line, known).unwrap_or_default();
-    let typed = words.iter().rev().find_map(|word| word.as_bytes().strip_prefix(b"--timeout="));
-    let limit =
-        parse::timeout(typed.map(OsStr::from_bytes), None).or_else(|_| parse::timeout(None, None));
+fn deadline(
+    line: &[OsString],
+    known: &[&'static OptionSyntax],
+    run_start: Instant,
+) -> Option<Instant> {
+    let (options, _) = argv::parse(line, known).unwrap_or_default();
+    let mut limits = options.iter().rev().filter(|typed| typed.option.long == "timeout");
+    let typed = limits.next().and_then(|typed| typed.value.as_deref());
+    let limit = parse::timeout(typed, None).or_else(|_| parse::timeout(None, None));
     deadline::end_of(run_start, limit.ok().and_then(|(limit, _)| limit))
-}
-
-/// Returns the names of each option, and how the option takes a value.
-pub(super) fn known(command: &clap::Command) -> Vec<OptionSyntax<'_>> {
-    command
-        .get_arguments()
-        // Leave out --extra-opts, which has already been replaced with the options from its file. A
-        // prefix of its name is then rejected as an unknown option.
-        .filter(|arg| arg.get_id() != "extra_opts")
-        .filter_map(|arg| {
-            let takes = match arg.get_num_args() {
-                Some(range) if range.takes_values() && range.min_values() == 0 => {
-                    ValueSyntax::Attached
-                }
-                _ if arg.get_action().takes_values() => ValueSyntax::Value,
-                _ => ValueSyntax::Nothing,
-            };
-            let aliases = arg.get_all_aliases();
-            Some(OptionSyntax {
-                short: arg.get_short(),
-                long: arg.get_long()?,
-                alias: aliases.and_then(|aliases| aliases.into_iter().next()),
-                takes,
-            })
-        })
-        .collect()
-}
-
-fn patterns(cli: &Cli, order: &OptionOrder) -> Vec<PatternOption> {
-    let regex = order.regex.iter().zip(&cli.regex);
-    let mut typed: Vec<_> = regex.chain(order.eregi.iter().zip(&cli.eregi)).collect();
-    typed.sort_by_key(|(position, _)| **position);
-    typed
-        .into_iter()
-        .map(|(position, text)| PatternOption {
-            text: text.clone(),
-            ignore_case: order.eregi.iter().any(|insensitive| insensitive <= position),
-            linespan: order.linespan.is_some_and(|flag| flag < *position),
-        })
-        .collect()
-}
-
-/// Returns a problem with the first line of clap's error. The module `argv` reports most errors
-/// before clap runs.
-fn usage(error: &clap::Error) -> Problem {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    Problem::Usage(first.strip_prefix("error: ").unwrap_or(first).to_owned())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn parsed(words: &str) -> ParsedOptions {

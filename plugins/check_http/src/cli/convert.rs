@@ -171,7 +171,7 @@ fn request(
 
 fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     let cli = &options.cli;
-    let mut operands = cli.operands.iter();
+    let mut operands = options.operands.iter();
     let address = cli.address.as_ref().or_else(|| operands.next());
     let address = address.map(|name| parse::text("address", name)).transpose()?;
     let port = given(&cli.port, parse::port)?;

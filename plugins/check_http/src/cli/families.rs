@@ -57,11 +57,11 @@ pub const FAMILIES: [PluginFamily; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::command_line;
+    use crate::cli::options;
 
     #[test]
     fn accepts_every_option_of_other_plugins() {
-        let known = command_line::command();
+        let known = options::command();
         let accepts = |name: &str| {
             known.get_arguments().any(|argument| {
                 argument.get_long() == Some(name)

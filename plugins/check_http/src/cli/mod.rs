@@ -6,6 +6,7 @@ pub mod convert;
 mod extra_opts;
 pub mod families;
 mod operands;
-mod options;
+pub mod options;
+mod syntax;
 #[cfg(test)]
 mod tests;

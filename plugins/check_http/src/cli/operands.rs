@@ -13,6 +13,8 @@ use std::ffi::{OsStr, OsString};
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 
+use super::syntax::TypedOption;
+
 /// TLS versions that can follow -S as a separate word. Each can have a `+` at its end.
 const TLS_VERSIONS: [&str; 7] = ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"];
 /// Words after a flag that mean that the flag is set.
@@ -87,85 +89,59 @@ struct Operand {
 
 impl Operands {
     /// Adds a word. If the word belongs to the last of `options`, changes that option instead.
-    pub fn add(&mut self, word: OsString, options: &mut Vec<OsString>) {
+    pub fn add(&mut self, word: &OsStr, options: &mut Vec<TypedOption>) {
         let position = options.len();
         let adjacent = self.reached != position;
         let is = |known: &[&str]| known.iter().any(|known| word == *known);
-        // An option without `=` was typed without a value.
-        let bare = options
-            .last()
-            .filter(|_| adjacent)
-            .and_then(|last| last.to_str()?.strip_prefix("--"))
-            .filter(|name| !name.contains('='));
+        let bare = options.last_mut().filter(|last| adjacent && last.value.is_none());
         match bare {
-            Some("ssl") if is_tls_version(&word) => {
-                options.pop();
-                let mut ssl = OsString::from("--ssl=");
-                ssl.push(word);
-                options.push(ssl);
+            Some(last) if last.option.long == "ssl" && is_tls_version(word) => {
+                last.value = Some(word.to_owned());
             }
-            Some("continue-after-certificate") if is(&FALSE) => drop(options.pop()),
+            Some(last) if last.option.long == "continue-after-certificate" && is(&FALSE) => {
+                options.pop();
+            }
             Some(_) if is(&TRUE) => {}
-            _ => self.words.push(Operand { word, position, adjacent }),
+            _ => self.words.push(Operand { word: word.to_owned(), position, adjacent }),
         }
         self.reached = options.len();
     }
 
     /// Adds the words after `--`, which do not belong to any option.
-    pub fn add_all(&mut self, words: impl Iterator<Item = OsString>, position: usize) {
-        self.words.extend(words.map(|word| Operand { word, position, adjacent: false }));
+    pub fn add_all<'a>(&mut self, words: impl Iterator<Item = &'a OsStr>, position: usize) {
+        let operand = |word: &OsStr| Operand { word: word.to_owned(), position, adjacent: false };
+        self.words.extend(words.map(operand));
     }
 
     /// Returns the words that are used as the address and the host name. `options` are all options
-    /// of the command line, and `short` returns the letter of a long option.
+    /// of the command line.
     ///
     /// # Errors
     /// Fails for the first word that cannot be used.
-    pub fn finish(
-        mut self,
-        options: &[OsString],
-        short: impl Fn(&str) -> Option<char>,
-    ) -> Result<Vec<OsString>, UnexpectedWord> {
+    pub fn finish(mut self, options: &[TypedOption]) -> Result<Vec<OsString>, UnexpectedWord> {
         let is_last = |operand: &mut Operand| operand.position == options.len();
         while self.words.pop_if(|last| last.word.is_empty() && is_last(last)).is_some() {}
-        let given = |name: &str| options.iter().any(|word| split(word).0 == name);
+        let given = |name: &str| options.iter().any(|typed| typed.option.long == name);
         if given("IP-address") {
             self.words.retain(|operand| !operand.word.is_empty());
         }
         let missing = ["IP-address", "hostname"].into_iter().filter(|name| !given(name)).count();
         let prints_text = given("help") || given("version");
         let is_stray = |(index, operand): (usize, &Operand)| {
-            index >= missing || !is_target(&operand.word) || self.is_phrase(operand, options)
+            index >= missing || !is_target(&operand.word) || is_phrase(operand, options)
         };
         match self.words.iter().enumerate().position(is_stray).filter(|_| !prints_text) {
-            Some(at) => Err(UnexpectedWord(self.complaint(at, options, short))),
+            Some(at) => Err(UnexpectedWord(self.complaint(at, options))),
             None => Ok(self.words.into_iter().map(|operand| operand.word).collect()),
         }
     }
 
-    /// Whether a word is the `OK` in an unquoted `-e 200 OK`, or another reason phrase after its
-    /// status code. Such a word could also be a host name.
-    fn is_phrase(&self, operand: &Operand, options: &[OsString]) -> bool {
-        let (name, value) = preceding(operand, options);
-        operand.adjacent
-            && name == "expect"
-            && PHRASES.iter().any(|(code, phrase)| {
-                value.as_bytes().ends_with(code.as_bytes())
-                    && operand.word.eq_ignore_ascii_case(phrase)
-            })
-    }
-
     /// Returns the part of the message that follows `unexpected word`. `at` is the index of that
     /// word.
-    fn complaint(
-        &self,
-        at: usize,
-        options: &[OsString],
-        short: impl Fn(&str) -> Option<char>,
-    ) -> String {
+    fn complaint(&self, at: usize, options: &[TypedOption]) -> String {
         let Some(operand) = self.words.get(at) else { return String::new() };
-        let (name, value) = preceding(operand, options);
-        let shown = short(name).map_or_else(|| format!("--{name}"), |letter| format!("-{letter}"));
+        let (name, short, value) = preceding(operand, options);
+        let shown = short.map_or_else(|| format!("--{name}"), |letter| format!("-{letter}"));
         let (word, value) = (operand.word.to_string_lossy(), value.to_string_lossy());
         let pair = PAIRS.iter().find(|(pair, _)| *pair == name).filter(|_| operand.adjacent);
         if SECRET.contains(&name) {
@@ -190,19 +166,26 @@ impl Operands {
     }
 }
 
-/// Returns the name and the value of the option before a word. Both are empty if there is none.
-fn preceding<'a>(operand: &Operand, options: &'a [OsString]) -> (&'a str, &'a OsStr) {
-    let before = operand.position.checked_sub(1).and_then(|at| options.get(at));
-    before.map_or(("", OsStr::new("")), |word| split(word))
+/// Whether a word is the `OK` in an unquoted `-e 200 OK`, or another reason phrase after its
+/// status code. Such a word could also be a host name.
+fn is_phrase(operand: &Operand, options: &[TypedOption]) -> bool {
+    let (name, _, value) = preceding(operand, options);
+    operand.adjacent
+        && name == "expect"
+        && PHRASES.iter().any(|(code, phrase)| {
+            value.as_bytes().ends_with(code.as_bytes()) && operand.word.eq_ignore_ascii_case(phrase)
+        })
 }
 
-/// Splits `--name=value` into the name and the value.
-fn split(word: &OsStr) -> (&str, &OsStr) {
-    let bytes = word.as_bytes().strip_prefix(b"--").unwrap_or_default();
-    let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
-    let (name, value) = bytes.split_at_checked(end).unwrap_or_default();
-    let value = value.get(1..).unwrap_or_default();
-    (std::str::from_utf8(name).unwrap_or_default(), OsStr::from_bytes(value))
+/// Returns the names and the value of the option before a word. All are empty if there is none.
+fn preceding<'a>(
+    operand: &Operand,
+    options: &'a [TypedOption],
+) -> (&'static str, Option<char>, &'a OsStr) {
+    let before = operand.position.checked_sub(1).and_then(|at| options.get(at));
+    before.map_or(("", None, OsStr::new("")), |TypedOption { option, value }| {
+        (option.long, option.short, value.as_deref().unwrap_or_default())
+    })
 }
 
 fn is_tls_version(word: &OsStr) -> bool {

@@ -2,362 +2,299 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Parser};
+use clap::Arg;
 
-const CONNECTION: &str = "Connection";
-const REQUEST: &str = "Request";
-const TLS: &str = "TLS and certificates";
-const EXPECT: &str = "Expectations";
-const LIMITS: &str = "Limits";
-const OUTPUT: &str = "Output";
+use super::syntax::{OptionSyntax, option, options};
 
-/// The options as typed on the command line.
-#[derive(Debug, Parser)]
-#[command(
-    name = "check_http",
-    about = "Check an HTTP or HTTPS server and print its state in one line.",
-    override_usage = "check_http -H NAME | -I ADDRESS [-p PORT] [-u PATH] [options]\n       \
-                      check_http -H NAME | -I ADDRESS -C DAYS[,DAYS] [options]",
-    after_help = EXAMPLES,
-    term_width = 80,
-    disable_help_flag = true,
-    disable_version_flag = true,
-    args_override_self = true
-)]
-// Without a group, clap does less work in every run.
-#[group(skip)]
-#[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
-pub struct Cli {
+/// Returns the clap command. It prints the help, and the manual page and the shell completions are
+/// generated from it. It does not parse the command line, because building it and parsing with it
+/// would take a large part of the run time.
+pub fn command() -> clap::Command {
+    clap::Command::new("check_http")
+        .about("Check an HTTP or HTTPS server and print its state in one line.")
+        .override_usage(
+            "check_http -H NAME | -I ADDRESS [-p PORT] [-u PATH] [options]\n       \
+             check_http -H NAME | -I ADDRESS -C DAYS[,DAYS] [options]",
+        )
+        .after_help(EXAMPLES)
+        .term_width(80)
+        .disable_help_flag(true)
+        .disable_version_flag(true)
+        .args(OPTIONS.iter().map(OptionSyntax::arg))
+        .arg(
+            Arg::new("operands")
+                .help("Use these values for -I and -H if the options are not given")
+                .value_name("ADDRESS [NAME]")
+                .num_args(0..)
+                .hide(true),
+        )
+}
+
+options! {
+    ["Connection"]
+
     /// Send this name in the Host header, and connect to it unless -I is given. Put an IPv6 address
     /// in brackets. A name with letters outside ASCII is sent in its xn-- form.
-    #[arg(short = 'H', long, value_name = "NAME[:PORT]", help_heading = CONNECTION)]
-    pub hostname: Vec<OsString>,
+    hostname: Vec<OsString> = option("hostname").short('H').value("NAME[:PORT]");
 
     /// Connect to this address or name. A value that starts with / is the path of a Unix socket.
-    #[arg(short = 'I', long = "IP-address", value_name = "ADDRESS", help_heading = CONNECTION)]
-    pub address: Option<OsString>,
+    address: Option<OsString> = option("IP-address").short('I').value("ADDRESS");
 
     /// Connect to this port [default: 80, or 443 with TLS].
-    #[arg(short, long, value_name = "PORT", help_heading = CONNECTION)]
-    pub port: Option<OsString>,
+    port: Option<OsString> = option("port").short('p').value("PORT");
 
     /// Check every address of the host name separately. Report the worst result, together with the
     /// address that it belongs to.
-    #[arg(long, help_heading = CONNECTION)]
-    pub all_addresses: bool,
+    all_addresses: bool = option("all-addresses");
 
     /// Use IPv4 only.
-    #[arg(short = '4', long = "use-ipv4", help_heading = CONNECTION)]
-    pub ipv4: bool,
+    ipv4: bool = option("use-ipv4").short('4');
 
     /// Use IPv6 only.
-    #[arg(short = '6', long = "use-ipv6", help_heading = CONNECTION)]
-    pub ipv6: bool,
+    ipv6: bool = option("use-ipv6").short('6');
 
     /// Connect from this local address.
-    #[arg(long, value_name = "ADDRESS", help_heading = CONNECTION)]
-    pub source_address: Option<OsString>,
+    source_address: Option<OsString> = option("source-address").value("ADDRESS");
 
     /// Send requests through this HTTP proxy: HOST:PORT or http://USER:PASSWORD@HOST:PORT. SOCKS
     /// proxies are not supported.
-    #[arg(short = 'x', long, value_name = "URL", help_heading = CONNECTION)]
-    pub proxy: Option<OsString>,
+    proxy: Option<OsString> = option("proxy").short('x').value("URL");
 
     /// With -x: connect to these hosts without the proxy. Each is a name or domain (*.example.org
     /// or .example.org), an address or a network (10.0.0.0/8). Both the host name and the address
     /// given with -I are compared. * means all.
-    #[arg(long, value_name = "HOST,...", help_heading = CONNECTION)]
-    pub noproxy: Option<OsString>,
+    noproxy: Option<OsString> = option("noproxy").value("HOST,...");
 
     /// Before the request, send the PROXY line (version 1) that servers behind HAProxy expect.
-    #[arg(long, help_heading = CONNECTION)]
-    pub haproxy_protocol: bool,
+    haproxy_protocol: bool = option("haproxy-protocol");
+
+    ["Request"]
 
     /// Request this path, and send it unchanged [default: /]. If -I is the address of a plain HTTP
     /// proxy, give a whole URL.
-    #[arg(short, long, visible_alias = "uri", value_name = "PATH", help_heading = REQUEST)]
-    pub url: Option<OsString>,
+    url: Option<OsString> = option("url").short('u').alias("uri").value("PATH");
 
     /// Send this method unchanged [default: GET, or POST with -P]. With -S and -H, CONNECT or
     /// CONNECT:METHOD opens a tunnel through the proxy that -I and -p name.
-    #[arg(short = 'j', long, value_name = "METHOD", help_heading = REQUEST)]
-    pub method: Option<OsString>,
+    method: Option<OsString> = option("method").short('j').value("METHOD");
 
     /// Send this body, which must already be URL-encoded.
-    #[arg(short = 'P', long, value_name = "TEXT", help_heading = REQUEST)]
-    pub post: Vec<OsString>,
+    post: Vec<OsString> = option("post").short('P').value("TEXT");
 
     /// Send this Content-Type with -P [default: application/x-www-form-urlencoded].
-    #[arg(short = 'T', long, value_name = "TYPE", help_heading = REQUEST)]
-    pub content_type: Option<OsString>,
+    content_type: Option<OsString> = option("content-type").short('T').value("TYPE");
 
     /// Send this header line unchanged. Repeat for more lines. 'Host: x' replaces the default Host
     /// header.
-    #[arg(short = 'k', long, value_name = "LINE", help_heading = REQUEST)]
-    pub header: Vec<OsString>,
+    header: Vec<OsString> = option("header").short('k').value("LINE");
 
     /// Send this User-Agent.
-    #[arg(short = 'A', long, value_name = "TEXT", help_heading = REQUEST)]
-    pub useragent: Option<OsString>,
+    useragent: Option<OsString> = option("useragent").short('A').value("TEXT");
 
     /// Send this user name and password with Basic authentication. If the server refuses this and
     /// demands Digest authentication, use Digest (see --auth-scheme).
-    #[arg(short = 'a', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
-    pub authorization: Option<OsString>,
+    authorization: Option<OsString> = option("authorization").short('a').value("USER:PASSWORD");
 
     /// Send this user name and password to the proxy with Basic authentication.
-    #[arg(short = 'b', long, value_name = "USER:PASSWORD", help_heading = REQUEST)]
-    pub proxy_authorization: Option<OsString>,
+    proxy_authorization: Option<OsString> =
+        option("proxy-authorization").short('b').value("USER:PASSWORD");
 
     /// Like -a, but read USER:PASSWORD from the first line of this file, so that other users cannot
     /// see the password in the process list.
-    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
-    pub authorization_file: Option<OsString>,
+    authorization_file: Option<OsString> = option("authorization-file").value("FILE");
 
     /// Like -b, but read USER:PASSWORD from the first line of this file.
-    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
-    pub proxy_authorization_file: Option<OsString>,
+    proxy_authorization_file: Option<OsString> = option("proxy-authorization-file").value("FILE");
 
     /// Send the user name and the password only with this scheme, basic or digest (RFC 7616, with
     /// MD5 or SHA-256). With digest, the password itself is never sent.
-    #[arg(long, value_name = "SCHEME", help_heading = REQUEST)]
-    pub auth_scheme: Option<OsString>,
+    auth_scheme: Option<OsString> = option("auth-scheme").value("SCHEME");
 
     /// Send the header lines in this file, for example 'Authorization: Bearer TOKEN'. They do not
     /// appear in the process list or in the output, and are not sent to other hosts. Other users
     /// must not be able to read the file.
-    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
-    pub header_file: Option<OsString>,
+    header_file: Option<OsString> = option("header-file").value("FILE");
 
     /// Accept compressed bodies (gzip, deflate) and check their decompressed content.
-    #[arg(long, help_heading = REQUEST)]
-    pub enable_automatic_decompression: bool,
+    enable_automatic_decompression: bool = option("enable-automatic-decompression");
 
     /// Keep cookies in this file (Netscape format), and send them again after redirects and in
     /// later runs. If FILE is '', keep cookies only during this run.
-    #[arg(long, value_name = "FILE", help_heading = REQUEST)]
-    pub cookie_jar: Option<OsString>,
+    cookie_jar: Option<OsString> = option("cookie-jar").value("FILE");
 
     /// Use this HTTP version: 1.0 or 1.1 [default: 1.1 with -H, else 1.0]. HTTP/2 and HTTP/3 are
     /// not supported.
-    #[arg(long, value_name = "VERSION", help_heading = REQUEST)]
-    pub http_version: Option<OsString>,
+    http_version: Option<OsString> = option("http-version").value("VERSION");
 
     /// Stop reading after the headers. This does not change the method.
-    #[arg(short = 'N', long, help_heading = REQUEST)]
-    pub no_body: bool,
+    no_body: bool = option("no-body").short('N');
+
+    ["TLS and certificates"]
 
     /// Use TLS. To allow only one version, give VERSION (1, 1.1, 1.2 or 1.3). To allow newer
     /// versions as well, add a +. Examples: -S1.2, -S 1.2 or --ssl=1.2+.
-    #[arg(short = 'S', long, value_name = "VERSION[+]", help_heading = TLS)]
-    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "")]
-    pub ssl: Option<OsString>,
+    ssl: Option<OsString> = option("ssl").short('S').optional_value("VERSION[+]");
 
     /// Send the name in -H in the TLS handshake (SNI). Servers that host several sites need this.
-    #[arg(long, help_heading = TLS)]
-    pub sni: bool,
+    sni: bool = option("sni");
 
     /// Check only the certificate. Return WARNING if it expires within DAYS days, and CRITICAL if
     /// it expires within CRIT days [default: 0].
-    #[arg(short = 'C', long, value_name = "DAYS[,CRIT]", help_heading = TLS)]
-    pub certificate: Option<OsString>,
+    certificate: Option<OsString> = option("certificate").short('C').value("DAYS[,CRIT]");
 
     /// With -C: check the response as well.
-    #[arg(long, help_heading = TLS)]
-    pub continue_after_certificate: bool,
+    continue_after_certificate: bool = option("continue-after-certificate");
 
     /// With -C: check all certificates in the chain, and report the one that expires first.
-    #[arg(long, help_heading = TLS)]
-    pub certificate_chain: bool,
+    certificate_chain: bool = option("certificate-chain");
 
     /// With -C: add the number of days until the certificate expires to the performance data.
-    #[arg(long, help_heading = TLS)]
-    pub certificate_perfdata: bool,
+    certificate_perfdata: bool = option("certificate-perfdata");
 
     /// Authenticate with the client certificate and chain in this file (PEM). PKCS#12 is not
     /// supported; convert it with openssl pkcs12. TLS 1.3 post-handshake authentication is not
     /// supported either, so the server must request the certificate in the first handshake.
-    #[arg(short = 'J', long, value_name = "FILE", help_heading = TLS)]
-    pub client_cert: Option<OsString>,
+    client_cert: Option<OsString> = option("client-cert").short('J').value("FILE");
 
     /// Read the private key of the client certificate from this file (PEM).
-    #[arg(short = 'K', long, value_name = "FILE", help_heading = TLS)]
-    pub private_key: Option<OsString>,
+    private_key: Option<OsString> = option("private-key").short('K').value("FILE");
 
     /// Read the passphrase of the private key from the first line of this file, which other users
     /// must not be able to read. Needs check_http_openssl.
-    #[arg(long, value_name = "FILE", help_heading = TLS)]
-    pub passphrase_file: Option<OsString>,
+    passphrase_file: Option<OsString> = option("passphrase-file").value("FILE");
 
     /// Verify the chain and the name of the server's certificate (implies -S and --sni).
-    #[arg(short = 'D', long, help_heading = TLS)]
-    pub verify_cert: bool,
+    verify_cert: bool = option("verify-cert").short('D');
 
     /// Verify the server's certificate with the CA certificates in this file (PEM; implies -D).
-    #[arg(long, value_name = "FILE", help_heading = TLS)]
-    pub ca_cert: Option<OsString>,
+    ca_cert: Option<OsString> = option("ca-cert").value("FILE");
 
     /// With TLS: verify the name of the server's certificate, but not its chain (implies --sni).
-    #[arg(long, help_heading = TLS)]
-    pub verify_host: bool,
+    verify_host: bool = option("verify-host");
 
     /// Expect the server to have the public key with this hash (SHA-256 of SubjectPublicKeyInfo in
     /// Base64, as in RFC 7469). Repeat for more keys, of which one must match. Other hosts to which
     /// redirects lead can have any key (implies -S and --sni).
-    #[arg(long, value_name = "HASH", help_heading = TLS)]
-    pub pin_sha256: Vec<OsString>,
+    pin_sha256: Vec<OsString> = option("pin-sha256").value("HASH");
+
+    ["Expectations"]
 
     /// Expect one of these strings in the status line; the status code is then ignored [default:
     /// HTTP/1.].
-    #[arg(short, long, value_name = "TEXT[,TEXT]", help_heading = EXPECT)]
-    pub expect: Option<OsString>,
+    expect: Option<OsString> = option("expect").short('e').value("TEXT[,TEXT]");
 
     /// With -e and -f follow: apply -e to the response after the last redirect.
-    #[arg(long, help_heading = EXPECT)]
-    pub expect_after_redirects: bool,
+    expect_after_redirects: bool = option("expect-after-redirects");
 
     /// Map status codes to states, for example 401=ok,4xx=critical. The first match applies.
-    #[arg(long, value_name = "CODE=STATE,...", help_heading = EXPECT)]
-    pub status: Option<OsString>,
+    status: Option<OsString> = option("status").value("CODE=STATE,...");
 
     /// Expect this string in the headers.
-    #[arg(short = 'd', long, value_name = "TEXT", help_heading = EXPECT)]
-    pub header_string: Option<OsString>,
+    header_string: Option<OsString> = option("header-string").short('d').value("TEXT");
 
     /// Expect the headers to match this regular expression, ignoring case.
-    #[arg(long, value_name = "REGEX", help_heading = EXPECT)]
-    pub header_regex: Option<OsString>,
+    header_regex: Option<OsString> = option("header-regex").value("REGEX");
 
     /// Expect this string in the body.
-    #[arg(short, long, value_name = "TEXT", help_heading = EXPECT)]
-    pub string: Vec<OsString>,
+    string: Vec<OsString> = option("string").short('s').value("TEXT");
 
     /// Expect the body to match this POSIX extended regular expression.
-    #[arg(short, long, visible_alias = "ereg", value_name = "REGEX", help_heading = EXPECT)]
-    pub regex: Vec<OsString>,
+    regex: Vec<OsString> = option("regex").short('r').alias("ereg").value("REGEX");
 
     /// Like -r, but ignore case.
-    #[arg(short = 'R', long, value_name = "REGEX", help_heading = EXPECT)]
-    pub eregi: Vec<OsString>,
+    eregi: Vec<OsString> = option("eregi").short('R').value("REGEX");
 
     /// Let the regular expressions after this option match across lines.
-    #[arg(short, long, help_heading = EXPECT)]
-    #[arg(action = ArgAction::Count, overrides_with = "linespan")]
-    pub linespan: u8,
+    linespan: u8 = option("linespan").short('l');
 
     /// Expect the regular expression not to match.
-    #[arg(long, help_heading = EXPECT)]
-    pub invert_regex: bool,
+    invert_regex: bool = option("invert-regex");
 
     /// Check every -s, -r and -R. Without this option, only the last one of each counts.
-    #[arg(long, help_heading = EXPECT)]
-    pub match_all: bool,
+    match_all: bool = option("match-all");
 
     /// Return this state if the check of a regular expression fails: critical or warning [default:
     /// critical].
-    #[arg(long, value_name = "STATE", help_heading = EXPECT)]
-    pub state_regex: Option<OsString>,
+    state_regex: Option<OsString> = option("state-regex").value("STATE");
 
     /// Expect a JSON body in which this pointer exists or this comparison is true, for example
     /// '/status=="up"' or '/queue/depth<20'. Repeat this option for more checks.
-    #[arg(long, value_name = "POINTER[OP VALUE]", help_heading = EXPECT)]
-    pub json: Vec<OsString>,
+    json: Vec<OsString> = option("json").value("POINTER[OP VALUE]");
 
     /// Return CRITICAL if the page was last modified longer ago than AGE (10s, 10m, 10h, 10d).
-    #[arg(short = 'M', long, value_name = "AGE", help_heading = EXPECT)]
-    pub max_age: Option<OsString>,
+    max_age: Option<OsString> = option("max-age").short('M').value("AGE");
 
     /// Return WARNING if the response, including headers, is smaller than MIN or larger than MAX
     /// bytes. ~:MAX has no minimum, and @MIN:MAX returns WARNING between MIN and MAX.
-    #[arg(short = 'm', long, value_name = "MIN[:MAX]", help_heading = EXPECT)]
-    pub pagesize: Vec<OsString>,
+    pagesize: Vec<OsString> = option("pagesize").short('m').value("MIN[:MAX]");
 
     /// Treat a redirect (3xx) as ok, warning, critical or unknown, or follow it. HOW is one of
     /// these states, follow, curl (the same as follow), sticky (follow, but keep the address) or
     /// stickyport (follow, but keep the address and the port) [default: ok].
-    #[arg(short = 'f', long, value_name = "HOW", help_heading = EXPECT)]
-    pub onredirect: Option<OsString>,
+    onredirect: Option<OsString> = option("onredirect").short('f').value("HOW");
 
     /// Follow at most this many redirects [default: 15].
-    #[arg(long, value_name = "COUNT", help_heading = EXPECT)]
-    pub max_redirs: Option<OsString>,
+    max_redirs: Option<OsString> = option("max-redirs").value("COUNT");
+
+    ["Limits"]
 
     /// Return WARNING if the run time in seconds is outside this range.
-    #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
-    pub warning: Option<OsString>,
+    warning: Option<OsString> = option("warning").short('w').value("RANGE");
 
     /// Return CRITICAL if the run time in seconds is outside this range.
-    #[arg(short, long, value_name = "RANGE", help_heading = LIMITS)]
-    pub critical: Option<OsString>,
+    critical: Option<OsString> = option("critical").short('c').value("RANGE");
 
     /// Stop after this many seconds and return STATE; 0 means no limit. STATE is ok, warning,
     /// critical, unknown or an exit code [default: 10:critical].
-    #[arg(short, long, value_name = "SECONDS[:STATE]", help_heading = LIMITS)]
-    pub timeout: Option<OsString>,
+    timeout: Option<OsString> = option("timeout").short('t').value("SECONDS[:STATE]");
 
     /// Return this state after a timeout. Takes precedence over STATE in -t.
-    #[arg(long, value_name = "STATE", help_heading = LIMITS)]
-    pub timeout_result: Option<OsString>,
+    timeout_result: Option<OsString> = option("timeout-result").value("STATE");
+
+    ["Output"]
 
     /// Add the connect, TLS, request, first-byte and transfer times to the performance data.
-    #[arg(short = 'E', long, help_heading = OUTPUT)]
-    pub extended_perfdata: bool,
+    extended_perfdata: bool = option("extended-perfdata").short('E');
 
     /// Add the number at this pointer in a JSON body to the performance data. Repeat this option
     /// for more numbers.
-    #[arg(long, value_name = "POINTER", help_heading = OUTPUT)]
-    pub json_perfdata: Vec<OsString>,
+    json_perfdata: Vec<OsString> = option("json-perfdata").value("POINTER");
 
     /// Print performance data even if no response arrives.
-    #[arg(long, help_heading = OUTPUT)]
-    pub always_perfdata: bool,
+    always_perfdata: bool = option("always-perfdata");
 
     /// Print the body below the result.
-    #[arg(short = 'B', long, help_heading = OUTPUT)]
-    pub show_body: bool,
+    show_body: bool = option("show-body").short('B');
 
     /// If the result is OK, add the performance data in the body to the performance data, at most
     /// 100 items from the first 8 KiB. Other text in the body is ignored.
-    #[arg(short = 'o', long, help_heading = OUTPUT)]
-    pub output_body_as_perfdata: bool,
+    output_body_as_perfdata: bool = option("output-body-as-perfdata").short('o');
 
     /// Add the URL to the message.
-    #[arg(short = 'U', long, help_heading = OUTPUT)]
-    pub show_url: bool,
+    show_url: bool = option("show-url").short('U');
 
     /// Accept the format multi-line, which is the only supported one.
-    #[arg(long, value_name = "FORMAT", help_heading = OUTPUT)]
-    pub output_format: Option<OsString>,
+    output_format: Option<OsString> = option("output-format").value("FORMAT");
 
     /// Print the result as an HTML link to the page.
-    #[arg(short = 'L', long, help_heading = OUTPUT)]
-    pub link: bool,
+    link: bool = option("link").short('L');
 
     /// Print plain text (undoes -L).
-    #[arg(short = 'n', long, overrides_with = "link", help_heading = OUTPUT)]
-    pub nohtml: bool,
+    nohtml: bool = option("nohtml").short('n');
 
     /// Print the request and the response below the result.
-    #[arg(short, long, action = ArgAction::Count, help_heading = OUTPUT)]
-    pub verbose: u8,
+    verbose: u8 = option("verbose").short('v');
 
     /// Read options from a section of an ini file, and insert them before the options on the
     /// command line [default: section check_http of monitoring-plugins.ini, in $NAGIOS_CONFIG_PATH
     /// or /etc]. @- reads standard input.
-    #[arg(long, value_name = "[SECTION][@FILE]", help_heading = OUTPUT)]
-    pub extra_opts: Option<OsString>,
+    extra_opts: Option<OsString> = option("extra-opts").value("[SECTION][@FILE]");
 
     /// Print this help.
-    #[arg(short, long, help_heading = OUTPUT)]
-    pub help: bool,
+    help: bool = option("help").short('h');
 
     /// Print the version.
-    #[arg(short = 'V', long, help_heading = OUTPUT)]
-    pub version: bool,
-
-    /// Use these values for -I and -H if the options are not given.
-    #[arg(value_name = "ADDRESS [NAME]", hide = true)]
-    pub operands: Vec<OsString>,
+    version: bool = option("version").short('V');
 }
 
 const EXAMPLES: &str = "\

@@ -1,10 +1,12 @@
 //! Tests that convert command lines to check specs.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::time::Instant;
 
 use plugin_kit::State;
 
+use super::options::OPTIONS;
+use super::syntax::shown;
 use super::{argv, command_line, convert};
 use crate::net::tls::TlsVersion;
 use crate::spec::{CheckSpec, StatusRule};
@@ -158,11 +160,10 @@ fn reads_credentials_from_a_file() {
 }
 
 /// Splits a command line at spaces and normalises it. `''` stands for an empty word.
-fn normalised(words: &str) -> Result<String, String> {
+fn parsed(words: &str) -> Result<String, String> {
     let argv: Vec<OsString> = words.split(' ').map(|word| word.replace("''", "").into()).collect();
-    argv::normalise(&argv, &command_line::known(&command_line::command()))
-        .map(|read| read.join(OsStr::new(" ")).to_string_lossy().into_owned())
-        .map_err(|why| why.to_string())
+    let known: Vec<_> = OPTIONS.iter().collect();
+    argv::parse(&argv, &known).map(|parsed| shown(&parsed)).map_err(|why| why.to_string())
 }
 
 #[test]
@@ -190,7 +191,7 @@ fn accepts_stray_words_of_existing_configurations() {
         ("-N -- true", "--no-body -- true"),
         ("-V any words 1 2 3", "--version -- any words 1 2 3"),
     ] {
-        assert_eq!(normalised(words).as_deref(), Ok(expected), "{words}");
+        assert_eq!(parsed(words).as_deref(), Ok(expected), "{words}");
     }
 }
 
@@ -214,7 +215,7 @@ fn rejects_stray_words_that_are_probably_mistakes() {
         ("-H h localhost:80", " 'localhost:80'; see --help"),
     ] {
         let expected = format!("unexpected word{rest}");
-        assert_eq!(normalised(words).err().as_deref(), Some(&*expected), "{words}");
+        assert_eq!(parsed(words).err().as_deref(), Some(&*expected), "{words}");
     }
 }
 

@@ -1,0 +1,222 @@
+//! How an option is written on the command line, and how its values are stored.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{Arg, ArgAction};
+
+/// How an option takes a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueSyntax {
+    /// The option is a flag without a value.
+    Nothing,
+    /// The value is attached or is the next word.
+    Value,
+    /// The value is optional and must be attached: `-S1.2`, `--ssl=1.2`.
+    Attached,
+}
+
+/// An option's names, its value and its help.
+#[derive(Debug, Clone, Copy)]
+pub struct OptionSyntax {
+    /// Name of the option's field in `Cli`.
+    pub id: &'static str,
+    /// Letter of the short form, if the option has one.
+    pub short: Option<char>,
+    /// Long name without dashes.
+    pub long: &'static str,
+    /// Second long name, if the option has one.
+    pub alias: Option<&'static str>,
+    /// How the option takes a value.
+    pub takes: ValueSyntax,
+    /// What the help calls the value.
+    pub value_name: &'static str,
+    /// Whether it makes a difference if the option is repeated.
+    pub repeats: bool,
+    /// Heading in the help below which the option is listed.
+    pub heading: &'static str,
+    /// Help, as one line that starts with a space.
+    pub help: &'static str,
+}
+
+/// Defines a flag with the long name `long`. The methods of [`OptionSyntax`] add other names and a
+/// value.
+pub const fn option(long: &'static str) -> OptionSyntax {
+    OptionSyntax {
+        id: "",
+        short: None,
+        long,
+        alias: None,
+        takes: ValueSyntax::Nothing,
+        value_name: "",
+        repeats: false,
+        heading: "",
+        help: "",
+    }
+}
+
+impl OptionSyntax {
+    /// Adds the letter of the short form.
+    pub const fn short(mut self, letter: char) -> OptionSyntax {
+        self.short = Some(letter);
+        self
+    }
+
+    /// Adds a second long name.
+    pub const fn alias(mut self, alias: &'static str) -> OptionSyntax {
+        self.alias = Some(alias);
+        self
+    }
+
+    /// Makes the option take a value.
+    pub const fn value(mut self, name: &'static str) -> OptionSyntax {
+        (self.takes, self.value_name) = (ValueSyntax::Value, name);
+        self
+    }
+
+    /// Makes the option take an optional value.
+    pub const fn optional_value(mut self, name: &'static str) -> OptionSyntax {
+        (self.takes, self.value_name) = (ValueSyntax::Attached, name);
+        self
+    }
+
+    /// Returns all long names.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.long).chain(self.alias)
+    }
+
+    /// Converts the option for clap.
+    pub fn arg(&self) -> Arg {
+        let action = match (self.takes, self.repeats) {
+            (ValueSyntax::Nothing, false) => ArgAction::SetTrue,
+            (ValueSyntax::Nothing, true) => ArgAction::Count,
+            (_, false) => ArgAction::Set,
+            (_, true) => ArgAction::Append,
+        };
+        let help = self.help.trim_start();
+        let arg = Arg::new(self.id)
+            .long(self.long)
+            .short(self.short)
+            .visible_aliases(self.alias)
+            .action(action)
+            .help_heading(self.heading)
+            .help(help.strip_suffix('.').unwrap_or(help));
+        match self.takes {
+            ValueSyntax::Nothing => arg,
+            ValueSyntax::Value => arg.value_name(self.value_name),
+            ValueSyntax::Attached => {
+                arg.value_name(self.value_name).num_args(0..=1).require_equals(true)
+            }
+        }
+    }
+}
+
+/// An option on the command line.
+#[derive(Debug, Clone)]
+pub struct TypedOption {
+    /// Which option it is.
+    pub option: &'static OptionSyntax,
+    /// Its value, or `None` if it was typed without one.
+    pub value: Option<OsString>,
+}
+
+impl TypedOption {
+    /// Creates an option with a copy of its value.
+    pub fn new(option: &'static OptionSyntax, value: Option<&OsStr>) -> TypedOption {
+        TypedOption { option, value: value.map(OsStr::to_owned) }
+    }
+}
+
+/// The type of an option's field in `Cli`.
+pub trait OptionValue {
+    /// Whether it makes a difference if the option is repeated.
+    const REPEATS: bool;
+
+    /// Stores an occurrence of the option. `value` is `None` if the option was given without one.
+    fn add(&mut self, value: Option<OsString>);
+}
+
+/// A flag.
+impl OptionValue for bool {
+    const REPEATS: bool = false;
+
+    fn add(&mut self, _: Option<OsString>) {
+        *self = true;
+    }
+}
+
+/// The number of times that a flag is given.
+impl OptionValue for u8 {
+    const REPEATS: bool = true;
+
+    fn add(&mut self, _: Option<OsString>) {
+        *self = self.saturating_add(1);
+    }
+}
+
+/// The last value. It is empty if the option was given without its optional value.
+impl OptionValue for Option<OsString> {
+    const REPEATS: bool = false;
+
+    fn add(&mut self, value: Option<OsString>) {
+        *self = Some(value.unwrap_or_default());
+    }
+}
+
+/// All values, in the order of the command line.
+impl OptionValue for Vec<OsString> {
+    const REPEATS: bool = true;
+
+    fn add(&mut self, value: Option<OsString>) {
+        self.extend(value);
+    }
+}
+
+/// Defines the options: the struct `Cli`, which holds their values, and the table `OPTIONS`. The
+/// doc comment of an option is also its help. `["TEXT"]` is the heading of the options that follow.
+macro_rules! options {
+    ($(
+        [$heading:literal]
+        $($(#[doc = $help:literal])+ $field:ident: $type:ty = $option:expr;)+
+    )+) => {
+        /// The values of the options on the command line.
+        #[derive(Debug, Default)]
+        #[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
+        pub struct Cli {
+            $($($(#[doc = $help])+ pub $field: $type,)+)+
+        }
+
+        impl Cli {
+            /// Stores an occurrence of the option with this ID.
+            pub fn add(&mut self, id: &str, value: Option<OsString>) {
+                use crate::cli::syntax::OptionValue;
+                match id {
+                    $($(stringify!($field) => self.$field.add(value),)+)+
+                    _ => {}
+                }
+            }
+        }
+
+        /// All options, in the order of the help.
+        pub static OPTIONS: &[OptionSyntax] = &[$($(OptionSyntax {
+            id: stringify!($field),
+            repeats: <$type as crate::cli::syntax::OptionValue>::REPEATS,
+            heading: $heading,
+            help: concat!($($help),+),
+            ..$option
+        },)+)+];
+    };
+}
+pub(super) use options;
+
+/// Writes a parsed command line in a uniform way: options, `--` and operands.
+#[cfg(test)]
+pub fn shown((options, operands): &(Vec<TypedOption>, Vec<OsString>)) -> String {
+    let mut words = Vec::new();
+    for TypedOption { option, value } in options {
+        let value = value.as_ref().map(|value| format!("={}", value.to_string_lossy()));
+        words.push(format!("--{}{}", option.long, value.unwrap_or_default()));
+    }
+    words.push("--".into());
+    words.extend(operands.iter().map(|word| word.to_string_lossy().into_owned()));
+    words.join(" ")
+}
