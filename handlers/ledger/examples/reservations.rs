@@ -3,8 +3,8 @@
 //! `cargo run --release -p ledger --example reservations [SECONDS]`.
 //!
 //! Each reservation is on an open connection and for another host, and the repair ends before the
-//! next reservation. The latency is that of the reservation alone. The rate is that of reservations
-//! and ends together, because no store does one without the other.
+//! next reservation. The latency covers only the reservation. The rate counts a reservation
+//! together with the end of its repair, because every reservation is followed by an end.
 
 #![allow(
     clippy::unwrap_used,

@@ -150,8 +150,8 @@ pub enum Error {
         left.as_secs()
     )]
     FailedOver { server: String, database: String, left: Duration },
-    /// Two PostgreSQL servers accept writes. The programs use the one with the newer timeline, but
-    /// one that cannot reach it would use the other.
+    /// Two PostgreSQL servers accept writes. The programs use the server with the newer timeline,
+    /// but a program that cannot reach this server would use the other one.
     #[error(
         "the PostgreSQL server {stale} accepts writes in the database {database}, although {server} \
          has taken over from it; stop {stale} at once, because it lacks the newest records, and \

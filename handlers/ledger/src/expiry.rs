@@ -1,4 +1,4 @@
-//! When records may expire, for every kind of store.
+//! The rule that decides when records may expire. It is the same for all stores.
 
 use std::time::Duration;
 

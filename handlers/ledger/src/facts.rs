@@ -12,7 +12,8 @@ pub(crate) trait Facts {
     /// machine was suspended.
     fn unended(&self, now: i64) -> Result<Vec<Unended>, Error>;
 
-    /// Returns the time of the newest reset of the object or its host that is not after `until`.
+    /// Returns the time of the newest reset of the object or its host. Ignores resets after
+    /// `until`.
     fn last_reset(&self, until: i64) -> Result<Option<i64>, Error>;
 
     /// Returns the pauses in effect at `now` that cover the object. There are at most four.
@@ -20,7 +21,7 @@ pub(crate) trait Facts {
 
     /// Returns the object's newest job that this server reserved for `problem` after `since`. If
     /// `event` is given, considers only jobs for that state, state type and attempt. Ignores jobs
-    /// that could not run, because they did not answer the event.
+    /// that could not run, because the event still needs a repair.
     fn answered(
         &self,
         problem: &str,

@@ -26,7 +26,7 @@ pub struct Filter<'a> {
     pub limit: Option<u32>,
 }
 
-/// Which hosts and services a query covers.
+/// Selects the hosts and services that a query covers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Which<'a> {
     /// All hosts and services.
@@ -41,12 +41,12 @@ pub enum Which<'a> {
 /// Bounds that cover the limits of all repairs in a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitBounds {
-    /// The longest `healthy_for` of any repair, which is the time without a fault after which an
-    /// incident ends.
+    /// The longest `healthy_for` of any repair. An incident ends after `healthy_for` without a
+    /// fault.
     pub healthy_for: Duration,
-    /// The longest quota window of any repair.
+    /// The longest window of any repair's budget.
     pub window: Duration,
-    /// The smallest number of repairs with which an object can reach a limit.
+    /// The smallest number of repairs that makes an object reach any of its limits.
     pub fewest: u32,
 }
 

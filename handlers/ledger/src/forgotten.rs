@@ -1,6 +1,7 @@
-//! Forgotten repairs. Their worker died, and no later event or sweep has looked for their outcome,
-//! for example because the host is no longer monitored. Each decision reads all repairs without a
-//! recorded end, so decisions also record the end of the forgotten ones.
+//! Forgotten repairs: their worker died, and no later event or sweep has looked for their outcome,
+//! for example because the host is no longer monitored. Every decision has to read all repairs
+//! without a recorded end. To keep their number small, each decision records the end of a few
+//! forgotten ones.
 
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use crate::RepairOutcome;
 /// reports that its worker is dead.
 pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Maximum number of forgotten repairs that one decision ends. It is small, because other decisions
-/// have to wait.
+/// Maximum number of forgotten repairs whose end one decision records. The number is small, because
+/// all other decisions wait meanwhile.
 pub(crate) const ENDED_PER_DECISION: usize = 10;
 
 /// Returns the outcome and the text to record for a forgotten repair. `rung` is the number of the

@@ -26,8 +26,8 @@ pub(crate) fn read(
     let mut history = trouble::read(facts, horizon, reset, now)?;
     history.paused = paused(facts, now)?;
     if let Some(problem) = &event.problem_id {
-        // Only jobs after the reset count, because an admin who resets the breaker wants the event
-        // to be answered again.
+        // Only jobs after the reset count, because an admin who resets the breaker wants the same
+        // event to be able to start another repair.
         let remembered = millis(now) - span_millis(SAME_EVENT_WITHIN);
         let since = reset.unwrap_or(remembered).max(remembered);
         history.same_event = facts.answered(problem, Some(&event.change()), since)?;

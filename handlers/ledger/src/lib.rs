@@ -104,7 +104,7 @@ pub fn compact(path: &Path) -> Result<bool, Error> {
 }
 
 /// Returns the file or directory that prevents this user from writing the ledger's local files, or
-/// `None` if they are writable. Nothing is repaired while they are not.
+/// `None` if they are writable. Nothing is repaired until they are writable.
 pub fn unwritable(config: &LedgerConfig) -> Option<PathBuf> {
     SqliteLedger::unwritable(config.local())
 }

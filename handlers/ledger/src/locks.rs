@@ -20,17 +20,17 @@ use crate::{Error, RungSession};
 /// reservation normally holds the lock for a few milliseconds.
 pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(20);
 
-/// The lock that a process must hold while it decides. Handlers queue for it in the kernel, which
-/// wakes one at a time.
+/// The lock that a process must hold while it decides whether to repair. Processes that want the
+/// lock wait in a queue of the kernel, which wakes one of them at a time.
 #[derive(Debug)]
 pub(crate) struct DecisionLock {
     locked: File,
 }
 
 impl DecisionLock {
-    /// Acquires the lock. A thousand handlers can be waiting for it, so this function waits as long
-    /// as other processes make progress. It fails with [`Error::Busy`] if the process that holds
-    /// the lock makes no progress for [`LOCK_WAIT`].
+    /// Acquires the lock. A thousand processes can be waiting for it, so this function waits as
+    /// long as other processes make progress. It fails with [`Error::Busy`] if the process that
+    /// holds the lock makes no progress for [`LOCK_WAIT`].
     pub(crate) fn acquire(ledger: &Path) -> Result<DecisionLock, Error> {
         let path = ledger.with_added_extension("turn");
         let unusable = |why| Error::Directory { path: path.clone(), why };
@@ -75,8 +75,9 @@ impl DecisionLock {
 }
 
 /// The lock that a worker holds while it is alive. The supervisor of the worker's local rung holds
-/// the lock too. If a service manager kills the worker together with Nagios, the lock becomes free,
-/// and the next worker knows that this one is dead.
+/// the lock too. If both die, for example because a service manager kills them together with
+/// Nagios, the kernel releases the lock. The next worker then finds the lock free and knows that
+/// both are dead.
 #[derive(Debug)]
 pub(crate) struct WorkerLock {
     path: PathBuf,

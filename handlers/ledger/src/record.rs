@@ -198,7 +198,7 @@ pub struct Refusal {
     pub service: Option<String>,
     /// Event that was refused, for example `CRITICAL;SOFT;3`.
     pub event: String,
-    /// Reason code.
+    /// Code of the reason for the refusal.
     pub reason: RecordedReason,
     /// The reason as a sentence for the user.
     pub text: String,
@@ -233,8 +233,8 @@ pub struct Running {
     pub record: Record,
     /// Whether any process of the repair is alive; `true` if that cannot be determined.
     pub alive: bool,
-    /// Whether this server reserved the repair, so that `alive` comes from the repair's processes.
-    /// Of another server's repair, only the lease is known.
+    /// Whether this server reserved the repair. Only then does `alive` show the state of the
+    /// repair's processes. For a repair of another server, only the lease is known.
     pub is_ours: bool,
 }
 

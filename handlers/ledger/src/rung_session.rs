@@ -18,12 +18,13 @@ use rustix::process::{Pid, Signal, kill_process_group, setsid, test_kill_process
 /// Maximum number of bytes to read from a lock file. A recorded session is always shorter.
 const LONGEST: u64 = 160;
 
-/// How long after its deadline a session counts as ended, even if it still has processes.
+/// A session counts as ended this long after its deadline, even if it still has processes.
 /// Otherwise, processes of another user, which we cannot kill, could keep the session open forever.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(3600);
 
-/// A session on this machine. The kernel can reuse the ID of an empty session, so the start time of
-/// the session leader and the boot ID also identify the session.
+/// A session on this machine. The kernel can reuse the ID of an empty session, so the ID alone does
+/// not identify the session. The start time of the session leader and the ID of the boot are needed
+/// too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RungSession {
     id: Pid,

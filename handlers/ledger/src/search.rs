@@ -119,8 +119,8 @@ impl ObjectTally {
     }
 }
 
-/// Returns the totals of refusals by reason, and the objects that were refused for the reason
-/// `by_object`, but no more than `limit` objects.
+/// Returns the number of refusals for each reason, and the objects with the most refusals for the
+/// reason `by_object`, but no more than `limit` objects.
 pub(crate) fn refusal_totals(
     reasons: Vec<(String, u32)>,
     objects: ObjectTally,

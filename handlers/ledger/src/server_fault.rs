@@ -18,7 +18,7 @@ pub enum ServerFault {
     Stale,
     /// Another server accepts writes as well, and neither has a newer timeline.
     Rival,
-    /// The server's database does not store texts as UTF-8. Holds the encoding of the database.
+    /// The server's database stores texts in this encoding, not in UTF-8.
     Encoding(String),
     /// This process could not open a connection, for example because it has too many open files.
     NoResources(io::Error),

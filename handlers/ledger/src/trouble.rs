@@ -58,7 +58,8 @@ struct Walk<'a, F> {
     since: i64,
     /// Whether the walk has passed the start of the incident.
     is_over: bool,
-    /// Number of repairs at which the walk next checks whether the breaker is open.
+    /// How many repairs must have been read before the walk next checks whether the breaker is
+    /// open.
     enough: usize,
 }
 
@@ -110,9 +111,10 @@ impl<'a, F: Facts> Walk<'a, F> {
         span_millis(self.horizon.limits.healthy_for)
     }
 
-    /// Follows refusals back in time towards `ended`, the end of the next older repair. Stops when
-    /// the remaining gap is too short to end the incident, or when it contains no refusal that
-    /// belongs to the incident.
+    /// Follows the refusals of the incident back in time, but not beyond `ended`, the time when the
+    /// next older repair ended. Stops when less than `healthy_for` lies between `ended` and the
+    /// oldest sign found, because that repair then belongs to the incident too. Also stops when no
+    /// older refusal belongs to the incident.
     fn follow_refusals(&mut self, ended: i64) -> Result<(), Error> {
         while self.since.saturating_sub(ended) >= self.quiet() {
             let Some([oldest, newest]) = self.run_before(self.since, ended)? else { break };
@@ -123,10 +125,14 @@ impl<'a, F: Facts> Walk<'a, F> {
         Ok(())
     }
 
-    /// Returns the times of the oldest and the newest refusal in the run that goes back from
-    /// `since`, at most to `until`. If the clock was set back, the run can come out too short: a
-    /// refusal inside a gap may have been recorded after the refusal that ends the gap, so the gap
-    /// still counts.
+    /// Finds a run of refusals: the newest came less than `healthy_for` before `since`, and each of
+    /// the others came less than `healthy_for` before the next one. Ignores refusals before
+    /// `until`. Returns the times of the oldest and the newest refusal in the run, or `None` if
+    /// there is no run.
+    ///
+    /// If the clock was set back, the run found can be too short. The ledger computes the gap
+    /// before a refusal when it records the refusal. If it later records another refusal with a
+    /// time inside that gap, the stored gap stays the same.
     fn run_before(&mut self, since: i64, until: i64) -> Result<Option<[i64; 2]>, Error> {
         let (quiet, before_run) = (self.quiet(), until.saturating_sub(1));
         let newest = self.newest_between(before_run, since)?;

@@ -7,11 +7,11 @@ use policy::{Event, unspell};
 /// A parameter of an SQL statement. Values never become part of the SQL text.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
-    /// Bytes, for example the name of a host.
+    /// Bytes, for example the name of a host; `None` is NULL.
     Bytes(Option<Vec<u8>>),
-    /// A text.
+    /// A text; `None` is NULL.
     Text(Option<String>),
-    /// A number, or a time in milliseconds since 1970 (UTC).
+    /// A number, or a time in milliseconds since 1970 (UTC); `None` is NULL.
     Number(Option<i64>),
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn bytes(name: Option<&str>) -> Vec<u8> {
     unspell(name.unwrap_or_default())
 }
 
-/// Returns `None` for an empty string.
+/// Returns the text, or `None` if it is empty.
 pub(crate) fn given(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
@@ -63,8 +63,9 @@ pub(crate) fn time(millis: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(millis).unwrap_or(0))
 }
 
-/// Returns the time that has passed since `at`. If `at` is in the future, returns zero. This never
-/// allows a repair that would otherwise be refused.
+/// Returns the time that has passed since `at`. If `at` is in the future, returns zero. The record
+/// at this time then counts as new, and a new record never makes the rules allow a repair that they
+/// would otherwise refuse.
 pub(crate) fn age(at: i64, now: SystemTime) -> Duration {
     now.duration_since(time(at)).unwrap_or(Duration::ZERO)
 }

@@ -1,5 +1,5 @@
-//! Tests that a server of the database that another one has replaced is never used, and that a
-//! reservation survives a failover.
+//! Tests that the ledger never uses a PostgreSQL server after another one has taken over from it,
+//! and that reservations survive a failover.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -54,7 +54,7 @@ impl Pair {
     }
 }
 
-/// Reserves a repair, whatever the history is.
+/// Reserves a repair without looking at the history.
 fn grant(ledger: &mut dyn Ledger, n: u32, host: &str) -> Result<(), Error> {
     let (job, event) = (job(n), event(host, &n.to_string(), 4));
     let horizon = policy().horizon(&event);

@@ -18,10 +18,10 @@ const UNIT: u64 = 600_000;
 /// The current time, in milliseconds since 1970.
 const NOW: u64 = 1_700_000_000_000;
 
-/// Records of one object. Their times are in units before [`NOW`].
+/// Records of one object. A time is a number of [`UNIT`]s before [`NOW`].
 #[derive(Debug, Clone)]
 struct Past {
-    /// Start and duration of each repair, and whether it healed the fault.
+    /// Start of each repair, its duration in [`UNIT`]s, and whether it healed the fault.
     repairs: Vec<(u64, u64, bool)>,
     refusals: Vec<u64>,
 }
@@ -97,7 +97,8 @@ fn check(place: &Place, objects: &[Past], policy: &Policy) -> Result<(), TestCas
     Ok(())
 }
 
-/// Returns the objects of a case, the window, `healthy_for`, and the numbers of allowed repairs.
+/// Generates test cases. Each consists of objects, the budget's window, `healthy_for`, and how many
+/// repairs the three limits allow.
 fn cases() -> impl Strategy<Value = (Vec<Past>, u64, u64, [u32; 3])> {
     let objects = prop::collection::vec(past(), 8);
     (objects, 30..300_u64, 10..120_u64, [1..5_u32, 1..5_u32, 1..5_u32])
@@ -141,7 +142,7 @@ fn finds_open_breaker_of_incident_older_than_the_window() {
     }
 }
 
-/// The incident has one recent repair. Its other repairs are older than the window.
+/// The incident has only one recent repair. Its other repairs are older than the window.
 #[test]
 fn finds_open_breaker_of_incident_that_refusals_connect() {
     for place in Place::each() {

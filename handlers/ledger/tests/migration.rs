@@ -15,7 +15,7 @@ use policy::{PastOutcome, ReasonCode};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-/// Creates a ledger as version 7740e3e left it.
+/// Creates a ledger as the programs of version 7740e3e left it, in schema 1.
 fn old() -> Place {
     let place = Place::new();
     let store = Connection::open(place.path()).unwrap();
@@ -291,8 +291,8 @@ fn replaces_draft_of_killed_attempt() {
     assert!(!draft.exists() && backup(&place).exists());
 }
 
-/// An account that can write to the directory can create something under the draft's name, which
-/// makes the copy fail.
+/// An account that can write to the directory can create a directory with the name of the draft.
+/// The copy then fails.
 #[test]
 fn leaves_ledger_unchanged_if_copy_fails() {
     let place = old();

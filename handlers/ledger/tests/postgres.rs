@@ -80,7 +80,8 @@ fn worker_that_wakes_up_after_its_lease_runs_nothing() {
     let refused = late.begin_rung(&job(1), SystemTime::now(), &rung, "rung 1 of 1");
     assert!(matches!(refused, Err(Error::NoSuchJob { .. })), "{refused:?}");
     assert_eq!(late.steps(&job(1)).unwrap(), []);
-    // The fleet's slot is free again even if the host has no other repair.
+    // The late repair no longer counts towards the fleet limit, even if its host has no other
+    // repair.
     assert_eq!(code(reserve(&mut late, 3, &event("web2", "1", 4), now)), "repair");
     let refused = late.begin_rung(&job(3), SystemTime::now(), &rung, "rung 1 of 1");
     assert!(matches!(refused, Err(Error::NoSuchJob { .. })), "{refused:?}");

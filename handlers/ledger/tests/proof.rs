@@ -1,4 +1,5 @@
-//! Tests that a program that merely listens where PostgreSQL should be is not mistaken for it.
+//! Tests that the ledger does not mistake another program that listens on PostgreSQL's port for
+//! PostgreSQL.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

@@ -165,7 +165,8 @@ fn shows_damaged_text_but_does_not_decide_on_it() {
     let totals = ledger.refusal_totals(&all, Some(ReasonCode::Acknowledged)).unwrap();
     assert_eq!((totals.reasons.len(), totals.objects.len()), (2, 1));
     assert_eq!(ledger.pauses(at(0)).unwrap()[0].reason, "\u{fffd}");
-    // Decisions depend on the running repair, whose job ID and text are damaged.
+    // Reading the running repair fails, because its job ID and text are damaged and decisions
+    // depend on it.
     assert!(ledger.running().is_err() && ledger.abandoned("web1").is_err());
     let event = Event::new("web9", None, ObjectState::Critical, StateType::Hard, 3);
     assert!(ledger.history(&event, &Policy::default().horizon(&event), at(50)).is_err());

@@ -62,7 +62,8 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
         others.push((host.to_string(), why));
     }
     if purpose == Purpose::Write {
-        // A standby can show that another server has taken over, even if that server is away.
+        // A standby can show that another server has taken over, even if that server cannot be
+        // reached.
         let is_newer = |timeline: &&Timeline| {
             remembered.as_ref().is_some_and(|newest| newest.is_older_than(timeline))
         };
@@ -81,8 +82,8 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
     }
 }
 
-/// Connects to all servers at the same time. Returns the answer of each server that answered in
-/// time, by the server's place in `hosts`.
+/// Connects to all servers at the same time. Returns the answers that arrived in time. The key of
+/// an answer is the server's position in `hosts`.
 fn answers(login: &Login) -> HashMap<usize, Answer> {
     let mut answers = HashMap::new();
     let (sender, received) = mpsc::channel();

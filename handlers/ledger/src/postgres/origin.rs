@@ -1,6 +1,7 @@
-//! The random name of this server, which identifies it in the database. The name is stored in one
-//! of the server's local files, together with the machine for which it was created. A copy of the
-//! file on another machine, for example from a backup or a cloned disk, therefore gets a new name.
+//! The random name of this server, which identifies it in the database. One of the server's local
+//! files contains the name and the identity of the machine. If the file is copied to another
+//! machine, for example with a backup or a cloned disk, that machine therefore creates a name of
+//! its own.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -42,7 +43,8 @@ pub(super) fn origin(local: &Path) -> Result<String, Error> {
     create_on(local, &machine())
 }
 
-/// Returns the name in the file, if it was created on this machine.
+/// Returns the name in the file, or `None` if the file contains no name that was created on this
+/// machine.
 fn origin_on(local: &Path, machine: &str) -> Option<String> {
     let text = read(&origin_path(local))?;
     let (name, of) = text.split_once('\n')?;

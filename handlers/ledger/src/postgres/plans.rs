@@ -96,7 +96,7 @@ fn plans(filled: &mut Filled, call: impl FnOnce(&mut dyn Ledger)) -> Vec<String>
     let log = String::from_utf8_lossy(&log[before..]).into_owned();
     assert!(!log.contains("ERROR"), "{log}");
     let plans = log.split("plan:\n").skip(1);
-    // Each entry ends before the first line that is not indented.
+    // A plan in the log ends before the first line that is not indented.
     let entry = |text: &str| {
         let lines = text.lines().take_while(|line| line.starts_with('\t'));
         lines.collect::<Vec<_>>().join("\n")
@@ -216,7 +216,7 @@ fn no_query_for_display_reads_a_whole_table() {
             ledger.count_refused(&recent).unwrap();
         }));
         for plan in seen {
-            // A query may sort the repairs of the last day.
+            // A query may sort the repairs of the last day, because there are only a few.
             let is_cheap = expensive(&plan, 1_000).is_empty() && rows(&plan) < 5_000;
             assert!(is_cheap, "analyzed: {is_analyzed}: {plan}");
         }

@@ -36,8 +36,8 @@ pub struct DatabaseReport {
 /// Connects to the database, checks its tables and our rights, and describes the server.
 ///
 /// # Errors
-/// Returns [`Error::NoSite`] with the rights that are missing, [`Error::TwoPrimaries`], or one of the errors of
-/// [`open`](crate::open).
+/// Returns [`Error::NoSite`] with the rights that are missing, [`Error::TwoPrimaries`], or one of
+/// the errors of [`open`](crate::open).
 pub fn examine(config: &PostgresConfig) -> Result<DatabaseReport, Error> {
     let session = connect_alone(config)?;
     let missing = missing_rights(&session)?;
@@ -79,8 +79,9 @@ fn connect_alone(config: &PostgresConfig) -> Result<Session, Error> {
     }
 }
 
-/// The query's result is 0 unless commits wait for a synchronous standby: no standby is connected,
-/// or a commit of our role has been waiting for longer than a worker waits.
+/// This query returns 0 if the server can confirm commits at once. It returns more than 0 if a
+/// synchronous standby is required but no standby is connected, or if a commit of our role has been
+/// waiting for longer than a worker would wait.
 const UNCONFIRMED: &str = "SELECT (current_setting('synchronous_standby_names') <> '' \
      AND NOT EXISTS (SELECT FROM pg_stat_replication))::int::bigint \
      + (SELECT count(*) FROM pg_stat_activity WHERE usename = current_user \
@@ -94,8 +95,8 @@ const TEST_BYTES: usize = 20_000;
 ///
 /// # Errors
 /// Returns [`Error::TwoPrimaries`], [`Error::NoStandby`], one of the errors of
-/// [`open`](crate::open), or [`Error::Server`] if the server's disk is
-/// full or our user lacks a right.
+/// [`open`](crate::open), or [`Error::Server`] if the server's disk is full or our user lacks a
+/// right.
 pub fn test_write(config: &PostgresConfig) -> Result<(), Error> {
     let session = connect_alone(config)?;
     if session.number(UNCONFIRMED, &[])? > 0 {
@@ -105,7 +106,8 @@ pub fn test_write(config: &PostgresConfig) -> Result<(), Error> {
     session.batch("BEGIN")?;
     let sql = "INSERT INTO refusal (site, at, job, server, host, service, event, reason, text) \
                VALUES ($1, 0, '', '', '', '', '', '', $2)";
-    // The server compresses texts, so use one without a simple pattern, which stays long.
+    // The server compresses texts, so use a text without a simple pattern, which the server cannot
+    // shorten much.
     let text: String = (0_u64..)
         .map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_string())
         .take(TEST_BYTES / 20)

@@ -13,7 +13,7 @@ const CURRENT: i64 = 1;
 const CURRENT_SQL: &str = include_str!("schema.sql");
 
 /// The rights that a worker needs, each with its table. A worker may only add steps and refusals.
-/// In a repair, it may update only the columns that change while the repair runs.
+/// In the row of a repair, it may update only the columns that change while the repair runs.
 pub(super) const RIGHTS: &[(&str, &str)] = &[
     ("SELECT", "version"),
     ("SELECT", "site"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::locks::private_file;
 
-/// Maximum number of bytes to read from the file. It is always shorter.
+/// Maximum number of bytes to read from the file, which is always shorter.
 const LONGEST: u64 = 64;
 
 /// A timeline of a database cluster.

@@ -27,8 +27,8 @@ const LARGEST: u64 = 1024 * 1024;
 /// file system.
 const FILE_TIME: Duration = Duration::from_secs(10);
 
-/// TLS settings for connections. They check the server's certificate and name, and present our own
-/// certificate if there is one.
+/// TLS settings for connections. With these settings, rustls checks the server's certificate and
+/// name, and presents our own certificate if there is one.
 #[derive(Clone)]
 pub(super) struct Tls(Arc<ClientConfig>);
 
@@ -60,7 +60,7 @@ impl Tls {
     }
 }
 
-/// Reads a file with certificates or a password. Waits for it for at most [`FILE_TIME`].
+/// Reads a file with certificates or a password. Waits for the file for at most [`FILE_TIME`].
 ///
 /// # Errors
 /// Returns [`Error::Secret`] if the file cannot be read.

@@ -58,8 +58,8 @@ fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
     (directory, ledger)
 }
 
-/// For each method, the statements that it ran, each with its number of steps in SQLite's virtual
-/// machine. Every execution counts as one more step.
+/// For each method, the statements that it ran. The number is how many instructions SQLite's
+/// virtual machine executed for a statement, plus one each time the statement was run.
 type Seen = BTreeMap<&'static str, BTreeMap<String, i64>>;
 
 /// Calls every method with an object of `host`, and returns the statements that SQLite ran.

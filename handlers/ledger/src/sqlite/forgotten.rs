@@ -1,4 +1,4 @@
-//! Ends forgotten repairs in SQLite.
+//! Records the end of forgotten repairs in an SQLite file.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
 use crate::locks;
 use crate::value::{millis, span_millis};
 
-/// Ends a few forgotten repairs. `path` is the path of the ledger.
+/// Records the end of a few forgotten repairs. `path` is the path of the ledger.
 pub(super) fn end(store: &Connection, path: &Path, now: SystemTime) -> rusqlite::Result<()> {
     let mut unended = store.prepare(
         "SELECT job, rung FROM repair INDEXED BY repair_running \

@@ -47,7 +47,7 @@ pub(super) fn from_schema_1(store: &mut Connection, path: &Path) -> Result<(), E
     change(store).map_err(store_error(path))
 }
 
-/// Copies the ledger and flushes the copy to disk, so that it is safe before the ledger is changed.
+/// Copies the ledger and flushes the copy to disk. This must be done before the ledger is changed.
 fn back_up(store: &Connection, path: &Path) -> Result<(), Error> {
     let copy = schema::backup(path, 1);
     let draft = copy.with_added_extension("new");

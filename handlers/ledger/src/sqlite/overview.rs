@@ -12,16 +12,17 @@ use crate::value::{given, millis, span_millis};
 use crate::{Error, LimitBounds, Record, RepairOutcome};
 
 /// Selects the objects that may have reached a limit, each with the name of its newest repair. ?1
-/// is the current time, ?2 the start of the recent period, ?3 `healthy_for`, and ?4 `fewest`. The
-/// recent period is at least as long as the window, and at least twice as long as `healthy_for`.
+/// is the current time and ?2 is the start of the recent period. ?3 and ?4 are the fields
+/// `healthy_for` and `fewest` of [`LimitBounds`]. The recent period is at least as long as the
+/// field `window`, and at least twice as long as `healthy_for`.
 ///
-/// - If an object has at least `fewest` repairs in the recent period, it may have reached a limit.
-///   If it has fewer, it can have reached a limit only if its incident also contains an older
-///   repair. That older repair then ended less than `healthy_for` before the first recent repair,
-///   or a refusal between the two came less than `healthy_for` before the first recent repair.
-/// - If an object has no repair in the recent period, its incident continues only if refusals
-///   follow each other at intervals shorter than `healthy_for`. There must then be a refusal in
-///   each of the last two periods of `healthy_for`.
+/// - An object with at least `fewest` repairs in the recent period may have reached a limit.
+/// - An object with fewer repairs in that period can have reached a limit only if its incident also
+///   includes an older repair. In this case, the older repair ended less than `healthy_for` before
+///   the first recent repair, or a refusal came less than `healthy_for` before that repair.
+/// - An object without a repair in that period can have reached a limit only if refusals have kept
+///   its incident open. Such refusals follow each other at intervals shorter than `healthy_for`, so
+///   there is at least one in each of the last two periods of `healthy_for`.
 ///
 /// A repair whose worker died has no recorded end, so it counts as ended when its lease ends.
 pub(super) const MAY_BE_HELD_BACK: &str = "\

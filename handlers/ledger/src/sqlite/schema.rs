@@ -27,8 +27,8 @@ pub(super) enum Schema {
 /// Returns the schema of a file.
 ///
 /// # Errors
-/// Fails if the file is not a ledger, or if a newer version wrote it. An empty file is not a
-/// ledger, because emptying the file must not erase the history.
+/// Fails if the file is not a ledger, or if a newer version wrote it. Also fails if the file is
+/// empty. Otherwise, emptying the file would erase the history of repairs unnoticed.
 pub(super) fn check(store: &Connection, path: &Path) -> Result<Schema, Error> {
     let number = |name| match store.pragma_query_value(None, name, |row| row.get::<_, i64>(0)) {
         Err(why) if why.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {

@@ -33,7 +33,7 @@ impl Ledger for SqliteLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        // With this lock, handlers wait in the kernel, in order of arrival. Without the lock,
+        // With this lock, processes wait in the kernel, in order of arrival. Without the lock,
         // SQLite would make them sleep and try again.
         let _decision_lock = DecisionLock::acquire(&self.path)?;
         let (path, server, of_store) = (&self.path, &self.server, store_error(&self.path));

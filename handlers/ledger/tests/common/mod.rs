@@ -16,10 +16,11 @@ use testkit::Postgres;
 
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// A place for a ledger.
+/// Where the ledger of a test is stored. For SQLite, `dir` contains the ledger file. For
+/// PostgreSQL, `dir` contains the local files of one monitoring server.
 pub struct Place {
     pub dir: TempDir,
-    /// The server and the name of the database; `None` for SQLite.
+    /// The PostgreSQL server and the name of the database; `None` for SQLite.
     pub database: Option<(Arc<Postgres>, String)>,
 }
 
@@ -32,14 +33,14 @@ impl Place {
     /// Returns a place for a ledger in PostgreSQL, on the server that all tests share.
     pub fn postgres() -> Place {
         thread_local! {
-            /// Keeps the server running until the test ends, even if it uses several places.
+            /// Keeps the server running between two calls of `postgres` in the same test.
             static SERVER: Arc<Postgres> = Postgres::shared();
         }
         Place::on(SERVER.with(Arc::clone))
     }
 
-    /// Returns a place for a ledger on a PostgreSQL server. The programs have only the rights of a
-    /// worker.
+    /// Returns a place for a ledger on the given PostgreSQL server. The ledger connects as a role
+    /// that has only the rights of a worker.
     pub fn on(server: Arc<Postgres>) -> Place {
         let dir = tempfile::tempdir().unwrap();
         let LedgerConfig::Postgres(config) = config(&[&server], "postgres", &dir) else {
@@ -52,12 +53,12 @@ impl Place {
         Place { dir, database: Some((server, name)) }
     }
 
-    /// Returns a place for another monitoring server that shares this database.
+    /// Returns the place of another monitoring server, which shares the database of this one.
     pub fn beside(&self) -> Place {
         Place { dir: tempfile::tempdir().unwrap(), database: self.database.clone() }
     }
 
-    /// Returns a place for each kind of store.
+    /// Returns two places, one in SQLite and one in PostgreSQL.
     pub fn each() -> [Place; 2] {
         [Place::new(), Place::postgres()]
     }
@@ -84,7 +85,7 @@ impl Place {
         self.config().local().with_added_extension("jobs")
     }
 
-    /// Runs SQL that both stores understand, as the owner of the ledger.
+    /// Runs SQL statements, which both stores must understand, as the owner of the ledger.
     pub fn sql(&self, sql: &str) {
         match &self.database {
             None => rusqlite::Connection::open(self.path()).unwrap().execute_batch(sql).unwrap(),
@@ -176,7 +177,8 @@ pub struct EndedRepair {
     pub outcome: &'static str,
 }
 
-/// Returns the settings for a database on the first of `servers` that accepts writes.
+/// Returns the settings for the database `name`. The ledger uses the first of `servers` that
+/// accepts writes.
 pub fn config(servers: &[&Postgres], name: &str, state: &TempDir) -> LedgerConfig {
     let host = |server: &&Postgres| format!("{}:{}", server.socket_dir().display(), server.port);
     let hosts: Vec<String> = servers.iter().map(host).collect();

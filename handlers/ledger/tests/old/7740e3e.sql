@@ -1,4 +1,5 @@
--- A ledger as version 7740e3e wrote it. Three of its workers have died.
+-- A ledger in schema 1, as the programs of version 7740e3e wrote it. Three workers died before they
+-- recorded the end of their repairs.
 PRAGMA application_id = 0x53484c31;
 PRAGMA user_version = 1;
 PRAGMA journal_mode = WAL;
