@@ -18,7 +18,7 @@ pub fn decide_at_age(age: Duration, event: &Event, config: &Config, known: &Hist
     }
 }
 
-/// Whether an event is too old. It is not if the engine shows a newer check result.
+/// Whether an event is too old. An event is never too old if the engine shows a newer check result.
 pub fn is_too_old(age: Duration, config: &Config, known: &History) -> bool {
     let is_shown = known.observed.is_some_and(|observed| observed.object.state.is_some());
     age > config.max_event_age && !is_shown

@@ -10,7 +10,7 @@ use policy_file::{Config, HostRoute};
 
 /// Returns one row each for the event, the policy, the trigger and the age of the event, then one
 /// for each rule and one for each of the repair's rungs. A row consists of a name and a sentence.
-/// `history` also holds the age of the event, which counts from the check that found the fault.
+/// The age of the event in `history` is the time since the check that found the fault.
 pub fn rows(
     invocation: &Invocation,
     config: &Config,

@@ -33,13 +33,14 @@ const ROLE: &str = "role";
 const FULL: &str = "full";
 /// Maximum number of waiting calls. The queue fills up only if all workers hang.
 const MOST_WAITING: usize = 20_000;
-/// One in this many handlers, on average, counts the waiting calls. The clock selects which ones.
+/// On average, one of this many handlers counts the waiting calls. The clock decides which ones.
 const COUNT_EVERY: u64 = 64;
 /// Maximum size of a call in bytes. Linux has the same limit for a single argument.
 const LONGEST_CALL: u64 = 128 << 10;
 /// Age at which an incompletely written call is removed, because its handler must have died.
 const DRAFT_TIME: Duration = Duration::from_secs(60);
-/// How long to try to take the decision role. Other processes lock its file briefly to check it.
+/// How long to try to take the decision role. It can take several tries, because other processes
+/// lock the role's file briefly to check whether a worker has the role.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 /// Pause between two attempts to take the decision role.
 const PROBE_PAUSE: Duration = Duration::from_millis(1);
@@ -142,9 +143,9 @@ pub struct TakenCall {
 }
 
 impl CallQueue {
-    /// Opens the queue of this server. `local` is the path to which the names of the server's own
-    /// files are appended, see [`LedgerConfig::local`](policy_file::LedgerConfig::local). Creates
-    /// the queue's directory if it does not exist.
+    /// Opens the queue of this server. `local` is the common prefix of the paths of this server's
+    /// own files, see [`LedgerConfig::local`](policy_file::LedgerConfig::local). Creates the
+    /// queue's directory if it does not exist.
     ///
     /// # Errors
     /// Fails if another account can change the directory or one above it, or if a system call
@@ -259,7 +260,7 @@ impl CallQueue {
         Ok(None)
     }
 
-    /// Returns the slot that this process, a worker, inherited as its standard input.
+    /// Returns the slot that this worker inherited as its standard input.
     ///
     /// # Errors
     /// Fails if the standard input is closed.

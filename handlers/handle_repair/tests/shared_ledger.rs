@@ -45,7 +45,8 @@ impl SharedSite {
         self.dir.path().join(name)
     }
 
-    /// Writes the policy of a server, whose only rung is `rung`, and reads it again.
+    /// Writes a policy file for the server `name`, with `rung` as its only rung, and returns the
+    /// policy that the programs read from this file.
     fn policy(&self, name: &str, rung: &Value) -> Config {
         let state = self.at(name);
         fs::create_dir(&state).unwrap();

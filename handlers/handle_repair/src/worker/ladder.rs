@@ -38,7 +38,7 @@ pub enum Attempt {
     NoAnswer(String),
 }
 
-/// Why information that a decision needs is not available.
+/// Why the information for a decision could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotKnown {
     /// The ledger cannot be read.
@@ -99,8 +99,8 @@ pub struct Ending {
     pub evidence: Vec<String>,
 }
 
-/// Climbs the ladder until the check of a rung is OK, no rung is left, or another rung would be
-/// wrong. Before each rung, checks that the repair is still wanted.
+/// Climbs the ladder until the check of a rung is OK, no rung is left, or it would be wrong to try
+/// the next rung. Before each rung, checks that the repair is still wanted.
 ///
 /// # Errors
 /// Fails if the repair was called off before the first rung.
@@ -139,8 +139,8 @@ pub fn climb(rules: &Rules, job: &JobId, executor: &mut dyn Executor) -> Result<
 }
 
 /// Ends a climb because rung `number` is no longer wanted. If a rung has run and the engine has
-/// seen a recovery, runs the check of the rung `before` this one. The repair counts as healed only
-/// if this check is OK.
+/// seen a recovery, runs the check of `before`, the rung before `number`. The repair counts as
+/// healed only if this check is OK.
 fn stop(
     why: &CalledOff,
     number: u32,
@@ -235,7 +235,7 @@ fn collect_evidence(rules: &Rules, executor: &mut dyn Executor) -> Vec<String> {
     collected.unwrap_or_default()
 }
 
-/// Returns the name of a rung's repair, for messages and the ledger.
+/// Describes what a rung does, for messages and the ledger, for example `ssh restart at web2`.
 fn name_of(act: &Act) -> String {
     match act {
         Act::Ssh { repair, at: None } => format!("ssh {repair}"),

@@ -14,8 +14,9 @@ use super::reserve::ENGINE_TIMEOUT;
 use crate::cli::{Invocation, Mode};
 use crate::verdict::Verdict;
 
-/// Notifies the engine of the outcome. Adds a comment and either forces a check or submits a result
-/// for the service that reports repairs.
+/// Notifies the engine of the outcome: adds a comment to the repaired object. If the repair helped,
+/// also forces a check of the object. Otherwise submits a CRITICAL result for the service that
+/// reports repairs.
 pub fn ended(job: &RepairJob<'_>, ending: &Ending, line: &str, executor: &mut LiveExecutor<'_>) {
     let healed = ending.outcome == RepairOutcome::Healed;
     let text = match ending.evidence.as_slice() {

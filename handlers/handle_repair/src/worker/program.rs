@@ -81,7 +81,7 @@ impl CapturedOutput {
     }
 
     /// Returns the first [`KEPT`] bytes of the output. Returns nothing if a daemon keeps the pipe
-    /// open. Call this once the program has ended.
+    /// open. Call this only after the program has ended.
     pub fn into_bytes(self, watch: &mut dyn FnMut(&str)) -> Vec<u8> {
         let patience = Instant::now() + Duration::from_millis(200);
         while !self.reader.is_finished() && Instant::now() < patience {

@@ -11,8 +11,7 @@ use rustix::termios::tcgetwinsize;
 const USUAL_COLUMNS: usize = 80;
 /// Number of columns to the left of the text, for the elapsed time and the kind of step.
 const MARGIN: usize = 26;
-/// Maximum number of characters that are displayed of a step's text. The ledger stores the whole
-/// text.
+/// Maximum number of characters of a step's text to display. The ledger stores the whole text.
 const LONGEST: usize = 1000;
 
 /// Displays progress on the terminal. Displays nothing in the background or without a terminal.

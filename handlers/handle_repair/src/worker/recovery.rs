@@ -22,8 +22,8 @@ use crate::queue::SLOTS;
 /// How long to wait for the answers of all gates. This time is short, because a new repair is
 /// waiting.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Maximum number of gates that are queried at the same time. The next call queries the remaining
-/// gates.
+/// Maximum number of gates that are queried at the same time. If there are more, the next call of
+/// [`close`] queries the others.
 const MOST_QUERIES: usize = SLOTS;
 
 /// A repair whose worker died without recording the end of the repair.
@@ -69,7 +69,7 @@ pub fn close(
         queries.into_iter().map(|query| query?.join().ok()).collect()
     });
     for (repair, remains) in abandoned.iter().zip(remains) {
-        // If no thread could be started for this gate, the next call queries it.
+        // If no thread could be started for this gate, the next call of `close` queries the gate.
         if let Some(remains) = remains {
             record(ledger, repair, remains)?;
         }
@@ -130,15 +130,15 @@ fn end(
     }
 }
 
-/// What became of the last rung after its worker died.
+/// What is known about the last rung of a repair whose worker died.
 enum Remains {
     /// The rung is still running.
     Running,
-    /// The gate cannot be queried or gave no usable answer.
+    /// The gate cannot be queried or gave no usable answer, for this reason.
     NotKnown(String),
     /// The rung has ended.
     Ended(String),
-    /// The rung never began.
+    /// The rung never began, for this reason.
     NeverBegan(String),
 }
 

@@ -36,7 +36,7 @@ pub enum RungEnd {
     Signal(i32),
     /// The supervisor killed the session at the time limit.
     TimedOut,
-    /// The program was not started. Holds the reason.
+    /// The program was not started, for this reason.
     NotStarted(String),
     /// The supervisor was killed, so how the program ended is unknown.
     Lost,
@@ -55,7 +55,8 @@ impl fmt::Display for RungEnd {
 }
 
 impl RungEnd {
-    /// Parses the supervisor's report to the worker, in the format of [`fmt::Display`].
+    /// Parses the report that the supervisor sends to the worker, which is a `RungEnd` formatted by
+    /// its [`fmt::Display`].
     fn read(report: &str) -> RungEnd {
         let number = |word: &str| report.strip_prefix(word).and_then(|rest| rest.parse().ok());
         if let Some(why) = report.strip_prefix("not started: ") {
@@ -149,8 +150,8 @@ fn supervise(argv: &[OsString]) -> io::Result<RungEnd> {
     end
 }
 
-/// Runs the program. Returns when the program has exited by itself or, if a signal ended the
-/// program, when its session is empty. Kills the session at the deadline.
+/// Runs the program, and kills its session at the deadline. Returns as soon as the program has
+/// exited by itself. If a signal ended the program, returns only when the session is empty.
 fn supervise_until(
     deadline: Instant,
     session: &RungSession,
@@ -174,8 +175,8 @@ fn supervise_until(
                 // The program exited by itself, so the processes that remain are daemons and may
                 // keep running.
                 Some(code) => return Ok(output.ended(RungEnd::Exit(code))),
-                // A signal ended the program, so the processes that remain are still part of the
-                // repair.
+                // A signal ended the program before it was done, so the processes that remain may
+                // still be repairing.
                 None => end = Some(RungEnd::Signal(status.signal().unwrap_or_default())),
             }
         }

@@ -113,7 +113,8 @@ fn runs_nothing_if_repair_is_not_wanted_any_more() {
     assert!(executor.calls.is_empty());
 }
 
-/// Climbs a ladder whose second rung is no longer wanted. `checks` are the results of the checks.
+/// Climbs a ladder whose second rung is no longer wanted. `checks` are the results that the checks
+/// return.
 fn hindered(hindrance: Reason, checks: &[State]) -> (Ending, Vec<String>) {
     let mut executor = Scripted {
         attempts: [Attempt::Ran(text("ok"))].into(),
