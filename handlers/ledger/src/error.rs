@@ -158,7 +158,8 @@ pub enum Error {
          make it a standby"
     )]
     TwoPrimaries { server: String, database: String, stale: String },
-    /// The PostgreSQL server waits for a synchronous standby before it confirms a commit.
+    /// The PostgreSQL server confirms a commit only after a synchronous standby has stored it, but
+    /// no such standby answers.
     #[error(
         "the PostgreSQL server {server} confirms no commit in the database {database}, because no \
          synchronous standby answers, so nothing is repaired; start a standby that its \
@@ -177,7 +178,7 @@ pub enum Error {
          program needs version {known}; use the same version on all servers"
     )]
     OtherTables { server: String, database: String, found: i64, known: i64 },
-    /// Records can be imported only into a site that has none.
+    /// Records can be imported only into a site that has no records yet.
     #[error(
         "the site {site} in the PostgreSQL database {database} already has records; import \
              into another site"

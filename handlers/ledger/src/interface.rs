@@ -92,8 +92,9 @@ pub trait Ledger: Send {
     /// Records the end of a repair. The host can then be repaired again.
     ///
     /// # Errors
-    /// Returns [`Error::NoSuchJob`] if the repair does not exist or has already ended. A shared store
-    /// accepts the same outcome and text again, because its first answer may have been lost.
+    /// Returns [`Error::NoSuchJob`] if the repair does not exist or has already ended. A store that
+    /// several servers share accepts a second call with the same outcome and text, because the
+    /// answer to the first call may have been lost.
     fn finish(
         &mut self,
         job: &JobId,

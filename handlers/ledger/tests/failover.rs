@@ -32,7 +32,8 @@ impl Pair {
         Pair { place, primary, standby, database }
     }
 
-    /// Stops the primary, and makes the standby accept writes. The standby has applied everything.
+    /// Waits until the standby has all records. Then stops the primary and makes the standby accept
+    /// writes.
     fn fail_over(&self) {
         let sql = "SELECT pg_current_wal_lsn()";
         let written = self.primary.sql("postgres", sql);
@@ -84,7 +85,8 @@ fn uses_new_primary_that_only_other_servers_have_seen() {
     let mut ledger = ledger::open(&here_config).unwrap();
     assert_eq!(code(reserve(&mut ledger, 2, &event("web1", "1", 4), now)), "already-running");
     assert!(ledger::open_read_only(&here_config).unwrap().repair_of(&job(1)).unwrap().is_some());
-    // An admin has to stop the old primary, because a server that sees only this one would use it.
+    // An admin has to stop the old primary, because a monitoring server that can reach no other
+    // server would use it.
     let found = ledger::test_write(&here_config).unwrap_err();
     assert!(matches!(found, Error::TwoPrimaries { .. }), "{found}");
     let old = format!("{}:{}", pair.primary.socket_dir().display(), pair.primary.port);
@@ -107,7 +109,7 @@ fn open_connection_reserves_nothing_once_a_newer_primary_is_known() {
     let now = SystemTime::now();
     assert_eq!(code(reserve(&mut old, 1, &event("web1", "1", 4), now)), "repair");
     old.finish(&job(1), now, RepairOutcome::Healed, "").unwrap();
-    // Another worker of the same monitoring server finds the new one.
+    // Another worker of the same monitoring server finds the new primary.
     let both = pair.config(&[&pair.primary, &pair.standby], &pair.place);
     drop(ledger::open(&both).unwrap());
     let refused = grant(old.as_mut(), 2, "web2").unwrap_err().to_string();
@@ -128,7 +130,8 @@ fn standby_shows_that_another_server_has_taken_over() {
         assert!(refused.contains("another server has taken over from it"), "{refused}");
         assert!(refused.contains("it accepts no writes"), "{refused}");
     }
-    // A monitoring server that has used the old primary remembers what the standby has shown.
+    // A monitoring server that has used the old primary remembers the newer timeline as soon as it
+    // has seen this timeline on the standby.
     let place = pair.place.beside();
     let old = pair.config(&[&pair.primary], &place);
     drop(ledger::open(&old).unwrap());
@@ -187,7 +190,7 @@ fn notices_that_no_synchronous_standby_answers() {
     server.set("synchronous_standby_names", "'missing'");
     let no_standby = || ledger::test_write(&place.config()).unwrap_err();
     assert!(matches!(no_standby(), Error::NoStandby { .. }), "{}", no_standby());
-    // This standby has another name, so a commit still waits.
+    // This standby is not named in synchronous_standby_names, so a commit still waits.
     let _standby = Postgres::standby_of(&server);
     let connected = "SELECT count(*) FROM pg_stat_replication";
     wait_until("a connected standby", || server.sql("postgres", connected).trim() == "1");

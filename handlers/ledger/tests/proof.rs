@@ -55,7 +55,8 @@ fn server_on_loopback_interface_must_know_the_password() {
 
 #[test]
 fn sends_no_password_to_another_program() {
-    // The codes request no password, the password itself, and a hash of it.
+    // The three codes mean: no password is required, send the password itself, and send an MD5 hash
+    // of the password.
     for (code, more) in [(0, &b""[..]), (3, b""), (5, b"salt")] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();

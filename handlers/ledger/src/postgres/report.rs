@@ -132,7 +132,7 @@ fn missing_rights(session: &Session) -> Result<Vec<String>, Error> {
             }
             Ok(())
         };
-        // A right to all columns includes the right to each of them.
+        // A right to the whole table also counts as a right to each of its columns.
         let of_column = "SELECT has_column_privilege($1, $3, $2)::int::bigint";
         let of_table = "SELECT has_table_privilege($1, $2)::int::bigint WHERE $3 = ''";
         match columns.as_slice() {

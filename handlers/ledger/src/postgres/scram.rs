@@ -3,9 +3,9 @@
 //! While PostgreSQL is down, any account can listen on its port on the loopback interface. Without
 //! TLS, only SCRAM shows who answers: the server has to prove that it knows the password, and the
 //! password itself is never sent. tokio-postgres checks this proof, but would also accept a server
-//! that requests no password, or the password itself. This module rejects such a server before
-//! tokio-postgres reads its request. The messages are described in the chapter "Frontend/Backend
-//! Protocol" of PostgreSQL's manual.
+//! that requests no password at all, or that requests the password itself. This module rejects such
+//! a server before tokio-postgres reads the server's request. The messages are described in the
+//! chapter "Frontend/Backend Protocol" of PostgreSQL's manual.
 
 use std::io;
 use std::pin::Pin;
@@ -39,7 +39,7 @@ struct LoginWatch {
 }
 
 impl LoginWatch {
-    /// Follows the bytes that the server sent.
+    /// Processes the next bytes that the server has sent.
     fn follow(&mut self, mut bytes: &[u8]) -> Result<(), Unproven> {
         while let (false, Some((first, rest))) = (self.is_complete, bytes.split_first()) {
             if self.skip > 0 {
