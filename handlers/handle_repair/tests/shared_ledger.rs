@@ -67,7 +67,7 @@ impl SharedSite {
         self.at(&format!("{name}.json"))
     }
 
-    /// Runs SQL, and returns its only value.
+    /// Runs an SQL query and returns the only value of its result.
     fn sql(&self, sql: &str) -> String {
         let sql = format!("SET search_path = selfheal; {sql}");
         self.server.sql(&self.database, &sql).trim().to_owned()

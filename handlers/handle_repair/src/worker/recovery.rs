@@ -151,8 +151,9 @@ fn remains_of(repair: &AbandonedRepair<'_>, config: &Config, deadline: Instant) 
         return ended;
     }
     let Some(host) = &record.gate else {
-        // The ledger reports the job of a local rung as abandoned only when both the supervisor and
-        // all processes of the rung have ended or, on another server, when its lease is over.
+        // The ledger reports the job of a local rung as abandoned only when the supervisor and all
+        // processes of the rung have ended. If the rung ran on another server, the ledger reports
+        // the job when its lease is over.
         return Remains::Ended(match is_ours {
             true => "the rung ran on this server, and none of its processes is left".into(),
             false => "the rung ran on another server, and its lease is over; its processes cannot \

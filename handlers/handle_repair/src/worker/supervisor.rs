@@ -73,8 +73,8 @@ impl RungEnd {
 
 /// Runs a program under a supervisor. Waits until the program has exited by itself or the rung's
 /// session is empty. Returns how the program ended and the beginning of its output. `lock` is the
-/// job's lock file. Calls `renew` repeatedly while the session goes on after its deadline, because
-/// other servers see only the lease.
+/// job's lock file. If the session goes on after its deadline, calls `renew` repeatedly, because
+/// other servers see only the lease of the repair.
 ///
 /// # Errors
 /// Fails if the supervisor cannot be started. In that case, nothing was run.
