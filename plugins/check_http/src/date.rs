@@ -27,9 +27,9 @@ pub fn parse_http(text: &str) -> Option<i64> {
     };
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))? as i64 + 1;
     let day = number(day).filter(|day| (1..=31).contains(day))?;
-    // As in C, two-digit years below 70 belong to the 21st century and all others to the 20th. RFC
-    // 9110 has a different rule: a date that appears to be more than 50 years in the future is in
-    // the past.
+    // Two-digit years below 70 belong to the 21st century and all others to the 20th. The rule in
+    // RFC 9110 depends on the current date: a year that appears to be more than 50 years in the
+    // future belongs to the past. For the dates of recent decades, both rules agree.
     let year = match number(year)? {
         short @ 0..70 => short + 2000,
         short @ 70..100 => short + 1900,
@@ -136,8 +136,8 @@ fn civil(since: i64) -> (i64, i64, i64) {
     let cycle = days.div_euclid(DAYS_IN_400_YEARS);
     let day = days.rem_euclid(DAYS_IN_400_YEARS);
     // Subtract the leap days up to `day`, so that every year has 365 days. Every fourth year ends
-    // with a leap day (hence 1,460 days), but the last year of a century does not (36,524 days),
-    // unless it is also the last of the 400 years.
+    // with a leap day, which follows 1,460 other days. The last year of a century (36,524 days) has
+    // no leap day, unless it is also the last of the 400 years.
     let year = (day - day / 1_460 + day / 36_524 - day / (DAYS_IN_400_YEARS - 1)) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;

@@ -25,7 +25,7 @@ pub fn io_error(error: &std::io::Error) -> String {
 }
 
 /// Returns the message for an unusable file. For an I/O error, this is the system's message, which
-/// does not name the file. For other errors, it is the message from safe_file, which does.
+/// does not name the file. For other errors, it is safe_file's message, which names the file.
 pub fn file_error(error: &safe_file::Error) -> String {
     match error {
         safe_file::Error::Io { why, .. } => io_error(why),

@@ -218,7 +218,7 @@ impl Drop for Apache {
 #[test]
 #[ignore = "needs: root, apache2"]
 fn takes_part_in_renegotiation() {
-    // Apache requests a client certificate for one part of the site. In TLS 1.2, this is a
+    // Apache requests a client certificate only for a part of the site. In TLS 1.2, this requires a
     // renegotiation, which rustls refuses.
     let folder = tempfile::tempdir().unwrap();
     let certificate = Certificate::new("web.example", 60);

@@ -61,9 +61,8 @@ fn size_problem(limits: SizeLimits, received: u64) -> Option<(State, String)> {
 }
 
 /// Adds a problem to `found` for each expected string or pattern that the body does not contain.
-/// With --invert-regex, adds a problem for each pattern that the body contains. If only the start
-/// of the body was searched, a pattern that was not found there is also a problem, because the rest
-/// of the body may contain it.
+/// With --invert-regex, adds a problem for each pattern that the body contains or may contain. If
+/// only the start of the body was searched, the rest may contain every pattern that was not found.
 fn search(
     spec: &CheckSpec,
     target: &HttpTarget,

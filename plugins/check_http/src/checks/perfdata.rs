@@ -43,7 +43,8 @@ pub fn of_response(spec: &CheckSpec, response: &Response, times: PhaseTimes) -> 
     let mut items = vec![time(spec, times), size(spec, response)];
     if spec.output.extended {
         let mut part = |label: &str, time: Option<Duration>| {
-            // Without TLS, replace time_ssl with an item whose label is empty.
+            // Without TLS, print nothing in place of time_ssl, so that two spaces follow each other
+            // as in monitoring-plugins. An item with an empty label is not printed.
             let label = if time.is_some() { label } else { "" };
             let mut item = Perfdata::new(label, seconds(time.unwrap_or_default()), "s");
             item.max = limit(spec);
@@ -81,11 +82,11 @@ pub fn add_body(items: &mut Vec<Perfdata>, body: &[u8]) -> Option<String> {
             ignored += 1;
         }
     }
-    let rest = if cut { " and everything after the first 8 KiB" } else { "" };
+    let rest = if cut { ", and everything after the first 8 KiB" } else { "" };
     (ignored > 0 || cut).then(|| {
         format!(
-            "-o ignored {ignored} words in the body that are not performance data, have a used \
-             label or follow the first {MAX_BODY_ITEMS} items{rest}"
+            "-o ignored {ignored} words in the body that are not performance data, repeat a label \
+             or follow the first {MAX_BODY_ITEMS} items{rest}"
         )
     })
 }

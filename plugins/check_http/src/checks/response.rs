@@ -17,7 +17,7 @@ use crate::text;
 pub enum ResponseVerdict {
     /// The check ends with this outcome.
     Done(Outcome),
-    /// The response is a redirect that has to be followed.
+    /// The response is a redirect, which must be followed.
     Follow,
 }
 

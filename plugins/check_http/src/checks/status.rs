@@ -17,7 +17,7 @@ pub enum StatusVerdict {
     Expected(String),
     /// The status code maps to this state.
     State(State),
-    /// The response is a redirect that has to be followed.
+    /// The response is a redirect, which must be followed.
     Follow,
     /// The line contains none of the strings given with -e or, without -e, does not contain
     /// `HTTP/1.`.

@@ -35,8 +35,8 @@ const FILE_NAMES: [&str; 3] = ["monitoring-plugins.ini", "plugins.ini", "nagios-
 const MAX_FILE: u64 = 1 << 20;
 
 /// Replaces every --extra-opts with the options from its file. `takes_value` returns whether a long
-/// option takes a value. `deadline` takes the words that remain and returns the time at which the
-/// run must end.
+/// option takes a value. `deadline` returns when the run must end; its argument is the command line
+/// without any --extra-opts.
 pub fn expand(
     argv: &[OsString],
     takes_value: impl Fn(&str) -> bool,

@@ -3,7 +3,7 @@
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// Schemes for the user name and the password (--auth-scheme).
+/// Which authentication schemes to use (--auth-scheme).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum AuthScheme {
     /// Basic in the first request, then Digest if the server refuses Basic and offers only Digest.
@@ -24,12 +24,12 @@ pub struct Challenge {
     algorithm: DigestAlgorithm,
     /// Whether the algorithm is a `-sess` variant, whose key depends on both nonces.
     session: bool,
-    /// Whether to use the quality of protection `auth`. Servers that follow the older RFC 2069 do
-    /// not offer it.
+    /// Whether to use the quality of protection (qop) `auth`, which servers that follow the older
+    /// RFC 2069 do not offer.
     qop: bool,
 }
 
-/// Hash functions for Digest, from the weakest to the strongest.
+/// Hash functions for Digest authentication, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum DigestAlgorithm {
     Md5,
@@ -42,7 +42,8 @@ type WrittenChallenge = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
 /// Returns the Digest challenge with the strongest algorithm. `values` are the values of all
 /// WWW-Authenticate headers. With [`AuthScheme::Any`], returns `None` if the server also offers
-/// Basic. It has then already refused the password, which the first request sent with Basic.
+/// Basic. In that case, the server has already refused the password, which the first request sent
+/// with Basic.
 pub fn challenge(values: &[Vec<u8>], scheme: AuthScheme) -> Option<Challenge> {
     let offered: Vec<_> = values.iter().flat_map(|value| written(value)).collect();
     let offers_basic = offered.iter().any(|(name, _)| name.eq_ignore_ascii_case(b"basic"));
@@ -89,7 +90,7 @@ impl Challenge {
     }
 
     /// Returns the value of the Authorization header. `credentials` is `user:password`, `uri` is
-    /// the path and the query of the request, and `cnonce` is a random text.
+    /// the path and the query of the request, and `cnonce` is random text.
     pub fn answer(&self, credentials: &[u8], method: &[u8], uri: &[u8], cnonce: &str) -> Vec<u8> {
         const COUNT: &[u8] = b"00000001";
         let colon = credentials.iter().position(|byte| *byte == b':').unwrap_or(credentials.len());
@@ -278,7 +279,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn answers_any_challenge_in_one_line(value in "(Digest |realm=|nonce=|qop=|[ -~\\n]){0,20}") {
+        fn answers_any_challenge_in_one_line(
+            value in "(Digest |realm=|nonce=|qop=|[ -~\\n]){0,20}",
+        ) {
             if let Some(challenge) = challenge_in(&[&value], AuthScheme::Digest) {
                 let answer = challenge.answer(b"u:p", b"GET", b"/", "c");
                 prop_assert!(!answer.iter().any(u8::is_ascii_control));

@@ -86,7 +86,7 @@ impl ChunkState {
     /// Removes the framing from `bytes` and passes the rest to `body`.
     ///
     /// # Errors
-    /// Fails if the chunks are invalid. The data before the invalid bytes has then already
+    /// Fails if the chunks are invalid. Even in this case, the data before the invalid bytes has
     /// been passed to `body`.
     pub fn take(&mut self, bytes: &[u8], body: &mut impl FnMut(&[u8])) -> Result<(), BadChunk> {
         let mut rest = bytes;

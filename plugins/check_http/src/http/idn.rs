@@ -75,7 +75,7 @@ fn punycode(label: &[char]) -> Option<String> {
     Some(out)
 }
 
-/// Appends a number with variable-length digits (RFC 3492, section 3.3).
+/// Appends a number as a variable-length integer (RFC 3492, section 3.3).
 fn encode_number(out: &mut String, mut number: u32, bias: u32) -> Option<()> {
     let digit = |value: u32| char::from_digit(value + 10, 36).filter(|_| value < 26);
     // The digits 0 to 25 are written as letters, and 26 to 35 as `0` to `9`.
@@ -94,7 +94,8 @@ fn encode_number(out: &mut String, mut number: u32, bias: u32) -> Option<()> {
     Some(())
 }
 
-/// Adapts the bias to the last number (RFC 3492, section 6.1).
+/// Returns the bias for the next number. `delta` is the number that was just encoded, and `count`
+/// is how many characters have been encoded so far (RFC 3492, section 6.1).
 fn adapt(delta: u32, count: u32, is_first: bool) -> u32 {
     let mut delta = delta / if is_first { 700 } else { 2 };
     delta += delta / count;

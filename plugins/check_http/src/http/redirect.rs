@@ -21,8 +21,8 @@ pub enum OnRedirect {
     StickyPort,
 }
 
-/// Why a redirect cannot be followed. A string in a variant is the URL or the status line for the
-/// message.
+/// Why a redirect cannot be followed. The string in a variant is the URL or the status line, which
+/// the message contains.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadRedirect {
     /// The redirect leads to the target that sent it.
@@ -127,7 +127,8 @@ fn resolve(
         let scheme = if tls { "https" } else { "http" };
         problem(format!("{scheme}://{authority}{}", text::decode(&url)))
     })?;
-    // If the location contains the typed name in its form `xn--…`, keep the name as typed.
+    // If the host is the xn-- form of a name that the user typed with letters outside ASCII, keep
+    // the name as typed.
     let is_typed = !target.name().is_ascii() && idn::is_same_host(&host, target.name());
     let host = if is_typed { target.name().to_owned() } else { host };
     let address = address_of(&host);

@@ -59,7 +59,7 @@ pub struct HttpRequest {
     pub decompress: Option<usize>,
 }
 
-/// Which credentials for the site a request contains.
+/// Which of the user's credentials for the site a request contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SiteCredentials<'a> {
     /// No credentials. Header lines given with -k that contain credentials are left out as well.

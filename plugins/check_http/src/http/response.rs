@@ -8,17 +8,17 @@ use super::framing::{BodyEnd, ChunkState, Framing};
 use crate::pattern::body_search::BodyMatches;
 use crate::text;
 
-/// Maximum number of bytes to keep of a body that is printed or parsed as JSON. The limit for such
-/// bodies is 1 MiB. One more byte is kept so that a longer body can be recognized.
+/// Maximum number of body bytes to keep if the body is printed or parsed as JSON. The limit for
+/// such bodies is 1 MiB. One more byte is kept so that a longer body can be recognized.
 pub const MAX_KEPT: usize = (1 << 20) + 1;
-/// Maximum number of bytes to keep of a compressed body. The same limit applies to its decompressed
+/// Maximum number of bytes of a compressed body to keep. The same limit applies to its decompressed
 /// content.
 pub const MAX_DECOMPRESSED: usize = 16 << 20;
 
 /// A response, and the results of searching its body.
 #[derive(Debug, Default)]
 pub struct Response {
-    /// Head and measurements of the response.
+    /// Head of the response, with its size and its times.
     pub meta: ResponseMeta,
     /// Body without its framing, or empty if it is not kept. Holds at most [`MAX_KEPT`] bytes or,
     /// with decompression, as many as the decompression limit allows.
@@ -32,7 +32,7 @@ pub struct Response {
     pub undecodable: Option<UndecodableBody>,
 }
 
-/// Head of a response, and the measurements from the exchange.
+/// Head of a response, with the size and the times that were measured.
 #[derive(Debug, Default)]
 pub struct ResponseMeta {
     /// Status line and header.

@@ -38,7 +38,7 @@ impl HttpTarget {
         self.host.as_deref().unwrap_or(&self.address)
     }
 
-    /// Returns this target with a host name. If it has none, the address becomes the host name.
+    /// Returns this target with a host name. If it has no host name, uses the address as host name.
     pub fn with_host(&self) -> HttpTarget {
         HttpTarget { host: Some(self.name().to_owned()), ..self.clone() }
     }

@@ -139,7 +139,8 @@ impl Write for Socket {
     }
 }
 
-/// Starts to connect. When the socket becomes writable, its SO_ERROR option holds the result.
+/// Starts to connect to `address`. When the socket becomes writable, its SO_ERROR option holds the
+/// result.
 fn start(address: &SocketAddr, source: Option<IpAddr>) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

@@ -39,8 +39,8 @@ fn interrupted(why: &std::io::Error) -> Fault {
     if why.kind() == ErrorKind::TimedOut { Fault::Timeout } else { refused(&text::io_error(why)) }
 }
 
-/// Returns the fault for a refused tunnel. Like monitoring-plugins, reports a failed TLS handshake,
-/// but adds the proxy's reason to the message.
+/// Returns the fault for a tunnel that the proxy refused. The result is the same as for a failed
+/// TLS handshake, as in monitoring-plugins, but the message also contains the proxy's reason.
 fn refused(why: &str) -> Fault {
     Fault::Tls(TlsFault {
         why: format!("the proxy refused CONNECT: {why}"),

@@ -1,8 +1,8 @@
 //! Changes the meaning of `^` and `$` in a pattern that spans lines (-l).
 //!
-//! Users of -l rely on glibc's meaning, because monitoring-plugins' check_http uses glibc. `^` and
-//! `$` normally match only at the start and the end of the whole text. Elsewhere they match at a
-//! line break only if the match includes the newline.
+//! Users of -l rely on the meaning in glibc, which monitoring-plugins' check_http uses: `^` and `$`
+//! match at the start and the end of the whole text. They also match at a line break, but only if
+//! the match includes the newline.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look, Repetition};
 
@@ -12,8 +12,8 @@ pub(super) fn spanning(pattern: Hir) -> Hir {
     narrowed(pattern, false, false)
 }
 
-/// Does the work of [`spanning`] for a part of the pattern. `before` and `after` are set if the
-/// pattern can match a newline before or after this part.
+/// Applies [`spanning`] to a part of the pattern. `before` and `after` are set if the pattern can
+/// match a newline before or after this part.
 fn narrowed(hir: Hir, before: bool, after: bool) -> Hir {
     match hir.into_kind() {
         HirKind::Look(Look::StartLF) if !before => Hir::look(Look::Start),

@@ -7,7 +7,7 @@ use regex_automata::hybrid::dfa::Cache;
 
 use super::posix::Pattern;
 
-/// A search for a pattern that is in progress.
+/// A search in progress for a pattern.
 #[derive(Debug)]
 pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,

@@ -12,7 +12,8 @@ use super::prefilter::Prefilter;
 #[derive(Debug)]
 pub struct Pattern {
     pub(super) dfa: DFA,
-    /// Filter that skips text in which no match can start. `None` if the pattern allows no filter.
+    /// Filter that skips text in which no match can start, or `None` if the pattern allows no
+    /// filter.
     pub(super) prefilter: Option<Box<Prefilter>>,
 }
 

@@ -53,8 +53,8 @@ pub(super) struct FinishedRun<'a> {
 }
 
 impl FinishedRun<'_> {
-    /// Returns the result. If check_http_openssl may be able to connect to the peer, executes that
-    /// program instead.
+    /// Returns the outcome of the check. If the check failed but check_http_openssl may be able to
+    /// connect to the peer, executes that program instead.
     pub(super) fn outcome(self, fallback: &OpensslFallback<'_>) -> Outcome {
         let context = self.check.context;
         let outcome = self.result.unwrap_or_else(|fault| {
@@ -108,8 +108,8 @@ impl<'a> CheckRun<'a> {
         }
     }
 
-    /// Requests a page and judges the response. If the server sends a Digest challenge, first
-    /// repeats the request with an answer to it.
+    /// Requests a page and judges the response. If the server sends a Digest challenge, repeats the
+    /// request with the answer to the challenge and judges the second response instead.
     fn visit(&mut self, target: &HttpTarget) -> Result<Visit, Fault> {
         let spec = self.context.spec;
         let connection = self.context.connect(target)?;
@@ -139,7 +139,7 @@ impl<'a> CheckRun<'a> {
         })
     }
 
-    /// Sends one request. Returns the response with its times, and whether it set a new cookie.
+    /// Sends one request. Returns the response, the times so far, and whether it set a new cookie.
     fn fetch(
         &mut self,
         connection: OpenConnection,

@@ -80,9 +80,9 @@ pub struct ResponseSpec {
     pub strings: Vec<Vec<u8>>,
     /// Patterns for the body (-r, -R): the last one, or all with --match-all.
     pub patterns: Vec<Pattern>,
-    /// State to return if the body does not satisfy a pattern.
+    /// State to return if the check of a pattern fails (--state-regex).
     pub pattern_state: State,
-    /// Whether the patterns are required not to match (--invert-regex).
+    /// Whether the body must match none of the patterns (--invert-regex).
     pub invert_pattern: bool,
     /// Conditions on a JSON body (--json).
     pub json: Vec<JsonAssertion>,
@@ -126,16 +126,16 @@ pub struct CertificateSpec {
     pub whole_chain: bool,
     /// Whether to check the response as well.
     pub then_response: bool,
-    /// Whether to print the days as performance data.
+    /// Whether to print the number of days until the certificate expires as performance data.
     pub perfdata: bool,
 }
 
 /// Thresholds in days until a certificate expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CertificateDays {
-    /// WARNING if at most this many days are left.
+    /// The result is WARNING if at most this many days are left.
     pub warning: u32,
-    /// CRITICAL if at most this many days are left.
+    /// The result is CRITICAL if at most this many days are left.
     pub critical: u32,
 }
 
@@ -143,11 +143,11 @@ pub struct CertificateDays {
 #[derive(Debug, Clone, Copy)]
 #[allow(clippy::struct_excessive_bools, reason = "each bool is a command line flag")]
 pub struct OutputSpec {
-    /// Whether to print performance data for each phase (-E).
+    /// Whether to print the duration of each phase as performance data (-E).
     pub extended: bool,
     /// Whether to print the body (-B).
     pub body: bool,
-    /// Whether to add the performance data in the body to our own (-o).
+    /// Whether to add the performance data in the body to that of the check (-o).
     pub body_perfdata: bool,
     /// Whether to add the URL to the message (-U).
     pub url: bool,

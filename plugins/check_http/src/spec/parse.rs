@@ -190,7 +190,7 @@ pub fn age(text: &OsStr) -> Result<u64, Problem> {
 
 /// Parses size limits: `MIN`, or a range such as `MIN:MAX`, `MIN:`, `:MAX`, `~:MAX` or `@MIN:MAX`.
 /// As in monitoring-plugins, a number alone is the minimum, although it would be the maximum in a
-/// threshold range. It does not remove the `MAX` of an earlier `MIN:MAX`.
+/// threshold range. Such a number does not remove the `MAX` of an earlier `MIN:MAX`.
 pub fn size(typed: &[OsString]) -> Result<SizeLimits, Problem> {
     let mut size = SizeLimits::default();
     for text in typed {
@@ -229,7 +229,8 @@ pub fn on_redirect(text: &OsStr) -> Result<OnRedirect, Problem> {
         b"warning" => OnRedirect::State(State::Warning),
         b"critical" => OnRedirect::State(State::Critical),
         b"unknown" => OnRedirect::State(State::Unknown),
-        // With `curl`, check_curl lets libcurl follow the redirects.
+        // In check_curl, `curl` means that libcurl follows the redirects. Here, it is the same as
+        // `follow`.
         b"follow" | b"curl" => OnRedirect::Follow,
         b"sticky" => OnRedirect::Sticky,
         b"stickyport" => OnRedirect::StickyPort,
@@ -244,7 +245,7 @@ pub fn max_redirects(text: &OsStr) -> Result<u32, Problem> {
         .ok_or_else(|| usage("Invalid max_redirs count", text))
 }
 
-/// Parses the state to return if a pattern is not satisfied.
+/// Parses the value of --state-regex: the state to return if the check of a pattern fails.
 pub fn pattern_state(text: &OsStr) -> Result<State, Problem> {
     match text.to_string_lossy().to_ascii_lowercase().as_str() {
         "critical" => Ok(State::Critical),
@@ -283,7 +284,7 @@ pub fn host_name(name: &str) -> Result<(), Problem> {
     idn::to_ascii(name).map(drop).ok_or_else(|| usage(ADVICE, OsStr::new(name)))
 }
 
-/// Parses a scheme for the user name and the password.
+/// Parses the value of --auth-scheme.
 pub fn auth_scheme(text: &OsStr) -> Result<AuthScheme, Problem> {
     match text.to_string_lossy().to_ascii_lowercase().as_str() {
         "basic" => Ok(AuthScheme::Basic),
@@ -309,8 +310,8 @@ pub fn proxy(url: &OsStr, bypass: Option<&OsStr>) -> Result<Proxy, Problem> {
     // Do not print the value, because it may contain a password.
     let invalid = || {
         Problem::Usage(
-            "Invalid proxy, write it as [http://][user:password@]host[:port]; SOCKS and HTTPS proxies \
-             are not supported"
+            "Invalid proxy, write it as [http://][user:password@]host[:port]; SOCKS and HTTPS \
+             proxies are not supported"
                 .into(),
         )
     };

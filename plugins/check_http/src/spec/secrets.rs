@@ -15,7 +15,7 @@ use super::parse::unusable;
 
 /// Maximum size of a file with secrets, in bytes.
 const MAX_SECRETS: u64 = 1 << 20;
-/// Possible reason why a file is empty, for messages.
+/// Hint in error messages about an empty file, which may be a pipe that was already read.
 pub const READ_ONCE: &str = "a pipe can be read only once";
 /// Permission for users who are neither the owner of a file nor in its group to read it.
 const OTHERS_READ: u32 = 0o4;

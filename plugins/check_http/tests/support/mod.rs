@@ -17,7 +17,7 @@ pub enum Step {
     Send(Vec<u8>),
     /// Send these bytes repeatedly until the client closes the connection.
     Repeat(Vec<u8>),
-    /// Wait this long.
+    /// Wait for this time before the next step.
     Wait(Duration),
 }
 
@@ -37,15 +37,15 @@ impl Server {
         Server::on("127.0.0.1", answers)
     }
 
-    /// Starts a server like [`Server::answering`], but listens on `address`.
+    /// Starts a server like [`Server::answering`], but on `address`.
     pub fn on<A: AsRef<[u8]>>(address: &str, answers: &[A]) -> Server {
         let steps =
             answers.iter().map(|answer| vec![Step::Receive, Step::Send(answer.as_ref().to_vec())]);
         Server::listening(address, steps.collect())
     }
 
-    /// Starts a server that runs the first of `lists` on the first connection, the second on the
-    /// next, and so on. On all further connections, it runs the last list.
+    /// Starts a server that runs a list of steps on each connection: the first list on the first
+    /// connection, and so on. When there is no further list, it repeats the last one.
     pub fn doing(lists: Vec<Vec<Step>>) -> Server {
         Server::listening("127.0.0.1", lists)
     }

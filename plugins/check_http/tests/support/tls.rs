@@ -102,8 +102,8 @@ impl Certificate {
         String::from_utf8(made.stdout).unwrap().trim().to_owned()
     }
 
-    /// Encrypts the key with `passphrase`. Returns the path of the encrypted key. `options` are for
-    /// `openssl pkcs8`.
+    /// Encrypts the key with `passphrase`. Returns the path of the encrypted key. Passes `options`
+    /// to `openssl pkcs8`.
     pub fn encrypted_key(&self, passphrase: &str, options: &[&str]) -> String {
         let encrypted = self.file("encrypted.pem").display().to_string();
         let made = Command::new("openssl")

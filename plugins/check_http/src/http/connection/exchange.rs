@@ -72,8 +72,8 @@ fn send(stream: &mut dyn ByteStream, request: &[u8]) -> Result<(), Fault> {
     }
 }
 
-/// Searches a piece of the body, and keeps it if the request says so. A compressed body is kept but
-/// not searched, because it must be decompressed first.
+/// Searches a piece of the body, and keeps it if `request` requires that. A compressed body is kept
+/// but not searched, because it must be decompressed first.
 fn take(
     response: &mut Response,
     piece: &mut [u8],
@@ -105,7 +105,7 @@ fn decompress_body(response: &mut Response, limit: usize) {
             response.searched = plain.cut.then_some(limit).or(response.searched);
             response.body = plain.body;
         }
-        // If the body is truncated, report only that.
+        // If the body is truncated, report only the truncation, which explains the failure.
         Err(why) => {
             response.undecodable = Some(why).filter(|_| response.meta.end == BodyEnd::Complete);
         }

@@ -34,12 +34,12 @@ pub(super) struct ResponseReader<'a> {
     count: usize,
     /// Whether the stream has ended.
     ended: bool,
-    /// Head of the response, and the measurements so far.
+    /// Head of the response, with the size and the times measured so far.
     pub(super) meta: ResponseMeta,
 }
 
 impl<'a> ResponseReader<'a> {
-    /// Starts to read the response to a request whose last byte was sent at `sent`.
+    /// Creates a reader for the response to a request whose last byte was sent at `sent`.
     pub(super) fn new(stream: &'a mut dyn ByteStream, sent: Instant) -> ResponseReader<'a> {
         let meta = ResponseMeta::default();
         ResponseReader { stream, sent, buffer: vec![0; PIECE], count: 0, ended: false, meta }
@@ -79,7 +79,8 @@ impl<'a> ResponseReader<'a> {
                 interim += 1;
                 if interim > MAX_INTERIM {
                     return Err(Fault::LimitExceeded(
-                        "The server sent more than 100 interim responses (1xx) before the final one",
+                        "The server sent more than 100 interim responses (1xx) before the final \
+                         one",
                     ));
                 }
                 (bytes, known) = (rest, 0);
@@ -130,7 +131,7 @@ impl<'a> ResponseReader<'a> {
         }
     }
 
-    /// Reads the next piece of the response. It is empty if the stream has ended.
+    /// Reads the next piece of the response. The piece is empty if the stream has ended.
     fn receive(&mut self) -> Result<&mut [u8], Fault> {
         if self.count == self.buffer.len() {
             self.buffer.resize(LARGE_PIECE, 0);

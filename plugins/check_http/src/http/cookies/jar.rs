@@ -13,7 +13,7 @@ use super::cookie::Cookie;
 use crate::http::target::HttpTarget;
 use crate::text;
 
-/// The cookies of a run, and the file that they are saved to, if any.
+/// The cookies of a run, and the file to which they are saved, if there is one.
 #[derive(Debug, Clone, Default)]
 pub struct CookieJar {
     cookies: Vec<Cookie>,
@@ -38,7 +38,7 @@ pub struct CookieJarError {
 const MAX_FILE: u64 = 4 << 20;
 /// Maximum number of cookies in a jar.
 const MAX_COOKIES: usize = 500;
-/// Maximum size of the Cookie header, in bytes. Servers reject requests with a larger one.
+/// Maximum size of the Cookie header, in bytes. Servers reject requests with larger headers.
 const MAX_HEADER: usize = 8 << 10;
 /// Prefix of a line with a cookie that is hidden from scripts.
 const HTTP_ONLY: &str = "#HttpOnly_";

@@ -24,7 +24,7 @@ pub enum TlsVersion {
     V1_3,
 }
 
-/// How a check uses TLS.
+/// TLS settings of a check.
 #[derive(Debug, Default)]
 pub struct TlsSpec {
     /// Oldest allowed version, or `None` for no limit.
@@ -64,12 +64,12 @@ impl TlsSpec {
 pub struct TlsConnection {
     /// Stream that encrypts what is written and decrypts what is read.
     pub stream: Box<dyn ByteStream>,
-    /// Certificate chain of the peer in DER, with its own certificate first.
+    /// Certificate chain in DER, which starts with the peer's own certificate.
     pub chain: Vec<Vec<u8>>,
     /// Negotiated TLS version and cipher, for -v.
     pub agreed: String,
 }
 
-/// Function that performs a TLS handshake on a socket. The string is the host name for SNI and
-/// verification.
+/// Function that performs a TLS handshake on a socket. The last argument is the host name for SNI
+/// and verification.
 pub type Handshake = fn(Socket, &TlsSpec, Option<&str>) -> Result<TlsConnection, Fault>;

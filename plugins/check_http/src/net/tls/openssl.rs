@@ -133,8 +133,8 @@ fn accept_issuer(verified: bool, certificate: &mut X509StoreContextRef) -> bool 
 
 /// Passes `content` to OpenSSL through a pipe, which OpenSSL opens by its path in /proc. OpenSSL
 /// can read certificate chains and the trust settings in TRUSTED CERTIFICATE blocks only from
-/// files. It must not open the original file, because that file may belong to another user and
-/// never end.
+/// files. OpenSSL must not open the original file itself, because another user may own that file
+/// and reading it might never end.
 fn piped(content: &[u8], read: impl FnOnce(String) -> Result<(), Fault>) -> Result<(), Fault> {
     let failed = |why: std::io::Error| {
         Fault::File(format!("cannot pass a file to OpenSSL: {}", text::io_error(&why)))

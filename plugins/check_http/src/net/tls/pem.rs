@@ -32,7 +32,7 @@ impl PemFile {
         Ok(PemFile::new(path, Input::open(path, MAX_FILE, deadline)?))
     }
 
-    /// Creates a value for a file that is already open.
+    /// Wraps a file that is already open.
     pub fn new(path: &Path, input: Input) -> PemFile {
         PemFile { path: path.to_owned(), content: LazyLock::new(Box::new(|| input.read_all())) }
     }

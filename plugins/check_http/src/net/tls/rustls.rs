@@ -35,8 +35,8 @@ pub fn handshake(
         // have such names, so try OpenSSL, which accepts them.
         Some(name) => ServerName::try_from(name.to_owned())
             .map_err(|_| try_openssl(format!("'{name}' is not a valid DNS name")))?,
-        // rustls requires a name. Pass an address, because rustls never sends an address in SNI
-        // (RFC 6066, section 3).
+        // rustls requires a name. Pass an arbitrary address, because rustls never sends an address
+        // in SNI (RFC 6066, section 3).
         None => ServerName::from(std::net::IpAddr::from([0, 0, 0, 0])),
     };
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(refused)?;
@@ -243,7 +243,7 @@ fn refused(error: Error) -> Fault {
         // server certificate.
         return Fault::Untrusted(TlsFault { why: why.to_string(), openssl_may_help: true });
     }
-    // In the first two cases, OpenSSL would fail as well.
+    // If the peer does not speak TLS or does not know the host name, OpenSSL would fail as well.
     let (why, openssl_may_help) = match error {
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => (NOT_TLS.into(), false),
         Error::AlertReceived(AlertDescription::UnrecognisedName) => {
