@@ -43,16 +43,14 @@ fn repairs_each_service_once_while_the_cluster_loses_its_leaders() {
         let old = cluster.wait_until_complete();
         let fault = Fault::new("leader killed", &storm);
         cluster.kill(old);
-        cluster.wait_for_leader_other_than(Some(old));
-        assert!(fault.wait_for_repairs("another leader") > 0, "no call was refused");
+        fault.check_failover(&cluster, cluster.wait_for_leader_other_than(Some(old)));
         cluster.restart(old);
         let old = cluster.wait_until_complete();
         storm.wait_for_repairs();
 
         let fault = Fault::new("leader cut off", &storm);
         cluster.cut(old);
-        cluster.wait_for_leader_other_than(Some(old));
-        assert!(fault.wait_for_repairs("another leader") > 0, "no call was refused");
+        fault.check_failover(&cluster, cluster.wait_for_leader_other_than(Some(old)));
         // Patroni before 3.0.3 can make the node the leader again. All records of its successor are
         // then lost, but no repair may run until all leases are over.
         let fault = Fault::new("link restored", &storm);
@@ -182,10 +180,19 @@ impl<'a> Fault<'a> {
         Fault { name, storm, began: now(), undecided: storm.undecided() }
     }
 
+    /// Call this when another node has become the leader. Waits until repairs run, and checks that
+    /// they paused for at least the longest lease.
+    fn check_failover(&self, cluster: &PatroniCluster, leader: usize) {
+        let pause = self.wait_for_repairs("another leader");
+        let lease = cluster.query_in(leader, DATABASE, "SELECT longest_lease FROM selfheal.site");
+        let lease = Duration::from_millis(lease.unwrap().parse().unwrap());
+        assert!(pause >= lease, "the pause was shorter than the longest lease, {lease:?}");
+        assert!(self.storm.undecided() > self.undecided, "the fault led to no refused call");
+    }
+
     /// Call this when the cluster is able to work again, which `recovered` describes. Waits until
-    /// repairs run, and prints how long they paused. Returns how many calls have led to no decision
-    /// since the fault.
-    fn wait_for_repairs(&self, recovered: &str) -> usize {
+    /// repairs run, and returns how long they paused.
+    fn wait_for_repairs(&self, recovered: &str) -> Duration {
         let ready = now();
         let runs = || self.storm.site.runs();
         let has_new = |runs: &Vec<HostRun>| runs.iter().any(|run| run.began > ready);
@@ -202,7 +209,7 @@ impl<'a> Fault<'a> {
             (ready - self.began).as_secs_f64(),
             pause.as_secs_f64(),
         ));
-        undecided
+        pause
     }
 }
 

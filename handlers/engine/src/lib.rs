@@ -24,7 +24,7 @@ pub mod status_snapshot;
 
 pub use configured::{engine_of, read_only_engine_of};
 pub use error::Error;
-pub use icinga2::{ApiError, ApiUserInfo, Icinga2};
+pub use icinga2::{ApiError, ApiUserInfo, Icinga2, RepairSettings};
 pub use interface::Engine;
 
 pub use nagios_files::NagiosFiles;

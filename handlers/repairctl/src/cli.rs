@@ -59,7 +59,8 @@ pub enum RepairctlCommand {
     Trust(TrustArgs),
     /// Check the whole chain, from Nagios to the gates on the hosts
     Doctor(DoctorArgs),
-    /// Find mistakes in Nagios' configuration that silently prevent repairs
+    /// Find mistakes in the configuration of Nagios or Icinga 2 that silently prevent
+    /// repairs
     Lint(LintArgs),
     /// Show whether a host or service would be repaired now, and why
     Explain(ExplainArgs),

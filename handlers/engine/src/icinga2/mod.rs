@@ -4,6 +4,7 @@
 mod client;
 mod error;
 mod row;
+mod settings;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -24,9 +25,11 @@ use client::{ApiClient, Method};
 use row::{
     ActionRow, ApplicationRow, JOINED, NameRow, Row, StateRow, host_attributes, service_attributes,
 };
+use settings::{SETTINGS, SettingsRow};
 
 pub use error::ApiError;
 pub use row::ApiUserInfo;
+pub use settings::RepairSettings;
 
 /// Author of the comments that these programs add.
 const AUTHOR: &str = "nagios-selfheal";
@@ -63,6 +66,23 @@ impl<'a> Icinga2<'a> {
             request: "/v1".into(),
             why: "it describes no user".into(),
         })
+    }
+
+    /// Returns the settings of all hosts and services that have opted in.
+    ///
+    /// # Errors
+    /// Fails if the API cannot be used, or if the user may not query hosts or services.
+    pub fn settings(&self, deadline: Instant) -> Result<Vec<RepairSettings>, ApiError> {
+        let mut all = Vec::new();
+        for (path, filter, more) in
+            [(HOSTS, REPAIRABLE_HOSTS, None), (SERVICES, REPAIRABLE_SERVICES, Some("host_name"))]
+        {
+            let attributes: Vec<&str> = SETTINGS.into_iter().chain(more).collect();
+            let body = json!({"filter": filter, "attrs": attributes});
+            let rows = self.list::<SettingsRow>(path, &body, deadline)?;
+            all.extend(rows.into_iter().map(RepairSettings::from));
+        }
+        Ok(all)
     }
 
     fn client(&self) -> Result<&ApiClient<'a>, ApiError> {

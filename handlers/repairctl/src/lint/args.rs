@@ -9,7 +9,7 @@ use clap::Args;
 #[command(after_help = "Exit codes:
   0  lint found nothing, or only notes
   1  lint found errors or warnings
-  2  lint could not read a file of the configuration
+  2  lint could not read a file of the configuration, or query Icinga 2
   3  the arguments are invalid
 
 Examples:
@@ -19,7 +19,8 @@ Examples:
     repairctl lint /var/lib/nagios4/objects.cache")]
 pub struct LintArgs {
     /// Nagios' main configuration, an object file, or the object cache
-    /// [default: the distribution's nagios.cfg]
+    /// [default: the distribution's nagios.cfg, or the objects in Icinga 2's API
+    /// if the policy names it]
     #[arg(value_name = "NAGIOS.CFG")]
     pub main: Option<PathBuf>,
     /// Print JSON

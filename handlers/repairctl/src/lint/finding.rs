@@ -38,6 +38,18 @@ impl LintLevel {
     }
 }
 
+/// What lint has checked.
+#[derive(Debug, Default)]
+pub struct LintCounts {
+    /// Number of services with a `_REPAIR`. A service on several hosts counts once for each host.
+    pub services: usize,
+    /// Number of hosts with a `_REPAIR`.
+    pub hosts: usize,
+    /// Number of command definitions that call handle_repair. With Icinga 2, number of objects with
+    /// the event command of nagios-selfheal.
+    pub commands: usize,
+}
+
 /// One problem in the configuration, without its location.
 #[derive(Debug, Clone)]
 pub struct LintFinding {

@@ -1,5 +1,5 @@
-//! `repairctl lint`: reads Nagios' configuration and finds mistakes that Nagios accepts but that
-//! prevent repairs.
+//! `repairctl lint`: reads Nagios' configuration or the objects of Icinga 2, and finds mistakes
+//! that the engine accepts but that prevent repairs.
 
 pub mod args;
 mod arguments;
@@ -8,6 +8,7 @@ mod command_line;
 mod finding;
 mod global;
 mod handler;
+mod icinga2;
 mod macros;
 mod object;
 mod object_rules;
@@ -23,26 +24,32 @@ use crate::split::CommandResult;
 use crate::ui::json;
 use args::LintArgs;
 use command_line::split;
-use finding::{Findings, LintLevel, error};
+use finding::{Findings, LintCounts, LintLevel, error};
 use handler::{HandlerCall, ObjectKind};
 use object::ObjectLinter;
 use policies::Policies;
 
 /// Runs `repairctl lint`.
 pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
-    let not_found = || {
-        if context.draft().is_ok_and(|policy| policy.icinga2.is_some()) {
-            let text = "lint reads Nagios' configuration, not Icinga 2's; use `icinga2 daemon -C` \
-                        for the objects and `repairctl doctor` for the rest";
-            return Problem::Usage(text.into());
+    let policy = context.draft().ok().filter(|_| args.main.is_none());
+    let api = policy.as_ref().and_then(|policy| Some((policy.icinga2.as_ref()?, policy)));
+    let (findings, counts, whole) = match api {
+        Some((api, policy)) => {
+            let mut findings = Findings::default();
+            let counts = icinga2::check(api, policy, &context.policy, &mut findings);
+            (findings, counts.map_err(Problem::failed)?, true)
         }
-        let places = configuration::places();
-        Problem::Usage(format!("nagios.cfg was not found (tried {places}); pass its path"))
+        None => {
+            let not_found = || {
+                let places = configuration::places();
+                Problem::Usage(format!("nagios.cfg was not found (tried {places}); pass its path"))
+            };
+            let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
+            let configuration = configuration::read(&main);
+            let (findings, counts) = check(&configuration, context);
+            (findings, counts, configuration.unreadable.is_empty())
+        }
     };
-    let main = args.main.clone().or_else(configuration::find).ok_or_else(not_found)?;
-    let configuration = configuration::read(&main);
-    let (findings, counts) = check(&configuration, context);
-    let whole = configuration.unreadable.is_empty();
     if args.json {
         let found = json!({
             "findings": findings.json(), "services": counts.services, "hosts": counts.hosts,
@@ -59,16 +66,6 @@ pub fn run(args: &LintArgs, context: &Context, out: &mut Out) -> CommandResult {
         (true, true) => ToolResult::Wrong,
         (true, false) => ToolResult::Fine,
     })
-}
-
-#[derive(Debug, Default)]
-struct LintCounts {
-    /// Number of services with a `_REPAIR`. A service on several hosts counts once for each host.
-    services: usize,
-    /// Number of hosts with a `_REPAIR`.
-    hosts: usize,
-    /// Number of command definitions that call handle_repair.
-    commands: usize,
 }
 
 fn check(configuration: &Configuration, context: &Context) -> (Findings, LintCounts) {

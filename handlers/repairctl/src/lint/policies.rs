@@ -71,7 +71,8 @@ fn at(path: &Path, line: usize) -> Location {
     Location { file: Rc::from(path), line: u32::try_from(line).unwrap_or(0) }
 }
 
-fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
+/// Reports the verify commands that are not on this server.
+pub fn verify_commands(path: &Path, config: &Config, findings: &mut Findings) {
     for (name, rules) in &config.policy.repairs {
         for program in rules.ladder.iter().filter_map(|rung| rung.verify.first()) {
             let places = config.plugin_places(Some(Path::new(LIBEXEC)));

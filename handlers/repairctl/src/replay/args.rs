@@ -29,11 +29,13 @@ Examples:
     repairctl replay --repair httpd nagios.log"
 )]
 pub struct ReplayArgs {
-    /// Nagios' logs and archives in any order, plain or compressed with gzip
+    /// Nagios' logs and archives, or those of Icinga 2's CompatLogger, in any order,
+    /// plain or compressed with gzip
     #[arg(value_name = "NAGIOS.LOG", required = true)]
     pub logs: Vec<PathBuf>,
     /// Read _REPAIR and max_check_attempts from this nagios.cfg or object cache
-    /// [default: the distribution's nagios.cfg]
+    /// [default: the distribution's nagios.cfg, or vars.repair in Icinga 2's API if
+    /// the policy names it]
     #[arg(long, value_name = "FILE", conflicts_with = "repair")]
     pub objects: Option<PathBuf>,
     /// Assume that every service in the logs has this repair

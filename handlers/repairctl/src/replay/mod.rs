@@ -12,13 +12,16 @@ mod tests;
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Instant;
 
+use engine::Icinga2;
 use engine::configuration;
 use engine::log::{self, LogError, LogFile, LogLines};
 use plugin_kit::{Out, Problem, ToolResult};
 use policy::RepairName;
+use policy_file::Config;
 
-use crate::context::Context;
+use crate::context::{Context, ENGINE_TIMEOUT};
 use crate::split::CommandResult;
 use args::ReplayArgs;
 use objects::{RepairSource, ReplayedObjects, TooManyObjects};
@@ -29,7 +32,7 @@ use summary::{Summary, print_decision};
 /// Runs `repairctl replay`.
 pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult {
     let config = context.draft()?;
-    let (objects, known_from) = objects(args)?;
+    let (objects, known_from) = objects(args, &config)?;
     let is_unknown = |name: &&RepairName| !config.policy.repairs.contains_key(*name);
     if let Some(name) = args.repair.as_ref().filter(is_unknown) {
         let policy = context.policy.display();
@@ -70,10 +73,16 @@ pub fn run(args: &ReplayArgs, context: &Context, out: &mut Out) -> CommandResult
 }
 
 /// Returns the objects with a repair, and a string that says where this information comes from.
-fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
+fn objects(args: &ReplayArgs, config: &Config) -> Result<(ReplayedObjects, String), Problem> {
     if let Some(repair) = &args.repair {
         let known_from = format!("every service is assumed to have the repair '{repair}'");
         return Ok((ReplayedObjects::new(RepairSource::All(repair.clone())), known_from));
+    }
+    if let (None, Some(api)) = (&args.objects, &config.icinga2) {
+        let engine = Icinga2::new(api, None);
+        let settings = engine.settings(Instant::now() + ENGINE_TIMEOUT).map_err(Problem::failed)?;
+        let objects = ReplayedObjects::new(RepairSource::Icinga2(&settings));
+        return counted(objects, "Icinga 2's API", "vars.repair");
     }
     let file: PathBuf = args.objects.clone().or_else(configuration::find).ok_or_else(|| {
         let places = configuration::places();
@@ -87,14 +96,23 @@ fn objects(args: &ReplayArgs) -> Result<(ReplayedObjects, String), Problem> {
         return Err(Problem::failed(format!("{at}: the file cannot be read: {why}")));
     }
     let objects = ReplayedObjects::new(RepairSource::Configuration(&configuration));
-    let (count, file) = (objects.with_repair, file.display());
-    if count == 0 {
-        return Err(Problem::failed(format!(
-            "{file}: no host or service has a _REPAIR; to try a repair on every service, pass \
+    counted(objects, &file.display().to_string(), "_REPAIR")
+}
+
+/// Fails if no object has a repair. `source` is where the objects come from, and `variable` is the
+/// variable that names the repair there.
+fn counted(
+    objects: ReplayedObjects,
+    source: &str,
+    variable: &str,
+) -> Result<(ReplayedObjects, String), Problem> {
+    match objects.with_repair {
+        0 => Err(Problem::failed(format!(
+            "{source}: no host or service has a {variable}; to try a repair on every service, pass \
              --repair NAME"
-        )));
+        ))),
+        count => Ok((objects, format!("{count} with a repair, according to {source}"))),
     }
-    Ok((objects, format!("{count} with a repair, according to {file}")))
 }
 
 /// Why a log could not be read completely.

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use engine::RepairSettings;
 use engine::configuration::{Configuration, Directive, ResolvedObject};
 use engine::log::StateChange;
 use foldhash::fast::RandomState;
@@ -16,6 +17,8 @@ use super::simulated_ledger::SimulatedLedger;
 pub enum RepairSource<'a> {
     /// The repairs come from Nagios' configuration or object cache.
     Configuration(&'a Configuration),
+    /// The repairs come from Icinga 2's API.
+    Icinga2(&'a [RepairSettings]),
     /// The repair is named on the command line, and every service in the log is assumed to have it.
     All(RepairName),
 }
@@ -122,6 +125,14 @@ impl ReplayedObjects {
         match source {
             RepairSource::All(repair) => objects.repair = Some(repair),
             RepairSource::Configuration(configuration) => objects.configure(configuration),
+            RepairSource::Icinga2(settings) => {
+                for RepairSettings { host, service, repair, max_check_attempts, .. } in settings {
+                    let repair = repair.as_ref().and_then(|name| name.parse().ok());
+                    if repair.is_some() {
+                        objects.add(host, service.as_deref(), repair, Some(*max_check_attempts));
+                    }
+                }
+            }
         }
         objects
     }
