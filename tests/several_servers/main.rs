@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod database;
+mod pair;
 mod site;
 mod storm;
 mod storm_site;

@@ -20,15 +20,13 @@ use serde_json::{Value, json};
 use testkit::{Postgres, set_mode};
 
 use crate::LIMIT;
+use crate::database::{DATABASE, ledger_key, start_database};
 use crate::site::{commands, result};
 
 const SERVERS: usize = 3;
 const HOSTS: usize = 40;
 /// The host whose worker is stopped, and the name of its service and of its repair.
 pub const LATE: &str = "late";
-/// Name of the database and of the role that the servers use.
-const DATABASE: &str = "selfheal";
-
 /// The script that each repair runs.
 const WORK: &str = "#!/bin/sh
 echo \"$1/$2\" >> MARKS/runs
@@ -92,16 +90,11 @@ impl StormSite {
         let nodes = [(); 3].map(|()| network.node());
         let [hosts, first, second] = &nodes;
         let web = hosts.does(|| WebSide::listening_on("0.0.0.0", &place));
-        let primary = first.does(|| Postgres::start_with(&["listen_addresses=*"]));
-        primary.create_database(DATABASE);
-        primary.sql(DATABASE, &format!("CREATE ROLE {DATABASE} LOGIN"));
-        let made = primary.use_tls(&format!("IP:{},IP:{}", first.address, second.address));
-        primary.allow(&format!("hostssl {DATABASE} {DATABASE} 192.0.2.0/24 trust"));
+        let addresses = [first.address.as_str(), &second.address];
+        let (primary, ca) = start_database(&place, first, &addresses);
         primary.allow("host replication postgres 192.0.2.0/24 trust");
         let standby = second.does(|| Postgres::standby_at(&primary, &first.address));
         primary.set("synchronous_standby_names", "'*'");
-        let ca = place.file("ca.pem", &fs::read_to_string(made).unwrap(), 0o644, None);
-
         let server = |n| {
             let monitor = Monitor::named(&format!("nagios{n}"), &place, &web);
             let commands = Mutex::new((commands(&place, &monitor), Vec::new()));
@@ -177,8 +170,7 @@ impl StormSite {
     /// Writes the policy of every server. `change` gets the directory of the server and the policy.
     pub fn write_policies(&self, events: usize, change: impl Fn(&Monitor, &mut Value)) {
         let [_, first, second] = &self.nodes;
-        let databases = [(first, &self.primary), (second, &self.standby)]
-            .map(|(node, server)| format!("{}:{}", node.address, server.port));
+        let databases = [(first, &self.primary), (second, &self.standby)];
         let rules = |name: &String| {
             let cooldown = if name == LATE { "1s" } else { "10m" };
             let rules = json!({
@@ -191,12 +183,8 @@ impl StormSite {
         };
         let keys = |host: String| (host.clone(), json!({"key": self.key(&host)}));
         for StormServer { monitor, .. } in &self.servers {
-            let state = monitor.ledger.parent().unwrap();
             let mut policy = monitor.default_policy(&self.web);
-            policy["ledger"] = json!({"postgres": {
-                "hosts": databases, "ca": self.ca, "state": state,
-                "server": state.file_name().unwrap().to_str(),
-            }});
+            policy["ledger"] = ledger_key(monitor, &databases, &self.ca);
             policy["hosts"] = hosts().map(keys).collect();
             policy["fleet"]["running"] = json!(crate::storm::RUNNING);
             policy["fleet"]["share"] = json!(100);
