@@ -138,7 +138,7 @@ pub enum Error {
     /// of the reservation runs out by itself.
     #[error(
         "the PostgreSQL server {server} did not confirm that it has recorded the repair in the \
-         database {database} ({why}), so nothing was run; the host stays reserved until the \
+         database {database} ({why}), so nothing was run; the host may stay reserved until the \
          lease is over; check the server and its synchronous standbys"
     )]
     Unconfirmed { server: String, database: String, why: ServerFault },

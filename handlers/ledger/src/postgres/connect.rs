@@ -170,7 +170,7 @@ impl Login {
         let session = Session::new(runtime, client, connection, names, times);
         session.batch(&self.purpose.settings())?;
         let state = server_state(&session, self.purpose)?;
-        session.read_clock()?;
+        session.read_clock(&[])?;
         Ok((session, state))
     }
 

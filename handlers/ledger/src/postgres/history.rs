@@ -1,16 +1,20 @@
 //! The queries for the history that a decision needs.
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::rc::Rc;
+use std::time::SystemTime;
 
-use policy::{Event, ReasonCode};
+use policy::{Event, Horizon, ReasonCode, RecordedHistory};
+use tokio_postgres::Row;
 
 use super::row::ServerRow;
-use super::session::Session;
+use super::session::{Session, Statement};
 use crate::facts::{CoveringPause, EachPast, Facts, RecordedRepair, Unended};
 use crate::row::Columns;
 use crate::value::{Value, object};
-use crate::{Error, RepairOutcome, locks};
+use crate::{Error, RepairOutcome, history, locks};
 
 /// How many earlier repairs the first query reads. Most decisions need only a few, so each further
 /// query reads twice as many as the one before.
@@ -24,7 +28,14 @@ pub(super) struct SiteRecords<'a> {
     origin: &'a str,
     host: Vec<u8>,
     service: Vec<u8>,
+    /// The queries that will be sent together; `None` unless they are being collected.
+    planned: RefCell<Option<Vec<Statement>>>,
+    /// The queries that were sent together, with their rows.
+    answered: RefCell<Vec<(Statement, SharedRows<'a>)>>,
 }
+
+/// The rows of a query that may be needed more than once.
+type SharedRows<'a> = Rc<Vec<ServerRow<'a>>>;
 
 /// An open record that no longer counts as running, because its lease is over and its worker is
 /// dead.
@@ -47,7 +58,59 @@ impl<'a> SiteRecords<'a> {
         event: Option<&Event>,
     ) -> SiteRecords<'a> {
         let (host, service) = event.map(object).unwrap_or_default();
-        SiteRecords { session, site, local, origin, host, service }
+        let (planned, answered) = (RefCell::default(), RefCell::default());
+        SiteRecords { session, site, local, origin, host, service, planned, answered }
+    }
+
+    /// Reads the server's clock and, at the same time, the open records.
+    pub(super) fn read_clock(&self) -> Result<(), Error> {
+        let planned = self.plan(|facts| facts.open(0).map(drop))?;
+        let rows = self.session.read_clock(&planned)?;
+        self.remember(planned, rows);
+        Ok(())
+    }
+
+    /// Reads the history of the event's object. Sends most of the queries at once, because the site
+    /// is locked meanwhile.
+    pub(super) fn history(
+        &self,
+        event: &Event,
+        horizon: &Horizon,
+        now: SystemTime,
+    ) -> Result<RecordedHistory, Error> {
+        let read = || history::read(self, event, horizon, now);
+        let planned = self.plan(|_| read().map(drop))?;
+        let rows = self.session.all_rows(&planned)?;
+        self.remember(planned, rows);
+        read()
+    }
+
+    /// Returns the queries that `read` runs first. They find no rows while `read` runs, so further
+    /// queries that depend on these rows are missing, and are sent later, one by one.
+    fn plan(&self, read: impl FnOnce(&Self) -> Result<(), Error>) -> Result<Vec<Statement>, Error> {
+        self.planned.replace(Some(Vec::new()));
+        let read = read(self);
+        let planned = self.planned.take().unwrap_or_default();
+        read.map(|()| planned)
+    }
+
+    fn remember(&self, statements: Vec<Statement>, rows: Vec<Vec<Row>>) {
+        let rows = rows.into_iter().map(|rows| Rc::new(self.session.own(rows)));
+        self.answered.borrow_mut().extend(statements.into_iter().zip(rows));
+    }
+
+    /// Returns the rows of a query. Runs it unless it has been sent already.
+    fn query(&self, sql: &str, keys: Vec<Value>) -> Result<SharedRows<'a>, Error> {
+        let statement = (sql.to_owned(), keys);
+        let answered = self.answered.borrow();
+        if let Some((_, rows)) = answered.iter().find(|(known, _)| *known == statement) {
+            return Ok(Rc::clone(rows));
+        }
+        if let Some(planned) = self.planned.borrow_mut().as_mut() {
+            planned.push(statement);
+            return Ok(Rc::default());
+        }
+        self.session.query(&statement.0, &statement.1).map(Rc::new)
     }
 
     /// Returns the parameters that select the object, followed by `more`.
@@ -63,7 +126,7 @@ impl<'a> SiteRecords<'a> {
         let sql = "SELECT job, lease_until, host, service, reserved, origin, rung FROM repair \
                    WHERE site = $1 AND ended IS NULL";
         let (mut unended, mut lapsed) = (Vec::new(), Vec::new());
-        for row in self.session.query(sql, &[self.site.into()])? {
+        for row in self.query(sql, vec![self.site.into()])?.iter() {
             let (job, host) = (row.text(0)?, row.bytes(2)?);
             let is_ours = row.text(5)? == self.origin;
             if row.integer(1)? > now || (is_ours && locks::is_alive(self.local, &job)) {
@@ -84,7 +147,7 @@ impl<'a> SiteRecords<'a> {
         );
         let repeated = ReasonCode::SameEvent.as_str();
         let keys = self.of_object([after.into(), before.into(), repeated.into()]);
-        let rows = self.session.query(&sql, &keys)?;
+        let rows = self.query(&sql, keys)?;
         rows.first().map(|row| row.integer(0)).transpose()
     }
 }
@@ -98,14 +161,14 @@ impl Facts for SiteRecords<'_> {
         let sql = "SELECT greatest( \
             (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = $3 AND at <= $4), \
             (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = '' AND at <= $4))";
-        let rows = self.session.query(sql, &self.of_object([until.into()]))?;
+        let rows = self.query(sql, self.of_object([until.into()]))?;
         Ok(rows.first().map(|row| row.number(0)).transpose()?.flatten())
     }
 
     fn pauses(&self, now: i64) -> Result<Vec<CoveringPause>, Error> {
         let sql = "SELECT by_whom, reason, until FROM pause WHERE site = $1 \
              AND host IN ('', $2) AND service IN ('', $3) AND (until IS NULL OR until > $4)";
-        let rows = self.session.query(sql, &self.of_object([now.into()]))?;
+        let rows = self.query(sql, self.of_object([now.into()]))?;
         let pause = |row: &ServerRow<'_>| {
             Ok(CoveringPause { by: row.text(0)?, reason: row.text(1)?, until: row.number(2)? })
         };
@@ -125,7 +188,7 @@ impl Facts for SiteRecords<'_> {
         let event = Value::Text(event.map(str::to_owned));
         let could_not_run = RepairOutcome::CouldNotRun.as_str().into();
         let keys = [problem.into(), event, since.into(), could_not_run, self.origin.into()];
-        let rows = self.session.query(sql, &self.of_object(keys))?;
+        let rows = self.query(sql, self.of_object(keys))?;
         rows.first().map(|row| row.text(0)).transpose()
     }
 
@@ -135,13 +198,13 @@ impl Facts for SiteRecords<'_> {
         let sql = "SELECT job, ended FROM (SELECT job, ended, host, service FROM repair \
              WHERE site = $1 AND ended > $4 ORDER BY ended DESC OFFSET 0) AS ahead \
              WHERE host = $2 AND service = $3 LIMIT 1";
-        let rows = self.session.query(sql, &self.of_object([future.into()]))?;
+        let rows = self.query(sql, self.of_object([future.into()]))?;
         rows.first().map(|row| Ok((row.text(0)?, row.integer(1)?))).transpose()
     }
 
     fn started_since(&self, since: i64) -> Result<(u32, Option<i64>), Error> {
         let sql = "SELECT count(*), min(reserved) FROM repair WHERE site = $1 AND reserved > $2";
-        let rows = self.session.query(sql, &[self.site.into(), since.into()])?;
+        let rows = self.query(sql, vec![self.site.into(), since.into()])?;
         let Some(row) = rows.first() else { return Ok((0, None)) };
         Ok((u32::try_from(row.integer(0)?).unwrap_or(u32::MAX), row.number(1)?))
     }
@@ -153,8 +216,8 @@ impl Facts for SiteRecords<'_> {
         let (mut before, mut size) = ((i64::MAX, i64::MAX), FIRST_PAGE);
         loop {
             let keys = self.of_object([before.0.into(), before.1.into(), size.into()]);
-            let page = self.session.query(sql, &keys)?;
-            for row in &page {
+            let page = self.query(sql, keys)?;
+            for row in page.iter() {
                 before = (row.integer(1)?, row.integer(4)?);
                 let outcome = row.text(3)?;
                 let past = RecordedRepair {
@@ -185,7 +248,7 @@ impl Facts for SiteRecords<'_> {
     fn after_gaps(&self, quiet: i64, after: i64) -> Result<Vec<i64>, Error> {
         let sql = "SELECT at FROM refusal \
              WHERE site = $1 AND host = $2 AND service = $3 AND gap >= $4 AND at > $5";
-        let rows = self.session.query(sql, &self.of_object([quiet.into(), after.into()]))?;
+        let rows = self.query(sql, self.of_object([quiet.into(), after.into()]))?;
         rows.iter().map(|row| row.integer(0)).collect()
     }
 }

@@ -73,7 +73,7 @@ pub fn import(from: &Path, to: &PostgresConfig) -> Result<ImportCounts, Error> {
     schema::check(&import.session, &to.site)?;
     import.session.batch("BEGIN")?;
     let counts = import.run().inspect_err(|_| import.session.roll_back())?;
-    import.session.commit()?;
+    import.session.commit(Vec::new())?;
     Ok(counts)
 }
 

@@ -6,12 +6,13 @@ use policy::{Decision, History, JobId, Reason, ReasonCode, RepairName};
 
 use super::PostgresLedger;
 use super::history::Lapsed;
+use super::session::Statement;
 use super::timeline;
 use crate::forgotten::{ENDED_PER_DECISION, FORGOTTEN_AFTER, ending};
 use crate::locks::{self, WorkerLock};
 use crate::server_fault::ServerFault;
-use crate::value::{Value, millis, object, span_millis};
-use crate::{Claim, Error, history};
+use crate::value::{millis, object, span_millis};
+use crate::{Claim, Error};
 
 /// The result of a decision: the name of the reserved repair and the lock of its worker, or the
 /// reason for a refusal.
@@ -25,60 +26,66 @@ impl PostgresLedger {
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
     ) -> Result<Result<RepairName, Reason>, Error> {
-        self.connected()?.batch("BEGIN")?;
+        self.connected()?;
         let decided = self.decide(claim, clock, decide);
-        let granted = decided.inspect_err(|_| self.session.roll_back())?;
-        let (name, lock) = match granted {
-            Ok(granted) => granted,
+        let (granted, last) = decided.inspect_err(|_| self.session.roll_back())?;
+        match granted {
             Err(why) => {
                 // A crash may undo the refusal, which is harmless because nothing was repaired.
-                self.session.commit_unflushed()?;
-                return Ok(Err(why));
+                self.session.commit_unflushed(last)?;
+                Ok(Err(why))
             }
-        };
-        self.session.commit()?;
-        self.held.insert(claim.job.clone(), lock);
-        Ok(Ok(name))
+            Ok((name, lock)) => {
+                self.session.commit(last)?;
+                self.held.insert(claim.job.clone(), lock);
+                Ok(Ok(name))
+            }
+        }
     }
 
-    /// Locks the site, reads the history and the clock, and writes the reservation or the refusal.
+    /// Begins a transaction, locks the site, reads the history and the clock, and decides. Returns
+    /// the result and the statements that record it. Each step takes one round trip, because all
+    /// other servers wait meanwhile.
     fn decide(
         &self,
         claim: &Claim<'_>,
         clock: &dyn Fn() -> SystemTime,
         decide: &dyn Fn(&History) -> Decision,
-    ) -> Result<Granted, Error> {
+    ) -> Result<(Granted, Vec<Statement>), Error> {
         let site = self.lock_site()?;
         self.check_successor()?;
         // Waiting for the lock can take a while, so read the clock only now.
-        self.session.read_clock()?;
+        let facts = self.facts(Some(claim.event));
+        facts.read_clock()?;
         let now = self.session.server_time(clock());
         self.check_timeline(&site, claim.lease, now)?;
-        let facts = self.facts(Some(claim.event));
         let (_, lapsed) = facts.open(millis(now))?;
         self.end_forgotten(&lapsed, now)?;
-        let recorded = history::read(&facts, claim.event, &claim.horizon, now)?;
+        let recorded = facts.history(claim.event, &claim.horizon, now)?;
         match decide(&History { recorded, observed: claim.observed }) {
             Decision::Repair(name) => {
                 self.end_lapsed(&lapsed, &object(claim.event).0)?;
                 // No other process may see the reservation before its lock is held, so acquire the
                 // lock first.
                 let lock = WorkerLock::acquire(&self.local, claim.job)?;
-                self.insert_repair(claim, &name, now)?;
-                self.remember_lease(&site, claim.lease)?;
-                Ok(Ok((name, lock)))
+                let mut last = vec![self.repair_row(claim, &name, now)];
+                last.extend(self.longer_lease(&site, claim.lease));
+                Ok((Ok((name, lock)), last))
             }
             Decision::NoAction(why) => {
-                self.insert_refusal(claim, &why, now)?;
-                Ok(Err(why))
+                let refusal = self.refusal_row(claim, &why, now);
+                Ok((Err(why), vec![refusal]))
             }
         }
     }
 
+    /// Begins a transaction and locks the site.
     fn lock_site(&self) -> Result<SiteRow, Error> {
         let sql = "SELECT timeline, next_timeline, failed_over, longest_lease, timeline() \
                    FROM site WHERE name = $1 FOR UPDATE";
-        let rows = self.session.query(sql, &[self.site()])?;
+        let begin = ("BEGIN".to_owned(), Vec::new());
+        let mut rows = self.session.all_rows(&[begin, (sql.to_owned(), vec![self.site()])])?;
+        let rows = self.session.own(rows.pop().unwrap_or_default());
         let Some(row) = rows.first() else {
             return Err(self.session.no_site(format!("has no site {}", self.config.site)));
         };
@@ -127,7 +134,7 @@ impl PostgresLedger {
             let sql = "UPDATE site SET next_timeline = $2, failed_over = $3 WHERE name = $1";
             let keys = [self.site(), site.current.as_str().into(), since.into()];
             self.session.execute(sql, &keys)?;
-            self.session.commit()?;
+            self.session.commit(Vec::new())?;
         }
         let (server, database) = (self.session.server.clone(), self.session.database.clone());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
@@ -160,17 +167,13 @@ impl PostgresLedger {
         Ok(())
     }
 
-    fn insert_repair(
-        &self,
-        claim: &Claim<'_>,
-        name: &RepairName,
-        now: SystemTime,
-    ) -> Result<(), Error> {
+    /// Returns the statement that records a reservation.
+    fn repair_row(&self, claim: &Claim<'_>, name: &RepairName, now: SystemTime) -> Statement {
         let sql = "INSERT INTO repair (site, job, server, origin, host, service, repair, problem, \
                    event, reserved, lease_until) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
         let (host, service) = object(claim.event);
-        let row = [
+        let row = vec![
             self.site(),
             claim.job.as_str().into(),
             self.server.as_str().into(),
@@ -183,22 +186,18 @@ impl PostgresLedger {
             millis(now).into(),
             millis(now + claim.lease).into(),
         ];
-        self.session.execute(sql, &row).map(drop)
+        (sql.to_owned(), row)
     }
 
-    fn insert_refusal(
-        &self,
-        claim: &Claim<'_>,
-        why: &Reason,
-        now: SystemTime,
-    ) -> Result<(), Error> {
+    /// Returns the statement that records a refusal.
+    fn refusal_row(&self, claim: &Claim<'_>, why: &Reason, now: SystemTime) -> Statement {
         let sql = "INSERT INTO refusal \
                    (site, at, job, server, host, service, event, reason, text, gap) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $8 <> $10 THEN $2 - \
                    (SELECT max(at) FROM refusal WHERE site = $1 AND host = $5 AND service = $6 \
                    AND at <= $2 AND reason <> $10) END)";
         let (host, service) = object(claim.event);
-        let row = [
+        let row = vec![
             self.site(),
             millis(now).into(),
             claim.job.as_str().into(),
@@ -210,18 +209,15 @@ impl PostgresLedger {
             why.to_string().as_str().into(),
             ReasonCode::SameEvent.as_str().into(),
         ];
-        self.session.execute(sql, &row).map(drop)
+        (sql.to_owned(), row)
     }
 
-    /// Stores the longest lease of any repair. When another server takes over, nothing is repaired
-    /// for this long.
-    fn remember_lease(&self, site: &SiteRow, lease: Duration) -> Result<(), Error> {
+    /// Returns the statement that stores the longest lease of any repair, if this one is longer.
+    /// When another server takes over, nothing is repaired for this long.
+    fn longer_lease(&self, site: &SiteRow, lease: Duration) -> Option<Statement> {
+        let sql = "UPDATE site SET longest_lease = $2 WHERE name = $1";
         let lease = span_millis(lease);
-        if lease > site.longest_lease {
-            let sql = "UPDATE site SET longest_lease = $2 WHERE name = $1";
-            self.session.execute(sql, &[self.site(), Value::from(lease)])?;
-        }
-        Ok(())
+        (lease > site.longest_lease).then(|| (sql.to_owned(), vec![self.site(), lease.into()]))
     }
 }
 

@@ -22,8 +22,12 @@ pub(super) struct ServerRow<'a> {
 impl Session {
     /// Runs a query and returns its rows.
     pub(super) fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<ServerRow<'_>>, Error> {
-        let rows = self.rows(sql, values)?.into_iter();
-        Ok(rows.map(|row| ServerRow { row, session: self }).collect())
+        Ok(self.own(self.rows(sql, values)?))
+    }
+
+    /// Adds the session to its rows.
+    pub(super) fn own(&self, rows: Vec<Row>) -> Vec<ServerRow<'_>> {
+        rows.into_iter().map(|row| ServerRow { row, session: self }).collect()
     }
 }
 

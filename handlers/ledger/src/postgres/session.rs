@@ -1,7 +1,8 @@
 //! A connection to PostgreSQL. Each call has a deadline.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Runtime;
@@ -23,6 +24,9 @@ const CLOSE_TIME: Duration = Duration::from_millis(200);
 
 /// Parameters of a statement, with their types.
 type Parameters<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
+
+/// A statement and its parameters.
+pub(super) type Statement = (String, Vec<Value>);
 
 /// A connection to a server that accepts writes.
 pub(super) struct Session {
@@ -110,6 +114,41 @@ impl Session {
         Error::NoSite { server, database, why }
     }
 
+    /// Sends several statements at once, which takes only one round trip, and returns the rows of
+    /// each. The server runs them in this order.
+    fn pipeline(
+        &self,
+        limit: Duration,
+        statements: &[Statement],
+    ) -> Result<Vec<Vec<Row>>, ServerFault> {
+        let client = self.client.as_ref().ok_or(ServerFault::NoAnswer(Duration::ZERO))?;
+        let values: Vec<_> = statements.iter().map(|(_, values)| parameters(values)).collect();
+        let statements = statements.iter().zip(&values);
+        let mut answers: Vec<_> = statements
+            .map(|((sql, _), values)| (Box::pin(client.query_typed(sql, values)), None))
+            .collect();
+        // tokio-postgres sends a statement when its future is polled for the first time.
+        let all = poll_fn(|cx| {
+            let mut is_complete = true;
+            for (answer, rows) in answers.iter_mut().filter(|(_, rows)| rows.is_none()) {
+                match answer.as_mut().poll(cx) {
+                    Poll::Ready(received) => *rows = Some(received),
+                    Poll::Pending => is_complete = false,
+                }
+            }
+            if is_complete { Poll::Ready(Ok(())) } else { Poll::Pending }
+        });
+        self.wait(limit, all)?;
+        let rows = answers.into_iter().filter_map(|(_, rows)| rows);
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(ServerFault::from);
+        rows.inspect_err(|why| self.is_broken.set(self.is_broken.get() || why.is_final()))
+    }
+
+    /// Sends several queries at once, and returns the rows of each.
+    pub(super) fn all_rows(&self, statements: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
+        self.pipeline(self.call_time, statements).map_err(|why| self.failed(why))
+    }
+
     /// Runs a query and returns its rows.
     pub(super) fn rows(&self, sql: &str, values: &[Value]) -> Result<Vec<Row>, Error> {
         let values = parameters(values);
@@ -130,13 +169,14 @@ impl Session {
         self.wait(self.call_time, answer).map_err(|why| self.failed(why))
     }
 
-    /// Commits the transaction.
+    /// Runs the last statements of a transaction and commits it. If one of them fails, the server
+    /// rolls the transaction back.
     ///
     /// # Errors
     /// Returns [`Error::Unconfirmed`] if it is unknown whether the server has committed.
-    pub(super) fn commit(&self) -> Result<(), Error> {
-        let answer = self.client()?.batch_execute("COMMIT");
-        self.wait(self.commit_time, answer).map_err(|fault| match &fault {
+    pub(super) fn commit(&self, mut last: Vec<Statement>) -> Result<(), Error> {
+        last.push(("COMMIT".to_owned(), Vec::new()));
+        self.pipeline(self.commit_time, &last).map(drop).map_err(|fault| match &fault {
             // A server that shuts down reports an error although the commit may be on its disk.
             ServerFault::Failed(why)
                 if why.code().is_some_and(|code| !code.code().starts_with("57")) =>
@@ -150,10 +190,14 @@ impl Session {
         })
     }
 
-    /// Commits without waiting for the disk or a standby. A crash or a failover may undo the
-    /// commit.
-    pub(super) fn commit_unflushed(&self) -> Result<(), Error> {
-        self.batch("SET LOCAL synchronous_commit = off; COMMIT")
+    /// Like [`Session::commit`], but does not wait for the disk or a standby. A crash or a failover
+    /// may undo the commit.
+    pub(super) fn commit_unflushed(&self, last: Vec<Statement>) -> Result<(), Error> {
+        let setting = ("SET LOCAL synchronous_commit = off".to_owned(), Vec::new());
+        let commit = ("COMMIT".to_owned(), Vec::new());
+        let all: Vec<Statement> =
+            std::iter::once(setting).chain(last).chain(std::iter::once(commit)).collect();
+        self.all_rows(&all).map(drop)
     }
 
     /// Rolls the transaction back. Ignores errors, because the server also rolls it back when the
@@ -168,14 +212,19 @@ impl Session {
         !self.is_broken.get() && self.client.as_ref().is_some_and(is_answered)
     }
 
-    /// Reads the server's clock.
-    pub(super) fn read_clock(&self) -> Result<(), Error> {
-        let before = millis(SystemTime::now());
+    /// Reads the server's clock and, at the same time, runs more queries. Returns their rows.
+    pub(super) fn read_clock(&self, more: &[Statement]) -> Result<Vec<Vec<Row>>, Error> {
         let sql = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
-        let theirs = self.number(sql, &[])?;
+        let mut all = vec![(sql.to_owned(), Vec::new())];
+        all.extend_from_slice(more);
+        let before = millis(SystemTime::now());
+        let mut rows = self.all_rows(&all)?.into_iter();
         let after = millis(SystemTime::now());
-        self.ahead.set(difference(before, theirs, after));
-        Ok(())
+        let theirs = rows.next().unwrap_or_default();
+        let theirs = theirs.first().map(|row| row.try_get(0)).transpose();
+        let theirs = theirs.map_err(|why| self.failed(ServerFault::Failed(why)))?;
+        self.ahead.set(difference(before, theirs.unwrap_or(after), after));
+        Ok(rows.collect())
     }
 
     /// Returns how far the server's clock is ahead of ours, in milliseconds.

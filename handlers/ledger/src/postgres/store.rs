@@ -45,7 +45,7 @@ impl Ledger for PostgresLedger {
         now: SystemTime,
     ) -> Result<RecordedHistory, Error> {
         let now = self.connected()?.server_time(now);
-        history::read(&self.facts(Some(event)), event, horizon, now)
+        self.facts(Some(event)).history(event, horizon, now)
     }
 
     fn pause_of(&mut self, event: &Event, now: SystemTime) -> Result<Option<Pause>, Error> {
