@@ -7,7 +7,8 @@ use e2e::{Highest, LargeSite, Watcher, run_at_once, until};
 
 use crate::say;
 
-/// What is measured, the number of calls, and the policy.
+/// The storms to measure. Each entry consists of a description, the number of calls, and the name
+/// of the policy's file.
 const STORMS: [(&str, usize, &str); 3] = [
     ("500 calls at once", 500, "no_status.json"),
     ("5,000 calls at once", 5_000, "no_status.json"),
@@ -20,7 +21,7 @@ pub struct StormRow {
     scale: f64,
     /// Time from the first call until all calls were on record.
     wall: Duration,
-    /// Median of the times that the handlers ran. On a busy machine, they mostly wait for a CPU.
+    /// Median run time of the handlers. On a busy machine, handlers mostly wait for a CPU.
     handler: Duration,
     highest: Highest,
     /// Numbers of repairs and refusals.
@@ -38,7 +39,8 @@ fn measure_one(
     (name, calls, policy): (&'static str, usize, &str),
 ) -> StormRow {
     let (since, begun) = (SystemTime::now(), Instant::now());
-    // This copies the handler into the lab, before many threads run it.
+    // The first `site.call` copies the handler into the lab. Do this before several threads call
+    // `site.call`.
     drop(site.call(policy, 0));
     let call = |number| {
         let mut command = site.call(policy, number);

@@ -190,13 +190,15 @@ impl ClusterServer {
     }
 }
 
-/// Creates the command file of a server, which Nagios would read. Returns the commands that arrive.
+/// Creates the command file of a server, and reads it in Nagios' place. Returns the commands that
+/// arrive.
 fn commands(place: &Place, monitor: &Monitor) -> Receiver<String> {
     let path = &monitor.command_file;
     let directory = path.parent().unwrap().strip_prefix(place.path()).unwrap();
     place.directory(directory.to_str().unwrap(), monitor.nagios.ids());
     run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-    // Open both ends of the pipe, so that opening does not wait and reading does not end.
+    // Open the pipe for reading and writing. Opening it only for reading would wait for a writer,
+    // and reading would end when a writer closes the pipe.
     let pipe = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (sender, commands) = mpsc::channel();
     thread::spawn(move || {

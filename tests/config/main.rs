@@ -40,8 +40,8 @@ log_service_retries=1
 illegal_macro_output_chars=`~$&|'\"<>
 ";
 
-/// Writes a main file that reads the site's definitions and these files. Copies the files, because
-/// Nagios reads them as its own user.
+/// Writes a main file that reads the site's definitions and these files. Copies the files into the
+/// lab, because Nagios' user may not be allowed to read the repository.
 fn main_file(place: &Place, files: &[&str]) -> PathBuf {
     let directory = place.path().display().to_string();
     let site = place.file("site.cfg", SITE, 0o644, None);

@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     if failed == 0 && pages == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Times from the kill until each stage of one round.
+/// How long one round took from the kill to each of its stages.
 struct Healed {
     soft_3: Duration,
     verified: Duration,

@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 pub const CALL: &str =
     "CRITICAL SOFT 3 --host web1 --address 127.0.0.1 --service HTTP --repair httpd --foreground";
 
-/// A host whose only repair creates a file, and a monitor without Nagios.
+/// A lab with a host whose only repair creates a file, and with a Nagios server on which Nagios
+/// itself does not run.
 pub struct Bed {
-    /// The Nagios server. Nagios itself does not run on it.
+    /// The Nagios server, with the handler, the policy and the ledger.
     pub monitor: Monitor,
     /// The host to be repaired.
     pub web: WebSide,

@@ -42,8 +42,8 @@ fn signal_at_every_moment(signal: Signal) {
     assert!(background(&bed, &bed.monitor.policy).status().unwrap().success());
     let whole = begun.elapsed();
     no_worker(&bed);
-    // A handler that is killed before it starts a worker can leave its call in the queue. The next
-    // call's worker then runs that repair too.
+    // A handler that is killed before it starts a worker can leave its call in the queue. The
+    // worker of the next call then runs the repairs of both calls.
     let (mut started, mut moment, mut waiting) = (0, 0, 0);
     // On a busy machine, the handler may start its worker later than in the first run. Kill
     // handlers at ever later points until one of them has started a worker.
@@ -95,7 +95,7 @@ fn runs_at_most_one_repair_when_handler_is_terminated() {
 fn handler_killed_before_decision_leaves_nothing() {
     let bed = counting_bed();
     for signal in [Signal::KILL, Signal::TERM] {
-        // The handler waits for its policy on this pipe, because the test writes nothing to it.
+        // The policy is a pipe to which the test writes nothing, so the handler keeps waiting.
         let mut handler =
             background(&bed, Path::new("/dev/stdin")).stdin(Stdio::piped()).spawn().unwrap();
         thread::sleep(Duration::from_millis(200));

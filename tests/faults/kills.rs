@@ -39,8 +39,8 @@ pub fn times_run(bed: &Bed) -> usize {
 /// For each time in `MOMENTS`, calls the handler in the background, calls `kill` when that time has
 /// passed, and checks the result.
 fn kill_at_every_moment(bed: &Bed, kill: impl Fn()) {
-    // A call whose worker was killed stays in the queue. The next background call's worker then
-    // runs that repair too.
+    // A call whose worker was killed stays in the queue. The worker of the next background call
+    // then runs the repairs of both calls.
     let mut waiting = 0;
     for moment in MOMENTS {
         let before = times_run(bed);

@@ -50,7 +50,7 @@ impl Terminal {
         String::from_utf8_lossy(&self.shown.lock().unwrap()).replace("\r\n", "\n")
     }
 
-    /// Starts the handler in the foreground, with this terminal for its progress output.
+    /// Starts the handler in the foreground. It prints its progress to this terminal.
     fn watch(&self, bed: &Bed) -> Child {
         let mut command = bed.monitor.as_nagios(&bed.monitor.handler);
         command.args(CALL.split_whitespace()).arg("--policy").arg(&bed.monitor.policy);

@@ -33,7 +33,8 @@ fn refuses_wrong_host_key() {
     let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
     bed.monitor.record_host_key(&bed.web, stranger.trim());
     bed.could_not_run("find out whether the host was reinstalled");
-    // The handler must accept any of the host's genuine keys, so record one of another type.
+    // The handler must accept any of the host's genuine keys, so record the host's key of another
+    // type.
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.monitor.record_host_key(&bed.web, &other);
     assert_eq!(bed.call(CALL).code, 0);
@@ -153,7 +154,7 @@ fn runs_no_stronger_rung_on_held_host() {
     bed.could_not_run("held");
     assert!(!strong.exists(), "a stronger rung was run");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // The stronger rung runs only if the first rung's repair has run but did not help.
+    // The stronger rung runs only after the first rung has run without success.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());

@@ -30,7 +30,7 @@ enum Blow {
     /// SIGKILL for Nagios and everything that it has started, as a service manager does when it
     /// kills the whole control group.
     KillEverything,
-    /// SIGTERM, followed by an immediate start while the repair continues.
+    /// SIGTERM for Nagios, which is started again immediately, while the repair continues.
     Restart,
 }
 
@@ -185,7 +185,8 @@ impl HeldLab {
     fn keep_states(&self) {
         let written = || fs::metadata(&self.nagios.retention).and_then(|file| file.modified()).ok();
         let before = written();
-        // Modification times have a coarse resolution. Wait, so that the next one differs.
+        // Modification times have a coarse resolution. Wait, so that the next write to the file
+        // changes its modification time.
         thread::sleep(Duration::from_millis(20));
         let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         fs::write(&self.monitor.command_file, format!("[{seconds}] SAVE_STATE_INFORMATION\n"))

@@ -84,7 +84,7 @@ impl NetworkNode {
         self.set_port("down");
     }
 
-    /// Takes up the link again.
+    /// Brings the machine's link up again.
     pub fn join(&self) {
         self.set_port("up");
     }

@@ -64,7 +64,7 @@ impl Nrpe {
         nrpe
     }
 
-    /// Returns the rung for policy.json that runs the command `repair_httpd`.
+    /// Returns a rung for policy.json that calls check_nrpe with NRPE's command `repair_httpd`.
     pub fn rung(&self) -> Value {
         json!({"local": [
             system_program(&["check_nrpe"]), "-2", "-H", "{address}", "-p", self.port.to_string(),

@@ -17,7 +17,8 @@ use crate::wait::until;
 /// The account that runs the daemons, because PostgreSQL refuses to run as root.
 const NOBODY: u32 = 65534;
 
-/// How long a failover may take. Patroni waits 30 s for a leader that gives no sign of life.
+/// How long a failover may take. If the leader gives no sign of life, Patroni waits 30 s before a
+/// standby takes over.
 const FAILOVER: Duration = Duration::from_secs(300);
 
 /// A Patroni cluster with synchronous replication and Patroni's default timing. Clients have to use
@@ -25,7 +26,7 @@ const FAILOVER: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct PatroniCluster {
     nodes: Vec<DatabaseNode>,
-    /// Path of the certificate that has signed the certificate of all servers.
+    /// Path of the CA certificate with which clients verify the servers.
     pub ca: PathBuf,
 }
 
@@ -193,7 +194,7 @@ fn settings(
                 "ssl_key_file": certificates.join("server.key"),
                 "max_connections": 200,
                 "shared_buffers": "16MB",
-                // The test never survives a power failure.
+                // The data need not survive a power failure.
                 "fsync": "off",
             },
         },

@@ -50,7 +50,7 @@ impl Place {
         self.path.join(relative)
     }
 
-    /// Creates a subdirectory with the mode 755 and the given owner, root by default.
+    /// Creates a subdirectory with mode 755. It belongs to `owner` or, without one, to root.
     pub fn directory(&self, relative: &str, owner: Option<(u32, u32)>) -> PathBuf {
         let path = self.at(relative);
         fs::create_dir_all(&path).expect("a directory of the lab");
@@ -59,7 +59,7 @@ impl Place {
         path
     }
 
-    /// Writes a file with the given mode and owner, root by default.
+    /// Writes a file with the given mode. It belongs to `owner` or, without one, to root.
     pub fn file(
         &self,
         relative: &str,

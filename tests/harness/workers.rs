@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Number of threads that start commands at the same time.
 const CALLERS: usize = 4;
 
-/// Runs a command for each number in `calls`, and starts each one without waiting for the previous
-/// one. Returns the output of each command, and about how long it ran.
+/// Runs a command for each number in `calls`. Starts each command without waiting for the previous
+/// one to end. Returns the output and the approximate run time of each command.
 pub fn run_at_once(
     calls: Range<usize>,
     command: impl Fn(usize) -> Command + Sync,
@@ -54,7 +54,8 @@ pub struct Highest {
     pub workers: usize,
     /// Number of workers and supervisors at the same time.
     pub processes: usize,
-    /// Memory of all workers and supervisors (Pss) in KiB.
+    /// Memory of all workers and supervisors in KiB, without counting shared pages twice (Pss in
+    /// proc(5)).
     pub memory: u64,
     /// Number of workers that were killed.
     pub kills: usize,

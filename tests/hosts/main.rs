@@ -64,8 +64,8 @@ impl Host {
         ));
     }
 
-    /// Waits until the gate reports an obstacle that contains `part`. It takes logind some time
-    /// after the signal to read its files.
+    /// Waits until the gate reports an obstacle that contains `part`. After SIGHUP, logind needs
+    /// some time to read its files.
     fn obstacle(&self, part: &str) -> String {
         until(part, Duration::from_secs(60), || Some(self.ready()).filter(|it| it.contains(part)))
     }
@@ -166,7 +166,7 @@ fn repair_survives_lost_connection_with_printed_fix() {
     host.logind(ADMINS, "KillUserProcesses=yes\\n");
     let text = host.obstacle("systemd-logind kills a repair");
     assert!(host.0.must(CHECK).contains(fix(&text)));
-    // Check that logind really kills the repair's processes without the fix.
+    // Before the fix is applied, check that logind really kills the repair's processes.
     host.assert_daemon_after_repair("20261123-kill", false);
     host.assert_repair_after_cut("20261123-kill-cut", false);
 

@@ -235,7 +235,8 @@ fn starts_children_with_default_signals() {
         .and_then(|rest| rest.split_whitespace().next())
         .unwrap_or("nothing");
     let ignored = u64::from_str_radix(ignored, 16).unwrap_or_else(|_| panic!("{code} {text}"));
-    // The child must ignore none of SIGXCPU (24), SIGXFSZ (25) and SIGPIPE (13); see signal(7). The
-    // test's wrapper makes the handler ignore the first two, and std makes it ignore SIGPIPE.
+    // The child must not ignore SIGXCPU (24), SIGXFSZ (25) or SIGPIPE (13); see signal(7). The
+    // handler, which starts the child, ignores all three: the first two because of the test's
+    // wrapper, and SIGPIPE because of std.
     assert_eq!(ignored & (1 << 23 | 1 << 24 | 1 << 12), 0, "{text}");
 }

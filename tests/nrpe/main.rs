@@ -51,7 +51,7 @@ fn heals_killed_apache_with_plain_nrpe_command() {
     assert!(steps[1].1.contains("check_nrpe:     info: Executing "), "{steps:?}");
 }
 
-/// sudo writes its error to stderr, which NRPE does not pass on.
+/// If sudo refuses a command, it prints the reason to stderr, which NRPE does not pass on.
 #[test]
 fn prints_fix_if_sudo_refuses_the_command() {
     let lab = Lab::new();
@@ -122,8 +122,8 @@ fn gate_finishes_repair_that_nrpe_no_longer_waits_for() {
     assert_eq!(lab.web.jobs().len(), 1);
 }
 
-/// Kills NRPE's processes for one connection, the outermost first. They are the ancestors of the
-/// command.
+/// Kills the NRPE processes that are ancestors of a command and handle its connection, the
+/// outermost first.
 fn close_connection(command: &str) {
     let parent = |pid: &str| {
         let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap();
@@ -143,7 +143,8 @@ fn close_connection(command: &str) {
     assert!(Command::new("/bin/kill").arg("-KILL").args(ancestors).status().unwrap().success());
 }
 
-/// Without -2, check_nrpe would send the query again.
+/// Without the option `-2`, check_nrpe would send the query again when the connection closes
+/// without an answer.
 #[test]
 fn requests_repair_once_if_nrpe_closes_the_connection() {
     let lab = Lab::new();

@@ -96,8 +96,8 @@ fn debs_install_all_files_and_start_nothing() {
          org.freedesktop.login1.Manager KillExcludeUsers",
     );
     assert_eq!(spared, "as 2 \"root\" \"repair\"\n");
-    // Make sudo require a terminal, as on old RHEL versions. The unit must notice this and exempt
-    // the account.
+    // Make sudo require a terminal, as on old RHEL versions. The unit repair-gate-sudoers must
+    // notice this and write a rule that exempts the gate's account.
     machine.must(
         "set -e; sed -i '1i Defaults requiretty' /etc/sudoers; systemctl start repair-gate-sudoers
         grep -q '^Defaults:repair !requiretty' /etc/sudoers.d/nagios-selfheal
@@ -152,7 +152,8 @@ fn debs_take_over_no_account_and_follow_no_link() {
         machine.must("getent shadow repair").starts_with("repair:*:"),
         "sshd would treat the account as locked"
     );
-    // Neither the helper nor the package's removal may touch rules that an admin has written.
+    // Neither repair-gate-sudoers nor the removal of the package may touch rules that an admin has
+    // written.
     machine.must("echo '# mine' > /etc/sudoers.d/nagios-selfheal");
     let told = machine.root("/usr/libexec/nagios-selfheal/repair-gate-sudoers");
     assert!(!told.status.success(), "{told:?}");

@@ -11,11 +11,12 @@ use e2e::Machine;
 /// manager's defaults, and fail if it asks a question.
 pub struct Lifecycle<'a> {
     pub machine: &'a Machine,
-    /// Installs the packages from commit 7740e3e.
+    /// Command that installs the packages from commit 7740e3e.
     pub old: &'a str,
-    /// Installs the packages under test, or upgrades to them.
+    /// Command that installs the packages under test, or upgrades to them.
     pub new: &'a str,
-    /// Upgrades to newer packages, which have a different initial policy.json and repairs.json.
+    /// Command that upgrades to newer packages, which have a different initial policy.json and
+    /// repairs.json.
     pub newer: &'a str,
     pub remove: &'a str,
 }
@@ -92,7 +93,7 @@ impl Lifecycle<'_> {
     }
 
     /// Checks that an upgrade keeps active units active, does not interrupt a running sweep, and
-    /// leaves units alone that an admin has stopped.
+    /// does not start units that an admin has stopped.
     pub fn keeps_units_as_they_are(&self) {
         self.machine.must(self.old);
         self.machine.must(&format!("{SLOW_SWEEP}; systemctl enable --now {WATCHES}"));
@@ -128,7 +129,8 @@ impl Lifecycle<'_> {
         self.machine
             .must(&patient("systemctl is-failed repair-gate-sudoers.service | grep -x failed"));
         let told = self.machine.must(self.remove);
-        // A unit that was enabled is still listed as "not-found", so select units by state.
+        // systemctl still lists an enabled unit as "not-found" after its file is gone, so select
+        // units by state.
         let left = self.machine.must(
             "systemctl list-units --all --plain --no-legend --state \
              active,activating,deactivating,failed 'repair*'",

@@ -46,8 +46,8 @@ fn index(directory: &Path) {
     run(Command::new(system_program(&["createrepo_c"])).arg("--quiet").arg(directory));
 }
 
-/// Returns the spec [`THERE`] with the addition that it provides the libraries that the rpms under
-/// test require.
+/// Adds lines to the spec [`THERE`], so that its package also provides the libraries that the rpms
+/// under test require.
 fn with_libraries() -> String {
     let mut asked: Vec<String> = Vec::new();
     for rpm in packages(".rpm") {

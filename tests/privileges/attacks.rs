@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::site::{FAULT, Site};
 
-/// Repeats `again` as Nagios' user while `attacked` runs.
+/// Calls `again` repeatedly as Nagios' user while `attacked` runs.
 fn under_attack(site: &Site, again: impl Fn() + Send + Sync, attacked: impl FnOnce()) {
     struct Done<'a>(&'a AtomicBool);
     impl Drop for Done<'_> {
@@ -114,8 +114,8 @@ fn init_never_changes_owner_through_link() {
     });
 }
 
-/// Root may write a page only into a directory in which no other account can plant a link, or which
-/// belongs to the user who called sudo.
+/// When root runs `report`, it may write its page only into a directory in which no other account
+/// can plant a link, or which belongs to the user who called sudo.
 #[test]
 fn report_as_root_avoids_directories_of_other_accounts() {
     let site = Site::new();
@@ -175,7 +175,7 @@ fn refuses_ledger_with_view_immediately() {
     }
 }
 
-/// Replaces the files that commands read as root with pipes, devices and endless files.
+/// Puts pipes, devices and endless files in place of the files that root's commands read.
 #[test]
 fn never_hangs_on_pipes_devices_and_endless_files() {
     let site = Site::new();

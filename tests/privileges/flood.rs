@@ -36,8 +36,9 @@ fn measured(site: &Site, words: &[&str]) -> (Ended, u64) {
     (Ended { code: status.code().unwrap_or(-1), out: String::new(), err }, highest)
 }
 
-/// Nagios' user can write any number of short pauses into its ledger. A parsed pause takes many
-/// times more memory than its text in the answer.
+/// Nagios' user can write any number of short pauses into its ledger. The half that runs as Nagios'
+/// user sends the pauses to root's half, where a parsed pause takes many times more memory than its
+/// text.
 #[test]
 fn many_short_values_cost_root_little_memory() {
     let site = Site::new();

@@ -64,8 +64,8 @@ fn root_process_ends_when_unprivileged_process_is_stopped() {
     until("the end of lint", Duration::from_secs(8), || lint.try_wait().unwrap().map(drop));
 }
 
-/// Any account that can open the directory of known_hosts can also lock it. `trust` must fail
-/// instead of waiting for the lock forever.
+/// `trust` locks the directory of known_hosts. Any account that can open this directory can lock it
+/// as well, and `trust` must then fail instead of waiting forever.
 #[test]
 fn trust_fails_while_nagios_holds_lock() {
     let site = Site::new();
@@ -81,8 +81,8 @@ fn trust_fails_while_nagios_holds_lock() {
     );
 }
 
-/// A host's address comes from Nagios' configuration. repairctl must fetch the key from this
-/// address, but must never record or remove a key under the address.
+/// A host's address comes from Nagios' configuration. `trust` must fetch the key from this address,
+/// but must neither record it under the address nor remove a key that is recorded there.
 #[test]
 fn trust_keeps_key_recorded_under_address() {
     let site = Site::new();

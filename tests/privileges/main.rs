@@ -191,8 +191,8 @@ fn doctor_as_root_logs_in_by_either_transport() {
     }
 }
 
-/// As Nagios' user, lint cannot enter the directory in which root runs it. The error must say that
-/// only absolute paths work there.
+/// lint runs as Nagios' user, so it cannot enter a directory that only root can enter. If root runs
+/// lint in such a directory, the error must say that only absolute paths work there.
 #[test]
 fn explains_relative_path_in_closed_directory() {
     let site = Site::new();

@@ -86,7 +86,7 @@ fn every_message_with_command_has_a_test_or_reason() {
                 !text.get(..at).unwrap_or_default().ends_with(|c: char| c.is_alphanumeric())
             })
         });
-        // doctor's fixes have separate tests, and help texts need none.
+        // doctor's fixes have separate tests, and help texts need no test.
         let is_advice = file.to_string_lossy().ends_with("advice.rs");
         if !is_command || is_advice || file.ends_with("args.rs") {
             continue;

@@ -5,7 +5,7 @@ use crate::mistake::On;
 /// An error whose message contains a command.
 pub struct PastedError {
     pub name: &'static str,
-    /// Part of the string literal in the source.
+    /// Part of the message as it is written in the program's source.
     pub source: &'static str,
     pub on: On,
     pub plant: &'static str,
@@ -248,8 +248,9 @@ pub const ERRORS: &[PastedError] = &[
     },
 ];
 
-/// Parts of messages that contain one of the words in errors.rs that show a shell command, but that
-/// this test does not paste, each with the reason.
+/// Messages that seem to contain a shell command, because one of `WORDS` in errors.rs occurs in
+/// them, but from which the test pastes no command. Each entry consists of a part of the message
+/// and the reason.
 pub const NOT_FOR_PASTING: &[(&str, &str)] = &[
     ("(umask 226 && {gate} --config", "part of a command that is pasted"),
     ("(umask 226 && {GATE} sudoers", "a fix of doctor, pasted by its tests"),

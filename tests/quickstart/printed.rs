@@ -76,8 +76,8 @@ const ACCOUNTS: [(&str, Account); 4] = [
     ("as the user Nagios runs as: ", Account::Nagios),
 ];
 
-/// Returns the command in a line, or `None` if there is none. A command is in backticks or at the
-/// end of the line, where a quote can follow.
+/// Returns the command in a line, or `None` if there is none. A command is in backticks, or it
+/// takes up the rest of the line except for a closing quote.
 pub fn command(line: &str) -> Option<Command> {
     let found = ACCOUNTS.into_iter().filter_map(|(mark, account)| {
         let (before, rest) = line.split_once(mark)?;

@@ -27,10 +27,12 @@ struct Wanted {
 }
 
 const WANTED: Wanted = Wanted { events: 10_000, repairs: 1_000, kills: 300 };
-/// With PostgreSQL, only the transactions are different and not the rules, so fewer events suffice.
+/// Fewer events suffice for PostgreSQL, because the rules are the same and only the transactions
+/// differ.
 const WANTED_WITH_POSTGRES: Wanted = Wanted { events: 2_000, repairs: 200, kills: 60 };
 
-/// Maximum number of events. The test fails if not enough has happened by then.
+/// Maximum number of events. The test fails if it has not reached the numbers in [`Wanted`] by
+/// then.
 const MOST_EVENTS: u32 = 100_000;
 /// Number of queued calls at which the test stops sending events for a while. It is higher than
 /// the fleet limit, so some calls are refused.

@@ -199,7 +199,8 @@ impl Site {
 
     /// Simulates a jump of the clock by moving the times in the ledger back. A preloaded library
     /// cannot fake the clock, because the programs are linked statically. The times of steps stay
-    /// unchanged, because a gate may be about to run a request that it has just received.
+    /// unchanged. Otherwise, a request that a gate has only just received would look old, and a
+    /// worker would conclude that the gate never ran it.
     pub fn move_clock(&self, span: Duration) {
         let moved = format!("- {}", span.as_millis());
         self.sql(&format!(
@@ -249,7 +250,8 @@ impl Site {
         format!("{:?}\n{}", SystemTime::now(), lines.join("\n"))
     }
 
-    /// Runs SQL that changes the ledger, or returns what PostgreSQL prints.
+    /// Runs SQL on the ledger. Returns what psql prints if the ledger is in PostgreSQL, and an
+    /// empty string if it is in SQLite.
     fn sql(&self, sql: &str) -> String {
         match &self.database {
             None => self.store(|store| store.execute_batch(sql).unwrap()),

@@ -31,8 +31,8 @@ struct Site {
 impl Site {
     fn new() -> Site {
         let place = Place::new();
-        // Keep the ledger in memory, because thousands of repairs would have to wait for thousands
-        // of disk writes.
+        // Keep the ledger in memory. On a disk, each of the thousands of repairs would wait for a
+        // disk write.
         let memory = Path::new("/dev/shm");
         let directory = if memory.is_dir() {
             memory.join(place.path().file_name().unwrap())
@@ -152,7 +152,7 @@ fn renders_5000_repairs_on_300_hosts() {
         assert!(!html.contains(hostile), "{hostile}");
     }
     assert!(dom.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
-    // The hosts with the most repairs have a row each in the chart, and a table lists 100 hosts.
+    // In the chart, each of the hosts with the most repairs has a row. A table lists 100 hosts.
     assert!(dom.contains("The other ") && (150..300).contains(&dom.matches("<tr>").count()));
     for (kind, size, more) in [
         ("light", "1100,3600", &[][..]),

@@ -60,8 +60,8 @@ impl Month {
         Month { ledger: ledger::open_sqlite(path).unwrap(), dice: Dice::new(), jobs: 0 }
     }
 
-    /// Writes `repairs` repairs on `hosts` hosts, and about a third as many refusals. Their month
-    /// is `back` months before [`MONTH`].
+    /// Writes `repairs` repairs on `hosts` hosts, and about a third as many refusals. All of them
+    /// are in the month that is `back` months before [`MONTH`].
     pub fn fill(&mut self, repairs: u32, hosts: u64, back: u64) -> Written {
         let mut written = Written::default();
         let mut times: Vec<u64> = (0..repairs).map(|_| self.time(back)).collect();

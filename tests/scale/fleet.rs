@@ -15,7 +15,7 @@ pub const HOSTS: usize = 50;
 /// Number of services on each host. The host's gate has a repair for each of them.
 pub const SERVICES: usize = 20;
 
-/// The hosts, their Nagios, and the web side with the sshd that all hosts share.
+/// All hosts, the Nagios that checks them, and the sshd that they share.
 pub struct Fleet {
     /// The Nagios server.
     pub monitor: Monitor,

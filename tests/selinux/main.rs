@@ -11,7 +11,7 @@ use std::process::Command;
 
 use e2e::{Place, run, shipped};
 
-/// A row of a table, which describes one access.
+/// One row of a table in packaging/selinux/README.md. It describes an access.
 #[derive(Debug)]
 struct Row {
     line: String,
@@ -124,8 +124,8 @@ impl Policy {
         of_class.flat_map(|granted| granted.split_whitespace().map(str::to_owned)).collect()
     }
 
-    /// Returns the permissions in a row that the policy does not grant, including search for the
-    /// parent directories.
+    /// Returns the permissions that `row` requires and that the policy does not grant. Each row
+    /// also requires the permission `search` for all parent directories of its object.
     fn missing(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);
@@ -144,7 +144,8 @@ impl Policy {
         missing
     }
 
-    /// Returns the permissions in a row of the second table that the policy wrongly grants.
+    /// Returns those permissions in `row` that the policy grants. For a row of the second table,
+    /// there must be none.
     fn granted(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);

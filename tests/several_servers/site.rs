@@ -80,7 +80,7 @@ impl SharedSite {
     }
 
     /// Starts the handler of one server, as its Nagios would. Each Nagios numbers its problems
-    /// independently.
+    /// independently, so the servers use different problem IDs.
     pub fn begin(&self, server: usize, host: &str, repair: &str, problem: usize) -> Child {
         let monitor = &self.servers[server];
         let mut command = monitor.as_nagios(&monitor.handler);
@@ -91,7 +91,7 @@ impl SharedSite {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
     }
 
-    /// Runs a program of one server. Returns its exit code and its output.
+    /// Runs check_repairs on one server. Returns its exit code and its output.
     pub fn check_repairs(&self, server: usize, arguments: &[&str]) -> (i32, String) {
         let monitor = &self.servers[server];
         let plugin = self.place.program("check_repairs");
@@ -113,14 +113,15 @@ impl SharedSite {
     }
 }
 
-/// Creates the command file of a server, which Nagios would read. Returns the commands that arrive.
+/// Creates the command file of a server, and reads it in Nagios' place. Returns the commands that
+/// arrive.
 pub fn commands(place: &Place, monitor: &Monitor) -> Receiver<String> {
     let path = &monitor.command_file;
     let directory = path.parent().unwrap().strip_prefix(place.path()).unwrap();
     place.directory(directory.to_str().unwrap(), monitor.nagios.ids());
     run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-    // Open both ends of the pipe. Opening it then does not wait for a writer, and the reader
-    // does not reach the end of the file when a writer closes the pipe.
+    // Open the pipe for reading and writing. Opening it only for reading would wait for a writer,
+    // and reading would end when a writer closes the pipe.
     let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
     let (sender, commands) = mpsc::channel();
     thread::spawn(move || {

@@ -15,11 +15,11 @@ use serde_json::json;
 
 /// How many times the test calls the handler.
 const CALLS: usize = 3_000;
-/// How many workers the test kills at most, and at least. It kills about ten in a second, so a fast
-/// machine answers all calls before the last kill.
+/// The highest and the lowest number of workers that the test may kill. It kills about ten per
+/// second, so on a fast machine, the calls end before it reaches the highest number.
 const MOST_KILLS: usize = 40;
 const LEAST_KILLS: usize = 10;
-/// The design limits: the number of workers, and their total memory in KiB.
+/// The limits in the design: the number of simultaneous workers, and their total memory in KiB.
 const MOST_WORKERS: usize = 64;
 const MOST_MEMORY: u64 = 200 << 10;
 

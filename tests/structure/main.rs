@@ -134,8 +134,8 @@ fn modules_have_no_import_cycles() {
     assert!(cycles.is_empty(), "{}", cycles.join("\n"));
 }
 
-/// Several crates may have a type named `Error`, because code always writes this name with its
-/// crate, as with the standard library's `Error` types.
+/// `Error` is the only name that types of several crates may share, because code always writes the
+/// name of the crate before it, as for the standard library's `Error` types.
 #[test]
 fn type_names_are_unique() {
     let mut places: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

@@ -134,8 +134,8 @@ impl Crate {
     }
 }
 
-/// Resolves a path that is used in a module to a path from the root. Returns `None` for paths into
-/// other crates and for local names.
+/// Converts a path that code in `module` uses into a path from the crate's root. Returns `None` for
+/// paths into other crates and for local names.
 fn absolute(words: &[String], module: &ModulePath, all: &Crate) -> Option<Vec<String>> {
     let (first, rest) = words.split_first()?;
     match first.as_str() {

@@ -319,7 +319,7 @@ fn does_not_repeat_ineffective_repair() {
     assert_eq!((site.monitor.records().len(), site.web.jobs().len()), (1, 1));
 }
 
-/// Before the sweeps start, this test also checks that `pause` rejects a mistyped service name.
+/// The first lines of this test check something else: `pause` must reject a mistyped service name.
 #[test]
 fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     let site = Site::new(nothing, plain);
@@ -356,8 +356,9 @@ fn allows_one_sweep_at_a_time_and_ends_it_cleanly() {
     assert_eq!(site.web.jobs().len(), 1);
 }
 
-/// A worker has handled an event from Nagios and died. If the same event arrives again, it counts
-/// as handled. The sweep queries the gate for the outcome and then retries the repair.
+/// The worker that a sweep has started dies during the repair. The next sweep must query the gate
+/// for the outcome, and a later one must retry the repair. The handler must not retry it: if Nagios
+/// sends the event again, the event counts as handled.
 #[test]
 fn queries_gate_for_dead_worker_and_retries() {
     let site = Site::new(nothing, plain);
@@ -372,8 +373,7 @@ fn queries_gate_for_dead_worker_and_retries() {
     run(Command::new("pkill").args(["-KILL", "-u", "nagios", "-f", "--", &format!("--job={job}")]));
     Seen::from(sweep.wait_with_output().unwrap()).is(1, "its worker died");
 
-    // The gate finishes the repair, but the repair does not help. The next sweep first records this
-    // outcome.
+    // The gate finishes the repair, which does not help. The next sweep only records the outcome.
     fs::write(&go, "").unwrap();
     site.web.write_repairs(&site.web.default_repairs());
     std::thread::sleep(Duration::from_millis(1500));

@@ -149,7 +149,8 @@ impl<W: Write> Month<'_, W> {
         self.line(60, &format!("SERVICE EVENT HANDLER: {host};{name};OK;SOFT;2;handle_repair"))
     }
 
-    /// Writes a fault that lasts more than an hour. Nagios notifies three people three times.
+    /// Writes a fault that lasts more than an hour, with three notifications to each of three
+    /// people.
     fn fault(&mut self, host: &str, name: &str) -> io::Result<()> {
         let output = "connect to address 192.0.2.1 and port 80: Connection refused";
         for (attempt, kind) in [(1, "SOFT"), (2, "SOFT"), (3, "SOFT"), (4, "HARD")] {

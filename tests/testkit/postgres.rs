@@ -14,9 +14,9 @@ use crate::{free_port, set_mode, wait_until};
 /// root. The name of the database's superuser is always `postgres`.
 const NOBODY: u32 = 65534;
 
-/// A PostgreSQL server with a directory of its own. Dropping it stops the server and removes the
-/// directory. The server trusts every local user, and does not flush to disk, because a test never
-/// survives a power failure.
+/// A PostgreSQL server with a directory of its own. Dropping this value stops the server and
+/// removes the directory. The server trusts every local user. It does not flush to disk, because
+/// its data need not survive a power failure.
 pub struct Postgres {
     directory: PathBuf,
     /// Port, which is part of the name of the socket.
@@ -25,7 +25,7 @@ pub struct Postgres {
     databases: AtomicU32,
     /// Database that [`Postgres::database_with`] copies.
     template: OnceLock<String>,
-    /// Settings of this server in addition to those of all test servers.
+    /// Settings that only this server has, in addition to those that all test servers share.
     settings: Vec<String>,
 }
 
@@ -65,13 +65,13 @@ impl Postgres {
         })
     }
 
-    /// Starts a standby of another server, which replicates all of its databases.
+    /// Starts a standby server, which replicates all databases of `primary`.
     #[track_caller]
     pub fn standby_of(primary: &Postgres) -> Postgres {
         Postgres::standby_at(primary, &primary.socket_dir().display().to_string())
     }
 
-    /// Starts a standby with the settings of another server, which it reaches at `host`.
+    /// Starts a standby that has the settings of `primary` and connects to it at `host`.
     #[track_caller]
     pub fn standby_at(primary: &Postgres, host: &str) -> Postgres {
         let source = format!("host={host} port={} user=postgres", primary.port);
@@ -88,8 +88,8 @@ impl Postgres {
         standby
     }
 
-    /// Creates the directory of a server. `words` is the command that fills it; the option
-    /// `--pgdata` is added.
+    /// Creates the directory of a server and fills it with the command `words`, to which it adds
+    /// the option `--pgdata`.
     fn init(words: &[&str]) -> Postgres {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -173,7 +173,7 @@ impl Postgres {
     }
 
     /// Makes the server accept TLS, with a certificate for `names`, such as `IP:127.0.0.1`. Returns
-    /// the path of the certificate that has signed it.
+    /// the path of the CA certificate with which clients verify the server.
     #[track_caller]
     pub fn use_tls(&self, names: &str) -> PathBuf {
         certificates(&self.directory, names);

@@ -97,7 +97,7 @@ fn reports_every_state_of_repairs_to_nagios() {
     for (n, minutes) in [(1_u32, 50), (2, 30)] {
         monitor.write(|ledger| failed(ledger, n, "HTTP", minutes));
     }
-    // Add a service with a hostile name.
+    // Add three failed repairs of a service with a hostile name.
     for (n, minutes) in [(3_u32, 50), (4, 35), (5, 20)] {
         monitor.write(|ledger| failed(ledger, n, "x|y=1;;; \u{1b}[31m\n<b>", minutes));
     }

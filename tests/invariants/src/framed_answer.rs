@@ -1,4 +1,5 @@
-//! Invariants of the parser for framed answers. Its input is the stdout of a gate, or of any other
+//! Invariants of the parser for a gate's answers. A gate prints its answer in a frame, which is a
+//! line that starts with `SHN1 `. The parser's input is the stdout of a gate, or of any other
 //! program that runs in place of the gate.
 
 use transport::{Answer, JobState, Request, read_answer, read_forwarded_answer};
@@ -14,8 +15,8 @@ const LONGEST_WHY: usize = 1000;
 /// the request. If that line is not a valid request, the request is `list`. The rest of `bytes` is
 /// the output.
 ///
-/// An accepted answer comes from the only frame, matches the request and does not contradict
-/// itself. All strings in the answer are safe to print.
+/// If the parser accepts an answer, the output contains exactly one frame, and the answer in it
+/// matches the request and does not contradict itself. All strings in the answer are safe to print.
 pub fn framed_answer(bytes: &[u8]) {
     let (first, stdout) = first_line(bytes);
     let request = server_request(first).unwrap_or(Request::List);

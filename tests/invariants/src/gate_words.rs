@@ -29,8 +29,8 @@ pub fn gate_words(bytes: &[u8]) {
     }
 }
 
-/// Converts a request from the gate's type to the server's. Names that the gate accepts must also
-/// be valid for the server.
+/// Converts the gate's type for a request into the server's type. Panics if the gate has accepted a
+/// name that is not valid on the server.
 fn as_sent(request: &GateRequest) -> Request {
     let name = |name: &Name| {
         name.as_str().parse::<RepairName>().expect("the server accepts the gate's repair names")

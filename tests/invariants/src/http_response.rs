@@ -103,8 +103,8 @@ struct Server {
     /// A descriptor of the socket file. The file has already been unlinked, so that it disappears
     /// when this process ends, even after a crash.
     file: OwnedFd,
-    /// The response, in the pieces in which it is sent. The server sends it to every client until a
-    /// check replaces it.
+    /// The response, divided into the pieces in which it is sent. The server sends this response to
+    /// every client until the next check stores another one here.
     pieces: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -142,7 +142,8 @@ fn answer(mut stream: UnixStream, pieces: &[Vec<u8>]) {
     for piece in pieces {
         let mut rest = piece.as_slice();
         while !rest.is_empty() {
-            // Stop without SIGPIPE if the client has closed the connection.
+            // If the client has closed the connection, return. Because of `NOSIGNAL`, sending then
+            // fails with an error instead of raising SIGPIPE.
             match send(&stream, rest, SendFlags::NOSIGNAL) {
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(_) => return,

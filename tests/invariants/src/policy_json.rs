@@ -12,8 +12,8 @@ use crate::text::is_harmless;
 
 const TEN_YEARS: Duration = Duration::from_secs(10 * 366 * 86400);
 
-/// Checks an accepted policy. It has no duplicate keys, each rung is verified by a check, durations
-/// are bounded, and paths do not depend on the working directory.
+/// Checks every policy that the parser accepts. The policy has no duplicate keys, a check verifies
+/// each rung, durations are bounded, and paths do not depend on the working directory.
 pub fn policy_json(bytes: &[u8]) {
     match parse(bytes, Path::new("policy.json")) {
         Ok(config) => {

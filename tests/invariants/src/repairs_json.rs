@@ -11,8 +11,8 @@ use crate::text::is_harmless;
 /// Maximum length of an error message in bytes. The message must fit into a log line.
 const LONGEST_COMPLAINT: usize = 1000;
 
-/// Checks an accepted file. It has no duplicate or unknown keys, programs are named by absolute
-/// paths, and the commands in the result are those in the file.
+/// Checks every file that the parser accepts. The file has no duplicate or unknown keys and names
+/// programs by absolute paths. The parsed commands are those in the file.
 pub fn repairs_json(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let repairs = match parse(text) {

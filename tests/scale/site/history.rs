@@ -132,7 +132,8 @@ impl History<'_> {
         };
         let (host, service) = (host.as_bytes(), service.as_bytes());
         let (word, until) = (outcome.map(RepairOutcome::as_str), sql(at + 4 * MINUTE));
-        // A running repair runs a program on the server, so that no worker queries a gate about it.
+        // A repair that is still running is recorded as a local rung, so no worker queries a gate
+        // about it.
         let gate = ended.map(|_| host);
         let row = params![job, host, service, problem, sql(at), until, ended, word, text, gate];
         self.repair.execute(row).unwrap();
@@ -182,7 +183,7 @@ impl History<'_> {
     }
 }
 
-/// Writes a pause for one service, and resets for ten breakers.
+/// Writes a pause of one service and the resets of ten breakers.
 fn write_pauses_and_resets(store: &Connection, size: &Size, now: u64) {
     let insert = |statement: &str, number: u64, at: u64| {
         let (host, service) = (host(number), REPAIRED[0]);

@@ -19,14 +19,15 @@ pub struct Size {
     pub log_bytes: u64,
 }
 
-/// The object with the longest history: its host, counted from 0, and its service.
+/// The object with the longest history: the number of its host, counted from 0, and its service.
 pub const BUSY: (u64, &str) = (0, SERVICES[0]);
 
 /// The services with a repair. `testkit::nagios_log::has_repair` selects the same ones.
 pub const REPAIRED: [&str; 2] = [SERVICES[0], SERVICES[5]];
 
 impl Size {
-    /// Returns the numbers for a scale from 0.01 to 1; `None` for any other text.
+    /// Parses a scale from 0.01 to 1, and returns the size of a site at this scale. Returns `None`
+    /// for any other text.
     pub fn of(scale: &str) -> Option<Size> {
         let scale: f64 = scale.parse().ok()?;
         let part = |full: u64| (full as f64 * scale).round() as u64;
