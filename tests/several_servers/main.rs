@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod database;
+mod gate_run;
 mod pair;
 mod site;
 mod storm;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::LIMIT;
-use crate::storm_site::{GateRun, LATE, StormCall, StormSite, object, status_file};
+use crate::gate_run::{GateRun, most_at_once};
+use crate::storm_site::{LATE, StormCall, StormSite, object, status_file};
 use e2e::until;
 
 /// Number of services, each of which breaks once. Each server gets an event for each of them.
@@ -168,15 +169,6 @@ fn check_calls(site: &StormSite, calls: &[StormCall], runs: &[GateRun]) -> usize
         assert!(is_right, "{object:?}, repaired: {is_repaired}: {:?}", word(&object));
     }
     lost
-}
-
-/// Returns the highest number of repairs that ran at the same time.
-fn most_at_once(runs: &[GateRun]) -> usize {
-    let at_start = |one: &GateRun| {
-        let ran = |other: &&GateRun| other.started <= one.started && one.started < other.ended;
-        runs.iter().filter(ran).count()
-    };
-    runs.iter().map(at_start).max().unwrap_or(0)
 }
 
 fn seconds(millis: u64) -> f64 {

@@ -11,16 +11,14 @@ use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use e2e::{
-    LabNetwork, Monitor, NetworkNode, Place, WebSide, gate_records, new_key, run, run_at_once,
-    until,
-};
+use e2e::{LabNetwork, Monitor, NetworkNode, Place, WebSide, new_key, run, run_at_once, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use testkit::{Postgres, set_mode};
 
 use crate::LIMIT;
 use crate::database::{DATABASE, ledger_key, start_database};
+use crate::gate_run::{GateRun, gate_runs};
 use crate::site::{commands, result};
 
 const SERVERS: usize = 3;
@@ -60,17 +58,6 @@ pub struct StormCall {
     /// The object, such as `web1/s1`.
     pub object: String,
     pub job: String,
-}
-
-/// A repair that a gate has run. Times are milliseconds since 1970.
-#[derive(Debug)]
-pub struct GateRun {
-    pub object: String,
-    /// Job ID of the ledger.
-    pub job: String,
-    pub state: String,
-    pub started: u64,
-    pub ended: u64,
 }
 
 /// A stopped worker. Dropping this value resumes it.
@@ -284,21 +271,7 @@ impl StormSite {
 
     /// Returns what the gates have recorded.
     pub fn gate_runs(&self) -> Vec<GateRun> {
-        let of_host = |host: String| {
-            let records = gate_records(&self.place.at(&format!("web/{host}")));
-            records.into_iter().map(move |path| {
-                let record: Value =
-                    serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-                let text = |key: &str| record[key].as_str().unwrap().to_owned();
-                GateRun {
-                    object: format!("{host}/{}", text("repair")),
-                    job: text("job").strip_suffix("-1").unwrap().to_owned(),
-                    state: text("state"),
-                    started: record["started"].as_u64().unwrap(),
-                    ended: record["ended"].as_u64().unwrap_or(u64::MAX),
-                }
-            })
-        };
+        let of_host = |host: String| gate_runs(&host, &self.place.at(&format!("web/{host}")));
         hosts().flat_map(of_host).collect()
     }
 
