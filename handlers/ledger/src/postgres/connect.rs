@@ -106,7 +106,7 @@ impl Purpose {
 
 /// What a connection needs besides the name of a server.
 #[derive(Clone)]
-pub(super) struct Login {
+pub(super) struct DatabaseLogin {
     pub(super) config: PostgresConfig,
     purpose: Purpose,
     tls: Option<Tls>,
@@ -128,15 +128,15 @@ pub(super) fn local_path(config: &PostgresConfig) -> PathBuf {
     LedgerConfig::Postgres(config.clone()).local().to_owned()
 }
 
-impl Login {
+impl DatabaseLogin {
     /// Reads the password and the certificates.
     ///
     /// # Errors
     /// Returns [`Error::Secret`] if a file cannot be read.
-    pub(super) fn new(config: &PostgresConfig, purpose: Purpose) -> Result<Login, Error> {
+    pub(super) fn new(config: &PostgresConfig, purpose: Purpose) -> Result<DatabaseLogin, Error> {
         let tls = config.tls.as_ref().map(Tls::new).transpose()?;
         let password = config.password_file.as_deref().map(read_password).transpose()?;
-        Ok(Login { config: config.clone(), purpose, tls, password })
+        Ok(DatabaseLogin { config: config.clone(), purpose, tls, password })
     }
 
     /// Adds the names of a server and the database to a fault.

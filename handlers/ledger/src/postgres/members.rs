@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use policy_file::PostgresConfig;
 
-use super::connect::{Login, Purpose, ServerState, local_path};
+use super::connect::{DatabaseLogin, Purpose, ServerState, local_path};
 use super::session::Session;
 use super::timeline::{self, Timeline};
 use crate::Error;
@@ -22,7 +22,7 @@ use crate::server_fault::ServerFault;
 const OTHERS_TIME: Duration = Duration::from_secs(1);
 
 /// The answer of a server: a session and the server's state, or why the server cannot be used.
-type Answer = Result<(Session, ServerState), Error>;
+type ServerAnswer = Result<(Session, ServerState), Error>;
 
 /// Connects to the server that accepts writes. If several servers do, uses the one with the newest
 /// timeline.
@@ -33,7 +33,7 @@ type Answer = Result<(Session, ServerState), Error>;
 pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Session, Error> {
     let local = local_path(config);
     let remembered = timeline::remembered(&local);
-    let mut answers = answers(&Login::new(config, purpose)?);
+    let mut answers = answers(&DatabaseLogin::new(config, purpose)?);
     let states = || answers.values().filter_map(|answer| Some(&answer.as_ref().ok()?.1));
     let timelines = states().map(|state| state.timeline.clone());
     let known: Vec<Timeline> = timelines.chain(remembered.clone()).collect();
@@ -84,7 +84,7 @@ pub(super) fn connect(config: &PostgresConfig, purpose: Purpose) -> Result<Sessi
 
 /// Connects to all servers at the same time. Returns the answers that arrived in time. The key of
 /// an answer is the server's position in `hosts`.
-fn answers(login: &Login) -> HashMap<usize, Answer> {
+fn answers(login: &DatabaseLogin) -> HashMap<usize, ServerAnswer> {
     let mut answers = HashMap::new();
     let (sender, received) = mpsc::channel();
     for (n, host) in login.config.hosts.iter().enumerate() {
