@@ -60,7 +60,7 @@ AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-cluster test-all test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -95,6 +95,7 @@ test: build
 	packaging/prerequisites test
 	$(CARGO) test --locked --no-fail-fast --workspace --features check_http/openssl --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
 
+.PHONY: test-cluster test-all
 test-cluster: build
 	packaging/prerequisites test cluster
 	$(CARGO) test --locked -p e2e --features cluster --test cluster --config 'target."cfg(all())".runner = "$(AS_ROOT)"' -- --include-ignored
