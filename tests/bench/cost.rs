@@ -1,5 +1,5 @@
 //! Measures what one process costs. Alternates between this project's program and the original, and
-//! prints the ratios of the medians.
+//! prints the ratios of the medians with their spread.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,20 @@ use e2e::{Daemon, Lab, Monitor, Place, WebSide, free_port, run, system_program, 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use crate::comparison::Comparison;
 use crate::{parallel, say};
 
-/// What one run costs, in microseconds.
+/// What one run costs. Times are in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Cost {
     cpu: f64,
     pub wall: f64,
+    page_faults: f64,
 }
 
 /// Implements `bench once PROGRAM [ARGUMENT...]`, which runs the program and prints its CPU time
-/// and elapsed time in microseconds. Each measurement needs a new process, because the kernel only
-/// reports the total for all children.
+/// and elapsed time in microseconds, and its page faults. Each measurement needs a new process,
+/// because the kernel only reports the total for all children.
 pub fn once(argv: &[String]) {
     let begun = Instant::now();
     let (program, arguments) = argv.split_first().expect("a program to measure");
@@ -35,7 +37,7 @@ pub fn once(argv: &[String]) {
     status.expect("the measured program starts");
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).expect("getrusage");
     let cpu = used.user_time().num_microseconds() + used.system_time().num_microseconds();
-    say(&format!("{cpu} {wall}"));
+    say(&format!("{cpu} {wall} {}", used.minor_page_faults()));
 }
 
 pub fn measure(argv: &[String]) -> Cost {
@@ -43,8 +45,8 @@ pub fn measure(argv: &[String]) -> Cost {
     let said = run(Command::new(us).arg("once").args(argv));
     let numbers: Vec<f64> =
         said.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-    let [cpu, wall] = numbers.as_slice() else { panic!("{said}") };
-    Cost { cpu: *cpu, wall: *wall }
+    let [cpu, wall, page_faults] = numbers.as_slice() else { panic!("{said}") };
+    Cost { cpu: *cpu, wall: *wall, page_faults: *page_faults }
 }
 
 /// Returns a program's peak memory in KiB. Until a child calls exec, the kernel counts the parent's
@@ -97,13 +99,11 @@ pub fn compare(rounds: usize) {
     // rustls refuses these suites, but OpenSSL 3 still supports them.
     let (old_tls, old_tls_port) = tls_server(&place, "old_tls", " -tls1_2 -cipher AES128-SHA");
     say(&format!(
-        "ratios of the medians of {rounds} runs each; per second: {} at a time",
+        "ratios of the medians of {rounds} runs each, with quartiles; page faults of both; per \
+         second: {} at a time",
         parallel::AT_A_TIME
     ));
-    say(&format!(
-        "{:<34}{:>8}{:>8}{:>8}{:>12}",
-        "ours / the original", "CPU", "wall", "memory", "per second"
-    ));
+    say(&table_row("ours / the original", ["CPU", "wall", "memory", "faults", "per second"]));
     for pair in handler_pairs(&place, &monitor).into_iter().chain(check_pairs(
         &monitor,
         &web,
@@ -127,16 +127,25 @@ fn row(pair: &Pair, rounds: usize) {
         ours.push(measure(&pair.ours));
         theirs.push(measure(&pair.theirs));
     }
-    let ratio = |which: fn(&Cost) -> f64| median(&ours, which) / median(&theirs, which);
+    let compare = |which: fn(&Cost) -> f64| {
+        let [ours, theirs] = [&ours, &theirs].map(|all| all.iter().map(which).collect::<Vec<_>>());
+        Comparison::new(&ours, &theirs)
+    };
     let memories = |argv: &[String]| (0..5).map(|_| memory(argv)).collect::<Vec<f64>>();
-    say(&format!(
-        "{:<34}{:>8.2}{:>8.2}{:>8.2}{:>12.2}",
-        pair.name,
-        ratio(|cost| cost.cpu),
-        ratio(|cost| cost.wall),
-        median(&memories(&pair.ours), |kib| *kib) / median(&memories(&pair.theirs), |kib| *kib),
-        parallel::ratio(&pair.ours, &pair.theirs)
-    ));
+    let memory = Comparison::new(&memories(&pair.ours), &memories(&pair.theirs));
+    let faults = compare(|cost| cost.page_faults);
+    let cells = [
+        compare(|cost| cost.cpu).ratio(),
+        compare(|cost| cost.wall).ratio(),
+        format!("{:.2}", memory.ours / memory.theirs),
+        format!("{} / {}", faults.ours, faults.theirs),
+        parallel::compare(&pair.ours, &pair.theirs).ratio(),
+    ];
+    say(&table_row(pair.name, cells.each_ref().map(String::as_str)));
+}
+
+fn table_row(name: &str, [cpu, wall, memory, faults, rate]: [&str; 5]) -> String {
+    format!("{name:<31}{cpu:>18}{wall:>18}{memory:>8}{faults:>12}{rate:>20}")
 }
 
 fn exit_code(argv: &[String]) -> Option<i32> {
@@ -148,12 +157,6 @@ fn exit_code(argv: &[String]) -> Option<i32> {
         .status()
         .ok()?
         .code()
-}
-
-fn median<T>(measured: &[T], which: fn(&T) -> f64) -> f64 {
-    let mut all: Vec<f64> = measured.iter().map(which).collect();
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Returns two comparisons for a handler call that does nothing: with a dash script that tests the

@@ -2,6 +2,7 @@
 //! compares this project's programs with the originals in the same run. `make scale` measures how
 //! the cost grows with the size of the site, and what many handler calls at once cost.
 
+mod comparison;
 mod cost;
 mod dispatch;
 mod heal;
@@ -29,7 +30,7 @@ fn main() {
         _ => {
             clean_up_when_interrupted();
             let rounds = words.first().and_then(|word| word.parse().ok());
-            cost::compare(rounds.unwrap_or(60));
+            cost::compare(rounds.unwrap_or(300));
             dispatch::compare(rounds.unwrap_or(60));
             say("");
             heal::compare(rounds.unwrap_or(5).min(5));

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::comparison::Comparison;
+
 /// How many processes run at the same time.
 pub const AT_A_TIME: usize = 8;
 /// How long one program is run repeatedly before the other program's turn begins. The turns are
@@ -12,15 +14,14 @@ pub const AT_A_TIME: usize = 8;
 const TURN: Duration = Duration::from_millis(700);
 const TURNS: usize = 5;
 
-/// Returns how many times per second `ours` ran, divided by the same number for `theirs`. Both
-/// rates are medians over all turns.
-pub fn ratio(ours: &[String], theirs: &[String]) -> f64 {
+/// Compares how many times per second the two programs ran.
+pub fn compare(ours: &[String], theirs: &[String]) -> Comparison {
     let (mut our_rates, mut their_rates) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         our_rates.push(per_second(ours));
         their_rates.push(per_second(theirs));
     }
-    median(our_rates) / median(their_rates)
+    Comparison::new(&our_rates, &their_rates)
 }
 
 fn per_second(argv: &[String]) -> f64 {
@@ -44,9 +45,4 @@ fn per_second(argv: &[String]) -> f64 {
         }
     });
     f64::from(runs.into_inner()) / begun.elapsed().as_secs_f64()
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or(f64::NAN)
 }

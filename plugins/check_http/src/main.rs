@@ -1,7 +1,7 @@
 //! check_http checks an HTTP or HTTPS server and prints one line for Nagios.
 
-/// The memory allocator. With musl's own allocator, a fifth of the whole run time would be spent on
-/// allocation.
+/// The memory allocator. With musl's own allocator, a check would cost 5 % more CPU time, and 15 %
+/// more with TLS.
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 

@@ -192,7 +192,7 @@ mod tests {
         let options = || {
             command
                 .get_arguments()
-                .filter(|arg| !arg.is_positional() && arg.get_id() != "extra_opts")
+                .filter(|arg| !arg.is_positional() && arg.get_id() != "extra-opts")
         };
         let mut long: Vec<&str> = options()
             .filter(with_value)

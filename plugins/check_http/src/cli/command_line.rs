@@ -89,7 +89,7 @@ impl ParsedOptions {
                 }
                 _ => {}
             }
-            options.cli.add(option.id, value);
+            options.cli.add(option.long, value);
         }
         options
     }
@@ -146,6 +146,7 @@ mod tests {
             .map(|p| (p.text.to_str().unwrap(), p.ignore_case, p.linespan))
             .collect();
         assert_eq!(seen, [("a", false, false), ("b", true, false), ("c", true, true)]);
+        assert!(parsed("-H h -l -r a -l").patterns[0].linespan);
     }
 
     #[test]

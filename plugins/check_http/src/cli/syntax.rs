@@ -15,11 +15,10 @@ pub enum ValueSyntax {
     Attached,
 }
 
-/// An option's names, its value and its help.
+/// An option's names and its value. The help is elsewhere, because every pointer in this table makes
+/// the start of the program slower.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionSyntax {
-    /// Name of the option's field in `Cli`.
-    pub id: &'static str,
     /// Letter of the short form, if the option has one.
     pub short: Option<char>,
     /// Long name without dashes.
@@ -32,25 +31,27 @@ pub struct OptionSyntax {
     pub value_name: &'static str,
     /// Whether it makes a difference if the option is repeated.
     pub repeats: bool,
-    /// Heading in the help below which the option is listed.
+}
+
+/// What the help says about an option.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OptionHelp {
+    /// Heading below which the option is listed.
     pub heading: &'static str,
-    /// Help, as one line that starts with a space.
-    pub help: &'static str,
+    /// The text, as one line that starts with a space.
+    pub text: &'static str,
 }
 
 /// Defines a flag with the long name `long`. The methods of [`OptionSyntax`] add other names and a
 /// value.
 pub const fn option(long: &'static str) -> OptionSyntax {
     OptionSyntax {
-        id: "",
         short: None,
         long,
         alias: None,
         takes: ValueSyntax::Nothing,
         value_name: "",
         repeats: false,
-        heading: "",
-        help: "",
     }
 }
 
@@ -85,21 +86,21 @@ impl OptionSyntax {
     }
 
     /// Converts the option for clap.
-    pub fn arg(&self) -> Arg {
+    pub fn arg(&self, help: OptionHelp) -> Arg {
         let action = match (self.takes, self.repeats) {
             (ValueSyntax::Nothing, false) => ArgAction::SetTrue,
             (ValueSyntax::Nothing, true) => ArgAction::Count,
             (_, false) => ArgAction::Set,
             (_, true) => ArgAction::Append,
         };
-        let help = self.help.trim_start();
-        let arg = Arg::new(self.id)
+        let text = help.text.trim_start();
+        let arg = Arg::new(self.long)
             .long(self.long)
             .short(self.short)
             .visible_aliases(self.alias)
             .action(action)
-            .help_heading(self.heading)
-            .help(help.strip_suffix('.').unwrap_or(help));
+            .help_heading(help.heading)
+            .help(text.strip_suffix('.').unwrap_or(text));
         match self.takes {
             ValueSyntax::Nothing => arg,
             ValueSyntax::Value => arg.value_name(self.value_name),
@@ -176,7 +177,10 @@ impl OptionValue for Vec<OsString> {
 macro_rules! options {
     ($(
         [$heading:literal]
-        $($(#[doc = $help:literal])+ $field:ident: $type:ty = $option:expr;)+
+        $(
+            $(#[doc = $help:literal])+
+            $field:ident: $type:ty = $long:literal $(.$method:ident($argument:literal))*;
+        )+
     )+) => {
         /// The values of the options on the command line.
         #[derive(Debug, Default)]
@@ -186,11 +190,11 @@ macro_rules! options {
         }
 
         impl Cli {
-            /// Stores an occurrence of the option with this ID.
-            pub fn add(&mut self, id: &str, value: Option<OsString>) {
-                use crate::cli::syntax::OptionValue;
-                match id {
-                    $($(stringify!($field) => self.$field.add(value),)+)+
+            /// Stores an occurrence of the option with this long name.
+            pub fn add(&mut self, long: &str, value: Option<OsString>) {
+                use $crate::cli::syntax::OptionValue;
+                match long {
+                    $($($long => self.$field.add(value),)+)+
                     _ => {}
                 }
             }
@@ -198,12 +202,17 @@ macro_rules! options {
 
         /// All options, in the order of the help.
         pub static OPTIONS: &[OptionSyntax] = &[$($(OptionSyntax {
-            id: stringify!($field),
-            repeats: <$type as crate::cli::syntax::OptionValue>::REPEATS,
-            heading: $heading,
-            help: concat!($($help),+),
-            ..$option
+            repeats: <$type as $crate::cli::syntax::OptionValue>::REPEATS,
+            ..option($long)$(.$method($argument))*
         },)+)+];
+
+        /// Returns the help of the option with this long name.
+        fn described(long: &str) -> OptionHelp {
+            match long {
+                $($($long => OptionHelp { heading: $heading, text: concat!($($help),+) },)+)+
+                _ => OptionHelp::default(),
+            }
+        }
     };
 }
 pub(super) use options;
