@@ -179,6 +179,7 @@ pub fn chunks() -> Vec<Case> {
         "0\r\n\r\n",
         "5\r\nhello\r\n0\r\n\r\ntrailing",
         "5\r\nhello\r\n0",
+        "5\r\nhello\r\n\r",
         "5\r\nhello\r\n0\r\n",
         "ffffffffff\r\nhello",
         "0005\r\nhello\r\n00\r\n\r\n",

@@ -88,10 +88,6 @@ pub struct RandomAnswer {
     pub quirks: Vec<&'static str>,
 }
 
-fn is_location(header: &str) -> bool {
-    header.to_ascii_lowercase().starts_with("location:")
-}
-
 fn contains(bytes: &[u8], text: &str) -> bool {
     bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
@@ -308,10 +304,12 @@ impl Draft {
         if random.one_in(15) {
             self.headers.reverse();
         }
-        let is_folded_location =
-            |pair: &[String]| is_location(&pair[0]) && pair[1].starts_with(' ');
-        if self.headers.windows(2).any(is_folded_location) {
-            self.quirks.push("blanks-in-location");
+        for pair in self.headers.windows(2).filter(|pair| pair[1].starts_with(' ')) {
+            match pair[0].to_ascii_lowercase().split_once(':') {
+                Some(("location", _)) => self.quirks.push("blanks-in-location"),
+                Some(("date" | "last-modified", _)) => self.quirks.push("date-formats"),
+                _ => {}
+            }
         }
         let lines: String = self.headers.iter().map(|header| format!("{header}\r\n")).collect();
         let mut head = format!("{}\r\n{lines}\r\n", self.status);
