@@ -8,6 +8,8 @@
 # make test-all        run make test and make test-cluster
 # make test-installed  run the end-to-end tests on the installed programs, or on those in DESTDIR
 # make fuzz            run each fuzz target for FUZZ_SECONDS=60 (needs nightly Rust and cargo-fuzz)
+# make compat          run RUNS=50000 random command lines with check_http and the original, and print
+#                      how often each quirk occurs (SELFHEAL_SEED=n repeats a run)
 # make bench           measure our programs and the originals in one run, and print the ratios
 # make scale           measure how the cost of each program grows up to a site of 100,000 services
 #                      with a year of history (takes minutes and 5 GB in /var/lib; SCALE=0.1 for a
@@ -60,7 +62,7 @@ AS_ROOT = $(CURDIR)/packaging/as-root
 export SELFHEAL_PROGRAMS ?= $(abspath $(OUT))
 export SELFHEAL_PACKAGES ?= $(PACKAGES)
 
-.PHONY: build static docs demo test test-installed fuzz bench scale lint draw deny dist srpm packages reproducible release clean
+.PHONY: build static docs demo test test-installed compat fuzz bench scale lint draw deny dist srpm packages reproducible release clean
 
 build:
 	packaging/prerequisites build
@@ -115,6 +117,11 @@ test-installed:
 		--config 'target."cfg(all())".runner = "$(AS_INSTALLED)"' -- --include-ignored
 	$(CARGO) build -q --locked -p e2e --bins
 	SELFHEAL_PROGRAMS=$(INSTALLED) $(AS_INSTALLED) $(CARGO_TARGET_DIR)/debug/demo
+
+RUNS ?= 50000
+compat: build
+	packaging/prerequisites test
+	SELFHEAL_RUNS=$(RUNS) $(CARGO) test --locked -p compat --test random_lines -- --nocapture
 
 bench: build
 	packaging/prerequisites test

@@ -132,6 +132,8 @@ fn sends_sni_on_request() {
     assert!(named.text.contains("'other.example'"), "{}", named.text);
     let unnamed = server.run(PROGRAM, &["-H", "other.example", "-C", "1"]);
     assert!(unnamed.text.contains("'default.example'"), "{}", unnamed.text);
+    let empty = server.run(PROGRAM, &["-H", ":80", "--sni", "-C", "1"]);
+    assert!(empty.text.contains("'default.example'"), "{}", empty.text);
 }
 
 #[test]

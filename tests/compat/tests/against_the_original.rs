@@ -8,6 +8,8 @@
     reason = "a test that cannot go on should panic"
 )]
 
+#[path = "shared/behaviour.rs"]
+mod behaviour;
 mod cases;
 #[path = "../../../plugins/check_http/tests/support/mod.rs"]
 mod support;
@@ -17,19 +19,12 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use behaviour::Behaviour;
 use cases::Case;
 use compat::{ORIGINAL, ours};
-use support::{Run, Server};
+use support::Server;
 
 const QUIRKS: &str = include_str!("../../quirks.md");
-
-/// A program's exit code, its output and the requests that it sent.
-#[derive(Debug, PartialEq, Eq)]
-struct Behaviour {
-    code: Option<i32>,
-    text: String,
-    requests: Vec<String>,
-}
 
 fn behaviour_of(program: &Path, case: &Case) -> Behaviour {
     let server = Server::answering(&case.answers);
@@ -38,33 +33,7 @@ fn behaviour_of(program: &Path, case: &Case) -> Behaviour {
         if alone { vec![] } else { ["-I", "127.0.0.1", "-p", "PORT"].map(String::from).to_vec() };
     args.extend(case.args.iter().skip(usize::from(alone)).cloned());
     let run = server.run(program, &args);
-    let requests = server.requests().iter().map(|request| unnamed(request)).collect();
-    Behaviour { code: run.code, text: unnamed(&comparable(&run)), requests }
-}
-
-/// Replaces a program's name and version in `text` with `VERSION`, because the two programs differ
-/// in them.
-fn unnamed(text: &str) -> String {
-    let ours = format!("v{0} (nagios-selfheal {0})", env!("CARGO_PKG_VERSION"));
-    text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
-}
-
-/// Returns the part of the output to compare. If the command line is wrong, this is only one line,
-/// because the original prints getopt's errors to stderr, and its own errors before the help.
-/// Messages about invalid patterns and the help itself are not compared.
-fn comparable(run: &Run) -> String {
-    let complaint = run.stderr.lines().next().unwrap_or_default();
-    if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
-        return format!("check_http: {complaint}\n");
-    }
-    let first = run.text.lines().next().unwrap_or_default();
-    if run.code == Some(3) && run.text.contains("Could Not Compile Regular Expression") {
-        return "bad pattern".into();
-    }
-    if run.code == Some(3) && run.text.contains("\nExamples:\n") {
-        return "help".into();
-    }
-    if run.text.contains("\nUsage:\n") { format!("{first}\n") } else { run.text.clone() }
+    Behaviour::new(&run, &server.requests())
 }
 
 /// Runs a case with both programs and describes how they differ. Returns `None` if they differ only

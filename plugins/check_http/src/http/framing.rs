@@ -73,7 +73,7 @@ impl Framing {
             Framing::Length(left) => BodyEnd::Short(*left),
             Framing::Chunked(ChunkState::Trailer(..) | ChunkState::Done) => BodyEnd::Complete,
             Framing::Chunked(ChunkState::Size(line))
-                if !line.is_empty() && line.iter().all(|byte| matches!(byte, b'0' | b'\r')) =>
+                if line.contains(&b'0') && line.iter().all(|byte| matches!(byte, b'0' | b'\r')) =>
             {
                 BodyEnd::Complete
             }

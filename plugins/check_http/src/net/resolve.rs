@@ -55,7 +55,13 @@ pub fn addresses(
         }
     };
     found.retain(|address| is_of(family, &address.ip()));
-    if found.is_empty() { Err(Fault::Name(NOT_KNOWN)) } else { Ok(found) }
+    // The system has resolved an incomplete IPv4 address such as `127.1`, but -6 is given.
+    let is_number = |label: &str| label.starts_with(|c: char| c.is_ascii_digit());
+    match name.rsplit('.').next() {
+        _ if !found.is_empty() => Ok(found),
+        Some(last) if is_number(last) => Err(Fault::Name(WRONG_FAMILY)),
+        _ => Err(Fault::Name(NOT_KNOWN)),
+    }
 }
 
 /// Parses an address. An IPv6 address can have a zone, which is the name or number of an interface

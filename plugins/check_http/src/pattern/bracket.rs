@@ -8,7 +8,14 @@ use super::error::BadPattern;
 
 /// Parses the expression between `[` and `]`. Returns the listed bytes, and whether the expression
 /// starts with `^` and therefore matches all other bytes.
-pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPattern> {
+///
+/// With `ignore_case`, glibc converts the ends of a range to upper case. So `[a-_]` is a range from
+/// `A` to `_`, and `[_-a]` is invalid.
+pub(super) fn parse(
+    cursor: &mut Cursor<'_>,
+    ignore_case: bool,
+) -> Result<(ClassBytes, bool), BadPattern> {
+    let folded = |byte: u8| if ignore_case { byte.to_ascii_uppercase() } else { byte };
     let negated = cursor.take(b'^');
     let mut class = ClassBytes::empty();
     let mut first = true;
@@ -26,8 +33,8 @@ pub(super) fn parse(cursor: &mut Cursor<'_>) -> Result<(ClassBytes, bool), BadPa
                 }
             }
             byte => {
-                let start = element(cursor, byte)?;
-                let end = range_end(cursor)?.unwrap_or(start);
+                let start = folded(element(cursor, byte)?);
+                let end = range_end(cursor)?.map_or(start, folded);
                 if end < start {
                     return Err(BadPattern::BadRange);
                 }

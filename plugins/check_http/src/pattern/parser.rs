@@ -58,7 +58,7 @@ impl<'p> PatternParser<'p> {
         Ok(match self.cursor.next() {
             Some(b'(') => self.group()?,
             Some(b'[') => {
-                let (class, negated) = bracket::parse(&mut self.cursor)?;
+                let (class, negated) = bracket::parse(&mut self.cursor, self.ignore_case)?;
                 self.class_of_a_line(class, negated)
             }
             Some(b'.') => self.class_of_a_line(ClassBytes::empty(), true),

@@ -62,7 +62,8 @@ impl<'a> CheckContext<'a> {
             let stream = Box::new(socket);
             return Ok(OpenConnection { stream, chain: Vec::new(), times, agreed: None });
         }
-        let named = spec.tls.sni && target.host.is_some();
+        // The name is empty if -H has only a port.
+        let named = spec.tls.sni && target.host.as_ref().is_some_and(|host| !host.is_empty());
         let name = if named { target.name() } else { &target.address };
         let name = HttpTarget::split_zone(HttpTarget::without_brackets(name)).0;
         let name = idn::sendable(name);

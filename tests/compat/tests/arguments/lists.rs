@@ -23,6 +23,7 @@ pub const HTTP: &[&str] = &[
     "--sni",
     "-C 30",
     "--continue-after-certificate",
+    "-J DIR/client.crt",
     "-J DIR/client.crt -K DIR/client.key",
     "-K DIR/client.key",
     "-a user:pass",
@@ -69,6 +70,7 @@ pub const CURL: &[&str] = &[
     "--continue-after-certificate 1",
     "--continue-after-certificate true",
     "--continue-after-certificate false",
+    "-J DIR/client.crt",
     "-J DIR/client.crt -K DIR/client.key",
     "-K DIR/client.key",
     "--ca-cert DIR/ca.pem",
@@ -106,8 +108,9 @@ pub const CURL: &[&str] = &[
     "-t 9",
 ];
 
-/// The command lines in Debian's http.cfg. Those in curl-http.cfg are the same except for the name
-/// of the plugin. `-p PORT` is added to those without a port. `ARG` stands for the last macro.
+/// The command lines in Debian's http.cfg, with names and addresses as the macros. Those in
+/// curl-http.cfg are the same except for the name of the plugin. `-p PORT` is added to those
+/// without a port. `ARG` stands for the last macro.
 pub const DEBIAN: &[&str] = &[
     "-p PORT -H 127.0.0.1 -I 127.0.0.1 ARG",
     "-p PORT -H localhost -I 127.0.0.1 ARG",
@@ -124,6 +127,9 @@ pub const DEBIAN: &[&str] = &[
     "-p PORT -H localhost -I 127.0.0.1 -4 ARG",
     "-p PORT -H www.example.org -I 127.0.0.1 -w 5 -c 9 -4 ARG",
     "-H 127.0.0.1 -p PORT -u /host -4",
+    "-p PORT --ssl -H 127.0.0.1 -I 127.0.0.1 -4 ARG",
+    "-p PORT --ssl -H localhost -I 127.0.0.1 -4 ARG",
+    "-p PORT --ssl -H 127.0.0.1 -I 127.0.0.1 -a user:pass -4 ARG",
     "-p PORT --ssl -H www.example.org -I 127.0.0.1 -a user:pass -4 ARG",
     "-I 127.0.0.1 -p PORT -4 ARG",
 ];

@@ -88,6 +88,10 @@ pub fn requests() -> Vec<Case> {
         "invalid-port",
         with(PAGE.as_bytes(), &["-H h:abc", "-H h:65536", "-H [::1]x", "-H h:_80"]),
     ));
+    cases.extend(quirk(
+        "invalid-port",
+        with(PAGE.as_bytes(), &["alone -I 127.0.0.1 -H h:", "alone -I 127.0.0.1 -H h:0"]),
+    ));
     cases.extend(quirk("details-below-result", with(PAGE.as_bytes(), &["-v", "-v -v -H h"])));
     cases
 }
@@ -105,6 +109,7 @@ pub fn targets() -> Vec<Case> {
             "alone -H no-such-host.invalid",
             "alone -4 -I ::1 -p 9",
             "alone -6 -I 127.0.0.1 -p 9",
+            "alone -6 -I 127.1 -p 9",
             "alone -I [127.0.0.1] -p PORT",
             "alone -H localhost -p PORT",
             "alone -H localhost:PORT",
@@ -258,6 +263,10 @@ pub fn usage() -> Vec<Case> {
             PAGE.as_bytes(),
             &["-t -", "-t --", "--max-redirs -", "--max-redirs 1-5", "alone -I 127.0.0.1 -p -"],
         ),
+    ));
+    cases.extend(quirk(
+        "added-options",
+        with(PAGE.as_bytes(), &["-f curl", "-U", "--uri /x", "--http-version 1.1"]),
     ));
     cases.extend(quirk("proxy-option", with(PAGE.as_bytes(), &["--proxy x:y"])));
     cases.extend(quirk("exact-tls-versions", with(PAGE.as_bytes(), &["-S5", "--ssl=x"])));

@@ -71,6 +71,13 @@ pub fn redirects() -> Vec<Case> {
             cases.extend(quirk(name, vec![follow(location, &format!("{before} -f {how}"))]));
         }
     }
+    let empty = b"HTTP/1.1 302 Moved\r\nX: y\r\nLocation: \r\n\r\n";
+    cases.extend(quirk("empty-locations", with(empty, &["-f follow"])));
+    cases.extend(quirk("path-without-slash", vec![follow("a", "-u x/y -f follow")]));
+    cases.extend(quirk(
+        "redirect-loops",
+        vec![follow("http://localhost:PORT/", "alone -H localhost:9 -p PORT -f follow")],
+    ));
     for (location, how) in
         [("http://under_score:PORT/x", "sticky"), ("http://localhost:/x", "stickyport")]
     {

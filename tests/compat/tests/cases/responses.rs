@@ -73,6 +73,8 @@ pub fn status_lines() -> Vec<Case> {
         "status-line-without-code",
         vec![case(&[], &[b"HTTP/1.1\r\n\r\n"]), case(&[], &[b"HTTP/1.1 \r\n\r\n"])],
     ));
+    let truncated = b"HTTP/1.1 200 OK\r\nDate: Thu, 03 Nov 1994 01:56:39 GMT\r\nLast-Modified: x ";
+    cases.extend(quirk("truncated-head", with(truncated, &["-M 1d"])));
     cases.extend(quirk(
         "interim-responses",
         vec![
@@ -139,6 +141,8 @@ pub fn heads_and_bodies() -> Vec<Case> {
         b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n\r\n\n\rbody\r\n",
         &["-B", "-l -r ^body", "-s body", "-m 5:10"],
     ));
+    let newlines = b"HTTP/1.1 200 OK\nA: b\n\nbody";
+    cases.extend(quirk("no-body", with(newlines, &["-N -s body", "-N -B"])));
     let bare = b"HTTP/1.1 200 OK\rA: b\r\rbody";
     cases.extend(quirk("bare-carriage-returns", with(bare, &["", "-s body", "-d A"])));
     cases.extend(quirk(
@@ -175,6 +179,7 @@ pub fn chunks() -> Vec<Case> {
         "0\r\n\r\n",
         "5\r\nhello\r\n0\r\n\r\ntrailing",
         "5\r\nhello\r\n0",
+        "5\r\nhello\r\n\r",
         "5\r\nhello\r\n0\r\n",
         "ffffffffff\r\nhello",
         "0005\r\nhello\r\n00\r\n\r\n",
