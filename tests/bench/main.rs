@@ -1,6 +1,6 @@
 //! `make bench` measures what a process costs and how long it takes until a service is healed. It
 //! compares this project's programs with the originals in the same run. `make scale` measures how
-//! the cost grows with the size of the site, and what many handler calls at once cost.
+//! the cost grows with the size of the site, and the cost of many simultaneous handler calls.
 
 mod comparison;
 mod cost;

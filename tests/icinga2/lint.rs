@@ -64,7 +64,7 @@ fn lint_and_replay_use_the_objects_of_icinga2() {
     expected.sort_by_key(|(code, ..)| code.clone());
     assert_eq!(found, expected, "{report:#}");
 
-    // replay gets the same objects. They are not in the log.
+    // replay must also get the objects from the API, because the log does not contain them.
     let alert = "[1700000000] SERVICE ALERT: web1;HTTP;CRITICAL;SOFT;3;refused\n";
     let log = lab.place.file("monitor/icinga.log", alert, 0o644, lab.monitor.nagios.ids());
     let text = run(&mut lab.monitor.ctl(&["replay", log.to_str().unwrap()]));

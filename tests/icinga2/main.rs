@@ -106,8 +106,9 @@ fn escalates_apache_with_broken_configuration() {
     assert_eq!((monitor.records().len(), web.jobs().len()), (1, 2), "one job for each rung");
 }
 
-/// If a problem is acknowledged or a downtime begins after the event, no macro contains this, so
-/// the worker must get it from the API. The sweep must later offer the service for repair.
+/// The macros of an event show neither an acknowledgement nor a downtime that comes after it, so
+/// the worker must get both from the API. While the problem is acknowledged, the sweep must leave
+/// the service alone. Afterwards, it must repair it.
 #[test]
 fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     let lab = Lab::new();
@@ -205,7 +206,8 @@ fn repairs_nothing_behind_a_parent_that_is_down() {
     assert_eq!((monitor.records().len(), lab.web.jobs().len()), (0, 0));
 }
 
-/// The fault may have been acknowledged, so without an answer from the API nothing is repaired.
+/// Without an answer from the API, the worker cannot know whether the fault has been acknowledged,
+/// so it must repair nothing.
 #[test]
 fn repairs_nothing_without_an_answer_of_the_api() {
     let lab = Lab::new();

@@ -60,7 +60,8 @@ fn repairs_each_fault_once_when_all_servers_get_all_events() {
     let expected: BTreeSet<String> = hosts.iter().cloned().chain(["web1".to_owned()]).collect();
     assert_eq!(repaired, Vec::from_iter(expected));
     assert_eq!(last.refusals().len(), calls - HOSTS - 1);
-    // The records of the repairs themselves must agree with the ledger.
+    // The local repairs write a line to the file `done`. It must show one repair per host, as the
+    // ledger does.
     let done = fs::read_to_string(&site.done).unwrap();
     assert_eq!(done.lines().count(), HOSTS, "{done}");
     assert_eq!(done.lines().collect::<BTreeSet<_>>().len(), HOSTS, "{done}");

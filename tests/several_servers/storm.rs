@@ -136,8 +136,8 @@ fn check_runs(site: &StormSite, runs: &[GateRun], most: usize) {
 }
 
 /// Checks that no event is lost: each service was repaired, or the sweep will offer it. Returns the
-/// number of calls whose refusal was lost in the failover. Refusals are not flushed, so a failover
-/// can undo the last ones.
+/// number of calls whose refusal was lost in the failover. The ledger does not wait until the
+/// standby has received a refusal, so a failover can undo the last refusals.
 fn check_calls(site: &StormSite, calls: &[StormCall], runs: &[GateRun]) -> usize {
     assert_eq!(calls.len(), EVENTS * site.servers.len());
     let answered = site.sql("SELECT job FROM repair UNION SELECT job FROM refusal");

@@ -52,7 +52,7 @@ pub struct StormSite {
     _network: LabNetwork,
 }
 
-/// A call of a handler that was queued.
+/// A handler call that was added to the queue.
 pub struct StormCall {
     pub server: usize,
     /// The object, such as `web1/s1`.
@@ -163,7 +163,8 @@ impl StormSite {
             let rules = json!({
                 "ladder": [{"ssh": name}],
                 "verify": ["/usr/bin/test", "!", "-e", self.place.at("marks/{host}.{service}")],
-                // The lease and thus the pause after a failover include the timeout several times.
+                // Keep the timeout short: after a failover, repairs pause until all leases are
+                // over, and a lease includes the timeout several times.
                 "timeout": "4s", "settle": "0s", "cooldown": cooldown,
             });
             (name.clone(), rules)
@@ -248,7 +249,8 @@ impl StormSite {
     /// its call.
     pub fn settle(&self, stopped: Option<&StoppedWorker>) {
         until("an answer to every call", 2 * LIMIT, || {
-            // Look at the queues first. A worker can start the next one and exit while we search.
+            // Look at the queues before the processes. A worker can start the next worker and exit
+            // while we search for processes.
             let waiting: usize = self.servers.iter().map(StormServer::waiting).sum();
             let rest = self.workers(self.place.path().to_str().unwrap());
             let is_expected = |pid: &Pid| stopped.is_some_and(|worker| worker.0 == *pid);
@@ -328,7 +330,7 @@ impl StormServer {
         names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).count()
     }
 
-    /// Returns the comments that report calls that could not be decided, so far.
+    /// Returns the comments about calls without a decision that have arrived so far.
     pub fn failures(&self) -> Vec<String> {
         let mut guard = self.commands.lock().unwrap();
         let (channel, lines) = &mut *guard;
@@ -336,7 +338,7 @@ impl StormServer {
         lines.clone()
     }
 
-    /// Returns the objects of the calls that could not be decided.
+    /// Returns the objects of the calls that led to no decision.
     pub fn undecided(&self) -> BTreeSet<String> {
         let object = |line: String| {
             let (_, text) = line.split_once(";COULD NOT REPAIR ").unwrap();

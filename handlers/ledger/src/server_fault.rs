@@ -136,8 +136,9 @@ impl ServerFault {
                         standby of the other one";
             }
             ServerFault::Rival => {
-                return "stop all servers except the one with the newest records, and make them its \
-                        standbys; or remove those of another database from \"hosts\"";
+                return "stop all servers except the one with the newest records, and make the \
+                        stopped ones its standbys; or, if the servers do not belong together, \
+                        remove the wrong ones from \"hosts\"";
             }
             ServerFault::NoResources(_) => {
                 return "raise the limits of the process that started this program (ulimit -n, \

@@ -272,8 +272,8 @@ fn accepts_only_pinned_keys() {
     assert!(run.code == Some(3) && run.text.contains("Invalid pin-sha256, write"), "{run:?}");
 }
 
-/// Starts a server that presents a copy of `certificate`, but has only the key of another one.
-/// Returns its port.
+/// Starts a server that presents a copy of `certificate`, but has only the key of another
+/// certificate. Returns the server's port.
 fn impostor(certificate: &Certificate, version: &'static SupportedProtocolVersion) -> u16 {
     let chain = CertificateDer::pem_file_iter(certificate.certificate()).unwrap();
     let key = PrivateKeyDer::from_pem_file(Certificate::new("other", 60).key()).unwrap();

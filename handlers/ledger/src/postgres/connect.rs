@@ -37,7 +37,7 @@ const READ_TIME: Duration = Duration::from_secs(100);
 /// How long a statement that copies or creates tables may take.
 const OWNER_TIME: Duration = Duration::from_secs(600);
 /// How long a transaction may be idle, and how long to wait for the server to confirm a commit. A
-/// stopped worker holds the lock of its site no longer than this.
+/// worker that was stopped in a transaction holds the lock of its site no longer than this.
 const IDLE_TIME: Duration = Duration::from_secs(5);
 /// How long to wait for the server's answer after its own deadline for the statement.
 const GRACE: Duration = Duration::from_secs(5);
@@ -48,11 +48,11 @@ const LONGEST_PASSWORD: u64 = 4096;
 /// What a connection is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// To reserve and record repairs.
+    /// Reserving and recording repairs.
     Write,
-    /// To show records. The connection cannot write.
+    /// Showing records. The connection cannot write.
     Read,
-    /// To create tables or import records. These statements take longer.
+    /// Creating tables or importing records. Such statements take longer than others.
     Own,
 }
 
@@ -117,7 +117,8 @@ pub(super) struct DatabaseLogin {
 pub(super) struct ServerState {
     /// The timeline on which the server writes, or the newest timeline that a standby has reached.
     pub(super) timeline: Timeline,
-    /// When the server was started, in microseconds since 1970. Identifies the server.
+    /// When the server was started, in microseconds since 1970. Two names in `hosts` with the same
+    /// start time belong to the same server.
     pub(super) started: i64,
     /// Why the server cannot store a ledger; `None` if it can.
     pub(super) fault: Option<ServerFault>,
@@ -238,7 +239,8 @@ fn server_state(session: &Session, purpose: Purpose) -> Result<ServerState, Erro
                pg_control_recovery()) \
                ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, \
                (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
-    // A connection for reading is read-only because we requested that, so this is not a fault.
+    // We made connections for reading read-only ourselves, so for them this setting is not a fault
+    // of the server.
     let refused = if purpose == Purpose::Read { "" } else { "on" };
     let rows = session.query(sql, &[refused.into()])?;
     let row = rows.first().ok_or_else(|| session.failed(ServerFault::ReadOnly))?;

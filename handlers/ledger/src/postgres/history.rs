@@ -37,8 +37,8 @@ pub(super) struct SiteRecords<'a> {
 /// The rows of a query that may be needed more than once.
 type SharedRows<'a> = Rc<Vec<ServerRow<'a>>>;
 
-/// An open record that no longer counts as running, because its lease is over and its worker is
-/// dead.
+/// A repair without a recorded end that no longer counts as running, because its lease is over and
+/// its worker is dead.
 pub(super) struct Lapsed {
     pub(super) job: String,
     pub(super) host: Vec<u8>,
@@ -119,9 +119,9 @@ impl<'a> SiteRecords<'a> {
         object.into_iter().chain(more).collect()
     }
 
-    /// Returns two lists of open records: those that count as running, and those that do not. Only
-    /// the server that reserved a repair can see whether its processes are alive. On other servers,
-    /// the repair counts as running until its lease is over.
+    /// Returns the repairs without a recorded end in two lists: those that count as running, and
+    /// those that do not. Only the server that reserved a repair can see whether its processes are
+    /// alive. On other servers, the repair counts as running until its lease is over.
     pub(super) fn open(&self, now: i64) -> Result<(Vec<Unended>, Vec<Lapsed>), Error> {
         let sql = "SELECT job, lease_until, host, service, reserved, origin, rung FROM repair \
                    WHERE site = $1 AND ended IS NULL";
@@ -193,8 +193,8 @@ impl Facts for SiteRecords<'_> {
     }
 
     fn ended_after(&self, future: i64) -> Result<Option<(String, i64)>, Error> {
-        // Without OFFSET 0, the planner would read all repairs of the object. With it, it reads
-        // only repairs that ended in the future, and normally there are none.
+        // Without OFFSET 0, the planner would read all repairs of the object. With it, the planner
+        // reads only repairs that ended in the future, and normally there are none.
         let sql = "SELECT job, ended FROM (SELECT job, ended, host, service FROM repair \
              WHERE site = $1 AND ended > $4 ORDER BY ended DESC OFFSET 0) AS ahead \
              WHERE host = $2 AND service = $3 LIMIT 1";

@@ -45,9 +45,9 @@ impl fmt::Display for ImportCounts {
 }
 
 /// Copies all records of an SQLite file into the site of `to`, in one transaction. If any record
-/// cannot be imported, none is. If the site has a pause with the same scope, the longer one stays. If a host has several repairs without a recorded end, all except
-/// the newest get the outcome `unknown`, because the database allows only one such repair for each
-/// host.
+/// cannot be imported, none is. If the site has a pause with the same scope, the longer pause is
+/// kept. If a host has several repairs without a recorded end, all except the newest get the
+/// outcome `unknown`, because the database allows only one such repair for each host.
 ///
 /// # Errors
 /// Returns [`Error::NotEmpty`] if the site already has records, [`Error::InUse`] while a worker
@@ -104,7 +104,8 @@ struct CopiedTable {
     on_conflict: &'static str,
 }
 
-/// The tables to copy. Of several open repairs of a host, all except the newest are closed.
+/// The tables to copy. If a host has several repairs without a recorded end, the query records the
+/// end of all except the newest.
 const TABLES: [CopiedTable; 6] = [
     CopiedTable {
         name: "repair",

@@ -109,8 +109,8 @@ impl PostgresLedger {
 
     /// Checks that no other server has taken over within the time of the longest lease. After a
     /// takeover, the new server may lack the last reservations, whose workers may still be running.
-    /// It may also lack the longest lease itself, so `lease`, that of the repair in question, counts
-    /// as well.
+    /// The new server may also lack the record of the longest lease, so `lease`, the lease of the
+    /// requested repair, counts as well.
     fn check_timeline(
         &self,
         site: &SiteRow,
@@ -141,15 +141,15 @@ impl PostgresLedger {
         Err(Error::FailedOver { server, database, left })
     }
 
-    /// Ends a few forgotten repairs of any host.
+    /// Records the end of a few forgotten repairs of any host.
     fn end_forgotten(&self, lapsed: &[Lapsed], now: SystemTime) -> Result<(), Error> {
         let overdue = millis(now).saturating_sub(span_millis(FORGOTTEN_AFTER));
         let forgotten = lapsed.iter().filter(|open| open.lease_until < overdue);
         forgotten.take(ENDED_PER_DECISION).try_for_each(|open| self.end(open))
     }
 
-    /// Ends a host's repairs that have a dead worker and an expired lease, because the database
-    /// allows only one open record for each host.
+    /// Records the end of a host's repairs that have a dead worker and an expired lease. The
+    /// database allows only one repair without a recorded end for each host.
     fn end_lapsed(&self, lapsed: &[Lapsed], host: &[u8]) -> Result<(), Error> {
         lapsed.iter().filter(|open| open.host == host).try_for_each(|open| self.end(open))
     }
@@ -227,7 +227,8 @@ struct SiteRow {
     timeline: String,
     /// Timeline of a server that has taken over; empty if there is none.
     next_timeline: String,
-    /// When the takeover was noticed, in milliseconds since 1970.
+    /// When a worker first noticed that the server with this timeline had taken over, in
+    /// milliseconds since 1970.
     failed_over: i64,
     longest_lease: i64,
     /// Timeline of the server that returned the row.

@@ -247,7 +247,8 @@ impl Session {
         time(millis.saturating_sub(self.ahead()))
     }
 
-    /// Returns a number from the only row of a query, or 0 if there is none.
+    /// Returns the number in the only row of a query, or 0 if the number is NULL or there is no
+    /// row.
     pub(super) fn number(&self, sql: &str, values: &[Value]) -> Result<i64, Error> {
         let rows = self.rows(sql, values)?;
         let read = |row: &Row| row.try_get::<_, Option<i64>>(0);

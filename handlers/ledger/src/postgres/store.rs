@@ -53,8 +53,8 @@ impl Ledger for PostgresLedger {
         history::paused(&self.facts(Some(event)), now)
     }
 
-    /// Also renews the lease. Fails if the repair has ended, or if its lease is over, because other
-    /// servers may then have started other repairs.
+    /// Also renews the lease. Fails if the repair has ended. Also fails if the lease is over,
+    /// because another server may then have started another repair on the host.
     fn begin_rung(
         &mut self,
         job: &JobId,

@@ -45,8 +45,8 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
             "Could not parse arguments: give -H NAME or -I ADDRESS; see --help".into(),
         ));
     }
-    // Leave out --extra-opts, which expand() replaces with the options from its file. A prefix of
-    // its name is then rejected as an unknown option.
+    // Leave out --extra-opts, which expand() replaces with the options from its file. As a result,
+    // a prefix of the name --extra-opts is rejected as an unknown option.
     let known: Vec<_> = OPTIONS.iter().filter(|option| option.long != "extra-opts").collect();
     let takes_value = |name: &str| {
         known.iter().any(|option| {
@@ -70,7 +70,7 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
 }
 
 impl ParsedOptions {
-    /// Stores the options. Options that depend on the order of the command line are handled here.
+    /// Stores the options, and the facts that depend on their order.
     fn new(typed: Vec<TypedOption>, operands: Vec<OsString>) -> ParsedOptions {
         let mut options = ParsedOptions { operands, ..ParsedOptions::default() };
         let (mut ignore_case, mut linespan) = (false, false);

@@ -193,7 +193,7 @@ fn target(options: &ParsedOptions) -> Result<HttpTarget, Problem> {
     for name in host.iter().chain([&address]).filter(|name| !name.starts_with('/')) {
         parse::host_name(name)?;
     }
-    // With -S and -H, -j CONNECT requests a tunnel from a proxy.
+    // If -S and -H are given, -j CONNECT requests a tunnel from a proxy.
     let tunnel = is_tls
         && host.is_some()
         && cli.method.as_deref().is_some_and(|method| parse::inner_method(method).is_some());

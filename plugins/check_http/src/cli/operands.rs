@@ -88,7 +88,8 @@ struct Operand {
 }
 
 impl Operands {
-    /// Adds a word. If the word belongs to the last of `options`, changes that option instead.
+    /// Adds a stray word. If the word belongs to the last of `options`, changes that option
+    /// instead.
     pub fn add(&mut self, word: &OsStr, options: &mut Vec<TypedOption>) {
         let position = options.len();
         let adjacent = self.reached != position;
@@ -166,8 +167,8 @@ impl Operands {
     }
 }
 
-/// Whether a word is the `OK` in an unquoted `-e 200 OK`, or another reason phrase after its
-/// status code. Such a word could also be a host name.
+/// Whether a word is a reason phrase that follows its status code, such as `OK` in an unquoted `-e
+/// 200 OK`. Without this test, it would be used as a host name.
 fn is_phrase(operand: &Operand, options: &[TypedOption]) -> bool {
     let (name, _, value) = preceding(operand, options);
     operand.adjacent
@@ -177,7 +178,8 @@ fn is_phrase(operand: &Operand, options: &[TypedOption]) -> bool {
         })
 }
 
-/// Returns the names and the value of the option before a word. All are empty if there is none.
+/// Returns the names and the value of the option before `operand`, or empty values if there is no
+/// such option.
 fn preceding<'a>(
     operand: &Operand,
     options: &'a [TypedOption],

@@ -6,9 +6,9 @@ use clap::Arg;
 
 use super::syntax::{OptionHelp, OptionSyntax, option, options};
 
-/// Returns the clap command. It prints the help, and the manual page and the shell completions are
-/// generated from it. It does not parse the command line, because building it and parsing with it
-/// would take a large part of the run time.
+/// Returns the clap command, which prints the help. The manual page and the shell completions are
+/// also generated from it. The command line is not parsed with clap, because this would take a
+/// large part of the run time.
 pub fn command() -> clap::Command {
     clap::Command::new("check_http")
         .about("Check an HTTP or HTTPS server and print its state in one line.")
@@ -61,8 +61,8 @@ options! {
     proxy: Option<OsString> = "proxy".short('x').value("URL");
 
     /// With -x: connect to these hosts without the proxy. Each is a name or domain (*.example.org
-    /// or .example.org), an address or a network (10.0.0.0/8). Both the host name and the address
-    /// given with -I are compared. * means all.
+    /// or .example.org), an address or a network (10.0.0.0/8). A host matches by its name or by the
+    /// address given with -I. * matches all hosts.
     noproxy: Option<OsString> = "noproxy".value("HOST,...");
 
     /// Before the request, send the PROXY line (version 1) that servers behind HAProxy expect.
@@ -209,11 +209,12 @@ options! {
     /// Expect the regular expression not to match.
     invert_regex: bool = "invert-regex";
 
-    /// Check every -s, -r and -R. Without this option, only the last one of each counts.
+    /// Check every -s, -r and -R. Without this option, only the last -s and the last -r or -R
+    /// count.
     match_all: bool = "match-all";
 
-    /// Return this state if the check of a regular expression fails: critical or warning [default:
-    /// critical].
+    /// Return this state if the body does not match a regular expression (with --invert-regex: if
+    /// it matches): critical or warning [default: critical].
     state_regex: Option<OsString> = "state-regex".value("STATE");
 
     /// Expect a JSON body in which this pointer exists or this comparison is true, for example
@@ -247,7 +248,7 @@ options! {
     /// critical, unknown or an exit code [default: 10:critical].
     timeout: Option<OsString> = "timeout".short('t').value("SECONDS[:STATE]");
 
-    /// Return this state after a timeout. Takes precedence over STATE in -t.
+    /// Return this state after a timeout, even if -t contains another STATE.
     timeout_result: Option<OsString> = "timeout-result".value("STATE");
 
     ["Output"]
@@ -265,14 +266,14 @@ options! {
     /// Print the body below the result.
     show_body: bool = "show-body".short('B');
 
-    /// If the result is OK, add the performance data in the body to the performance data, at most
-    /// 100 items from the first 8 KiB. Other text in the body is ignored.
+    /// If the result is OK, also print the performance data in the body: at most 100 items from the
+    /// first 8 KiB. Other text in the body is ignored.
     output_body_as_perfdata: bool = "output-body-as-perfdata".short('o');
 
     /// Add the URL to the message.
     show_url: bool = "show-url".short('U');
 
-    /// Accept the format multi-line, which is the only supported one.
+    /// Print the result in this format. Only multi-line is supported, which is also the default.
     output_format: Option<OsString> = "output-format".value("FORMAT");
 
     /// Print the result as an HTML link to the page.
@@ -305,7 +306,7 @@ Examples:
   check_http -H www.example.org --sni -C 30,7
       WARNING 30 days and CRITICAL 7 days before the certificate expires
   check_http -H www.example.org -f follow -e ' 200 '
-      expect ' 200 ' in the first status line; with -e, follow no redirect
+      expect ' 200 ' in the first status line (-e disables -f follow)
 
 Exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for help, version and
 command line errors). A RANGE is [@]START:END, for example 5, 1:5 or @0:1.";

@@ -27,9 +27,9 @@ pub struct OptionSyntax {
     pub alias: Option<&'static str>,
     /// How the option takes a value.
     pub takes: ValueSyntax,
-    /// What the help calls the value.
+    /// Name of the value in the help.
     pub value_name: &'static str,
-    /// Whether it makes a difference if the option is repeated.
+    /// Whether repeating the option has an effect.
     pub repeats: bool,
 }
 
@@ -114,9 +114,9 @@ impl OptionSyntax {
 /// An option on the command line.
 #[derive(Debug, Clone)]
 pub struct TypedOption {
-    /// Which option it is.
+    /// Definition of the option.
     pub option: &'static OptionSyntax,
-    /// Its value, or `None` if it was typed without one.
+    /// Value as typed, or `None` if the option was typed without a value.
     pub value: Option<OsString>,
 }
 
@@ -129,7 +129,7 @@ impl TypedOption {
 
 /// The type of an option's field in `Cli`.
 pub trait OptionValue {
-    /// Whether it makes a difference if the option is repeated.
+    /// Whether repeating the option has an effect.
     const REPEATS: bool;
 
     /// Stores an occurrence of the option. `value` is `None` if the option was given without one.
@@ -217,7 +217,7 @@ macro_rules! options {
 }
 pub(super) use options;
 
-/// Writes a parsed command line in a uniform way: options, `--` and operands.
+/// Formats a parsed command line for comparison: the options, `--` and the operands.
 #[cfg(test)]
 pub fn shown((options, operands): &(Vec<TypedOption>, Vec<OsString>)) -> String {
     let mut words = Vec::new();

@@ -164,8 +164,8 @@ fn parse_nsswitch(nsswitch: &str) -> LookupOrder {
     }
 }
 
-/// Looks up a name in /etc/hosts. This cannot block, so it runs without a thread. Starting a thread
-/// would take a fifth of the run time.
+/// Looks up a name in /etc/hosts. This lookup cannot block, so it needs no thread. Starting a
+/// thread would take a fifth of the run time.
 fn hosts(name: &str, port: u16, deadline: &Deadline) -> Option<Vec<SocketAddr>> {
     let found = hosts_in(&read("/etc/hosts", deadline)?, name, port);
     Some(found).filter(|found| !found.is_empty())

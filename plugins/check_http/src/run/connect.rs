@@ -34,7 +34,7 @@ pub struct CheckContext<'a> {
 /// An open connection to a target, ready for a request.
 pub(super) struct OpenConnection {
     pub(super) stream: Box<dyn ByteStream>,
-    /// Certificate chain of the peer in DER, with its own certificate first. Empty without TLS.
+    /// Certificate chain in DER, which starts with the peer's own certificate. Empty without TLS.
     pub(super) chain: Vec<Vec<u8>>,
     pub(super) times: PhaseTimes,
     /// Negotiated TLS version and cipher, or `None` without TLS.
