@@ -274,13 +274,6 @@ impl PostgresKeys {
             _ => return Err("cert and key belong together; give both or neither".into()),
         };
         let loopback = self.hosts.iter().find(|host| host.loopback().is_some());
-        if let (Some(host), None, None) = (loopback, &self.ca, &self.password_file) {
-            return Err(format!(
-                "{host} needs \"password_file\" or \"ca\", because another program could listen \
-                 there while PostgreSQL is down; or give the directory of the server's socket, such \
-                 as \"/run/postgresql\""
-            ));
-        }
         let tls = match (self.ca, client, remote) {
             (Some(ca), client, _) => Some(PostgresTls { ca, client }),
             (None, Some(_), _) => return Err("cert and key need \"ca\"".into()),
@@ -292,6 +285,13 @@ impl PostgresKeys {
             }
             (None, None, None) => None,
         };
+        if let (Some(host), None, None) = (loopback, &tls, &self.password_file) {
+            return Err(format!(
+                "{host} needs \"password_file\" or \"ca\", because another program could listen \
+                 there while PostgreSQL is down; or give the directory of the server's socket, such \
+                 as \"/run/postgresql\""
+            ));
+        }
         Ok(PostgresConfig {
             hosts: self.hosts,
             dbname: named("dbname", self.dbname.as_deref().unwrap_or(DEFAULT_NAME))?,
