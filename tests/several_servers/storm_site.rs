@@ -247,7 +247,7 @@ impl StormSite {
     /// Waits until all calls are answered and all workers have ended, except a stopped worker and
     /// its call.
     pub fn settle(&self, stopped: Option<&StoppedWorker>) {
-        until("an answer to every call", 2 * LIMIT, || {
+        until("an answer to every call", 4 * LIMIT, || {
             // Look at the queues first. A worker can start the next one and exit while we search.
             let waiting: usize = self.servers.iter().map(StormServer::waiting).sum();
             let rest = self.workers(self.place.path().to_str().unwrap());
