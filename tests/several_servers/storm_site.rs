@@ -248,7 +248,7 @@ impl StormSite {
     /// Waits until all calls are answered and all workers have ended, except a stopped worker and
     /// its call.
     pub fn settle(&self, stopped: Option<&StoppedWorker>) {
-        until("an answer to every call", 2 * LIMIT, || {
+        until("an answer to every call", 4 * LIMIT, || {
             // Look at the queues before the processes. A worker can start the next worker and exit
             // while we search for processes.
             let waiting: usize = self.servers.iter().map(StormServer::waiting).sum();
