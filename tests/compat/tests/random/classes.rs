@@ -203,9 +203,11 @@ impl RandomCase {
         // Only few inputs of these classes show a difference. So that they hide no other
         // difference, it must have the form that quirks.md describes.
         let explains = |class: &&str| match *class {
-            "redirect-loops" => prints("infinite loop"),
+            "redirect-loops" => prints("infinite loop") || prints("maximum redirection depth"),
             "truncated-head" => original.code.is_none() || prints("Document date"),
-            "ipv6-host-header" => prints("1]") || prints("::1") || sends_address,
+            "ipv6-host-header" => {
+                prints("1]") || prints("::1") || sends_address || prints("Cannot make SSL")
+            }
             "certificate-state-always-counts" => original.text == ours.text,
             class => is_error || !ERRORS.contains(&class),
         };
