@@ -132,7 +132,7 @@ impl RandomAnswer {
         contains(&self.bytes(), text)
     }
 
-    /// Whether the programs need more than one read for the answer.
+    /// Whether a program needs more than one read to receive the answer.
     pub fn is_long(&self) -> bool {
         self.bytes().len() > 2000
     }
@@ -338,8 +338,8 @@ impl Draft {
         }
         let mut reply = Reply { pieces: vec![bytes], stalls: false };
         if random.one_in(20) {
-            // Bytes beyond the Content-Length are only counted if they arrive with its last byte, so
-            // divide only the head.
+            // The programs count bytes after the end of the body only if these arrive together with
+            // its last byte. Therefore divide only the head into pieces.
             let bytes = &mut reply.pieces[0];
             let at = random.index(head.len()).min(bytes.len());
             let is_in_port =

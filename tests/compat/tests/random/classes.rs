@@ -143,7 +143,7 @@ impl RandomCase {
         {
             classes.push("redirect-loops");
         }
-        // The only location with a port other than the server's.
+        // `localhost:1` is the only location with a port other than the server's.
         if self.values("onredirect").any(|how| how == "stickyport")
             && self.answers.iter().any(|answer| answer.contains("localhost:1/"))
         {
@@ -200,8 +200,8 @@ impl RandomCase {
         let mut requests = original.requests.iter().chain(&ours.requests);
         let sends_address =
             requests.any(|request| request.contains("::1") || request.contains("1]"));
-        // Only few inputs of these classes show a difference. So that they hide no other
-        // difference, it must have the form that quirks.md describes.
+        // Few inputs of these classes lead to a difference. Accept a difference only if it has the
+        // form that quirks.md describes, so that these classes do not hide other differences.
         let explains = |class: &&str| match *class {
             "redirect-loops" => prints("infinite loop") || prints("maximum redirection depth"),
             "truncated-head" => original.code.is_none() || prints("Document date"),
@@ -220,7 +220,8 @@ impl RandomCase {
             .map_or(DifferenceKind::Unexpected, DifferenceKind::Quirk)
     }
 
-    /// Returns the quirk of a case whose requests and exit code are the same, by its output.
+    /// Returns the quirk to which a difference in the output belongs if the requests and the exit
+    /// code are the same.
     fn class_of_output(&self, original: &Behaviour, ours: &Behaviour) -> Option<&'static str> {
         if (original.code, &original.requests) != (ours.code, &ours.requests) {
             return None;

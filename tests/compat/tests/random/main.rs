@@ -51,7 +51,8 @@ fn behaviours(lab: &Lab, case: &RandomCase, ours: &Path) -> [Behaviour; 2] {
     })
 }
 
-/// Runs a case twice if the programs differ, because a busy machine can cause a difference too.
+/// Compares the programs in a case. If they differ, runs the case a second time, because a busy
+/// machine can also cause a difference.
 fn verdict(lab: &Lab, case: &RandomCase, ours: &Path) -> (DifferenceKind, [Behaviour; 2]) {
     let mut behaviours = behaviours(lab, case, ours);
     if behaviours[0] != behaviours[1] {
@@ -60,7 +61,7 @@ fn verdict(lab: &Lab, case: &RandomCase, ours: &Path) -> (DifferenceKind, [Behav
     (case.verdict(&behaviours[0], &behaviours[1]), behaviours)
 }
 
-/// Leaves out as many arguments and answers as possible without which the difference remains.
+/// Removes as many arguments and answers as possible, as long as the programs still differ.
 fn smallest(lab: &Lab, mut case: RandomCase, ours: &Path) -> RandomCase {
     let is_unexpected =
         |case: &RandomCase| matches!(verdict(lab, case, ours).0, DifferenceKind::Unexpected);
@@ -159,7 +160,7 @@ fn random_command_lines_behave_like_monitoring_plugins() {
             .split("\n### ")
             .find(|section| section.strip_prefix(name).is_some_and(|rest| rest.starts_with('\n')));
         let section = section.unwrap_or_else(|| panic!("{name} is not in quirks.md"));
-        // In a short run, chance can exceed the limit.
+        // In a short run, the number of differences can exceed the limit by chance.
         let is_rare = runs < 10_000 || share.differences * 100 <= runs;
         assert!(
             is_rare || section.contains("of random command lines"),

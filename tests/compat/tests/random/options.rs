@@ -75,7 +75,8 @@ const OF_THE_TARGET: [&str; 6] =
     ["IP-address", "port", "hostname", "client-cert", "private-key", "extra-opts"];
 /// Flags that are drawn rarely, because most of their output differs or because they end the run.
 const RARE: [&str; 5] = ["help", "version", "verbose", "link", "use-ipv6"];
-/// Options that only the other plugins have, and some of ours.
+/// Options that the original does not have: those of other plugins, and some that only our program
+/// has.
 const ADDED: [&str; 21] = [
     "--ca-cert=DIR/ca.pem",
     "-D",
@@ -99,8 +100,8 @@ const ADDED: [&str; 21] = [
     "--match-all",
     "--header-file=DIR/headers",
 ];
-/// Words that no program knows as options. To the last three, our program suggests an option, or
-/// does not print the value.
+/// Words that neither program accepts as options. For the last three, the message of our program
+/// suggests an option or omits the value.
 const UNKNOWN: [&str; 8] =
     ["--zz", "-Z", "-g", "--sni=1", "-E=5", "--url-path=x", "--Link", "--no_body"];
 /// Words that are neither options nor values.

@@ -24,9 +24,10 @@ pub fn unnamed(text: &str) -> String {
     text.replace(&ours, "VERSION").replace("v2.3.3 (monitoring-plugins 2.3.3)", "VERSION")
 }
 
-/// Returns the part of the output to compare. If the command line is wrong, this is only one line,
-/// because the original prints getopt's errors to stderr, and its own errors before the help.
-/// Messages about invalid patterns and the help itself are not compared.
+/// Returns the part of the output to compare. If the command line is wrong, this is only the error
+/// message: the first line of stderr for getopt's errors, or else the first line of the output,
+/// because the original prints the usage after its own errors. Help texts and messages about
+/// invalid patterns are replaced with a fixed word, because they need not be the same.
 fn comparable(run: &Run) -> String {
     let complaint = run.stderr.lines().next().unwrap_or_default();
     if let Some((_, complaint)) = complaint.split_once("/check_http: ") {
