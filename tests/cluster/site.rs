@@ -2,12 +2,10 @@
 //! machine with one sshd, but each has an address and a gate of its own.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use e2e::{LabNetwork, Monitor, NetworkNode, PatroniCluster, Place, WebSide, run, system_program};
@@ -68,7 +66,7 @@ impl ClusterSite {
         let web = hosts.does(|| WebSide::listening_on("0.0.0.0", &place));
         let server = |n| {
             let monitor = Monitor::named(&format!("nagios{n}"), &place, &web);
-            let commands = Mutex::new((commands(&place, &monitor), 0));
+            let commands = Mutex::new((monitor.commands(), 0));
             ClusterServer { monitor, network: network.node(), commands }
         };
         let site = ClusterSite { servers: (1..=3).map(server).collect(), web, hosts, place };
@@ -188,24 +186,6 @@ impl ClusterServer {
         *count += commands.try_iter().filter(|line| line.contains("nothing was run")).count();
         *count
     }
-}
-
-/// Creates the command file of a server, and reads it in Nagios' place. Returns the commands that
-/// arrive.
-fn commands(place: &Place, monitor: &Monitor) -> Receiver<String> {
-    let path = &monitor.command_file;
-    let directory = path.parent().unwrap().strip_prefix(place.path()).unwrap();
-    place.directory(directory.to_str().unwrap(), monitor.nagios.ids());
-    run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-    // Open the pipe for reading and writing. Opening it only for reading would wait for a writer,
-    // and reading would end when a writer closes the pipe.
-    let pipe = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let (sender, commands) = mpsc::channel();
-    thread::spawn(move || {
-        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
-        lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
-    });
-    commands
 }
 
 /// Returns the name of a host.

@@ -1,15 +1,18 @@
 //! The monitor side with its policy, keys and ledger.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
 
 use ledger::{Ledger, Record, Refusal, Step};
 use policy_file::LedgerConfig;
 use serde_json::{Value, json};
 
 use crate::account::Account;
-use crate::place::{Place, give};
+use crate::place::{Place, give, run};
 use crate::web::WebSide;
 
 /// This project's programs and files on the Nagios server.
@@ -121,6 +124,23 @@ impl Monitor {
         let new = self.directory.join("new");
         fs::write(&new, text).expect("a file of the monitor");
         fs::rename(new, path).expect("a file of the monitor");
+    }
+
+    /// Creates the command file, and reads it in Nagios' place. Returns the commands that arrive.
+    pub fn commands(&self) -> Receiver<String> {
+        let directory = self.command_file.parent().expect("a directory");
+        fs::create_dir_all(directory).expect("the directory of the command file");
+        give(directory, self.nagios.ids());
+        run(Command::new("mkfifo").args(["-m", "666"]).arg(&self.command_file));
+        // Open the pipe for reading and writing. Opening it only for reading would wait for a
+        // writer, and reading would end when a writer closes the pipe.
+        let pipe = OpenOptions::new().read(true).write(true).open(&self.command_file);
+        let (pipe, (sender, commands)) = (pipe.expect("the command file"), mpsc::channel());
+        thread::spawn(move || {
+            let lines = BufReader::new(pipe).lines().map_while(Result::ok);
+            lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
+        });
+        commands
     }
 
     /// Runs the handler as the user nagios, as Nagios does, and waits for it.

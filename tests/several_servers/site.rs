@@ -1,11 +1,9 @@
 //! Nagios servers that share one PostgreSQL database and one host to repair.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader};
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
+use std::sync::mpsc::Receiver;
 
 use e2e::{Monitor, Place, WebSide, run};
 use serde_json::{Value, json};
@@ -107,28 +105,10 @@ impl SharedSite {
         names.filter(|name| name.starts_with(|c: char| c.is_ascii_digit())).collect()
     }
 
-    /// Creates the command file of a server, like [`commands`].
+    /// Creates the command file of a server. Returns the commands that arrive.
     pub fn commands(&self, server: usize) -> Receiver<String> {
-        commands(&self.place, &self.servers[server])
+        self.servers[server].commands()
     }
-}
-
-/// Creates the command file of a server, and reads it in Nagios' place. Returns the commands that
-/// arrive.
-pub fn commands(place: &Place, monitor: &Monitor) -> Receiver<String> {
-    let path = &monitor.command_file;
-    let directory = path.parent().unwrap().strip_prefix(place.path()).unwrap();
-    place.directory(directory.to_str().unwrap(), monitor.nagios.ids());
-    run(Command::new("mkfifo").args(["-m", "666"]).arg(path));
-    // Open the pipe for reading and writing. Opening it only for reading would wait for a writer,
-    // and reading would end when a writer closes the pipe.
-    let pipe: File = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    let (sender, commands) = mpsc::channel();
-    thread::spawn(move || {
-        let lines = BufReader::new(pipe).lines().map_while(Result::ok);
-        lines.take_while(|line| sender.send(line.clone()).is_ok()).for_each(drop);
-    });
-    commands
 }
 
 /// Runs a command. Returns its exit code and its output.

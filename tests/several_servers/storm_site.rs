@@ -19,7 +19,7 @@ use testkit::{Postgres, set_mode};
 use crate::LIMIT;
 use crate::database::{DATABASE, ledger_key, start_database};
 use crate::gate_run::{GateRun, gate_runs};
-use crate::site::{commands, result};
+use crate::site::result;
 
 const SERVERS: usize = 3;
 const HOSTS: usize = 40;
@@ -84,7 +84,7 @@ impl StormSite {
         primary.set("synchronous_standby_names", "'*'");
         let server = |n| {
             let monitor = Monitor::named(&format!("nagios{n}"), &place, &web);
-            let commands = Mutex::new((commands(&place, &monitor), Vec::new()));
+            let commands = Mutex::new((monitor.commands(), Vec::new()));
             StormServer { monitor, node: network.node(), commands }
         };
         let servers: Vec<StormServer> = (0..SERVERS).map(server).collect();
