@@ -12,7 +12,7 @@ use crate::text;
 /// Size of the first read, in bytes. It is small because most responses are small, and touching a
 /// new page of memory costs as much as another read.
 const PIECE: usize = 4 << 10;
-/// Size of later reads, in bytes, once a read has returned [`PIECE`] bytes.
+/// Maximum size of a read, in bytes. The size doubles whenever a read fills the buffer.
 const LARGE_PIECE: usize = 32 << 10;
 /// Maximum size of a response head, in bytes. Real heads are far smaller.
 const MAX_HEAD: usize = 1 << 20;
@@ -134,7 +134,8 @@ impl<'a> ResponseReader<'a> {
     /// Reads the next piece of the response. The piece is empty if the stream has ended.
     fn receive(&mut self) -> Result<&mut [u8], Fault> {
         if self.count == self.buffer.len() {
-            self.buffer.resize(LARGE_PIECE, 0);
+            let size = (2 * self.buffer.len()).min(LARGE_PIECE);
+            self.buffer.resize(size, 0);
         }
         self.count = if self.ended { 0 } else { self.read()? };
         self.ended = self.count == 0;
