@@ -94,6 +94,7 @@ fn decision_takes_few_round_trips() {
     let taken = trips.during(|| {
         assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "3", 4), later)), "repair");
     });
-    // The refusals between the repairs depend on the first answers.
+    // Now there is a repair on record. Its time decides which refusals to read, so they are read
+    // only after the first answers have arrived. This costs additional round trips.
     assert!(taken <= 8, "{taken} round trips");
 }
