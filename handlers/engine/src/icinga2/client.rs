@@ -47,13 +47,13 @@ pub(super) struct ApiClient<'a> {
     authorization: String,
 }
 
-/// The form of every successful answer.
+/// A successful response from the API.
 #[derive(Deserialize)]
 struct Results<T> {
     results: Vec<T>,
 }
 
-/// The form of an answer that reports an error.
+/// An error response from the API.
 #[derive(Deserialize)]
 struct ErrorAnswer {
     status: String,
