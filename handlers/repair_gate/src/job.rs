@@ -50,9 +50,9 @@ pub(crate) fn repair(
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
     // Check the limits without the lock first, so that a flood of requests over the limit does not
-    // keep other requests from the lock. Do not refuse because of a running repair here.
-    // `wait_for_lock` does this, because only the lock shows whether the gate of that repair is
-    // alive.
+    // keep other requests from the lock. Do not refuse the request because of a running repair yet.
+    // `wait_for_lock` refuses it if necessary, because only the lock shows whether the gate of that
+    // repair is alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_lock(&store, job, &host)? {
         LockWait::Acquired(lock) => lock,

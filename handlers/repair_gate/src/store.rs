@@ -158,7 +158,7 @@ impl RecordStore {
     ///
     /// A record that is still "running" and has the boot ID `boot` stays unfiled. If the clock is
     /// set back, its repair counts as running again and must keep all other repairs from starting.
-    /// Only unfiled records do this.
+    /// Filed records are not searched for running repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
