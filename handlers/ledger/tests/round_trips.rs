@@ -1,5 +1,5 @@
-//! Counts how often a decision waits for the answer of PostgreSQL. All other servers of the site
-//! wait meanwhile, so each round trip counts.
+//! Counts how often a decision waits for the answer of PostgreSQL. Each round trip counts, because
+//! all other servers of the site wait until the decision has been made.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 

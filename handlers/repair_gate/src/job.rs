@@ -163,9 +163,9 @@ enum LockWait {
 /// job instead.
 ///
 /// The gate that holds the lock may still be about to refuse its own request, or to write the
-/// record of its job. Either takes milliseconds, or longer on a slow disk. This function waits
-/// until then, because only a record shows which job is running, and a refusal should name that
-/// job.
+/// record of its job. Both take milliseconds, or longer on a slow disk. This function waits until
+/// the gate has released the lock or written the record, because only a record shows which job is
+/// running, and a refusal should name that job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     // Read each record only once, because the record of an ended repair no longer changes.
     let mut seen = BTreeSet::new();

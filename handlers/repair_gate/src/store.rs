@@ -205,8 +205,9 @@ impl RecordStore {
         Ok(names)
     }
 
-    /// Whether no gate has ever used this directory. Checks the lock first and then `jobs`, because
-    /// another gate may be creating them in the opposite order.
+    /// Whether no gate has ever used this directory. Checks the lock before `jobs`. Another gate
+    /// may be creating both, and creates `jobs` first. A check in the opposite order could miss
+    /// `jobs` and then find the lock, which is an error.
     fn never_used(&self) -> Result<bool, UnusablePath> {
         let lock = self.dir.join("lock");
         let unlocked = match fs::symlink_metadata(&lock) {

@@ -71,7 +71,7 @@ impl<'a> SiteRecords<'a> {
     }
 
     /// Reads the history of the event's object. Sends most of the queries at once, because the site
-    /// is locked meanwhile.
+    /// is locked until the decision has been made.
     pub(super) fn history(
         &self,
         event: &Event,

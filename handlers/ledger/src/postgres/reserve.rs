@@ -44,8 +44,8 @@ impl PostgresLedger {
     }
 
     /// Begins a transaction, locks the site, reads the history and the clock, and decides. Returns
-    /// the result and the statements that record it. Each step takes one round trip, because all
-    /// other servers wait meanwhile.
+    /// the result and the statements that record it. Each step takes only one round trip, because
+    /// all other servers wait until the transaction ends.
     fn decide(
         &self,
         claim: &Claim<'_>,

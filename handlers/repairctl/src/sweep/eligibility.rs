@@ -351,8 +351,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Simulates a sweep every minute for a whole day. Whatever the outcome of the repairs, the
-    /// sweep may try only a few times.
+    /// Simulates a sweep every minute for a whole day. For every outcome of the repairs, the sweep
+    /// may try only a few times.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [
