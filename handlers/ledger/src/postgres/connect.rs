@@ -52,7 +52,7 @@ pub(super) enum Purpose {
     Write,
     /// Showing records. The connection cannot write.
     Read,
-    /// Creating tables or importing records, which may take longer than the other uses.
+    /// Creating tables, or importing records, which can take minutes.
     Own,
 }
 
