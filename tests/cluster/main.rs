@@ -97,8 +97,8 @@ impl<'a> Storm<'a> {
     }
 
     /// Calls the handler of one server for all broken services, again and again until all of them
-    /// are repaired. Repeats the calls as notifications and sweeps would, because most of them meet
-    /// the fleet limit.
+    /// are repaired. Repeats the calls as notifications and sweeps would, because the fleet limit
+    /// refuses most calls.
     fn send(&self, server: &ClusterServer) {
         loop {
             let broken = self.broken();

@@ -56,7 +56,8 @@ impl OnDisk {
         for call in [CALL.to_owned(), CALL.replace("--foreground", "--dry-run")] {
             let seen = self.bed.call(&call);
             let dry = call.ends_with("--dry-run");
-            // A dry run only reads the ledger, so it succeeds if only writing to the ledger fails.
+            // A dry run never writes to the ledger, so it succeeds even when writes fail, as long
+            // as reads work.
             if !(dry && seen.text.starts_with("WOULD REPAIR")) {
                 assert_eq!((seen.code, seen.text.lines().count()), (3, 1), "{}", seen.text);
                 assert!(seen.text.trim_end().ends_with("nothing was run"), "{}", seen.text);
@@ -117,7 +118,7 @@ fn refuses_damaged_or_foreign_ledger_unchanged() {
         (
             "empty",
             &|path| fs::write(path, "").unwrap(),
-            &["is not a ledger of nagios-selfheal, so no program overwrites it"],
+            &["is not a ledger of nagios-selfheal, and no program overwrites it"],
         ),
         (
             "truncated",

@@ -33,8 +33,8 @@ fn refuses_wrong_host_key() {
     let stranger = fs::read_to_string(bed.web.key().with_extension("pub")).unwrap();
     bed.monitor.record_host_key(&bed.web, stranger.trim());
     bed.could_not_run("find out whether the host was reinstalled");
-    // The handler must accept any of the host's genuine keys, so record the host's key of another
-    // type.
+    // The handler must accept any of the host's genuine keys. The other tests record the host's
+    // Ed25519 key, so record its ECDSA key here.
     bed.policy(|policy| policy["repairs"]["httpd"]["cooldown"] = json!("0s"));
     bed.monitor.record_host_key(&bed.web, &other);
     assert_eq!(bed.call(CALL).code, 0);

@@ -134,8 +134,8 @@ impl HeldLab {
         String::from_utf8_lossy(&called.stdout).starts_with("REPAIRED")
     }
 
-    /// Breaks Apache, waits until the repair has reached this point, and holds the repair there.
-    /// The returned function lets it continue.
+    /// Breaks Apache, waits until the repair has reached `moment`, and holds the repair at this
+    /// point. The returned function lets the repair continue.
     fn held_at(&self, moment: Moment) -> Box<dyn FnOnce() + '_> {
         let known = self.monitor.records().len();
         let reserved = || {

@@ -56,7 +56,7 @@ impl Daemon {
     }
 }
 
-/// Returns the processes with this name among `found` and their descendants.
+/// Returns every process with this name that is in `found` or descends from a process in `found`.
 fn named(mut found: Vec<u32>, name: &str) -> Vec<Pid> {
     let mut next = 0;
     while let Some(pid) = found.get(next).copied() {

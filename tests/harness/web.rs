@@ -39,8 +39,8 @@ impl WebSide {
         WebSide::listening_on("127.0.0.1", place)
     }
 
-    /// Configures the host and starts sshd and Apache, which listen on `address`. This can be
-    /// 0.0.0.0 for all addresses.
+    /// Configures the host and starts sshd and Apache, which listen on `address`. With 0.0.0.0,
+    /// they listen on all addresses.
     pub fn listening_on(address: &str, place: &Place) -> WebSide {
         let account = Account::repair();
         let directory = place.directory("web", None);

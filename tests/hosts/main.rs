@@ -181,8 +181,9 @@ fn repair_survives_lost_connection_with_printed_fix() {
 fn packaged_logind_file_extends_admins_list() {
     let host = Host::boot();
     host.logind(ADMINS, "KillUserProcesses=yes\\nKillExcludeUsers=ann\\n");
-    // logind spares root only if the admin's list is empty or contains root. Neither is the case
-    // here, so the printed fix must add only `repair`.
+    // logind spares root only if the admin's list is empty or contains root. This list is not empty
+    // and does not contain root, so logind does not spare root. The printed fix must not change
+    // that, so it adds only `repair`.
     host.obstacle("KillExcludeUsers=repair\\n");
     host.0.must(&format!(
         "install -D -m 644 -t /usr/lib/systemd/logind.conf.d /parts/repair-gate.conf; {RELOAD}"

@@ -108,7 +108,7 @@ fn escalates_apache_with_broken_configuration() {
 
 /// The macros of an event show neither an acknowledgement nor a downtime that comes after it, so
 /// the worker must get both from the API. While the problem is acknowledged, the sweep must leave
-/// the service alone. Afterwards, it must repair it.
+/// the service alone. Afterwards, the sweep must repair the service.
 #[test]
 fn waits_for_acknowledgements_and_sweeps_missed_repairs() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! A minimal system with the same Debian or Ubuntu release as this one, created from the same
+//! A minimal system with the same Debian or Ubuntu release as this machine, created from the same
 //! package sources.
 
 use std::fs;

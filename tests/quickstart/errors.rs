@@ -156,7 +156,7 @@ fn collect(tokens: TokenStream, path: &Path, found: &mut Vec<(PathBuf, String)>)
 }
 
 /// If `init` cannot log in to a host, it prints a script. The script must set the host up when an
-/// admin pastes it there.
+/// admin pastes it on the host.
 #[test]
 fn printed_script_sets_a_host_up() {
     let site = boot();

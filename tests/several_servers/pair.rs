@@ -43,12 +43,12 @@ fn repairs_once_with_two_icinga2_endpoints() {
     };
     let repaired_by = until("a repair", LIMIT, || servers().pop());
     wait_for_ok(&labs);
-    // Both endpoints know about the fault. Wait for any repair that the other one might start.
+    // Both endpoints know about the fault. Wait for any repair that the other endpoint might start.
     thread::sleep(Duration::from_secs(5));
     assert_eq!((servers().len(), web.jobs().len()), (1, 1));
 
-    // When the endpoint that has repaired the service dies, the other one takes over the checks,
-    // and repairs the next fault.
+    // When the endpoint that has repaired the service dies, the other endpoint takes over the
+    // checks, and repairs the next fault.
     let index = usize::from(repaired_by == "two");
     drop(labs.remove(index));
     web.apache.kill();

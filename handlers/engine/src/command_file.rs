@@ -16,8 +16,8 @@ use crate::notification::Notification;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the error messages explain the fields")]
 pub enum CommandFileError {
-    /// The path is not a pipe. Either Nagios reads its commands elsewhere, or it is not running.
-    /// This program never creates the file.
+    /// The path is not a pipe. Either Nagios reads its commands elsewhere, or Nagios is not
+    /// running. This program never creates the file.
     #[error(
         "cannot send commands to Nagios: {path} is not a named pipe; check the settings \
          command_file and check_external_commands in nagios.cfg"

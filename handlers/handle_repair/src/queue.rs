@@ -128,7 +128,7 @@ impl CallName {
 }
 
 /// A call that a worker has taken. The worker must remove the call once its result is recorded.
-/// While this value exists, no other worker can take the call. If the worker dies, another one
+/// While this value exists, no other worker can take the call. If the worker dies, another worker
 /// takes the call.
 #[derive(Debug)]
 pub struct TakenCall {
@@ -188,7 +188,7 @@ impl CallQueue {
 
     /// Whether too many calls are waiting. Counting them takes a millisecond, so only some handlers
     /// count. A handler that finds too many creates the file [`FULL`]. While this file exists,
-    /// every handler counts, so it is removed as soon as the queue has drained.
+    /// every handler counts, so that one of them removes the file as soon as the queue has drained.
     fn is_full(&self, count: bool) -> Result<bool, QueueError> {
         let was_full = self.directory.metadata(FULL).is_ok();
         if !count && !was_full {

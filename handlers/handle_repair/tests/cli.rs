@@ -186,8 +186,8 @@ fn reports_missing_worker_and_runs_nothing() {
     );
 }
 
-/// If a child kept Nagios' pipe open, the Nagios worker that reads the pipe would stall, and so
-/// would all other checks of that worker.
+/// If a child kept Nagios' pipe open, the Nagios worker that reads the pipe would stall, and with
+/// it all other checks of that worker.
 #[test]
 fn worker_in_background_does_not_keep_stdout_open() {
     let site = Site::new();

@@ -32,8 +32,8 @@ pub enum Error {
     Owner { path: PathBuf, owner: u32, us: u32 },
     /// The file is another program's database, or not a database at all.
     #[error(
-        "{0} is not a ledger of nagios-selfheal, so no program overwrites it; check the path in \
-         the policy, or move the file away"
+        "{0} is not a ledger of nagios-selfheal, and no program overwrites it; check the path \
+         in the policy, or move the file away"
     )]
     Foreign(PathBuf),
     /// The path is a symbolic link, a directory, a FIFO or a device. Such a path is refused,
@@ -151,7 +151,7 @@ pub enum Error {
     )]
     FailedOver { server: String, database: String, left: Duration },
     /// Two PostgreSQL servers accept writes. The programs use the server with the newer timeline,
-    /// but a program that cannot reach this server would use the other one.
+    /// but a program that cannot reach that server would use the other server.
     #[error(
         "the PostgreSQL server {stale} accepts writes in the database {database}, although {server} \
          has taken over from it; stop {stale} at once, because it lacks the newest records, and \
@@ -303,8 +303,8 @@ fn of_store(code: Option<ErrorCode>) -> &'static str {
             "check the ledger's disk and the limit on file sizes (ulimit -f, LimitFSIZE=)"
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "find out which process has locked the ledger, for example a backup or a stopped \
-             repair_worker"
+            "find out which process has locked the ledger, for example a backup, or a \
+             repair_worker that is suspended (SIGSTOP)"
         }
         _ => "check the ledger's files and their disk",
     }

@@ -13,7 +13,7 @@ use crate::RepairOutcome;
 pub(crate) const FORGOTTEN_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Maximum number of forgotten repairs whose end one decision records. The number is small, because
-/// all other decisions wait meanwhile.
+/// all other decisions wait until the ends have been recorded.
 pub(crate) const ENDED_PER_DECISION: usize = 10;
 
 /// Returns the outcome and the text to record for a forgotten repair. `rung` is the number of the

@@ -14,8 +14,8 @@ use crate::{Error, Filter, RecordedReason, RefusalCount, RefusalTotals, RepairSt
 /// ended. If a query stayed open while the program waits for its terminal, SQLite could not clear
 /// the write-ahead log.
 const PAGE: u32 = 1000;
-/// How many records one query for a whole host reads. The index orders them by service, so SQLite
-/// sorts all records of the host for each page. A larger page means fewer sorts.
+/// How many records one query for a whole host reads. The index orders them by service and not by
+/// time, so SQLite sorts all records of the host for each page. A larger page means fewer sorts.
 const PAGE_OF_HOST: u32 = 20_000;
 
 /// The SQL dialect of a store.

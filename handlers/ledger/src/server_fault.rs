@@ -149,9 +149,9 @@ impl ServerFault {
                         can change, and name it in \"hosts\"";
             }
             ServerFault::Unproven => {
-                return "make pg_hba.conf require scram-sha-256 and set the role's password again, \
-                        name the directory of the server's socket in \"hosts\", or use TLS with \
-                        \"ca\"";
+                return "either make pg_hba.conf require scram-sha-256 and set the role's password \
+                        again, or name the directory of the server's socket in \"hosts\", or use \
+                        TLS with \"ca\"";
             }
             ServerFault::NoConnection(_) => None,
             ServerFault::Encoding(_) => return "create the database with ENCODING 'UTF8'",

@@ -56,15 +56,15 @@ struct Walk<'a, F> {
     history: RecordedHistory,
     /// Time of the oldest sign of the incident found so far, in milliseconds since 1970.
     since: i64,
-    /// Whether the walk has passed the start of the incident.
+    /// Whether all records of the incident have been read.
     is_over: bool,
-    /// How many repairs must have been read before the walk next checks whether the breaker is
-    /// open.
+    /// The number of repairs to read before checking again whether the breaker is open.
     enough: usize,
 }
 
 impl<'a, F: Facts> Walk<'a, F> {
-    /// Begins a walk. `reset` is the time of the last reset, in milliseconds since 1970.
+    /// Begins a walk through the records of an object. `reset` is the time of the last reset, in
+    /// milliseconds since 1970.
     fn begin(
         facts: &'a F,
         horizon: &'a Horizon,

@@ -114,7 +114,8 @@ fn database_allows_one_open_repair_per_host_of_a_site() {
     let place = Place::postgres();
     let mut ledger = place.open();
     reserve_with(ledger.as_mut(), 1, "web1", MINUTE, &|| {}).unwrap();
-    // The decision in `reserve_with` grants every repair, so the database has to refuse this one.
+    // The decision in `reserve_with` grants every repair, so only the database can refuse the
+    // second repair.
     let second = reserve_with(ledger.as_mut(), 2, "web1", MINUTE, &|| {}).unwrap_err();
     assert!(second.to_string().contains("repair_running"), "{second}");
     reserve_with(ledger.as_mut(), 3, "web2", MINUTE, &|| {}).unwrap();

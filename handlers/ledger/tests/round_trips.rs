@@ -1,5 +1,5 @@
-//! Counts how often a decision waits for the answer of PostgreSQL. All other servers of the site
-//! wait meanwhile, so each round trip counts.
+//! Counts how often a decision waits for the answer of PostgreSQL. Each round trip counts, because
+//! all other servers of the site wait until the decision has been made.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -94,6 +94,7 @@ fn decision_takes_few_round_trips() {
     let taken = trips.during(|| {
         assert_eq!(code(reserve(&mut ledger, 3, &event("web1", "3", 4), later)), "repair");
     });
-    // The refusals between the repairs depend on the first answers.
+    // Now there is a repair on record. Its time decides which refusals to read, so they are read
+    // only after the first answers have arrived. This costs additional round trips.
     assert!(taken <= 8, "{taken} round trips");
 }

@@ -8,9 +8,9 @@ use core::time::Duration;
 
 use crate::{Limits, ObjectState};
 
-/// How long to remember that a job has answered an event or a problem. If Nagios repeats a call, it
-/// does so within seconds. Much later, the same problem ID may belong to a different problem,
-/// because Nagios reuses its IDs when it is restarted without its retention file.
+/// How long to remember that a job has answered an event or a problem. Nagios repeats a call, if at
+/// all, within seconds. Much later, the same problem ID may belong to a different problem, because
+/// Nagios reuses its IDs when it is restarted without its retention file.
 pub const SAME_EVENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// How long refusals are kept and count in decisions. The ledger deletes older refusals. Repairs

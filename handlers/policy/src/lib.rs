@@ -15,8 +15,9 @@ extern crate std;
 mod words;
 
 /// Expands to the advice to run `repairctl doctor`, for error messages whose fix is a command that
-/// root must run. A process that runs as Nagios' user must not print such a command itself.
-/// `repairctl doctor` may print it, because it does so from a process that runs as root.
+/// root must run. A process that runs as Nagios' user must not print such a command itself, because
+/// Nagios' user could forge the command. `repairctl doctor` may print it, because a process of
+/// doctor that runs as root builds the command.
 #[macro_export]
 macro_rules! see_doctor {
     () => {

@@ -7,7 +7,7 @@
 //! [`step_down()`] makes it leave root's session and terminal, close inherited descriptors and
 //! become Nagios' user. The child answers with typed JSON of a limited size, either in one piece or
 //! in parts. The root half removes control characters from the answer. Nagios' user can forge the
-//! answer, so the root half displays it and never acts on it.
+//! answer, so the root half only displays it and never acts on it.
 
 mod account;
 mod error;

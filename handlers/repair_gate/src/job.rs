@@ -50,9 +50,9 @@ pub(crate) fn repair(
     let repair = find(&repairs, name, &host)?;
     let may_run = || rate_limit::check(&store.history(name)?, name, repair, now(&host));
     // Check the limits without the lock first, so that a flood of requests over the limit does not
-    // keep other requests from the lock. Do not refuse because of a running repair here.
-    // `wait_for_lock` does this, because only the lock shows whether the gate of that repair is
-    // alive.
+    // keep other requests from the lock. Do not refuse the request because of a running repair yet.
+    // `wait_for_lock` refuses it if necessary, because only the lock shows whether the gate of that
+    // repair is alive.
     may_run().or_else(|no| if no.reason == RejectionReason::Busy { Ok(()) } else { Err(no) })?;
     let _lock = match wait_for_lock(&store, job, &host)? {
         LockWait::Acquired(lock) => lock,
@@ -163,9 +163,9 @@ enum LockWait {
 /// job instead.
 ///
 /// The gate that holds the lock may still be about to refuse its own request, or to write the
-/// record of its job. Either takes milliseconds, or longer on a slow disk. This function waits
-/// until then, because only a record shows which job is running, and a refusal should name that
-/// job.
+/// record of its job. Both take milliseconds, or longer on a slow disk. This function waits until
+/// the gate has released the lock or written the record, because only a record shows which job is
+/// running, and a refusal should name that job.
 fn wait_for_lock(store: &RecordStore, job: &Job, host: &LocalHost) -> Result<LockWait, Rejection> {
     // Read each record only once, because the record of an ended repair no longer changes.
     let mut seen = BTreeSet::new();

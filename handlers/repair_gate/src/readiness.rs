@@ -3,7 +3,7 @@
 //! Checks in this order: the configuration, the records, the programs, the sudo rules, systemd's
 //! session settings, the maintenance file, the cooldown and the budget. Refusals for the cooldown
 //! or the budget come last, because they end by themselves. Changes nothing. The only commands that
-//! `ready` runs are `sudo -l`, `busctl get-property` and `systemctl show`, which change nothing
+//! `ready` runs, `sudo -l`, `busctl get-property` and `systemctl show`, do not change anything
 //! either.
 
 use std::fs;

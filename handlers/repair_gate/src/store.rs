@@ -158,7 +158,7 @@ impl RecordStore {
     ///
     /// A record that is still "running" and has the boot ID `boot` stays unfiled. If the clock is
     /// set back, its repair counts as running again and must keep all other repairs from starting.
-    /// Only unfiled records do this.
+    /// Filed records are not searched for running repairs.
     pub(crate) fn file_ended(&self, boot: &str) -> Result<BTreeSet<Name>, UnusablePath> {
         for path in entries(&self.jobs)?.iter().filter(|path| is_temporary(path)) {
             fs::remove_file(path).map_err(|e| unusable(path, &e))?;
@@ -205,8 +205,9 @@ impl RecordStore {
         Ok(names)
     }
 
-    /// Whether no gate has ever used this directory. Checks the lock first and then `jobs`, because
-    /// another gate may be creating them in the opposite order.
+    /// Whether no gate has ever used this directory. Checks the lock before `jobs`. Another gate
+    /// may be creating both, and creates `jobs` first. A check in the opposite order could miss
+    /// `jobs` and then find the lock, which is an error.
     fn never_used(&self) -> Result<bool, UnusablePath> {
         let lock = self.dir.join("lock");
         let unlocked = match fs::symlink_metadata(&lock) {

@@ -65,7 +65,7 @@ pub fn absolute(relative: &Path) -> String {
 const PATH: [&str; 6] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// Returns the name of a program that is installed in the same directory as this one. Includes the
+/// Returns the name of a program that is installed in the same directory as repairctl. Includes the
 /// directory unless root's shells find the program by its name.
 pub fn program(name: &str) -> String {
     let us = std::env::current_exe().unwrap_or_default();

@@ -62,7 +62,7 @@ struct Document {
 }
 
 impl Document {
-    /// Returns the name by which other pages refer to this one, for example `nagios-selfheal(7)`.
+    /// Returns the name by which other pages refer to this page, for example `nagios-selfheal(7)`.
     fn title(&self) -> String {
         format!("{}({})", self.name, self.section)
     }

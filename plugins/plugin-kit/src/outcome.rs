@@ -66,7 +66,7 @@ impl Outcome {
         self
     }
 
-    /// Returns the first line, before cleaning.
+    /// Returns the first line as given, before special characters are replaced.
     pub fn headline(&self) -> &str {
         self.lines.first().map_or("", String::as_str)
     }

@@ -48,7 +48,8 @@ impl Definition {
         })
     }
 
-    /// Returns the same value as [`Definition::get`] for an object that is not a template.
+    /// Returns a directive's value as [`Definition::get`] does for an object that is not a
+    /// template.
     pub fn own(&self, directive: Directive) -> Option<DirectiveValue> {
         self.get(directive, false)
     }

@@ -18,7 +18,8 @@ use crate::line_buffer::LineBuffer;
 pub struct ObjectCache {
     addresses: HashMap<String, String>,
     /// For each repair, the hosts that opted in to it, themselves or through one of their services.
-    /// There are few repairs and many hosts, so this takes less memory than the other way round.
+    /// There are few repairs and many hosts, so these lists take less memory than a list of repairs
+    /// for each host.
     opted: BTreeMap<String, BTreeSet<String>>,
 }
 

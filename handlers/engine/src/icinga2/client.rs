@@ -47,13 +47,13 @@ pub(super) struct ApiClient<'a> {
     authorization: String,
 }
 
-/// The form of every successful answer.
+/// A successful response from the API.
 #[derive(Deserialize)]
 struct Results<T> {
     results: Vec<T>,
 }
 
-/// The form of an answer that reports an error.
+/// An error response from the API.
 #[derive(Deserialize)]
 struct ErrorAnswer {
     status: String,
@@ -82,7 +82,7 @@ impl<'a> ApiClient<'a> {
     }
 
     /// Sends a request, and returns the results. Returns `None` if the API answers that nothing was
-    /// found. This is also its answer if the user lacks the permission.
+    /// found. The API gives the same answer if the API user lacks the permission.
     pub(super) fn request<T: DeserializeOwned>(
         &self,
         method: Method,

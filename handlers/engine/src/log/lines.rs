@@ -19,7 +19,7 @@ impl<R: Read> LogLines<R> {
 
     /// Returns the next line without its line break, or `None` after the last line. The last line
     /// may have no line break, because Nagios is still writing it or because a rotated log ends
-    /// like this. It is returned as well.
+    /// like this. Such a line is returned as well.
     ///
     /// # Errors
     /// Fails if the file cannot be read.

@@ -18,8 +18,8 @@ pub struct ObjectStatus {
     pub host: Vec<u8>,
     service: Vec<u8>,
     /// Whether the fields `host_name`, `service_description`, `current_state` and `_REPAIR` were
-    /// found. Only the first occurrence of each field counts, so a scan can then stop looking for
-    /// it.
+    /// found. Only the first occurrence of each field counts, so a scan does not look for a field
+    /// again after it has been found.
     has: [bool; 4],
     /// Name of the repair in `_REPAIR`; empty if the object did not opt in.
     pub repair: Vec<u8>,

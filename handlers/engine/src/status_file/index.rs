@@ -76,7 +76,7 @@ impl StatusIndex {
         let lock = || directory.lock_file(with_suffix(name, ".lock"), Instant::now() + PATIENCE);
         let locked = shared.is_written.then(lock);
         let Some(Ok(_lock)) = locked else { return StatusIndex::build(status) };
-        // Another process may have built the index while this one was waiting for the lock.
+        // Another process may have built the index while this process was waiting for the lock.
         if let Some(index) = StatusIndex::open(&directory, name, &identity) {
             return Ok(index);
         }

@@ -40,7 +40,8 @@ use repair_job::RepairJob;
 pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
     let now = SystemTime::now();
     let invocation = cli::read(argv)?;
-    // The worker outlives its caller, so it must not keep the caller's working directory busy.
+    // Leave the caller's working directory. The worker outlives its caller, and would keep the
+    // directory's file system from being unmounted.
     let _ = std::env::set_current_dir("/");
     if invocation.options.mode == Mode::DryRun {
         let config = load(&invocation.options.policy, argv)?;

@@ -23,7 +23,8 @@ pub fn run(argv: &[OsString]) -> Result<Outcome, Problem> {
             "do not start this program by hand; handle_repair starts it when needed".into(),
         ));
     };
-    // The worker outlives its caller, so it must not keep the caller's working directory busy.
+    // Leave the caller's working directory. The worker outlives its caller, and would keep the
+    // directory's file system from being unmounted.
     let _ = std::env::set_current_dir("/");
     answer_all(Path::new(policy), argv).inspect_err(|problem| syslog::log(&problem.to_string()))
 }

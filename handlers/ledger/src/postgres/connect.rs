@@ -52,7 +52,7 @@ pub(super) enum Purpose {
     Write,
     /// Showing records. The connection cannot write.
     Read,
-    /// Creating tables or importing records. Such statements take longer than others.
+    /// Creating tables, or importing records, which can take minutes.
     Own,
 }
 
@@ -239,8 +239,8 @@ fn server_state(session: &Session, purpose: Purpose) -> Result<ServerState, Erro
                pg_control_recovery()) \
                ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END, \
                (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint";
-    // We made connections for reading read-only ourselves, so for them this setting is not a fault
-    // of the server.
+    // A connection for reading is read-only because we have made it so. Only on the other
+    // connections is a read-only server a fault.
     let refused = if purpose == Purpose::Read { "" } else { "on" };
     let rows = session.query(sql, &[refused.into()])?;
     let row = rows.first().ok_or_else(|| session.failed(ServerFault::ReadOnly))?;

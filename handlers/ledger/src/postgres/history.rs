@@ -16,8 +16,8 @@ use crate::row::Columns;
 use crate::value::{Value, object};
 use crate::{Error, RepairOutcome, history, locks};
 
-/// How many earlier repairs the first query reads. Most decisions need only a few, so each further
-/// query reads twice as many as the one before.
+/// How many earlier repairs the first query reads. Most decisions need no more. If a decision needs
+/// more, each further query reads twice as many repairs as the query before it.
 const FIRST_PAGE: u32 = 16;
 
 /// The records of one object at a site.
@@ -71,7 +71,7 @@ impl<'a> SiteRecords<'a> {
     }
 
     /// Reads the history of the event's object. Sends most of the queries at once, because the site
-    /// is locked meanwhile.
+    /// is locked until the decision has been made.
     pub(super) fn history(
         &self,
         event: &Event,
@@ -85,8 +85,9 @@ impl<'a> SiteRecords<'a> {
         read()
     }
 
-    /// Returns the queries that `read` runs first. They find no rows while `read` runs, so further
-    /// queries that depend on these rows are missing, and are sent later, one by one.
+    /// Returns the queries that `read` runs first. While `read` runs, no query is sent, and each
+    /// returns no rows. Further queries that depend on rows are therefore missing from the result.
+    /// They are sent later, one by one.
     fn plan(&self, read: impl FnOnce(&Self) -> Result<(), Error>) -> Result<Vec<Statement>, Error> {
         self.planned.replace(Some(Vec::new()));
         let read = read(self);

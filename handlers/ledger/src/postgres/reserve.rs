@@ -44,8 +44,8 @@ impl PostgresLedger {
     }
 
     /// Begins a transaction, locks the site, reads the history and the clock, and decides. Returns
-    /// the result and the statements that record it. Each step takes one round trip, because all
-    /// other servers wait meanwhile.
+    /// the result and the statements that record it. Each step takes only one round trip, because
+    /// all other servers wait until the transaction ends.
     fn decide(
         &self,
         claim: &Claim<'_>,
@@ -212,7 +212,7 @@ impl PostgresLedger {
         (sql.to_owned(), row)
     }
 
-    /// Returns the statement that stores the longest lease of any repair, if this one is longer.
+    /// Returns the statement that stores the longest lease of any repair, if `lease` is longer.
     /// When another server takes over, nothing is repaired for this long.
     fn longer_lease(&self, site: &SiteRow, lease: Duration) -> Option<Statement> {
         let sql = "UPDATE site SET longest_lease = $2 WHERE name = $1";

@@ -83,7 +83,8 @@ impl Facts for ObjectRecords<'_> {
     }
 
     fn pauses(&self, now: i64) -> Result<Vec<CoveringPause>, Error> {
-        // At most four pauses cover an object, so the query need not sort them.
+        // At most four pauses cover an object. The caller finds the one that ends last, so the
+        // query need not sort them.
         let sql = "SELECT by_whom, reason, until FROM pause \
              WHERE host IN (x'', ?1) AND service IN (x'', ?2) AND (until IS NULL OR until > ?3)";
         self.rows(sql, params![self.host, self.service, now], |row| {

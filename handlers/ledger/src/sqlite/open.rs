@@ -19,7 +19,7 @@ use crate::Error;
 use crate::locks::{LOCK_WAIT, check_directory, directory_of, our_id, private_file};
 
 /// Time limit for queries on a ledger that was opened read-only. A search restarts the limit for
-/// each page, because its caller may be blocked by a terminal between pages.
+/// each page, because its caller may have to wait for the terminal between pages.
 const READ_TIME_LIMIT: Duration = Duration::from_secs(100);
 
 impl SqliteLedger {

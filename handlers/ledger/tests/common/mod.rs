@@ -53,7 +53,7 @@ impl Place {
         Place { dir, database: Some((server, name)) }
     }
 
-    /// Returns the place of another monitoring server, which shares the database of this one.
+    /// Returns the place of another monitoring server, which shares this place's database.
     pub fn beside(&self) -> Place {
         Place { dir: tempfile::tempdir().unwrap(), database: self.database.clone() }
     }

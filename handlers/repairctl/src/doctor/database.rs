@@ -73,7 +73,7 @@ fn replicas(report: &DatabaseReport) -> DoctorFinding {
 }
 
 /// Reports that the server would confirm a commit too early. The programs replace the setting for
-/// their own commits, but a proxy or a change of the role's settings could undo this.
+/// their own commits, but a proxy or a change of the role's settings could undo the replacement.
 fn commits(database: &PostgresConfig, report: &DatabaseReport) -> DoctorFinding {
     match report.synchronous_commit.as_str() {
         setting @ ("on" | "remote_apply") => {

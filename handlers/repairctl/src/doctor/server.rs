@@ -136,8 +136,8 @@ fn local_files(ledger: &LedgerConfig) -> Option<DoctorFinding> {
         };
         return Some(wrong("ledger", text, fix));
     }
-    // The directory can belong to the current user but contain files that root created earlier, and
-    // the user cannot write to those.
+    // The directory can belong to the current user but contain files that root created earlier. The
+    // user cannot write to these files.
     let file = ledger::unwritable(ledger)?;
     let text = format!("this user cannot write to {file}", file = file.display());
     Some(wrong("ledger", text, ServerFix::OwnLedger))

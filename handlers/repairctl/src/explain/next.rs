@@ -67,7 +67,7 @@ impl NextAttempt {
     }
 }
 
-/// If event handlers are off for all objects or for this one, returns a [`NextAttempt`] which
+/// If event handlers are off for all objects or for `object`, returns a [`NextAttempt`] which
 /// explains that there will be no attempt. Otherwise returns `None`.
 fn off(program: &ProgramStatus, object: &ObjectStatus) -> Option<NextAttempt> {
     if !program.event_handlers {

@@ -123,7 +123,7 @@ pub fn is_cut_off(line: &DirectiveValue) -> bool {
     line.cut.as_deref().is_some_and(is_named)
 }
 
-/// The message with which handle_repair refuses the arguments.
+/// The error that handle_repair prints when it rejects the arguments.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RefusedArguments(String);

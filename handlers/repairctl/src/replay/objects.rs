@@ -84,7 +84,7 @@ pub struct ObjectCounts {
 }
 
 impl ObjectCounts {
-    /// Adds the counts of another object to this one.
+    /// Adds the counts of another object to the counts of this object.
     pub fn add(&mut self, other: &ObjectCounts) {
         self.incidents += other.incidents;
         self.repairs += other.repairs;

@@ -165,8 +165,8 @@ pub fn missed_repair(
         .and_then(|missed| if is_outdated { Err(Ineligible::CheckOverdue) } else { Ok(missed) }))
 }
 
-/// Whether the object's next check should have started more than `allowed` ago. This test is only
-/// for Icinga 2. With Nagios, the programs refuse an old status file.
+/// Whether the object's next check should have started more than `allowed` ago. Only Icinga 2 needs
+/// this test, because with Nagios, the programs refuse an old status file.
 fn is_overdue(object: &ObjectStatus, allowed: Duration, now: SystemTime) -> bool {
     now.duration_since(object.next_check).is_ok_and(|late| late > allowed)
 }

@@ -47,9 +47,9 @@ pub enum Ineligible {
     /// An admin disabled the object's event handler.
     #[error("the object's event handler is disabled in Nagios")]
     HandlerDisabled,
-    /// Nagios has not checked the object since Nagios was last started, so its state may be
+    /// Nagios has not checked the object since Nagios last started, so the recorded state may be
     /// outdated.
-    #[error("Nagios has not checked the object since Nagios was started")]
+    #[error("Nagios has not checked the object since Nagios last started")]
     NotCheckedYet,
     /// Icinga 2 should have checked the object long ago. For example, its satellite is offline.
     #[error("the check of the object is overdue, so its state may be outdated")]
@@ -351,8 +351,8 @@ mod tests {
         assert_eq!(eligibility(&facts), Err(Ineligible::HandlerDisabled));
     }
 
-    /// Simulates a sweep every minute for a whole day. For every outcome, the sweep may start only
-    /// a few tries.
+    /// Simulates a sweep every minute for a whole day. For every outcome of the repairs, the sweep
+    /// may try only a few times.
     #[test]
     fn tries_rarely_even_if_a_sweep_runs_every_minute() {
         for outcome in [

@@ -54,8 +54,8 @@ pub fn run(args: &SweepArgs, context: &Context, out: &mut Out) -> CommandResult 
     let report = SweepReport::new(out, args.json, keys.iter());
     let channel = (sender, events);
     let mut scheduler = Scheduler::new(config, &policy, nagios, ledger, report, calls, channel);
-    // The other sweep may run on another server, which does not see the calls and the dead workers
-    // of this one.
+    // Attend to this server even if another sweep is running. That sweep may run on another server,
+    // which does not see this server's queued calls and dead workers.
     scheduler.attend()?;
     let Some(_only) = only else { return Ok(scheduler.held("another sweep is running")) };
     let result = scheduler.run()?;
@@ -74,8 +74,8 @@ const DELETION_TIME: Duration = Duration::from_secs(5);
 /// turn.
 const DELETION_PAUSE: Duration = Duration::from_millis(10);
 
-/// Deletes records that the policy no longer keeps. The sweep does this after the repairs, so that
-/// no decision about a repair has to wait for the deletion.
+/// Deletes records that the policy no longer keeps. The sweep calls this function after the
+/// repairs, so that no decision about a repair has to wait for the deletion.
 fn delete_expired(
     ledger: &mut dyn Ledger,
     keep: Option<Duration>,

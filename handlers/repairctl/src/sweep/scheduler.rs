@@ -33,7 +33,7 @@ const RECHECK: Duration = Duration::from_secs(2);
 /// Minimum time between two rounds of querying the gates about jobs whose worker died.
 const QUERY_EVERY: Duration = Duration::from_secs(5);
 /// Maximum number of workers that one sweep starts for the same object. One worker may not be
-/// enough, because another repair can start first, so that a limit refuses this one.
+/// enough, because another repair can start first. A limit may then refuse the worker's repair.
 const MOST_TRIES: u32 = 5;
 
 /// An event that the sweep waits for.
@@ -108,8 +108,8 @@ impl<'a> Scheduler<'a> {
     }
 
     /// Serves the calls that wait on this server, and records the end of jobs whose worker died.
-    /// This is not a repair. So every sweep does it, even if no object has a fault, if repairs are
-    /// paused or if another sweep is running.
+    /// Neither is a repair by the sweep. Every sweep therefore does both, even if no object has a
+    /// fault, if repairs are paused or if another sweep is running.
     pub fn attend(&mut self) -> Result<(), SweepError> {
         self.serve_calls();
         Ok(self.recover_dead_workers()?)

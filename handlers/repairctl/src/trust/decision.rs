@@ -32,8 +32,8 @@ pub enum TrustAction {
 }
 
 /// Decides what to do with `key`, which is one of the keys in `shown`. With --fingerprint or
-/// --replace, the admin wants repairs to accept only `key`. Without these options, repairs may
-/// accept any key in `shown`.
+/// --replace, repairs may accept only `key` from now on. Without these options, they may accept any
+/// key in `shown`.
 pub fn decide(
     options: TrustOptions,
     on_file: &RecordedHostKeys,

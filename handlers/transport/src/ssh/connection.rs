@@ -172,9 +172,8 @@ impl Connection {
         }
     }
 
-    /// Sends a keepalive request, because a host that sends nothing during a long repair must not
-    /// look like a dead link. Gives up on a host that has left [`MAX_UNANSWERED`] requests
-    /// unanswered.
+    /// Sends a keepalive request. The answer shows that the link is alive, even if a long repair
+    /// prints nothing. Gives up on a host that has left [`MAX_UNANSWERED`] requests unanswered.
     fn keep_alive(&mut self, phase: Phase, direction: PollFlags) -> Result<(), Error> {
         if !matches!(phase, Phase::Query | Phase::Repair) {
             return Ok(());
@@ -184,8 +183,8 @@ impl Connection {
             return Err(self.cut(phase, &format!("no data was received for {silence:?}")));
         }
         // Send a keepalive only if the session is waiting to read. If it is waiting to write, it
-        // must first finish the packet that it has partly sent. This call may come too early,
-        // because libssh2 sends nothing before the keepalive interval is over.
+        // must first finish the packet that it has partly sent. A call that comes too early does no
+        // harm, because libssh2 sends nothing before the keepalive interval is over.
         if direction == PollFlags::IN {
             let _ = self.session.keepalive_send();
         }

@@ -82,8 +82,8 @@ impl Socket {
                 SocketFlags::CLOEXEC,
                 None,
             )?;
-            // Limit how long connect waits while the server's queue is full (unix(7)). poll cannot
-            // do this, because it does not report when the queue has space again.
+            // Limit how long connect waits while the server's queue is full (unix(7)). poll(2)
+            // cannot limit this wait, because it does not report when the queue has space again.
             sockopt::set_socket_timeout(&fd, sockopt::Timeout::Send, left)?;
             net::connect(&fd, &address)?;
             rustix::io::ioctl_fionbio(&fd, true)?;

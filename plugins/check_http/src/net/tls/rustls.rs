@@ -175,8 +175,9 @@ struct AcceptIssuer {
     algorithms: WebPkiSupportedAlgorithms,
     /// Whether to verify the names in the certificate.
     verify_name: bool,
-    /// Whether to verify that the server has the private key of its certificate. A pin is worth
-    /// nothing without this, because anyone can send a copy of a public certificate.
+    /// Whether to verify that the server has the private key of its certificate. Without this
+    /// verification, a pin is worth nothing, because anyone can send a copy of a public
+    /// certificate.
     verify_signature: bool,
 }
 
