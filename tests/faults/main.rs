@@ -154,7 +154,7 @@ fn runs_no_stronger_rung_on_held_host() {
     bed.could_not_run("held");
     assert!(!strong.exists(), "a stronger rung was run");
     fs::remove_file(bed.web.repairs.with_file_name("hold")).unwrap();
-    // The stronger rung runs only after the first rung has run without success.
+    // The stronger rung runs only after the first rung has run and the service is still broken.
     bed.repair_is(&["/bin/true"]);
     assert_eq!(bed.call(CALL).code, 1);
     assert!(strong.exists());

@@ -1,5 +1,5 @@
-//! Tests that the commands in errors and next steps work as printed. doctor's fixes have separate
-//! tests.
+//! Tests that the commands in error messages, and in the next steps that programs print, work as
+//! printed. doctor's fixes have separate tests.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -24,8 +24,8 @@ pub struct SweepLock(
 
 /// A store of reservations, repairs and refusals.
 ///
-/// All times in calls and in results are on the clock of this machine. A store that several
-/// machines share records times on a clock of its own, and converts them.
+/// All times in calls and results use this machine's clock. A store that several machines share
+/// records times by its own clock and converts them.
 pub trait Ledger: Send {
     /// Reads the history, calls `decide` with it and reserves the repair that `decide` grants, all
     /// in one transaction. Returns the name of the reserved repair, or why `decide` refuses. A

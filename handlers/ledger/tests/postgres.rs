@@ -135,8 +135,8 @@ fn stopped_worker_loses_the_lock_and_reserves_nothing() {
         reserve_with(next.as_mut(), 2, "web1", MINUTE, &|| {}).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(8));
         let refused = stopped.join().unwrap().unwrap_err();
-        // The worker sends the reservation and the commit together, so it cannot know that neither
-        // has reached the server.
+        // The worker sends the reservation and the commit together. If that fails, it cannot tell
+        // whether the server has received them, although here it has received neither.
         assert!(matches!(refused, Error::Unconfirmed { .. }), "{refused}");
     });
     assert_eq!(next.records(9).unwrap().len(), 1);

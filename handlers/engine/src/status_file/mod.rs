@@ -35,8 +35,8 @@ pub(crate) use index_header::FileIdentity;
 /// `status_update_interval`: 10 seconds in the sample nagios.cfg, 60 seconds by default, up to 5
 /// minutes on large sites. Nagios writes the file late while it is busy or restarting. The status
 /// file does not contain the interval, so the limit must suit every site. An older file means that
-/// Nagios has died or cannot write, or that the file belongs to another Nagios. A Nagios that is
-/// stopped deletes its file.
+/// Nagios has died or cannot write, or that the file belongs to another Nagios. When Nagios is
+/// stopped, it deletes the file.
 const OLDEST: Duration = Duration::from_secs(600);
 
 /// Why the status file cannot be used. In that case, nothing is repaired.

@@ -172,8 +172,8 @@ fn field_at(text: &[u8], at: usize) -> Option<(&[u8], &[u8])> {
         None => return None,
     };
     let end = memchr(b'\n', after).map_or(text.len(), |end| at + end);
-    // `content` returns only the start of a line. If very many blanks precede the name, the name
-    // lies after this part, and `split` finds no `=`.
+    // `content` returns only the start of a line. If so many blanks precede the name that it is cut
+    // off, `split` finds no `=`.
     split(content(text.get(start..end)?))
 }
 

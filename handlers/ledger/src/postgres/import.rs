@@ -1,4 +1,4 @@
-//! Imports the records of an SQLite file.
+//! Imports the records of a SQLite file.
 
 use std::fmt;
 use std::path::Path;
@@ -44,7 +44,7 @@ impl fmt::Display for ImportCounts {
     }
 }
 
-/// Copies all records of an SQLite file into the site of `to`, in one transaction. If any record
+/// Copies all records of a SQLite file into the site of `to`, in one transaction. If any record
 /// cannot be imported, none is. If the site has a pause with the same scope, the longer pause is
 /// kept. If a host has several repairs without a recorded end, all except the newest get the
 /// outcome `unknown`, because the database allows only one such repair for each host.

@@ -36,7 +36,8 @@ pub(super) const RIGHTS: &[(&str, &str)] = &[
 ];
 
 /// Returns the SQL statements that the owner of the database has to run. They create the tables and
-/// the site unless these exist, and grant the user in `config` the rights that a worker needs.
+/// the site if they do not exist yet, and grant the user in `config` the rights that a worker
+/// needs.
 pub fn postgres_schema(config: &PostgresConfig) -> String {
     let (site, role) = (literal(&config.site), identifier(&config.user));
     let mut sql = format!(

@@ -10,7 +10,7 @@ use crate::facts::{CoveringPause, EachPast, Facts, RecordedRepair, Unended};
 use crate::value::object;
 use crate::{Error, RepairOutcome, locks};
 
-/// The records of one object in an SQLite file.
+/// The records of one object in a SQLite file.
 pub(super) struct ObjectRecords<'a> {
     store: &'a Connection,
     path: &'a Path,

@@ -1,4 +1,4 @@
-//! Stores the ledger of one monitoring server in an SQLite file. Each reservation is one immediate
+//! Stores the ledger of one monitoring server in a SQLite file. Each reservation is one immediate
 //! transaction.
 
 mod compact;
@@ -32,7 +32,7 @@ use crate::locks::{self, WorkerLock};
 /// setting in the file.
 const WAL: &str = "PRAGMA journal_mode = WAL";
 
-/// A ledger in an SQLite file.
+/// A ledger in a SQLite file.
 pub struct SqliteLedger {
     store: Connection,
     path: PathBuf,
@@ -42,7 +42,7 @@ pub struct SqliteLedger {
     held: HashMap<JobId, WorkerLock>,
 }
 
-/// Returns a function that adds `path` to an SQLite error.
+/// Returns a function that adds `path` to a SQLite error.
 fn store_error(path: &Path) -> impl Fn(rusqlite::Error) -> Error + '_ {
     |why| Error::Store { path: path.to_owned(), why }
 }
@@ -60,7 +60,7 @@ fn unflushed<T>(
 }
 
 impl SqliteLedger {
-    /// Adds the path of the ledger to an SQLite error.
+    /// Adds the path of the ledger to a SQLite error.
     fn named<T>(&self, result: rusqlite::Result<T>) -> Result<T, Error> {
         result.map_err(store_error(&self.path))
     }
