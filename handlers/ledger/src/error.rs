@@ -99,7 +99,7 @@ pub enum Error {
     Exposed(PathBuf),
     /// Another process held the decision lock for too long.
     #[error("the ledger {path} has been locked by another process for {} s, so this program made \
-             no decision; look for a stopped repair_worker", .waited.as_secs())]
+             no decision; look for a suspended repair_worker (SIGSTOP)", .waited.as_secs())]
     Busy {
         path: PathBuf,
         /// How long we waited for the lock.

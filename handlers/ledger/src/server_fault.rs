@@ -172,8 +172,8 @@ impl ServerFault {
             SqlState::DISK_FULL => "free some space on the server",
             SqlState::TOO_MANY_CONNECTIONS => "raise max_connections, or close some connections",
             SqlState::LOCK_NOT_AVAILABLE => {
-                "another server held the lock of the site for too long; look for a stopped \
-                 repair_worker, or for a standby that does not answer"
+                "another server held the lock of the site for too long; look for a \
+                 suspended repair_worker (SIGSTOP), or for a standby that does not answer"
             }
             SqlState::QUERY_CANCELED => "it took too long; check the load of the server",
             _ => "look into the log of the server",
