@@ -144,8 +144,8 @@ impl Policy {
         missing
     }
 
-    /// Returns those permissions in `row` that the policy grants. For a row of the second table,
-    /// there must be none.
+    /// Returns those permissions in `row` that the policy grants. The second table in README.md
+    /// lists what must be denied, so for its rows the result must be empty.
     fn granted(&mut self, row: &Row) -> Vec<String> {
         let target = self.type_of(&row.object, &row.class);
         let granted = self.permissions(&row.domain, &target, &row.class);

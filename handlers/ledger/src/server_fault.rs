@@ -26,8 +26,8 @@ pub enum ServerFault {
     NoConnection(io::Error),
     /// Every account can create a socket in the directory, and could thus pretend to be the server.
     Exposed,
-    /// The server did not prove with SCRAM that it knows the password of the role, although nothing
-    /// else shows that it is PostgreSQL.
+    /// The server did not prove with SCRAM that it knows the password of the role. The connection
+    /// has no TLS certificate either, so the server could be any program.
     Unproven,
     /// The connection failed, or the server refused a statement.
     Failed(tokio_postgres::Error),
@@ -69,7 +69,7 @@ impl From<tokio_postgres::Error> for ServerFault {
 
 /// The server did not prove with SCRAM that it knows the password of the role.
 #[derive(Debug, thiserror::Error)]
-#[error("the server does not prove that it knows the password")]
+#[error("the server did not prove that it knows the password")]
 pub(crate) struct Unproven;
 
 /// Writes the cause of an error, because the message of tokio-postgres itself only says which

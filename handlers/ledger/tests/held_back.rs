@@ -62,7 +62,7 @@ fn fill(place: &Place, objects: &[Past]) {
     }));
 }
 
-/// Reads the history of every object, and returns those that have reached a limit.
+/// Reads the history of every object, and returns the objects that have reached a limit.
 fn all_at_limits(
     ledger: &mut dyn Ledger,
     policy: &Policy,

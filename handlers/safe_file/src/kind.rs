@@ -64,8 +64,8 @@ pub enum Writer {
 }
 
 impl Writer {
-    /// Returns the largest set of accounts that can change the directory, or `None` if only root
-    /// and our effective user can.
+    /// Returns who else can change the directory, or `None` if only root and our effective user
+    /// can. If several of the variants apply, returns the one that includes the most accounts.
     pub(crate) fn of(found: &Stat) -> Option<Writer> {
         Writer::beside(found, geteuid().as_raw())
     }

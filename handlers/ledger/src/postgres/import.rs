@@ -104,8 +104,8 @@ struct CopiedTable {
     on_conflict: &'static str,
 }
 
-/// The tables to copy. If a host has several repairs without a recorded end, the query records the
-/// end of all except the newest.
+/// The tables to copy. PostgreSQL accepts only one repair without an end for each host, so the
+/// query for the table `repair` adds an end to all such repairs of a host except the newest.
 const TABLES: [CopiedTable; 6] = [
     CopiedTable {
         name: "repair",

@@ -59,7 +59,7 @@ const FILL: &str = "
     INSERT INTO pause (site, host, service, by_whom, reason, since)
         SELECT DISTINCT 'main', host || '.paused'::bytea, service, 'ann', '', :now FROM repair";
 
-/// A filled ledger, with the server and the directory of the local files.
+/// A ledger filled with test data, its database server, and the directory of its local files.
 struct Filled {
     server: Postgres,
     _state: TempDir,

@@ -102,7 +102,7 @@ impl Session {
         Error::Server { server, database, why }
     }
 
-    /// Like [`Session::failed`]. The session cannot be used any longer.
+    /// Like [`Session::failed`], but also marks the session as unusable.
     pub(super) fn given_up(&self, why: ServerFault) -> Error {
         self.is_broken.set(true);
         self.failed(why)

@@ -58,8 +58,8 @@ fn filled(repairs: u32, now: SystemTime) -> (TempDir, SqliteLedger) {
     (directory, ledger)
 }
 
-/// For each method, the statements that it ran. The number is how many instructions SQLite's
-/// virtual machine executed for a statement, plus one each time the statement was run.
+/// For each method, the statements that it ran and the cost of each statement: the number of
+/// instructions that SQLite's virtual machine executed, plus one for each run.
 type Seen = BTreeMap<&'static str, BTreeMap<String, i64>>;
 
 /// Calls every method with an object of `host`, and returns the statements that SQLite ran.

@@ -25,7 +25,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Returns a place for a ledger in SQLite.
+    /// Creates a temporary directory for a SQLite ledger.
     pub fn new() -> Place {
         Place { dir: tempfile::tempdir().unwrap(), database: None }
     }

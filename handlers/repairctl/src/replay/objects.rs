@@ -79,7 +79,7 @@ pub struct ObjectCounts {
     pub pages: u64,
     /// Number of problem notifications that a repair would have prevented.
     pub saved: u64,
-    /// The number of the problem for which `incidents` was last increased.
+    /// ID of the last problem that was counted in `incidents`.
     counted: Option<u64>,
 }
 

@@ -56,9 +56,9 @@ impl SshCommand {
         &self.route
     }
 
-    /// Returns the command for one request. The caller must pass the writing end of a pipe as
-    /// standard input, because ssh writes its log there. Once ssh has logged in, it prints `mark`
-    /// to stdout.
+    /// Returns the command for one request. ssh writes its log to file descriptor 0, so the caller
+    /// must pass the writing end of a pipe as standard input. Once ssh has logged in, it prints
+    /// `mark` to stdout.
     pub(super) fn build(&self, request: &Request, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         let passed = |name| Some((name, env::var_os(name)?));

@@ -70,7 +70,7 @@ pub fn parse(argv: &[OsString], run_start: Instant) -> Result<ParsedOptions, Pro
 }
 
 impl ParsedOptions {
-    /// Stores the options, and the facts that depend on their order.
+    /// Stores the options, and works out what depends on their order.
     fn new(typed: Vec<TypedOption>, operands: Vec<OsString>) -> ParsedOptions {
         let mut options = ParsedOptions { operands, ..ParsedOptions::default() };
         let (mut ignore_case, mut linespan) = (false, false);
