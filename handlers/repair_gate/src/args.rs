@@ -113,8 +113,8 @@ pub(crate) fn read(argv: &[OsString]) -> Result<GateArgs, Rejection> {
     }
     let mut words = argv.iter().peekable();
     while let Some(word) = words.next() {
-        // If an agent lets its client choose the name, the client can append words to it. Refuse
-        // them.
+        // If an agent such as NRPE lets its client choose the name, the client can append further
+        // words. Refuse a request with such words.
         if let GateCommand::Repair(name) = &args.command {
             let (word, name) = (word.display(), name.as_str());
             return Err(wrong(format!("unexpected '{word}' after 'repair {name}'; remove it")));

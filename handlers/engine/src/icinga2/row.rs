@@ -285,7 +285,7 @@ mod tests {
 
     use super::*;
 
-    /// An answer from Icinga 2 2.13.6. The number in `state` is written as newer versions write it.
+    /// An answer from Icinga 2 2.13.6, except that `state` has the number format of newer versions.
     const ANSWER: &str = r#"{"attrs": {"acknowledgement": 1, "check_attempt": 2,
         "downtime_depth": 0, "enable_event_handler": true, "flapping": false, "host_name": "web1",
         "last_check": 1796108289.454982, "last_reachable": true, "last_hard_state_change": 1796108275.370958,

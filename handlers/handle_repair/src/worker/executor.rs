@@ -42,8 +42,8 @@ pub struct LiveExecutor<'a> {
     /// Open connections by host, where `None` stands for the event's host. All rungs of the ladder
     /// share them.
     gates: HashMap<Option<String>, Box<dyn Gate>>,
-    /// A host that could not be reached for collecting evidence, and the error. The first rung then
-    /// fails with this error instead of trying to connect again.
+    /// The host that the worker failed to reach when it collected evidence, with the error. The
+    /// first rung on this host fails with the same error instead of connecting again.
     unreached: Option<(Option<String>, Error)>,
     next_renewal: Instant,
     /// Warnings about steps that could not be recorded or reported.

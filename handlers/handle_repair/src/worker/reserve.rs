@@ -59,7 +59,8 @@ pub fn reserve<'a>(
         // lock keeps other workers waiting.
         observed: observe(job.invocation, job.config, job.seen).map_err(nothing_run)?,
     };
-    // Reserving can wait for a lock, so measure the age only after the history has been read.
+    // Before it reads the history, the ledger may wait for a lock. Measure the age after that, so
+    // that the wait counts as well.
     let age = || job.since.elapsed().unwrap_or_default();
     let decide = |known: &History| decide_at_age(age(), event, job.config, known);
     let granted = ledger.reserve(&claim, &SystemTime::now, &decide);

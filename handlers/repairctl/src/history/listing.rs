@@ -76,7 +76,7 @@ impl Listing<'_> {
         self.json.get_or_insert_with(|| ListPrinter::begin(name, out))
     }
 
-    /// Prints what comes after the list.
+    /// Prints the totals and hints below the list.
     pub fn end(mut self, out: &mut Out) {
         let nothing = if self.args.refused { NO_REFUSAL } else { NO_REPAIR };
         if self.args.json {

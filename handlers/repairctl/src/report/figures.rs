@@ -50,7 +50,7 @@ pub struct PeriodFigures {
     pub objects: Vec<ObjectFigures>,
     /// Each reason for refusals with the number of refusals, most frequent first.
     pub reasons: Vec<(String, u32)>,
-    /// The [`STOPPED`] objects with the most refusals because of an open breaker.
+    /// The objects with the most refusals because of an open breaker, at most [`STOPPED`] of them.
     pub stopped: Vec<RefusalCount>,
     /// The total number of objects with a refusal because of an open breaker.
     pub all_stopped: usize,

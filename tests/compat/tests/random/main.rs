@@ -36,7 +36,7 @@ use server::{Lab, Reply};
 use testkit::Random;
 
 const QUIRKS: &str = include_str!("../../../quirks.md");
-/// Number of command lines unless `SELFHEAL_RUNS` sets another one.
+/// Number of command lines to test. `SELFHEAL_RUNS` overrides it.
 const RUNS: u64 = 1000;
 /// Number of unexpected differences after which the test stops.
 const ENOUGH: usize = 40;
