@@ -29,8 +29,8 @@ user(repair), group(repair)
 %files
 ";
 
-/// Boots a machine that can install the rpms under test from /parts/repository and the newer rpms,
-/// which [`upgrade`] builds, from /parts/newer.
+/// Boots a machine that can install rpms from two repositories: /parts/repository has those under
+/// test, and /parts/newer has the newer ones that [`upgrade`] builds.
 fn machine(place: &Place) -> Machine {
     let repository = place.directory("rpms/repository", None);
     for rpm in packages(".rpm") {

@@ -45,7 +45,7 @@ fn of_user(program: &Path, uid: u32) -> Option<u32> {
     all.find(is_it)
 }
 
-/// Inspects doctor's unprivileged process while this process waits for a host that does not answer.
+/// Inspects doctor's unprivileged process while doctor waits for a host that does not answer.
 #[test]
 fn doctor_drops_terminal_environment_and_descriptors() {
     let site = Site::new();

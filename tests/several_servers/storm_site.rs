@@ -23,7 +23,7 @@ use crate::site::result;
 
 const SERVERS: usize = 3;
 const HOSTS: usize = 40;
-/// The host whose worker is stopped, and the name of its service and of its repair.
+/// Name of the host whose worker is stopped. Its service and its repair have the same name.
 pub const LATE: &str = "late";
 /// The script that each repair runs.
 const WORK: &str = "#!/bin/sh

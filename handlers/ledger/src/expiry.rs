@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Records expire only if at least one record has an age between these two. Without this rule, the
-/// whole history would be deleted when the clock jumps ahead. Younger records do not count, because
-/// they may have been written after the jump.
+/// Records expire only if at least one record has an age between these two. If the clock jumps
+/// ahead, all records from before the jump look too old, and the whole history would be deleted. A
+/// record of medium age shows that there was no such jump. A younger record does not show it,
+/// because it may have been written after the jump.
 pub(crate) const WITNESS_AGES: [Duration; 2] =
     [Duration::from_secs(24 * 3600), Duration::from_secs(30 * 24 * 3600)];

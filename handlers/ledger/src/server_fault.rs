@@ -176,7 +176,7 @@ impl ServerFault {
                  suspended repair_worker (SIGSTOP), or for a standby that does not answer"
             }
             SqlState::QUERY_CANCELED => "it took too long; check the load of the server",
-            _ => "look into the log of the server",
+            _ => "check the server's log",
         }
     }
 }

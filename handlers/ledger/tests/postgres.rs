@@ -252,7 +252,7 @@ fn names_every_server_that_does_not_answer() {
     let no_site = open(json!({"hosts": [good], "site": "it's"})).unwrap_err();
     assert!(no_site.contains("has no site it's; as the owner"), "{no_site}");
     let no_tables = open(json!({"hosts": [good], "dbname": "postgres"})).unwrap_err();
-    assert!(no_tables.contains("has no tables of nagios-selfheal"), "{no_tables}");
+    assert!(no_tables.contains("does not contain the tables of nagios-selfheal"), "{no_tables}");
 }
 
 #[test]

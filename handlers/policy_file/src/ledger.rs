@@ -149,9 +149,10 @@ impl PostgresHost {
         matches!(self, PostgresHost::Socket { .. }) || self.loopback().is_some()
     }
 
-    /// Returns the address on the loopback interface; `None` for a socket and for other machines.
-    /// The name `localhost` always means 127.0.0.1. If PostgreSQL listens only there, any account
-    /// can listen on the other address of this name, ::1, and pass our connection on.
+    /// Returns the loopback address of the server, or `None` if the server is reached through a
+    /// socket or is on another machine. `localhost` always means 127.0.0.1 and never ::1.
+    /// Otherwise, if PostgreSQL listens only on 127.0.0.1, any local account could listen on ::1,
+    /// accept our connection and relay it.
     pub fn loopback(&self) -> Option<IpAddr> {
         match self {
             PostgresHost::Socket { .. } => None,

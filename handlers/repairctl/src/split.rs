@@ -19,8 +19,9 @@ use serde::de::DeserializeOwned;
 
 use crate::context::Context;
 
-/// How long the process that runs as root waits for the data. The collecting process waits for a
-/// gate or a locked ledger for a shorter time, so that it can still report that it got no answer.
+/// How long root's process waits for the data from the collecting process. That process has shorter
+/// timeouts for gates and for a locked ledger, so that it can still report that one of them did not
+/// answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(120);
 
 /// The result of a command: the meaning of its exit code, or the error to print.

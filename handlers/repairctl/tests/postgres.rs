@@ -64,7 +64,7 @@ impl DatabaseSite {
         (done.status.code().unwrap(), String::from_utf8(text).unwrap())
     }
 
-    /// Returns the verdict, the text and the fix of a check that doctor makes.
+    /// Returns the verdict, the text and the fix of one of doctor's checks.
     fn doctor(&self, check: &str) -> (String, String, String) {
         let (_, json) = self.repairctl(&["doctor", "--json", "--nagios-user", "root"]);
         let json: Value = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{json}"));

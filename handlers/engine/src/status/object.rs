@@ -47,8 +47,8 @@ pub struct ObjectStatus {
     pub flapping: bool,
     /// Number of active downtimes of the object itself, not counting those of its host.
     pub downtime: u32,
-    /// Whether the object can be reached, because no host or service on which it depends has a
-    /// fault. Nagios shows this only for hosts, as the state UNREACHABLE.
+    /// False if a host or service on which the object depends has a fault. Nagios shows this only
+    /// for hosts, as the state UNREACHABLE.
     pub is_reachable: bool,
     /// Whether the engine reports `event_handler_enabled` for this object.
     pub knows_event_handler: bool,

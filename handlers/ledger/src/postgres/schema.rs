@@ -70,7 +70,7 @@ pub fn migrate(config: &PostgresConfig) -> Result<bool, Error> {
     }
 }
 
-/// Checks that the database has the tables of this version, and the site.
+/// Checks that the database has this version's tables and contains the site.
 pub(super) fn check(session: &Session, site: &str) -> Result<(), Error> {
     check_version(session)?;
     let sites = session.number("SELECT count(*) FROM site WHERE name = $1", &[site.into()])?;
@@ -85,7 +85,7 @@ fn check_version(session: &Session) -> Result<(), Error> {
             Err(Error::OtherTables { server, database, found, known: CURRENT })
         }
         Err(Error::Server { why: ServerFault::Failed(why), .. }) if is_missing(&why) => {
-            Err(session.no_site("has no tables of nagios-selfheal".to_owned()))
+            Err(session.no_site("does not contain the tables of nagios-selfheal".to_owned()))
         }
         Err(other) => Err(other),
     }

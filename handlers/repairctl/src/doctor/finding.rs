@@ -1,4 +1,4 @@
-//! Results of the checks that doctor makes, and how they are printed.
+//! Results of doctor's checks, and how they are printed.
 
 use std::borrow::Cow;
 

@@ -58,8 +58,7 @@ impl Policies {
     }
 }
 
-/// Returns the location of a word in a policy, which is the first line that contains the word in
-/// quotes.
+/// Returns the location of the first line in a policy that contains the word in quotes.
 pub fn place(path: &Path, word: &str) -> Location {
     let text = safe_file::read(path, policy_file::LONGEST, None).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

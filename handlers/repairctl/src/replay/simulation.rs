@@ -277,10 +277,9 @@ impl<'a> Simulation<'a> {
         object.ledger.repaired(repair, &rules.limits);
         object.counts.repairs += 1;
         if assume == Assume::Heals {
-            // For a HARD event, Nagios sends the notification in the same second as the event,
-            // before the repair can prevent it. For a SOFT event, Nagios sends no notification. So
-            // a notification in the same second as a SOFT event is for a later event, and the
-            // repair would have prevented it.
+            // For a HARD event, Nagios sends the notification in the same second, before a repair
+            // can prevent it. A SOFT event causes no notification. If the log shows one in the same
+            // second, a later HARD event caused it, and the repair would have prevented it.
             let is_soft = change.state_type == StateType::Soft;
             object.healed = Some((at.saturating_sub(u64::from(is_soft)), ended));
         }

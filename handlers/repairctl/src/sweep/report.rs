@@ -128,7 +128,7 @@ pub struct SweepReport<'a> {
     rows: Vec<SweepRow>,
 }
 
-/// Maximum width of the first column, which contains the objects, in characters.
+/// Maximum width, in characters, of the first column, which lists the objects.
 const WIDEST: usize = 40;
 
 impl<'a> SweepReport<'a> {

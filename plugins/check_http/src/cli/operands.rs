@@ -17,9 +17,9 @@ use super::syntax::TypedOption;
 
 /// TLS versions that can follow -S as a separate word. Each can have a `+` at its end.
 const TLS_VERSIONS: [&str; 7] = ["1", "1.0", "1.1", "1.2", "1.3", "2", "3"];
-/// Words after a flag that mean that the flag is set.
+/// Words that turn a flag on when they follow it.
 const TRUE: [&str; 4] = ["true", "yes", "on", "1"];
-/// Words after a flag that mean that the flag is not set.
+/// Words that turn a flag off when they follow it.
 const FALSE: [&str; 4] = ["false", "no", "off", "0"];
 /// Options whose value may be a secret. No message contains a word that follows one of them.
 const SECRET: [&str; 5] = ["authorization", "proxy-authorization", "header", "post", "proxy"];

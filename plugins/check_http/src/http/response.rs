@@ -25,8 +25,8 @@ pub struct Response {
     pub body: Vec<u8>,
     /// Which strings and patterns the body contains.
     pub matches: BodyMatches,
-    /// Number of bytes that were searched if the body was cut at the decompression limit, otherwise
-    /// `None`.
+    /// If the body was cut at the decompression limit, the number of bytes that were searched;
+    /// otherwise `None`.
     pub searched: Option<usize>,
     /// Why decompression failed, or `None` if it succeeded or was not needed.
     pub undecodable: Option<UndecodableBody>,

@@ -7,7 +7,7 @@ use regex_automata::hybrid::dfa::Cache;
 
 use super::posix::Pattern;
 
-/// A search in progress for a pattern.
+/// The state of an ongoing search for a pattern.
 #[derive(Debug)]
 pub struct PatternMatcher<'p> {
     pattern: &'p Pattern,
