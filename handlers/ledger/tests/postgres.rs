@@ -135,7 +135,7 @@ fn stopped_worker_loses_the_lock_and_reserves_nothing() {
         reserve_with(next.as_mut(), 2, "web1", MINUTE, &|| {}).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(8));
         let refused = stopped.join().unwrap().unwrap_err();
-        // The worker sends the reservation and the commit together. If that fails, it cannot tell
+        // The worker sends the reservation and the commit together. If that fails, it does not know
         // whether the server has received them, although here it has received neither.
         assert!(matches!(refused, Error::Unconfirmed { .. }), "{refused}");
     });
