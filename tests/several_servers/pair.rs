@@ -1,5 +1,5 @@
-//! Two Icinga 2 endpoints in a zone with high availability. Each has a mount namespace and a network
-//! namespace of its own, and both share the ledger.
+//! Two Icinga 2 endpoints in a zone with high availability. Each has a mount namespace and a
+//! network namespace of its own, and both share the ledger.
 
 use std::thread;
 use std::time::Duration;

@@ -153,9 +153,9 @@ pub enum Error {
     /// Two PostgreSQL servers accept writes. The programs use the server with the newer timeline,
     /// but a program that cannot reach that server would use the other server.
     #[error(
-        "the PostgreSQL server {stale} accepts writes in the database {database}, although {server} \
-         has taken over from it; stop {stale} at once, because it lacks the newest records, and \
-         make it a standby"
+        "the PostgreSQL server {stale} accepts writes in the database {database}, although \
+         {server} has taken over from it; stop {stale} at once, because it lacks the newest \
+         records, and make it a standby"
     )]
     TwoPrimaries { server: String, database: String, stale: String },
     /// The PostgreSQL server confirms a commit only after a synchronous standby has stored it, but

@@ -289,8 +289,8 @@ impl PostgresKeys {
         if let (Some(host), None, None) = (loopback, &tls, &self.password_file) {
             return Err(format!(
                 "{host} needs \"password_file\" or \"ca\", because another program could listen \
-                 there while PostgreSQL is down; or give the directory of the server's socket, such \
-                 as \"/run/postgresql\""
+                 there while PostgreSQL is down; or give the directory of the server's socket, \
+                 such as \"/run/postgresql\""
             ));
         }
         Ok(PostgresConfig {

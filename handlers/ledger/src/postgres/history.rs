@@ -160,8 +160,10 @@ impl Facts for SiteRecords<'_> {
 
     fn last_reset(&self, until: i64) -> Result<Option<i64>, Error> {
         let sql = "SELECT greatest( \
-            (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = $3 AND at <= $4), \
-            (SELECT max(at) FROM reset WHERE site = $1 AND host = $2 AND service = '' AND at <= $4))";
+            (SELECT max(at) FROM reset \
+             WHERE site = $1 AND host = $2 AND service = $3 AND at <= $4), \
+            (SELECT max(at) FROM reset \
+             WHERE site = $1 AND host = $2 AND service = '' AND at <= $4))";
         let rows = self.query(sql, self.of_object([until.into()]))?;
         Ok(rows.first().map(|row| row.number(0)).transpose()?.flatten())
     }

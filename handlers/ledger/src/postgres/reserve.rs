@@ -98,7 +98,7 @@ impl PostgresLedger {
         })
     }
 
-    /// Checks that no other worker on this machine has found a server that has taken over from ours.
+    /// Checks that no other worker on this machine has found a server that has replaced ours.
     fn check_successor(&self) -> Result<(), Error> {
         let newest = timeline::remembered(&self.local);
         match newest.is_some_and(|newest| self.session.timeline.is_older_than(&newest)) {

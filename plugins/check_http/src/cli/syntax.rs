@@ -15,8 +15,8 @@ pub enum ValueSyntax {
     Attached,
 }
 
-/// An option's names and its value. The help is elsewhere, because every pointer in this table makes
-/// the start of the program slower.
+/// An option's names and its value. The help is elsewhere, because every pointer in this table
+/// slows down the start of the program.
 #[derive(Debug, Clone, Copy)]
 pub struct OptionSyntax {
     /// Letter of the short form, if the option has one.

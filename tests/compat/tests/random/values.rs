@@ -247,8 +247,8 @@ fn text(random: &mut Random, name: &str) -> String {
 
 /// Returns random printable characters.
 fn random_text(random: &mut Random) -> String {
-    const LETTERS: &[u8] =
-        b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 .,:;-_/\\'\"!?$%&()[]{}=+*#~@<>";
+    const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ\
+          0123456789 .,:;-_/\\'\"!?$%&()[]{}=+*#~@<>";
     (0..random.below(45)).map(|_| char::from(random.choose(LETTERS))).collect()
 }
 

@@ -18,7 +18,8 @@ use tempfile::TempDir;
 use crate::support::{self, Run};
 
 const PAGE: &str = "HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
-                    Last-Modified: Sun, 06 Nov 1994 07:49:37 GMT\r\nContent-Length: 5\r\n\r\ntext\n";
+                    Last-Modified: Sun, 06 Nov 1994 07:49:37 GMT\r\n\
+                    Content-Length: 5\r\n\r\ntext\n";
 /// First byte of a TLS handshake (RFC 8446, section 5.1).
 const HANDSHAKE: u8 = 22;
 /// Files that arguments can name, beside those with certificates and keys.
